@@ -1,0 +1,1 @@
+"""Engines that run a network: one file each, found by name."""

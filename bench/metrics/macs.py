@@ -1,0 +1,11 @@
+"""Multiply-accumulates of one prediction, in 10^9, counted as the paper counts."""
+
+from ..record import Record
+from . import Metric
+
+
+def value(record: Record) -> float | None:
+    return record.counters.macs / 1e9 if record.counters else None
+
+
+METRIC = Metric(name="macs", label="MACs per prediction", unit="G", better="lower", value=value, order=30)

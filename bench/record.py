@@ -1,0 +1,198 @@
+"""What was measured: the one format that leaves a measuring process, and the only thing reports read.
+
+Raw samples are kept; statistics are derived when read (`stats.py`), never stored alone.
+Seconds and bytes inside; pretty units at the edge.
+
+History of the format (`schema_version`):
+    1  2026-11  first public form.
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import Field
+
+from .case import Case, Frozen
+
+SCHEMA_VERSION = 1
+
+# Two records may be compared only if these facts of their environments agree (dotted names inside `Environment`).
+COMPARABLE_FACTS = (
+    "machine.cpu_model",
+    "machine.logical_cores",
+    "machine.architecture",
+    "process.affinity",
+    "process.intra_op_threads",
+    "process.governor",
+    "versions.torch",
+    "versions.python",
+)
+
+
+class Published(Frozen):
+    """What the paper prints of this network (Table 1); shown beside what we measure, never mixed with it."""
+
+    source: str
+    accuracy_top1: float | None = Field(default=None, description="percent, one clip or frame, Kinetics-400")
+    parameters_m: float | None = None
+    max_allocated_mb: float | None = None
+    macs_g: float | None = Field(default=None, description='the paper\'s "FLOPs": multiply-accumulates')
+    throughput: dict[str, tuple[float, float]] = Field(
+        default_factory=dict, description="device: (mean, standard deviation), predictions per second"
+    )
+    note: str | None = Field(default=None, description="what is known to be wrong with the printed figures")
+
+
+class ModelFacts(Frozen):
+    """The network, as facts that hold on every machine."""
+
+    name: str
+    family: str
+    form: Literal["clip", "frame"]
+    title: str = Field(description="the name as people write it, e.g. CoX3D-M (64)")
+    input_shape: tuple[int, ...] = Field(description="clip: (C, T, H, W); frame: (C, H, W); without batch")
+    classes: int
+    receptive_field: int | None = Field(default=None, description="frames")
+    padding: int | None = Field(default=None, description="frames, aggregated over the layers")
+    delay: int | None = Field(
+        default=None, description="frames before the first steady prediction, r - p - 1"
+    )
+    counterpart: str | None = Field(default=None, description="frame network: the clip network it came from")
+    extends: str | None = Field(default=None, description="the same frame network at its native pool length")
+    weights: str = Field(default="seeded", description="where the weights came from")
+    published: Published | None = None
+
+
+class Counters(Frozen):
+    """Figures without noise: the same on every run."""
+
+    macs: int = Field(
+        description="multiply-accumulates of one prediction at batch 1, counted as the paper counts"
+    )
+    macs_functional: int | None = Field(
+        default=None, description="the newest ptflops counting, as a cross-check"
+    )
+    macs_aten: int | None = Field(default=None, description="ptflops' aten counting, as a cross-check")
+    flops_torch: int | None = Field(default=None, description="torch.utils.flop_counter: 2 per multiply-add")
+    counter: str = Field(description="which counter, which version, e.g. ptflops 0.7.5 (module hooks)")
+    parameters: int
+    weights_bytes: int = Field(description="parameters and buffers")
+    state_bytes: int = Field(default=0, description="what a frame network carries from frame to frame")
+    input_bytes: int = 0
+    peak_allocated_bytes: int | None = Field(
+        default=None, description="weights + state + input + the highest transient of one prediction"
+    )
+
+
+class Samples(Frozen):
+    """The raw series, one entry a timed prediction; every list has the same length."""
+
+    latency_s: list[float]
+    involuntary_switches: list[int] = Field(default_factory=list)
+    steal_s: list[float] = Field(default_factory=list)
+
+    def __len__(self) -> int:
+        return len(self.latency_s)
+
+
+class Timing(Frozen):
+    """Cold start, first prediction and steady state are separate numbers."""
+
+    load_s: float = Field(description="building the network and its weights")
+    first_prediction_s: float
+    warmup_predictions: int
+    warmup_s: float
+    samples: Samples
+    sampling_wall_s: float
+    harness_cpu_share: float = Field(
+        description="CPU time of the harness (parent and sampling code) / wall time of the sampling"
+    )
+
+
+class Verification(Frozen):
+    """A wrong answer has no speed."""
+
+    reference: str = Field(description="what the output was compared with")
+    relative_error: float
+    tolerance: float
+    passed: bool
+
+
+class Machine(Frozen):
+    """The host. Facts that cannot be read are None, never a guess."""
+
+    cpu_model: str
+    architecture: str
+    physical_cores: int | None
+    logical_cores: int
+    memory_bytes: int
+    os: str
+    kernel: str
+    container: str | None
+    hypervisor: str | None = None
+
+
+class ProcessFacts(Frozen):
+    """How this process was allowed to use the host."""
+
+    affinity: tuple[int, ...]
+    governor: str | None
+    frequency_hz: float | None
+    intra_op_threads: int
+    inter_op_threads: int
+    load_average_1min: float | None = None
+    memory_limit_bytes: int | None = None
+
+
+class Environment(Frozen):
+    """Everything that may explain a number; `COMPARABLE_FACTS` names what must agree before comparing."""
+
+    machine: Machine
+    process: ProcessFacts
+    versions: dict[str, str] = Field(description="python, torch, co3d_bench, ptflops, numpy, ...")
+    git_commit: str | None = None
+    git_dirty: bool | None = None
+
+
+class Failure(Frozen):
+    """Why there is no number. `kind` is one of a few words so that readers can group by it."""
+
+    kind: Literal["exception", "crash", "killed", "out-of-memory", "timeout", "wrong-answer", "interrupted"]
+    message: str = Field(description="one line for people")
+    detail: str | None = Field(default=None, description="the end of the traceback or of stderr")
+
+
+class Settings(Frozen):
+    """How long was measured; not part of a case's identity."""
+
+    runs: int = Field(default=100, ge=1)
+    timeout_s: float = Field(default=600.0, gt=0)
+
+
+class Record(Frozen):
+    """One finished case: either measured (`timing` and `counters` set) or failed (`error` set)."""
+
+    schema_version: int = SCHEMA_VERSION
+    run_id: str
+    started_at: str = Field(description="ISO 8601, UTC")
+    duration_s: float
+    case: Case
+    settings: Settings
+    model: ModelFacts | None = None
+    environment: Environment | None = None
+    counters: Counters | None = None
+    timing: Timing | None = None
+    peak_rss_bytes: int | None = Field(
+        default=None, description="highest resident memory of the measuring process"
+    )
+    verification: Verification | None = None
+    error: Failure | None = None
+
+    @property
+    def key(self) -> str:
+        return self.case.key
+
+    @property
+    def ok(self) -> bool:
+        return self.error is None

@@ -1,0 +1,1 @@
+"""The networks: clip networks and frame networks, the continual layers, weights."""

@@ -1,0 +1,1 @@
+"""Records in; tables, charts and pages out."""
