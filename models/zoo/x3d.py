@@ -1,0 +1,229 @@
+"""X3D (Feichtenhofer, CVPR 2020, arxiv.org/abs/2004.04730) and CoX3D (the paper, section 4).
+
+One definition: a CoX3D is the X3D whose layers do not pad in time, whose squeeze-and-excitation looks at one frame
+(section 3.4) and whose last average covers a chosen number of frames (section 4.2). Parameters carry
+PyTorchVideo's names, so its checkpoints load as they are.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections import OrderedDict
+from dataclasses import dataclass
+from functools import partial
+from typing import TYPE_CHECKING
+
+from .. import continual as co
+from ..published import table1
+from ..spec import ModelSpec, Preprocessing
+from . import Family
+
+if TYPE_CHECKING:
+    from torch import nn
+
+CLASSES = 400
+STEM_CHANNELS = 24
+STAGES = ((24, 1), (48, 2), (96, 5), (192, 3))  # (channels, blocks before the depth factor)
+BOTTLENECK = 2.25
+SE_RATIO = 1 / 16
+HEAD_CHANNELS = 2048
+
+
+@dataclass(frozen=True)
+class Size:
+    """One size of the family: how deep, and on what input."""
+
+    name: str
+    depth_factor: float
+    frames: int  # of a clip; the native pool length of the frame form
+    pixels: int
+    short_side: int
+    frame_interval: int
+
+
+SIZES = {
+    size.name: size
+    for size in (
+        Size("xs", 2.2, frames=4, pixels=160, short_side=182, frame_interval=12),
+        Size("s", 2.2, frames=13, pixels=160, short_side=182, frame_interval=6),
+        Size("m", 2.2, frames=16, pixels=224, short_side=256, frame_interval=5),
+        Size("l", 5.0, frames=16, pixels=312, short_side=356, frame_interval=5),
+    )
+}
+LISTED_POOLS = {
+    "s": (13, 64),
+    "m": (16, 64),
+    "l": (16, 64),
+}  # the rows of Table 1; any other length is found too
+
+
+def round_to_eight(channels: float) -> int:
+    """The nearest multiple of 8, at least 8, and not more than a tenth below."""
+    rounded = max(8, int(channels + 4) // 8 * 8)
+    return rounded + 8 if rounded < 0.9 * channels else rounded
+
+
+def bottleneck(channels_in: int, channels: int, stride: int, squeeze: bool, by_frame: bool) -> co.Sequential:
+    """1x1x1 up, 3x3x3 depthwise, attention in every second block, 1x1x1 down."""
+    inner = int(BOTTLENECK * channels)
+    norm_b: list[nn.Module] = [co.BatchNorm3d(inner)]
+    if squeeze:
+        reduced = round_to_eight(inner * SE_RATIO)
+        norm_b.append(co.SqueezeExcitation(inner, reduced, scope="frame" if by_frame else "clip"))
+    return co.Sequential(
+        OrderedDict(
+            conv_a=co.Conv3d(channels_in, inner, 1, bias=False),
+            norm_a=co.BatchNorm3d(inner),
+            act_a=co.ReLU(inplace=True),
+            conv_b=co.Conv3d(
+                inner,
+                inner,
+                3,
+                stride=(1, stride, stride),
+                padding=1,
+                groups=inner,
+                bias=False,
+                pad_time=not by_frame,
+            ),
+            norm_b=co.Sequential(*norm_b),
+            act_b=co.Swish(),
+            conv_c=co.Conv3d(inner, channels, 1, bias=False),
+            norm_c=co.BatchNorm3d(channels),
+        )
+    )
+
+
+def residual(channels_in: int, channels: int, index: int, by_frame: bool, norm_first: bool) -> co.Residual:
+    """Block `index` of a stage; the first one halves the map and so projects its shortcut."""
+    first = index == 0
+    norm = first and (channels_in != channels or norm_first)
+    return co.Residual(
+        branch2=bottleneck(channels_in, channels, 2 if first else 1, index % 2 == 0, by_frame),
+        activation=co.ReLU(inplace=True),
+        branch1_conv=co.Conv3d(channels_in, channels, 1, stride=(1, 2, 2), bias=False) if first else None,
+        branch1_norm=co.BatchNorm3d(channels) if norm else None,
+    )
+
+
+def x3d_blocks(size: Size, pool_frames: int, by_frame: bool, norm_first: bool, classes: int) -> co.Sequential:
+    """Stem, four stages and head, as PyTorchVideo numbers them."""
+    pad_time = not by_frame
+    stem = co.Sequential(
+        OrderedDict(
+            conv=co.Sequential(
+                OrderedDict(
+                    conv_t=co.Conv3d(
+                        3, STEM_CHANNELS, (1, 3, 3), stride=(1, 2, 2), padding=(0, 1, 1), bias=False
+                    ),
+                    conv_xy=co.Conv3d(
+                        STEM_CHANNELS,
+                        STEM_CHANNELS,
+                        (5, 1, 1),
+                        padding=(2, 0, 0),
+                        groups=STEM_CHANNELS,
+                        bias=False,
+                        pad_time=pad_time,
+                    ),
+                )
+            ),
+            norm=co.BatchNorm3d(STEM_CHANNELS),
+            activation=co.ReLU(inplace=True),
+        )
+    )
+    stages = []
+    channels_in = STEM_CHANNELS
+    for channels, blocks in STAGES:
+        chain = []
+        for index in range(math.ceil(blocks * size.depth_factor)):
+            chain.append(residual(channels_in, channels, index, by_frame, norm_first))
+            channels_in = channels
+        stages.append(co.Sequential(OrderedDict(res_blocks=co.Sequential(*chain))))
+    inner = int(BOTTLENECK * channels_in)
+    head = co.Sequential(
+        OrderedDict(
+            pool=co.Sequential(
+                OrderedDict(
+                    pre_conv=co.Conv3d(channels_in, inner, 1, bias=False),
+                    pre_norm=co.BatchNorm3d(inner),
+                    pre_act=co.ReLU(inplace=True),
+                    space=co.SpatialMean(),
+                    time=co.Pool3d("avg", (pool_frames, 1, 1)),
+                    post_conv=co.Conv3d(inner, HEAD_CHANNELS, 1, bias=False),
+                    post_act=co.ReLU(inplace=True),
+                )
+            ),
+            dropout=co.Dropout(0.5),
+            proj=co.Projection(HEAD_CHANNELS, classes),
+        )
+    )
+    return co.Sequential(stem, *stages, head)
+
+
+def build_clip(size: Size, *, norm_first: bool = True, classes: int = CLASSES) -> co.ClipNetwork:
+    """X3D. `norm_first=False` leaves out the first shortcut's batch norm, as PyTorchVideo's checkpoints do."""
+    blocks = x3d_blocks(size, size.frames, by_frame=False, norm_first=norm_first, classes=classes)
+    return co.ClipNetwork(blocks, (3, size.frames, size.pixels, size.pixels))
+
+
+def build_frame(
+    size: Size, pool_frames: int, *, norm_first: bool = True, classes: int = CLASSES
+) -> co.FrameNetwork:
+    """CoX3D with its last average over `pool_frames` frames; `norm_first` as in `build_clip`."""
+    blocks = x3d_blocks(size, pool_frames, by_frame=True, norm_first=norm_first, classes=classes)
+    return co.FrameNetwork(blocks, (3, size.pixels, size.pixels))
+
+
+def _preprocessing(size: Size) -> Preprocessing:
+    return Preprocessing((0.45,) * 3, (0.225,) * 3, size.short_side, size.frame_interval)
+
+
+def _clip_spec(size: Size) -> ModelSpec:
+    return ModelSpec(
+        name=f"x3d-{size.name}",
+        title=f"X3D-{size.name.upper()}",
+        family="x3d",
+        form="clip",
+        input_shape=(3, size.frames, size.pixels, size.pixels),
+        classes=CLASSES,
+        build=partial(build_clip, size),
+        preprocessing=_preprocessing(size),
+        published=table1(f"x3d-{size.name}", size.frames),
+    )
+
+
+def _frame_spec(size: Size, pool_frames: int) -> ModelSpec:
+    return ModelSpec(
+        name=f"cox3d-{size.name}-{pool_frames}",
+        title=f"CoX3D-{size.name.upper()} ({pool_frames})",
+        family="x3d",
+        form="frame",
+        input_shape=(3, size.pixels, size.pixels),
+        classes=CLASSES,
+        build=partial(build_frame, size, pool_frames),
+        preprocessing=_preprocessing(size),
+        published=table1(f"cox3d-{size.name}", pool_frames),
+        counterpart=f"x3d-{size.name}",
+        extends=None if pool_frames == size.frames else f"cox3d-{size.name}-{size.frames}",
+    )
+
+
+def find(name: str) -> ModelSpec | None:
+    """x3d-{xs,s,m,l} and cox3d-{s,m,l}-POOL for any pool length from 1 to 9999 frames."""
+    if match := re.fullmatch(r"x3d-(xs|s|m|l)", name):
+        return _clip_spec(SIZES[match[1]])
+    if match := re.fullmatch(r"cox3d-(s|m|l)-([1-9]\d{0,3})", name):
+        return _frame_spec(SIZES[match[1]], int(match[2]))
+    return None
+
+
+FAMILY = Family(
+    name="x3d",
+    listed=(
+        *(_clip_spec(size) for size in SIZES.values()),
+        *(_frame_spec(SIZES[name], pool) for name, pools in LISTED_POOLS.items() for pool in pools),
+    ),
+    find=find,
+    pattern="cox3d-{s,m,l}-POOL",
+    order=10,
+)
