@@ -99,10 +99,14 @@ class Samples(Frozen):
 class Timing(Frozen):
     """Cold start, first prediction and steady state are separate numbers."""
 
-    load_s: float = Field(description="building the network and its weights")
-    first_prediction_s: float
-    warmup_predictions: int
+    load_s: float = Field(description="building the network and its weights; importing torch is not in it")
+    prepare_s: float = Field(default=0.0, description="what the backend does before it can be called")
+    first_prediction_s: float = Field(description="the very first call of the network in its process")
+    warmup_predictions: int = Field(description="predictions between the first and the first timed one")
     warmup_s: float
+    warmup_steady: bool | None = Field(
+        default=None, description="False where the warm-up ended by its limits and not by a steady latency"
+    )
     samples: Samples
     sampling_wall_s: float
     harness_cpu_share: float = Field(
@@ -187,6 +191,7 @@ class Record(Frozen):
         default=None, description="highest resident memory of the measuring process"
     )
     verification: Verification | None = None
+    notes: tuple[str, ...] = Field(default=(), description="what a reader should know, e.g. a video that looped")
     error: Failure | None = None
 
     @property

@@ -1,0 +1,31 @@
+"""Errors for people: what happened, where, what to do. And what each exit code means."""
+
+from __future__ import annotations
+
+OK = 0
+FAILED = 1
+USAGE = 2
+NOTHING = 3
+ENVIRONMENT = 4
+INTERRUPTED = 130
+TERMINATED = 143
+
+# The one table of exit codes; `co3d-bench --help` and bench/README.md show it.
+EXIT_CODES = {
+    OK: "all cases measured",
+    FAILED: "at least one case failed; the others are kept",
+    USAGE: "wrong arguments or a wrong bench.toml; nothing was run",
+    NOTHING: "nothing to do: no records to read, or no case in the plan",
+    ENVIRONMENT: "the machine refused: a file cannot be read or written, a tool is missing, records are too new",
+    INTERRUPTED: "stopped by Ctrl-C; finished cases are kept, `run --resume` continues",
+    TERMINATED: "stopped by SIGTERM; finished cases are kept, `run --resume` continues",
+}
+
+
+class UserError(Exception):
+    """Something the user can mend. The command line prints the message alone and exits with `exit_code`."""
+
+    def __init__(self, message: str, exit_code: int = USAGE) -> None:
+        super().__init__(message)
+        self.message = message
+        self.exit_code = exit_code

@@ -1,0 +1,45 @@
+"""Old records stay readable: each step lifts a record by one schema version, dict to dict.
+
+To change the format: raise `SCHEMA_VERSION` in record.py, add a line to its history, add one function here,
+regenerate the schema file (`python -m co3d_bench.bench.schema`). A step may rename, move and fill in; it must
+not guess a measurement that was not taken.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from .errors import ENVIRONMENT, UserError
+from .record import SCHEMA_VERSION
+
+Step = Callable[[dict[str, Any]], dict[str, Any]]
+
+# version found in the record -> the function that makes it the next version
+MIGRATIONS: dict[int, Step] = {}
+
+
+def migrate(
+    raw: dict[str, Any], steps: Mapping[int, Step] = MIGRATIONS, current: int = SCHEMA_VERSION
+) -> dict[str, Any]:
+    """The record in the current form; `raw` is not changed.
+
+    Raises UserError for a record of a newer co3d-bench than this one, ValueError for one that no step can lift.
+    """
+    version = raw.get("schema_version")
+    if not isinstance(version, int) or isinstance(version, bool) or version < 0:
+        raise ValueError(f"schema_version is {version!r}, not a number")
+    if version > current:
+        raise UserError(
+            f"a record has schema version {version}, this co3d-bench knows up to {current}: "
+            "it was written by a newer version; upgrade co3d-bench to read it",
+            ENVIRONMENT,
+        )
+    lifted = dict(raw)
+    while version < current:
+        if version not in steps:
+            raise ValueError(f"no migration from schema version {version}")
+        lifted = steps[version](lifted)
+        version += 1
+        lifted["schema_version"] = version
+    return lifted

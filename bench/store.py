@@ -1,0 +1,154 @@
+"""The only reading and writing of records: one line of JSON each, in `<folder>/records.jsonl`.
+
+What holds, whatever is killed and whenever:
+- a record that `append_record` has returned from is on the disk;
+- two writers never mix their lines: each append is one write under an exclusive lock;
+- a line torn by a power cut costs that line only: the next append starts on a fresh one, and readers skip it.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+import warnings
+from pathlib import Path
+
+from pydantic import ValidationError
+
+from .errors import ENVIRONMENT, NOTHING, UserError
+from .migrate import migrate
+from .record import SCHEMA_VERSION, Record
+
+FILE_NAME = "records.jsonl"
+RUN_MARK = "newest-run"
+
+# A record of the current version begins so; it needs no look at its version before it is validated.
+_CURRENT_PREFIX = f'{{"schema_version":{SCHEMA_VERSION},'
+
+
+class StoreWarning(UserWarning):
+    """A line of a store could not be read and was skipped."""
+
+
+def records_file(path: str | Path) -> Path:
+    """The file of a store: `path` itself if it is a .jsonl, else `records.jsonl` in that folder."""
+    path = Path(path)
+    return path if path.suffix == ".jsonl" else path / FILE_NAME
+
+
+def append_record(path: str | Path, record: Record) -> None:
+    """Write one record durably (flushed and fsynced). Raises UserError if the disk does not take it."""
+    file = records_file(path)
+    line = record.model_dump_json().encode() + b"\n"
+    try:
+        file.parent.mkdir(parents=True, exist_ok=True)
+        fd = os.open(file, os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o644)
+        try:
+            fcntl.flock(fd, fcntl.LOCK_EX)
+            size = os.fstat(fd).st_size
+            torn = size > 0 and os.pread(fd, 1, size - 1) != b"\n"
+            data = b"\n" + line if torn else line
+            # One write for the whole line: a reader, or a second writer without locks, sees all of it or nothing.
+            written = os.write(fd, data)
+            if written != len(data):
+                raise OSError(28, f"only {written} of {len(data)} bytes were written")
+            os.fsync(fd)
+            if size == 0:
+                _sync_folder(file.parent)
+        finally:
+            os.close(fd)
+    except OSError as error:
+        raise cannot_write(file, error) from error
+
+
+def read_records(path: str | Path) -> list[Record]:
+    """Every readable record of a store (a folder or a .jsonl file), oldest first.
+
+    A line that is no record is skipped with a StoreWarning naming it. Raises UserError if there is no store,
+    it cannot be read, or a record comes from a newer co3d-bench.
+    """
+    file = records_file(path)
+    try:
+        data = file.read_bytes()
+    except FileNotFoundError:
+        raise UserError(f"no records at {file}; `co3d-bench run` writes them", NOTHING) from None
+    except OSError as error:
+        raise UserError(f"cannot read {file}: {error.strerror}", ENVIRONMENT) from error
+    found = []
+    for number, line in enumerate(data.split(b"\n"), start=1):
+        if not line.strip():
+            continue
+        try:
+            found.append(parse_record(line))
+        except ValueError as error:
+            warnings.warn(f"{file}, line {number}: {_why(error)}; skipped", StoreWarning, stacklevel=2)
+    return found
+
+
+def parse_record(line: str | bytes) -> Record:
+    """One line as a record, migrated if it is old. Raises ValueError (pydantic's included) if it is none."""
+    text = line.decode() if isinstance(line, bytes) else line
+    if text.startswith(_CURRENT_PREFIX):
+        return Record.model_validate_json(text)
+    raw = json.loads(text)
+    if not isinstance(raw, dict):
+        raise ValueError("not a record")
+    return Record.model_validate_json(json.dumps(migrate(raw)))
+
+
+def check_writable(path: str | Path) -> None:
+    """Find out before measuring for minutes. Raises UserError if records cannot be written there."""
+    file = records_file(path)
+    try:
+        file.parent.mkdir(parents=True, exist_ok=True)
+        os.close(os.open(file, os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o644))
+    except OSError as error:
+        raise cannot_write(file, error) from error
+
+
+def mark_run(path: str | Path, run_id: str) -> None:
+    """Note which run began last, so that `--resume` finds it even if it was killed before its first record."""
+    mark = records_file(path).with_name(RUN_MARK)
+    temporary = mark.with_name(f"{RUN_MARK}.{os.getpid()}")
+    try:
+        temporary.write_text(run_id + "\n")
+        temporary.replace(mark)
+    except OSError as error:
+        raise cannot_write(mark, error) from error
+
+
+def newest_run(path: str | Path) -> str | None:
+    """The id of the run that began last in this store, or None if there is none."""
+    mark = records_file(path).with_name(RUN_MARK)
+    if mark.exists():
+        return mark.read_text().strip() or None
+    if not records_file(path).exists():
+        return None
+    records = read_records(path)
+    return max(records, key=lambda record: record.started_at).run_id if records else None
+
+
+def cannot_write(file: Path, error: OSError) -> UserError:
+    """The one message for a disk that does not take our bytes."""
+    reason = error.strerror or str(error)
+    return UserError(f"cannot write {file}: {reason}; choose another folder with --out", ENVIRONMENT)
+
+
+def _sync_folder(folder: Path) -> None:
+    """A new file survives a power cut only once its folder is on the disk as well."""
+    fd = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(fd)
+    finally:
+        os.close(fd)
+
+
+def _why(error: ValueError) -> str:
+    if isinstance(error, ValidationError):
+        first = error.errors()[0]
+        where = ".".join(str(part) for part in first["loc"])
+        return f"not a record of this format ({where or 'torn'}: {first['msg']})"
+    if isinstance(error, json.JSONDecodeError | UnicodeDecodeError):
+        return "torn (not whole JSON)"
+    return str(error)

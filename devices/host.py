@@ -1,0 +1,198 @@
+"""Facts of the machine this process runs on, read from files under a root that tests can replace.
+
+A fact that cannot be read is None, never a guess.
+"""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+from .cgroup import cpu_limit, memory_limit_bytes
+
+ROOT = Path("/")
+
+# How a virtual machine names itself in its firmware tables.
+_HYPERVISORS = {
+    "kvm": "kvm",
+    "qemu": "kvm",
+    "amazon": "amazon ec2",
+    "google": "google compute",
+    "vmware": "vmware",
+    "virtualbox": "virtualbox",
+    "innotek": "virtualbox",
+    "microsoft": "hyper-v",
+    "xen": "xen",
+}
+_CONTAINER_FILES = {".dockerenv": "docker", "run/.containerenv": "podman"}
+_CONTAINER_GROUPS = {"kubepods": "kubernetes", "docker": "docker", "libpod": "podman", "lxc": "lxc"}
+
+
+@dataclass(frozen=True)
+class HostFacts:
+    """One machine, as this process may use it. Bytes, hertz; cores by number."""
+
+    cpu_model: str
+    architecture: str
+    physical_cores: int | None
+    logical_cores: int
+    affinity: tuple[int, ...]
+    governor: str | None
+    frequency_hz: float | None
+    memory_bytes: int
+    memory_limit_bytes: int | None
+    cpu_limit: float | None
+    load_average_1min: float | None
+    os: str
+    kernel: str
+    container: str | None
+    hypervisor: str | None
+    device_tree: tuple[str, ...] = ()
+
+    @property
+    def usable_cores(self) -> int:
+        """Physical cores this process may keep busy: within its affinity and its share of CPU time; at least 1."""
+        cores = min(len(self.affinity), self.physical_cores or self.logical_cores)
+        if self.cpu_limit is not None:
+            cores = min(cores, int(self.cpu_limit))
+        return max(cores, 1)
+
+
+def read_host(sysroot: Path = ROOT) -> HostFacts:
+    """Every fact of the machine under `sysroot` (another root than / is a recorded or invented machine)."""
+    processors = _processors(sysroot)
+    online = [int(cpu["processor"]) for cpu in processors if cpu.get("processor", "").isdigit()]
+    affinity = _affinity(sysroot) or tuple(online) or (0,)
+    device_tree = tuple(_text(sysroot / "proc/device-tree/compatible").strip("\0").split("\0"))
+    return HostFacts(
+        cpu_model=_cpu_model(sysroot, processors),
+        architecture=_text(sysroot / "proc/sys/kernel/arch") or os.uname().machine,
+        physical_cores=_physical_cores(sysroot, online),
+        logical_cores=len(online) or os.cpu_count() or 1,
+        affinity=affinity,
+        governor=_text(_cpufreq(sysroot, affinity[0]) / "scaling_governor") or None,
+        frequency_hz=_frequency_hz(sysroot, affinity[0], processors),
+        memory_bytes=_memory_bytes(sysroot),
+        memory_limit_bytes=memory_limit_bytes(sysroot),
+        cpu_limit=cpu_limit(sysroot),
+        load_average_1min=_float(_text(sysroot / "proc/loadavg").split(" ")[0]),
+        os=_os_name(sysroot),
+        kernel=_text(sysroot / "proc/sys/kernel/osrelease") or os.uname().release,
+        container=_container(sysroot),
+        hypervisor=_hypervisor(sysroot, processors),
+        device_tree=tuple(entry for entry in device_tree if entry),
+    )
+
+
+def _text(file: Path) -> str:
+    try:
+        return file.read_text(errors="replace").strip()
+    except OSError:
+        return ""
+
+
+def _float(text: str) -> float | None:
+    try:
+        return float(text)
+    except ValueError:
+        return None
+
+
+def _processors(sysroot: Path) -> list[dict[str, str]]:
+    """/proc/cpuinfo as one dict a block."""
+    blocks = _text(sysroot / "proc/cpuinfo").split("\n\n")
+    pairs = [[line.partition(":") for line in block.splitlines()] for block in blocks if block.strip()]
+    return [{key.strip(): value.strip() for key, _, value in block} for block in pairs]
+
+
+def _cpu_model(sysroot: Path, processors: list[dict[str, str]]) -> str:
+    for processor in processors:
+        # x86 says "model name", PowerPC "cpu"; a 64-bit Arm says neither, its board's device tree does.
+        for key in ("model name", "cpu model", "cpu"):
+            if name := processor.get(key):
+                return name
+    if board := _text(sysroot / "proc/device-tree/model").strip("\0"):
+        return board
+    if sysroot == ROOT:
+        import cpuinfo  # only here: it starts processes and takes a second
+
+        return str(cpuinfo.get_cpu_info().get("brand_raw") or "unknown")
+    return "unknown"
+
+
+def _physical_cores(sysroot: Path, online: list[int]) -> int | None:
+    cores = set()
+    for cpu in online:
+        topology = sysroot / f"sys/devices/system/cpu/cpu{cpu}/topology"
+        siblings = _text(topology / "core_cpus_list") or _text(topology / "thread_siblings_list")
+        if not siblings:
+            return None
+        cores.add(siblings)
+    return len(cores) or None
+
+
+def _affinity(sysroot: Path) -> tuple[int, ...]:
+    for line in _text(sysroot / "proc/self/status").splitlines():
+        if line.startswith("Cpus_allowed_list:"):
+            return parse_cpu_list(line.partition(":")[2])
+    return ()
+
+
+def parse_cpu_list(text: str) -> tuple[int, ...]:
+    """The kernel's list form, `0-3,8`, as numbers."""
+    found: list[int] = []
+    for part in text.strip().split(","):
+        first, _, last = part.partition("-")
+        if first.strip().isdigit():
+            found.extend(range(int(first), int(last or first) + 1))
+    return tuple(found)
+
+
+def _cpufreq(sysroot: Path, cpu: int) -> Path:
+    return sysroot / f"sys/devices/system/cpu/cpu{cpu}/cpufreq"
+
+
+def _frequency_hz(sysroot: Path, cpu: int, processors: list[dict[str, str]]) -> float | None:
+    khz = _float(_text(_cpufreq(sysroot, cpu) / "scaling_cur_freq"))
+    if khz is not None:
+        return khz * 1e3
+    mhz = _float(processors[0].get("cpu MHz", "")) if processors else None
+    return None if mhz is None else mhz * 1e6
+
+
+def _memory_bytes(sysroot: Path) -> int:
+    for line in _text(sysroot / "proc/meminfo").splitlines():
+        if line.startswith("MemTotal:"):
+            return int(line.split()[1]) * 1024
+    return 0
+
+
+def _os_name(sysroot: Path) -> str:
+    for line in _text(sysroot / "etc/os-release").splitlines():
+        if line.startswith("PRETTY_NAME="):
+            return line.partition("=")[2].strip().strip('"')
+    return "Linux"
+
+
+def _container(sysroot: Path) -> str | None:
+    for file, name in _CONTAINER_FILES.items():
+        if (sysroot / file).exists():
+            return name
+    if name := _text(sysroot / "run/systemd/container"):
+        return name
+    groups = _text(sysroot / "proc/1/cgroup")
+    return next((name for mark, name in _CONTAINER_GROUPS.items() if mark in groups), None)
+
+
+def _hypervisor(sysroot: Path, processors: list[dict[str, str]]) -> str | None:
+    if kind := _text(sysroot / "sys/hypervisor/type"):
+        return kind
+    firmware = " ".join(
+        _text(sysroot / "sys/class/dmi/id" / name) for name in ("sys_vendor", "product_name", "bios_vendor")
+    ).lower()
+    for mark, name in _HYPERVISORS.items():
+        if mark in firmware:
+            return name
+    flags = processors[0].get("flags", "") if processors else ""
+    return "yes, unnamed" if "hypervisor" in flags.split() else None
