@@ -1,1 +1,1 @@
-"""Records in; tables, charts and pages out."""
+"""Records in; tables, charts and pages out. Nothing here measures, and only `commands.py` touches the disk."""

@@ -1,0 +1,365 @@
+"""The Pareto plots: accuracy against what a network costs. Records in, Vega-Lite specifications (dicts) out.
+
+`PLOTS` is the list of plots; a new one is a line there. Clip networks are squares, frame networks circles; an arrow
+leads from a clip network to its frame version, and from there to the longer pool. The front is drawn broad and pale.
+A point with doubts is hollow and dashed. Every plot has a parameter `picked`, a list of models; where it is not
+empty, the other networks fade. The page sets it in all plots at once.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import altair as alt
+
+from ..bench.metrics import Metric, get_metric
+from ..bench.record import Record
+from ..bench.stats import doubts
+from . import labels, theme
+from .headline import REAL_TIME_PER_S
+from .pareto import front
+from .select import Pair, latest, model_title, pairs
+from .table import Source, build, source_of
+
+FORMS = ("clip", "frame")
+SHAPES = ("square", "circle")
+
+_PICKED = "length(picked) == 0 || indexof(picked, datum.model) >= 0"
+_FADED = 0.15
+
+
+@dataclass(frozen=True)
+class Plot:
+    """One Pareto plot: which metric lies on the horizontal axis, and what to call the plot."""
+
+    name: str
+    metric: str
+    title: str
+    axis: str
+    scale: Literal["log", "linear"] = "log"
+    height_px: int = 320
+    limit: float | None = None  # a line to compare with
+    limit_text: str = ""
+
+
+PLOTS = (
+    Plot(
+        "throughput",
+        "throughput",
+        "Accuracy against speed on this machine",
+        "throughput, predictions/s (log) →",
+        height_px=380,
+        limit=REAL_TIME_PER_S,
+        limit_text=f"{REAL_TIME_PER_S:.0f} frames/s video",
+    ),
+    Plot("macs", "macs", "Accuracy against computation", "← multiply-accumulates per prediction, G (log)"),
+    Plot("memory", "peak_allocated", "Accuracy against memory", "← peak allocated memory, MB (log)"),
+)
+
+
+@dataclass(frozen=True)
+class Axis:
+    """A scale with its limits written out, so that labels can be placed where the chart will draw them."""
+
+    low: float
+    high: float
+    scale: Literal["log", "linear"]
+
+    def share(self, value: float) -> float:
+        """Where a value lies between the ends, from 0 to 1."""
+        if self.scale == "log":
+            return math.log(value / self.low) / math.log(self.high / self.low)
+        return (value - self.low) / (self.high - self.low)
+
+    def ticks(self) -> list[float]:
+        """1, 2 and 5 of every decade, or round steps; never more than the eye wants."""
+        if self.scale == "log":
+            decades = range(math.floor(math.log10(self.low)), math.ceil(math.log10(self.high)) + 1)
+            found = [round(m * 10.0**d, 12) for d in decades for m in (1, 2, 5)]
+            inside = [tick for tick in found if self.low <= tick <= self.high]
+            many = len(inside) > 9
+            return [tick for tick in inside if not many or f"{tick:e}".startswith("1")]
+        step = 10.0 ** math.floor(math.log10(self.high - self.low))
+        step = next(s for s in (step / 5, step / 2, step) if (self.high - self.low) / s <= 8)
+        first = math.ceil(self.low / step)
+        return [round(k * step, 12) for k in range(first, math.floor(self.high / step) + 1)]
+
+
+def axis_of(
+    values: Sequence[float], scale: Literal["log", "linear"], margin: float, below: float | None = None
+) -> Axis:
+    """An axis over these values with a margin (a share of the span) at both ends; never of no length."""
+    low, high = min(values), max(values)
+    margin_low = margin if below is None else below
+    if scale == "log":
+        span = max(math.log10(high / low), 0.5)
+        return Axis(low / 10 ** (margin_low * span), high * 10 ** (margin * span), "log")
+    span = max(high - low, 4.0)
+    return Axis(low - margin_low * span, high + margin * span, "linear")
+
+
+def _tooltip(source: Source) -> dict[str, str]:
+    """Every figure of a network as text, in the order in which it is shown."""
+    table = build([source.record])
+    row = table.rows[0]
+    shown = {}
+    for column, cell in zip(table.columns, row.cells, strict=True):
+        if cell.value is None:
+            continue
+        paper = f"  (paper {cell.paper_text})" if cell.paper_text else ""
+        shown[column.head] = f"{cell.text} {column.unit}{paper}"
+    doubt = doubts(source.record)
+    if doubt:
+        shown["Doubts"] = "; ".join(doubt)
+    return shown
+
+
+def _point(record: Record, x: Metric, y: Metric) -> dict[str, Any] | None:
+    """One record as a datum; None where it has no place in this plot."""
+    if not record.ok or record.model is None:
+        return None
+    values = x.value(record), y.value(record)
+    if values[0] is None or values[1] is None or values[0] <= 0:
+        return None
+    return {
+        "model": record.case.model,
+        "title": model_title(record),
+        "form": record.model.form,
+        "x": values[0],
+        "y": values[1],
+        # Counted figures have no noise: a doubt about the speed is none about the MACs.
+        "doubtful": x.noisy and bool(doubts(record)),
+        "tooltip": _tooltip(source_of(record)),
+    }
+
+
+def _arrow(pair: Pair, points: Mapping[str, dict[str, Any]]) -> dict[str, Any] | None:
+    start, end = points.get(pair.origin.case.model), points.get(pair.result.case.model)
+    if start is None or end is None:
+        return None
+    return {
+        "kind": pair.kind,
+        "model": end["model"],
+        "x": start["x"],
+        "y": start["y"],
+        "x2": end["x"],
+        "y2": end["y"],
+    }
+
+
+def _staircase(chosen: Sequence[Record], x: Metric, y: Metric) -> list[dict[str, float]]:
+    found = sorted({(x.value(r) or 0.0, y.value(r) or 0.0) for r in front(chosen, x, y)})
+    return [{"x": a, "y": b} for a, b in found]
+
+
+def _corners(steps: Sequence[Mapping[str, float]], x: Metric) -> list[tuple[float, float]]:
+    """The staircase with its corners, as it is drawn: first across, then up, or the other way round."""
+    found = []
+    for left, right in zip(steps, steps[1:], strict=False):
+        corner = (right["x"], left["y"]) if x.better == "lower" else (left["x"], right["y"])
+        found += [(left["x"], left["y"]), corner]
+    return found + [(step["x"], step["y"]) for step in steps[-1:]]
+
+
+@dataclass(frozen=True)
+class _Data:
+    """Everything one plot draws."""
+
+    points: list[dict[str, Any]]
+    arrows: list[dict[str, Any]]
+    steps: list[dict[str, float]]
+    x: Axis
+    y: Axis
+
+
+def _data(records: Sequence[Record], plot: Plot, x: Metric, y: Metric) -> _Data | None:
+    chosen = [record for record in latest(records) if _point(record, x, y)]
+    if not chosen:
+        return None
+    points = [point for record in chosen if (point := _point(record, x, y))]
+    by_model = {point["model"]: point for point in points}
+    arrows = [arrow for pair in pairs(chosen) if (arrow := _arrow(pair, by_model))]
+    across = [p["x"] for p in points]
+    if plot.limit is not None and max(across) > plot.limit / 3:
+        across.append(plot.limit)
+    axes = axis_of(across, plot.scale, 0.14), axis_of([p["y"] for p in points], "linear", 0.16)
+    steps = _staircase(chosen, x, y)
+
+    def at(across: float, down: float) -> tuple[float, float]:
+        return axes[0].share(across), 1 - axes[1].share(down)
+
+    corners = [at(*corner) for corner in _corners(steps, x)]
+    lines = [labels.Line(at(a["x"], a["y"]), at(a["x2"], a["y2"]), 6.0) for a in arrows]
+    lines += [labels.Line(a, b, 4.0) for a, b in zip(corners, corners[1:], strict=False)]
+    if plot.limit is not None:
+        lines.append(labels.Line(at(plot.limit, axes[1].low), at(plot.limit, axes[1].high), 2.0))
+    places = labels.place(
+        [labels.Point(*at(p["x"], p["y"]), p["title"]) for p in points], lines, plot.height_px
+    )
+    for point, spot in zip(points, places, strict=True):
+        point |= {"dx": spot.dx, "dy": spot.dy, "align": spot.align, "far": spot.far}
+    return _Data(points, arrows, steps, *axes)
+
+
+# Where the end of an arrow lies on the screen: computed when drawn, since the width of the plot is not known before.
+_ACROSS = "(scale('x', datum.x2) - scale('x', datum.x))"
+_DOWN = "(scale('y', datum.y2) - scale('y', datum.y))"
+_ANGLE = f"atan2({_DOWN}, {_ACROSS})"
+_LENGTH = f"sqrt({_ACROSS} * {_ACROSS} + {_DOWN} * {_DOWN})"
+
+
+def _before_end(axis: Literal["x", "y"], gap_px: float) -> str:
+    """The offset from an arrow's end to the point on it that is `gap_px` before (half-way, if it is short)."""
+    turn = "cos" if axis == "x" else "sin"
+    return f"-min({gap_px}, {_LENGTH} / 2) * {turn}({_ANGLE})"
+
+
+def _at_end(channel: Any, field: str) -> Any:
+    """The same axis, read from another field."""
+    changed = channel.copy()
+    changed.shorthand = field
+    return changed
+
+
+def _expr(text: str) -> Any:
+    return alt.ExprRef(expr=text)
+
+
+def _either(test: str, yes: Any, no: Any) -> Any:
+    return alt.when(test).then(alt.value(yes)).otherwise(alt.value(no))
+
+
+def _values(rows: Sequence[Mapping[str, Any]]) -> alt.Data:
+    return alt.Data(values=list(rows))
+
+
+def _layers(
+    data: _Data, plot: Plot, better_x: str, titles: tuple[str, str], palette: Mapping[str, str]
+) -> list[alt.Chart]:
+    look = theme.looks(palette)
+    across = alt.X(
+        "x:Q",
+        title=titles[0],
+        scale=alt.Scale(type=plot.scale, domain=[data.x.low, data.x.high], nice=False, zero=False),
+        axis=alt.Axis(values=data.x.ticks(), format="~r", grid=True, labelFlush=False),
+    )
+    down = alt.Y(
+        "y:Q",
+        title=titles[1],
+        scale=alt.Scale(domain=[data.y.low, data.y.high], nice=False, zero=False),
+        axis=alt.Axis(values=data.y.ticks(), format="~r"),
+    )
+    opacity = _either(_PICKED, 1, _FADED)
+    # The best that can be had at a cost up to x (or at a speed of at least x): steps, not slopes.
+    step = "step-after" if better_x == "lower" else "step-before"
+
+    layers = []
+    if plot.limit is not None and data.x.low < plot.limit < data.x.high:
+        at = _values([{"x": plot.limit, "text": plot.limit_text}])
+        layers += [
+            alt.Chart(at).mark_rule(**look["limit"]).encode(x=across),
+            alt.Chart(at)
+            .mark_text(**look["limit-name"], align="left", baseline="bottom", dx=5, dy=-4, y="height")
+            .encode(x=across, text="text:N"),
+        ]
+    if len(data.steps) > 1:
+        layers.append(
+            alt.Chart(_values(data.steps))
+            .mark_line(**look["front"], interpolate=step, strokeJoin="round", strokeCap="round", aria=False)
+            .encode(x=across, y=down)
+        )
+    if data.arrows:
+        arrows = alt.Chart(_values(data.arrows))
+        layers += [
+            arrows.mark_rule(
+                **look["arrow"],
+                aria=False,
+                x2Offset=_expr(_before_end("x", 13)),
+                y2Offset=_expr(_before_end("y", 13)),
+            ).encode(x=across, y=down, x2="x2:Q", y2="y2:Q", opacity=opacity),
+            arrows.mark_point(
+                **look["arrow-head"],
+                aria=False,
+                shape="M-0.9,-0.7L0.9,0L-0.9,0.7Z",
+                size=200,
+                filled=True,
+                opacity=1,
+                xOffset=_expr(_before_end("x", 14)),
+                yOffset=_expr(_before_end("y", 14)),
+                angle=_expr(f"{_ANGLE} * 180 / PI"),
+            ).encode(x=_at_end(across, "x2:Q"), y=_at_end(down, "y2:Q"), opacity=opacity),
+        ]
+    far = [point for point in data.points if point["far"]]
+    if far:
+        layers.append(
+            alt.Chart(_values(far))
+            .mark_rule(
+                **look["leader"],
+                aria=False,
+                xOffset=_expr("0.3 * datum.dx"),
+                yOffset=_expr("0.3 * datum.dy"),
+                x2Offset=_expr("0.86 * datum.dx"),
+                y2Offset=_expr("0.86 * datum.dy"),
+            )
+            .encode(x=across, y=down, x2="x:Q", y2="y:Q", opacity=opacity)
+        )
+    colour = alt.Scale(domain=list(FORMS), range=[palette[form] for form in FORMS])
+    points = alt.Chart(_values(data.points))
+    layers += [
+        points.mark_point(
+            size=150, strokeWidth=2, opacity=1, cursor="pointer", tooltip=_expr("datum.tooltip")
+        ).encode(
+            x=across,
+            y=down,
+            shape=alt.Shape("form:N", scale=alt.Scale(domain=list(FORMS), range=list(SHAPES)), legend=None),
+            stroke=alt.Stroke("form:N", scale=colour, legend=None),
+            fill=alt.Fill("form:N", scale=colour, legend=None),
+            fillOpacity=_either("datum.doubtful", 0.08, 1),
+            strokeDash=_either("datum.doubtful", [3, 2], [1, 0]),
+            opacity=opacity,
+            description="title:N",
+        ),
+    ]
+    layers += [
+        points.mark_text(
+            **look[name],
+            aria=False,
+            baseline="middle",
+            cursor="pointer",
+            align=_expr("datum.align"),
+            dx=_expr("datum.dx"),
+            dy=_expr("datum.dy"),
+        ).encode(x=across, y=down, text="title:N", opacity=opacity)
+        for name in ("halo", "name")
+    ]
+    return layers
+
+
+def pareto_chart(
+    records: Sequence[Record],
+    plot: Plot,
+    width: int | Literal["container"] = "container",
+    palette: Mapping[str, str] = theme.VARIABLES,
+) -> dict[str, Any] | None:
+    """One Pareto plot of records of one setting; None where no record has both figures.
+
+    To be drawn with `theme.config(palette)`. The palette of CSS variables is for SVG inside the page only.
+    """
+    x, y = get_metric(plot.metric), get_metric("accuracy")
+    data = _data(records, plot, x, y)
+    if data is None:
+        return None
+    titles = plot.axis, f"{y.label}, {y.unit}"
+    chart = (
+        alt.layer(*_layers(data, plot, x.better, titles, palette))
+        .add_params(alt.param(name="picked", value=[]))
+        .properties(
+            width=width,
+            height=plot.height_px,
+            description=f"{plot.title}: {len(data.points)} networks, the figures are in the table",
+        )
+    )
+    return chart.to_dict()

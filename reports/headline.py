@@ -1,0 +1,192 @@
+"""The headline of a report: what the records say, in words, with as much doubt as the records have."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from ..bench.metrics import get_metric
+from ..bench.record import Record
+from ..bench.stats import doubts
+from .notation import fixed, number, times
+from .select import Pair, by_setting, clip_counterparts, differing_facts, latest, model_title, setting_of
+
+REAL_TIME_PER_S = 30.0  # one prediction for each frame of an ordinary camera
+
+_percent = fixed(1)
+
+
+@dataclass(frozen=True)
+class Fact:
+    """One figure worth a box of its own."""
+
+    label: str
+    value: str
+    detail: str
+    doubtful: bool = False
+
+
+@dataclass(frozen=True)
+class Headline:
+    """A title, a few figures and a few sentences; every one derived from the records."""
+
+    title: str
+    facts: tuple[Fact, ...] = ()
+    sentences: tuple[str, ...] = ()
+
+
+def _rate(record: Record) -> float:
+    return get_metric("throughput").value(record) or 0.0
+
+
+def _accuracy(record: Record) -> float | None:
+    return get_metric("accuracy").value(record)
+
+
+def _doubtful(*records: Record) -> bool:
+    return any(doubts(record) for record in records)
+
+
+def place(record: Record) -> str:
+    """The machine of a record in words: its processor, and the device if that is another one."""
+    cpu = record.environment.machine.cpu_model if record.environment else "an unknown processor"
+    return cpu if record.case.device == "cpu" else f"{record.case.device} beside {cpu}"
+
+
+def _most_accurate_in_real_time(measured: Sequence[Record]) -> Record | None:
+    ranked = [r for r in measured if _rate(r) >= REAL_TIME_PER_S and _accuracy(r) is not None]
+    return max(ranked, key=lambda r: (_accuracy(r) or 0.0, _rate(r)), default=None)
+
+
+def _title(measured: Sequence[Record]) -> str:
+    best = _most_accurate_in_real_time(measured)
+    fastest = max(measured, key=_rate)
+    if best is not None:
+        title = (
+            f"{model_title(best)} is the most accurate network that keeps up with a {REAL_TIME_PER_S:.0f} frames/s"
+            f" video here: {_percent(_accuracy(best))} % at {number(_rate(best))} predictions/s"
+        )
+        return f"{title}, as far as a doubtful measurement can tell" if _doubtful(best) else title
+    if _rate(fastest) >= REAL_TIME_PER_S:
+        return f"{model_title(fastest)} is the fastest network here: {number(_rate(fastest))} predictions/s"
+    return (
+        f"No network keeps up with a {REAL_TIME_PER_S:.0f} frames/s video here;"
+        f" {model_title(fastest)} comes closest with {number(_rate(fastest))} predictions/s"
+    )
+
+
+def ratio(pair: Pair) -> float:
+    """How many times the predictions per second of the origin the result makes."""
+    return _rate(pair.result) / _rate(pair.origin)
+
+
+def _pair_sentence(pair: Pair) -> str:
+    """One pair in words; no ratio where the two were not measured under the same circumstances."""
+    frame, clip = pair.result, pair.origin
+    differing = differing_facts((frame, clip))
+    if differing:
+        return (
+            f"{model_title(frame)} and {model_title(clip)} were measured under different circumstances"
+            f" ({', '.join(differing)}), so they are not compared."
+        )
+    text = (
+        f"Frame by frame, {model_title(frame)} makes {times(ratio(pair))} as many predictions a second as"
+        f" {model_title(clip)}, its clip counterpart"
+    )
+    accuracies = _accuracy(frame), _accuracy(clip)
+    if accuracies[0] is not None and accuracies[1] is not None:
+        gain = accuracies[0] - accuracies[1]
+        text += f", at an accuracy {abs(gain):.1f} points {'higher' if gain >= 0 else 'lower'}"
+    return f"{text} (on doubtful measurements)." if _doubtful(frame, clip) else f"{text}."
+
+
+def _facts(measured: Sequence[Record], compared: Sequence[Pair]) -> tuple[Fact, ...]:
+    facts = []
+    best = _most_accurate_in_real_time(measured)
+    if best is not None:
+        facts.append(
+            Fact(
+                "Most accurate in real time",
+                model_title(best),
+                f"{_percent(_accuracy(best))} % top-1, {number(_rate(best))} predictions/s",
+                _doubtful(best),
+            )
+        )
+    fastest = max(measured, key=_rate)
+    facts.append(
+        Fact(
+            "Fastest",
+            model_title(fastest),
+            f"{number(_rate(fastest))} predictions/s",
+            _doubtful(fastest),
+        )
+    )
+    if compared:
+        most = max(compared, key=ratio)
+        facts.append(
+            Fact(
+                "Frame by frame instead of clips",
+                f"{number(ratio(most), 2)} × faster",
+                f"{model_title(most.result)} against {model_title(most.origin)}",
+                _doubtful(most.result, most.origin),
+            )
+        )
+    return tuple(facts)
+
+
+def headline(records: Sequence[Record]) -> Headline:
+    """The headline of these records; of several settings, that with most measured networks speaks."""
+    chosen = latest(records)
+    if not chosen:
+        return Headline("Nothing has been measured yet")
+    measured = [r for r in chosen if r.ok and r.timing]
+    failed = [r for r in chosen if not r.ok]
+    failures = ", ".join(f"{model_title(r)} ({r.error.kind})" for r in failed if r.error)
+    if not measured:
+        many = f"None of the {len(chosen)} cases" if len(chosen) > 1 else "The only case"
+        return Headline(f"{many} could be measured", (), (f"Failed: {failures}.",) if failures else ())
+
+    groups = by_setting(measured)
+    setting, group = max(groups.items(), key=lambda item: len(item[1]))
+    found = [pair for pair in clip_counterparts(group) if _rate(pair.origin) > 0]
+    compared = [pair for pair in found if not differing_facts((pair.origin, pair.result))]
+    found.sort(key=ratio, reverse=True)
+
+    best = _most_accurate_in_real_time(group)
+    fastest = max(group, key=_rate)
+    sentences = []
+    if best is not None and best is not fastest:
+        accuracy = _accuracy(fastest)
+        at = f", at {_percent(accuracy)} % accuracy" if accuracy is not None else ""
+        sentences.append(
+            f"The fastest is {model_title(fastest)} with {number(_rate(fastest))} predictions/s{at}."
+        )
+    sentences += [_pair_sentence(pair) for pair in found]
+    if best is not None:
+        sentences.append("Accuracies are those the paper publishes; they are not measured here.")
+    if len(groups) > 1:
+        sentences.append(f"Of {len(groups)} settings, this speaks of {setting.title}.")
+    doubtful = [model_title(r) for r in measured if doubts(r)]
+    if doubtful:
+        verb = "carries" if len(doubtful) == 1 else "carry"
+        sentences.append(
+            f"{len(doubtful)} of {len(measured)} measurements {verb} doubts and {verb.replace('carry', 'are').replace('carries', 'is')}"
+            f" marked where the numbers stand: {', '.join(doubtful)}."
+        )
+    if failures:
+        sentences.append(f"Failed: {failures}.")
+    return Headline(_title(group), _facts(group, compared), tuple(sentences))
+
+
+def circumstances(records: Sequence[Record]) -> str:
+    """Where and how these were measured, in one line: processor, setting, number of timed runs."""
+    measured = [r for r in latest(records) if r.ok and r.timing]
+    places = list(dict.fromkeys(place(r) for r in measured))
+    settings = list(dict.fromkeys(setting_of(r.case).title for r in measured))
+    counts = sorted({len(r.timing.samples) for r in measured if r.timing})
+    if not measured:
+        return ""
+    runs = f"{counts[0]}" if len(counts) == 1 else f"{counts[0]} to {counts[-1]}"
+    where = places[0] if len(places) == 1 else f"{len(places)} machines"
+    how = settings[0] if len(settings) == 1 else f"{len(settings)} settings"
+    return f"{where} · {how} · {runs} timed predictions each"

@@ -1,0 +1,72 @@
+"""How numbers are written for people, and how doubts are marked. Used by every table, chart and page."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterable
+from string import ascii_lowercase
+
+MISSING = "–"
+
+
+def number(value: float | None, digits: int = 3) -> str:
+    """About `digits` significant figures, never in exponent form, at least the whole units: 0.166, 26.4, 1250."""
+    if value is None:
+        return MISSING
+    if not math.isfinite(value):
+        return str(value)
+    if value == 0:
+        return "0"
+    places = max(0, digits - 1 - math.floor(math.log10(abs(value))))
+    if round(abs(value), places) >= 10 ** (math.floor(math.log10(abs(value))) + 1):
+        places = max(0, places - 1)  # 9.996 rounds up to 10.0, not to 10.00
+    return f"{value:.{places}f}"
+
+
+def fixed(places: int) -> Callable[[float | None], str]:
+    """A writer with that many decimals: Table 1 of the paper prints 62.80, not 62.8."""
+
+    def write(value: float | None) -> str:
+        return MISSING if value is None else f"{value:.{places}f}"
+
+    return write
+
+
+def plus_minus(value: float | None, spread: float | None) -> str:
+    """`39.4 ± 0.7`: the spread with as many decimals as the value, and at least one figure that is not zero."""
+    if value is None or spread is None:
+        return number(value)
+    text = number(value)
+    places = len(text.partition(".")[2])
+    if spread > 0 and round(spread, places) == 0:
+        return f"{text} ± {number(spread, 1)}"
+    return f"{text} ± {spread:.{places}f}"
+
+
+def times(ratio: float) -> str:
+    """A ratio in words: `9.1 times`, `15 times`."""
+    return f"{number(ratio, 2)} times"
+
+
+def mark(index: int) -> str:
+    """The mark of the footnote of that index: a, b, ... z, aa, ab, ..."""
+    text, index = "", index + 1
+    while index:
+        index, rest = divmod(index - 1, len(ascii_lowercase))
+        text = ascii_lowercase[rest] + text
+    return text
+
+
+class Footnotes:
+    """Hands out one mark per distinct text, in the order in which the texts are first met."""
+
+    def __init__(self) -> None:
+        self._marks: dict[str, str] = {}
+
+    def marks(self, texts: Iterable[str]) -> tuple[str, ...]:
+        """The marks of these texts."""
+        return tuple(self._marks.setdefault(text, mark(len(self._marks))) for text in texts)
+
+    def all(self) -> tuple[tuple[str, str], ...]:
+        """Every (mark, text), in order."""
+        return tuple((mark_, text) for text, mark_ in self._marks.items())

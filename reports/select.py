@@ -1,0 +1,119 @@
+"""Which records a report shows, and which of them belong together. Pure functions of records."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from ..bench.case import Case
+from ..bench.record import COMPARABLE_FACTS, Record
+
+# One wire from an engine's name to people; anything else is shown as it is.
+PRECISION_TITLES = {"fp32": "float32", "fp16": "float16", "bf16": "bfloat16"}
+
+
+def latest(records: Iterable[Record]) -> tuple[Record, ...]:
+    """One record per case, the last one written, in the order in which the cases first appeared.
+
+    The order of the store is the order of time: each finished case is appended to it.
+    """
+    found: dict[str, Record] = {}
+    for record in records:
+        found[record.key] = record
+    return tuple(found.values())
+
+
+def model_title(record: Record) -> str:
+    """The network's name as people write it; the plain name where the facts were never learned."""
+    return record.model.title if record.model else record.case.model
+
+
+@dataclass(frozen=True)
+class Setting:
+    """Everything of a case but the network. Only records of one setting stand in one plot."""
+
+    device: str
+    backend: str
+    precision: str
+    batch: int
+    threads: int
+    input: str
+
+    @property
+    def title(self) -> str:
+        """For people: `cpu · eager · float32 · batch 1 · 2 threads · random-0`."""
+        precision = PRECISION_TITLES.get(self.precision, self.precision)
+        threads = f"{self.threads} thread{'s' if self.threads != 1 else ''}"
+        return (
+            f"{self.device} · {self.backend} · {precision} · batch {self.batch} · {threads} · {self.input}"
+        )
+
+
+def setting_of(case: Case) -> Setting:
+    """The setting in which a case was measured."""
+    return Setting(case.device, case.backend, case.precision, case.batch, case.threads, case.input)
+
+
+def by_setting(records: Iterable[Record]) -> dict[Setting, tuple[Record, ...]]:
+    """The records of each setting, settings in the order of their first record."""
+    groups: dict[Setting, list[Record]] = {}
+    for record in records:
+        groups.setdefault(setting_of(record.case), []).append(record)
+    return {setting: tuple(group) for setting, group in groups.items()}
+
+
+@dataclass(frozen=True)
+class Pair:
+    """Two networks of one setting of which the second was made from the first."""
+
+    kind: Literal["counterpart", "longer-pool"]
+    origin: Record
+    result: Record
+
+
+def pairs(records: Sequence[Record]) -> tuple[Pair, ...]:
+    """Clip network -> its frame version, and native pool -> longer pool, never across settings.
+
+    A frame network with a longer pool has both relations; its arrow comes from the native pool if that was
+    measured, else from the clip network, so that no plot shows two arrows for one step.
+    """
+    present = {(setting_of(r.case), r.case.model): r for r in records}
+    found = []
+    for record in records:
+        if record.model is None:
+            continue
+        setting = setting_of(record.case)
+        native = present.get((setting, record.model.extends)) if record.model.extends else None
+        clip = present.get((setting, record.model.counterpart)) if record.model.counterpart else None
+        if native is not None:
+            found.append(Pair("longer-pool", native, record))
+        elif clip is not None:
+            found.append(Pair("counterpart", clip, record))
+    return tuple(found)
+
+
+def clip_counterparts(records: Sequence[Record]) -> tuple[Pair, ...]:
+    """Every frame network with the clip network it came from, longer pools included."""
+    present = {(setting_of(r.case), r.case.model): r for r in records}
+    found = []
+    for record in records:
+        name = record.model.counterpart if record.model else None
+        clip = present.get((setting_of(record.case), name)) if name else None
+        if clip is not None:
+            found.append(Pair("counterpart", clip, record))
+    return tuple(found)
+
+
+def fact(record: Record, dotted: str) -> object:
+    """One fact of a record's environment by its dotted name; None where it is not known."""
+    value: object = record.environment
+    for name in dotted.split("."):
+        value = value.get(name) if isinstance(value, dict) else getattr(value, name, None)
+    return value
+
+
+def differing_facts(records: Sequence[Record]) -> tuple[str, ...]:
+    """The facts that must agree before records may be compared, and do not agree in these."""
+    known = [record for record in records if record.environment is not None]
+    return tuple(name for name in COMPARABLE_FACTS if len({repr(fact(record, name)) for record in known}) > 1)

@@ -1,0 +1,96 @@
+"""The table a run ends with. Columns give way from the right until it fits the terminal, and say so."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from rich import box
+from rich.console import Console, ConsoleOptions, Group, RenderableType, RenderResult
+from rich.table import Table as RichTable
+from rich.text import Text
+
+from ..bench.record import Record
+from .table import Cell, Row, Table, build
+
+# What the terminal shows, most wanted first; those that do not fit are left to the report.
+COLUMNS = (
+    "throughput_per_s",
+    "latency_ms",
+    "accuracy_top1_percent",
+    "peak_allocated_mb",
+    "macs_g",
+    "latency_p90_ms",
+    "paper_cpu_per_s",
+    "state_mb",
+    "parameters_m",
+)
+_UNITS = {"predictions/s": "pred/s"}
+
+
+def _cell(cell: Cell) -> Text:
+    text = Text(cell.text, style="" if cell.value is not None else "dim")
+    if cell.marks:
+        text.append(" " + ",".join(cell.marks), style="bold yellow")
+    return text
+
+
+def _name(row: Row) -> Text:
+    text = Text(row.title, style="bold")
+    if row.marks:
+        text.append(" " + ",".join(row.marks), style="bold yellow")
+    return text
+
+
+class TerminalTable:
+    """A rich renderable that chooses its columns by the width it is given."""
+
+    def __init__(self, table: Table) -> None:
+        self.table = table
+
+    def _draw(self, names: Sequence[str]) -> RichTable:
+        drawn = RichTable(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False, header_style="bold")
+        drawn.add_column(Text("Network"), no_wrap=True)
+        places = [i for i, column in enumerate(self.table.columns) if column.name in names]
+        for place in places:
+            column = self.table.columns[place]
+            head = Text(column.head)
+            head.append(f"\n{_UNITS.get(column.unit, column.unit)}", style="dim not bold")
+            drawn.add_column(head, justify="right", no_wrap=True)
+        last_form, last_setting = None, None
+        for row in self.table.rows:
+            if self.table.several_settings and row.setting != last_setting:
+                drawn.add_section()
+                drawn.add_row(Text(row.setting, style="italic dim", overflow="ellipsis"))
+            elif last_form not in (None, row.form):
+                drawn.add_section()
+            last_form, last_setting = row.form, row.setting
+            if row.error:
+                name = _name(row)
+                name.stylize("red")
+                drawn.add_row(name, Text("failed", style="bold red"), *[Text("")] * (len(places) - 1))
+            else:
+                drawn.add_row(_name(row), *(_cell(row.cells[place]) for place in places))
+        return drawn
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        known = {column.name for column in self.table.columns}
+        names = [name for name in COLUMNS if name in known]
+        drawn = self._draw(names)
+        wide = options.update(max_width=1000)
+        while len(names) > 2 and console.measure(drawn, options=wide).maximum > options.max_width:
+            names.pop()
+            drawn = self._draw(names)
+        below: list[RenderableType] = []
+        for row in self.table.rows:
+            if row.error:
+                below.append(Text.assemble((row.title, "bold red"), (" failed, ", "red"), row.error))
+        for mark, text in self.table.footnotes:
+            below.append(Text.assemble((f"{mark} ", "bold yellow"), (text, "dim")))
+        yield Group(drawn, *([Text(""), *below] if below else []))
+
+
+def render_table(records: Sequence[Record]) -> RenderableType:
+    """The records as a rich renderable; print it with a `rich.console.Console`."""
+    if not records:
+        return Text("No records yet.")
+    return TerminalTable(build(records))

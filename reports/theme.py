@@ -1,0 +1,102 @@
+"""Colours and type of the charts and of the page, once. A chart names its marks; the tables here say what they look like.
+
+Blue and orange stay apart in every common form of colour blindness, and form has a shape besides: clip networks are
+squares, frame networks circles. On the page the colours are CSS variables, so charts follow the reader's light or
+dark mode (and paper) by themselves; in an exported picture they are written out.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+FONT = 'system-ui, -apple-system, "Segoe UI", Roboto, "Noto Sans", "Liberation Sans", Arial, sans-serif'
+
+LIGHT: Mapping[str, str] = {
+    "ink": "#1b2430",
+    "muted": "#5a6676",
+    "line": "#dde2e9",
+    "page": "#f5f6f8",
+    "surface": "#ffffff",
+    "clip": "#b8500a",
+    "frame": "#0b62a8",
+    "frame-soft": "#e8f1fa",
+    "doubt": "#8a4b00",
+    "doubt-soft": "#fdf1dc",
+    "error": "#b3261e",
+    "disturbed": "#b0307c",
+    "front": "#9aa5b4",
+}
+DARK: Mapping[str, str] = {
+    "ink": "#e7ebf1",
+    "muted": "#a3afbf",
+    "line": "#323c4a",
+    "page": "#10151c",
+    "surface": "#18202a",
+    "clip": "#f2994a",
+    "frame": "#62b5f5",
+    "frame-soft": "#1c3247",
+    "doubt": "#f3bd6a",
+    "doubt-soft": "#3a2c14",
+    "error": "#ff8a80",
+    "disturbed": "#f08cc4",
+    "front": "#66748a",
+}
+
+# What a chart on the page uses: the variables that the style sheet sets from LIGHT and DARK.
+VARIABLES: Mapping[str, str] = {name: f"var(--{name})" for name in LIGHT}
+
+
+def css_variables(palette: Mapping[str, str]) -> str:
+    """The palette as declarations for a style sheet."""
+    return "".join(f"--{name}:{colour};" for name, colour in palette.items())
+
+
+def config(palette: Mapping[str, str], font: str = FONT) -> dict[str, Any]:
+    """The Vega-Lite `config` of a palette."""
+    muted, ink = palette["muted"], palette["ink"]
+    return {
+        "background": None,
+        "font": font,
+        "view": {"stroke": None},
+        "axis": {
+            "labelColor": muted,
+            "titleColor": ink,
+            "gridColor": palette["line"],
+            "domainColor": palette["front"],
+            "tickColor": palette["front"],
+            "labelFontSize": 12,
+            "titleFontSize": 12,
+            "titleFontWeight": 500,
+            "titlePadding": 8,
+            "labelPadding": 4,
+        },
+        "title": {"color": ink, "fontSize": 14, "fontWeight": 600, "anchor": "start", "offset": 12},
+        "legend": {"labelColor": ink, "titleColor": ink, "labelFontSize": 12},
+    }
+
+
+def looks(palette: Mapping[str, str]) -> dict[str, dict[str, Any]]:
+    """How each kind of mark is drawn: properties of a Vega-Lite mark, by the name charts use for it."""
+    muted, ink, front = palette["muted"], palette["ink"], palette["front"]
+    return {
+        "front": {"stroke": front, "strokeWidth": 7, "strokeOpacity": 0.4},
+        "arrow": {"stroke": muted, "strokeWidth": 1.3},
+        "arrow-head": {"fill": muted, "strokeWidth": 0},
+        "leader": {"stroke": front, "strokeWidth": 1},
+        "name": {"fill": ink, "fontSize": 12, "fontWeight": 500},
+        # Below each name, so that it can be read where a line has to cross it.
+        "halo": {
+            "fill": palette["surface"],
+            "stroke": palette["surface"],
+            "strokeWidth": 4,
+            "strokeJoin": "round",
+            "fontSize": 12,
+            "fontWeight": 500,
+        },
+        "limit": {"stroke": muted, "strokeWidth": 1, "strokeDash": [3, 3]},
+        "limit-name": {"fill": muted, "fontSize": 11},
+        "median": {"stroke": ink, "strokeWidth": 1.6},
+        "percentile": {"stroke": muted, "strokeWidth": 1.4, "strokeDash": [4, 3]},
+        "band": {"fill": muted, "fillOpacity": 0.16},
+    }

@@ -1,0 +1,262 @@
+"""Realistic records without measuring anything: the six default networks on an imaginary two-core machine.
+
+Everything is deterministic. The published figures are typed in from the paper's Table 1, so that tests of tables
+and charts do not depend on the zoo. Latencies are log-normal around a typical value, as a quiet machine gives them.
+"""
+
+from __future__ import annotations
+
+import math
+import random
+from typing import Any, Literal
+
+from co3d_bench.bench.case import Case
+from co3d_bench.bench.record import (
+    Counters,
+    Environment,
+    Failure,
+    Machine,
+    ModelFacts,
+    ProcessFacts,
+    Published,
+    Record,
+    Samples,
+    Settings,
+    Timing,
+    Verification,
+)
+
+DEFAULT_MODELS = ("x3d-xs", "x3d-s", "x3d-m", "cox3d-s-13", "cox3d-m-16", "cox3d-m-64")
+
+_SOURCE = "Hedegaard and Iosifidis, ECCV 2022, Table 1"
+
+
+def _published(
+    accuracy: float,
+    memory_mb: float,
+    macs_g: float,
+    *rates: tuple[float, float],
+) -> Published:
+    devices = ("cpu", "tx2", "xavier", "rtx2080ti")
+    return Published(
+        source=_SOURCE,
+        accuracy_top1=accuracy,
+        parameters_m=3.79,
+        max_allocated_mb=memory_mb,
+        macs_g=macs_g,
+        throughput=dict(zip(devices, rates, strict=True)),
+    )
+
+
+PUBLISHED = {
+    "x3d-xs": _published(59.37, 28.79, 0.64, (8.26, 0.11), (8.20, 0.09), (135.39, 0.78), (819.87, 4.13)),
+    "x3d-s": _published(64.71, 61.29, 2.06, (2.23, 0.11), (2.68, 0.01), (42.02, 0.13), (276.45, 1.28)),
+    "x3d-m": _published(67.24, 126.29, 4.97, (0.83, 0.04), (1.47, 0.00), (17.47, 0.00), (116.07, 0.50)),
+    "cox3d-s-13": _published(
+        60.18, 41.91, 0.17, (13.16, 0.35), (11.06, 0.03), (219.64, 3.18), (939.72, 51.00)
+    ),
+    "cox3d-m-16": _published(62.80, 68.88, 0.33, (7.57, 0.14), (7.26, 0.13), (88.79, 4.62), (844.73, 51.97)),
+    "cox3d-m-64": _published(71.03, 68.96, 0.33, (7.51, 0.17), (7.04, 0.03), (86.42, 4.87), (796.32, 65.47)),
+}
+
+_FACTS: dict[str, dict[str, Any]] = {
+    "x3d-xs": {"title": "X3D-XS", "form": "clip", "input_shape": (3, 4, 160, 160), "receptive_field": 4},
+    "x3d-s": {"title": "X3D-S", "form": "clip", "input_shape": (3, 13, 160, 160), "receptive_field": 13},
+    "x3d-m": {"title": "X3D-M", "form": "clip", "input_shape": (3, 16, 224, 224), "receptive_field": 16},
+    "cox3d-s-13": {
+        "title": "CoX3D-S (13)",
+        "form": "frame",
+        "input_shape": (3, 160, 160),
+        "receptive_field": 69,
+        "padding": 28,
+        "delay": 40,
+        "counterpart": "x3d-s",
+    },
+    "cox3d-m-16": {
+        "title": "CoX3D-M (16)",
+        "form": "frame",
+        "input_shape": (3, 224, 224),
+        "receptive_field": 72,
+        "padding": 28,
+        "delay": 43,
+        "counterpart": "x3d-m",
+    },
+    "cox3d-m-64": {
+        "title": "CoX3D-M (64)",
+        "form": "frame",
+        "input_shape": (3, 224, 224),
+        "receptive_field": 120,
+        "padding": 28,
+        "delay": 91,
+        "counterpart": "x3d-m",
+        "extends": "cox3d-m-16",
+    },
+}
+
+# model: MACs, state bytes, peak allocated bytes, typical latency in seconds on the imaginary machine
+_FIGURES = {
+    "x3d-xs": (635_560_544, 0, 31_200_000, 0.0391),
+    "x3d-s": (2_061_365_744, 0, 63_900_000, 0.1180),
+    "x3d-m": (4_970_008_352, 0, 131_500_000, 0.2870),
+    "cox3d-s-13": (166_565_305, 2_390_000, 22_100_000, 0.0140),
+    "cox3d-m-16": (325_456_057, 4_020_000, 26_400_000, 0.0254),
+    "cox3d-m-64": (325_476_793, 4_103_000, 26_500_000, 0.0259),
+}
+
+
+def make_case(model: str = "x3d-m", **changes: Any) -> Case:
+    """A case on the CPU with two threads."""
+    return Case(**({"model": model, "threads": 2} | changes))
+
+
+def make_model(model: str = "x3d-m", **changes: Any) -> ModelFacts:
+    """The facts of one of the default networks; of an unknown name, those of X3D-M under that name."""
+    facts = _FACTS.get(model, _FACTS["x3d-m"] | {"title": model})
+    basis = {
+        "name": model,
+        "family": model.split("-")[0],
+        "classes": 400,
+        "published": PUBLISHED.get(model),
+        **facts,
+    }
+    return ModelFacts(**(basis | changes))
+
+
+def make_samples(
+    typical_s: float = 0.25,
+    count: int = 100,
+    seed: int | str = 0,
+    spread: float = 0.012,
+    disturbed_share: float = 0.04,
+) -> Samples:
+    """Latencies around `typical_s`; a share of them is interrupted and 8 to 60 % slower."""
+    draw = random.Random(f"samples-{seed}")
+    latency_s, switches, steal_s = [], [], []
+    for _ in range(count):
+        latency = typical_s * math.exp(draw.gauss(0.0, spread))
+        hit = draw.random() < disturbed_share
+        latency_s.append(round(latency * (draw.uniform(1.08, 1.6) if hit else 1.0), 9))
+        switches.append(draw.randint(1, 6) if hit else 0)
+        steal_s.append(0.01 if hit and draw.random() < 0.3 else 0.0)
+    return Samples(latency_s=latency_s, involuntary_switches=switches, steal_s=steal_s)
+
+
+def make_machine(**changes: Any) -> Machine:
+    """An imaginary small x86 board."""
+    basis = {
+        "cpu_model": "Imaginary Core i3-1005 @ 1.20GHz",
+        "architecture": "x86_64",
+        "physical_cores": 2,
+        "logical_cores": 2,
+        "memory_bytes": 8_000_000_000,
+        "os": "Debian GNU/Linux 13",
+        "kernel": "6.12.0",
+        "container": None,
+    }
+    return Machine(**(basis | changes))
+
+
+def make_environment(**changes: Any) -> Environment:
+    """The machine, the process and the versions of every default record; `machine` may be replaced."""
+    process = ProcessFacts(
+        affinity=(0, 1),
+        governor="performance",
+        frequency_hz=3.4e9,
+        intra_op_threads=2,
+        inter_op_threads=1,
+        load_average_1min=0.12,
+        memory_limit_bytes=None,
+    )
+    basis = {
+        "machine": make_machine(),
+        "process": process,
+        "versions": {"python": "3.13.5", "torch": "2.13.0", "co3d_bench": "0.1.0", "ptflops": "0.7.3"},
+        "git_commit": "0123456789abcdef0123456789abcdef01234567",
+        "git_dirty": False,
+    }
+    return Environment(**(basis | changes))
+
+
+def make_record(model: str = "x3d-m", *, samples: Samples | None = None, **changes: Any) -> Record:
+    """A measured record of one network; any field of `Record` may be replaced."""
+    macs, state, peak, typical_s = _FIGURES.get(model, _FIGURES["x3d-m"])
+    samples = samples or make_samples(typical_s, seed=model)
+    facts = changes.pop("model", None) or make_model(model)
+    basis: dict[str, Any] = {
+        "run_id": "run-1",
+        "started_at": "2026-11-22T12:00:00Z",
+        "duration_s": 40.0,
+        "case": make_case(model),
+        "settings": Settings(),
+        "model": facts,
+        "environment": make_environment(),
+        "counters": Counters(
+            macs=macs,
+            counter="ptflops 0.7.3 (module hooks)",
+            parameters=3_794_322,
+            weights_bytes=15_300_000,
+            state_bytes=state,
+            input_bytes=4 * math.prod(facts.input_shape),
+            peak_allocated_bytes=peak,
+        ),
+        "timing": Timing(
+            load_s=0.21,
+            first_prediction_s=round(3.1 * typical_s, 6),
+            warmup_predictions=10 if facts.form == "clip" else facts.receptive_field or 10,
+            warmup_s=round(11 * typical_s, 6),
+            samples=samples,
+            sampling_wall_s=round(1.01 * math.fsum(samples.latency_s), 6),
+            harness_cpu_share=0.002,
+        ),
+        "peak_rss_bytes": 412_000_000,
+        "verification": Verification(
+            reference="the clip network", relative_error=2.1e-7, tolerance=1e-5, passed=True
+        )
+        if facts.form == "frame"
+        else None,
+    }
+    return Record(**(basis | changes))
+
+
+def make_noisy_record(model: str = "x3d-m", **changes: Any) -> Record:
+    """A record whose samples were interrupted all the time, so that it carries doubts."""
+    typical_s = _FIGURES.get(model, _FIGURES["x3d-m"])[3]
+    samples = make_samples(typical_s, seed=f"{model}-noisy", spread=0.09, disturbed_share=0.42)
+    return make_record(model, samples=samples, **changes)
+
+
+Kind = Literal["exception", "crash", "killed", "out-of-memory", "timeout", "wrong-answer", "interrupted"]
+
+
+def make_failed_record(
+    model: str = "x3d-m",
+    kind: Kind = "out-of-memory",
+    message: str = "the kernel ended the measuring process for want of memory",
+    detail: str | None = None,
+    **changes: Any,
+) -> Record:
+    """A case that ended without a number."""
+    basis: dict[str, Any] = {
+        "error": Failure(kind=kind, message=message, detail=detail),
+        "timing": None,
+        "counters": None,
+        "peak_rss_bytes": None,
+        "verification": None,
+    }
+    return make_record(model, **(basis | changes))
+
+
+def make_default_records() -> list[Record]:
+    """What the default `bench.toml` gives on a quiet machine."""
+    return [make_record(model) for model in DEFAULT_MODELS]
+
+
+def make_mixed_records() -> list[Record]:
+    """The default networks on a bad day: one noisy, one with few samples, one failed."""
+    few = make_samples(_FIGURES["cox3d-s-13"][3], count=30, seed="few")
+    replaced = {
+        "x3d-m": make_failed_record("x3d-m"),
+        "cox3d-m-16": make_noisy_record("cox3d-m-16"),
+        "cox3d-s-13": make_record("cox3d-s-13", samples=few),
+    }
+    return [replaced.get(model) or make_record(model) for model in DEFAULT_MODELS]
