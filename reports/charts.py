@@ -243,7 +243,7 @@ def _layers(
     across = alt.X(
         "x:Q",
         title=titles[0],
-        scale=alt.Scale(type=plot.scale, domain=[data.x.low, data.x.high], nice=False, zero=False),
+        scale=alt.Scale(type=plot.scale, domain=[data.x.low, data.x.high], nice=False),
         axis=alt.Axis(values=data.x.ticks(), format="~r", grid=True, labelFlush=False),
     )
     down = alt.Y(
@@ -316,8 +316,9 @@ def _layers(
             y=down,
             shape=alt.Shape("form:N", scale=alt.Scale(domain=list(FORMS), range=list(SHAPES)), legend=None),
             stroke=alt.Stroke("form:N", scale=colour, legend=None),
-            fill=alt.Fill("form:N", scale=colour, legend=None),
-            fillOpacity=_either("datum.doubtful", 0.08, 1),
+            fill=alt.when("datum.doubtful")
+            .then(alt.value(palette["surface"]))
+            .otherwise(alt.Fill("form:N", scale=colour, legend=None)),
             strokeDash=_either("datum.doubtful", [3, 2], [1, 0]),
             opacity=opacity,
             description="title:N",

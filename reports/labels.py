@@ -93,7 +93,7 @@ def _box(point: Point, place: Place, width: float, height: float) -> _Box:
     length = len(point.text) * CHARACTER_WIDTH_PX
     x, y = point.x * width + place.dx, point.y * height + place.dy
     left = {"left": x, "center": x - length / 2, "right": x - length}[place.align]
-    return _Box(left - 1, y - FONT_SIZE_PX * 0.6, left + length + 1, y + FONT_SIZE_PX * 0.6)
+    return _Box(left - 1, y - FONT_SIZE_PX * 0.68, left + length + 1, y + FONT_SIZE_PX * 0.68)
 
 
 def _crosses(box: _Box, start: tuple[float, float], end: tuple[float, float]) -> bool:

@@ -200,7 +200,14 @@ COLUMNS = (
         paper=lambda published: published.macs_g,
         explains="multiply-accumulates of one prediction; the paper calls them FLOPs",
     ),
-    _column("parameters", "parameters_m", "Params", write=fixed(2), paper=lambda p: p.parameters_m),
+    _column(
+        "parameters",
+        "parameters_m",
+        "Params",
+        write=fixed(2),
+        paper=lambda published: published.parameters_m,
+        explains="learned numbers of the network",
+    ),
     Column(
         name="state_mb",
         head="State",

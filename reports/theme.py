@@ -83,7 +83,7 @@ def looks(palette: Mapping[str, str]) -> dict[str, dict[str, Any]]:
         "front": {"stroke": front, "strokeWidth": 7, "strokeOpacity": 0.4},
         "arrow": {"stroke": muted, "strokeWidth": 1.3},
         "arrow-head": {"fill": muted, "strokeWidth": 0},
-        "leader": {"stroke": front, "strokeWidth": 1},
+        "leader": {"stroke": muted, "strokeWidth": 0.8},
         "name": {"fill": ink, "fontSize": 12, "fontWeight": 500},
         # Below each name, so that it can be read where a line has to cross it.
         "halo": {

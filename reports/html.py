@@ -1,0 +1,89 @@
+"""The report as one HTML file that needs no network: records in, a string out.
+
+The page allows itself nothing but what it brings: a Content-Security-Policy names its style sheet and its two
+scripts by hash. Vega's expressions are interpreted (`ast`), so not even `eval` has to be allowed.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import re
+from collections.abc import Sequence
+from functools import cache
+from importlib.resources import files
+
+from markupsafe import Markup
+
+from .. import __version__
+from ..bench.record import Record
+from . import theme
+from .page import fragment, json_text, page_of
+from .sections import all_sections
+
+
+def _template(name: str) -> str:
+    return (files(__package__) / "templates" / name).read_text(encoding="utf-8")
+
+
+@cache
+def _bundle() -> str:
+    """Vega, Vega-Lite and Vega-Embed as one script, from vl-convert; nothing is fetched."""
+    import vl_convert  # here, since loading it takes as long as the rest of the report
+
+    return inline_script(vl_convert.javascript_bundle())
+
+
+def inline_script(code: str) -> str:
+    """The same JavaScript without what would end or garble the script element around it.
+
+    Inside strings and regular expressions, the only places where these can stand, the escapes mean the same.
+    """
+    return re.sub(r"<(/script|script|!--)", r"\\x3c\1", code, flags=re.IGNORECASE)
+
+
+def _hash(text: str) -> str:
+    digest = base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()
+    return f"'sha256-{digest}'"
+
+
+def content_security_policy(styles: Sequence[str], scripts: Sequence[str]) -> str:
+    """Nothing may be loaded; only these style sheets and these scripts may run."""
+    return (
+        f"default-src 'none'; script-src {' '.join(map(_hash, scripts))}; "
+        f"style-src {' '.join(map(_hash, styles))}; img-src data:; base-uri 'none'; form-action 'none'"
+    )
+
+
+def _style() -> str:
+    """The style sheet with the colours of both modes set in front; paper is always light."""
+    light, dark = theme.css_variables(theme.LIGHT), theme.css_variables(theme.DARK)
+    return (
+        f":root{{color-scheme:light dark;--font:{theme.FONT};{light}}}\n"
+        f"@media screen and (prefers-color-scheme:dark){{:root{{{dark}}}}}\n{_template('page.css')}"
+    )
+
+
+def render_html(records: Sequence[Record]) -> str:
+    """The whole page as a string."""
+    page = page_of(records)
+    style, script, bundle = _style(), inline_script(_template("page.js")), _bundle()
+    sections = [
+        (name, section, html)
+        for name, section in all_sections()
+        if (html := section.render(page)) is not None
+    ]
+    return str(
+        fragment(
+            _template("page.html.jinja"),
+            title=page.headline.title,
+            policy=content_security_policy([style], [bundle, script]),
+            style=Markup(style),  # noqa: S704 - our own file
+            bundle=Markup(bundle),  # noqa: S704 - vl-convert's own file, made safe above
+            script=Markup(script),  # noqa: S704 - our own file
+            config=json_text(theme.config(theme.VARIABLES)),
+            head=[html for _, section, html in sections if not section.title],
+            sections=[item for item in sections if item[1].title],
+            version=__version__,
+        )
+    )

@@ -1,0 +1,89 @@
+"""The latencies of one case, sample by sample: a record in, a Vega-Lite specification (a dict) out.
+
+Each dot is one prediction: how long it took runs to the right, the order in which they were taken downwards. So one
+picture shows the distribution and a drift alike. Interrupted samples are diamonds of another colour.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Literal
+
+import altair as alt
+
+from ..bench.record import Record
+from ..bench.stats import disturbed, summarise
+from . import theme
+from .notation import number
+from .select import model_title
+
+HEIGHT_PX = 110
+
+
+def _rows(record: Record) -> list[dict[str, Any]]:
+    assert record.timing is not None
+    samples = record.timing.samples
+    found = []
+    for index, (latency_s, hit) in enumerate(zip(samples.latency_s, disturbed(samples), strict=True)):
+        tooltip = {"Sample": str(index + 1), "Latency": f"{number(1e3 * latency_s, 4)} ms"}
+        if hit and samples.involuntary_switches:
+            tooltip["Context switches"] = str(samples.involuntary_switches[index])
+        if hit and samples.steal_s and samples.steal_s[index]:
+            tooltip["Stolen"] = f"{number(1e3 * samples.steal_s[index])} ms"
+        found.append({"ms": 1e3 * latency_s, "order": index + 1, "hit": hit, "tooltip": tooltip})
+    return found
+
+
+def _values(rows: list[dict[str, Any]]) -> alt.Data:
+    return alt.Data(values=rows)
+
+
+def latency_chart(
+    record: Record,
+    width: int | Literal["container"] = "container",
+    palette: Mapping[str, str] = theme.VARIABLES,
+) -> dict[str, Any] | None:
+    """The samples of one record with median, median absolute deviation and p90; None if it was not timed."""
+    if not record.ok or record.timing is None:
+        return None
+    summary = summarise(record.timing.samples, record.case.batch)
+    look = theme.looks(palette)
+    low, high = 1e3 * summary.min_s, 1e3 * summary.max_s
+    pad = max(0.04 * (high - low), 0.005 * high)
+    across = alt.X(
+        "ms:Q",
+        title="ms",
+        scale=alt.Scale(domain=[low - pad, high + pad], nice=False, zero=False),
+        axis=alt.Axis(tickCount=4, grid=True, titleAlign="right", titleAnchor="end", titlePadding=2),
+    )
+    down = alt.Y(
+        "order:Q",
+        scale=alt.Scale(domain=[summary.count + 1, 0], nice=False),
+        axis=None,
+    )
+    middle, mad = 1e3 * summary.median_s, 1e3 * summary.mad_s
+    band = _values([{"ms": middle - mad, "end": middle + mad}])
+    layers: list[Any] = [
+        alt.Chart(band).mark_rect(**look["band"], aria=False).encode(x=across, x2="end:Q"),
+        alt.Chart(_values([{"ms": middle}])).mark_rule(**look["median"], aria=False).encode(x=across),
+    ]
+    if summary.p90_s is not None:
+        at = _values([{"ms": 1e3 * summary.p90_s}])
+        layers.append(alt.Chart(at).mark_rule(**look["percentile"], aria=False).encode(x=across))
+    form = record.model.form if record.model else "clip"
+    hit = alt.when("datum.hit")
+    layers.append(
+        alt.Chart(_values(_rows(record)))
+        .mark_point(
+            filled=True, aria=False, opacity=0.8, strokeWidth=0, tooltip=alt.ExprRef(expr="datum.tooltip")
+        )
+        .encode(
+            x=across,
+            y=down,
+            fill=hit.then(alt.value(palette["disturbed"])).otherwise(alt.value(palette[form])),
+            shape=hit.then(alt.value("diamond")).otherwise(alt.value("circle")),
+            size=hit.then(alt.value(42)).otherwise(alt.value(20)),
+        )
+    )
+    text = f"Latencies of {model_title(record)}: median {number(middle)} ms, {summary.count} samples"
+    return alt.layer(*layers).properties(width=width, height=HEIGHT_PX, description=text).to_dict()

@@ -1,0 +1,60 @@
+"""What a section of the HTML page is given, and the two safe ways to put something into the page."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from jinja2 import Environment, StrictUndefined
+from markupsafe import Markup
+
+from ..bench.record import Record
+from .headline import Headline, headline
+from .select import latest
+from .table import Table, build
+
+# Names of networks, files and errors come from anywhere: everything is escaped unless it is Markup already.
+_JINJA = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
+
+# What could end a script element, open a comment or break a line of JavaScript, written as JSON escapes.
+_JSON_ESCAPES = {ord(letter): f"\\u{ord(letter):04x}" for letter in "<>&\u2028\u2029"}
+
+
+@dataclass(frozen=True)
+class Page:
+    """The records of a report, the latest of each case, and what is derived from all of them at once."""
+
+    records: tuple[Record, ...]
+    table: Table
+    headline: Headline
+
+
+def page_of(records: Sequence[Record]) -> Page:
+    """Everything the sections read."""
+    chosen = latest(records)
+    return Page(chosen, build(chosen), headline(chosen))
+
+
+def fragment(template: str, **values: Any) -> Markup:
+    """A piece of HTML from a Jinja template with escaping on."""
+    return Markup(_JINJA.from_string(template).render(**values))  # noqa: S704 - the template escapes
+
+
+def json_text(data: object) -> Markup:
+    """JSON that may stand inside a script element: it cannot end the element, whatever the strings hold."""
+    text = json.dumps(data, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
+    return Markup(text.translate(_JSON_ESCAPES))  # noqa: S704 - nothing is left that HTML would read
+
+
+_CHART = """\
+<div class="chart" role="group" aria-label="{{ label }}">
+<div class="drawing"></div>
+<script type="application/json">{{ spec }}</script>
+</div>"""
+
+
+def chart(spec: dict[str, Any], label: str) -> Markup:
+    """A Vega-Lite chart that the page draws when it is opened; as wide as its box."""
+    return fragment(_CHART, spec=json_text(spec), label=label)

@@ -1,0 +1,71 @@
+"""The machine, the process and the versions: everything that may explain a number."""
+
+from markupsafe import Markup
+
+from ...bench.record import Environment
+from ..notation import number
+from ..page import Page, fragment
+from . import Section
+
+_TEMPLATE = """\
+{% for titles, facts in environments %}
+{% if environments|length > 1 %}
+<h3>{{ titles }}</h3>
+{% endif %}
+<dl class="environment">
+{% for name, value in facts %}
+<div><dt>{{ name }}</dt><dd>{{ value }}</dd></div>
+{% endfor %}
+</dl>
+{% endfor %}"""
+
+
+def facts(environment: Environment) -> list[tuple[str, str]]:
+    """The environment as names and texts for people; what could not be read is left out."""
+    machine, process = environment.machine, environment.process
+    cores = f"{machine.logical_cores} logical"
+    if machine.physical_cores is not None:
+        cores += f", {machine.physical_cores} physical"
+    commit = environment.git_commit[:12] if environment.git_commit else None
+    limit = process.memory_limit_bytes
+    found: list[tuple[str, str | None]] = [
+        ("Processor", f"{machine.cpu_model} ({machine.architecture})"),
+        ("Cores", cores),
+        ("Memory", f"{number(machine.memory_bytes / 1e9)} GB" + _limit(limit)),
+        ("System", f"{machine.os}, kernel {machine.kernel}"),
+        ("Container", machine.container),
+        ("Hypervisor", machine.hypervisor),
+        ("Cores used", ", ".join(str(core) for core in process.affinity)),
+        ("Threads", f"{process.intra_op_threads} within, {process.inter_op_threads} between operations"),
+        ("Governor", process.governor),
+        ("Frequency", None if process.frequency_hz is None else f"{number(process.frequency_hz / 1e9)} GHz"),
+        ("Load before", None if process.load_average_1min is None else f"{process.load_average_1min:.2f}"),
+        ("Versions", ", ".join(f"{name} {version}" for name, version in environment.versions.items())),
+        ("Commit", commit and commit + (" with changes" if environment.git_dirty else "")),
+    ]
+    return [(name, value) for name, value in found if value]
+
+
+def _limit(limit_bytes: int | None) -> str:
+    return "" if limit_bytes is None else f", limited to {number(limit_bytes / 1e9)} GB"
+
+
+def _without_load(environment: Environment) -> str:
+    """Two environments that differ only in how busy the moment was are shown as one."""
+    process = environment.process.model_copy(update={"load_average_1min": None, "frequency_hz": None})
+    return environment.model_copy(update={"process": process}).model_dump_json()
+
+
+def render(page: Page) -> Markup | None:
+    groups: dict[str, tuple[list[str], Environment]] = {}
+    for record in page.records:
+        if record.environment is not None:
+            known = groups.setdefault(_without_load(record.environment), ([], record.environment))
+            known[0].append(record.model.title if record.model else record.case.model)
+    if not groups:
+        return None
+    shown = [(", ".join(titles), facts(environment)) for titles, environment in groups.values()]
+    return fragment(_TEMPLATE, environments=shown)
+
+
+SECTION = Section("Where this was measured", order=50, render=render)

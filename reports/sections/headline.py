@@ -1,0 +1,41 @@
+"""The top of the page: what the records say in one line, the figures behind it, and the sentences around it."""
+
+from markupsafe import Markup
+
+from ..headline import circumstances
+from ..page import Page, fragment
+from . import Section
+
+_TEMPLATE = """\
+<h1 id="headline-title">{{ headline.title }}</h1>
+{% if circumstances %}
+<p class="circumstances">{{ circumstances }}</p>
+{% endif %}
+{% if headline.facts %}
+<dl class="facts">
+{% for fact in headline.facts %}
+<div class="fact{{ ' doubtful' if fact.doubtful }}">
+<dt>{{ fact.label }}</dt>
+<dd><strong>{{ fact.value }}</strong><span>{{ fact.detail }}</span>
+{% if fact.doubtful %}
+<em>doubtful, see the marks in the table</em>
+{% endif %}
+</dd>
+</div>
+{% endfor %}
+</dl>
+{% endif %}
+{% if headline.sentences %}
+<ul class="sentences">
+{% for sentence in headline.sentences %}
+<li>{{ sentence }}</li>
+{% endfor %}
+</ul>
+{% endif %}"""
+
+
+def render(page: Page) -> Markup:
+    return fragment(_TEMPLATE, headline=page.headline, circumstances=circumstances(page.records))
+
+
+SECTION = Section("", order=0, render=render)

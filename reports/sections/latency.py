@@ -1,0 +1,63 @@
+"""Every timed prediction of every case, as a strip of dots."""
+
+from markupsafe import Markup
+
+from ...bench.stats import disturbed, doubts, summarise
+from ..latency_chart import latency_chart
+from ..notation import number, plus_minus
+from ..page import Page, chart, fragment
+from ..select import model_title, setting_of
+from . import Section
+
+_TEMPLATE = """\
+<p class="lead">Each dot is one timed prediction, in the order taken from top to bottom, so a slant is a drift. \
+Each strip has its own scale.</p>
+<ul class="legend">
+<li class="clip"><span class="shape"></span>clip</li>
+<li class="frame"><span class="shape"></span>frame</li>
+<li><span class="shape diamond"></span>interrupted by other work</li>
+<li><span class="line"></span>median, shaded: ± median absolute deviation</li>
+<li><span class="line dashed"></span>p90</li>
+</ul>
+<div class="strips">
+{% for strip in strips %}
+<figure class="card{{ ' doubtful' if strip.doubts }}" data-model="{{ strip.model }}">
+<figcaption><strong>{{ strip.title }}</strong> <span>{{ strip.text }}</span></figcaption>
+{{ strip.drawing }}
+{% for doubt in strip.doubts %}
+<p class="doubt">{{ doubt }}</p>
+{% endfor %}
+</figure>
+{% endfor %}
+</div>"""
+
+
+def render(page: Page) -> Markup | None:
+    strips = []
+    by_key = {record.key: record for record in page.records}
+    for row in page.table.rows:  # in the order of the table
+        record = by_key[row.key]
+        spec = latency_chart(record)
+        if spec is None or record.timing is None:
+            continue
+        samples = record.timing.samples
+        s = summarise(samples, record.case.batch)
+        hits = sum(disturbed(samples))
+        text = f"median {plus_minus(1e3 * s.median_s, 1e3 * s.mad_s)} ms"
+        text += f", p90 {number(1e3 * s.p90_s)}" if s.p90_s is not None else ""
+        text += f", {hits} of {s.count} interrupted" if hits else f", {s.count} samples"
+        if page.table.several_settings:
+            text += f" · {setting_of(record.case).title}"
+        strips.append(
+            {
+                "model": record.case.model,
+                "title": model_title(record),
+                "text": text,
+                "doubts": doubts(record),
+                "drawing": chart(spec, f"Latencies of {model_title(record)}, {text}"),
+            }
+        )
+    return fragment(_TEMPLATE, strips=strips) if strips else None
+
+
+SECTION = Section("How steady it ran", order=30, render=render)

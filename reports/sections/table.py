@@ -1,0 +1,96 @@
+"""The table: every case with what was measured and what the paper prints. Columns sort; rows can be picked."""
+
+from markupsafe import Markup
+
+from ..page import Page, fragment
+from ..table import Column
+from . import Section
+
+_TEMPLATE = """\
+{% macro raised(marks, of) %}
+{% if marks %}
+<sup class="marks">{% for mark in marks %}<a href="#note-{{ mark }}" title="{{ notes[mark] }}" \
+aria-label="note {{ mark }} on {{ of }}">{{ mark }}</a>{{ "," if not loop.last }}{% endfor %}</sup>
+{% endif %}
+{% endmacro %}
+<p class="lead">Click a network to highlight it everywhere, a column head to sort. \
+Small figures below are the paper's.</p>
+<div class="scroll" role="region" tabindex="0" aria-label="Table of all networks, scrolls sideways">
+<table class="results">
+<caption>Measured figures of each network, with the figures of the paper below them</caption>
+<thead>
+<tr class="groups"><td></td><th colspan="{{ own|length }}" scope="colgroup">On this machine</th>
+{% if foreign %}
+<th colspan="{{ foreign|length }}" scope="colgroup" class="paper-column">Throughput in the paper, predictions/s</th>
+{% endif %}
+</tr>
+<tr>
+<th scope="col" aria-sort="none"><button type="button" class="sort" data-column="0">Network</button></th>
+{% for column in own + foreign %}
+<th scope="col" aria-sort="none"{% if column in foreign %} class="paper-column"{% endif %}>
+<button type="button" class="sort" data-column="{{ loop.index }}" title="{{ column.explains }}">\
+{{ column.head|replace("Paper: ", "") }}</button>
+{% if column in own %}
+<span class="unit">{{ column.unit }}</span>
+{% endif %}
+</th>
+{% endfor %}
+</tr>
+</thead>
+<tbody>
+{% for row in rows %}
+<tr data-model="{{ row.model }}" class="{{ row.form }}{{ ' failed' if row.error }}">
+<th scope="row" data-value="{{ row.title }}">
+<button type="button" class="pick" aria-pressed="false"><span class="shape" aria-hidden="true"></span>\
+{{ row.title }}</button>{{ raised(row.marks, row.title) }}
+<span class="form">{{ {"clip": "clip by clip", "frame": "frame by frame"}.get(row.form, "") }}\
+{{ " · " ~ row.setting if several }}</span>
+</th>
+{% if row.error %}
+<td class="error" colspan="{{ own|length + foreign|length }}"><strong>failed</strong> {{ row.error }}</td>
+{% else %}
+{% for column, cell in zip(own + foreign, row.cells) %}
+<td{% if cell.value is not none %} data-value="{{ cell.value }}"{% endif %}\
+{% if column in foreign %} class="paper-column"{% endif %}>\
+<span class="value{{ ' doubtful' if cell.marks }}">{{ cell.text }}</span>{{ raised(cell.marks, column.head) }}
+{% if cell.paper_text %}
+<span class="paper"><span class="hidden">paper: </span>{{ cell.paper_text }}</span>
+{% endif %}
+</td>
+{% endfor %}
+{% endif %}
+</tr>
+{% endfor %}
+</tbody>
+</table>
+</div>
+{% if notes %}
+<ol class="notes">
+{% for mark, text in notes.items() %}
+<li id="note-{{ mark }}"><sup>{{ mark }}</sup> {{ text }}</li>
+{% endfor %}
+</ol>
+{% endif %}"""
+
+
+def _foreign(column: Column) -> bool:
+    """The paper's own throughputs; `table.build` puts them last."""
+    return column.name.startswith("paper_")
+
+
+def render(page: Page) -> Markup | None:
+    if not page.table.rows:
+        return None
+    columns = page.table.columns
+    return fragment(
+        _TEMPLATE,
+        own=[column for column in columns if not _foreign(column)],
+        foreign=[column for column in columns if _foreign(column)],
+        rows=page.table.rows,
+        notes=dict(page.table.footnotes),
+        several=page.table.several_settings,
+        zip=zip,
+    )
+
+
+SECTION = Section("All networks", order=10, render=render)
