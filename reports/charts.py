@@ -10,7 +10,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from itertools import pairwise
 from typing import Any, Literal
 
 import altair as alt
@@ -158,7 +159,7 @@ def _staircase(chosen: Sequence[Record], x: Metric, y: Metric) -> list[dict[str,
 def _corners(steps: Sequence[Mapping[str, float]], x: Metric) -> list[tuple[float, float]]:
     """The staircase with its corners, as it is drawn: first across, then up, or the other way round."""
     found = []
-    for left, right in zip(steps, steps[1:], strict=False):
+    for left, right in pairwise(steps):
         corner = (right["x"], left["y"]) if x.better == "lower" else (left["x"], right["y"])
         found += [(left["x"], left["y"]), corner]
     return found + [(step["x"], step["y"]) for step in steps[-1:]]
@@ -192,13 +193,11 @@ def _data(records: Sequence[Record], plot: Plot, x: Metric, y: Metric) -> _Data 
         return axes[0].share(across), 1 - axes[1].share(down)
 
     corners = [at(*corner) for corner in _corners(steps, x)]
-    lines = [labels.Line(at(a["x"], a["y"]), at(a["x2"], a["y2"]), 6.0) for a in arrows]
-    lines += [labels.Line(a, b, 4.0) for a, b in zip(corners, corners[1:], strict=False)]
+    lines = [labels.Line(at(a["x"], a["y"]), at(a["x2"], a["y2"]), 10.0) for a in arrows]
+    lines += [labels.Line(a, b, 8.0) for a, b in pairwise(corners)]
     if plot.limit is not None:
-        lines.append(labels.Line(at(plot.limit, axes[1].low), at(plot.limit, axes[1].high), 2.0))
-    places = labels.place(
-        [labels.Point(*at(p["x"], p["y"]), p["title"]) for p in points], lines, plot.height_px
-    )
+        lines.append(labels.Line(at(plot.limit, axes[1].low), at(plot.limit, axes[1].high), 3.0))
+    places = labels.place([labels.Point(*at(p["x"], p["y"]), p["title"]) for p in points], lines, plot.height_px)
     for point, spot in zip(points, places, strict=True):
         point |= {"dx": spot.dx, "dy": spot.dy, "align": spot.align, "far": spot.far}
     return _Data(points, arrows, steps, *axes)
@@ -309,9 +308,7 @@ def _layers(
     colour = alt.Scale(domain=list(FORMS), range=[palette[form] for form in FORMS])
     points = alt.Chart(_values(data.points))
     layers += [
-        points.mark_point(
-            size=150, strokeWidth=2, opacity=1, cursor="pointer", tooltip=_expr("datum.tooltip")
-        ).encode(
+        points.mark_point(size=150, strokeWidth=2, opacity=1, cursor="pointer", tooltip=_expr("datum.tooltip")).encode(
             x=across,
             y=down,
             shape=alt.Shape("form:N", scale=alt.Scale(domain=list(FORMS), range=list(SHAPES)), legend=None),
@@ -344,12 +341,14 @@ def pareto_chart(
     plot: Plot,
     width: int | Literal["container"] = "container",
     palette: Mapping[str, str] = theme.VARIABLES,
+    height_px: int | None = None,
 ) -> dict[str, Any] | None:
     """One Pareto plot of records of one setting; None where no record has both figures.
 
     To be drawn with `theme.config(palette)`. The palette of CSS variables is for SVG inside the page only.
     """
     x, y = get_metric(plot.metric), get_metric("accuracy")
+    plot = plot if height_px is None else replace(plot, height_px=height_px)
     data = _data(records, plot, x, y)
     if data is None:
         return None

@@ -23,9 +23,9 @@ _LATEX_SPECIAL = {
     "|": r"\textbar{}",
     '"': r"\textquotedbl{}",
     "±": r"$\pm$",
-    "×": r"$\times$",
+    "\u00d7": r"$\times$",
     "·": r"$\cdot$",
-    "–": "--",
+    "\u2013": "--",
 }
 
 
@@ -73,8 +73,9 @@ def markdown(table: Table) -> str:
         title = escape_markdown(_title(row, table)) + _raised_markdown(row.marks)
         cells = [_shown(cell, escape_markdown, _raised_markdown) for cell in row.cells]
         lines.append("| " + " | ".join([title, row.form, *cells]) + " |")
-    failed = [f"- **{escape_markdown(row.title)}** failed: {escape_markdown(row.error)}"
-              for row in table.rows if row.error]
+    failed = [
+        f"- **{escape_markdown(row.title)}** failed: {escape_markdown(row.error)}" for row in table.rows if row.error
+    ]
     notes = [f"- <sup>{mark}</sup> {escape_markdown(text)}" for mark, text in table.footnotes]
     for block in (failed, notes):
         if block:
@@ -91,8 +92,7 @@ def latex(table: Table) -> str:
     """A `tabular` for the booktabs package, with footnotes below."""
     heads = ["Network", *(f"{column.head} ({column.unit})" for column in table.columns)]
     lines = [
-        "% needs \\usepackage{booktabs,textcomp} and \\usepackage[T1]{fontenc}; "
-        "the paper's figures are in parentheses",
+        "% needs \\usepackage{booktabs,textcomp} and \\usepackage[T1]{fontenc}; the paper's figures are in parentheses",
         r"\begin{tabular}{l" + "r" * len(table.columns) + "}",
         r"\toprule",
         " & ".join(escape_latex(head) for head in heads) + r" \\",
@@ -106,9 +106,7 @@ def latex(table: Table) -> str:
             form = row.form
         title = escape_latex(_title(row, table)) + _raised_latex(row.marks)
         if row.error:
-            lines.append(
-                rf"{title} & \multicolumn{{{width - 1}}}{{l}}{{failed: {escape_latex(row.error)}}} \\"
-            )
+            lines.append(rf"{title} & \multicolumn{{{width - 1}}}{{l}}{{failed: {escape_latex(row.error)}}} \\")
             continue
         lines.append(" & ".join([title, *(_shown(cell, escape_latex, _raised_latex) for cell in row.cells)]) + r" \\")
     lines += [r"\bottomrule", r"\end{tabular}"]
@@ -116,5 +114,3 @@ def latex(table: Table) -> str:
         lines += ["", r"\par\footnotesize"]
         lines += [rf"{_raised_latex((mark,))} {escape_latex(text)}\\" for mark, text in table.footnotes]
     return "\n".join(lines) + "\n"
-
-

@@ -13,7 +13,15 @@ from .select import Pair, by_setting, clip_counterparts, differing_facts, latest
 
 REAL_TIME_PER_S = 30.0  # one prediction for each frame of an ordinary camera
 
-_percent = fixed(1)
+_NO_BREAK = "\u00a0"  # a number and its unit stay on one line
+
+
+def _percent(value: float | None) -> str:
+    return f"{fixed(1)(value)}{_NO_BREAK}%"
+
+
+def _per_s(record: Record) -> str:
+    return f"{number(_rate(record))}{_NO_BREAK}predictions/s"
 
 
 @dataclass(frozen=True)
@@ -31,6 +39,7 @@ class Headline:
     """A title, a few figures and a few sentences; every one derived from the records."""
 
     title: str
+    where: str = ""  # processor, setting and number of timed runs, in one line
     facts: tuple[Fact, ...] = ()
     sentences: tuple[str, ...] = ()
 
@@ -64,14 +73,14 @@ def _title(measured: Sequence[Record]) -> str:
     if best is not None:
         title = (
             f"{model_title(best)} is the most accurate network that keeps up with a {REAL_TIME_PER_S:.0f} frames/s"
-            f" video here: {_percent(_accuracy(best))} % at {number(_rate(best))} predictions/s"
+            f" video here: {_percent(_accuracy(best))} at {_per_s(best)}"
         )
         return f"{title}, as far as a doubtful measurement can tell" if _doubtful(best) else title
     if _rate(fastest) >= REAL_TIME_PER_S:
-        return f"{model_title(fastest)} is the fastest network here: {number(_rate(fastest))} predictions/s"
+        return f"{model_title(fastest)} is the fastest network here: {_per_s(fastest)}"
     return (
         f"No network keeps up with a {REAL_TIME_PER_S:.0f} frames/s video here;"
-        f" {model_title(fastest)} comes closest with {number(_rate(fastest))} predictions/s"
+        f" {model_title(fastest)} comes closest with {_per_s(fastest)}"
     )
 
 
@@ -90,8 +99,8 @@ def _pair_sentence(pair: Pair) -> str:
             f" ({', '.join(differing)}), so they are not compared."
         )
     text = (
-        f"Frame by frame, {model_title(frame)} makes {times(ratio(pair))} as many predictions a second as"
-        f" {model_title(clip)}, its clip counterpart"
+        f"{model_title(frame)} makes {times(ratio(pair))} as many predictions a second as"
+        f" its clip counterpart {model_title(clip)}"
     )
     accuracies = _accuracy(frame), _accuracy(clip)
     if accuracies[0] is not None and accuracies[1] is not None:
@@ -108,7 +117,7 @@ def _facts(measured: Sequence[Record], compared: Sequence[Pair]) -> tuple[Fact, 
             Fact(
                 "Most accurate in real time",
                 model_title(best),
-                f"{_percent(_accuracy(best))} % top-1, {number(_rate(best))} predictions/s",
+                f"{_percent(_accuracy(best))} top-1, {_per_s(best)}",
                 _doubtful(best),
             )
         )
@@ -117,7 +126,7 @@ def _facts(measured: Sequence[Record], compared: Sequence[Pair]) -> tuple[Fact, 
         Fact(
             "Fastest",
             model_title(fastest),
-            f"{number(_rate(fastest))} predictions/s",
+            f"{_per_s(fastest)}",
             _doubtful(fastest),
         )
     )
@@ -126,7 +135,7 @@ def _facts(measured: Sequence[Record], compared: Sequence[Pair]) -> tuple[Fact, 
         facts.append(
             Fact(
                 "Frame by frame instead of clips",
-                f"{number(ratio(most), 2)} × faster",
+                f"{number(ratio(most), 2)} \u00d7 faster",
                 f"{model_title(most.result)} against {model_title(most.origin)}",
                 _doubtful(most.result, most.origin),
             )
@@ -143,8 +152,8 @@ def headline(records: Sequence[Record]) -> Headline:
     failed = [r for r in chosen if not r.ok]
     failures = ", ".join(f"{model_title(r)} ({r.error.kind})" for r in failed if r.error)
     if not measured:
-        many = f"None of the {len(chosen)} cases" if len(chosen) > 1 else "The only case"
-        return Headline(f"{many} could be measured", (), (f"Failed: {failures}.",) if failures else ())
+        many = f"None of the {len(chosen)} cases could" if len(chosen) > 1 else "The only case could not"
+        return Headline(f"{many} be measured", sentences=(f"Failed: {failures}.",) if failures else ())
 
     groups = by_setting(measured)
     setting, group = max(groups.items(), key=lambda item: len(item[1]))
@@ -157,10 +166,8 @@ def headline(records: Sequence[Record]) -> Headline:
     sentences = []
     if best is not None and best is not fastest:
         accuracy = _accuracy(fastest)
-        at = f", at {_percent(accuracy)} % accuracy" if accuracy is not None else ""
-        sentences.append(
-            f"The fastest is {model_title(fastest)} with {number(_rate(fastest))} predictions/s{at}."
-        )
+        at = f", at {_percent(accuracy)} accuracy" if accuracy is not None else ""
+        sentences.append(f"The fastest is {model_title(fastest)} with {_per_s(fastest)}{at}.")
     sentences += [_pair_sentence(pair) for pair in found]
     if best is not None:
         sentences.append("Accuracies are those the paper publishes; they are not measured here.")
@@ -168,24 +175,21 @@ def headline(records: Sequence[Record]) -> Headline:
         sentences.append(f"Of {len(groups)} settings, this speaks of {setting.title}.")
     doubtful = [model_title(r) for r in measured if doubts(r)]
     if doubtful:
-        verb = "carries" if len(doubtful) == 1 else "carry"
+        verbs = "carries doubts and is" if len(doubtful) == 1 else "carry doubts and are"
         sentences.append(
-            f"{len(doubtful)} of {len(measured)} measurements {verb} doubts and {verb.replace('carry', 'are').replace('carries', 'is')}"
-            f" marked where the numbers stand: {', '.join(doubtful)}."
+            f"{len(doubtful)} of {len(measured)} measurements {verbs} marked where the numbers stand:"
+            f" {', '.join(doubtful)}."
         )
     if failures:
         sentences.append(f"Failed: {failures}.")
-    return Headline(_title(group), _facts(group, compared), tuple(sentences))
+    return Headline(_title(group), circumstances(measured), _facts(group, compared), tuple(sentences))
 
 
-def circumstances(records: Sequence[Record]) -> str:
+def circumstances(measured: Sequence[Record]) -> str:
     """Where and how these were measured, in one line: processor, setting, number of timed runs."""
-    measured = [r for r in latest(records) if r.ok and r.timing]
     places = list(dict.fromkeys(place(r) for r in measured))
     settings = list(dict.fromkeys(setting_of(r.case).title for r in measured))
     counts = sorted({len(r.timing.samples) for r in measured if r.timing})
-    if not measured:
-        return ""
     runs = f"{counts[0]}" if len(counts) == 1 else f"{counts[0]} to {counts[-1]}"
     where = places[0] if len(places) == 1 else f"{len(places)} machines"
     how = settings[0] if len(settings) == 1 else f"{len(settings)} settings"

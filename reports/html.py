@@ -23,7 +23,7 @@ from .sections import all_sections
 
 
 def _template(name: str) -> str:
-    return (files(__package__) / "templates" / name).read_text(encoding="utf-8")
+    return (files(__name__.rpartition(".")[0]) / "templates" / name).read_text(encoding="utf-8")
 
 
 @cache
@@ -31,7 +31,7 @@ def _bundle() -> str:
     """Vega, Vega-Lite and Vega-Embed as one script, from vl-convert; nothing is fetched."""
     import vl_convert  # here, since loading it takes as long as the rest of the report
 
-    return inline_script(vl_convert.javascript_bundle())
+    return inline_script(vl_convert.javascript_bundle("window.vegaEmbed = vegaEmbed;"))
 
 
 def inline_script(code: str) -> str:
@@ -68,11 +68,7 @@ def render_html(records: Sequence[Record]) -> str:
     """The whole page as a string."""
     page = page_of(records)
     style, script, bundle = _style(), inline_script(_template("page.js")), _bundle()
-    sections = [
-        (name, section, html)
-        for name, section in all_sections()
-        if (html := section.render(page)) is not None
-    ]
+    sections = [(name, section, html) for name, section in all_sections() if (html := section.render(page)) is not None]
     return str(
         fragment(
             _template("page.html.jinja"),

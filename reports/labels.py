@@ -14,7 +14,7 @@ from typing import Literal
 FONT_SIZE_PX = 12.0
 CHARACTER_WIDTH_PX = 6.7  # a little more than a mean character of the system fonts at 12 px
 POINT_RADIUS_PX = 8.0
-WIDTHS_PX = (260.0, 500.0, 1040.0)  # phone, half a desk, a whole desk
+WIDTHS_PX = (280.0, 500.0, 1040.0)  # phone, half a desk, a whole desk
 _DISTANCES_PX = (11.0, 20.0, 34.0, 50.0)
 _SWEEPS = 6
 
@@ -134,7 +134,7 @@ def place(
         cost = 0.0
         for width in widths_px:
             box = _box(point, candidate, width, height_px)
-            cost += 4.0 * box.outside(width, height_px)
+            cost += 2.0 * box.outside(width, height_px)
             cost += sum(0.5 * box.overlap(_point_box(other, width, height_px)) for other in points)
             for line in lines:
                 start = line.start[0] * width, line.start[1] * height_px
@@ -172,8 +172,5 @@ def overlapping(
     """The pairs of labels that lie on each other at this size; for tests and for the curious."""
     boxes = [_box(p, q, width_px, height_px) for p, q in zip(points, places, strict=True)]
     return [
-        (points[i].text, points[j].text)
-        for i in range(len(points))
-        for j in range(i)
-        if boxes[i].overlap(boxes[j]) > 0
+        (points[i].text, points[j].text) for i in range(len(points)) for j in range(i) if boxes[i].overlap(boxes[j]) > 0
     ]

@@ -11,7 +11,7 @@ from typing import Any, Literal
 
 import altair as alt
 
-from ..bench.record import Record
+from ..bench.record import Record, Samples
 from ..bench.stats import disturbed, summarise
 from . import theme
 from .notation import number
@@ -20,9 +20,7 @@ from .select import model_title
 HEIGHT_PX = 110
 
 
-def _rows(record: Record) -> list[dict[str, Any]]:
-    assert record.timing is not None
-    samples = record.timing.samples
+def _rows(samples: Samples) -> list[dict[str, Any]]:
     found = []
     for index, (latency_s, hit) in enumerate(zip(samples.latency_s, disturbed(samples), strict=True)):
         tooltip = {"Sample": str(index + 1), "Latency": f"{number(1e3 * latency_s, 4)} ms"}
@@ -52,9 +50,9 @@ def latency_chart(
     pad = max(0.04 * (high - low), 0.005 * high)
     across = alt.X(
         "ms:Q",
-        title="ms",
+        title=None,
         scale=alt.Scale(domain=[low - pad, high + pad], nice=False, zero=False),
-        axis=alt.Axis(tickCount=4, grid=True, titleAlign="right", titleAnchor="end", titlePadding=2),
+        axis=alt.Axis(tickCount=4, grid=True, labelExpr="datum.label + ' ms'", labelFlush=False),
     )
     down = alt.Y(
         "order:Q",
@@ -73,10 +71,8 @@ def latency_chart(
     form = record.model.form if record.model else "clip"
     hit = alt.when("datum.hit")
     layers.append(
-        alt.Chart(_values(_rows(record)))
-        .mark_point(
-            filled=True, aria=False, opacity=0.8, strokeWidth=0, tooltip=alt.ExprRef(expr="datum.tooltip")
-        )
+        alt.Chart(_values(_rows(record.timing.samples)))
+        .mark_point(filled=True, aria=False, opacity=0.8, strokeWidth=0, tooltip=alt.ExprRef(expr="datum.tooltip"))
         .encode(
             x=across,
             y=down,

@@ -6,7 +6,7 @@ import math
 from collections.abc import Callable, Iterable
 from string import ascii_lowercase
 
-MISSING = "–"
+MISSING = "\u2013"
 
 
 def number(value: float | None, digits: int = 3) -> str:

@@ -29,9 +29,7 @@ def front_of_points(
     is nothing.
     """
     known = [(index, (x, y)) for index, (x, y) in enumerate(points) if x is not None and y is not None]
-    return tuple(
-        index for index, point in known if not any(dominates(other, point, better) for _, other in known)
-    )
+    return tuple(index for index, point in known if not any(dominates(other, point, better) for _, other in known))
 
 
 def front(records: Sequence[Record], x: Metric, y: Metric) -> tuple[Record, ...]:

@@ -45,9 +45,7 @@ class Setting:
         """For people: `cpu · eager · float32 · batch 1 · 2 threads · random-0`."""
         precision = PRECISION_TITLES.get(self.precision, self.precision)
         threads = f"{self.threads} thread{'s' if self.threads != 1 else ''}"
-        return (
-            f"{self.device} · {self.backend} · {precision} · batch {self.batch} · {threads} · {self.input}"
-        )
+        return f"{self.device} · {self.backend} · {precision} · batch {self.batch} · {threads} · {self.input}"
 
 
 def setting_of(case: Case) -> Setting:

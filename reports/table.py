@@ -296,9 +296,7 @@ def build(records: Sequence[Record]) -> Table:
         own = notes.marks([f"{model_title(record)}, as published: {published_note}"] if published_note else [])
         # A failed case may still hold figures (a wrong answer has MACs), but never a speed.
         shown = tuple(
-            _cell(column, source, marks)
-            if record.ok or not column.noisy
-            else Cell(value=None, text=MISSING)
+            _cell(column, source, marks) if record.ok or not column.noisy else Cell(value=None, text=MISSING)
             for column in columns
         )
         rows.append(

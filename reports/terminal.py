@@ -80,13 +80,18 @@ class TerminalTable:
         while len(names) > 2 and console.measure(drawn, options=wide).maximum > options.max_width:
             names.pop()
             drawn = self._draw(names)
-        below: list[RenderableType] = []
-        for row in self.table.rows:
-            if row.error:
-                below.append(Text.assemble((row.title, "bold red"), (" failed, ", "red"), row.error))
-        for mark, text in self.table.footnotes:
-            below.append(Text.assemble((f"{mark} ", "bold yellow"), (text, "dim")))
+        below: list[RenderableType] = [
+            Text.assemble((row.title, "bold red"), (" failed, ", "red"), row.error)
+            for row in self.table.rows
+            if row.error
+        ]
+        below += [Text.assemble((f"{mark} ", "bold yellow"), (text, "dim")) for mark, text in self.table.footnotes]
         yield Group(drawn, *([Text(""), *below] if below else []))
+
+
+def print_table(records: Sequence[Record], console: Console | None = None) -> None:
+    """Print the records as a table, to the given console or to standard output."""
+    (console or Console()).print(render_table(records))
 
 
 def render_table(records: Sequence[Record]) -> RenderableType:

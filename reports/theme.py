@@ -1,4 +1,4 @@
-"""Colours and type of the charts and of the page, once. A chart names its marks; the tables here say what they look like.
+"""Colours and type of the charts and of the page. A chart names its marks; the tables here say how they look.
 
 Blue and orange stay apart in every common form of colour blindness, and form has a shape besides: clip networks are
 squares, frame networks circles. On the page the colours are CSS variables, so charts follow the reader's light or
@@ -10,7 +10,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-FONT = 'system-ui, -apple-system, "Segoe UI", Roboto, "Noto Sans", "Liberation Sans", Arial, sans-serif'
+# Each system's own interface font; plain system-ui is last, since on Linux it may be anything.
+FONT = '-apple-system, "Segoe UI", Roboto, "Noto Sans", "Liberation Sans", Arial, system-ui, sans-serif'
 
 LIGHT: Mapping[str, str] = {
     "ink": "#1b2430",

@@ -2,14 +2,13 @@
 
 from markupsafe import Markup
 
-from ..headline import circumstances
 from ..page import Page, fragment
 from . import Section
 
 _TEMPLATE = """\
 <h1 id="headline-title">{{ headline.title }}</h1>
-{% if circumstances %}
-<p class="circumstances">{{ circumstances }}</p>
+{% if headline.where %}
+<p class="circumstances">{{ headline.where }}</p>
 {% endif %}
 {% if headline.facts %}
 <dl class="facts">
@@ -35,7 +34,7 @@ _TEMPLATE = """\
 
 
 def render(page: Page) -> Markup:
-    return fragment(_TEMPLATE, headline=page.headline, circumstances=circumstances(page.records))
+    return fragment(_TEMPLATE, headline=page.headline)
 
 
 SECTION = Section("", order=0, render=render)

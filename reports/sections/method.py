@@ -40,9 +40,7 @@ Table (CSV)</button>
 def render(page: Page) -> Markup | None:
     if not page.records:
         return None
-    lines = "".join(
-        json.dumps(record.model_dump(mode="json"), ensure_ascii=False) + "\n" for record in page.records
-    )
+    lines = "".join(json.dumps(record.model_dump(mode="json"), ensure_ascii=False) + "\n" for record in page.records)
     counters = dict.fromkeys(record.counters.counter for record in page.records if record.counters)
     return fragment(
         _TEMPLATE,

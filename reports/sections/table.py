@@ -9,7 +9,7 @@ from . import Section
 _TEMPLATE = """\
 {% macro raised(marks, of) %}
 {% if marks %}
-<sup class="marks">{% for mark in marks %}<a href="#note-{{ mark }}" title="{{ notes[mark] }}" \
+<sup class="doubt-marks">{% for mark in marks %}<a href="#note-{{ mark }}" title="{{ notes[mark] }}" \
 aria-label="note {{ mark }} on {{ of }}">{{ mark }}</a>{{ "," if not loop.last }}{% endfor %}</sup>
 {% endif %}
 {% endmacro %}
@@ -19,7 +19,7 @@ Small figures below are the paper's.</p>
 <table class="results">
 <caption>Measured figures of each network, with the figures of the paper below them</caption>
 <thead>
-<tr class="groups"><td></td><th colspan="{{ own|length }}" scope="colgroup">On this machine</th>
+<tr class="groups"><td></td><th colspan="{{ own|length }}" scope="colgroup">On this machine (accuracy as published)</th>
 {% if foreign %}
 <th colspan="{{ foreign|length }}" scope="colgroup" class="paper-column">Throughput in the paper, predictions/s</th>
 {% endif %}
@@ -47,7 +47,7 @@ Small figures below are the paper's.</p>
 {{ " · " ~ row.setting if several }}</span>
 </th>
 {% if row.error %}
-<td class="error" colspan="{{ own|length + foreign|length }}"><strong>failed</strong> {{ row.error }}</td>
+<td class="error" colspan="{{ own|length + foreign|length }}"><span><strong>failed</strong> {{ row.error }}</span></td>
 {% else %}
 {% for column, cell in zip(own + foreign, row.cells) %}
 <td{% if cell.value is not none %} data-value="{{ cell.value }}"{% endif %}\

@@ -1,0 +1,148 @@
+"""What the command line calls: the only file of this room that reads or writes the disk."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from ..bench.errors import ENVIRONMENT, NOTHING, USAGE, UserError
+from ..bench.record import Record
+
+
+class ReportError(UserError, ValueError):
+    """A report could not be made; the message is one line that names the file and says what to do."""
+
+
+def _html(records: Sequence[Record]) -> bytes:
+    from .html import render_html
+
+    return render_html(records).encode()
+
+
+def _table(render: str) -> Callable[[Sequence[Record]], bytes]:
+    def write(records: Sequence[Record]) -> bytes:
+        from . import formats
+        from .table import build
+
+        return getattr(formats, render)(build(records)).encode()
+
+    return write
+
+
+def _picture(format: str) -> Callable[[Sequence[Record]], bytes]:
+    def write(records: Sequence[Record]) -> bytes:
+        from .export import picture
+
+        drawn = picture(records, format)
+        if drawn is None:
+            raise ReportError("nothing to plot: no record has both an accuracy and a cost; try the format md", NOTHING)
+        return drawn
+
+    return write
+
+
+@dataclass(frozen=True)
+class Format:
+    """One form of a report: how it is written, and whether a terminal can show it."""
+
+    write: Callable[[Sequence[Record]], bytes]
+    text: bool
+
+
+# A new form of report is one line here. Renderers are imported when used, so that each costs only its own imports.
+FORMATS: dict[str, Format] = {
+    "html": Format(_html, text=False),
+    "md": Format(_table("markdown"), text=True),
+    "csv": Format(_table("csv"), text=True),
+    "latex": Format(_table("latex"), text=True),
+    "png": Format(_picture("png"), text=False),
+    "svg": Format(_picture("svg"), text=False),
+    "pdf": Format(_picture("pdf"), text=False),
+}
+
+
+def _format(name: str) -> Format:
+    try:
+        return FORMATS[name]
+    except KeyError:
+        raise ReportError(f"unknown report format {name!r}: choose one of {', '.join(FORMATS)}", USAGE) from None
+
+
+def read(store: Path) -> list[Record]:
+    """The records of a store (a folder with records.jsonl, or a .jsonl file); ReportError if there are none."""
+    from ..bench.store import read_records
+
+    try:
+        records = read_records(store)
+    except UserError as error:
+        raise ReportError(error.message, error.exit_code) from error
+    if not records:
+        raise ReportError(f"{store}: holds no records; measure first with `co3d-bench run --out {store}`", NOTHING)
+    return records
+
+
+def format_of(output: Path | None) -> str:
+    """The format a file's ending asks for; html where it asks for none."""
+    ending = output.suffix.lower().lstrip(".") if output else ""
+    return {"tex": "latex", "markdown": "md"}.get(ending, ending if ending in FORMATS else "html")
+
+
+def render_report(store: Path, format: str = "md") -> str:
+    """The report of a store as text, for printing; only for the formats a terminal can show."""
+    chosen = _format(format)
+    if not chosen.text:
+        raise ReportError(f"a {format} report cannot be printed: name a file to write it to with -o", USAGE)
+    return chosen.write(read(store)).decode()
+
+
+def default_output(store: Path, format: str) -> Path:
+    """Where a report goes if nobody says: beside the records, as report.html, report.md, ... (LaTeX: report.tex)."""
+    folder = store if store.is_dir() else store.parent
+    return folder / f"report.{'tex' if format == 'latex' else format}"
+
+
+def write_report(store: Path, output: Path | None = None, format: str | None = None) -> Path:
+    """Write the report of a store and say where it is.
+
+    `store` is a folder that holds records.jsonl, or a .jsonl file. `output` is the file to write; without it the
+    report lies beside the records (`default_output`). `format` is one of `FORMATS`: html, md, csv, latex, png, svg
+    or pdf; the last three are the Pareto plots. Without it the ending of `output` decides, else it is html. To
+    print a text format instead, call `render_report`.
+    The file appears whole or not at all. ReportError tells a user's mistake in one line: no records, unknown
+    format, nothing to plot, a place that cannot be written.
+    """
+    format = format_of(output) if format is None else format
+    content = _format(format).write(read(store))
+    path = output or default_output(store, format)
+    _write_whole(path, content)
+    return path
+
+
+def _write_whole(path: Path, content: bytes) -> None:
+    """Write beside the target, then rename: a reader never meets half a file."""
+    if path.is_dir():
+        raise ReportError(f"{path}: is a folder; name a file in it, for example {path / 'report.html'}", ENVIRONMENT)
+    temporary = None
+    try:
+        with tempfile.NamedTemporaryFile(dir=path.parent, prefix=f".{path.name}.", delete=False) as file:
+            temporary = Path(file.name)
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        temporary.chmod(0o666 & ~_umask())
+        temporary.replace(path)
+    except OSError as error:
+        if temporary is not None:
+            temporary.unlink(missing_ok=True)
+        reason = error.strerror or str(error)
+        raise ReportError(f"{path}: cannot be written ({reason}); name another place with -o", ENVIRONMENT) from error
+
+
+def _umask() -> int:
+    """The mask of this process. It can only be read by setting it."""
+    mask = os.umask(0)
+    os.umask(mask)
+    return mask

@@ -1,0 +1,59 @@
+"""The Pareto plots as a picture: records in; bytes of a PNG, SVG or PDF out."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from ..bench.record import Record
+from . import theme
+from .charts import PLOTS, pareto_chart
+from .select import by_setting, latest
+
+PLOT_WIDTH_PX = 400
+FORMATS = ("png", "svg", "pdf")
+
+# An exported picture has no style sheet: plain fonts, and paper below it.
+_FONT = "Liberation Sans, Arial, Helvetica, sans-serif"
+
+
+def _row(records: Sequence[Record], title: str, palette: Mapping[str, str]) -> dict[str, Any] | None:
+    """The plots of one setting beside each other under its name."""
+    plots = []
+    for plot in PLOTS:
+        spec = pareto_chart(records, plot, PLOT_WIDTH_PX, palette, PLOTS[-1].height_px)
+        if spec is not None:
+            # One parameter for the whole picture; a picture has nothing to pick.
+            shared = {key: value for key, value in spec.items() if key not in ("$schema", "config", "params")}
+            plots.append(shared | {"title": plot.title})
+    return {"hconcat": plots, "spacing": 28, "title": {"text": title, "offset": 18}} if plots else None
+
+
+def picture_spec(records: Sequence[Record], palette: Mapping[str, str] = theme.LIGHT) -> dict[str, Any] | None:
+    """All Pareto plots as one Vega-Lite specification; None where there is nothing to plot."""
+    groups = by_setting(latest(records))
+    rows = [row for setting, group in groups.items() if (row := _row(group, setting.title, palette))]
+    if not rows:
+        return None
+    return {
+        "$schema": "https://vega.github.io/schema/vega-lite/v6.json",
+        "params": [{"name": "picked", "value": []}],
+        "vconcat": rows,
+        "spacing": 36,
+        "padding": 16,
+        "config": theme.config(palette, _FONT) | {"background": palette["surface"]},
+    }
+
+
+def picture(records: Sequence[Record], format: str) -> bytes | None:
+    """The Pareto plots as a PNG, SVG or PDF file; None where there is nothing to plot."""
+    import vl_convert  # here, since only pictures need it
+
+    spec = picture_spec(records)
+    if spec is None:
+        return None
+    if format == "svg":
+        return vl_convert.vegalite_to_svg(spec).encode()
+    if format == "pdf":
+        return vl_convert.vegalite_to_pdf(spec)
+    return vl_convert.vegalite_to_png(spec, scale=2)
