@@ -29,7 +29,4 @@ class Case(Frozen):
     @property
     def key(self) -> str:
         """The case as one line of text without spaces, e.g. `cox3d-m-16/cpu/eager/fp32/b1/t2/random-0`."""
-        return (
-            f"{self.model}/{self.device}/{self.backend}/{self.precision}"
-            f"/b{self.batch}/t{self.threads}/{self.input}"
-        )
+        return f"{self.model}/{self.device}/{self.backend}/{self.precision}/b{self.batch}/t{self.threads}/{self.input}"

@@ -15,10 +15,10 @@ EXIT_CODES = {
     OK: "all cases measured",
     FAILED: "at least one case failed; the others are kept",
     USAGE: "wrong arguments or a wrong bench.toml; nothing was run",
-    NOTHING: "nothing to do: no records to read, or no case in the plan",
-    ENVIRONMENT: "the machine refused: a file cannot be read or written, a tool is missing, records are too new",
-    INTERRUPTED: "stopped by Ctrl-C; finished cases are kept, `run --resume` continues",
-    TERMINATED: "stopped by SIGTERM; finished cases are kept, `run --resume` continues",
+    NOTHING: "nothing to do: no records to read, no case in the plan",
+    ENVIRONMENT: "a file cannot be read or written, or is too new",
+    INTERRUPTED: "stopped by Ctrl-C; `run --resume` continues",
+    TERMINATED: "stopped by SIGTERM; `run --resume` continues",
 }
 
 

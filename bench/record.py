@@ -55,9 +55,7 @@ class ModelFacts(Frozen):
     classes: int
     receptive_field: int | None = Field(default=None, description="frames")
     padding: int | None = Field(default=None, description="frames, aggregated over the layers")
-    delay: int | None = Field(
-        default=None, description="frames before the first steady prediction, r - p - 1"
-    )
+    delay: int | None = Field(default=None, description="frames before the first steady prediction, r - p - 1")
     counterpart: str | None = Field(default=None, description="frame network: the clip network it came from")
     extends: str | None = Field(default=None, description="the same frame network at its native pool length")
     weights: str = Field(default="seeded", description="where the weights came from")
@@ -67,12 +65,8 @@ class ModelFacts(Frozen):
 class Counters(Frozen):
     """Figures without noise: the same on every run."""
 
-    macs: int = Field(
-        description="multiply-accumulates of one prediction at batch 1, counted as the paper counts"
-    )
-    macs_functional: int | None = Field(
-        default=None, description="the newest ptflops counting, as a cross-check"
-    )
+    macs: int = Field(description="multiply-accumulates of one prediction at batch 1, counted as the paper counts")
+    macs_functional: int | None = Field(default=None, description="the newest ptflops counting, as a cross-check")
     macs_aten: int | None = Field(default=None, description="ptflops' aten counting, as a cross-check")
     flops_torch: int | None = Field(default=None, description="torch.utils.flop_counter: 2 per multiply-add")
     counter: str = Field(description="which counter, which version, e.g. ptflops 0.7.5 (module hooks)")
@@ -187,9 +181,7 @@ class Record(Frozen):
     environment: Environment | None = None
     counters: Counters | None = None
     timing: Timing | None = None
-    peak_rss_bytes: int | None = Field(
-        default=None, description="highest resident memory of the measuring process"
-    )
+    peak_rss_bytes: int | None = Field(default=None, description="highest resident memory of the measuring process")
     verification: Verification | None = None
     notes: tuple[str, ...] = Field(default=(), description="what a reader should know, e.g. a video that looped")
     error: Failure | None = None

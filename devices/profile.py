@@ -33,9 +33,7 @@ class Recognise(_Table):
     """How a machine is known to be this device; any one match is enough."""
 
     any_machine: bool = Field(default=False, description="true for the generic profile only")
-    device_tree: list[str] = Field(
-        default_factory=list, description="entries of /proc/device-tree/compatible"
-    )
+    device_tree: list[str] = Field(default_factory=list, description="entries of /proc/device-tree/compatible")
 
 
 class DeviceProfile(_Table):

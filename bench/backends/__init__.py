@@ -1,1 +1,80 @@
-"""Engines that run a network: one file each, found by name."""
+"""Engines that run a network: one file each, found by name. README.md here says how to add one.
+
+Importing a backend imports no torch; only `prepare` does.
+"""
+
+from __future__ import annotations
+
+import importlib
+import pkgutil
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from functools import cache
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    from torch import Tensor, nn
+
+
+class Runnable(Protocol):
+    """A network made ready to be called. The state of a frame network lives inside."""
+
+    def warm(self, x: Tensor) -> None:
+        """What the engine wants done once before it is timed, beyond being called (capture, autotune)."""
+        ...
+
+    def reset(self) -> None:
+        """Back to the start of a stream; nothing for a clip network."""
+        ...
+
+    def step(self, x: Tensor) -> Tensor:
+        """One prediction: a clip (B, C, T, H, W) or the next frame (B, C, H, W) in, scores (B, classes) out."""
+        ...
+
+    def synchronize(self) -> None:
+        """Return when everything asked for is done; nothing where calls are synchronous."""
+        ...
+
+    def state_tensors(self) -> tuple[Tensor, ...]:
+        """What is carried from frame to frame, as it is now; empty for a clip network."""
+        ...
+
+
+# (network in eval mode, one input as it will be given to `step`) -> the runnable
+Prepare = Callable[["nn.Module", "Tensor"], Runnable]
+
+
+@dataclass(frozen=True)
+class Backend:
+    """One engine: what it is called, where and in what it computes, and how it takes a network."""
+
+    name: str
+    title: str
+    prepare: Prepare
+    precisions: tuple[str, ...] = ("fp32",)
+    torch_devices: tuple[str, ...] = ("cpu",)
+    # precision -> largest relative error max|a - b| / max|b| against the eager reference that is still right
+    tolerance: Mapping[str, float] = field(default_factory=lambda: {"fp32": 1e-4})
+    # None if it can be used here, else why not and how to install it
+    missing: Callable[[], str | None] = lambda: None
+    order: int = 100
+
+
+@cache
+def list_backends() -> tuple[Backend, ...]:
+    """Every backend of this folder, by `order`, then by name; two of one name are an error."""
+    found: dict[str, Backend] = {}
+    for module in pkgutil.iter_modules(__path__):
+        backend = importlib.import_module(f"{__name__}.{module.name}").BACKEND
+        if backend.name in found:
+            raise ValueError(f"two backends are called {backend.name!r}; rename the one in {module.name}.py")
+        found[backend.name] = backend
+    return tuple(sorted(found.values(), key=lambda backend: (backend.order, backend.name)))
+
+
+def get_backend(name: str) -> Backend:
+    """The backend of that name; KeyError names the ones there are."""
+    for backend in list_backends():
+        if backend.name == name:
+            return backend
+    raise KeyError(f"no backend {name!r}; there are {', '.join(b.name for b in list_backends())}")

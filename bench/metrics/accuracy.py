@@ -9,6 +9,4 @@ def value(record: Record) -> float | None:
     return published.accuracy_top1 if published else None
 
 
-METRIC = Metric(
-    name="accuracy", label="top-1 accuracy (published)", unit="%", better="higher", value=value, order=5
-)
+METRIC = Metric(name="accuracy", label="top-1 accuracy (published)", unit="%", better="higher", value=value, order=5)

@@ -9,6 +9,4 @@ def value(record: Record) -> float | None:
     return None if peak is None else peak / 1e6
 
 
-METRIC = Metric(
-    name="peak_allocated", label="peak allocated memory", unit="MB", better="lower", value=value, order=50
-)
+METRIC = Metric(name="peak_allocated", label="peak allocated memory", unit="MB", better="lower", value=value, order=50)

@@ -1,8 +1,8 @@
 """Predictions per second: clips for clip networks, frames for frame networks."""
 
 from ..record import Record
-from . import Metric
 from ..stats import throughput
+from . import Metric
 
 
 def value(record: Record) -> float | None:

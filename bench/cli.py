@@ -1,0 +1,68 @@
+"""The command line: one table of verbs, and the one place where rooms meet.
+
+A verb's own file imports what it needs when it is used, so that `--help`, `list` and `report` start without torch.
+"""
+
+from __future__ import annotations
+
+import sys
+import warnings
+from typing import Annotated, Any
+
+import typer
+
+from .. import __version__
+from .commands import listing, planning, reporting, running, showing
+from .errors import EXIT_CODES, UserError
+
+# The mark in front keeps the help from refilling the lines.
+EPILOG = "\b\nExit codes:\n" + "\n".join(f"  {code:>3}  {meaning}" for code, meaning in EXIT_CODES.items())
+
+# verb -> the function that is it; the order is that of --help
+VERBS = {
+    "run": running.run,
+    "plan": planning.plan,
+    "list": listing.list_,
+    "show": showing.show,
+    "report": reporting.report,
+}
+
+app = typer.Typer(
+    help="Which video network to deploy on a small machine, in numbers one can trust.",
+    epilog=EPILOG,
+    no_args_is_help=True,
+    rich_markup_mode=None,  # plain help: it starts in half the time
+    pretty_exceptions_enable=False,
+    add_completion=False,
+)
+for _name, _function in VERBS.items():
+    app.command(_name)(_function)
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"co3d-bench {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _options(
+    version: Annotated[
+        bool, typer.Option("--version", help="Show the version and exit.", callback=_print_version, is_eager=True)
+    ] = False,
+) -> None:
+    pass
+
+
+def main() -> None:
+    """Run the command line; a mistake of the user is one message and its exit code, never a traceback."""
+    warnings.formatwarning = _one_line
+    try:
+        app(prog_name="co3d-bench")
+    except UserError as error:
+        typer.echo(f"co3d-bench: {error.message}", err=True)
+        sys.exit(error.exit_code)
+
+
+def _one_line(message: Warning | str, *_: Any, **__: Any) -> str:
+    return f"co3d-bench: warning: {message}\n"

@@ -1,0 +1,80 @@
+"""The options that `run` and `plan` share, and how they are laid over bench.toml."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+if TYPE_CHECKING:
+    from ..config import Config, Override
+    from ..plan import Plan
+
+ConfigFile = Annotated[
+    Path | None,
+    typer.Option(
+        "--config", help="What to measure.", show_default="bench.toml here, else the built-in one", metavar="FILE"
+    ),
+]
+Models = Annotated[
+    list[str] | None, typer.Option("--model", help="Network; may be given several times.", metavar="NAME")
+]
+Devices = Annotated[list[str] | None, typer.Option("--device", help="Device profile.", metavar="NAME")]
+Backends = Annotated[list[str] | None, typer.Option("--backend", help="Engine.", metavar="NAME")]
+Batch = Annotated[list[int] | None, typer.Option("--batch", help="Clips or frames in one call.", metavar="N")]
+Threads = Annotated[list[str] | None, typer.Option("--threads", help="Threads inside one operator.", metavar="N|auto")]
+Runs = Annotated[int | None, typer.Option("--runs", help="Timed predictions of each case.", metavar="N")]
+Timeout = Annotated[float | None, typer.Option("--timeout", help="Seconds after which a case is stopped.", metavar="S")]
+VideoFile = Annotated[Path | None, typer.Option("--video", help="Real frames instead of seeded noise.", metavar="FILE")]
+Seed = Annotated[int | None, typer.Option("--seed", help="Seed of the random input.", metavar="N")]
+Out = Annotated[str | None, typer.Option("--out", help="Folder for records and report.", metavar="FOLDER")]
+
+
+def overrides(
+    models: list[str] | None = None,
+    devices: list[str] | None = None,
+    backends: list[str] | None = None,
+    batch: list[int] | None = None,
+    threads: list[str] | None = None,
+    runs: int | None = None,
+    timeout: float | None = None,
+    video: Path | None = None,
+    seed: int | None = None,
+    out: str | None = None,
+) -> dict[str, Override]:
+    """What was given on the command line, by the key of bench.toml it replaces."""
+    from ..config import Override
+
+    given: list[tuple[str, str, Any]] = [
+        ("plan.models", "--model", models),
+        ("plan.devices", "--device", devices),
+        ("plan.backends", "--backend", backends),
+        ("plan.batch", "--batch", batch),
+        ("plan.threads", "--threads", [_count(word) for word in threads] if threads else None),
+        ("run.runs", "--runs", runs),
+        ("run.timeout_s", "--timeout", timeout),
+        ("run.out", "--out", out),
+        ("input.seed", "--seed", seed),
+        ("input.file", "--video", str(video) if video else None),
+        ("input.kind", "--video", "video" if video else None),
+    ]
+    return {key: Override(flag, value) for key, flag, value in given if value not in (None, [])}
+
+
+def _count(word: str) -> int | str:
+    return int(word) if word.isdigit() else word
+
+
+def show_plan(config: Config, plan: Plan) -> None:
+    """Print every case, what was left out, and where the plan came from."""
+    for case in plan.cases:
+        typer.echo(case.key)
+    for out in plan.left_out:
+        typer.echo(f"left out: {out.what}: {out.why}", err=True)
+    count = len(plan.cases)
+    typer.echo(
+        f"{count} case{'s' if count != 1 else ''} of {config.run.runs} timed predictions each, from {config.source}; "
+        f"records would go to {config.run.out}",
+        err=True,
+    )

@@ -1,0 +1,26 @@
+"""`co3d-bench plan`: what would be run."""
+
+from __future__ import annotations
+
+from . import options
+
+
+def plan(
+    config: options.ConfigFile = None,
+    model: options.Models = None,
+    device: options.Devices = None,
+    backend: options.Backends = None,
+    batch: options.Batch = None,
+    threads: options.Threads = None,
+    runs: options.Runs = None,
+    video: options.VideoFile = None,
+    seed: options.Seed = None,
+    out: options.Out = None,
+) -> None:
+    """Show the cases a run would measure, one a line, and measure nothing."""
+    from ..config import load_config
+    from ..run import make_plan
+
+    given = options.overrides(model, device, backend, batch, threads, runs=runs, video=video, seed=seed, out=out)
+    loaded = load_config(config, given)
+    options.show_plan(loaded, make_plan(loaded))

@@ -1,0 +1,74 @@
+"""`co3d-bench run`: measure, print the table, write the page."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from ..errors import FAILED, UserError
+from . import options
+
+if TYPE_CHECKING:
+    from ..record import Record
+
+PAGE = "report.html"
+
+
+def run(
+    config: options.ConfigFile = None,
+    model: options.Models = None,
+    device: options.Devices = None,
+    backend: options.Backends = None,
+    batch: options.Batch = None,
+    threads: options.Threads = None,
+    runs: options.Runs = None,
+    timeout: options.Timeout = None,
+    video: options.VideoFile = None,
+    seed: options.Seed = None,
+    out: options.Out = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Show the plan and stop.")] = False,
+    resume: Annotated[
+        bool, typer.Option("--resume", help="Go on with the newest run: measure what is missing, nothing twice.")
+    ] = False,
+    retry_failed: Annotated[
+        bool, typer.Option("--retry-failed", help="With --resume: run failed cases once more.")
+    ] = False,
+) -> None:
+    """Measure networks on this machine: each case in a fresh process, each result kept at once."""
+    from ..config import load_config
+    from ..progress import Lines
+    from ..run import make_plan
+    from ..run import run as measure
+
+    if retry_failed and not resume:
+        raise UserError("--retry-failed goes with --resume: it repeats the failed cases of the newest run")
+    given = options.overrides(model, device, backend, batch, threads, runs, timeout, video=video, seed=seed, out=out)
+    loaded = load_config(config, given)
+    plan = make_plan(loaded)
+    if dry_run:
+        options.show_plan(loaded, plan)
+        return
+    typer.echo(f"{len(plan.cases)} cases from {loaded.source}", err=True)
+    for left_out in plan.left_out:
+        typer.echo(f"left out: {left_out.what}: {left_out.why}", err=True)
+    records = measure(loaded, plan=plan, resume=resume, retry_failed=retry_failed, progress=Lines())
+    _show(records, Path(loaded.run.out))
+    if failed := [record for record in records if not record.ok]:
+        again = "" if retry_failed else "; `--resume --retry-failed` repeats them"
+        typer.echo(f"{len(failed)} of {len(records)} cases failed{again}", err=True)
+        raise typer.Exit(FAILED)
+
+
+def _show(records: list[Record], out: Path) -> None:
+    """The table on the terminal, the page beside the records, and where both are."""
+    from rich.console import Console
+
+    from ...reports.commands import write_report
+    from ...reports.terminal import render_table
+    from ..store import records_file
+
+    Console().print(render_table(records))
+    typer.echo(f"\nrecords: {records_file(out)}")
+    typer.echo(f"report:  {write_report(out, out / PAGE)}")

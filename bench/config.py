@@ -1,0 +1,153 @@
+"""What the user asked for: bench.toml and the command line as one frozen, validated `Config`."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+
+from .complaints import complaints
+from .errors import ENVIRONMENT, USAGE, UserError
+from .names import Names
+
+if sys.version_info >= (3, 11):
+    import tomllib
+else:
+    import tomli as tomllib
+
+FILE_NAME = "bench.toml"
+DEFAULT_FILE = Path(__file__).parents[1] / FILE_NAME
+
+
+def _as_tuple(value: Any) -> Any:
+    """`batch = 1` means `batch = [1]`."""
+    if isinstance(value, list):
+        return tuple(value)
+    return (value,) if isinstance(value, str | int) else value
+
+
+_List = BeforeValidator(_as_tuple)
+Words = Annotated[tuple[str, ...], _List, Field(min_length=1)]
+Positive = Annotated[int, Field(ge=1)]
+
+
+class _Table(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+
+
+class RunTable(_Table):
+    """[run]: how long to measure and where to write."""
+
+    out: str = "results"
+    runs: Annotated[int, Field(ge=1, le=1_000_000)] = 100
+    timeout_s: Annotated[float, Field(gt=0)] = 600.0
+
+
+class PlanTable(_Table):
+    """[plan]: what to measure; every list is crossed with every other one."""
+
+    models: Words
+    devices: Words = ("cpu",)
+    backends: Words = ("eager",)
+    precisions: Words = ("fp32",)
+    batch: Annotated[tuple[Positive, ...], _List, Field(min_length=1)] = (1,)
+    threads: Annotated[tuple[Positive | Literal["auto"], ...], _List, Field(min_length=1)] = ("auto",)
+
+
+class InputTable(_Table):
+    """[input]: what the networks look at."""
+
+    kind: Literal["random", "video"] = "random"
+    seed: Annotated[int, Field(ge=0, lt=2**63)] = 0
+    file: str | None = None
+
+
+class Config(_Table):
+    """A whole, checked bench.toml with the command line laid over it."""
+
+    run: RunTable = RunTable()
+    plan: PlanTable
+    input: InputTable = InputTable()
+    source: str = Field(default="the Python API", description="where it came from, for people")
+
+
+@dataclass(frozen=True)
+class Override:
+    """One value of the command line, and the flag it came from, so that an error names the flag."""
+
+    flag: str
+    value: Any
+
+
+def find_config(path: Path | None = None) -> tuple[Path, str]:
+    """The file to read and what people call it.
+
+    It is `path`, else bench.toml of the current folder, else the one that comes with co3d-bench.
+    """
+    if path is not None:
+        return path, str(path)
+    if Path(FILE_NAME).is_file():
+        return Path(FILE_NAME), FILE_NAME
+    return DEFAULT_FILE, "the built-in bench.toml"
+
+
+def load_config(
+    path: Path | None = None, overrides: Mapping[str, Override] | None = None, names: Names | None = None
+) -> Config:
+    """Read and check a bench.toml; `overrides` maps dotted keys (`plan.models`) to values of the command line.
+
+    Raises UserError that names file, key, value and what is allowed.
+    """
+    file, label = find_config(path)
+    table = _read(file, label)
+    overrides = overrides or {}
+    for key, override in overrides.items():
+        section, _, name = key.partition(".")
+        if isinstance(table.setdefault(section, {}), dict):
+            table[section][name] = override.value
+    flags = {key: override.flag for key, override in overrides.items()}
+    return _check(table, label, flags, file.parent, names or Names())
+
+
+def make_config(table: dict[str, Any], names: Names | None = None) -> Config:
+    """A Config from a dict laid out like bench.toml, for Python callers. Raises UserError."""
+    copy = {key: dict(value) if isinstance(value, dict) else value for key, value in table.items()}
+    return _check(copy, "config", {}, Path.cwd(), names or Names())
+
+
+def _read(file: Path, label: str) -> dict[str, Any]:
+    try:
+        return tomllib.loads(file.read_bytes().decode())
+    except FileNotFoundError:
+        raise UserError(f"{label}: no such file; leave --config away to use the built-in one") from None
+    except OSError as error:
+        raise UserError(f"{label}: cannot be read: {error.strerror}", ENVIRONMENT) from error
+    except UnicodeDecodeError as error:
+        raise UserError(f"{label}: not a text file in UTF-8 (byte {error.start})") from error
+    except tomllib.TOMLDecodeError as error:  # its message ends with the line and the column
+        raise UserError(f"{label}: not valid TOML: {error}") from error
+
+
+def _check(table: dict[str, Any], label: str, flags: Mapping[str, str], folder: Path, names: Names) -> Config:
+    try:
+        config = Config.model_validate({**table, "source": label})
+    except ValidationError as error:
+        raise UserError("\n".join(complaints(error, Config, label, flags))) from error
+
+    plan, wrong = names.resolve(config.plan)
+    lines = [f"{flags.get(key) or f'{label}: {key}'}: {message}" for key, message in wrong]
+    where = flags.get("input.file") or f"{label}: input.file"
+    source = config.input
+    if source.kind == "video" and source.file is None:
+        lines.append(f"{where}: missing; input.kind = 'video' needs the path of a video")
+    if source.kind == "random" and source.file is not None:
+        lines.append(f"{where}: only used with input.kind = 'video', and that is 'random'")
+    if lines:
+        raise UserError("\n".join(lines), USAGE)
+    if source.file is not None and "input.file" not in flags:
+        source = source.model_copy(update={"file": str(folder / source.file)})
+    return config.model_copy(update={"plan": plan, "input": source})

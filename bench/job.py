@@ -1,0 +1,59 @@
+"""What passes between the parent and the measuring process: a job in, events out, both as lines of JSON."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+from pydantic import Field
+
+from .case import Case, Frozen
+from .record import Failure, Record, Settings
+
+PHASES = ("loading", "first prediction", "warming", "sampling", "verifying", "counting")
+
+
+class Job(Frozen):
+    """One case to be measured, as the parent hands it to a fresh process on its standard input."""
+
+    run_id: str
+    case: Case
+    settings: Settings
+    video: str | None = Field(default=None, description="path of the video, where the case's input is one")
+    git_commit: str | None = None
+    git_dirty: bool | None = None
+    parent_pid: int | None = Field(default=None, description="the process dies when this one does")
+
+
+class Event(Frozen):
+    """One line from the measuring process.
+
+    `sampled` says that the timed loop is over. `measured` carries a record that lacks its counters: should the
+    process end while it counts, that one is kept.
+    """
+
+    event: Literal["phase", "sampled", "measured", "done", "failed"]
+    phase: str | None = None
+    done: int | None = None
+    total: int | None = None
+    record: Record | None = None
+    failure: Failure | None = None
+
+    def line(self) -> bytes:
+        """The event as it is sent."""
+        return self.model_dump_json().encode() + b"\n"
+
+
+def parse_event(line: bytes) -> Event:
+    """The event of one line. Raises ValueError for anything else."""
+    return Event.model_validate_json(line)
+
+
+def job_line(job: Job) -> bytes:
+    """The job as it is sent."""
+    return job.model_dump_json().encode() + b"\n"
+
+
+def phase_event(phase: str, done: int | None = None, total: int | None = None) -> Event:
+    """The process is now at `phase`; of sampling, `done` of `total` samples are taken."""
+    fields: dict[str, Any] = {"event": "phase", "phase": phase, "done": done, "total": total}
+    return Event(**fields)

@@ -1,0 +1,127 @@
+"""The passes over one case, each on its own so that none disturbs another.
+
+Timing comes first: the first prediction must be the process's first call of the network, and peak resident memory
+must be that of loading and timing alone. Verification and counting follow.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from ..models.spec import ModelSpec
+from .backends import Backend, Runnable
+from .input import Inputs
+from .job import Event, phase_event
+from .measure import sample, warm_up
+from .memory import peak_allocated_bytes, tensor_bytes, weights
+from .probe import KernelProbe, peak_rss_bytes
+from .record import Counters, Timing
+
+WEIGHTS_SEED = 0
+# How often the parent hears of the sampling. Seldom: each time it wakes, it takes a core for a moment.
+REPORT_EVERY_S = 2.0
+
+Emit = Callable[[Event], None]
+
+
+@dataclass(frozen=True)
+class Timed:
+    """The network, ready and timed, for the passes that follow."""
+
+    net: Any
+    runnable: Runnable
+    timing: Timing
+    peak_rss_bytes: int | None
+
+
+def timing_pass(spec: ModelSpec, backend: Backend, inputs: Inputs, runs: int, emit: Emit) -> Timed:
+    """Build, predict for the first time, warm up, take the samples."""
+    import torch
+
+    clock = time.perf_counter
+    emit(phase_event("loading"))
+    start = clock()
+    torch.manual_seed(WEIGHTS_SEED)
+    net: Any = spec.build().eval()
+    load_s = clock() - start
+    start = clock()
+    runnable = backend.prepare(net, inputs.ring[0])
+    prepare_s = clock() - start
+
+    emit(phase_event("first prediction"))
+    start = clock()
+    runnable.step(inputs.ring[0])
+    runnable.synchronize()
+    first_prediction_s = clock() - start
+
+    emit(phase_event("warming"))
+    runnable.warm(inputs.ring[0])
+    fill = net.receptive_field if spec.form == "frame" else 0
+    warmed = warm_up(runnable.step, inputs.ring, fill=fill, clock=clock, synchronize=runnable.synchronize)
+
+    probe = KernelProbe()
+    report = _seldom(emit, runs, clock)
+    emit(phase_event("sampling", 0, runs))
+    sampling = sample(
+        runnable.step,
+        inputs.ring,
+        runs,
+        clock=clock,
+        cpu_clock=time.thread_time,
+        synchronize=runnable.synchronize,
+        probe=probe,
+        on_sample=report,
+    )
+    emit(Event(event="sampled"))
+    timing = Timing(
+        load_s=load_s,
+        prepare_s=prepare_s,
+        first_prediction_s=first_prediction_s,
+        warmup_predictions=warmed.predictions,
+        warmup_s=warmed.seconds,
+        warmup_steady=warmed.steady,
+        samples=sampling.samples,
+        sampling_wall_s=sampling.wall_s,
+        harness_cpu_share=sampling.own_cpu_s / sampling.wall_s,
+    )
+    return Timed(net, runnable, timing, peak_rss_bytes())
+
+
+def counting_pass(spec: ModelSpec, timed: Timed, inputs: Inputs, emit: Emit) -> Counters:
+    """The figures without noise: multiply-accumulates, parameters, bytes."""
+    from .counting import count
+
+    emit(phase_event("counting"))
+    net, example = timed.net, inputs.ring[0]
+    timed.runnable.reset()
+    peak = peak_allocated_bytes(timed.runnable, net, example)
+    state_bytes = tensor_bytes(timed.runnable.state_tensors())
+    counted = count(net, spec)
+    return Counters(
+        macs=counted.macs,
+        macs_functional=counted.macs_functional,
+        macs_aten=counted.macs_aten,
+        flops_torch=counted.flops_torch,
+        counter=counted.counter,
+        parameters=sum(parameter.numel() for parameter in net.parameters()),
+        weights_bytes=tensor_bytes(weights(net)),
+        state_bytes=state_bytes,
+        input_bytes=tensor_bytes([example]),
+        peak_allocated_bytes=peak,
+    )
+
+
+def _seldom(emit: Emit, total: int, clock: Callable[[], float]) -> Callable[[int], None]:
+    last = clock()
+
+    def report(done: int) -> None:
+        nonlocal last
+        now = clock()
+        if now - last >= REPORT_EVERY_S:
+            last = now
+            emit(phase_event("sampling", done, total))
+
+    return report

@@ -1,0 +1,83 @@
+"""What will be measured: the lists of a Config crossed, in a stable order. Pure."""
+
+from __future__ import annotations
+
+import itertools
+import re
+from dataclasses import dataclass
+
+from .case import Case
+from .config import Config
+from .names import Names
+
+# Characters that would break a case's key, which is one word with slashes.
+_UNSAFE = re.compile(r"[^A-Za-z0-9._-]+")
+
+
+@dataclass(frozen=True)
+class PlanFacts:
+    """What the plan needs to know of the world: how many threads `auto` is, and which video was given."""
+
+    auto_threads: int
+    video_sha256: str | None = None
+
+
+@dataclass(frozen=True)
+class LeftOut:
+    """A combination that cannot be run, and why."""
+
+    what: str
+    why: str
+
+
+@dataclass(frozen=True)
+class Plan:
+    """The cases in the order they are run, each once, and the combinations that make no case."""
+
+    cases: tuple[Case, ...]
+    left_out: tuple[LeftOut, ...] = ()
+
+
+def plan(config: Config, facts: PlanFacts, names: Names | None = None) -> Plan:
+    """Every combination of the config's lists: model by model, then device, backend, precision, batch, threads."""
+    names = names or Names()
+    wanted = config.plan
+    threads = [facts.auto_threads if count == "auto" else count for count in wanted.threads]
+    cases: dict[Case, None] = {}
+    left_out: dict[LeftOut, None] = {}
+    for model, device, backend, precision, batch, count in itertools.product(
+        wanted.models, wanted.devices, wanted.backends, wanted.precisions, wanted.batch, threads
+    ):
+        if why := _misfit(names, device, backend, precision):
+            left_out[LeftOut(f"{device} {backend} {precision}", why)] = None
+            continue
+        case = Case(
+            model=model,
+            device=device,
+            backend=backend,
+            precision=precision,
+            batch=batch,
+            threads=count,
+            input=input_id(config, facts),
+        )
+        cases[case] = None
+    return Plan(tuple(cases), tuple(left_out))
+
+
+def input_id(config: Config, facts: PlanFacts) -> str:
+    """How a case names its input: `random-SEED`, or `video:NAME:first 12 of its sha256`."""
+    if config.input.kind == "random":
+        return f"random-{config.input.seed}"
+    name = _UNSAFE.sub("_", re.split(r"[\\/]", config.input.file or "")[-1])
+    return f"video:{name}:{(facts.video_sha256 or '')[:12]}"
+
+
+def _misfit(names: Names, device: str, backend: str, precision: str) -> str | None:
+    engine, profile = names.backends[backend], names.devices[device]
+    if profile.torch_device not in engine.torch_devices:
+        return f"backend {backend} runs on {', '.join(engine.torch_devices)}, not on {profile.torch_device}"
+    if precision not in engine.precisions:
+        return f"backend {backend} computes in {', '.join(engine.precisions)}"
+    if precision not in profile.precisions:
+        return f"device {device} computes in {', '.join(profile.precisions)}"
+    return None

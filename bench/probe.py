@@ -1,0 +1,46 @@
+"""Evidence that something else used the machine while a sample was taken, from the kernel's counters."""
+
+from __future__ import annotations
+
+import os
+import resource
+from dataclasses import dataclass
+from pathlib import Path
+
+_TICKS_PER_SECOND = os.sysconf("SC_CLK_TCK")
+_STEAL_FIELD = 8  # of the "cpu" line: user nice system idle iowait irq softirq steal
+
+
+@dataclass(frozen=True)
+class Disturbance:
+    """Counters since the process or the machine started; only differences mean something."""
+
+    involuntary_switches: int = 0  # times a thread of this process was taken off its core although it had work
+    steal_s: float = 0.0  # time the hypervisor gave this machine's CPUs to others, over all CPUs
+
+
+class KernelProbe:
+    """Reads the counters of this process and this machine; one reading costs tens of microseconds."""
+
+    def __init__(self, stat: Path = Path("/proc/stat")) -> None:
+        self._stat = os.open(stat, os.O_RDONLY | os.O_CLOEXEC) if stat.exists() else None
+
+    def __call__(self) -> Disturbance:
+        switches = resource.getrusage(resource.RUSAGE_SELF).ru_nivcsw
+        if self._stat is None:
+            return Disturbance(switches)
+        return Disturbance(switches, steal_seconds(os.pread(self._stat, 256, 0)))
+
+
+def steal_seconds(stat: bytes) -> float:
+    """The stolen time in the first line of /proc/stat; 0 where the kernel does not count it."""
+    fields = stat.split(b"\n", 1)[0].split()
+    return int(fields[_STEAL_FIELD]) / _TICKS_PER_SECOND if len(fields) > _STEAL_FIELD else 0.0
+
+
+def peak_rss_bytes(status: Path = Path("/proc/self/status")) -> int | None:
+    """The highest resident memory of this process so far (VmHWM), or None where the kernel does not tell."""
+    for line in status.read_text().splitlines() if status.exists() else ():
+        if line.startswith("VmHWM:"):
+            return int(line.split()[1]) * 1024
+    return None

@@ -1,0 +1,105 @@
+"""What a person sees while cases are measured: a line a case, and on a terminal what it is doing now.
+
+Nothing here has a thread or a timer. A picture that refreshes itself would take CPU time from what is measured.
+"""
+
+from __future__ import annotations
+
+import sys
+from typing import Protocol, TextIO
+
+from .case import Case
+from .job import Event
+from .record import Record
+from .stats import doubts, summarise
+
+_CLEAR_LINE = "\r\x1b[2K"
+
+
+class Progress(Protocol):
+    """Told by the parent as a run goes on."""
+
+    def begin(self, run_id: str, total: int, done: int) -> None: ...
+
+    def started(self, number: int, case: Case) -> None: ...
+
+    def event(self, event: Event) -> None: ...
+
+    def finished(self, number: int, record: Record) -> None: ...
+
+    def end(self) -> None: ...
+
+
+class Silent:
+    """Shows nothing: for Python callers."""
+
+    def begin(self, run_id: str, total: int, done: int) -> None: ...
+
+    def started(self, number: int, case: Case) -> None: ...
+
+    def event(self, event: Event) -> None: ...
+
+    def finished(self, number: int, record: Record) -> None: ...
+
+    def end(self) -> None: ...
+
+
+class Lines:
+    """A line when a case starts and one when it ends; on a terminal one line that is written over."""
+
+    def __init__(self, stream: TextIO = sys.stderr, live: bool | None = None) -> None:
+        self._stream = stream
+        self._live = stream.isatty() if live is None else live
+        self._total = 0
+        self._head = ""
+
+    def begin(self, run_id: str, total: int, done: int) -> None:
+        """Say which run this is, and what it takes over from before."""
+        self._total = total
+        kept = f", {done} already measured" if done else ""
+        self._print(f"run {run_id}: {total} case{'s' if total != 1 else ''}{kept}")
+
+    def started(self, number: int, case: Case) -> None:
+        """A case begins."""
+        self._head = f"[{number}/{self._total}] {case.key}"
+        self._show("starting")
+
+    def event(self, event: Event) -> None:
+        """The case has come to another phase, or a few samples further."""
+        if event.phase and self._live:
+            count = f" {event.done}/{event.total}" if event.total else ""
+            self._show(event.phase + count)
+
+    def finished(self, number: int, record: Record) -> None:
+        """The case has a record."""
+        self._print(f"{'ok    ' if record.ok else 'FAILED'} {self._head}  {describe(record)}")
+
+    def end(self) -> None:
+        """Leave no half line behind."""
+        if self._live:
+            self._write(_CLEAR_LINE)
+
+    def _show(self, what: str) -> None:
+        if self._live:
+            self._write(f"{_CLEAR_LINE}       {self._head}  {what}")
+        else:
+            self._print(f"       {self._head}  {what}")
+
+    def _print(self, line: str) -> None:
+        self._write(f"{_CLEAR_LINE if self._live else ''}{line}\n")
+
+    def _write(self, text: str) -> None:
+        self._stream.write(text)
+        self._stream.flush()
+
+
+def describe(record: Record) -> str:
+    """One line about a record: its speed and what speaks against it, or why it has none."""
+    if record.error is not None:
+        return f"{record.error.kind}: {record.error.message}"
+    if record.timing is None:
+        return "not timed"
+    summary = summarise(record.timing.samples, record.case.batch)
+    notes = [*doubts(record), *record.notes]
+    remark = f"  ({'; '.join(notes)})" if notes else ""
+    return f"{1e3 * summary.median_s:.4g} ms, {summary.throughput:.4g} predictions/s, {record.duration_s:.0f} s{remark}"

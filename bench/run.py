@@ -1,0 +1,186 @@
+"""The parent: plan, then one fresh process for each case, one durable line for each result."""
+
+from __future__ import annotations
+
+import os
+import secrets
+import signal
+import sys
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timezone
+from pathlib import Path
+
+from ..devices.cgroup import oom_kills
+from ..devices.host import read_host
+from .case import Case
+from .child import run_child
+from .config import Config
+from .environment import Checkout, read_checkout
+from .errors import INTERRUPTED, NOTHING, TERMINATED, UserError
+from .job import Job, job_line
+from .names import Names
+from .outcome import to_record
+from .plan import Plan, PlanFacts
+from .plan import plan as cross
+from .progress import Progress, Silent
+from .record import Record, Settings
+from .stop import Stop
+from .store import append_record, check_writable, mark_run, newest_run, read_records, records_file
+from .video import check_video, sha256
+
+WORKER = (sys.executable, "-m", "co3d_bench.bench.worker")
+
+
+class Interrupted(UserError):
+    """Stopped by a signal. `records` holds the finished cases; they are in the store as well."""
+
+    def __init__(self, number: int, records: list[Record], total: int) -> None:
+        name = "Ctrl-C" if number == signal.SIGINT else "SIGTERM"
+        super().__init__(
+            f"stopped by {name}: {len(records)} of {total} cases are finished and kept; "
+            "the same command with --resume does the rest",
+            INTERRUPTED if number == signal.SIGINT else TERMINATED,
+        )
+        self.records = records
+
+
+@dataclass(frozen=True)
+class Todo:
+    """A run: its id, the planned cases, and the records some of them already have."""
+
+    run_id: str
+    cases: tuple[Case, ...]
+    done: dict[Case, Record]
+
+
+def look_around(config: Config) -> PlanFacts:
+    """The facts a plan needs, read from this machine. Raises UserError for a video that is none."""
+    video = config.input.file
+    if video is not None:
+        check_video(Path(video))
+    return PlanFacts(
+        auto_threads=read_host().usable_cores,
+        video_sha256=sha256(Path(video)) if video is not None else None,
+    )
+
+
+def make_plan(config: Config, names: Names | None = None) -> Plan:
+    """The plan of a config on this machine. Raises UserError where it holds no case."""
+    planned = cross(config, look_around(config), names)
+    if not planned.cases:
+        reasons = "; ".join(f"{out.what}: {out.why}" for out in planned.left_out)
+        raise UserError(f"the plan holds no case ({reasons})", NOTHING)
+    return planned
+
+
+def run(
+    config: Config,
+    *,
+    plan: Plan | None = None,
+    resume: bool = False,
+    retry_failed: bool = False,
+    names: Names | None = None,
+    progress: Progress | None = None,
+    worker: Sequence[str] = WORKER,
+) -> list[Record]:
+    """Measure every case of the config's plan (or of `plan`); returns their records in the plan's order.
+
+    A case that fails gives a record with `error` and the rest goes on. Each record is on the disk before the next
+    case starts. With `resume`, the store's newest run is continued: cases that have a record there with the same
+    settings are not run again (failed ones only with `retry_failed`).
+
+    Raises UserError if nothing could be started, Interrupted on Ctrl-C and SIGTERM.
+    """
+    names = names or Names()
+    progress = progress or Silent()
+    settings = Settings(runs=config.run.runs, timeout_s=config.run.timeout_s)
+    todo = _todo(config, plan or make_plan(config, names), settings, resume, retry_failed)
+    check_writable(config.run.out)
+    mark_run(config.run.out, todo.run_id)
+    checkout = read_checkout()
+    records: list[Record] = []
+    progress.begin(todo.run_id, len(todo.cases), len(todo.done))
+    with Stop() as stop:
+        for number, case in enumerate(todo.cases, start=1):
+            record = todo.done.get(case)
+            if record is None:
+                progress.started(number, case)
+                record = _measure(_job(config, todo.run_id, case, settings, checkout), names, worker, stop, progress)
+                if record is None:
+                    break
+                append_record(config.run.out, record)
+                progress.finished(number, record)
+            records.append(record)
+            if stop.signal:
+                break
+    if stop.signal and len(records) < len(todo.cases):
+        progress.end()
+        raise Interrupted(stop.signal, records, len(todo.cases))
+    progress.end()
+    return records
+
+
+def _todo(config: Config, planned: Plan, settings: Settings, resume: bool, retry_failed: bool) -> Todo:
+    if not resume:
+        return Todo(_new_run_id(), planned.cases, {})
+    out = config.run.out
+    run_id = newest_run(out)
+    if run_id is None:
+        raise UserError(f"nothing to resume: no run in {out}; leave --resume away to start one", NOTHING)
+    done: dict[Case, Record] = {}
+    if records_file(out).exists():
+        for record in read_records(out):  # oldest first, so that the newest of a retried case stays
+            if record.run_id == run_id and record.settings == settings:
+                done[record.case] = record
+    kept = {case: record for case, record in done.items() if record.ok or not retry_failed}
+    return Todo(run_id, planned.cases, {case: kept[case] for case in planned.cases if case in kept})
+
+
+def _new_run_id() -> str:
+    """Sorts by time; the random end tells two runs of one second apart."""
+    return f"{datetime.now(timezone.utc):%Y%m%dT%H%M%SZ}-{secrets.token_hex(3)}"
+
+
+def _job(config: Config, run_id: str, case: Case, settings: Settings, checkout: Checkout) -> Job:
+    return Job(
+        run_id=run_id,
+        case=case,
+        settings=settings,
+        video=str(Path(config.input.file).resolve()) if config.input.file else None,
+        git_commit=checkout.commit,
+        git_dirty=checkout.dirty,
+        parent_pid=os.getpid(),
+    )
+
+
+def _measure(job: Job, names: Names, worker: Sequence[str], stop: Stop, progress: Progress) -> Record | None:
+    """One case in a fresh process; None if we were told to stop."""
+    begin = time.monotonic()
+    killed_before = oom_kills()
+    outcome = run_child(
+        worker,
+        job_line(job),
+        job.settings.timeout_s,
+        stop=stop,
+        on_event=progress.event,
+        environment=_child_environment(job.case.threads),
+    )
+    if outcome.stopped and (outcome.final is None or outcome.final.record is None):
+        return None
+    duration_s = time.monotonic() - begin
+    spec = names.find_model(job.case.model)
+    return to_record(job, spec, outcome, oom_kills() - killed_before, duration_s)
+
+
+def _child_environment(threads: int) -> dict[str, str]:
+    """Thread pools are sized when their libraries load, so this must stand before the process starts."""
+    count = str(threads)
+    return {
+        "OMP_NUM_THREADS": count,
+        "MKL_NUM_THREADS": count,
+        "OPENBLAS_NUM_THREADS": count,
+        # A file of the current folder that is called like a library must not be imported in its place.
+        "PYTHONSAFEPATH": "1",
+    }

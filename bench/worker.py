@@ -1,0 +1,151 @@
+"""The measuring process: `python -m co3d_bench.bench.worker`. One job on standard input, one case, one record.
+
+Its events go to a private copy of standard output; descriptor 1 itself is pointed at standard error first, so
+that nothing a library prints can end up between them.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import signal
+import sys
+import time
+import traceback
+from collections.abc import Callable
+from datetime import datetime, timezone
+from pathlib import Path
+
+from ..devices.cgroup import memory_limit_bytes
+from ..devices.host import read_host
+from ..models.spec import ModelSpec
+from ..models.zoo import find_model
+from .backends import get_backend
+from .environment import Checkout, make_environment, read_versions
+from .errors import UserError
+from .facts import model_facts
+from .input import make_inputs
+from .job import Event, Job, phase_event
+from .passes import Emit, counting_pass, timing_pass
+from .record import Failure, Record
+from .verify import verify
+
+FindModel = Callable[[str], ModelSpec]
+
+_PR_SET_PDEATHSIG = 1
+# How allocators say that there is no memory; PyTorch has no class of exception for it on the CPU.
+_OUT_OF_MEMORY = ("can't allocate memory", "out of memory", "not enough memory", "cannot allocate memory")
+# Of the free memory, how much a verification may take.
+_VERIFY_SHARE = 0.5
+
+
+def measure_case(job: Job, emit: Emit, find_model: FindModel = find_model) -> Record:
+    """All passes over one case. Whatever goes wrong in the network or the backend is raised."""
+    import torch
+
+    started = datetime.now(timezone.utc)
+    begin = time.perf_counter()
+    torch.set_num_threads(job.case.threads)
+    torch.set_num_interop_threads(1)
+    host = read_host()
+    spec = find_model(job.case.model)
+    backend = get_backend(job.case.backend)
+    with torch.inference_mode():
+        emit(phase_event("loading"))
+        video = Path(job.video) if job.video else None
+        inputs = make_inputs(spec, job.case.batch, job.case.input, video)
+        timed = timing_pass(spec, backend, inputs, job.settings.runs, emit)
+        emit(phase_event("verifying"))
+        verification = verify(
+            timed.runnable,
+            timed.net,
+            inputs.ring[0],
+            backend.tolerance[job.case.precision],
+            memory_for_clip_bytes=_VERIFY_SHARE * _free_memory_bytes(),
+        )
+    failure = None
+    if not verification.passed:
+        failure = Failure(
+            kind="wrong-answer",
+            message=f"the output is {verification.relative_error:.2g} off {verification.reference} "
+            f"(relative; at most {verification.tolerance:.2g} is right), so its speed is not given",
+        )
+    record = Record(
+        run_id=job.run_id,
+        started_at=started.isoformat(timespec="milliseconds"),
+        duration_s=time.perf_counter() - begin,
+        case=job.case,
+        settings=job.settings,
+        model=model_facts(spec, timed.net),
+        environment=make_environment(
+            host,
+            Checkout(job.git_commit, job.git_dirty),
+            read_versions(),
+            intra_op_threads=torch.get_num_threads(),
+            inter_op_threads=torch.get_num_interop_threads(),
+        ),
+        timing=None if failure else timed.timing,
+        peak_rss_bytes=timed.peak_rss_bytes,
+        verification=verification,
+        notes=inputs.notes,
+        error=failure,
+    )
+    emit(Event(event="measured", record=record))
+    with torch.inference_mode():
+        counters = counting_pass(spec, timed, inputs, emit)
+    return record.model_copy(update={"counters": counters, "duration_s": time.perf_counter() - begin})
+
+
+def main(find_model: FindModel = find_model) -> int:
+    """Read a job, measure it, report. Returns 0 also where the case failed: the failure is an event."""
+    channel = os.dup(1)
+    os.dup2(2, 1)
+
+    def emit(event: Event) -> None:
+        # One write is not enough for a long record: a pipe takes what fits.
+        data = memoryview(event.line())
+        while data:
+            data = data[os.write(channel, data) :]
+
+    job = Job.model_validate_json(sys.stdin.buffer.readline())
+    die_with_parent(job.parent_pid)
+    try:
+        emit(Event(event="done", record=measure_case(job, emit, find_model)))
+    except Exception as error:  # noqa: BLE001 - whatever a network raises becomes a record
+        emit(Event(event="failed", failure=failure_of(error)))
+    return 0
+
+
+def failure_of(error: Exception) -> Failure:
+    """An exception as a record's failure; the user's own mistakes carry no traceback."""
+    if isinstance(error, UserError):
+        return Failure(kind="exception", message=error.message)
+    text = str(error).strip()
+    first_line = text.splitlines()[0] if text else ""
+    no_memory = isinstance(error, MemoryError) or any(words in text.lower() for words in _OUT_OF_MEMORY)
+    return Failure(
+        kind="out-of-memory" if no_memory else "exception",
+        message=f"{type(error).__name__}: {first_line}" if first_line else type(error).__name__,
+        detail="".join(traceback.format_exception(error)),
+    )
+
+
+def die_with_parent(parent_pid: int | None) -> None:
+    """Ask the kernel to kill this process when its parent ends, however that happens (kill -9 included)."""
+    if parent_pid is None:
+        return
+    ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+    if os.getppid() != parent_pid:  # it ended before we asked
+        os._exit(1)
+
+
+def _free_memory_bytes() -> float:
+    import psutil
+
+    limit = memory_limit_bytes()
+    available = psutil.virtual_memory().available
+    return available if limit is None else min(available, max(limit - psutil.Process().memory_info().rss, 0))
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,128 @@
+"""Networks small enough to be measured in a blink, and networks that go wrong in every way there is."""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+
+import torch
+from torch import Tensor, nn
+
+from co3d_bench.models.spec import ModelSpec, Preprocessing
+from co3d_bench.models.zoo import UnknownModelError
+
+PREPROCESSING = Preprocessing((0.45,) * 3, (0.225,) * 3, short_side=10, frame_interval=2)
+
+
+class TinyClip(nn.Module):
+    """Mean over everything but the channels, then a linear layer: (B, 3, 4, 8, 8) -> (B, 5)."""
+
+    receptive_field, padding, delay = 4, 0, 3
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.head = nn.Linear(3, 5)
+
+    def forward(self, clip: Tensor) -> Tensor:
+        return self.head(clip.mean(dim=(2, 3, 4)))
+
+
+class TinyFrames(nn.Module):
+    """The same over the last 3 frames; the state is the channel means of the 2 before."""
+
+    receptive_field, padding, delay = 3, 0, 2
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.head = nn.Linear(3, 5)
+
+    def initial_state(self, batch_size: int = 1, fill: str = "zeros", frame: Tensor | None = None):
+        return (torch.zeros(batch_size, 3), torch.zeros(batch_size, 3))
+
+    def step(self, frame: Tensor, state):
+        now = frame.mean(dim=(2, 3))
+        return self.head((state[0] + state[1] + now) / 3), (state[1], now)
+
+    def prefill(self, clip: Tensor, state=None):
+        state = state or self.initial_state(len(clip))
+        y = clip
+        for frame in clip.unbind(2):
+            y, state = self.step(frame, state)
+        return y, state
+
+    def forward(self, clip: Tensor) -> Tensor:
+        return self.head(clip[:, :, -3:].mean(dim=(2, 3, 4)))
+
+
+class WrongFrames(TinyFrames):
+    """Forgets a frame."""
+
+    def step(self, frame: Tensor, state):
+        y, state = super().step(frame, state)
+        return y, (state[1], state[1])
+
+
+class Misbehaves(TinyClip):
+    """Does something bad at its third call."""
+
+    def __init__(self, deed) -> None:
+        super().__init__()
+        self.deed, self.calls = deed, 0
+
+    def forward(self, clip: Tensor) -> Tensor:
+        self.calls += 1
+        if self.calls == 3:
+            self.deed()
+        return super().forward(clip)
+
+
+def _raise() -> None:
+    raise RuntimeError("the network fell over\nwith a second line")
+
+
+def _print() -> None:
+    os.write(1, b'{"event":"failed"}\nlibrary chatter\n')
+    print("more chatter")
+
+
+DEEDS = {
+    "raises": _raise,
+    "exits": lambda: os._exit(7),
+    "segfaults": lambda: os.kill(os.getpid(), signal.SIGSEGV),
+    "killed": lambda: os.kill(os.getpid(), signal.SIGKILL),
+    "hangs": lambda: time.sleep(600),
+    "hungry": lambda: torch.empty(1 << 55),
+    "chatty": _print,
+}
+
+
+def _spec(name: str, form: str, build) -> ModelSpec:
+    shape = (3, 4, 8, 8) if form == "clip" else (3, 8, 8)
+    return ModelSpec(
+        name=name,
+        title=name.title(),
+        family="tiny",
+        form=form,  # pyright: ignore[reportArgumentType]
+        input_shape=shape,
+        classes=5,
+        build=build,
+        preprocessing=PREPROCESSING,
+    )
+
+
+SPECS = {
+    spec.name: spec
+    for spec in (
+        _spec("tiny-clip", "clip", TinyClip),
+        _spec("tiny-frames", "frame", TinyFrames),
+        _spec("tiny-wrong", "frame", WrongFrames),
+        *(_spec(name, "clip", lambda deed=deed: Misbehaves(deed)) for name, deed in DEEDS.items()),
+    )
+}
+
+
+def find_model(name: str) -> ModelSpec:
+    if name not in SPECS:
+        raise UnknownModelError(f"{name}: there are {', '.join(SPECS)}")
+    return SPECS[name]
