@@ -5,6 +5,7 @@ Nothing here has a thread or a timer. A picture that refreshes itself would take
 
 from __future__ import annotations
 
+import shutil
 import sys
 from typing import Protocol, TextIO
 
@@ -73,6 +74,8 @@ class Lines:
     def finished(self, number: int, record: Record) -> None:
         """The case has a record."""
         self._print(f"{'ok    ' if record.ok else 'FAILED'} {self._head}  {describe(record)}")
+        for remark in remarks(record):
+            self._print(f"       {remark}")
 
     def end(self) -> None:
         """Leave no half line behind."""
@@ -81,7 +84,8 @@ class Lines:
 
     def _show(self, what: str) -> None:
         if self._live:
-            self._write(f"{_CLEAR_LINE}       {self._head}  {what}")
+            # A line longer than the terminal would wrap, and only its last part be written over.
+            self._write(_CLEAR_LINE + f"       {self._head}  {what}"[: shutil.get_terminal_size().columns - 1])
         else:
             self._print(f"       {self._head}  {what}")
 
@@ -94,12 +98,15 @@ class Lines:
 
 
 def describe(record: Record) -> str:
-    """One line about a record: its speed and what speaks against it, or why it has none."""
+    """One line about a record: its speed, or why it has none."""
     if record.error is not None:
         return f"{record.error.kind}: {record.error.message}"
     if record.timing is None:
         return "not timed"
     summary = summarise(record.timing.samples, record.case.batch)
-    notes = [*doubts(record), *record.notes]
-    remark = f"  ({'; '.join(notes)})" if notes else ""
-    return f"{1e3 * summary.median_s:.4g} ms, {summary.throughput:.4g} predictions/s, {record.duration_s:.0f} s{remark}"
+    return f"{1e3 * summary.median_s:.4g} ms, {summary.throughput:.4g} predictions/s, {record.duration_s:.0f} s"
+
+
+def remarks(record: Record) -> tuple[str, ...]:
+    """What speaks against a record's numbers, one line each."""
+    return record.notes if record.error else (*doubts(record), *record.notes)

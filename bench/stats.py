@@ -18,6 +18,13 @@ SAMPLES_FOR_PERCENTILE = {50: 11, 90: 64, 95: 130, 99: 662}
 MAX_RELATIVE_MAD = 0.05
 MAX_DRIFT = 0.05
 MAX_DISTURBED_SHARE = 0.25
+MAX_SKEW = 0.05
+
+# A sample counts as disturbed beyond these. A quiet Linux machine takes a busy thread off its core about a hundred
+# times a second (timer, kernel threads), so the usual count of a series says nothing; what stands out of it does.
+USUAL_SWITCHES_FACTOR = 2
+USUAL_SWITCHES_EXTRA = 3
+MAX_STEAL_SHARE = 0.05
 
 
 def median(values: Sequence[float]) -> float:
@@ -63,11 +70,16 @@ def percentile(values: Sequence[float], percent: int) -> float | None:
 
 
 def disturbed(samples: Samples) -> list[bool]:
-    """Which samples were interrupted: an involuntary context switch, or time stolen by the hypervisor."""
+    """Which samples were interrupted: far more involuntary context switches than is usual in the series, or more
+    than a twentieth of the time stolen by the hypervisor."""
     nothing = [0] * len(samples)
     switches = samples.involuntary_switches or nothing
     steal = samples.steal_s or nothing
-    return [bool(a) or b > 0 for a, b in zip(switches, steal, strict=True)]
+    limit = USUAL_SWITCHES_FACTOR * median(switches) + USUAL_SWITCHES_EXTRA if switches else 0
+    return [
+        count > limit or stolen > MAX_STEAL_SHARE * latency
+        for count, stolen, latency in zip(switches, steal, samples.latency_s, strict=True)
+    ]
 
 
 def drift(values: Sequence[float]) -> float:
@@ -133,10 +145,17 @@ def doubts(record: Record) -> tuple[str, ...]:
         found.append(f"few samples: {summary.count}, below the {SAMPLES_FOR_PERCENTILE[90]} a p90 needs")
     if summary.mad_s > MAX_RELATIVE_MAD * summary.median_s:
         found.append(f"noisy: the typical sample is {summary.mad_s / summary.median_s:.0%} off the median")
+    if summary.mean_s > (1 + MAX_SKEW) * summary.median_s:
+        found.append(
+            f"noisy: a few slow samples, up to {summary.max_s / summary.median_s:.1f} times the median, "
+            f"make the mean {summary.mean_s / summary.median_s - 1:.0%} longer than it"
+        )
     if abs(summary.drift) > MAX_DRIFT:
         found.append(
             f"noisy: the second half is {abs(summary.drift):.0%} {'slower' if summary.drift > 0 else 'faster'}"
         )
     if summary.disturbed_share > MAX_DISTURBED_SHARE:
         found.append(f"noisy: {summary.disturbed_share:.0%} of the samples were interrupted by other work")
+    if record.timing.warmup_steady is False:
+        found.append("noisy: the latency was not steady when the warm-up reached its limit")
     return tuple(found)

@@ -1,0 +1,114 @@
+from pathlib import Path
+
+import pytest
+
+from co3d_bench.bench.config import DEFAULT_FILE, Override, load_config, make_config
+from co3d_bench.bench.errors import ENVIRONMENT, USAGE, UserError
+
+DEFAULT_MODELS = ("x3d-xs", "x3d-s", "x3d-m", "cox3d-s-13", "cox3d-m-16", "cox3d-m-64")
+
+
+@pytest.fixture
+def here(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def wrong(text, overrides=None):
+    Path("bench.toml").write_text(text)
+    with pytest.raises(UserError) as raised:
+        load_config(None, overrides)
+    assert raised.value.exit_code == USAGE
+    return raised.value.message
+
+
+def test_the_default_file_is_what_is_used_where_there_is_none(here):
+    config = load_config()
+    assert config.source == "the built-in bench.toml"
+    assert config.plan.models == DEFAULT_MODELS
+    assert (config.run.runs, config.plan.batch, config.plan.threads) == (100, (1,), ("auto",))
+
+
+def test_a_file_here_comes_first_and_a_named_one_before_it(here):
+    Path("bench.toml").write_text('[plan]\nmodels = "x3d-s"\n')
+    Path("other.toml").write_text('[plan]\nmodels = ["x3d-m"]\nbatch = [1, 8]\n')
+    assert (load_config().source, load_config().plan.models) == ("bench.toml", ("x3d-s",))
+    assert load_config(Path("other.toml")).plan.batch == (1, 8)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ('plan.models = ["cox3d-m64"]', "bench.toml: plan.models: cox3d-m64: did you mean cox3d-m-64?"),
+        ('plan.models = ["x3d-s"]\nplan.backends = "eagr"', "bench.toml: plan.backends: eagr: did you mean eager?"),
+        ('plan.models = ["x3d-s"]\nplan.devices = "gpu9"', "bench.toml: plan.devices: gpu9: there are cpu"),
+        ('plan.models = ["x3d-s"]\nrun.runz = 5', "bench.toml: run.runz: unknown key; did you mean runs?"),
+        ('plan.models = ["x3d-s"]\nrun.runs = "5"', "bench.toml: run.runs = '5': must be a whole number"),
+        ('plan.models = ["x3d-s"]\nrun.runs = 0', "bench.toml: run.runs = 0: must be at least 1"),
+        ('plan.models = ["x3d-s"]\nplan.batch = [1, 0]', "bench.toml: plan.batch[1] = 0: must be at least 1"),
+        (
+            'plan.models = ["x3d-s"]\nplan.threads = "many"',
+            "bench.toml: plan.threads[0] = 'many': must be a whole number, or must be 'auto'",
+        ),
+        ('plan.models = ["x3d-s"]\ninput.kind = "vid"', "bench.toml: input.kind = 'vid': must be 'random' or 'video'"),
+        ("plan.models = []", "bench.toml: plan.models = []: must not be empty"),
+        ("plan = 3", "bench.toml: plan = 3: must be a table, like [plan]"),
+        ("[plan]\nbatch = 1", "bench.toml: plan.models: missing"),
+        (
+            'plan.models = ["x3d-s"]\ninput.kind = "video"',
+            "bench.toml: input.file: missing; input.kind = 'video' needs the path of a video",
+        ),
+    ],
+)
+def test_an_error_names_file_key_value_and_what_is_allowed(here, text, message):
+    assert wrong(text) == message
+
+
+def test_every_error_is_told_at_once(here):
+    assert len(wrong('plan.models = ["x3d-s"]\nrun.runs = 0\nrun.timeout_s = -1\nextra = 1').splitlines()) == 3
+
+
+def test_broken_toml_names_line_and_column(here):
+    assert "bench.toml: not valid TOML: " in wrong("[plan]\nmodels = = 3\n")
+    assert "line 2, column 10" in wrong("[plan]\nmodels = = 3\n")
+
+
+def test_an_error_of_the_command_line_names_its_flag(here):
+    flags = {"plan.models": Override("--model", ["x3d-ss"]), "run.runs": Override("--runs", 3)}
+    assert wrong("", flags) == "--model: x3d-ss: did you mean x3d-s?"
+    assert wrong("", {"plan.models": Override("--model", ["x3d-s"]), "run.runs": Override("--runs", 0)}) == (
+        "--runs = 0: must be at least 1"
+    )
+
+
+def test_missing_and_unreadable_files(here):
+    with pytest.raises(UserError, match="no such file"):
+        load_config(Path("nothing.toml"))
+    (here / "folder.toml").mkdir()
+    with pytest.raises(UserError, match="cannot be read") as raised:
+        load_config(Path("folder.toml"))
+    assert raised.value.exit_code == ENVIRONMENT
+    Path("binary.toml").write_bytes(b"\xff\xfe\x00")
+    with pytest.raises(UserError, match="UTF-8"):
+        load_config(Path("binary.toml"))
+
+
+def test_a_video_in_the_file_is_relative_to_the_file(here):
+    (here / "sub").mkdir()
+    (here / "sub" / "b.toml").write_text('plan.models = ["x3d-s"]\n[input]\nkind = "video"\nfile = "a.mp4"\n')
+    assert load_config(Path("sub/b.toml")).input.file == "sub/a.mp4"
+    flags = {"input.file": Override("--video", "c.mp4")}
+    assert load_config(Path("sub/b.toml"), flags).input.file == "c.mp4"
+
+
+def test_a_config_from_python():
+    assert make_config({"plan": {"models": ["x3d-s"]}}).plan.models == ("x3d-s",)
+    with pytest.raises(UserError, match=r"config: plan\.models: x3d-zz"):
+        make_config({"plan": {"models": ["x3d-zz"]}})
+
+
+def test_the_default_file_explains_every_key():
+    text = DEFAULT_FILE.read_text()
+    for line in text.splitlines():
+        if "=" in line and not line.startswith("#"):
+            assert "#" in line, f"{line!r} has no comment"

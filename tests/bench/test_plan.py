@@ -1,0 +1,56 @@
+import dataclasses
+import sys
+from pathlib import Path
+
+import pytest
+
+from co3d_bench.bench.config import make_config
+from co3d_bench.bench.names import Names
+from co3d_bench.bench.plan import LeftOut, PlanFacts, input_id, plan
+
+FACTS = PlanFacts(auto_threads=2, video_sha256="0123456789abcdef" * 4)
+
+
+def keys(facts=FACTS, **table):
+    return [case.key for case in plan(make_config({"plan": table}), facts).cases]
+
+
+def test_lists_are_crossed_in_a_stable_order():
+    assert keys(models=["x3d-s", "x3d-xs"], batch=[1, 4], threads=[1, "auto"]) == [
+        f"{model}/cpu/eager/fp32/b{batch}/t{threads}/random-0"
+        for model in ("x3d-s", "x3d-xs")
+        for batch in (1, 4)
+        for threads in (1, 2)
+    ]
+
+
+def test_duplicates_are_planned_once():
+    assert keys(models=["x3d-s", "x3d-s"], threads=[2, "auto"]) == ["x3d-s/cpu/eager/fp32/b1/t2/random-0"]
+
+
+@pytest.mark.parametrize(("file", "name"), [("/a/b c.mp4", "b_c.mp4"), ("d/ü.avi", "_.avi"), ("x.mp4", "x.mp4")])
+def test_a_video_is_named_in_one_word(file, name):
+    config = make_config({"plan": {"models": ["x3d-s"]}, "input": {"kind": "video", "file": file}})
+    assert input_id(config, FACTS) == f"video:{name}:0123456789ab"
+
+
+def test_what_does_not_fit_together_is_left_out_and_told():
+    names = Names()
+    eager = names.backends["eager"]
+    names = dataclasses.replace(
+        names, backends={"eager": eager, "other": dataclasses.replace(eager, name="other", precisions=("int8",))}
+    )
+    config = make_config({"plan": {"models": ["x3d-s"], "backends": ["eager", "other"]}}, names)
+    planned = plan(config, FACTS, names)
+    assert [case.backend for case in planned.cases] == ["eager"]
+    assert planned.left_out == (LeftOut("cpu other fp32", "backend other computes in int8"),)
+
+
+def test_planning_imports_no_torch():
+    import subprocess
+
+    code = (
+        "import sys; from co3d_bench.bench.config import load_config; from co3d_bench.bench.run import make_plan;"
+        "make_plan(load_config()); assert 'torch' not in sys.modules"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True, cwd=Path(__file__).parent)
