@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from ..bench.record import Record
@@ -11,17 +12,19 @@ from .charts import PLOTS, pareto_chart
 from .select import by_setting, latest
 
 PLOT_WIDTH_PX = 400
+PLOT_HEIGHT_PX = 360
 FORMATS = ("png", "svg", "pdf")
 
 # An exported picture has no style sheet: plain fonts, and paper below it.
 _FONT = "Liberation Sans, Arial, Helvetica, sans-serif"
 
 
-def _row(records: Sequence[Record], title: str, palette: Mapping[str, str]) -> dict[str, Any] | None:
+def _row(records: Sequence[Record], index: int, title: str, palette: Mapping[str, str]) -> dict[str, Any] | None:
     """The plots of one setting beside each other under its name."""
     plots = []
     for plot in PLOTS:
-        spec = pareto_chart(records, plot, PLOT_WIDTH_PX, palette, PLOTS[-1].height_px)
+        named = replace(plot, name=f"{plot.name}{index}", height_px=PLOT_HEIGHT_PX)
+        spec = pareto_chart(records, named, PLOT_WIDTH_PX, palette)
         if spec is not None:
             # One parameter for the whole picture; a picture has nothing to pick.
             shared = {key: value for key, value in spec.items() if key not in ("$schema", "config", "params")}
@@ -32,7 +35,11 @@ def _row(records: Sequence[Record], title: str, palette: Mapping[str, str]) -> d
 def picture_spec(records: Sequence[Record], palette: Mapping[str, str] = theme.LIGHT) -> dict[str, Any] | None:
     """All Pareto plots as one Vega-Lite specification; None where there is nothing to plot."""
     groups = by_setting(latest(records))
-    rows = [row for setting, group in groups.items() if (row := _row(group, setting.title, palette))]
+    rows = [
+        row
+        for index, (setting, group) in enumerate(groups.items())
+        if (row := _row(group, index, setting.title, palette))
+    ]
     if not rows:
         return None
     return {

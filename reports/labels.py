@@ -13,7 +13,7 @@ from typing import Literal
 
 FONT_SIZE_PX = 12.0
 CHARACTER_WIDTH_PX = 6.7  # a little more than a mean character of the system fonts at 12 px
-POINT_RADIUS_PX = 8.0
+POINT_RADIUS_PX = 6.5
 WIDTHS_PX = (280.0, 500.0, 1040.0)  # phone, half a desk, a whole desk
 _DISTANCES_PX = (11.0, 20.0, 34.0, 50.0)
 _SWEEPS = 6
@@ -81,7 +81,7 @@ def _candidates() -> Iterator[tuple[Place, float]]:
     for distance in _DISTANCES_PX:
         for x, y, align, taste in directions:
             # Labels above and below need less room than labels beside: the text is flat.
-            reach = distance + (3.0 if align == "center" else 0.0)
+            reach = distance + (4.0 if align == "center" else 0.0)
             far = distance > _DISTANCES_PX[1]
             yield Place(round(x * reach, 1), round(y * reach, 1), align, far), taste + 0.25 * distance
 

@@ -219,7 +219,7 @@ COLUMNS = (
     _column(
         "first_prediction",
         "first_prediction_ms",
-        "First",
+        "First run",
         explains="the very first prediction of a fresh process",
     ),
 )
@@ -293,7 +293,8 @@ def build(records: Sequence[Record]) -> Table:
         doubt = doubts(record) if record.ok else ()
         published_note = source.published.note if source.published else None
         marks = notes.marks(doubt)
-        own = notes.marks([f"{model_title(record)}, as published: {published_note}"] if published_note else [])
+        said = [f"{model_title(record)}, as published: {published_note}"] if published_note else []
+        own = notes.marks(said + [f"{model_title(record)}: {note}" for note in record.notes])
         # A failed case may still hold figures (a wrong answer has MACs), but never a speed.
         shown = tuple(
             _cell(column, source, marks) if record.ok or not column.noisy else Cell(value=None, text=MISSING)

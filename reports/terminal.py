@@ -77,7 +77,7 @@ class TerminalTable:
         names = [name for name in COLUMNS if name in known]
         drawn = self._draw(names)
         wide = options.update(max_width=1000)
-        while len(names) > 2 and console.measure(drawn, options=wide).maximum > options.max_width:
+        while len(names) > 1 and console.measure(drawn, options=wide).maximum > options.max_width:
             names.pop()
             drawn = self._draw(names)
         below: list[RenderableType] = [

@@ -52,9 +52,7 @@ PUBLISHED = {
     "x3d-xs": _published(59.37, 28.79, 0.64, (8.26, 0.11), (8.20, 0.09), (135.39, 0.78), (819.87, 4.13)),
     "x3d-s": _published(64.71, 61.29, 2.06, (2.23, 0.11), (2.68, 0.01), (42.02, 0.13), (276.45, 1.28)),
     "x3d-m": _published(67.24, 126.29, 4.97, (0.83, 0.04), (1.47, 0.00), (17.47, 0.00), (116.07, 0.50)),
-    "cox3d-s-13": _published(
-        60.18, 41.91, 0.17, (13.16, 0.35), (11.06, 0.03), (219.64, 3.18), (939.72, 51.00)
-    ),
+    "cox3d-s-13": _published(60.18, 41.91, 0.17, (13.16, 0.35), (11.06, 0.03), (219.64, 3.18), (939.72, 51.00)),
     "cox3d-m-16": _published(62.80, 68.88, 0.33, (7.57, 0.14), (7.26, 0.13), (88.79, 4.62), (844.73, 51.97)),
     "cox3d-m-64": _published(71.03, 68.96, 0.33, (7.51, 0.17), (7.04, 0.03), (86.42, 4.87), (796.32, 65.47)),
 }
@@ -136,7 +134,7 @@ def make_samples(
         latency = typical_s * math.exp(draw.gauss(0.0, spread))
         hit = draw.random() < disturbed_share
         latency_s.append(round(latency * (draw.uniform(1.08, 1.6) if hit else 1.0), 9))
-        switches.append(draw.randint(1, 6) if hit else 0)
+        switches.append(draw.randint(6, 18) if hit else draw.randint(0, 1))
         steal_s.append(0.01 if hit and draw.random() < 0.3 else 0.0)
     return Samples(latency_s=latency_s, involuntary_switches=switches, steal_s=steal_s)
 
@@ -177,7 +175,7 @@ def make_environment(**changes: Any) -> Environment:
     return Environment(**(basis | changes))
 
 
-def make_record(model: str = "x3d-m", *, samples: Samples | None = None, **changes: Any) -> Record:
+def make_record(model: str = "x3d-m", /, *, samples: Samples | None = None, **changes: Any) -> Record:
     """A measured record of one network; any field of `Record` may be replaced."""
     macs, state, peak, typical_s = _FIGURES.get(model, _FIGURES["x3d-m"])
     samples = samples or make_samples(typical_s, seed=model)
@@ -209,16 +207,14 @@ def make_record(model: str = "x3d-m", *, samples: Samples | None = None, **chang
             harness_cpu_share=0.002,
         ),
         "peak_rss_bytes": 412_000_000,
-        "verification": Verification(
-            reference="the clip network", relative_error=2.1e-7, tolerance=1e-5, passed=True
-        )
+        "verification": Verification(reference="the clip network", relative_error=2.1e-7, tolerance=1e-5, passed=True)
         if facts.form == "frame"
         else None,
     }
     return Record(**(basis | changes))
 
 
-def make_noisy_record(model: str = "x3d-m", **changes: Any) -> Record:
+def make_noisy_record(model: str = "x3d-m", /, **changes: Any) -> Record:
     """A record whose samples were interrupted all the time, so that it carries doubts."""
     typical_s = _FIGURES.get(model, _FIGURES["x3d-m"])[3]
     samples = make_samples(typical_s, seed=f"{model}-noisy", spread=0.09, disturbed_share=0.42)
@@ -230,6 +226,7 @@ Kind = Literal["exception", "crash", "killed", "out-of-memory", "timeout", "wron
 
 def make_failed_record(
     model: str = "x3d-m",
+    /,
     kind: Kind = "out-of-memory",
     message: str = "the kernel ended the measuring process for want of memory",
     detail: str | None = None,

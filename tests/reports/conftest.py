@@ -1,0 +1,83 @@
+"""One Chromium for all browser tests; they are skipped, with the reason, where there is none."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable, Iterator
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from co3d_bench.bench.record import Record
+from co3d_bench.reports.html import render_html
+
+CHROMIUM_NAMES = ("chromium", "chromium-browser", "google-chrome", "chrome")
+CHROMIUM_ARGUMENTS = (
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-dev-shm-usage",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-default-apps",
+    "--disable-sync",
+    "--no-first-run",
+)
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Any]:
+    executable = next((found for name in CHROMIUM_NAMES if (found := shutil.which(name))), None)
+    if executable is None:
+        pytest.skip(f"no browser: none of {', '.join(CHROMIUM_NAMES)} is installed (Debian: apt install chromium)")
+    playwright = pytest.importorskip(
+        "playwright.sync_api", reason="playwright drives the browser; see the extra `test`"
+    )
+    with playwright.sync_playwright() as driver:
+        chromium = driver.chromium.launch(executable_path=executable, args=list(CHROMIUM_ARGUMENTS))
+        yield chromium
+        chromium.close()
+
+
+@cache
+def _rendered(lines: tuple[str, ...]) -> str:
+    """The page of these records; most tests open the same one."""
+    return render_html([Record.model_validate_json(line) for line in lines])
+
+
+class Opened:
+    """A report in the browser, with everything it asked for and complained of."""
+
+    def __init__(self, page: Any) -> None:
+        self.page = page
+        self.requests: list[str] = []
+        self.complaints: list[str] = []
+        page.on("request", lambda request: self.requests.append(request.url))
+        page.on("console", self._hear)
+        page.on("pageerror", lambda error: self.complaints.append(str(error)))
+        page.on("dialog", lambda dialog: (self.complaints.append(f"dialog {dialog.message}"), dialog.dismiss()))
+
+    def _hear(self, message: Any) -> None:
+        if message.type in ("error", "warning"):
+            self.complaints.append(message.text)
+
+
+@pytest.fixture
+def open_report(browser: Any, tmp_path: Path) -> Iterator[Callable[..., Opened]]:
+    """Write the report of records, open it, wait until its charts are drawn."""
+    contexts = []
+
+    def open_(records: list[Record], width: int = 1280, height: int = 900, scheme: str = "light") -> Opened:
+        file = tmp_path / f"report-{len(contexts)}.html"
+        file.write_text(_rendered(tuple(record.model_dump_json() for record in records)), encoding="utf-8")
+        context = browser.new_context(viewport={"width": width, "height": height}, color_scheme=scheme)
+        contexts.append(context)
+        opened = Opened(context.new_page())
+        opened.page.goto(file.as_uri())
+        opened.page.wait_for_selector("body[data-drawn]", timeout=20_000)
+        return opened
+
+    yield open_
+    for context in contexts:
+        context.close()

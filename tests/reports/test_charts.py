@@ -1,0 +1,164 @@
+"""The specifications of the plots: valid Vega-Lite, with the right networks, arrows, front and doubts in them."""
+
+import json
+from typing import Any
+
+import altair as alt
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from co3d_bench.bench.stats import disturbed
+from co3d_bench.reports.charts import PLOTS, Axis, axis_of, pareto_chart
+from co3d_bench.reports.export import picture, picture_spec
+from co3d_bench.reports.latency_chart import latency_chart
+
+from ..factories import (
+    make_case,
+    make_default_records,
+    make_failed_record,
+    make_mixed_records,
+    make_model,
+    make_record,
+)
+
+THROUGHPUT, MACS, MEMORY = PLOTS
+
+
+def layers(spec: dict[str, Any], mark: str, **properties: Any) -> list[list[dict[str, Any]]]:
+    """The data of every layer with that mark and those properties of it."""
+    found = []
+    for layer in spec["layer"]:
+        shown = layer["mark"]
+        if shown["type"] == mark and all(shown.get(name) == value for name, value in properties.items()):
+            data = layer.get("data", spec.get("data"))
+            found.append(data["values"] if "values" in data else spec["datasets"][data["name"]])
+    return found
+
+
+def points(spec):
+    return next(data for data in layers(spec, "point") if "tooltip" in data[0])
+
+
+@pytest.mark.parametrize("plot", PLOTS, ids=lambda plot: plot.name)
+@pytest.mark.parametrize("records", [make_default_records(), make_mixed_records()], ids=["default", "mixed"])
+def test_every_plot_is_valid_vega_lite(records, plot):
+    alt.LayerChart.from_dict(pareto_chart(records, plot)).to_dict(validate=True)
+
+
+def test_latency_strips_are_valid_vega_lite():
+    alt.LayerChart.from_dict(latency_chart(make_record("x3d-m"))).to_dict(validate=True)
+
+
+def test_each_network_is_one_point_of_its_form():
+    found = points(pareto_chart(make_default_records(), MACS))
+    assert [(p["title"], p["form"], round(p["x"], 3), p["y"]) for p in found] == [
+        ("X3D-XS", "clip", 0.636, 59.37),
+        ("X3D-S", "clip", 2.061, 64.71),
+        ("X3D-M", "clip", 4.97, 67.24),
+        ("CoX3D-S (13)", "frame", 0.167, 60.18),
+        ("CoX3D-M (16)", "frame", 0.325, 62.8),
+        ("CoX3D-M (64)", "frame", 0.325, 71.03),
+    ]
+
+
+def test_arrows_lead_from_clip_to_frame_and_to_the_longer_pool():
+    spec = pareto_chart(make_default_records(), MACS)
+    arrows = next(data for data in layers(spec, "rule") if "kind" in data[0])
+    assert [(a["kind"], a["y"], a["y2"]) for a in arrows] == [
+        ("counterpart", 64.71, 60.18),
+        ("counterpart", 67.24, 62.8),
+        ("longer-pool", 62.8, 71.03),
+    ]
+
+
+@pytest.mark.parametrize(("plot", "step"), [(MACS, "step-after"), (THROUGHPUT, "step-before")])
+def test_the_front_is_a_staircase_in_the_direction_of_better(plot, step):
+    spec = pareto_chart(make_default_records(), plot)
+    (front,) = layers(spec, "line", interpolate=step)
+    assert [p["x"] for p in front] == sorted(p["x"] for p in front)
+    accuracies = [p["y"] for p in front]
+    assert (
+        accuracies
+        == sorted(accuracies, reverse=plot is THROUGHPUT)
+        == sorted(set(accuracies), reverse=plot is THROUGHPUT)
+    )
+
+
+def test_doubts_hollow_the_speed_only():
+    hollow = [p["title"] for p in points(pareto_chart(make_mixed_records(), THROUGHPUT)) if p["doubtful"]]
+    assert hollow == ["CoX3D-S (13)", "CoX3D-M (16)"]
+    assert not any(p["doubtful"] for p in points(pareto_chart(make_mixed_records(), MACS)))
+
+
+def test_the_tooltip_tells_everything():
+    found = {p["model"]: p["tooltip"] for p in points(pareto_chart(make_mixed_records(), MACS))}
+    assert found["cox3d-m-64"]["title"] == "CoX3D-M (64)"
+    assert found["cox3d-m-64"]["MACs"] == "0.325 G  (paper 0.33)"
+    assert found["cox3d-m-64"]["Paper: CPU"] == "7.51 ± 0.17 predictions/s"
+    assert "Doubts" not in found["cox3d-m-64"]
+    assert found["cox3d-s-13"]["Doubts"] == "few samples: 30, below the 64 a p90 needs"
+
+
+def test_what_has_no_figure_has_no_point_and_nothing_has_no_plot():
+    unpublished = make_record("x3d-s", model=make_model("x3d-s", published=None))
+    assert pareto_chart([], MACS) is None
+    assert pareto_chart([make_failed_record(), unpublished], MACS) is None
+    assert len(points(pareto_chart([unpublished, make_record("x3d-m")], MACS))) == 1
+
+
+def test_one_lonely_network_still_gives_a_plot():
+    spec = pareto_chart([make_record("x3d-m")], THROUGHPUT)
+    alt.LayerChart.from_dict(spec).to_dict(validate=True)
+    assert len(points(spec)) == 1
+
+
+def test_the_same_records_give_the_same_chart():
+    texts = {json.dumps(pareto_chart(make_default_records(), MEMORY)) for _ in range(2)}
+    assert len(texts) == 1
+
+
+@given(st.lists(st.floats(1e-3, 1e6), min_size=1, max_size=9), st.sampled_from(["log", "linear"]))
+def test_an_axis_holds_its_values_and_some_ticks(values, scale):
+    axis = axis_of(values, scale, 0.15)
+    assert all(0 <= axis.share(value) <= 1 for value in values)
+    assert 1 <= len(axis.ticks()) <= 12
+    assert all(axis.low <= tick <= axis.high for tick in axis.ticks())
+
+
+def test_ticks():
+    assert Axis(0.13, 6.5, "log").ticks() == [0.2, 0.5, 1.0, 2.0, 5.0]
+    assert Axis(58, 73, "linear").ticks() == [58.0, 60.0, 62.0, 64.0, 66.0, 68.0, 70.0, 72.0]
+    assert Axis(1, 1e6, "log").ticks() == [1.0, 10.0, 100.0, 1e3, 1e4, 1e5, 1e6]
+
+
+def test_a_strip_has_a_dot_for_each_sample_and_marks_the_disturbed():
+    record = make_record("cox3d-m-16")
+    spec = latency_chart(record)
+    (dots,) = layers(spec, "point")
+    assert record.timing is not None
+    assert [dot["hit"] for dot in dots] == disturbed(record.timing.samples)
+    assert [dot["ms"] for dot in dots] == [1e3 * latency for latency in record.timing.samples.latency_s]
+    hit = next(dot for dot in dots if dot["hit"])
+    assert int(hit["tooltip"]["Context switches"]) >= 1
+    assert latency_chart(make_failed_record()) is None
+
+
+@pytest.mark.parametrize(("format", "magic"), [("png", b"\x89PNG"), ("svg", b"<svg"), ("pdf", b"%PDF")])
+def test_pictures(format, magic):
+    drawn = picture(make_default_records(), format)
+    assert drawn is not None
+    assert drawn.startswith(magic)
+    if format == "svg":
+        assert b"CoX3D-M (64)" in drawn
+        assert b"var(--" not in drawn  # a picture has no style sheet
+
+
+def test_a_picture_has_a_row_for_each_setting_and_arrows_in_each():
+    other = [make_record(name, case=make_case(name, threads=1)) for name in ("x3d-m", "cox3d-m-16")]
+    spec = picture_spec(make_default_records() + other)
+    assert spec is not None
+    assert [row["title"]["text"].split(" · ")[4] for row in spec["vconcat"]] == ["2 threads", "1 thread"]
+    plots = [plot for row in spec["vconcat"] for plot in row["hconcat"]]
+    assert len({plot["name"] for plot in plots}) == 6  # scales are called by the name
+    assert picture([make_failed_record()], "png") is None

@@ -1,0 +1,113 @@
+"""The headline, word by word."""
+
+from co3d_bench.reports.headline import headline
+
+from ..factories import (
+    make_case,
+    make_default_records,
+    make_environment,
+    make_failed_record,
+    make_machine,
+    make_mixed_records,
+    make_model,
+    make_noisy_record,
+    make_record,
+    make_samples,
+)
+
+
+def even(model, per_s, /, **changes):
+    """A record of exactly that many predictions a second."""
+    return make_record(model, samples=make_samples(1 / per_s, spread=0.0, disturbed_share=0.0), **changes)
+
+
+def plain(text):
+    return text.replace("\u00a0", " ")
+
+
+def test_no_records():
+    assert headline([]).title == "Nothing has been measured yet"
+    assert headline([]).facts == ()
+
+
+def test_only_failures():
+    one = headline([make_failed_record("x3d-m")])
+    assert one.title == "The only case could not be measured"
+    assert one.sentences == ("Failed: X3D-M (out-of-memory).",)
+    two = headline([make_failed_record("x3d-m"), make_failed_record("x3d-s", kind="timeout")])
+    assert two.title == "None of the 2 cases could be measured"
+    assert two.sentences == ("Failed: X3D-M (out-of-memory), X3D-S (timeout).",)
+
+
+def test_one_record_below_real_time():
+    found = headline([even("x3d-m", 4)])
+    assert plain(found.title) == (
+        "No network keeps up with a 30 frames/s video here; X3D-M comes closest with 4.00 predictions/s"
+    )
+    assert [(fact.label, fact.value) for fact in found.facts] == [("Fastest", "X3D-M")]
+    assert found.where == (
+        "Imaginary Core i3-1005 @ 1.20GHz · cpu · eager · float32 · batch 1 · 2 threads · random-0"
+        " · 100 timed predictions each"
+    )
+    assert found.sentences == ()
+
+
+def test_the_most_accurate_in_real_time_and_how_much_faster_frames_are():
+    records = [even("x3d-m", 4), even("cox3d-m-16", 36), even("cox3d-m-64", 32), even("cox3d-s-13", 80)]
+    found = headline(records)
+    assert plain(found.title) == (
+        "CoX3D-M (64) is the most accurate network that keeps up with a 30 frames/s video here:"
+        " 71.0 % at 32.0 predictions/s"
+    )
+    assert [plain(text) for text in found.sentences] == [
+        "The fastest is CoX3D-S (13) with 80.0 predictions/s, at 60.2 % accuracy.",
+        "CoX3D-M (16) makes 9.0 times as many predictions a second as its clip counterpart X3D-M,"
+        " at an accuracy 4.4 points lower.",
+        "CoX3D-M (64) makes 8.0 times as many predictions a second as its clip counterpart X3D-M,"
+        " at an accuracy 3.8 points higher.",
+        "Accuracies are those the paper publishes; they are not measured here.",
+    ]
+    assert [(fact.label, fact.value, plain(fact.detail)) for fact in found.facts] == [
+        ("Most accurate in real time", "CoX3D-M (64)", "71.0 % top-1, 32.0 predictions/s"),
+        ("Fastest", "CoX3D-S (13)", "80.0 predictions/s"),
+        ("Frame by frame instead of clips", "9.0 \u00d7 faster", "CoX3D-M (16) against X3D-M"),
+    ]
+
+
+def test_thirty_is_enough_and_a_little_less_is_not():
+    assert "keeps up" in headline([even("x3d-m", 30.01)]).title
+    assert headline([even("x3d-m", 29.9)]).title.startswith("No network keeps up")
+
+
+def test_fast_networks_of_unknown_accuracy():
+    unpublished = even("x3d-m", 50, model=make_model("x3d-m", published=None))
+    assert plain(headline([unpublished]).title) == "X3D-M is the fastest network here: 50.0 predictions/s"
+
+
+def test_doubts_are_said_in_the_title_and_below():
+    found = headline([even("x3d-s", 8), make_noisy_record("cox3d-m-16")])
+    assert found.title.endswith(", as far as a doubtful measurement can tell")
+    assert [fact.doubtful for fact in found.facts] == [True, True]
+    assert "1 of 2 measurements carries doubts and is marked where the numbers stand: CoX3D-M (16)." in found.sentences
+
+    found = headline(make_mixed_records())
+    assert any(text.endswith("(on doubtful measurements).") for text in found.sentences)
+    assert found.sentences[-1] == "Failed: X3D-M (out-of-memory)."
+
+
+def test_different_circumstances_are_not_compared():
+    elsewhere = make_environment(machine=make_machine(cpu_model="Another CPU"))
+    found = headline([even("x3d-m", 4), even("cox3d-m-16", 36, environment=elsewhere)])
+    assert [fact.label for fact in found.facts] == ["Most accurate in real time", "Fastest"]
+    assert (
+        "CoX3D-M (16) and X3D-M were measured under different circumstances (machine.cpu_model),"
+        " so they are not compared."
+    ) in found.sentences
+    assert found.where.startswith("2 machines")
+
+
+def test_of_several_settings_the_fullest_speaks():
+    single = even("x3d-s", 99, case=make_case("x3d-s", threads=1))
+    found = headline([single, *make_default_records()])
+    assert found.title.startswith("CoX3D-M (64)")
+    assert "Of 2 settings, this speaks of cpu · eager · float32 · batch 1 · 2 threads · random-0." in found.sentences

@@ -1,0 +1,70 @@
+"""How numbers and marks are written."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from co3d_bench.reports.notation import MISSING, Footnotes, fixed, mark, number, plus_minus, times
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        (0, "0"),
+        (0.166565, "0.167"),
+        (0.0999999, "0.100"),
+        (26.4, "26.4"),
+        (9.996, "10.0"),
+        (99.96, "100"),
+        (131.5, "132"),
+        (1250.4, "1250"),
+        (-3.14159, "-3.14"),
+        (None, MISSING),
+        (float("inf"), "inf"),
+    ],
+)
+def test_three_figures(value, text):
+    assert number(value) == text
+
+
+@given(st.floats(1e-6, 1e9))
+def test_a_number_is_rounded_by_less_than_a_half_in_its_third_figure(value):
+    text = number(value)
+    assert "e" not in text
+    assert float(text) == pytest.approx(value, rel=0.00501)
+
+
+@pytest.mark.parametrize(
+    ("value", "spread", "text"),
+    [
+        (39.42, 0.68, "39.4 ± 0.7"),
+        (287.0, 1.9, "287 ± 2"),
+        (287.0, 0.0, "287 ± 0"),
+        (287.0, 0.04, "287 ± 0.04"),
+        (8.408, 0.4177, "8.41 ± 0.42"),
+        (None, None, MISSING),
+        (5.0, None, "5.00"),
+    ],
+)
+def test_value_and_spread(value, spread, text):
+    assert plus_minus(value, spread) == text
+
+
+def test_decimals_and_ratios():
+    assert fixed(2)(62.8) == "62.80"
+    assert fixed(2)(None) == MISSING
+    assert times(11.27) == "11 times"
+    assert times(8.26) == "8.3 times"
+
+
+def test_marks_go_on_after_z():
+    assert [mark(i) for i in (0, 1, 25, 26, 27, 51, 52, 701, 702)] == [
+        "a", "b", "z", "aa", "ab", "az", "ba", "zz", "aaa",
+    ]  # fmt: skip
+
+
+def test_one_mark_for_one_text():
+    notes = Footnotes()
+    assert notes.marks(["noisy", "few samples"]) == ("a", "b")
+    assert notes.marks(["few samples", "slow"]) == ("b", "c")
+    assert notes.all() == (("a", "noisy"), ("b", "few samples"), ("c", "slow"))

@@ -1,0 +1,215 @@
+"""The table as data, and as Markdown, CSV and LaTeX."""
+
+import io
+import re
+from dataclasses import replace
+
+import pandas as pd
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from co3d_bench.bench.metrics import get_metric
+from co3d_bench.bench.stats import doubts
+from co3d_bench.reports import formats
+from co3d_bench.reports.table import build, frame
+
+from ..factories import (
+    PUBLISHED,
+    make_case,
+    make_default_records,
+    make_failed_record,
+    make_mixed_records,
+    make_model,
+    make_noisy_record,
+    make_record,
+    make_samples,
+)
+
+EVEN = make_samples(0.025, count=100, spread=0.0, disturbed_share=0.0)  # 40 predictions a second, no spread
+
+
+def test_clip_networks_come_first_else_as_planned():
+    assert [row.model for row in build(make_default_records()[::-1]).rows] == [
+        "x3d-m", "x3d-s", "x3d-xs", "cox3d-m-64", "cox3d-m-16", "cox3d-s-13",
+    ]  # fmt: skip
+
+
+def test_measured_figures_stand_beside_the_papers():
+    table = build([make_record("cox3d-m-64", samples=EVEN)])
+    row = table.rows[0]
+    shown = {column.name: (cell.text, cell.paper_text) for column, cell in zip(table.columns, row.cells, strict=True)}
+    assert shown == {
+        "accuracy_top1_percent": ("71.03", None),
+        "throughput_per_s": ("40.0 ± 0.0", None),
+        "latency_ms": ("25.0 ± 0.0", None),
+        "latency_p90_ms": ("25.0", None),
+        "peak_allocated_mb": ("26.5", "68.96"),
+        "macs_g": ("0.325", "0.33"),
+        "parameters_m": ("3.79", "3.79"),
+        "state_mb": ("4.10", None),
+        "first_prediction_ms": ("80.3", None),
+        "paper_cpu_per_s": ("7.51 ± 0.17", None),
+        "paper_tx2_per_s": ("7.04 ± 0.03", None),
+        "paper_xavier_per_s": ("86.42 ± 4.87", None),
+        "paper_rtx2080ti_per_s": ("796.32 ± 65.47", None),
+    }
+    assert row.marks == ()
+    assert not row.doubtful
+
+
+def test_every_doubt_stands_at_every_noisy_figure_and_at_no_other():
+    table = build(make_mixed_records())
+    texts = dict(table.footnotes)
+    for row in table.rows:
+        for column, cell in zip(table.columns, row.cells, strict=True):
+            expected = bool(row.doubtful and column.noisy and cell.value is not None)
+            assert bool(cell.marks) == expected, (row.model, column.name)
+            assert all(mark in texts for mark in cell.marks)
+    few = next(row for row in table.rows if row.model == "cox3d-s-13")
+    assert "few samples: 30, below the 64 a p90 needs" in [texts[m] for m in table.cell(few, "throughput_per_s").marks]
+    assert table.cell(few, "latency_p90_ms").text == "\u2013"  # not enough samples to claim one
+
+
+def test_columns_agree_with_their_metrics_about_noise():
+    noisy = {column.name: column.noisy for column in build([make_record()]).columns}
+    for column, metric in {"throughput_per_s": "throughput", "latency_ms": "latency", "macs_g": "macs"}.items():
+        assert noisy[column] == get_metric(metric).noisy
+    assert noisy["latency_p90_ms"]
+
+
+def test_a_failed_case_keeps_its_row_and_shows_no_speed():
+    row = build([make_failed_record("x3d-m")]).rows[0]
+    assert row.error == "out-of-memory: the kernel ended the measuring process for want of memory"
+    assert row.title == "X3D-M"
+    wrong = make_record("x3d-m").model_copy(update={"error": make_failed_record(kind="wrong-answer").error})
+    table = build([wrong])  # it was timed, but a wrong answer has no speed
+    assert table.cell(table.rows[0], "throughput_per_s").value is None
+    assert table.cell(table.rows[0], "macs_g").text == "4.97"
+
+
+def test_a_misprint_becomes_a_footnote_at_the_name():
+    published = PUBLISHED["x3d-m"].model_copy(update={"note": "66.25 M is the FLOPs figure printed twice"})
+    table = build([make_record("x3d-m", model=make_model("x3d-m", published=published))])
+    assert table.rows[0].marks == ("a",)
+    assert table.footnotes == (("a", "X3D-M, as published: 66.25 M is the FLOPs figure printed twice"),)
+
+
+def test_what_the_measuring_noted_becomes_a_footnote_at_the_name():
+    table = build([make_record("x3d-m", notes=("the video looped 3 times",))])
+    assert table.rows[0].marks == ("a",)
+    assert table.footnotes == (("a", "X3D-M: the video looped 3 times"),)
+    assert not table.rows[0].doubtful
+
+
+def test_a_network_the_paper_does_not_know_has_its_own_figures_only():
+    table = build([make_record("x3d-m", model=make_model("x3d-m", published=None))])
+    assert [column.name for column in table.columns if column.name.startswith("paper_")] == []
+    assert table.cell(table.rows[0], "accuracy_top1_percent").text == "\u2013"
+    assert table.cell(table.rows[0], "macs_g").paper_text is None
+
+
+def test_no_records_no_rows():
+    assert build([]).rows == ()
+    assert list(frame(build([])).columns) == []
+
+
+def test_the_frame_holds_plain_numbers():
+    data = frame(build(make_mixed_records())).set_index("model")
+    assert data.loc["x3d-s", "macs_g"] == pytest.approx(2.061365744)
+    assert data.loc["x3d-s", "paper_macs_g"] == 2.06
+    assert data.loc["x3d-s", "paper_cpu_per_s"] == 2.23
+    assert data.loc["x3d-s", "paper_cpu_std_per_s"] == 0.11
+    assert pd.isna(data.loc["x3d-m", "throughput_per_s"])
+    assert pd.isna(data.loc["x3d-s", "state_mb"])
+    assert str(data.loc["x3d-m", "error"]).startswith("out-of-memory")
+    noisy = next(record for record in make_mixed_records() if record.case.model == "cox3d-m-16")
+    assert data.loc["cox3d-m-16", "doubts"] == "; ".join(doubts(noisy))
+
+
+def test_csv_reads_back():
+    table = build(make_mixed_records())
+    back = pd.read_csv(io.StringIO(formats.csv(table)))
+    assert list(back["model"]) == [row.model for row in table.rows]
+    assert list(back.columns) == list(frame(table).columns)
+
+
+def short(table):
+    """The first four columns of a table, so that expected texts can be read."""
+    rows = tuple(replace(row, cells=row.cells[:5]) for row in table.rows)
+    return replace(table, columns=table.columns[:5], rows=rows)
+
+
+def mixed():
+    few = make_samples(0.25, count=10, spread=0.0, disturbed_share=0.0)
+    return [
+        make_record("x3d-m", samples=few),
+        make_failed_record("x3d-s", message="100 % | of_it"),
+        make_record("cox3d-m-64", samples=EVEN),
+    ]
+
+
+def test_markdown():
+    assert formats.markdown(short(build(mixed()))) == (
+        "| Network | Form | Accuracy, % | Throughput, predictions/s | Latency, ms | p90, ms | Memory, MB (paper) |\n"
+        "|---|---|---:|---:|---:|---:|---:|\n"
+        "| X3D-M | clip | 67.24 | 4.00 ± 0.00 <sup>a</sup> | 250 ± 0 <sup>a</sup> | \u2013 | 132 (126.29) |\n"
+        "| X3D-S | clip | 64.71 | \u2013 | \u2013 | \u2013 | \u2013 (61.29) |\n"
+        "| CoX3D-M (64) | frame | 71.03 | 40.0 ± 0.0 | 25.0 ± 0.0 | 25.0 | 26.5 (68.96) |\n"
+        "\n"
+        "- **X3D-S** failed: out-of-memory: 100 % \\| of\\_it\n"
+        "\n"
+        "- <sup>a</sup> few samples: 10, below the 64 a p90 needs\n"
+    )
+
+
+def test_latex():
+    assert formats.latex(short(build(mixed()))) == (
+        "% needs \\usepackage{booktabs,textcomp} and \\usepackage[T1]{fontenc}; "
+        "the paper's figures are in parentheses\n"
+        "\\begin{tabular}{lrrrrr}\n"
+        "\\toprule\n"
+        "Network & Accuracy (\\%) & Throughput (predictions/s) & Latency (ms) & p90 (ms) & Memory (MB) \\\\\n"
+        "\\midrule\n"
+        "X3D-M & 67.24 & 4.00 $\\pm$ 0.00\\textsuperscript{a} & 250 $\\pm$ 0\\textsuperscript{a} & --"
+        " & 132 (126.29) \\\\\n"
+        "X3D-S & \\multicolumn{5}{l}{failed: out-of-memory: 100 \\% \\textbar{} of\\_it} \\\\\n"
+        "\\midrule\n"
+        "CoX3D-M (64) & 71.03 & 40.0 $\\pm$ 0.0 & 25.0 $\\pm$ 0.0 & 25.0 & 26.5 (68.96) \\\\\n"
+        "\\bottomrule\n"
+        "\\end{tabular}\n"
+        "\n"
+        "\\par\\footnotesize\n"
+        "\\textsuperscript{a} few samples: 10, below the 64 a p90 needs\\\\\n"
+    )
+
+
+def test_several_settings_are_told_apart():
+    two = [make_record("x3d-m"), make_record("x3d-m", case=make_case("x3d-m", threads=1))]
+    text = formats.markdown(build(two))
+    assert "X3D-M \\[cpu · eager · float32 · batch 1 · 1 thread · random-0\\]" in text
+    assert "X3D-M \\[cpu · eager · float32 · batch 1 · 2 threads · random-0\\]" in text
+
+
+@given(st.text())
+def test_a_name_cannot_break_a_markdown_table(name):
+    records = [make_record("x3d-m", samples=EVEN, model=make_model("x3d-m", title=name or "x"))]
+    lines = formats.markdown(build(records)).split("\n")
+    assert len(lines) == 4  # head, rule, row, end
+    assert lines[2].replace("\\\\", "").replace("\\|", "").count("|") == lines[0].count("|")
+
+
+@given(st.text(alphabet='\\&%$#_{}~^<>|"±\u00d7·\u2013ab '))
+def test_latex_has_no_bare_special_character(text):
+    plain = re.sub(r"\\text\w+\{\}|\$\\(pm|times|cdot)\$|\\[&%$#_{}]", "", formats.escape_latex(text))
+    assert not re.search(r"[\\&%$#_{}~^<>|\"±\u00d7·\u2013]", plain)
+
+
+def test_noisy_is_never_without_its_mark_in_any_form():
+    record = make_noisy_record("cox3d-m-16")
+    table = build([record])
+    marks = ",".join("abcdefgh"[: len(doubts(record))])
+    assert marks
+    assert f"<sup>{marks}</sup>" in formats.markdown(table)
+    assert f"\\textsuperscript{{{marks}}}" in formats.latex(table)
+    assert "noisy: " in formats.csv(table)
