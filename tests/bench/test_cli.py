@@ -1,0 +1,118 @@
+"""The command line as a user meets it: real processes, one message for a mistake, never a traceback."""
+
+import json
+import subprocess
+import sys
+import time
+
+import pytest
+from records import make_record
+
+import co3d_bench
+from co3d_bench.bench.errors import EXIT_CODES
+from co3d_bench.bench.store import append_record
+
+
+@pytest.fixture
+def call(tmp_path):
+    def call(*arguments):
+        return subprocess.run(
+            [sys.executable, "-m", "co3d_bench", *arguments], capture_output=True, text=True, cwd=tmp_path, check=False
+        )
+
+    return call
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "message"),
+    [
+        (["plan", "--model", "cox3d-m64"], 2, "co3d-bench: --model: cox3d-m64: did you mean cox3d-m-64?"),
+        (["run", "--model", "x3d-zz", "--dry-run"], 2, "co3d-bench: --model: x3d-zz: did you mean"),
+        (["run", "--device", "xavierr"], 2, "co3d-bench: --device: xavierr: there are cpu"),
+        (["run", "--backend", "eeger"], 2, "co3d-bench: --backend: eeger: did you mean eager?"),
+        (["run", "--runs", "0"], 2, "co3d-bench: --runs = 0: must be at least 1"),
+        (["run", "--threads", "many"], 2, "co3d-bench: --threads = 'many': must be a whole number, or must be 'auto'"),
+        (["run", "--timeout", "-1"], 2, "co3d-bench: --timeout = -1.0: must be more than 0"),
+        (["run", "--config", "none.toml"], 2, "co3d-bench: none.toml: no such file"),
+        (["run", "--video", "none.mp4"], 2, "co3d-bench: video none.mp4: no such file"),
+        (["run", "--retry-failed"], 2, "co3d-bench: --retry-failed goes with --resume"),
+        (["run", "--resume"], 3, "co3d-bench: nothing to resume: no run in results"),
+        (["run", "--out", "/proc/none"], 4, "co3d-bench: cannot write /proc/none/records.jsonl"),
+        (["show", "cox3d-m64"], 2, "co3d-bench: cox3d-m64: did you mean cox3d-m-64?"),
+        (["report", "nowhere"], 3, "co3d-bench: no records at nowhere/records.jsonl"),
+        (["list", "modles"], 2, "Invalid value for"),
+        (["run", "--bogus"], 2, "No such option: --bogus"),
+    ],
+)
+def test_a_mistake_is_one_message_and_its_code(call, arguments, code, message):
+    done = call(*arguments)
+    assert done.returncode == code, done.stderr
+    assert message in done.stderr
+    assert "Traceback" not in done.stderr
+    if done.stderr.startswith("co3d-bench:"):
+        assert len(done.stderr.splitlines()) == 1
+    assert done.stdout == ""
+
+
+def test_help_names_every_verb_and_exit_code(call):
+    done = call("--help")
+    assert done.returncode == 0
+    for verb in ("run", "plan", "list", "show", "report"):
+        assert f"\n  {verb} " in done.stdout
+    for code, meaning in EXIT_CODES.items():
+        assert f"{code:>3}  {meaning}" in done.stdout
+
+
+def test_version(call):
+    assert call("--version").stdout == f"co3d-bench {co3d_bench.__version__}\n"
+
+
+def test_plan_and_dry_run_print_the_same_keys_and_run_nothing(call, tmp_path):
+    arguments = ["--model", "x3d-s", "--model", "cox3d-s-7", "--batch", "2", "--threads", "1", "--seed", "5"]
+    planned = call("plan", *arguments)
+    assert planned.stdout.splitlines() == [
+        "x3d-s/cpu/eager/fp32/b2/t1/random-5",
+        "cox3d-s-7/cpu/eager/fp32/b2/t1/random-5",
+    ]
+    assert "built-in bench.toml" in planned.stderr
+    assert call("run", "--dry-run", *arguments).stdout == planned.stdout
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(("what", "name"), [("models", "cox3d-m-64"), ("devices", "cpu"), ("backends", "eager")])
+def test_list(call, what, name):
+    done = call("list", what)
+    assert done.returncode == 0
+    assert any(line.split()[0] == name for line in done.stdout.splitlines())
+
+
+def test_a_torn_line_is_a_warning_of_one_line(call, tmp_path):
+    append_record(tmp_path / "results", make_record())
+    with (tmp_path / "results" / "records.jsonl").open("a") as file:
+        file.write('{"schema_version":1,"run_')
+    done = call("report", "--format", "csv")
+    assert done.returncode == 0, done.stderr
+    assert done.stderr.startswith("co3d-bench: warning: ")
+    assert "line 2" in done.stderr
+    assert len(done.stderr.splitlines()) == 1
+
+
+def test_show_as_json(call):
+    pytest.importorskip("co3d_bench.bench.counting")
+    facts = json.loads(call("show", "cox3d-s-13", "--json").stdout)
+    assert facts["parameters"] == 3_794_322
+    assert (facts["receptive_field"], facts["padding"], facts["delay"]) == (69, 28, 40)
+    assert facts["macs"] == 166_565_305
+    assert facts["published"]["accuracy_top1"] == 60.18
+    text = call("show", "cox3d-s-13").stdout
+    assert "3,794,322" in text
+    assert "69 frames" in text
+
+
+def test_help_is_quick(call):
+    def seconds():
+        start = time.perf_counter()
+        call("--help")
+        return time.perf_counter() - start
+
+    assert min(seconds() for _ in range(5)) < 0.3

@@ -1,0 +1,208 @@
+"""Whole runs with real processes: nothing measured is lost, whatever falls over."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from tiny_run import WORKER, config
+
+from co3d_bench.bench.errors import NOTHING, UserError
+from co3d_bench.bench.run import run
+from co3d_bench.bench.store import append_record, read_records
+
+SCRIPT = Path(__file__).with_name("tiny_run.py")
+
+
+def measure(folder, models, runs=5, timeout_s=60.0, **options):
+    made, names = config(folder, models, runs, timeout_s)
+    return run(made, names=names, worker=WORKER, **options)
+
+
+def start(folder, models, runs, *flags):
+    command = [sys.executable, str(SCRIPT), str(folder), ",".join(models), str(runs), *flags]
+    return subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
+
+
+def wait_for(condition, seconds=60):
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, "waited in vain"
+        time.sleep(0.02)
+
+
+def children(pid):
+    return [int(word) for word in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+
+
+def alive(pid):
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0] != "Z"
+    except OSError:
+        return False
+
+
+def written(folder):
+    file = folder / "records.jsonl"
+    return file.read_bytes().count(b"\n") if file.exists() else 0
+
+
+@pytest.fixture(scope="module")
+def everything(tmp_path_factory):
+    """One run over networks that work and networks that go wrong in every way."""
+    folder = tmp_path_factory.mktemp("everything")
+    models = ["tiny-clip", "raises", "exits", "segfaults", "killed", "hungry", "chatty", "tiny-wrong", "tiny-frames"]
+    return folder, measure(folder, models)
+
+
+def test_one_record_a_case_in_order_and_on_the_disk(everything):
+    folder, records = everything
+    assert read_records(folder) == records
+    assert len({record.run_id for record in records}) == 1
+
+
+@pytest.mark.parametrize(
+    ("model", "kind", "words"),
+    [
+        ("raises", "exception", "RuntimeError: the network fell over"),
+        ("exits", "crash", "exit code 7"),
+        ("segfaults", "crash", "signal 11"),
+        ("killed", "killed", "SIGKILL"),
+        ("hungry", "out-of-memory", "allocate"),
+        ("tiny-wrong", "wrong-answer", "clip form"),
+    ],
+)
+def test_what_goes_wrong_is_a_record_and_the_rest_goes_on(everything, model, kind, words):
+    record = next(record for record in everything[1] if record.case.model == model)
+    assert record.error is not None
+    assert record.error.kind == kind
+    assert words in record.error.message
+    assert record.timing is None
+    assert "\n" not in record.error.message
+
+
+@pytest.mark.parametrize("model", ["tiny-clip", "chatty", "tiny-frames"])
+def test_what_works_is_measured_though_libraries_chatter(everything, model):
+    record = next(record for record in everything[1] if record.case.model == model)
+    assert record.ok
+    assert len(record.timing.samples) == 5
+    assert len(record.timing.samples.steal_s) == len(record.timing.samples.involuntary_switches) == 5
+    assert record.timing.first_prediction_s > 0
+    assert record.peak_rss_bytes > 50 << 20
+    assert record.verification.passed
+    assert record.environment.process.intra_op_threads == record.case.threads
+    assert record.environment.process.inter_op_threads == 1
+
+
+def test_a_frame_network_is_warmed_over_its_receptive_field(everything):
+    record = everything[1][-1]
+    assert record.timing.warmup_predictions >= record.model.receptive_field == 3
+
+
+def test_counted_figures(everything):
+    pytest.importorskip("co3d_bench.bench.counting")
+    record = everything[1][-1]
+    assert record.notes == ()
+    assert record.counters.parameters == 3 * 5 + 5
+    assert record.counters.weights_bytes == 4 * 20
+    assert record.counters.state_bytes == 2 * 3 * 4
+    assert record.counters.input_bytes == 3 * 8 * 8 * 4
+    assert record.counters.peak_allocated_bytes > 4 * 20 + 24 + 768
+
+
+def test_a_hanging_case_is_stopped(tmp_path):
+    records = measure(tmp_path, ["hangs", "tiny-clip"], timeout_s=6)
+    assert records[0].error.kind == "timeout"
+    assert records[1].ok
+
+
+def test_the_python_call_raises_for_what_cannot_start(tmp_path):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(UserError, match="cannot write"):
+        measure(tmp_path / "file", ["tiny-clip"])
+    with pytest.raises(UserError, match="nothing to resume") as raised:
+        measure(tmp_path, ["tiny-clip"], resume=True)
+    assert raised.value.exit_code == NOTHING
+
+
+def test_after_kill_9_resume_does_what_is_missing_and_nothing_twice(tmp_path):
+    parent = start(tmp_path, ["tiny-clip", "hangs", "tiny-frames"], 5)
+    wait_for(lambda: written(tmp_path) == 1 and children(parent.pid))
+    wait_for(lambda: children(parent.pid))
+    (child,) = children(parent.pid)
+    time.sleep(0.5)  # the child asks the kernel to die with its parent as its first deed
+    parent.kill()
+    parent.wait()
+    wait_for(lambda: not alive(child), seconds=10)
+
+    first = read_records(tmp_path)
+    records = measure(tmp_path, ["tiny-clip", "tiny-frames"], resume=True)
+    assert records[0] == first[0]
+    assert [r.case.model for r in read_records(tmp_path)] == ["tiny-clip", "tiny-frames"]
+    assert len({r.run_id for r in records}) == 1
+    assert measure(tmp_path, ["tiny-clip", "tiny-frames"], resume=True) == records
+    assert written(tmp_path) == 2
+
+
+def test_resume_heals_a_torn_line_and_repeats_that_case(tmp_path):
+    measure(tmp_path, ["tiny-clip"])
+    file = tmp_path / "records.jsonl"
+    file.write_bytes(file.read_bytes()[:-200])
+    with pytest.warns(UserWarning, match="line 1"):
+        measure(tmp_path, ["tiny-clip"], resume=True)
+    with pytest.warns(UserWarning, match="line 1"):
+        assert [r.ok for r in read_records(tmp_path)] == [True]
+
+
+def test_failed_cases_are_repeated_only_when_asked(tmp_path):
+    first = measure(tmp_path, ["exits"])
+    assert measure(tmp_path, ["exits"], resume=True) == first
+    assert written(tmp_path) == 1
+    again = measure(tmp_path, ["exits"], resume=True, retry_failed=True)
+    assert again != first
+    assert written(tmp_path) == 2
+
+
+def test_other_settings_are_another_measurement(tmp_path):
+    first = measure(tmp_path, ["exits"], runs=5)
+    measure(tmp_path, ["exits"], runs=6, resume=True)
+    assert [r.settings.runs for r in read_records(tmp_path)] == [5, 6]
+    assert {r.run_id for r in read_records(tmp_path)} == {first[0].run_id}
+
+
+@pytest.mark.parametrize(("number", "code", "name"), [(signal.SIGINT, 130, "Ctrl-C"), (signal.SIGTERM, 143, "SIGTERM")])
+def test_a_stop_signal_keeps_what_is_finished(tmp_path, number, code, name):
+    parent = start(tmp_path, ["exits", "hangs", "tiny-clip"], 5)
+    wait_for(lambda: written(tmp_path) == 1 and children(parent.pid))
+    (child,) = children(parent.pid)
+    os.kill(parent.pid, number)
+    _, stderr = parent.communicate(timeout=20)
+    assert parent.returncode == code
+    assert f"stopped by {name}: 1 of 3 cases" in stderr
+    assert "--resume" in stderr
+    assert "Traceback" not in stderr
+    assert not alive(child)
+    assert [r.case.model for r in read_records(tmp_path)] == ["exits"]
+
+
+def test_two_runs_into_one_store_at_once(tmp_path):
+    models = ["exits", "raises", "tiny-clip"]
+    both = [start(tmp_path, models, 5) for _ in range(2)]
+    for process in both:
+        process.communicate(timeout=120)
+    records = read_records(tmp_path)
+    assert sorted(r.case.model for r in records) == sorted(models * 2)
+    assert len({r.run_id for r in records}) == 2
+
+
+def test_a_full_disk_while_running_is_one_message(tmp_path, monkeypatch):
+    def full(path, record):
+        raise UserError("cannot write: No space left on device", 4)
+
+    monkeypatch.setattr("co3d_bench.bench.run.append_record", full)
+    with pytest.raises(UserError, match="No space left"):
+        measure(tmp_path, ["exits"])
+    assert append_record is not full

@@ -1,0 +1,45 @@
+from co3d_bench.devices import cgroup
+
+
+def write(root, name, text):
+    file = root / name
+    file.parent.mkdir(parents=True, exist_ok=True)
+    file.write_text(text)
+
+
+def test_version_2_takes_the_tightest_limit_on_the_way_up(tmp_path):
+    write(tmp_path, "proc/self/cgroup", "0::/a/b\n")
+    write(tmp_path, "sys/fs/cgroup/cgroup.controllers", "memory")
+    write(tmp_path, "sys/fs/cgroup/a/memory.max", "500\n")
+    write(tmp_path, "sys/fs/cgroup/a/b/memory.max", "max\n")
+    write(tmp_path, "sys/fs/cgroup/a/cpu.max", "max 100000\n")
+    write(tmp_path, "sys/fs/cgroup/a/b/memory.events", "low 0\noom_kill 2\n")
+    assert cgroup.memory_limit_bytes(tmp_path) == 500
+    assert cgroup.cpu_limit(tmp_path) is None
+    assert cgroup.oom_kills(tmp_path) == 2
+
+
+def test_version_1_has_a_tree_for_each_controller(tmp_path):
+    write(tmp_path, "proc/self/cgroup", "4:memory:/m\n2:cpu,cpuacct:/c\n")
+    write(tmp_path, "sys/fs/cgroup/memory/m/memory.limit_in_bytes", "9223372036854771712\n")
+    write(tmp_path, "sys/fs/cgroup/memory/memory.limit_in_bytes", "4096\n")
+    write(tmp_path, "sys/fs/cgroup/memory/m/memory.oom_control", "oom_kill_disable 0\nunder_oom 0\noom_kill 1\n")
+    write(tmp_path, "sys/fs/cgroup/cpu/c/cpu.cfs_quota_us", "50000\n")
+    write(tmp_path, "sys/fs/cgroup/cpu/c/cpu.cfs_period_us", "100000\n")
+    write(tmp_path, "proc/vmstat", "nr_free 1\noom_kill 3\n")
+    assert cgroup.memory_limit_bytes(tmp_path) == 4096
+    assert cgroup.cpu_limit(tmp_path) == 0.5
+    assert cgroup.oom_kills(tmp_path) == 1 + 3
+
+
+def test_a_host_path_inside_a_container_falls_back_to_the_tree_itself(tmp_path):
+    write(tmp_path, "proc/self/cgroup", "0::/docker/0123\n")
+    write(tmp_path, "sys/fs/cgroup/cgroup.controllers", "memory")
+    write(tmp_path, "sys/fs/cgroup/memory.max", "700\n")
+    assert cgroup.memory_limit_bytes(tmp_path) == 700
+
+
+def test_a_machine_without_groups_has_no_limits(tmp_path):
+    assert cgroup.memory_limit_bytes(tmp_path) is None
+    assert cgroup.cpu_limit(tmp_path) is None
+    assert cgroup.oom_kills(tmp_path) == 0
