@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 from typing import Any, Literal
 
@@ -27,6 +27,7 @@ from .table import Source, build, source_of
 
 FORMS = ("clip", "frame")
 SHAPES = ("square", "circle")
+EXTRA_HEIGHT_PX = 10  # for each network beyond eight: their names need room
 
 _PICKED = "length(picked) == 0 || indexof(picked, datum.model) >= 0"
 _FADED = 0.22
@@ -269,10 +270,18 @@ def _layers(
     layers = []
     if plot.limit is not None and data.x.low < plot.limit < data.x.high:
         at = _values([{"x": plot.limit, "text": plot.limit_text}])
+        late = data.x.share(plot.limit) > 0.5  # where there is no room to the right of it on a phone
         layers += [
             alt.Chart(at).mark_rule(**look["limit"]).encode(x=across),
             alt.Chart(at)
-            .mark_text(**look["limit-name"], align="left", baseline="bottom", dx=5, dy=-4, y="height")
+            .mark_text(
+                **look["limit-name"],
+                align="right" if late else "left",
+                baseline="bottom",
+                dx=-5 if late else 5,
+                dy=-4,
+                y="height",
+            )
             .encode(x=across, text="text:N"),
         ]
     if len(data.steps) > 1:
@@ -358,6 +367,8 @@ def pareto_chart(
     To be drawn with `theme.config(palette)`. The palette of CSS variables is for SVG inside the page only.
     """
     x, y = get_metric(plot.metric), get_metric("accuracy")
+    many = sum(record.ok for record in latest(records))
+    plot = replace(plot, height_px=plot.height_px + EXTRA_HEIGHT_PX * max(0, many - 8))
     data = _data(records, plot, x, y)
     if data is None:
         return None

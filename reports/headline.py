@@ -13,6 +13,8 @@ from .select import Pair, by_setting, clip_counterparts, differing_facts, latest
 
 REAL_TIME_PER_S = 30.0  # one prediction for each frame of an ordinary camera
 
+MOST_PAIRS = 4  # sentences about pairs of networks; the table has the rest
+
 _NO_BREAK = "\u00a0"  # a number and its unit stay on one line
 
 
@@ -168,7 +170,13 @@ def headline(records: Sequence[Record]) -> Headline:
         accuracy = _accuracy(fastest)
         at = f", at {_percent(accuracy)} accuracy" if accuracy is not None else ""
         sentences.append(f"The fastest is {model_title(fastest)} with {_per_s(fastest)}{at}.")
-    sentences += [_pair_sentence(pair) for pair in found]
+    sentences += [_pair_sentence(pair) for pair in found[:MOST_PAIRS]]
+    if len(found) > MOST_PAIRS and compared:
+        ratios = [ratio(pair) for pair in compared]
+        sentences.append(
+            f"In all, {len(compared)} frame networks make {number(min(ratios), 2)} to {times(max(ratios))} as many"
+            " predictions a second as their clip counterparts."
+        )
     if best is not None:
         sentences.append("Accuracies are those the paper publishes; they are not measured here.")
     if len(groups) > 1:

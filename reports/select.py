@@ -29,6 +29,9 @@ def model_title(record: Record) -> str:
     return record.model.title if record.model else record.case.model
 
 
+SEPARATOR = " · "
+
+
 @dataclass(frozen=True)
 class Setting:
     """Everything of a case but the network. Only records of one setting stand in one plot."""
@@ -41,11 +44,26 @@ class Setting:
     input: str
 
     @property
-    def title(self) -> str:
-        """For people: `cpu · eager · float32 · batch 1 · 2 threads · random-0`."""
+    def parts(self) -> tuple[str, ...]:
+        """Each part for people, always as many and in the same order."""
         precision = PRECISION_TITLES.get(self.precision, self.precision)
         threads = f"{self.threads} thread{'s' if self.threads != 1 else ''}"
-        return f"{self.device} · {self.backend} · {precision} · batch {self.batch} · {threads} · {self.input}"
+        return self.device, self.backend, precision, f"batch {self.batch}", threads, self.input
+
+    @property
+    def title(self) -> str:
+        """For people: `cpu · eager · float32 · batch 1 · 2 threads · random-0`."""
+        return SEPARATOR.join(self.parts)
+
+
+def short_titles(settings: Iterable[Setting]) -> dict[Setting, str]:
+    """What tells these settings apart, and no more; of a single one, its whole title."""
+    found = tuple(dict.fromkeys(settings))
+    if len(found) == 1:
+        return {found[0]: found[0].title}
+    columns = list(zip(*(setting.parts for setting in found), strict=True))
+    differing = [place for place, values in enumerate(columns) if len(set(values)) > 1]
+    return {setting: SEPARATOR.join(setting.parts[place] for place in differing) for setting in found}
 
 
 def setting_of(case: Case) -> Setting:

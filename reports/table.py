@@ -16,7 +16,7 @@ from ..bench.metrics import get_metric
 from ..bench.record import Published, Record
 from ..bench.stats import Summary, doubts, summarise
 from .notation import MISSING, Footnotes, fixed, number, plus_minus
-from .select import latest, model_title, setting_of
+from .select import latest, model_title, setting_of, short_titles
 
 if TYPE_CHECKING:
     import pandas
@@ -287,6 +287,7 @@ def build(records: Sequence[Record]) -> Table:
     sources = [source_of(record) for record in chosen]
     columns = COLUMNS + _paper_columns(sources)
     notes = Footnotes()
+    settings = short_titles(setting_of(record.case) for record in chosen)
     rows = []
     for source in sources:
         record = source.record
@@ -306,14 +307,14 @@ def build(records: Sequence[Record]) -> Table:
                 model=record.case.model,
                 title=model_title(record),
                 form=record.model.form if record.model else MISSING,
-                setting=setting_of(record.case).title,
+                setting=settings[setting_of(record.case)],
                 cells=shown,
                 marks=own,
                 error=None if record.error is None else f"{record.error.kind}: {record.error.message}",
                 doubtful=bool(doubt),
             )
         )
-    return Table(columns, tuple(rows), notes.all(), len({row.setting for row in rows}) > 1)
+    return Table(columns, tuple(rows), notes.all(), len(settings) > 1)
 
 
 def _paper_order(record: Record) -> tuple[str, int]:

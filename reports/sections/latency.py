@@ -6,7 +6,7 @@ from ...bench.stats import disturbed, doubts, summarise
 from ..latency_chart import latency_chart
 from ..notation import number, plus_minus
 from ..page import Page, chart, fragment
-from ..select import model_title, setting_of
+from ..select import model_title
 from . import Section
 
 _TEMPLATE = """\
@@ -47,7 +47,7 @@ def render(page: Page) -> Markup | None:
         text += f", p90 {number(1e3 * s.p90_s)}" if s.p90_s is not None else ""
         text += f", {hits} of {s.count} interrupted" if hits else f", {s.count} samples"
         if page.table.several_settings:
-            text += f" · {setting_of(record.case).title}"
+            text += f" · {row.setting}"
         strips.append(
             {
                 "model": record.case.model,

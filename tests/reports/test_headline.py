@@ -111,3 +111,18 @@ def test_of_several_settings_the_fullest_speaks():
     found = headline([single, *make_default_records()])
     assert found.title.startswith("CoX3D-M (64)")
     assert "Of 2 settings, this speaks of cpu · eager · float32 · batch 1 · 2 threads · random-0." in found.sentences
+
+
+def test_many_pairs_are_summed_up():
+    pools = [16, 32, 64, 96, 128]
+    frames = [
+        even(f"cox3d-m-{pool}", 4 * times, model=make_model("cox3d-m-16", name=f"cox3d-m-{pool}", title=f"Co {pool}"))
+        for times, pool in enumerate(pools, start=2)
+    ]
+    found = headline([even("x3d-m", 4), *frames])
+    told = [text for text in found.sentences if "its clip counterpart" in text]
+    assert [text.split(" makes ")[0] for text in told] == ["Co 128", "Co 96", "Co 64", "Co 32"]
+    assert (
+        "In all, 5 frame networks make 2.0 to 6.0 times as many predictions a second as their clip counterparts."
+        in found.sentences
+    )

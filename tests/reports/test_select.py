@@ -8,6 +8,7 @@ from co3d_bench.reports.select import (
     model_title,
     pairs,
     setting_of,
+    short_titles,
 )
 
 from ..factories import (
@@ -40,6 +41,13 @@ def test_a_setting_is_everything_but_the_network():
     assert setting.title == "cpu · eager · float16 · batch 8 · 1 thread · random-0"
     assert len(by_setting([make_record("x3d-s"), make_record("x3d-m")])) == 1
     assert len(by_setting([make_record("x3d-s"), make_record("x3d-s", case=make_case("x3d-s", batch=2))])) == 2
+
+
+def test_settings_are_told_apart_by_what_differs():
+    one, two = setting_of(make_case("x3d-m", batch=2)), setting_of(make_case("x3d-m", device="cuda"))
+    assert short_titles([one]) == {one: one.title}
+    assert short_titles([one, two, one]) == {one: "cpu · batch 2", two: "cuda · batch 1"}
+    assert short_titles([]) == {}
 
 
 def names(found):

@@ -187,8 +187,8 @@ def test_latex():
 def test_several_settings_are_told_apart():
     two = [make_record("x3d-m"), make_record("x3d-m", case=make_case("x3d-m", threads=1))]
     text = formats.markdown(build(two))
-    assert "X3D-M \\[cpu · eager · float32 · batch 1 · 1 thread · random-0\\]" in text
-    assert "X3D-M \\[cpu · eager · float32 · batch 1 · 2 threads · random-0\\]" in text
+    assert "| X3D-M \\[1 thread\\] |" in text
+    assert "| X3D-M \\[2 threads\\] |" in text
 
 
 @given(st.text())
