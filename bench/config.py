@@ -17,7 +17,7 @@ from .names import Names
 if sys.version_info >= (3, 11):
     import tomllib
 else:
-    import tomli as tomllib
+    import tomli as tomllib  # pyright: ignore[reportMissingImports] - installed there only
 
 FILE_NAME = "bench.toml"
 DEFAULT_FILE = Path(__file__).parents[1] / FILE_NAME

@@ -34,7 +34,9 @@ class Stop:
 
     def __enter__(self) -> Stop:
         if threading.current_thread() is threading.main_thread():
-            self._before = {number: signal.signal(number, self.request) for number in SIGNALS}
+            for number in SIGNALS:
+                if signal.getsignal(number) is not signal.SIG_IGN:  # the shell asked for it, with nohup or &
+                    self._before[number] = signal.signal(number, self.request)
         return self
 
     def __exit__(self, *_: object) -> None:

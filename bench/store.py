@@ -81,6 +81,8 @@ def read_records(path: str | Path) -> list[Record]:
             continue
         try:
             found.append(parse_record(line))
+        except UserError as error:
+            raise UserError(f"{file}, line {number}: {error.message}", error.exit_code) from error
         except ValueError as error:
             warnings.warn(f"{file}, line {number}: {_why(error)}; skipped", StoreWarning, stacklevel=2)
     return found

@@ -16,7 +16,7 @@ from .host import HostFacts
 if sys.version_info >= (3, 11):
     import tomllib
 else:
-    import tomli as tomllib
+    import tomli as tomllib  # pyright: ignore[reportMissingImports] - installed there only
 
 PROFILES = Path(__file__).with_name("profiles")
 

@@ -50,7 +50,7 @@ def run(
     if dry_run:
         options.show_plan(loaded, plan)
         return
-    typer.echo(f"{len(plan.cases)} cases from {loaded.source}", err=True)
+    typer.echo(f"plan from {loaded.source}, {loaded.run.runs} timed predictions a case", err=True)
     for left_out in plan.left_out:
         typer.echo(f"left out: {left_out.what}: {left_out.why}", err=True)
     records = measure(loaded, plan=plan, resume=resume, retry_failed=retry_failed, progress=Lines())
