@@ -12,15 +12,31 @@ from typing import Any, Literal
 import altair as alt
 
 from ..bench.record import Record, Samples
-from ..bench.stats import disturbed, summarise
+from ..bench.stats import disturbed, median, summarise
 from . import theme
 from .notation import number
 from .select import model_title
 
 HEIGHT_PX = 110
 
+# One sample of a hundred times the median would press all others into a line: beyond this they lie at the edge.
+EDGE_MEDIANS = 2.5
+
+
+def edge_s(samples: Samples) -> float | None:
+    """Where a strip ends, if some samples lie beyond; None if all are drawn where they are."""
+    edge = EDGE_MEDIANS * median(samples.latency_s)
+    return edge if max(samples.latency_s) > edge else None
+
+
+def beyond_edge(samples: Samples) -> int:
+    """How many samples lie beyond the end of the strip."""
+    edge = edge_s(samples)
+    return 0 if edge is None else sum(latency > edge for latency in samples.latency_s)
+
 
 def _rows(samples: Samples) -> list[dict[str, Any]]:
+    edge = edge_s(samples)
     found = []
     for index, (latency_s, hit) in enumerate(zip(samples.latency_s, disturbed(samples), strict=True)):
         tooltip = {"Sample": str(index + 1), "Latency": f"{number(1e3 * latency_s, 4)} ms"}
@@ -28,7 +44,17 @@ def _rows(samples: Samples) -> list[dict[str, Any]]:
             tooltip["Context switches"] = str(samples.involuntary_switches[index])
         if hit and samples.steal_s and samples.steal_s[index]:
             tooltip["Stolen"] = f"{number(1e3 * samples.steal_s[index])} ms"
-        found.append({"ms": 1e3 * latency_s, "order": index + 1, "hit": hit, "tooltip": tooltip})
+        beyond = edge is not None and latency_s > edge
+        found.append(
+            {
+                "ms": 1e3 * (edge if edge is not None and beyond else latency_s),
+                "order": index + 1,
+                "hit": hit,
+                "shape": "triangle-right" if beyond else "diamond" if hit else "circle",
+                "large": hit or beyond,
+                "tooltip": tooltip,
+            }
+        )
     return found
 
 
@@ -46,7 +72,7 @@ def latency_chart(
         return None
     summary = summarise(record.timing.samples, record.case.batch)
     look = theme.looks(palette)
-    low, high = 1e3 * summary.min_s, 1e3 * summary.max_s
+    low, high = 1e3 * summary.min_s, 1e3 * (edge_s(record.timing.samples) or summary.max_s)
     pad = max(0.04 * (high - low), 0.005 * high)
     across = alt.X(
         "ms:Q",
@@ -65,7 +91,7 @@ def latency_chart(
         alt.Chart(band).mark_rect(**look["band"], aria=False).encode(x=across, x2="end:Q"),
         alt.Chart(_values([{"ms": middle}])).mark_rule(**look["median"], aria=False).encode(x=across),
     ]
-    if summary.p90_s is not None:
+    if summary.p90_s is not None and 1e3 * summary.p90_s <= high:
         at = _values([{"ms": 1e3 * summary.p90_s}])
         layers.append(alt.Chart(at).mark_rule(**look["percentile"], aria=False).encode(x=across))
     form = record.model.form if record.model else "clip"
@@ -77,8 +103,8 @@ def latency_chart(
             x=across,
             y=down,
             fill=hit.then(alt.value(palette["disturbed"])).otherwise(alt.value(palette[form])),
-            shape=hit.then(alt.value("diamond")).otherwise(alt.value("circle")),
-            size=hit.then(alt.value(42)).otherwise(alt.value(20)),
+            shape=alt.Shape("shape:N", scale=None),
+            size=alt.when("datum.large").then(alt.value(42)).otherwise(alt.value(20)),
         )
     )
     text = f"Latencies of {model_title(record)}: median {number(middle)} ms, {summary.count} samples"

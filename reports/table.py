@@ -294,8 +294,8 @@ def build(records: Sequence[Record]) -> Table:
         doubt = doubts(record) if record.ok else ()
         published_note = source.published.note if source.published else None
         marks = notes.marks(doubt)
-        said = [f"{model_title(record)}, as published: {published_note}"] if published_note else []
-        own = notes.marks(said + [f"{model_title(record)}: {note}" for note in record.notes])
+        said = [f"the paper's figures: {published_note}"] if published_note else []
+        own = notes.marks([*said, *record.notes])
         # A failed case may still hold figures (a wrong answer has MACs), but never a speed.
         shown = tuple(
             _cell(column, source, marks) if record.ok or not column.noisy else Cell(value=None, text=MISSING)

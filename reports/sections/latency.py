@@ -3,7 +3,7 @@
 from markupsafe import Markup
 
 from ...bench.stats import disturbed, doubts, summarise
-from ..latency_chart import latency_chart
+from ..latency_chart import beyond_edge, latency_chart
 from ..notation import number, plus_minus
 from ..page import Page, chart, fragment
 from ..select import model_title
@@ -18,6 +18,9 @@ Each strip has its own scale.</p>
 <li><span class="shape diamond"></span>interrupted by other work</li>
 <li><span class="line"></span>median, shaded: ± median absolute deviation</li>
 <li><span class="line dashed"></span>p90</li>
+{% if any_beyond %}
+<li><span class="shape beyond"></span>beyond the edge</li>
+{% endif %}
 </ul>
 <div class="strips">
 {% for strip in strips %}
@@ -46,6 +49,8 @@ def render(page: Page) -> Markup | None:
         text = f"median {plus_minus(1e3 * s.median_s, 1e3 * s.mad_s)} ms"
         text += f", p90 {number(1e3 * s.p90_s)}" if s.p90_s is not None else ""
         text += f", {hits} of {s.count} interrupted" if hits else f", {s.count} samples"
+        if beyond := beyond_edge(samples):
+            text += f", {beyond} beyond the edge (up to {number(1e3 * s.max_s)} ms)"
         if page.table.several_settings:
             text += f" · {row.setting}"
         strips.append(
@@ -54,10 +59,11 @@ def render(page: Page) -> Markup | None:
                 "title": model_title(record),
                 "text": text,
                 "doubts": doubts(record),
+                "beyond": beyond,
                 "drawing": chart(spec, f"Latencies of {model_title(record)}, {text}"),
             }
         )
-    return fragment(_TEMPLATE, strips=strips) if strips else None
+    return fragment(_TEMPLATE, strips=strips, any_beyond=any(strip["beyond"] for strip in strips)) if strips else None
 
 
 SECTION = Section("How steady it ran", order=30, render=render)

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from co3d_bench.bench.stats import disturbed
 from co3d_bench.reports.charts import PLOTS, Axis, axis_of, pareto_chart
 from co3d_bench.reports.export import picture, picture_spec
-from co3d_bench.reports.latency_chart import latency_chart
+from co3d_bench.reports.latency_chart import beyond_edge, edge_s, latency_chart
 
 from ..factories import (
     make_case,
@@ -20,6 +20,7 @@ from ..factories import (
     make_mixed_records,
     make_model,
     make_record,
+    make_samples,
 )
 
 THROUGHPUT, MACS, MEMORY = PLOTS
@@ -142,6 +143,16 @@ def test_a_strip_has_a_dot_for_each_sample_and_marks_the_disturbed():
     hit = next(dot for dot in dots if dot["hit"])
     assert int(hit["tooltip"]["Context switches"]) >= 1
     assert latency_chart(make_failed_record()) is None
+
+
+def test_a_sample_far_beyond_lies_at_the_edge_and_tells_its_true_time():
+    samples = make_samples(0.25, count=100, spread=0.0, disturbed_share=0.0)
+    spoiled = samples.model_copy(update={"latency_s": [*samples.latency_s[:-1], 26.0]})
+    assert (edge_s(samples), beyond_edge(samples)) == (None, 0)
+    assert (edge_s(spoiled), beyond_edge(spoiled)) == (0.625, 1)
+    (dots,) = layers(latency_chart(make_record("x3d-m", samples=spoiled)), "point")
+    assert (dots[-1]["ms"], dots[-1]["shape"], dots[-1]["tooltip"]["Latency"]) == (625.0, "triangle-right", "26000 ms")
+    assert {dot["shape"] for dot in dots[:-1]} == {"circle"}
 
 
 @pytest.mark.parametrize(("format", "magic"), [("png", b"\x89PNG"), ("svg", b"<svg"), ("pdf", b"%PDF")])

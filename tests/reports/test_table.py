@@ -92,13 +92,13 @@ def test_a_misprint_becomes_a_footnote_at_the_name():
     published = PUBLISHED["x3d-m"].model_copy(update={"note": "66.25 M is the FLOPs figure printed twice"})
     table = build([make_record("x3d-m", model=make_model("x3d-m", published=published))])
     assert table.rows[0].marks == ("a",)
-    assert table.footnotes == (("a", "X3D-M, as published: 66.25 M is the FLOPs figure printed twice"),)
+    assert table.footnotes == (("a", "the paper's figures: 66.25 M is the FLOPs figure printed twice"),)
 
 
 def test_what_the_measuring_noted_becomes_a_footnote_at_the_name():
     table = build([make_record("x3d-m", notes=("the video looped 3 times",))])
     assert table.rows[0].marks == ("a",)
-    assert table.footnotes == (("a", "X3D-M: the video looped 3 times"),)
+    assert table.footnotes == (("a", "the video looped 3 times"),)
     assert not table.rows[0].doubtful
 
 
