@@ -80,6 +80,7 @@ def render_html(records: Sequence[Record]) -> str:
             config=json_text(theme.config(theme.VARIABLES)),
             head=[html for _, section, html in sections if not section.title],
             sections=[item for item in sections if item[1].title],
+            licences=_template("licences.txt"),
             version=__version__,
         )
     )
