@@ -28,6 +28,14 @@ Emit = Callable[[Event], None]
 
 
 @dataclass(frozen=True)
+class Loaded:
+    """The network in eval mode, and how long it took to build it."""
+
+    net: Any
+    seconds: float
+
+
+@dataclass(frozen=True)
 class Timed:
     """The network, ready and timed, for the passes that follow."""
 
@@ -37,16 +45,23 @@ class Timed:
     peak_rss_bytes: int | None
 
 
-def timing_pass(spec: ModelSpec, backend: Backend, inputs: Inputs, runs: int, emit: Emit) -> Timed:
-    """Build, predict for the first time, warm up, take the samples."""
+def load(spec: ModelSpec) -> Loaded:
+    """Build the network with seeded weights.
+
+    Not in inference mode: a weight made there can neither be exported nor seen by every counter.
+    """
     import torch
 
-    clock = time.perf_counter
-    emit(phase_event("loading"))
-    start = clock()
+    start = time.perf_counter()
     torch.manual_seed(WEIGHTS_SEED)
-    net: Any = spec.build().eval()
-    load_s = clock() - start
+    net = spec.build().eval()
+    return Loaded(net, time.perf_counter() - start)
+
+
+def timing_pass(loaded: Loaded, spec: ModelSpec, backend: Backend, inputs: Inputs, runs: int, emit: Emit) -> Timed:
+    """Predict for the first time, warm up, take the samples."""
+    clock = time.perf_counter
+    net = loaded.net
     start = clock()
     runnable = backend.prepare(net, inputs.ring[0])
     prepare_s = clock() - start
@@ -77,7 +92,7 @@ def timing_pass(spec: ModelSpec, backend: Backend, inputs: Inputs, runs: int, em
     )
     emit(Event(event="sampled"))
     timing = Timing(
-        load_s=load_s,
+        load_s=loaded.seconds,
         prepare_s=prepare_s,
         first_prediction_s=first_prediction_s,
         warmup_predictions=warmed.predictions,
@@ -92,14 +107,18 @@ def timing_pass(spec: ModelSpec, backend: Backend, inputs: Inputs, runs: int, em
 
 def counting_pass(spec: ModelSpec, timed: Timed, inputs: Inputs, emit: Emit) -> Counters:
     """The figures without noise: multiply-accumulates, parameters, bytes."""
+    import torch
+
     from .counting import count
 
     emit(phase_event("counting"))
     net, example = timed.net, inputs.ring[0]
-    timed.runnable.reset()
-    peak = peak_allocated_bytes(timed.runnable, net, example)
-    state_bytes = tensor_bytes(timed.runnable.state_tensors())
-    counted = count(net, spec)
+    with torch.inference_mode():
+        timed.runnable.reset()
+        peak = peak_allocated_bytes(timed.runnable, net, example)
+        state_bytes = tensor_bytes(timed.runnable.state_tensors())
+    with torch.no_grad():
+        counted = count(net, spec)
     return Counters(
         macs=counted.macs,
         macs_functional=counted.macs_functional,

@@ -26,7 +26,7 @@ from .errors import UserError
 from .facts import model_facts
 from .input import make_inputs
 from .job import Event, Job, phase_event
-from .passes import Emit, counting_pass, timing_pass
+from .passes import Emit, counting_pass, load, timing_pass
 from .record import Failure, Record
 from .verify import verify
 
@@ -50,11 +50,11 @@ def measure_case(job: Job, emit: Emit, find_model: FindModel = find_model) -> Re
     host = read_host()
     spec = find_model(job.case.model)
     backend = get_backend(job.case.backend)
+    emit(phase_event("loading"))
+    inputs = make_inputs(spec, job.case.batch, job.case.input, Path(job.video) if job.video else None)
+    loaded = load(spec)
     with torch.inference_mode():
-        emit(phase_event("loading"))
-        video = Path(job.video) if job.video else None
-        inputs = make_inputs(spec, job.case.batch, job.case.input, video)
-        timed = timing_pass(spec, backend, inputs, job.settings.runs, emit)
+        timed = timing_pass(loaded, spec, backend, inputs, job.settings.runs, emit)
         emit(phase_event("verifying"))
         verification = verify(
             timed.runnable,
@@ -91,8 +91,7 @@ def measure_case(job: Job, emit: Emit, find_model: FindModel = find_model) -> Re
         error=failure,
     )
     emit(Event(event="measured", record=record))
-    with torch.inference_mode():
-        counters = counting_pass(spec, timed, inputs, emit)
+    counters = counting_pass(spec, timed, inputs, emit)
     return record.model_copy(update={"counters": counters, "duration_s": time.perf_counter() - begin})
 
 

@@ -38,7 +38,7 @@ def describe(spec: Any) -> dict[str, Any]:
     from ..facts import model_facts
     from ..memory import tensor_bytes, weights
 
-    with torch.inference_mode():
+    with torch.no_grad():
         net = spec.build().eval()
         counted = count(net, spec)
         example = torch.zeros(1, *spec.input_shape)
