@@ -53,7 +53,10 @@ def peak_transient_bytes(call: Callable[[], Any]) -> int:
 
 
 def peak_allocated_bytes(runnable: Any, net: nn.Module, example: Tensor) -> int:
-    """Weights, state and input, plus the highest transient of one `runnable.step(example)`."""
+    """Weights, state and input, plus the highest transient of one `runnable.step(example)`.
+
+    The state is counted as it is, so let the runnable see its receptive field first.
+    """
     runnable.step(example)
     runnable.synchronize()
 

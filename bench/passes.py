@@ -106,7 +106,10 @@ def timing_pass(loaded: Loaded, spec: ModelSpec, backend: Backend, inputs: Input
 
 
 def counting_pass(spec: ModelSpec, timed: Timed, inputs: Inputs, emit: Emit) -> Counters:
-    """The figures without noise: multiply-accumulates, parameters, bytes."""
+    """The figures without noise: multiply-accumulates, parameters, bytes.
+
+    Comes after verification, which leaves the state filled: a fresh state may share memory that a filled one does not.
+    """
     import torch
 
     from .counting import count
@@ -114,7 +117,6 @@ def counting_pass(spec: ModelSpec, timed: Timed, inputs: Inputs, emit: Emit) -> 
     emit(phase_event("counting"))
     net, example = timed.net, inputs.ring[0]
     with torch.inference_mode():
-        timed.runnable.reset()
         peak = peak_allocated_bytes(timed.runnable, net, example)
         state_bytes = tensor_bytes(timed.runnable.state_tensors())
     with torch.no_grad():

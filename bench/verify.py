@@ -32,7 +32,7 @@ def relative_error(a: Tensor, b: Tensor) -> float:
 def verify(
     runnable: Runnable, net: Any, example: Tensor, tolerance: float, *, memory_for_clip_bytes: float = float("inf")
 ) -> Verification:
-    """Compare the runnable with the reference; the runnable is left reset.
+    """Compare the runnable with the reference; a frame network is left with its receptive field filled.
 
     `example` is one input as timed, (B, C, T, H, W) or (B, C, H, W). Of a batch the first and the last row are
     compared. A frame network's clip form of the whole receptive field is used where its features are estimated
@@ -59,7 +59,6 @@ def verify(
         runnable.synchronize()
         expected = [net(clip[row : row + 1]) for row in rows]
         what = "the network called plainly on the same clip"
-    runnable.reset()
     errors = [relative_error(scores[row : row + 1], want) for row, want in zip(rows, expected, strict=True)]
     worst = max(errors)
     return Verification(reference=what, relative_error=worst, tolerance=tolerance, passed=worst <= tolerance)

@@ -196,6 +196,8 @@ def test_two_runs_into_one_store_at_once(tmp_path):
     records = read_records(tmp_path)
     assert sorted(r.case.model for r in records) == sorted(models * 2)
     assert len({r.run_id for r in records}) == 2
+    one, other = (r.counters for r in records if r.case.model == "tiny-clip")
+    assert one == other  # fresh processes, the same figures to the byte
 
 
 def test_a_full_disk_while_running_is_one_message(tmp_path, monkeypatch):
