@@ -24,9 +24,7 @@ MISPRINTS = {
 def _rows() -> dict[tuple[str, int], Published]:
     path = Path(__file__).parent / "paper_tables" / "table1_kinetics400.csv"
     with path.open(encoding="utf-8", newline="") as file:
-        return {
-            (row["model"], int(row["pool_or_clip_frames"])): _published(row) for row in csv.DictReader(file)
-        }
+        return {(row["model"], int(row["pool_or_clip_frames"])): _published(row) for row in csv.DictReader(file)}
 
 
 def _published(row: dict[str, str]) -> Published:

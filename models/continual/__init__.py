@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from .network import ClipNetwork, FrameNetwork
     from .pool import ClipMean, Pool3d, SpatialMean
     from .state import Sequential, State, Temporal, as_continual, temporal_of
+    from .weights import initialise
 
 # Where each name lives; a leading dot means this room.
 _HOME = {
@@ -36,6 +37,7 @@ _HOME = {
     "Swish": ".blocks",
     "Temporal": ".state",
     "as_continual": ".state",
+    "initialise": ".weights",
     "temporal_of": ".state",
 }
 
@@ -57,6 +59,7 @@ __all__ = [
     "Swish",
     "Temporal",
     "as_continual",
+    "initialise",
     "temporal_of",
 ]
 

@@ -9,23 +9,54 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from .conv import Conv3d
+from .frames import last_frames
 from .pool import ClipMean, SpatialMean
 from .state import Fill, Sequential, State, Temporal
 
 
+def may_overwrite() -> bool:
+    """Whether a layer may write into a map that it alone holds: no gradient needs it, and no graph is recorded."""
+    return not torch.is_grad_enabled() and not torch.compiler.is_compiling()
+
+
 class BatchNorm3d(nn.BatchNorm3d):
-    """`nn.BatchNorm3d` for clips (B, C, T, H, W) and for frames (B, C, H, W)."""
+    """`nn.BatchNorm3d` for clips (B, C, T, H, W) and for frames (B, C, H, W).
+
+    `inplace=True` overwrites its input where no gradient is asked for, as `nn.ReLU(inplace=True)` does: right
+    behind a convolution, whose output nobody else holds. It saves a fresh map a layer.
+    """
+
+    def __init__(self, num_features: int, *, inplace: bool = False, **options) -> None:
+        super().__init__(num_features, **options)
+        self.inplace = inplace
 
     def _check_input_dim(self, input: Tensor) -> None:
         if input.dim() not in (4, 5):
             raise ValueError(f"expected a frame (4-D) or a clip (5-D), got {input.dim()}-D")
+
+    def forward(self, input: Tensor) -> Tensor:
+        if not self.inplace or self.training or not may_overwrite():
+            return super().forward(input)
+        unused = input.new_empty(0)  # the batch's own statistics, which inference does not compute
+        torch.native_batch_norm(
+            input,
+            self.weight,
+            self.bias,
+            self.running_mean,
+            self.running_var,
+            False,
+            0.0,
+            self.eps,
+            out=(input, unused, unused),
+        )
+        return input
 
 
 class Swish(nn.Module):
     """x * sigmoid(x)."""
 
     def forward(self, x: Tensor) -> Tensor:
-        return F.silu(x, inplace=not torch.is_grad_enabled())
+        return F.silu(x, inplace=may_overwrite())
 
 
 class SqueezeExcitation(nn.Module):
@@ -37,12 +68,11 @@ class SqueezeExcitation(nn.Module):
     def __init__(self, channels: int, reduced: int, scope: Literal["frame", "clip"]) -> None:
         super().__init__()
         self.pool = SpatialMean() if scope == "frame" else ClipMean()
-        self.block = nn.Sequential(
-            Conv3d(channels, reduced, 1), nn.ReLU(), Conv3d(reduced, channels, 1), nn.Sigmoid()
-        )
+        self.block = nn.Sequential(Conv3d(channels, reduced, 1), nn.ReLU(), Conv3d(reduced, channels, 1), nn.Sigmoid())
 
     def forward(self, x: Tensor) -> Tensor:
-        return x * self.block(self.pool(x))
+        scale = self.block(self.pool(x))
+        return x.mul_(scale) if may_overwrite() else x * scale
 
 
 class Residual(nn.Module):
@@ -98,7 +128,7 @@ class Residual(nn.Module):
         else:
             window = torch.cat((torch.stack(held, dim=2), shortcut), dim=2)
             delayed = window[:, :, : shortcut.shape[2]]
-            held = window[:, :, shortcut.shape[2] :].unbind(2)
+            held = last_frames(window, len(held))
         return self.activation(y.add_(delayed)), (*inner, *held)
 
 

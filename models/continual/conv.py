@@ -8,9 +8,10 @@ convolved with their slices of the kernel, or the running sums of the outputs to
 from __future__ import annotations
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
-from .frames import convolve, frame_major, stack_time, sum_of_thirds, to_clip, to_frames
+from .frames import channel_scales, depthwise_side_by_side, last_frames, pointwise, stack_time, to_clip, to_frames
 from .state import Fill, State, Temporal
 
 # Below this many elements of one frame's map, starting a convolution costs more than copying the frames
@@ -21,9 +22,9 @@ SIDE_BY_SIDE_ELEMENTS = 80_000
 class Conv3d(nn.Conv3d):
     """`nn.Conv3d`, same parameters and same names, that can also be stepped frame by frame.
 
-    `pad_time` says what the clip form does in time: pad with zeros as a regular network is trained (True), or
-    not pad, which is what the frame form equals (False; section 3.5). `padding[0]` counts towards the delay in
-    both cases. Temporal stride must be 1, and padding must be zeros.
+    `pad_time` says what the clip form does in time: pad with zeros as a regular network is trained (True), or not
+    pad, which is what the frame form equals (False; section 3.5). `padding[0]` counts towards the delay in both
+    cases. Temporal stride must be 1, and padding must be zeros.
 
     Raises ValueError for a temporal stride, a padding mode or a padding that has no frame form.
     """
@@ -35,35 +36,45 @@ class Conv3d(nn.Conv3d):
         if self.padding_mode != "zeros":
             raise ValueError(f"padding_mode={self.padding_mode!r} has no frame form; only zeros has")
         if self.stride[0] != 1:
-            raise ValueError(
-                f"temporal stride {self.stride[0]} skips frames; a continual convolution needs 1"
-            )
+            raise ValueError(f"temporal stride {self.stride[0]} skips frames; a continual convolution needs 1")
         self.pad_time = pad_time
         self.span = self.dilation[0] * (self.kernel_size[0] - 1)  # frames it looks back
         if self.padding[0] > self.span:
-            raise ValueError(
-                f"temporal padding {self.padding[0]} is larger than the kernel's reach {self.span}"
-            )
+            raise ValueError(f"temporal padding {self.padding[0]} is larger than the kernel's reach {self.span}")
         self.state_count = self.span
-        # A frame of the input has in_channels x (stride x stride) numbers for each out_channels of the output.
+        # At spatial stride s a frame of the input has s x s pixels for each one of the output.
         self.keeps_inputs = self.in_channels * self.stride[1] * self.stride[2] <= self.out_channels
-        self.depthwise = self.groups == self.in_channels == self.out_channels
+        depthwise = self.groups == self.in_channels == self.out_channels
+        in_one_pixel = self.kernel_size[1:] == (1, 1) and self.padding[1:] == (0, 0)
+        self.is_matrix = in_one_pixel and self.groups == 1
+        self.is_scale = in_one_pixel and depthwise and self.stride[1:] == (1, 1)
+        self.may_stack = depthwise and not in_one_pixel
 
     @property
     def temporal(self) -> Temporal:
         return Temporal(self.span + 1, int(self.padding[0]))
 
     def _tap(self, x: Tensor, index: int, bias: Tensor | None = None) -> Tensor:
-        """Frames (N, C, H, W) convolved with the kernel's slice at time `index`."""
-        return convolve(
-            x,
-            self.weight[:, :, index],
-            bias,
-            self.stride[1:],
-            self.padding[1:],
-            self.dilation[1:],
-            self.groups,
-        )
+        """Frames or clips convolved in space with the kernel's slice at time `index`, by the quickest equal way."""
+        weight = self.weight.select(2, index)
+        if self.is_matrix:
+            return pointwise(x, weight.flatten(1), bias, self.stride[1:])
+        if self.is_scale:
+            scaled = x * channel_scales(self.weight, x.dim())[index]
+            return scaled if bias is None else scaled.add_(_per_channel(bias, x))
+        options = (weight, bias, self.stride[1:], self.padding[1:], self.dilation[1:], self.groups)
+        if x.dim() == 4:
+            return F.conv2d(x, *options)
+        return to_clip(F.conv2d(to_frames(x), *options), x.shape[0])
+
+    def _add_tap(self, y: Tensor, x: Tensor, index: int) -> Tensor:
+        """Adds the tap at time `index` to `y`, in place."""
+        if self.is_scale:
+            return y.addcmul_(x, channel_scales(self.weight, x.dim())[index])
+        return y.add_(self._tap(x, index))
+
+    def _add_bias(self, y: Tensor) -> Tensor:
+        return y if self.bias is None else y.add_(_per_channel(self.bias, y))
 
     def initial_state(self, x: Tensor, fill: Fill) -> State:
         if self.span == 0:
@@ -72,21 +83,24 @@ class Conv3d(nn.Conv3d):
             kept = x if fill == "replicate" else torch.zeros_like(x)
             return (kept,) * self.span
         taps = [self._tap(x, index) for index in range(self.kernel_size[0])]
-        if fill == "zeros":
-            return (torch.zeros_like(taps[0]),) * self.span
-        # Slot i is the output due in i + 1 frames; of a picture that never changed it has seen every tap
-        # whose frame is already past.
         empty = torch.zeros_like(taps[0])
+        if fill == "zeros":
+            return (empty,) * self.span
+        # Slot i is the output due at the i-th coming frame. Of a picture that never changed it already holds
+        # every tap whose frame lies in the past.
         return tuple(
             sum((tap for j, tap in enumerate(taps) if self.span - j * self.dilation[0] > slot), start=empty)
             for slot in range(self.span)
         )
 
     def forward(self, x: Tensor, state: State | None = None):  # type: ignore[override]
+        if self.span == 0:
+            if self.is_matrix:
+                return pointwise(x, self.weight.flatten(1), self.bias, self.stride[1:])
+            return self._tap(x, 0, self.bias)
         if x.dim() == 4:
-            if not self.span:
-                return self._tap(x, 0, self.bias)
-            assert state is not None, "a frame needs the layer's state"
+            if state is None:
+                raise ValueError("a frame (4-D) needs the layer's state; without it pass a clip (5-D)")
             return self._step_inputs(x, state) if self.keeps_inputs else self._step_outputs(x, state)
         if state is None:
             return self._clip(x, int(self.padding[0]) if self.pad_time else 0)
@@ -95,81 +109,60 @@ class Conv3d(nn.Conv3d):
     def _step_inputs(self, x: Tensor, state: State) -> tuple[Tensor, State]:
         window = (*state, x)
         seen = window[:: self.dilation[0]]
-        if self.depthwise and x[0].numel() < SIDE_BY_SIDE_ELEMENTS and self.kernel_size[1] > 1:
-            width = len(seen)
-            y = convolve(
-                torch.cat(seen, dim=1),
-                frame_major(self.weight),
-                None,
-                self.stride[1:],
-                self.padding[1:],
-                self.dilation[1:],
-                self.groups * width,
-            )
-            y = sum_of_thirds(y, width)
+        if self.may_stack and x[0].numel() < SIDE_BY_SIDE_ELEMENTS:
+            y = depthwise_side_by_side(seen, self.weight, self.stride[1:], self.padding[1:], self.dilation[1:])
         else:
             y = self._tap(seen[0], 0)
             for index in range(1, len(seen)):
-                y.add_(self._tap(seen[index], index))
-        if self.bias is not None:
-            y.add_(self.bias.view(1, -1, 1, 1))
-        return y, window[1:]
+                y = self._add_tap(y, seen[index], index)
+        return self._add_bias(y), window[1:]
 
     def _step_outputs(self, x: Tensor, state: State) -> tuple[Tensor, State]:
-        due = [*state, None]
-        last = self.kernel_size[0] - 1
-        for index in range(last + 1):
-            slot = (last - index) * self.dilation[0]
-            tap = self._tap(x, index)
-            held = due[slot]
-            due[slot] = tap if held is None else tap.add_(held)
-        y = due[0]
-        assert y is not None
-        if self.bias is not None:
-            y = y.add_(self.bias.view(1, -1, 1, 1))
-        return y, tuple(slot for slot in due[1:] if slot is not None)
+        due = [*state, self._tap(x, 0)]  # the newest frame's first tap is all there is of the farthest output
+        for index in range(1, self.kernel_size[0]):
+            slot = self.span - index * self.dilation[0]
+            due[slot] = self._tap(x, index).add_(due[slot])
+        return self._add_bias(due[0]), tuple(due[1:])
 
     def _clip(self, x: Tensor, padding: int) -> Tensor:
-        batch, frames = x.shape[0], x.shape[2]
+        frames = x.shape[2]
         out_frames = frames + 2 * padding - self.span
         if out_frames < 1:
-            raise ValueError(
-                f"a clip of {frames} frames is too short for a kernel that reaches {self.span + 1}"
-            )
-        if self.span == 0:
-            return to_clip(self._tap(to_frames(x), 0, self.bias), batch)
-        # Tap j of output t reads frame t - padding + j x dilation; outside the clip there is nothing to add.
-        ranges = []
-        for index in range(self.kernel_size[0]):
-            shift = index * self.dilation[0] - padding
-            ranges.append((index, max(0, -shift), min(out_frames, frames - shift), shift))
-        ranges.sort(key=lambda r: r[1] - r[2])  # the tap that covers most outputs first
+            raise ValueError(f"a clip of {frames} frames is too short for a kernel that reaches {self.span + 1}")
+        # Tap j of output t reads frame t + shift; outside the clip there is nothing to add.
+        shifts = [index * self.dilation[0] - padding for index in range(self.kernel_size[0])]
+        ranges = [(max(0, -shift), min(out_frames, frames - shift)) for shift in shifts]
+        # The tap that covers most outputs first: mostly it covers all, and the sum can start from it.
+        order = sorted(range(len(shifts)), key=lambda index: ranges[index][0] - ranges[index][1])
         y: Tensor | None = None
-        for index, start, stop, shift in ranges:
+        for index in order:
+            start, stop = ranges[index]
             if start >= stop:
                 continue
-            tap = to_clip(self._tap(to_frames(x[:, :, start + shift : stop + shift]), index), batch)
-            if y is None:
-                if (start, stop) == (0, out_frames):
-                    y = tap
-                    continue
-                y = tap.new_zeros(batch, tap.shape[1], out_frames, *tap.shape[3:])
-            y[:, :, start:stop].add_(tap)
-        assert y is not None
-        return y if self.bias is None else y.add_(self.bias.view(1, -1, 1, 1, 1))
+            seen = x[:, :, start + shifts[index] : stop + shifts[index]]
+            if y is not None:
+                self._add_tap(y[:, :, start:stop], seen, index)
+                continue
+            y = self._tap(seen, index)
+            if (start, stop) != (0, out_frames):
+                y = F.pad(y, (0, 0, 0, 0, start, out_frames - stop))
+        if y is None:
+            raise ValueError(f"a clip of {frames} frames meets no tap of this kernel")
+        return self._add_bias(y)
 
     def _chunk_inputs(self, x: Tensor, state: State) -> tuple[Tensor, State]:
         window = torch.cat((stack_time(state), x), dim=2)
-        return self._clip(window, 0), window[:, :, -self.span :].unbind(2)
+        return self._clip(window, 0), last_frames(window, self.span)
 
     def _chunk_outputs(self, x: Tensor, state: State) -> tuple[Tensor, State]:
-        batch, frames = x.shape[0], x.shape[2]
-        held = stack_time(state)
-        due = torch.cat((held, held.new_zeros(*held.shape[:2], frames, *held.shape[3:])), dim=2)
+        frames = x.shape[2]
+        due = F.pad(stack_time(state), (0, 0, 0, 0, 0, frames))
         for index in range(self.kernel_size[0]):
             start = self.span - index * self.dilation[0]
-            due[:, :, start : start + frames].add_(to_clip(self._tap(to_frames(x), index), batch))
-        y, rest = due[:, :, :frames], due[:, :, frames:]
-        if self.bias is not None:
-            y = y + self.bias.view(1, -1, 1, 1, 1)
-        return y, rest.unbind(2)
+            self._add_tap(due[:, :, start : start + frames], x, index)
+        return self._add_bias(due[:, :, :frames]), last_frames(due, self.span)
+
+
+def _per_channel(values: Tensor, like: Tensor) -> Tensor:
+    """One value a channel, shaped to be broadcast over frames or clips."""
+    return values.view(-1, 1, 1) if like.dim() == 4 else values.view(-1, 1, 1, 1)

@@ -10,6 +10,10 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+# Dimension orders that move the channels to the end, and back, for frames and for clips.
+_CHANNELS_LAST = {4: (0, 2, 3, 1), 5: (0, 2, 3, 4, 1)}
+_CHANNELS_SECOND = {4: (0, 3, 1, 2), 5: (0, 4, 1, 2, 3)}
+
 
 def to_frames(clip: Tensor) -> Tensor:
     """(B, C, T, H, W) -> (B x T, C, H, W)."""
@@ -21,50 +25,45 @@ def to_clip(frames: Tensor, batch: int) -> Tensor:
     return frames.unflatten(0, (batch, -1)).transpose(1, 2)
 
 
-def pointwise(x: Tensor, weight: Tensor, bias: Tensor | None, stride: tuple[int, int]) -> Tensor:
-    """1 x 1 convolution (N, I, H, W) -> (N, O, H', W') as one matrix product over the pixels.
+def stack_time(frames: tuple[Tensor, ...] | list[Tensor]) -> Tensor:
+    """Frames (B, C, H, W) -> a clip (B, C, T, H, W)."""
+    return torch.stack(list(frames), dim=2)
 
-    On a CPU this is about twice as fast as the convolution call on the small maps of video networks: a
-    convolution picks and reorders on every call, a matrix product starts at once.
+
+def last_frames(clip: Tensor, count: int) -> tuple[Tensor, ...]:
+    """The last frames of a clip, copied, so that holding them does not hold the clip."""
+    return tuple(frame.clone() for frame in clip[:, :, clip.shape[2] - count :].unbind(2))
+
+
+def pointwise(x: Tensor, weight: Tensor, bias: Tensor | None, stride: tuple[int, int]) -> Tensor:
+    """1 x 1 convolution of frames (B, I, H, W) or clips (B, I, T, H, W) as one matrix product over the pixels.
+
+    `weight` is (O, I). On a CPU this is about twice as fast as the convolution call on the small maps of video
+    networks: a convolution reorders its weights on every call, a matrix product starts at once.
     """
     if stride != (1, 1):
-        x = x[:, :, :: stride[0], :: stride[1]]
-    return F.linear(x.permute(0, 2, 3, 1), weight.flatten(1), bias).permute(0, 3, 1, 2)
+        x = x[..., :: stride[0], :: stride[1]]
+    dims = x.dim()
+    return F.linear(x.permute(_CHANNELS_LAST[dims]), weight, bias).permute(_CHANNELS_SECOND[dims])
 
 
-def convolve(
-    x: Tensor,
-    weight: Tensor,
-    bias: Tensor | None,
-    stride: tuple[int, int],
-    padding: tuple[int, int],
-    dilation: tuple[int, int],
-    groups: int,
-) -> Tensor:
-    """2D convolution (N, I, H, W) x (O, I / groups, kH, kW) -> (N, O, H', W'), by the quickest equal way."""
-    if weight.shape[2:] == (1, 1) and padding == (0, 0):
-        if groups == 1:
-            return pointwise(x, weight, bias, stride)
-        if weight.shape[0] == groups == x.shape[1] and stride == (1, 1):
-            scaled = x * weight.view(1, -1, 1, 1)
-            return scaled if bias is None else scaled + bias.view(1, -1, 1, 1)
-    return F.conv2d(x, weight, bias, stride, padding, dilation, groups)
+def depthwise_side_by_side(frames: tuple[Tensor, ...], weight: Tensor, stride, padding, dilation) -> Tensor:
+    """The sum over kT frames (B, C, H, W) of each one convolved with its slice of `weight` (C, 1, kT, kH, kW).
 
-
-def frame_major(weight: Tensor) -> Tensor:
-    """Depthwise weights (C, 1, kT, kH, kW) -> (kT x C, 1, kH, kW), for kT frames side by side as channels."""
-    return weight.permute(2, 0, 1, 3, 4).flatten(0, 1)
-
-
-def sum_of_thirds(y: Tensor, parts: int) -> Tensor:
-    """(B, parts x C, H, W) -> (B, C, H, W): adds the blocks of channels."""
-    first, *rest = y.chunk(parts, dim=1)
-    total = first + rest[0] if rest else first
-    for part in rest[1:]:
+    The frames are put side by side as channels, so that one call does the work of kT.
+    """
+    stacked = weight.permute(2, 0, 1, 3, 4).flatten(0, 1)  # (kT x C, 1, kH, kW)
+    y = F.conv2d(torch.cat(frames, 1), stacked, None, stride, padding, dilation, stacked.shape[0])
+    first, second, *rest = y.chunk(len(frames), 1)  # adding the parts is ten times faster than y.sum
+    total = first + second
+    for part in rest:
         total.add_(part)
     return total
 
 
-def stack_time(frames: tuple[Tensor, ...] | list[Tensor]) -> Tensor:
-    """Frames (B, C, H, W) -> a clip (B, C, T, H, W)."""
-    return torch.stack(list(frames), dim=2)
+def channel_scales(weight: Tensor, dims: int) -> Tensor:
+    """(C, 1, kT, 1, 1) -> (kT, C, 1, 1[, 1]): one factor a channel for every tap.
+
+    The factors of one tap lie side by side in memory; read with a stride they would cost three times as much.
+    """
+    return weight.flatten(1).t().contiguous().view(weight.shape[2], -1, *[1] * (dims - 2))

@@ -84,14 +84,15 @@ class Pool3d(nn.Module):
             y = self._space(x)
             if not self.state_count:
                 return y
-            assert state is not None, "a frame needs the layer's state"
+            if state is None:
+                raise ValueError("a frame (4-D) needs the layer's state; without it pass a clip (5-D)")
             window = torch.cat((state[0], y.unsqueeze(1)), dim=1)
             return _TIME[self.kind](window, 1), (window[:, 1:],)
         y = to_clip(self._space(to_frames(x)), x.shape[0])
         if state is None:
             return self._slide(y) if self.state_count else y
         window = torch.cat((state[0].transpose(1, 2), y), dim=2)
-        return self._slide(window), (window[:, :, 1 - self.kernel_size[0] :].transpose(1, 2),)
+        return self._slide(window), (window[:, :, 1 - self.kernel_size[0] :].transpose(1, 2).clone(),)
 
     def _slide(self, x: Tensor) -> Tensor:
         if x.shape[2] < self.kernel_size[0]:

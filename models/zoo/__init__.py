@@ -30,10 +30,7 @@ class Family:
 @cache
 def families() -> tuple[Family, ...]:
     """Every family of this folder, in their order."""
-    found = [
-        importlib.import_module(f"{__name__}.{module.name}").FAMILY
-        for module in pkgutil.iter_modules(__path__)
-    ]
+    found = [importlib.import_module(f"{__name__}.{module.name}").FAMILY for module in pkgutil.iter_modules(__path__)]
     return tuple(sorted(found, key=lambda family: (family.order, family.name)))
 
 
@@ -55,6 +52,4 @@ def find_model(name: str) -> ModelSpec:
     near = difflib.get_close_matches(name.lower(), names, n=1, cutoff=0.6)
     patterns = "; ".join(family.pattern for family in families() if family.pattern)
     hint = f"did you mean {near[0]}?" if near else f"there are {', '.join(names)}"
-    raise UnknownModelError(
-        f"{name}: {hint}" + (f" (any pool length: {patterns})" if patterns and not near else "")
-    )
+    raise UnknownModelError(f"{name}: {hint}" + (f" (any pool length: {patterns})" if patterns and not near else ""))

@@ -58,6 +58,11 @@ LISTED_POOLS = {
 }  # the rows of Table 1; any other length is found too
 
 
+def norm(channels: int) -> co.BatchNorm3d:
+    """Batch norm right behind a convolution, whose output it may overwrite."""
+    return co.BatchNorm3d(channels, inplace=True)
+
+
 def round_to_eight(channels: float) -> int:
     """The nearest multiple of 8, at least 8, and not more than a tenth below."""
     rounded = max(8, int(channels + 4) // 8 * 8)
@@ -67,14 +72,14 @@ def round_to_eight(channels: float) -> int:
 def bottleneck(channels_in: int, channels: int, stride: int, squeeze: bool, by_frame: bool) -> co.Sequential:
     """1x1x1 up, 3x3x3 depthwise, attention in every second block, 1x1x1 down."""
     inner = int(BOTTLENECK * channels)
-    norm_b: list[nn.Module] = [co.BatchNorm3d(inner)]
+    norm_b: list[nn.Module] = [norm(inner)]
     if squeeze:
         reduced = round_to_eight(inner * SE_RATIO)
         norm_b.append(co.SqueezeExcitation(inner, reduced, scope="frame" if by_frame else "clip"))
     return co.Sequential(
         OrderedDict(
             conv_a=co.Conv3d(channels_in, inner, 1, bias=False),
-            norm_a=co.BatchNorm3d(inner),
+            norm_a=norm(inner),
             act_a=co.ReLU(inplace=True),
             conv_b=co.Conv3d(
                 inner,
@@ -89,7 +94,7 @@ def bottleneck(channels_in: int, channels: int, stride: int, squeeze: bool, by_f
             norm_b=co.Sequential(*norm_b),
             act_b=co.Swish(),
             conv_c=co.Conv3d(inner, channels, 1, bias=False),
-            norm_c=co.BatchNorm3d(channels),
+            norm_c=norm(channels),
         )
     )
 
@@ -97,12 +102,12 @@ def bottleneck(channels_in: int, channels: int, stride: int, squeeze: bool, by_f
 def residual(channels_in: int, channels: int, index: int, by_frame: bool, norm_first: bool) -> co.Residual:
     """Block `index` of a stage; the first one halves the map and so projects its shortcut."""
     first = index == 0
-    norm = first and (channels_in != channels or norm_first)
+    has_norm = first and (channels_in != channels or norm_first)
     return co.Residual(
         branch2=bottleneck(channels_in, channels, 2 if first else 1, index % 2 == 0, by_frame),
         activation=co.ReLU(inplace=True),
         branch1_conv=co.Conv3d(channels_in, channels, 1, stride=(1, 2, 2), bias=False) if first else None,
-        branch1_norm=co.BatchNorm3d(channels) if norm else None,
+        branch1_norm=norm(channels) if has_norm else None,
     )
 
 
@@ -113,9 +118,7 @@ def x3d_blocks(size: Size, pool_frames: int, by_frame: bool, norm_first: bool, c
         OrderedDict(
             conv=co.Sequential(
                 OrderedDict(
-                    conv_t=co.Conv3d(
-                        3, STEM_CHANNELS, (1, 3, 3), stride=(1, 2, 2), padding=(0, 1, 1), bias=False
-                    ),
+                    conv_t=co.Conv3d(3, STEM_CHANNELS, (1, 3, 3), stride=(1, 2, 2), padding=(0, 1, 1), bias=False),
                     conv_xy=co.Conv3d(
                         STEM_CHANNELS,
                         STEM_CHANNELS,
@@ -127,7 +130,7 @@ def x3d_blocks(size: Size, pool_frames: int, by_frame: bool, norm_first: bool, c
                     ),
                 )
             ),
-            norm=co.BatchNorm3d(STEM_CHANNELS),
+            norm=norm(STEM_CHANNELS),
             activation=co.ReLU(inplace=True),
         )
     )
@@ -145,7 +148,7 @@ def x3d_blocks(size: Size, pool_frames: int, by_frame: bool, norm_first: bool, c
             pool=co.Sequential(
                 OrderedDict(
                     pre_conv=co.Conv3d(channels_in, inner, 1, bias=False),
-                    pre_norm=co.BatchNorm3d(inner),
+                    pre_norm=norm(inner),
                     pre_act=co.ReLU(inplace=True),
                     space=co.SpatialMean(),
                     time=co.Pool3d("avg", (pool_frames, 1, 1)),
@@ -157,7 +160,9 @@ def x3d_blocks(size: Size, pool_frames: int, by_frame: bool, norm_first: bool, c
             proj=co.Projection(HEAD_CHANNELS, classes),
         )
     )
-    return co.Sequential(stem, *stages, head)
+    blocks = co.Sequential(stem, *stages, head)
+    co.initialise(blocks)
+    return blocks
 
 
 def build_clip(size: Size, *, norm_first: bool = True, classes: int = CLASSES) -> co.ClipNetwork:
@@ -166,9 +171,7 @@ def build_clip(size: Size, *, norm_first: bool = True, classes: int = CLASSES) -
     return co.ClipNetwork(blocks, (3, size.frames, size.pixels, size.pixels))
 
 
-def build_frame(
-    size: Size, pool_frames: int, *, norm_first: bool = True, classes: int = CLASSES
-) -> co.FrameNetwork:
+def build_frame(size: Size, pool_frames: int, *, norm_first: bool = True, classes: int = CLASSES) -> co.FrameNetwork:
     """CoX3D with its last average over `pool_frames` frames; `norm_first` as in `build_clip`."""
     blocks = x3d_blocks(size, pool_frames, by_frame=True, norm_first=norm_first, classes=classes)
     return co.FrameNetwork(blocks, (3, size.pixels, size.pixels))
