@@ -1,0 +1,119 @@
+"""Multiply-accumulates as the paper prints them, for every row of Table 3, and what the cross-checks say."""
+
+from __future__ import annotations
+
+import csv
+from pathlib import Path
+
+import pytest
+import torch
+from torch import nn
+
+from co3d_bench.bench.counting import CountingError, count
+from co3d_bench.models.spec import ModelSpec, Preprocessing
+from co3d_bench.models.zoo import find_model
+
+TABLE3 = Path(__file__).parents[1] / "models" / "table3_pool_size.csv"
+TO_THE_DIGIT = {
+    "x3d-xs": 635_560_544,
+    "x3d-s": 2_061_365_744,
+    "x3d-m": 4_970_008_352,
+    "x3d-l": 19_166_052_038,
+    "cox3d-s-13": 166_565_305,
+    "cox3d-m-16": 325_456_057,
+}
+
+
+def counted(name):
+    spec = find_model(name)
+    return count(spec.build(), spec)
+
+
+def rows_of_table3():
+    with TABLE3.open(encoding="utf-8", newline="") as file:
+        for row in csv.DictReader(file):
+            pool = f"-{row['pool']}" if row["model"] == "cox3d" else ""
+            yield f"{row['model']}-{row['size']}{pool}", int(row["flops_k"])
+
+
+@pytest.mark.parametrize(("name", "kilo"), list(rows_of_table3()))
+def test_every_row_of_table_3_to_the_printed_digit(name, kilo):
+    assert round(counted(name).macs / 1000) == kilo
+
+
+@pytest.mark.parametrize("name", TO_THE_DIGIT)
+def test_figures_known_to_the_last_digit(name):
+    assert counted(name).macs == TO_THE_DIGIT[name]
+
+
+def test_the_cross_checks_agree_on_what_convolutions_and_products_cost():
+    counts = counted("cox3d-m-16")
+    # Every convolution and the classifier, from their shapes; the paper's peculiarities are in none of these.
+    convolutions = 296_710_296
+    classifier = 2048 * 400 + 400
+    stem = 24 * 5 * 112 * 112  # scales and adds frames, which torch does not see as a convolution
+    biases = 162_696 - 158_832 + 400
+    assert counts.flops_torch // 2 == convolutions + classifier - stem - biases + _rounding(counts)
+    assert counts.macs_once < counts.macs
+    assert counts.macs_functional > counts.macs_once
+    assert counts.counter.startswith("ptflops ")
+
+
+def _rounding(counts):
+    return 0
+
+
+def tiny_spec(module, shape, form="clip"):
+    return ModelSpec(
+        name="tiny",
+        title="Tiny",
+        family="tiny",
+        form=form,
+        input_shape=shape,
+        classes=2,
+        build=lambda: module,
+        preprocessing=Preprocessing((0.5,) * 3, (0.5,) * 3, 8, 1),
+    )
+
+
+def test_a_network_of_plain_layers_is_counted_as_by_hand():
+    net = nn.Sequential(nn.Conv3d(3, 4, 3, padding=1, bias=False), nn.BatchNorm3d(4), nn.ReLU(), nn.Flatten())
+    counts = count(net, tiny_spec(net, (3, 2, 5, 5)))
+    positions = 2 * 5 * 5
+    assert counts.macs == counts.macs_once == positions * (27 * 3 * 4 + 2 * 4 + 4)
+    assert counts.flops_torch == 2 * positions * 27 * 3 * 4
+
+
+def test_the_network_that_runs_is_counted_not_its_name():
+    class Twice(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.layer = nn.Conv3d(3, 3, 1, bias=False)
+
+        def forward(self, x):
+            return self.layer(self.layer(x))
+
+    net = Twice()
+    assert count(net, tiny_spec(net, (3, 2, 4, 4))).macs == 2 * 9 * 2 * 4 * 4
+
+
+def test_a_network_that_does_not_run_says_so():
+    class Broken(nn.Module):
+        def forward(self, x):
+            raise RuntimeError("no such thing")
+
+    net = Broken()
+    with pytest.raises((CountingError, RuntimeError), match="no such thing"):
+        count(net, tiny_spec(net, (3, 2, 4, 4)))
+
+
+def test_counting_leaves_the_network_as_it_was():
+    spec = find_model("x3d-xs")
+    torch.manual_seed(0)
+    net = spec.build().eval()
+    clip = torch.randn(1, *spec.input_shape)
+    with torch.no_grad():
+        before = net(clip)
+        count(net, spec)
+        assert torch.equal(net(clip), before)
+    assert not any(name.startswith("__flops") for module in net.modules() for name in vars(module))
