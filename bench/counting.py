@@ -12,6 +12,7 @@ once and in full, and is the figure to plan with. METHODOLOGY.md has both, and w
 from __future__ import annotations
 
 import contextlib
+import copy
 import importlib.metadata
 import io
 from collections.abc import Callable
@@ -133,8 +134,20 @@ class _Once(nn.Module):
 
 
 def count(net: nn.Module, spec: ModelSpec) -> Counted:
-    """Runs one prediction of `net` under each counter. Raises CountingError with the reason if one cannot."""
-    example = torch.zeros(1, *spec.input_shape)
+    """Runs one prediction of `net` under each counter. Raises CountingError with the reason if one cannot.
+
+    The run is on torch's `meta` device, which goes through every operation of the network with shapes and without
+    numbers; a network that needs numbers to decide what to do is run for real.
+    """
+    try:
+        return _count(copy.deepcopy(net).to("meta"), spec, torch.device("meta"))
+    except (CountingError, NotImplementedError, RuntimeError):
+        device = next((parameter.device for parameter in net.parameters()), torch.device("cpu"))
+        return _count(net, spec, device)
+
+
+def _count(net: nn.Module, spec: ModelSpec, device: torch.device) -> Counted:
+    example = torch.zeros(1, *spec.input_shape, device=device)
     with torch.no_grad():  # not inference mode: in it, dispatched operations are hidden from the counters
         state = net.initial_state(1) if spec.form == "frame" else None  # type: ignore[operator]
         once = _Once(net, state).eval()
@@ -161,6 +174,7 @@ def _ptflops(once: nn.Module, example: Tensor, backend: str, rules: Hooks, confi
         macs, _ = ptflops.get_model_complexity_info(
             once,
             tuple(example.shape[1:]),
+            input_constructor=lambda _: example,
             print_per_layer_stat=False,
             as_strings=False,
             custom_modules_hooks=rules,

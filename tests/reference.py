@@ -94,10 +94,8 @@ def continual_inference(layer: nn.Module) -> Any:
     if isinstance(layer, ours.SqueezeExcitation):
         return co.forward_stepping(_Attention(layer))
     if isinstance(layer, ours.SpatialMean):
-        return co.forward_stepping(nn.Identity())
+        return co.forward_stepping(nn.AdaptiveAvgPool3d((None, 1, 1)))
     if isinstance(layer, ours.Pool3d):
-        if layer.kernel_size[1:] == (1, 1):  # the head: space and time in one module, as in the authors' network
-            return co.AdaptiveAvgPool3d((1, 1, 1), kernel_size=layer.kernel_size[0])
         return {"avg": co.AvgPool3d, "max": co.MaxPool3d}[layer.kind](
             kernel_size=layer.kernel_size, stride=layer.stride, padding=layer.padding
         )

@@ -1,0 +1,298 @@
+"""Every continual layer against `continual-inference`, and each of its three forms against the others."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from torch import nn
+
+from co3d_bench.models import continual as co
+
+from ..reference import continual_inference, randomise_batch_norm, relative_error
+
+FRAMES = 11
+
+
+def conv(channels_in, channels_out, kernel, stride=1, padding=0, dilation=1, groups=1, bias=True):
+    return co.Conv3d(
+        channels_in,
+        channels_out,
+        kernel,
+        stride=(1, stride, stride),
+        padding=padding,
+        dilation=(1, dilation, dilation),
+        groups=groups,
+        bias=bias,
+        pad_time=False,
+    )
+
+
+CONVOLUTIONS = {
+    "pointwise": conv(6, 10, 1),
+    "pointwise, strided": conv(6, 10, 1, stride=2),
+    "temporal 3": conv(6, 6, (3, 1, 1), padding=(1, 0, 0)),
+    "temporal 5 depthwise": conv(8, 8, (5, 1, 1), padding=(2, 0, 0), groups=8),
+    "full 3": conv(4, 6, 3, padding=1),
+    "full 5, unpadded": conv(4, 6, 5),
+    "strided in space, keeps outputs": conv(4, 6, 3, stride=2, padding=1),
+    "narrow input, keeps inputs": conv(1, 8, (5, 7, 7), stride=2, padding=(2, 3, 3)),
+    "dilated in space": conv(4, 4, 3, padding=(1, 2, 2), dilation=2),
+    "grouped": conv(8, 12, 3, padding=1, groups=4),
+    "depthwise": conv(8, 8, 3, padding=1, groups=8, bias=False),
+    "depthwise, strided": conv(8, 8, 3, stride=2, padding=1, groups=8),
+    "depthwise, kernel 5": conv(8, 8, 5, padding=2, groups=8),
+    "depthwise, large map": conv(8, 8, 3, padding=1, groups=8),
+}
+POOLS = {
+    "average": co.Pool3d("avg", (3, 2, 2)),
+    "average over time": co.Pool3d("avg", (7, 1, 1)),
+    "maximum": co.Pool3d("max", (3, 3, 3), stride=(1, 2, 2), padding=(0, 1, 1)),
+    "maximum in space": co.Pool3d("max", (1, 3, 3), stride=(1, 2, 2), padding=(0, 1, 1)),
+}
+
+
+def block(channels_in, channels_out, stride, squeeze=True):
+    norm_b = [co.BatchNorm3d(12, inplace=True)]
+    if squeeze:
+        norm_b.append(co.SqueezeExcitation(12, 8, scope="frame"))
+    branch = co.Sequential(
+        conv(channels_in, 12, 1, bias=False),
+        co.BatchNorm3d(12, inplace=True),
+        nn.ReLU(inplace=True),
+        conv(12, 12, 3, stride=stride, padding=1, groups=12, bias=False),
+        co.Sequential(*norm_b),
+        co.Swish(),
+        conv(12, channels_out, 1, bias=False),
+        co.BatchNorm3d(channels_out, inplace=True),
+    )
+    projects = channels_in != channels_out or stride != 1
+    return co.Residual(
+        branch,
+        nn.ReLU(inplace=True),
+        branch1_conv=conv(channels_in, channels_out, 1, stride=stride, bias=False) if projects else None,
+        branch1_norm=co.BatchNorm3d(channels_out, inplace=True) if projects else None,
+    )
+
+
+BLOCKS = {
+    "residual": block(6, 6, 1),
+    "residual without attention": block(6, 6, 1, squeeze=False),
+    "residual that projects": block(6, 8, 2),
+    "two residuals": co.Sequential(block(6, 8, 2), block(8, 8, 1)),
+    "residual around a longer reach": co.Residual(
+        co.Sequential(conv(6, 6, (5, 3, 3), padding=(2, 1, 1)), conv(6, 6, 3, padding=1)), nn.ReLU()
+    ),
+}
+LAYERS = CONVOLUTIONS | POOLS | BLOCKS
+STATEFUL = [name for name, layer in LAYERS.items() if getattr(layer, "state_count", 0)]
+BIG = {"depthwise, large map": 120}  # beyond the size from which frames are convolved one by one
+
+
+def channels_of(layer):
+    return next((module.in_channels for module in layer.modules() if isinstance(module, nn.Conv3d)), 5)
+
+
+def example(layer, name="", frames=FRAMES, batch=2, seed=1):
+    randomise_batch_norm(layer.eval())
+    size = BIG.get(name, 12)
+    generator = torch.Generator().manual_seed(seed)
+    return torch.randn(batch, channels_of(layer), frames, size, size, generator=generator)
+
+
+def step_through(layer, clip, state):
+    """The outputs of every frame as a clip, and the state after the last one."""
+    outputs = []
+    for frame in clip.unbind(2):
+        if state:
+            y, state = layer(frame, state)
+        else:
+            y = layer(frame)
+        outputs.append(y)
+    return torch.stack(outputs, 2), state
+
+
+def start(layer, clip, fill="zeros"):
+    return layer.initial_state(clip[:, :, 0], fill) if getattr(layer, "state_count", 0) else ()
+
+
+@pytest.fixture(autouse=True)
+def _no_grad():
+    with torch.no_grad():
+        yield
+
+
+@pytest.mark.parametrize("name", LAYERS)
+def test_steps_equal_the_clip_form_without_temporal_padding(name):
+    layer = LAYERS[name]
+    clip = example(layer, name)
+    stepped, _ = step_through(layer, clip, start(layer, clip))
+    reach = co.temporal_of(layer).receptive_field
+    assert relative_error(stepped[:, :, reach - 1 :], layer(clip)) <= 1e-5
+
+
+@pytest.mark.parametrize("name", LAYERS)
+def test_steps_equal_continual_inference(name):
+    layer = LAYERS[name]
+    clip = example(layer, name)
+    reference = continual_inference(layer).eval()
+    stepped, _ = step_through(layer, clip, start(layer, clip))
+    reach = co.temporal_of(layer).receptive_field
+    theirs = [reference.forward_step(frame) for frame in clip.unbind(2)]
+    for index in range(reach - 1, FRAMES):
+        assert relative_error(stepped[:, :, index], theirs[index]) <= 1e-5
+
+
+@pytest.mark.parametrize("name", CONVOLUTIONS)
+def test_clip_form_with_temporal_padding_equals_torch(name):
+    layer = CONVOLUTIONS[name]
+    clip = example(layer, name)
+    regular = nn.Conv3d(
+        layer.in_channels,
+        layer.out_channels,
+        layer.kernel_size,
+        stride=layer.stride,
+        padding=layer.padding,
+        dilation=layer.dilation,
+        groups=layer.groups,
+        bias=layer.bias is not None,
+    )
+    regular.load_state_dict(layer.state_dict())
+    layer.pad_time = True
+    try:
+        assert relative_error(layer(clip), regular(clip)) <= 1e-5
+    finally:
+        layer.pad_time = False
+
+
+@pytest.mark.parametrize("name", STATEFUL)
+@pytest.mark.parametrize("fill", ["zeros", "replicate"])
+def test_a_chunk_equals_its_steps_and_leaves_the_same_state(name, fill):
+    layer = LAYERS[name]
+    clip = example(layer, name)
+    before = start(layer, clip, fill)
+    stepped, state = step_through(layer, clip, before)
+    chunked, chunk_state = layer(clip, before)
+    assert relative_error(chunked, stepped) <= 1e-5
+    assert len(chunk_state) == len(state) == layer.state_count
+    for mine, theirs in zip(chunk_state, state, strict=True):
+        assert mine.shape == theirs.shape
+        assert relative_error(mine, theirs) <= 1e-5
+
+
+@pytest.mark.parametrize("name", STATEFUL)
+def test_replicate_starts_as_if_the_first_frame_had_been_shown_for_ever(name):
+    layer = LAYERS[name]
+    clip = example(layer, name)
+    still = clip[:, :, :1].expand(-1, -1, FRAMES + 8, -1, -1)
+    settled, state = step_through(layer, still, start(layer, still))
+    replicated = start(layer, still, "replicate")
+    for mine, theirs in zip(replicated, state, strict=True):
+        assert relative_error(mine, theirs) <= 1e-5
+    y, _ = layer(still[:, :, 0], replicated)
+    assert relative_error(y, settled[:, :, -1]) <= 1e-5
+
+
+@pytest.mark.parametrize("name", STATEFUL)
+def test_a_step_changes_neither_its_frame_nor_its_state(name):
+    layer = LAYERS[name]
+    clip = example(layer, name)
+    _, state = step_through(layer, clip[:, :, :4], start(layer, clip))
+    frame = clip[:, :, 4].contiguous(memory_format=torch.channels_last)
+    held = [tensor.clone() for tensor in (frame, *state)]
+    first, _ = layer(frame, state)
+    second, _ = layer(frame, state)
+    assert torch.equal(first, second)
+    for tensor, copy in zip((frame, *state), held, strict=True):
+        assert torch.equal(tensor, copy)
+
+
+@settings(max_examples=40, deadline=None)
+@given(
+    kernel=st.integers(1, 5),
+    dilation=st.integers(1, 3),
+    padding_share=st.floats(0, 1),
+    wide=st.booleans(),
+    frames=st.integers(1, 6),
+)
+def test_dilation_in_time_any_padding_and_any_chunk_length(kernel, dilation, padding_share, wide, frames):
+    span = dilation * (kernel - 1)
+    channels = (2, 4) if wide else (4, 2)  # the first keeps inputs, the second sums of outputs
+    layer = co.Conv3d(
+        *channels,
+        (kernel, 3, 3),
+        padding=(int(padding_share * span), 1, 1),
+        dilation=(dilation, 1, 1),
+        pad_time=False,
+    )
+    clip = torch.randn(1, channels[0], span + 4, 5, 5)
+    stepped, _ = step_through(layer, clip, start(layer, clip))
+    assert relative_error(stepped[:, :, span:], layer(clip)) <= 1e-5
+    regular = nn.functional.conv3d(clip, layer.weight, layer.bias, padding=(0, 1, 1), dilation=layer.dilation)
+    assert relative_error(layer(clip), regular) <= 1e-5
+    if span:
+        state = start(layer, clip)
+        first, state = layer(clip[:, :, :frames], state)
+        second, _ = layer(clip[:, :, frames:], state) if frames < clip.shape[2] else (clip[:, :, :0], ())
+        parts = torch.cat((first, second), 2) if second.shape[2] else first
+        assert relative_error(parts, stepped) <= 1e-5
+
+
+def test_the_smaller_of_the_two_possible_states_is_kept():
+    for name, layer in CONVOLUTIONS.items():
+        if "unpadded" in name:
+            continue  # the choice looks at channels and stride, not at the rim that such a kernel loses
+        clip = example(layer, name)
+        state = start(layer, clip)
+        frame, y = clip[:, :, 0], layer(clip)[:, :, 0]
+        smallest = min(frame[0].numel(), y[0].numel()) * layer.span
+        assert sum(tensor[0].numel() for tensor in state) == smallest
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"stride": 2}, "temporal stride 2"),
+        ({"padding": (3, 0, 0)}, "larger than the kernel's reach"),
+        ({"padding_mode": "replicate"}, "only zeros has"),
+        ({"padding": "same"}, "give the padding as numbers"),
+    ],
+)
+def test_a_convolution_without_a_frame_form_says_why(options, message):
+    with pytest.raises(ValueError, match=message):
+        co.Conv3d(4, 4, 3, **options)
+
+
+def test_a_pool_without_a_frame_form_says_why():
+    with pytest.raises(ValueError, match="a continual pool needs 1 and 0"):
+        co.Pool3d("avg", (2, 2, 2), stride=(2, 2, 2))
+
+
+def test_a_frame_without_state_and_a_clip_too_short_are_told():
+    layer = CONVOLUTIONS["full 5, unpadded"]
+    with pytest.raises(ValueError, match="needs the layer's state"):
+        layer(torch.zeros(1, 4, 8, 8))
+    with pytest.raises(ValueError, match="too short for a kernel that reaches 5"):
+        layer(torch.zeros(1, 4, 3, 8, 8))
+    with pytest.raises(ValueError, match="too few to pool"):
+        POOLS["average over time"](torch.zeros(1, 5, 3, 8, 8))
+
+
+def test_layers_can_be_trained_by_clips_and_by_steps():
+    layer = block(6, 8, 2)
+    randomise_batch_norm(layer).train()
+    with torch.enable_grad():
+        clip = torch.randn(2, 6, 6, 8, 8)
+        layer(clip).square().mean().backward()
+        by_clip = [parameter.grad.clone() for parameter in layer.parameters()]
+        layer.zero_grad()
+        layer.eval()
+        state = layer.initial_state(clip[:, :, 0], "zeros")
+        loss = 0.0
+        for frame in clip.unbind(2):
+            y, state = layer(frame, state)
+            loss = loss + y.square().mean()
+        loss.backward()
+    assert all(grad.isfinite().all() and grad.abs().sum() > 0 for grad in by_clip)
+    assert all(parameter.grad.abs().sum() > 0 for parameter in layer.parameters())

@@ -1,0 +1,299 @@
+"""X3D and CoX3D: the facts the paper states of them, and frame by frame equal to the clip."""
+
+from __future__ import annotations
+
+import csv
+from pathlib import Path
+
+import pytest
+import torch
+
+from co3d_bench.models.zoo import UnknownModelError, find_model, list_models
+from co3d_bench.models.zoo.x3d import SIZES, build_clip, build_frame
+
+from ..reference import continual_inference, plain_clip_network, randomise_batch_norm, relative_error
+
+# A small map keeps the whole networks quick; every layer, stride and delay is there all the same.
+PIXELS = {"s": 32, "m": 48, "l": 32}
+
+
+@pytest.fixture(autouse=True)
+def _no_grad():
+    with torch.no_grad():
+        yield
+
+
+def frame_network(size="s", pool_frames=4, seed=0):
+    torch.manual_seed(seed)
+    return randomise_batch_norm(build_frame(SIZES[size], pool_frames)).eval()
+
+
+def clip_of(net, frames, batch=2, pixels=48, seed=1):
+    return torch.randn(batch, 3, frames, pixels, pixels, generator=torch.Generator().manual_seed(seed))
+
+
+def step_through(net, clip, state):
+    y = None
+    for frame in clip.unbind(2):
+        y, state = net.step(frame, state)
+    return y, state
+
+
+def parameters(net):
+    return sum(parameter.numel() for parameter in net.parameters())
+
+
+@pytest.mark.parametrize(("name", "expected"), [("x3d-xs", 3_794_322), ("x3d-m", 3_794_322), ("x3d-l", 6_153_432)])
+def test_parameters(name, expected):
+    assert parameters(find_model(name).build()) == expected
+
+
+@pytest.mark.parametrize(("size", "expected"), [("m", 3_794_274), ("l", 6_153_384)])
+def test_parameters_without_the_first_shortcuts_norm(size, expected):
+    assert parameters(build_clip(SIZES[size], norm_first=False)) == expected
+    assert parameters(build_frame(SIZES[size], 16, norm_first=False)) == expected
+
+
+@pytest.mark.parametrize(
+    ("name", "receptive_field", "padding", "delay"),
+    [("cox3d-s-13", 69, 28, 40), ("cox3d-m-16", 72, 28, 43), ("cox3d-l-16", 130, 57, 72), ("cox3d-m-64", 120, 28, 91)],
+)
+def test_reach_in_time_is_the_papers_section_3_6(name, receptive_field, padding, delay):
+    net = find_model(name).build()
+    assert (net.receptive_field, net.padding, net.delay) == (receptive_field, padding, delay)
+
+
+def test_receptive_fields_are_those_of_table_3():
+    table = Path(__file__).parent / "table3_pool_size.csv"
+    with table.open(encoding="utf-8", newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert len(rows) == 16
+    for row in rows:
+        if row["model"] == "cox3d":
+            net = find_model(f"cox3d-{row['size']}-{row['pool']}").build()
+        else:
+            net = find_model(f"x3d-{row['size']}").build()
+        assert net.receptive_field == int(row["receptive_field"])
+
+
+@pytest.mark.parametrize("size", ["s", "m", "l"])
+def test_frame_by_frame_equals_the_clip_without_temporal_padding(size):
+    net = frame_network(size)
+    clip = clip_of(net, net.receptive_field, batch=1 if size == "l" else 2, pixels=PIXELS[size])
+    stepped, _ = step_through(net, clip, net.initial_state(frame=torch.zeros_like(clip[:, :, 0])))
+    assert relative_error(stepped, net(clip)) <= 1e-5
+
+
+@pytest.mark.parametrize("size", ["s", "l"])
+def test_frame_by_frame_equals_the_network_built_from_continual_inference(size):
+    net = frame_network(size)
+    reference = continual_inference(net.blocks).eval()
+    clip = clip_of(net, net.receptive_field, batch=1)
+    stepped, _ = step_through(net, clip, net.initial_state(frame=torch.zeros_like(clip[:, :, 0])))
+    theirs = None
+    for frame in clip.unbind(2):
+        theirs = reference.forward_step(frame)
+    assert relative_error(stepped, theirs.flatten(1)) <= 1e-5
+
+
+@pytest.mark.parametrize("size", ["xs", "m"])
+def test_the_clip_network_equals_plain_torch_layers(size):
+    torch.manual_seed(0)
+    net = randomise_batch_norm(build_clip(SIZES[size])).eval()
+    clip = clip_of(net, SIZES[size].frames, pixels=64)
+    assert relative_error(net(clip), plain_clip_network(net.blocks).eval()(clip)) <= 1e-5
+
+
+@pytest.mark.parametrize("fill", ["zeros", "replicate"])
+def test_prefill_gives_the_scores_and_the_state_of_stepping(fill):
+    net = frame_network()
+    clip = clip_of(net, 12)
+    first = clip[:, :, 0]
+    state = net.initial_state(fill=fill, frame=first)
+    stepped, stepped_state = step_through(net, clip, state)
+    prefilled, prefilled_state = net.prefill(clip, state)
+    assert relative_error(prefilled, stepped) <= 1e-5
+    for mine, theirs in zip(prefilled_state, stepped_state, strict=True):
+        assert mine.shape == theirs.shape
+        assert relative_error(mine, theirs) <= 1e-4  # single features may cancel to almost nothing
+
+
+def test_replicate_shows_the_steady_prediction_of_a_still_picture_at_once():
+    net = frame_network()
+    frame = clip_of(net, 1)[:, :, 0]
+    still = frame.unsqueeze(2).expand(-1, -1, net.receptive_field, -1, -1)
+    at_once, _ = net.step(frame, net.initial_state(fill="replicate", frame=frame))
+    assert relative_error(at_once, net(still)) <= 1e-5
+
+
+def test_two_interleaved_streams_do_not_touch_each_other():
+    net = frame_network()
+    clips = [clip_of(net, 20, batch=1, seed=seed) for seed in (1, 2)]
+    alone = [step_through(net, clip, net.initial_state(frame=clip[:, :, 0] * 0))[0] for clip in clips]
+    states = [net.initial_state(frame=clip[:, :, 0] * 0) for clip in clips]
+    together = [None, None]
+    for index in range(20):
+        for stream in (0, 1):
+            together[stream], states[stream] = net.step(clips[stream][:, :, index], states[stream])
+    for stream in (0, 1):
+        assert torch.equal(together[stream], alone[stream])
+
+
+def test_a_batch_is_as_many_streams():
+    net = frame_network()
+    clip = clip_of(net, 15, batch=3)
+    together, _ = step_through(net, clip, net.initial_state(frame=clip[:, :, 0] * 0))
+    for index in range(3):
+        one = clip[index : index + 1]
+        alone, _ = step_through(net, one, net.initial_state(frame=one[:, :, 0] * 0))
+        assert relative_error(together[index : index + 1], alone) <= 1e-5
+
+
+def test_a_longer_clip_is_answered_for_its_last_frame():
+    net = frame_network()
+    clip = clip_of(net, net.receptive_field + 5, batch=1)
+    assert relative_error(net(clip), net(clip[:, :, 5:])) <= 1e-5
+
+
+def test_a_step_does_not_change_the_state_it_was_given():
+    net = frame_network()
+    clip = clip_of(net, 3)
+    _, state = step_through(net, clip, net.initial_state(frame=clip[:, :, 0] * 0))
+    held = [tensor.clone() for tensor in state]
+    net.step(clip[:, :, 1], state)
+    assert all(torch.equal(now, before) for now, before in zip(state, held, strict=True))
+
+
+def test_state_of_cox3d_m_is_smaller_than_the_papers():
+    # Section 3.7: the paper's form keeps residuals before the strided projection, 978,432 floats; ours 686,784.
+    net = find_model("cox3d-m-16").build().eval()
+    state = net.initial_state(1)
+    assert sum(tensor.numel() for tensor in state) == 4_988_016
+    kept = 0
+    for block in net.modules():
+        if hasattr(block, "branch2"):
+            kept += block.temporal.delay * block.branch2.conv_c.out_channels
+    assert kept == 3 * 24 + 5 * 48 + 11 * 96 + 7 * 192
+
+
+def test_a_step_can_be_compiled_without_a_break_in_its_graph():
+    net = frame_network()
+    frame = clip_of(net, 1)[:, :, 0]
+    state = net.initial_state(frame=frame)
+    program = torch.export.export(_Step(net), (frame, state))
+    exported, _ = program.module()(frame, state)
+    assert relative_error(exported, net.step(frame, state)[0]) <= 1e-5
+
+
+class _Step(torch.nn.Module):
+    def __init__(self, net):
+        super().__init__()
+        self.net = net
+
+    def forward(self, frame, state):
+        return self.net.step(frame, state)
+
+
+def test_pytorchvideos_names_and_shapes_load_as_they_are():
+    """The names written out here are PyTorchVideo's (models/x3d.py and its layers), not ours read back."""
+    expected = {}
+
+    def batch_norm(prefix, channels):
+        for name in ("weight", "bias", "running_mean", "running_var"):
+            expected[f"{prefix}.{name}"] = (channels,)
+        expected[f"{prefix}.num_batches_tracked"] = ()
+
+    expected["blocks.0.conv.conv_t.weight"] = (24, 3, 1, 3, 3)
+    expected["blocks.0.conv.conv_xy.weight"] = (24, 1, 5, 1, 1)
+    batch_norm("blocks.0.norm", 24)
+    channels_in = 24
+    for stage, (channels, inner, reduced, depth) in enumerate(
+        [(24, 54, 8, 3), (48, 108, 8, 5), (96, 216, 16, 11), (192, 432, 32, 7)], start=1
+    ):
+        for index in range(depth):
+            block = f"blocks.{stage}.res_blocks.{index}"
+            if index == 0:
+                expected[f"{block}.branch1_conv.weight"] = (channels, channels_in, 1, 1, 1)
+                if channels != channels_in:
+                    batch_norm(f"{block}.branch1_norm", channels)
+            expected[f"{block}.branch2.conv_a.weight"] = (inner, channels_in, 1, 1, 1)
+            batch_norm(f"{block}.branch2.norm_a", inner)
+            expected[f"{block}.branch2.conv_b.weight"] = (inner, 1, 3, 3, 3)
+            batch_norm(f"{block}.branch2.norm_b.0", inner)
+            if index % 2 == 0:
+                expected[f"{block}.branch2.norm_b.1.block.0.weight"] = (reduced, inner, 1, 1, 1)
+                expected[f"{block}.branch2.norm_b.1.block.0.bias"] = (reduced,)
+                expected[f"{block}.branch2.norm_b.1.block.2.weight"] = (inner, reduced, 1, 1, 1)
+                expected[f"{block}.branch2.norm_b.1.block.2.bias"] = (inner,)
+            expected[f"{block}.branch2.conv_c.weight"] = (channels, inner, 1, 1, 1)
+            batch_norm(f"{block}.branch2.norm_c", channels)
+            channels_in = channels
+    expected["blocks.5.pool.pre_conv.weight"] = (432, 192, 1, 1, 1)
+    batch_norm("blocks.5.pool.pre_norm", 432)
+    expected["blocks.5.pool.post_conv.weight"] = (2048, 432, 1, 1, 1)
+    expected["blocks.5.proj.weight"] = (400, 2048)
+    expected["blocks.5.proj.bias"] = (400,)
+    for net in (build_clip(SIZES["m"], norm_first=False), build_frame(SIZES["m"], 16, norm_first=False)):
+        checkpoint = {
+            name: torch.zeros(shape, dtype=torch.long if name.endswith("tracked") else torch.float)
+            for name, shape in expected.items()
+        }
+        net.load_state_dict(checkpoint, strict=True)
+
+
+def test_untrained_weights_never_fade_into_denormal_numbers():
+    net = find_model("cox3d-l-16").build().eval()
+    clip = clip_of(net, 3, batch=1, pixels=64)
+    smallest = torch.finfo(torch.float32).tiny
+    faded = []
+
+    def look(module, inputs, output):
+        values = (output[0] if isinstance(output, tuple) else output).abs()
+        faded.append(((values > 0) & (values < smallest)).any().item())
+
+    for module in net.modules():
+        if not list(module.children()):
+            module.register_forward_hook(look)
+    step_through(net, clip, net.initial_state(frame=clip[:, :, 0] * 0))
+    assert faded
+    assert not any(faded)
+
+
+def test_wrong_shapes_are_told():
+    net = frame_network()
+    state = net.initial_state(frame=torch.zeros(1, 3, 48, 48))
+    with pytest.raises(ValueError, match=r"expected a frame of shape \(B, 3, H, W\), got \(1, 3, 1, 48, 48\)"):
+        net.step(torch.zeros(1, 3, 1, 48, 48), state)
+    with pytest.raises(ValueError, match=r"expected a clip of shape \(B, 3, T, H, W\), got \(1, 4, 60, 48, 48\)"):
+        net(torch.zeros(1, 4, 60, 48, 48))
+    with pytest.raises(ValueError, match="does not fill the receptive field of 60"):
+        net(torch.zeros(1, 3, 59, 48, 48))
+    with pytest.raises(ValueError, match="pass it as frame="):
+        net.initial_state(1, fill="replicate")
+    with pytest.raises(ValueError, match="either 'zeros' or 'replicate'"):
+        net.initial_state(1, fill="ones")
+
+
+def test_listed_models_are_found_by_their_names_and_carry_the_papers_figures():
+    for spec in list_models():
+        assert find_model(spec.name) == spec or find_model(spec.name).name == spec.name
+        assert spec.published is not None
+    assert find_model("cox3d-m-64").published.accuracy_top1 == 71.03
+    assert find_model("cox3d-m-48").published is None
+    assert find_model("cox3d-m-48").counterpart == "x3d-m"
+    assert find_model("cox3d-m-48").extends == "cox3d-m-16"
+
+
+@pytest.mark.parametrize(
+    ("name", "hint"),
+    [
+        ("cox3d-m64", "did you mean cox3d-m-64?"),
+        ("x3dm", "did you mean x3d-m?"),
+        ("cox3d-m-0", "did you mean cox3d-m-"),
+        ("resnet", "there are x3d-xs"),
+    ],
+)
+def test_an_unknown_name_gets_the_nearest_one(name, hint):
+    with pytest.raises(UnknownModelError) as caught:
+        find_model(name)
+    assert hint in str(caught.value)
