@@ -134,33 +134,38 @@ class _Once(nn.Module):
 
 
 def count(net: nn.Module, spec: ModelSpec) -> Counted:
-    """Runs one prediction of `net` under each counter. Raises CountingError with the reason if one cannot.
+    """Counts one prediction of `net` at batch 1 in every way. Raises CountingError if the network cannot be run.
 
-    The run is on torch's `meta` device, which goes through every operation of the network with shapes and without
-    numbers; a network that needs numbers to decide what to do is run for real.
+    Where only shapes matter, the network runs on torch's `meta` device: through all its operations, without
+    numbers. A network that looks at numbers to decide what to do is run for real.
     """
+    device = next((parameter.device for parameter in net.parameters()), torch.device("cpu"))
+    for_real = _once(net, spec, device)
     try:
-        return _count(copy.deepcopy(net).to("meta"), spec, torch.device("meta"))
+        by_shapes = _once(copy.deepcopy(net).to("meta"), spec, torch.device("meta"))
+        macs = _by_modules(*by_shapes, _as_the_paper(spec))
     except (CountingError, NotImplementedError, RuntimeError):
-        device = next((parameter.device for parameter in net.parameters()), torch.device("cpu"))
-        return _count(net, spec, device)
+        by_shapes = for_real
+        macs = _by_modules(*by_shapes, _as_the_paper(spec))
+    once, example = by_shapes
+    with torch.no_grad(), FlopCounterMode(display=False) as torch_counter:
+        once(example)
+    return Counted(
+        macs=macs,
+        macs_once=_by_modules(*by_shapes, _EVERY_LAYER_ONCE),
+        # For real: on `meta` torch makes some operations of others, which this counting would add.
+        macs_functional=_ptflops(*for_real, "pytorch", _EVERY_LAYER_ONCE, {}),
+        macs_aten=_ptflops(*by_shapes, "aten", {}, {}),
+        flops_torch=torch_counter.get_total_flops(),
+        counter=f"ptflops {importlib.metadata.version('ptflops')} (module hooks)",
+    )
 
 
-def _count(net: nn.Module, spec: ModelSpec, device: torch.device) -> Counted:
-    example = torch.zeros(1, *spec.input_shape, device=device)
-    with torch.no_grad():  # not inference mode: in it, dispatched operations are hidden from the counters
+def _once(net: nn.Module, spec: ModelSpec, device: torch.device) -> tuple[nn.Module, Tensor]:
+    """The network as a module of one prediction, and an example to predict from."""
+    with torch.no_grad():
         state = net.initial_state(1) if spec.form == "frame" else None  # type: ignore[operator]
-        once = _Once(net, state).eval()
-        with FlopCounterMode(display=False) as torch_counter:
-            once(example)
-        return Counted(
-            macs=_by_modules(once, example, _as_the_paper(spec)),
-            macs_once=_by_modules(once, example, _EVERY_LAYER_ONCE),
-            macs_functional=_ptflops(once, example, "pytorch", _EVERY_LAYER_ONCE, {}),
-            macs_aten=_ptflops(once, example, "aten", {}, {}),
-            flops_torch=torch_counter.get_total_flops(),
-            counter=f"ptflops {importlib.metadata.version('ptflops')} (module hooks)",
-        )
+    return _Once(net, state).eval(), torch.zeros(1, *spec.input_shape, device=device)
 
 
 def _by_modules(once: nn.Module, example: Tensor, rules: Hooks) -> int:
@@ -169,8 +174,8 @@ def _by_modules(once: nn.Module, example: Tensor, rules: Hooks) -> int:
 
 def _ptflops(once: nn.Module, example: Tensor, backend: str, rules: Hooks, config: dict[str, Any]) -> int:
     told = io.StringIO()
-    # ptflops prints what goes wrong, and answers None.
-    with contextlib.redirect_stdout(told), contextlib.redirect_stderr(told):
+    # ptflops prints what goes wrong, and answers None. In inference mode it would not see dispatched operations.
+    with torch.no_grad(), contextlib.redirect_stdout(told), contextlib.redirect_stderr(told):
         macs, _ = ptflops.get_model_complexity_info(
             once,
             tuple(example.shape[1:]),

@@ -92,7 +92,7 @@ def continual_inference(layer: nn.Module) -> Any:
     if isinstance(layer, ours.Residual):
         return _residual(layer)
     if isinstance(layer, ours.SqueezeExcitation):
-        return co.forward_stepping(_Attention(layer))
+        return _attention(layer)
     if isinstance(layer, ours.SpatialMean):
         return co.forward_stepping(nn.AdaptiveAvgPool3d((None, 1, 1)))
     if isinstance(layer, ours.Pool3d):
@@ -108,6 +108,21 @@ def continual_inference(layer: nn.Module) -> Any:
         made.load_state_dict(layer.state_dict())
         return made
     return co.forward_stepping(_plain(layer))
+
+
+def _attention(layer: ours.SqueezeExcitation) -> Any:
+    """As the authors' CoX3D has it: an average over one frame, two convolutions, multiplied onto the input."""
+    squeeze, activation, excite, gate = layer.block
+    return co.Residual(
+        co.Sequential(
+            co.AdaptiveAvgPool3d((1, 1, 1), kernel_size=1),
+            continual_inference(squeeze),
+            copy.deepcopy(activation),
+            continual_inference(excite),
+            copy.deepcopy(gate),
+        ),
+        reduce="mul",
+    )
 
 
 def _residual(layer: ours.Residual) -> Any:

@@ -9,7 +9,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from .conv import Conv3d
-from .frames import last_frames
+from .frames import is_rows, last_frames, row_factors, rows
 from .pool import ClipMean, SpatialMean
 from .state import Fill, Sequential, State, Temporal
 
@@ -72,7 +72,12 @@ class SqueezeExcitation(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         scale = self.block(self.pool(x))
-        return x.mul_(scale) if may_overwrite() else x * scale
+        if not may_overwrite():
+            return x * scale
+        if is_rows(x):
+            rows(x).mul_(row_factors(scale.flatten(1), x.shape[3]))
+            return x
+        return x.mul_(scale)
 
 
 class Residual(nn.Module):

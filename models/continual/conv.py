@@ -11,7 +11,18 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from .frames import channel_scales, depthwise_side_by_side, last_frames, pointwise, stack_time, to_clip, to_frames
+from .frames import (
+    depthwise_side_by_side,
+    is_rows,
+    last_frames,
+    pointwise,
+    row_factors,
+    rows,
+    stack_time,
+    tap_major,
+    to_clip,
+    to_frames,
+)
 from .state import Fill, State, Temporal
 
 # Below this many elements of one frame's map, starting a convolution costs more than copying the frames
@@ -31,6 +42,7 @@ class Conv3d(nn.Conv3d):
 
     def __init__(self, *args, pad_time: bool = True, **kwargs) -> None:
         super().__init__(*args, **kwargs)
+        self.weight = nn.Parameter(tap_major(self.weight.detach()))
         if isinstance(self.padding, str):
             raise ValueError(f"padding={self.padding!r}: give the padding as numbers")
         if self.padding_mode != "zeros":
@@ -60,7 +72,7 @@ class Conv3d(nn.Conv3d):
         if self.is_matrix:
             return pointwise(x, weight.flatten(1), bias, self.stride[1:])
         if self.is_scale:
-            scaled = x * channel_scales(self.weight, x.dim())[index]
+            scaled = x * _per_channel(weight, x)
             return scaled if bias is None else scaled.add_(_per_channel(bias, x))
         options = (weight, bias, self.stride[1:], self.padding[1:], self.dilation[1:], self.groups)
         if x.dim() == 4:
@@ -70,7 +82,11 @@ class Conv3d(nn.Conv3d):
     def _add_tap(self, y: Tensor, x: Tensor, index: int) -> Tensor:
         """Adds the tap at time `index` to `y`, in place."""
         if self.is_scale:
-            return y.addcmul_(x, channel_scales(self.weight, x.dim())[index])
+            factors = self.weight.select(2, index).flatten()
+            if is_rows(x) and is_rows(y):
+                rows(y).addcmul_(rows(x), row_factors(factors, x.shape[3]))
+                return y
+            return y.addcmul_(x, _per_channel(factors, x))
         return y.add_(self._tap(x, index))
 
     def _add_bias(self, y: Tensor) -> Tensor:

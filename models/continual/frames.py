@@ -61,9 +61,26 @@ def depthwise_side_by_side(frames: tuple[Tensor, ...], weight: Tensor, stride, p
     return total
 
 
-def channel_scales(weight: Tensor, dims: int) -> Tensor:
-    """(C, 1, kT, 1, 1) -> (kT, C, 1, 1[, 1]): one factor a channel for every tap.
+def tap_major(weight: Tensor) -> Tensor:
+    """The same (O, I, kT, kH, kW), laid out in memory so that each slice in time is contiguous.
 
-    The factors of one tap lie side by side in memory; read with a stride they would cost three times as much.
+    A slice of torch's own layout would be copied on every call that uses it.
     """
-    return weight.flatten(1).t().contiguous().view(weight.shape[2], -1, *[1] * (dims - 2))
+    return weight.permute(2, 0, 1, 3, 4).contiguous().permute(1, 2, 0, 3, 4)
+
+
+def rows(x: Tensor) -> Tensor:
+    """Frames (B, C, H, W) in `channels_last` as (B, H, W x C): the same memory."""
+    return x.permute(0, 2, 3, 1).flatten(2)
+
+
+def is_rows(x: Tensor) -> bool:
+    """Whether `rows(x)` is a view, and worth it: a loop over short runs of channels costs more than the arithmetic."""
+    return x.dim() == 4 and x.shape[3] > 8 and x.is_contiguous(memory_format=torch.channels_last)
+
+
+def row_factors(factors: Tensor, width: int) -> Tensor:
+    """One factor a channel (C,) or (B, C), repeated for every pixel of a row: (W x C,) or (B, 1, W x C)."""
+    if factors.dim() == 1:
+        return factors.repeat(width)
+    return factors.repeat(1, width).unsqueeze(1)

@@ -1,0 +1,52 @@
+"""Two ways to do one thing, timed in turn in one process: a ratio survives a noisy machine, two times do not."""
+
+from __future__ import annotations
+
+import argparse
+import statistics
+import time
+from collections.abc import Callable
+
+import torch
+
+
+def arguments(doc: str | None, models: list[str], pairs: int) -> argparse.Namespace:
+    """The options of a speed script; sets torch's threads and says what runs."""
+    parser = argparse.ArgumentParser(description=doc, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--models", nargs="+", default=models)
+    parser.add_argument("--pairs", type=int, default=pairs)
+    parser.add_argument("--threads", type=int, default=2)
+    options = parser.parse_args()
+    torch.set_num_threads(options.threads)
+    print(f"torch {torch.__version__}, {options.threads} threads")
+    return options
+
+
+def timed(call: Callable[[], object]) -> float:
+    """Seconds one call takes."""
+    start = time.perf_counter()
+    call()
+    return time.perf_counter() - start
+
+
+def in_turn(ours: Callable[[], object], theirs: Callable[[], object], pairs: int) -> tuple[list[float], list[float]]:
+    """Seconds of each call, pair by pair; who goes first flips, so that neither gains from its place."""
+    ours_s, their_s = [], []
+    for index in range(pairs):
+        if index % 2:
+            ours_s.append(timed(ours))
+            their_s.append(timed(theirs))
+        else:
+            their_s.append(timed(theirs))
+            ours_s.append(timed(ours))
+    return ours_s, their_s
+
+
+def ratio_line(name: str, ours_s: list[float], their_s: list[float], remark: str) -> str:
+    """The median ratio of the pairs with its quartiles, as a line of text."""
+    ratios = [theirs / ours for ours, theirs in zip(ours_s, their_s, strict=True)]
+    low, middle, high = statistics.quantiles(ratios, n=4)
+    return (
+        f"{name:12} {middle:5.2f} x  (quartiles {low:.2f} to {high:.2f}, {len(ratios)} pairs; "
+        f"ours {1e3 * statistics.median(ours_s):.1f} ms; {remark})"
+    )
