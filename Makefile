@@ -1,0 +1,48 @@
+# make bench   measure this machine with bench.toml, after setting everything up (once)
+# make test    lint, types and tests, likewise
+# PYTHON=python3.12 make bench      with another Python (3.10 or newer)
+# make bench ARGS="--model x3d-s"   with options of `co3d-bench run`
+# PIP_ARGS is handed to pip, for example to take torch from another index (README, "CUDA and Jetson").
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet --constraint constraints.txt $(PIP_ARGS)
+SOURCES := pyproject.toml constraints.txt
+
+.DELETE_ON_ERROR:
+.PHONY: bench test lint speed clean
+
+bench: $(VENV)/.installed
+	$(BIN)/co3d-bench run $(ARGS)
+
+test: lint
+	$(BIN)/python -m pytest $(ARGS)
+
+lint: $(VENV)/.installed-test
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/pyright
+
+# Ratios of our networks to the same ones built otherwise, in one process each; several minutes.
+speed: $(VENV)/.installed-test
+	$(BIN)/python tests/speed/step_vs_continual_inference.py
+	$(BIN)/python tests/speed/clip_vs_plain_torch.py
+
+$(BIN)/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 10))' || \
+	  { echo "$(PYTHON) is missing or older than 3.10; name a newer one: make PYTHON=python3.12 ..." >&2; exit 2; }
+	@$(PYTHON) -m venv $(VENV) || \
+	  { rm -rf $(VENV); echo "$(PYTHON) cannot make a virtual environment; on Debian: apt install python3-venv" >&2; exit 2; }
+
+$(VENV)/.installed: $(SOURCES) | $(BIN)/python
+	@echo "installing into $(VENV), once; torch is large"
+	$(PIP) --editable .
+	@touch $@
+
+$(VENV)/.installed-test: $(SOURCES) $(VENV)/.installed
+	$(PIP) --editable '.[test]'
+	@touch $@
+
+clean:
+	rm -rf $(VENV) build *.egg-info .pytest_cache .ruff_cache .hypothesis
