@@ -16,19 +16,28 @@ SENTENCES = {
     "less_than": "must be less than {lt}",
     "literal_error": "must be {expected}",
     "too_short": "must not be empty",
+    "string_too_short": "must not be empty",
+    "string_pattern_mismatch": "must be one line of text, without control characters",
     "int_type": "must be a whole number",
     "float_type": "must be a number",
     "string_type": "must be text in quotes",
-    "tuple_type": "must be a list",
     "model_type": "must be a table, like [{name}]",
-    "missing": "missing",
+    "missing": "missing, and it has no default",
 }
 
 
 def complaints(error: ValidationError, model: type[BaseModel], label: str, flags: Mapping[str, str]) -> Iterator[str]:
     """One line for each thing that is wrong; `flags` maps dotted keys to the flag that set them."""
     merged: dict[str, list[str]] = {}
+    # A key that is missing because it is misspelt is told once, with the misspelling.
+    misspelt = {
+        (*found["loc"][:-1], near)
+        for found in error.errors()
+        if found["type"] == "extra_forbidden" and (near := _near(str(found["loc"][-1]), _keys(model, found["loc"])))
+    }
     for found in error.errors():
+        if found["type"] == "missing" and found["loc"] in misspelt:
+            continue
         place = _place(found["loc"])
         key = _dotted(place)
         flag = flags.get(".".join(str(part) for part in place[:2]))
@@ -42,8 +51,12 @@ def complaints(error: ValidationError, model: type[BaseModel], label: str, flags
 
 def nearest(word: str, allowed: list[str]) -> str:
     """`did you mean X?` if something is near, else what there is."""
-    near = difflib.get_close_matches(word.lower(), allowed, n=1, cutoff=0.6)
-    return f"did you mean {near[0]}?" if near else f"there are {', '.join(allowed)}"
+    near = _near(word, allowed)
+    return f"did you mean {near}?" if near else f"there are {', '.join(allowed)}"
+
+
+def _near(word: str, allowed: list[str]) -> str | None:
+    return next(iter(difflib.get_close_matches(word.lower(), allowed, n=1, cutoff=0.6)), None)
 
 
 def _place(location: tuple[int | str, ...]) -> tuple[int | str, ...]:
@@ -60,20 +73,20 @@ def _dotted(place: tuple[int | str, ...]) -> str:
 
 def _sentence(found: Any, model: type[BaseModel], place: tuple[int | str, ...]) -> str:
     if found["type"] == "extra_forbidden":
-        table = _table(model, place[:-1])
-        allowed = [name for name in table.model_fields if name != "source"]
-        return f"unknown key; {nearest(str(place[-1]), allowed)}"
+        return f"unknown key; {nearest(str(place[-1]), _keys(model, place))}"
     sentence = SENTENCES.get(found["type"])
     if sentence is None:
         return found["msg"].removeprefix("Input ").removeprefix("Value error, ")
-    limits = {key: f"{value:g}" for key, value in found.get("ctx", {}).items() if isinstance(value, int | float)}
-    context = {**found.get("ctx", {}), **limits, "name": place[-1] if place else ""}
-    return sentence.format(**context)
+    limits = {
+        key: f"{value:.15g}" if isinstance(value, float) else value for key, value in found.get("ctx", {}).items()
+    }
+    return sentence.format(**limits, name=place[-1] if place else "")
 
 
-def _table(model: type[BaseModel], place: tuple[int | str, ...]) -> type[BaseModel]:
-    for part in place:
+def _keys(model: type[BaseModel], place: tuple[int | str, ...]) -> list[str]:
+    """The keys of the table that `place` is in."""
+    for part in place[:-1]:
         inner = model.model_fields[str(part)].annotation if str(part) in model.model_fields else None
         if isinstance(inner, type) and issubclass(inner, BaseModel):
             model = inner
-    return model
+    return list(model.model_fields)

@@ -10,7 +10,8 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
-from .complaints import complaints
+from ..models.zoo import UnknownModelError
+from .complaints import complaints, nearest
 from .errors import ENVIRONMENT, USAGE, UserError
 from .names import Names
 
@@ -25,13 +26,13 @@ DEFAULT_FILE = Path(__file__).parents[1] / FILE_NAME
 
 def _as_tuple(value: Any) -> Any:
     """`batch = 1` means `batch = [1]`."""
-    if isinstance(value, list):
-        return tuple(value)
-    return (value,) if isinstance(value, str | int) else value
+    return tuple(value) if isinstance(value, list | tuple) else (value,)
 
 
 _List = BeforeValidator(_as_tuple)
-Words = Annotated[tuple[str, ...], _List, Field(min_length=1)]
+# Not empty, and without the characters that would break a message or a file name.
+Text = Annotated[str, Field(min_length=1, pattern=r"^[^\x00-\x1f]*$")]
+Words = Annotated[tuple[Text, ...], _List, Field(min_length=1)]
 Positive = Annotated[int, Field(ge=1)]
 
 
@@ -42,9 +43,10 @@ class _Table(BaseModel):
 class RunTable(_Table):
     """[run]: how long to measure and where to write."""
 
-    out: str = "results"
+    out: Text = "results"
     runs: Annotated[int, Field(ge=1, le=1_000_000)] = 100
-    timeout_s: Annotated[float, Field(gt=0)] = 600.0
+    # Not for ever: a record could not hold that number, and no clock waits so long.
+    timeout_s: Annotated[float, Field(gt=0, le=1_000_000)] = 600.0
 
 
 class PlanTable(_Table):
@@ -63,16 +65,21 @@ class InputTable(_Table):
 
     kind: Literal["random", "video"] = "random"
     seed: Annotated[int, Field(ge=0, lt=2**63)] = 0
-    file: str | None = None
+    file: Text | None = None
 
 
-class Config(_Table):
-    """A whole, checked bench.toml with the command line laid over it."""
+class Tables(_Table):
+    """Every key that a bench.toml may have."""
 
     run: RunTable = RunTable()
     plan: PlanTable
     input: InputTable = InputTable()
-    source: str = Field(default="the Python API", description="where it came from, for people")
+
+
+class Config(Tables):
+    """A whole, checked bench.toml with the command line laid over it."""
+
+    source: str = Field(description="where it came from, for people")
 
 
 @dataclass(frozen=True)
@@ -134,14 +141,14 @@ def _read(file: Path, label: str) -> dict[str, Any]:
 
 def _check(table: dict[str, Any], label: str, flags: Mapping[str, str], folder: Path, names: Names) -> Config:
     try:
-        config = Config.model_validate({**table, "source": label})
+        tables = Tables.model_validate(table)
     except ValidationError as error:
-        raise UserError("\n".join(complaints(error, Config, label, flags))) from error
+        raise UserError("\n".join(complaints(error, Tables, label, flags))) from error
 
-    plan, wrong = names.resolve(config.plan)
+    plan, wrong = _resolve(tables.plan, names)
     lines = [f"{flags.get(key) or f'{label}: {key}'}: {message}" for key, message in wrong]
     where = flags.get("input.file") or f"{label}: input.file"
-    source = config.input
+    source = tables.input
     if source.kind == "video" and source.file is None:
         lines.append(f"{where}: missing; input.kind = 'video' needs the path of a video")
     if source.kind == "random" and source.file is not None:
@@ -150,4 +157,25 @@ def _check(table: dict[str, Any], label: str, flags: Mapping[str, str], folder: 
         raise UserError("\n".join(lines), USAGE)
     if source.file is not None and "input.file" not in flags:
         source = source.model_copy(update={"file": str(folder / source.file)})
-    return config.model_copy(update={"plan": plan, "input": source})
+    return Config(run=tables.run, plan=plan, input=source, source=label)
+
+
+def _resolve(plan: PlanTable, names: Names) -> tuple[PlanTable, list[tuple[str, str]]]:
+    """The plan with every model under its own name, and what is unknown as (key, message) pairs."""
+    wrong: list[tuple[str, str]] = []
+
+    def own_name(name: str) -> str:
+        try:
+            return names.find_model(name).name
+        except UnknownModelError as error:
+            wrong.append(("plan.models", str(error)))
+            return name
+
+    models = tuple(own_name(name) for name in plan.models)
+    for key, words, allowed in (
+        ("plan.devices", plan.devices, list(names.devices)),
+        ("plan.backends", plan.backends, list(names.backends)),
+        ("plan.precisions", plan.precisions, names.precisions()),
+    ):
+        wrong += [(key, f"{word}: {nearest(word, allowed)}") for word in words if word not in allowed]
+    return plan.model_copy(update={"models": models}), wrong

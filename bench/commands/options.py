@@ -63,7 +63,10 @@ def overrides(
 
 
 def _count(word: str) -> int | str:
-    return int(word) if word.isdigit() else word
+    try:
+        return int(word)
+    except ValueError:  # "auto", or to be complained of
+        return word
 
 
 def show_plan(config: Config, plan: Plan) -> None:

@@ -32,6 +32,8 @@ def call(tmp_path):
         (["run", "--backend", "eeger"], 2, "co3d-bench: --backend: eeger: did you mean eager?"),
         (["run", "--runs", "0"], 2, "co3d-bench: --runs = 0: must be at least 1"),
         (["run", "--threads", "many"], 2, "co3d-bench: --threads = 'many': must be a whole number, or must be 'auto'"),
+        (["run", "--threads", "²"], 2, "co3d-bench: --threads = '²': must be a whole number, or must be 'auto'"),
+        (["run", "--threads", "-1"], 2, "co3d-bench: --threads = -1: must be at least 1"),
         (["run", "--timeout", "-1"], 2, "co3d-bench: --timeout = -1.0: must be more than 0"),
         (["run", "--config", "none.toml"], 2, "co3d-bench: none.toml: no such file"),
         (["run", "--video", "none.mp4"], 2, "co3d-bench: video none.mp4: no such file"),
