@@ -179,7 +179,7 @@ def _ptflops(once: nn.Module, example: Tensor, backend: str, rules: Hooks, confi
         macs, _ = ptflops.get_model_complexity_info(
             once,
             tuple(example.shape[1:]),
-            input_constructor=lambda _: example,
+            input_constructor=lambda _: example,  # type: ignore[arg-type]
             print_per_layer_stat=False,
             as_strings=False,
             custom_modules_hooks=rules,

@@ -7,6 +7,9 @@ convolved with their slices of the kernel, or the running sums of the outputs to
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import NamedTuple
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -26,8 +29,22 @@ from .frames import (
 from .state import Fill, State, Temporal
 
 # Below this many elements of one frame's map, starting a convolution costs more than copying the frames
-# side by side and convolving them in one call (measured on CPU; see benchmarks/).
+# side by side and convolving them in one call (on a CPU: tests/speed/depthwise_steps.py).
 SIDE_BY_SIDE_ELEMENTS = 80_000
+
+
+class InSpace(NamedTuple):
+    """What a convolution does within one frame, (height, width) each."""
+
+    stride: tuple[int, int]
+    padding: tuple[int, int]
+    dilation: tuple[int, int]
+
+
+def _pair(values: Sequence[int | str]) -> tuple[int, int]:
+    """The spatial part of (time, height, width)."""
+    _, height, width = values
+    return int(height), int(width)
 
 
 class Conv3d(nn.Conv3d):
@@ -50,9 +67,11 @@ class Conv3d(nn.Conv3d):
         if self.stride[0] != 1:
             raise ValueError(f"temporal stride {self.stride[0]} skips frames; a continual convolution needs 1")
         self.pad_time = pad_time
+        self.time_padding = int(self.padding[0])
+        self.in_space = InSpace(_pair(self.stride), _pair(self.padding), _pair(self.dilation))
         self.span = self.dilation[0] * (self.kernel_size[0] - 1)  # frames it looks back
-        if self.padding[0] > self.span:
-            raise ValueError(f"temporal padding {self.padding[0]} is larger than the kernel's reach {self.span}")
+        if self.time_padding > self.span:
+            raise ValueError(f"temporal padding {self.time_padding} is larger than the kernel's reach {self.span}")
         self.state_count = self.span
         # At spatial stride s a frame of the input has s x s pixels for each one of the output.
         self.keeps_inputs = self.in_channels * self.stride[1] * self.stride[2] <= self.out_channels
@@ -64,20 +83,19 @@ class Conv3d(nn.Conv3d):
 
     @property
     def temporal(self) -> Temporal:
-        return Temporal(self.span + 1, int(self.padding[0]))
+        return Temporal(self.span + 1, self.time_padding)
 
     def _tap(self, x: Tensor, index: int, bias: Tensor | None = None) -> Tensor:
         """Frames or clips convolved in space with the kernel's slice at time `index`, by the quickest equal way."""
         weight = self.weight.select(2, index)
         if self.is_matrix:
-            return pointwise(x, weight.flatten(1), bias, self.stride[1:])
+            return pointwise(x, weight.flatten(1), bias, self.in_space.stride)
         if self.is_scale:
             scaled = x * _per_channel(weight, x)
             return scaled if bias is None else scaled.add_(_per_channel(bias, x))
-        options = (weight, bias, self.stride[1:], self.padding[1:], self.dilation[1:], self.groups)
-        if x.dim() == 4:
-            return F.conv2d(x, *options)
-        return to_clip(F.conv2d(to_frames(x), *options), x.shape[0])
+        frames = x if x.dim() == 4 else to_frames(x)
+        y = F.conv2d(frames, weight, bias, *self.in_space, self.groups)
+        return y if x.dim() == 4 else to_clip(y, x.shape[0])
 
     def _add_tap(self, y: Tensor, x: Tensor, index: int) -> Tensor:
         """Adds the tap at time `index` to `y`, in place."""
@@ -112,21 +130,21 @@ class Conv3d(nn.Conv3d):
     def forward(self, x: Tensor, state: State | None = None):  # type: ignore[override]
         if self.span == 0:
             if self.is_matrix:
-                return pointwise(x, self.weight.flatten(1), self.bias, self.stride[1:])
+                return pointwise(x, self.weight.flatten(1), self.bias, self.in_space.stride)
             return self._tap(x, 0, self.bias)
         if x.dim() == 4:
             if state is None:
                 raise ValueError("a frame (4-D) needs the layer's state; without it pass a clip (5-D)")
             return self._step_inputs(x, state) if self.keeps_inputs else self._step_outputs(x, state)
         if state is None:
-            return self._clip(x, int(self.padding[0]) if self.pad_time else 0)
+            return self._clip(x, self.time_padding if self.pad_time else 0)
         return self._chunk_inputs(x, state) if self.keeps_inputs else self._chunk_outputs(x, state)
 
     def _step_inputs(self, x: Tensor, state: State) -> tuple[Tensor, State]:
         window = (*state, x)
         seen = window[:: self.dilation[0]]
         if self.may_stack and x[0].numel() < SIDE_BY_SIDE_ELEMENTS:
-            y = depthwise_side_by_side(seen, self.weight, self.stride[1:], self.padding[1:], self.dilation[1:])
+            y = depthwise_side_by_side(seen, self.weight, *self.in_space)
         else:
             y = self._tap(seen[0], 0)
             for index in range(1, len(seen)):

@@ -47,7 +47,13 @@ def pointwise(x: Tensor, weight: Tensor, bias: Tensor | None, stride: tuple[int,
     return F.linear(x.permute(_CHANNELS_LAST[dims]), weight, bias).permute(_CHANNELS_SECOND[dims])
 
 
-def depthwise_side_by_side(frames: tuple[Tensor, ...], weight: Tensor, stride, padding, dilation) -> Tensor:
+def depthwise_side_by_side(
+    frames: tuple[Tensor, ...],
+    weight: Tensor,
+    stride: tuple[int, int],
+    padding: tuple[int, int],
+    dilation: tuple[int, int],
+) -> Tensor:
     """The sum over kT frames (B, C, H, W) of each one convolved with its slice of `weight` (C, 1, kT, kH, kW).
 
     The frames are put side by side as channels, so that one call does the work of kT.

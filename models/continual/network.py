@@ -88,8 +88,8 @@ class FrameNetwork(nn.Module):
     def step(self, frame: Tensor, state: State) -> tuple[Tensor, State]:
         """One frame (B, C, H, W) in, scores (B, classes) and the next state out. Pure: `state` is not changed."""
         check_shape(frame, "frame", ("B", self.input_shape[0], "H", "W"))
-        y, state = self.blocks(frame.contiguous(memory_format=torch.channels_last), state)
-        return y.flatten(1), state
+        y, after = self.blocks(frame.contiguous(memory_format=torch.channels_last), state)
+        return y.flatten(1), after
 
     def prefill(self, clip: Tensor, state: State | None = None) -> tuple[Tensor, State]:
         """A whole clip (B, C, T, H, W) at once: the scores of its last frame and the state after it.
@@ -100,8 +100,8 @@ class FrameNetwork(nn.Module):
         if state is None:
             frame = clip.new_zeros((clip.shape[0], clip.shape[1], *clip.shape[3:]))
             state = self.initial_state(frame=frame)
-        y, state = self.blocks(clip.contiguous(memory_format=torch.channels_last_3d), state)
-        return y[:, :, -1].flatten(1), state
+        y, after = self.blocks(clip.contiguous(memory_format=torch.channels_last_3d), state)
+        return y[:, :, -1].flatten(1), after
 
     def forward(self, clip: Tensor) -> Tensor:
         """The regular form without temporal padding: (B, C, T, H, W) -> (B, classes) for the clip's last frame.

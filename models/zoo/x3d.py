@@ -178,7 +178,7 @@ def build_frame(size: Size, pool_frames: int, *, norm_first: bool = True, classe
 
 
 def _preprocessing(size: Size) -> Preprocessing:
-    return Preprocessing((0.45,) * 3, (0.225,) * 3, size.short_side, size.frame_interval)
+    return Preprocessing((0.45, 0.45, 0.45), (0.225, 0.225, 0.225), size.short_side, size.frame_interval)
 
 
 def _clip_spec(size: Size) -> ModelSpec:
