@@ -123,6 +123,7 @@ def counting_pass(spec: ModelSpec, timed: Timed, inputs: Inputs, emit: Emit) -> 
         counted = count(net, spec)
     return Counters(
         macs=counted.macs,
+        macs_once=counted.macs_once,
         macs_functional=counted.macs_functional,
         macs_aten=counted.macs_aten,
         flops_torch=counted.flops_torch,

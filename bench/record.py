@@ -66,6 +66,9 @@ class Counters(Frozen):
     """Figures without noise: the same on every run."""
 
     macs: int = Field(description="multiply-accumulates of one prediction at batch 1, counted as the paper counts")
+    macs_once: int | None = Field(
+        default=None, description="the same hooks, every layer once and in full; the figure to plan with"
+    )
     macs_functional: int | None = Field(default=None, description="the newest ptflops counting, as a cross-check")
     macs_aten: int | None = Field(default=None, description="ptflops' aten counting, as a cross-check")
     flops_torch: int | None = Field(default=None, description="torch.utils.flop_counter: 2 per multiply-add")

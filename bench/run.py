@@ -148,7 +148,7 @@ def _job(config: Config, run_id: str, case: Case, settings: Settings, checkout: 
         run_id=run_id,
         case=case,
         settings=settings,
-        video=str(Path(config.input.file).resolve()) if config.input.file else None,
+        video=str(Path(config.input.file).absolute()) if config.input.file else None,
         git_commit=checkout.commit,
         git_dirty=checkout.dirty,
         parent_pid=os.getpid(),

@@ -52,6 +52,7 @@ def describe(spec: Any) -> dict[str, Any]:
         "state_bytes": state_bytes,
         "input_bytes": tensor_bytes([example]),
         "macs": counted.macs,
+        "macs_once": counted.macs_once,
         "macs_functional": counted.macs_functional,
         "macs_aten": counted.macs_aten,
         "flops_torch": counted.flops_torch,
@@ -72,7 +73,7 @@ def lines(facts: dict[str, Any]) -> list[str]:
         ("weights", f"{facts['weights_bytes']:,} bytes, buffers included"),
         ("state", f"{facts['state_bytes']:,} bytes"),
         ("MACs", f"{facts['macs']:,} for one prediction ({facts['counter']})"),
-        ("cross-check", _cross_check(facts)),
+        *_cross_checks(facts),
         ("receptive field", f"{facts['receptive_field']} frames"),
         ("padding", f"{facts['padding']} frames"),
         ("delay", f"{facts['delay']} frames before the first steady prediction"),
@@ -85,13 +86,14 @@ def lines(facts: dict[str, Any]) -> list[str]:
     return [f"{name:<{width}}  {text}" for name, text in rows]
 
 
-def _cross_check(facts: dict[str, Any]) -> str:
+def _cross_checks(facts: dict[str, Any]) -> list[tuple[str, str]]:
     others = {
-        "ptflops with functional operations": facts["macs_functional"],
-        "ptflops aten": facts["macs_aten"],
-        "torch FLOPs, 2 a MAC": facts["flops_torch"],
+        "counted every layer once and in full: to plan with": facts["macs_once"],
+        "by ptflops with functional operations": facts["macs_functional"],
+        "by ptflops on aten operations": facts["macs_aten"],
+        "FLOPs by torch, two a MAC": facts["flops_torch"],
     }
-    return "; ".join(f"{name}: {value:,}" for name, value in others.items() if value is not None) or "none"
+    return [("" if row else "cross-check", f"{value:,} {name}") for row, (name, value) in enumerate(others.items())]
 
 
 def _paper(published: dict[str, Any] | None) -> list[tuple[str, str]]:

@@ -105,10 +105,12 @@ def test_show_as_json(call):
     assert facts["parameters"] == 3_794_322
     assert (facts["receptive_field"], facts["padding"], facts["delay"]) == (69, 28, 40)
     assert facts["macs"] == 166_565_305
+    assert facts["macs_once"] > facts["macs"] / 2
     assert facts["published"]["accuracy_top1"] == 60.18
     text = call("show", "cox3d-s-13").stdout
     assert "3,794,322" in text
     assert "69 frames" in text
+    assert f"{facts['macs_once']:,} counted every layer once" in text
 
 
 def test_help_is_quick(call):

@@ -107,6 +107,7 @@ def test_counted_figures(everything):
     record = everything[1][-1]
     assert record.notes == ()
     assert record.counters.parameters == 3 * 5 + 5
+    assert record.counters.macs_once >= 3 * 5
     assert record.counters.weights_bytes == 4 * 20
     assert record.counters.state_bytes == 2 * 3 * 4
     assert record.counters.input_bytes == 3 * 8 * 8 * 4
