@@ -13,7 +13,8 @@ import typer
 
 from .. import __version__
 from .commands import listing, planning, reporting, running, showing
-from .errors import EXIT_CODES, UserError
+from .errors import ENVIRONMENT, EXIT_CODES, UserError
+from .streams import discard_output, open_missing
 
 # The mark in front keeps the help from refilling the lines.
 EPILOG = "\b\nExit codes:\n" + "\n".join(f"  {code:>3}  {meaning}" for code, meaning in EXIT_CODES.items())
@@ -57,11 +58,16 @@ def _options(
 def main() -> None:
     """Run the command line; a mistake of the user is one message and its exit code, never a traceback."""
     warnings.formatwarning = _one_line
+    open_missing()
     try:
         app(prog_name="co3d-bench")
     except UserError as error:
         typer.echo(f"co3d-bench: {error.message}", err=True)
         sys.exit(error.exit_code)
+    except OSError as error:  # of our own output: files that are read or written are told of where that is done
+        discard_output()
+        typer.echo(f"co3d-bench: {error.filename or 'the output'}: {error.strerror or error}", err=True)
+        sys.exit(ENVIRONMENT)
 
 
 def _one_line(message: Warning | str, *_: Any, **__: Any) -> str:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import shutil
 import sys
+from contextlib import suppress
 from typing import Protocol, TextIO
 
 from .case import Case
@@ -84,8 +85,10 @@ class Lines:
 
     def _show(self, what: str) -> None:
         if self._live:
-            # A line longer than the terminal would wrap, and only its last part be written over.
-            self._write(_CLEAR_LINE + f"       {self._head}  {what}"[: shutil.get_terminal_size().columns - 1])
+            # A line longer than the terminal would wrap, and only its last part be written over: cut the case's key.
+            room = shutil.get_terminal_size().columns - 1
+            head = f"       {self._head}"[: max(0, room - len(what) - 2)]
+            self._write(_CLEAR_LINE + f"{head}  {what}"[:room])
         else:
             self._print(f"       {self._head}  {what}")
 
@@ -93,8 +96,10 @@ class Lines:
         self._write(f"{_CLEAR_LINE if self._live else ''}{line}\n")
 
     def _write(self, text: str) -> None:
-        self._stream.write(text)
-        self._stream.flush()
+        # Whoever read this may have gone (`2>&1 | head`); that is no reason to stop measuring.
+        with suppress(OSError):
+            self._stream.write(text)
+            self._stream.flush()
 
 
 def describe(record: Record) -> str:

@@ -110,7 +110,7 @@ def run(
                 record = _measure(_job(config, todo.run_id, case, settings, checkout), names, worker, stop, progress)
                 if record is None:
                     break
-                append_record(config.run.out, record)
+                _keep(config.run.out, records, record)
                 progress.finished(number, record)
             records.append(record)
             if stop.signal:
@@ -120,6 +120,13 @@ def run(
         raise Interrupted(stop.signal, records, len(todo.cases))
     progress.end()
     return records
+
+
+def _keep(out: str, before: Sequence[Record], record: Record) -> None:
+    """Put a record on the disk; those before it as well, if somebody removed the file while we measured."""
+    missing = () if records_file(out).exists() else before
+    for each in (*missing, record):
+        append_record(out, each)
 
 
 def _todo(config: Config, planned: Plan, settings: Settings, resume: bool, retry_failed: bool) -> Todo:

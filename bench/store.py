@@ -11,6 +11,7 @@ from __future__ import annotations
 import fcntl
 import json
 import os
+import re
 import warnings
 from pathlib import Path
 
@@ -22,6 +23,7 @@ from .record import SCHEMA_VERSION, Record
 
 FILE_NAME = "records.jsonl"
 RUN_MARK = "newest-run"
+_RUN_ID = re.compile(r"[A-Za-z0-9-]+")
 
 # A record of the current version begins so; it needs no look at its version before it is validated.
 _CURRENT_PREFIX = f'{{"schema_version":{SCHEMA_VERSION},'
@@ -73,6 +75,8 @@ def read_records(path: str | Path) -> list[Record]:
         data = file.read_bytes()
     except FileNotFoundError:
         raise UserError(f"no records at {file}; `co3d-bench run` writes them", NOTHING) from None
+    except NotADirectoryError:
+        raise UserError(f"{path}: neither a folder of records nor a .jsonl file", ENVIRONMENT) from None
     except OSError as error:
         raise UserError(f"cannot read {file}: {error.strerror}", ENVIRONMENT) from error
     found = []
@@ -123,8 +127,14 @@ def mark_run(path: str | Path, run_id: str) -> None:
 def newest_run(path: str | Path) -> str | None:
     """The id of the run that began last in this store, or None if there is none."""
     mark = records_file(path).with_name(RUN_MARK)
-    if mark.exists():
-        return mark.read_text().strip() or None
+    try:
+        noted = mark.read_text(errors="replace").strip()
+    except FileNotFoundError:
+        noted = ""
+    except OSError as error:
+        raise UserError(f"cannot read {mark}: {error.strerror}", ENVIRONMENT) from error
+    if _RUN_ID.fullmatch(noted):  # else it was damaged, and the records know as much
+        return noted
     if not records_file(path).exists():
         return None
     records = read_records(path)

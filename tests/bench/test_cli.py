@@ -113,6 +113,17 @@ def test_show_as_json(call):
     assert f"{facts['macs_once']:,} counted every layer once" in text
 
 
+def test_output_that_cannot_be_written_is_one_line(tmp_path):
+    line = f"{sys.executable} -m co3d_bench list models > /dev/full"
+    done = subprocess.run(["bash", "-c", line], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (4, "co3d-bench: the output: No space left on device\n")
+
+
+def test_closed_streams_are_not_given_to_files(tmp_path):
+    line = f"{sys.executable} -m co3d_bench list models >&- 2>&- <&-"
+    assert subprocess.run(["bash", "-c", line], cwd=tmp_path, check=False).returncode == 0
+
+
 def test_help_is_quick(call):
     def seconds():
         start = time.perf_counter()

@@ -1,6 +1,7 @@
 """Whole runs with real processes: nothing measured is lost, whatever falls over."""
 
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -199,6 +200,14 @@ def test_two_runs_into_one_store_at_once(tmp_path):
     assert len({r.run_id for r in records}) == 2
     one, other = (r.counters for r in records if r.case.model == "tiny-clip")
     assert one == other  # fresh processes, the same figures to the byte
+
+
+def test_a_store_removed_during_a_run_is_written_again(tmp_path):
+    parent = start(tmp_path / "store", ["exits", "raises", "tiny-clip"], 5)
+    wait_for(lambda: written(tmp_path / "store") == 1)
+    shutil.rmtree(tmp_path / "store")
+    parent.communicate(timeout=60)
+    assert [r.case.model for r in read_records(tmp_path / "store")] == ["exits", "raises", "tiny-clip"]
 
 
 def test_a_full_disk_while_running_is_one_message(tmp_path, monkeypatch):

@@ -86,3 +86,21 @@ def test_the_newest_run_is_the_marked_one_even_without_a_record(tmp_path):
     store.mark_run(tmp_path, "c")
     assert store.newest_run(tmp_path) == "c"
     assert sorted(path.name for path in tmp_path.iterdir()) == ["newest-run", "records.jsonl"]
+
+
+def test_a_damaged_mark_is_as_good_as_none(tmp_path):
+    store.append_record(tmp_path, make_record(run_id="20260101-a"))
+    store.mark_run(tmp_path, "20260101-b")
+    assert store.newest_run(tmp_path) == "20260101-b"
+    (tmp_path / "newest-run").write_bytes(b"\xff\x00")
+    assert store.newest_run(tmp_path) == "20260101-a"
+    (tmp_path / "newest-run").unlink()
+    (tmp_path / "newest-run").mkdir()
+    with pytest.raises(UserError, match="cannot read"):
+        store.newest_run(tmp_path)
+
+
+def test_a_file_that_is_no_store(tmp_path):
+    (tmp_path / "notes.txt").write_text("hello")
+    with pytest.raises(UserError, match=r"notes\.txt: neither a folder of records nor a \.jsonl file"):
+        store.read_records(tmp_path / "notes.txt")
