@@ -24,9 +24,6 @@ none.</li>
 <li>Figures of the paper were taken on its machines with its code; they stand here for orientation, not for \
 comparison to the digit.</li>
 </ul>
-{% if counters %}
-<p>MACs counted by {{ counters|join(", ") }}.</p>
-{% endif %}
 <p class="downloads">
 <button type="button" class="download" data-source="raw-records" data-file="records.jsonl" \
 data-type="application/x-ndjson">Raw records (JSON lines)</button>
@@ -41,11 +38,9 @@ def render(page: Page) -> Markup | None:
     if not page.records:
         return None
     lines = "".join(json.dumps(record.model_dump(mode="json"), ensure_ascii=False) + "\n" for record in page.records)
-    counters = dict.fromkeys(record.counters.counter for record in page.records if record.counters)
     return fragment(
         _TEMPLATE,
         columns=[column for column in page.table.columns if not column.name.startswith("paper_")],
-        counters=list(counters),
         raw_records=json_text(lines),
         raw_table=json_text(csv(page.table)),
     )

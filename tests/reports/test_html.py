@@ -59,7 +59,7 @@ def test_all_data_in_the_page_is_json(page):
 
 def test_the_sections_stand_in_order_and_are_linked(page):
     titles = re.findall(r"<h2 id=\"(\w+)-title\">", page)
-    assert titles == ["table", "pareto", "latency", "problems", "environment", "method"]
+    assert titles == ["table", "pareto", "latency", "problems", "counting", "environment", "method"]
     assert re.findall(r'<a href="#(\w+)">', page) == titles
 
 
