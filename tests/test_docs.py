@@ -1,0 +1,64 @@
+"""The documents say what is there: commands, files, networks, and the code of the README runs."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+import torch
+
+from co3d_bench.bench import cli
+from co3d_bench.models.zoo import find_model
+
+ROOT = Path(__file__).parents[1]
+DOCUMENTS = sorted(
+    path
+    for path in ROOT.rglob("*.md")
+    if not {".venv", "results", "build", ".pytest_cache"} & set(path.relative_to(ROOT).parts)
+)
+
+
+def text_of(name):
+    return (ROOT / name).read_text(encoding="utf-8")
+
+
+def test_every_room_has_a_readme():
+    for room in ("bench", "bench/backends", "bench/metrics", "devices", "models", "models/zoo", "models/continual"):
+        assert (ROOT / room / "README.md").is_file()
+    for room in ("reports", "reports/sections", "tests", "tests/speed"):
+        assert (ROOT / room / "README.md").is_file()
+
+
+def test_the_readme_knows_every_verb_and_no_other():
+    assert set(re.findall(r"`co3d-bench ([a-z]+)", text_of("README.md"))) == set(cli.VERBS)
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: str(path.relative_to(ROOT)))
+def test_links_and_named_files_exist(document):
+    text = document.read_text(encoding="utf-8")
+    for target in re.findall(r"\]\(([^)#\s]+)\)", text):
+        if not target.startswith("http"):
+            assert (document.parent / target).exists(), target
+    for target in re.findall(r"`((?:bench|devices|models|reports|tests)/[\w./]+)`", text):
+        assert (ROOT / target).exists(), target
+
+
+def test_networks_named_in_the_documents_are_found():
+    for document in DOCUMENTS:
+        for name in re.findall(r"\b(?:co)?x3d-(?:xs|s|m|l)(?:-\d+)?\b", document.read_text(encoding="utf-8")):
+            if name.startswith("co") == (name.count("-") == 2):
+                assert find_model(name).name == name
+
+
+def test_the_python_of_the_readme_runs():
+    (code,) = re.findall(r"```python\n(.*?)```", text_of("README.md"), flags=re.DOTALL)
+    names: dict = {}
+    torch.manual_seed(0)
+    exec(code, names)  # noqa: S102
+    assert names["scores"].shape == (1, 400)
+
+
+def test_no_document_holds_a_place_for_a_figure_that_was_never_filled():
+    for document in DOCUMENTS:
+        assert not re.search(r"\b(?:SPEED|CLIP)_(?:XS|S|M|L)\b|\bTODO\b|\bTBD\b", document.read_text(encoding="utf-8"))
