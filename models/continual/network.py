@@ -86,7 +86,10 @@ class FrameNetwork(nn.Module):
         return self.blocks.initial_state(frame.contiguous(memory_format=torch.channels_last), fill)
 
     def step(self, frame: Tensor, state: State) -> tuple[Tensor, State]:
-        """One frame (B, C, H, W) in, scores (B, classes) and the next state out. Pure: `state` is not changed."""
+        """One frame (B, C, H, W) in, scores (B, classes) and the next state out.
+
+        Pure: `state` is not changed. The next state may hold `frame` itself, so give each frame its own memory.
+        """
         check_shape(frame, "frame", ("B", self.input_shape[0], "H", "W"))
         y, after = self.blocks(frame.contiguous(memory_format=torch.channels_last), state)
         return y.flatten(1), after

@@ -12,7 +12,7 @@ def initialise(net: nn.Module) -> None:
 
     Convolutions keep the variance of their input, and batch norm shifts by a little, as in a trained network.
     torch's own default does neither: through the 55 blocks of an X3D-L, or while a frame network's state is still
-    empty, its signal fades into denormal numbers, on which a CPU is up to forty times slower.
+    empty, its signal fades into denormal numbers, on which a CPU is many times slower.
     """
     for module in net.modules():
         if isinstance(module, nn.Conv3d):
