@@ -110,6 +110,7 @@ def sample(
     latencies: list[float] = []
     switches: list[int] = []
     steal: list[float] = []
+    waited: list[float] = []
     own_cpu_s = 0.0
     with _no_garbage_collection():
         begin = clock()
@@ -126,11 +127,12 @@ def sample(
             latencies.append(end - start)
             switches.append(after.involuntary_switches - before.involuntary_switches)
             steal.append(after.steal_s - before.steal_s)
+            waited.append(max(0.0, after.waited_s - before.waited_s))
             before = after
             on_sample(done)
         own_cpu_s += cpu_clock() - cpu_mark
         wall_s = clock() - begin
-    samples = Samples(latency_s=latencies, involuntary_switches=switches, steal_s=steal)
+    samples = Samples(latency_s=latencies, involuntary_switches=switches, steal_s=steal, waited_s=waited)
     return Sampling(samples, wall_s, own_cpu_s)
 
 

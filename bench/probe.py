@@ -17,19 +17,31 @@ class Disturbance:
 
     involuntary_switches: int = 0  # times a thread of this process was taken off its core although it had work
     steal_s: float = 0.0  # time the hypervisor gave this machine's CPUs to others, over all CPUs
+    waited_s: float = 0.0  # time threads of this process could have run and waited for a core, summed
 
 
 class KernelProbe:
-    """Reads the counters of this process and this machine; one reading costs tens of microseconds."""
+    """Reads the counters of this process and this machine; one reading costs tens of microseconds.
 
-    def __init__(self, stat: Path = Path("/proc/stat")) -> None:
+    Make it after the warm-up: it watches the threads that are there then.
+    """
+
+    def __init__(self, stat: Path = Path("/proc/stat"), tasks: Path = Path("/proc/self/task")) -> None:
         self._stat = os.open(stat, os.O_RDONLY | os.O_CLOEXEC) if stat.exists() else None
+        self._threads = [os.open(file, os.O_RDONLY | os.O_CLOEXEC) for file in tasks.glob("*/schedstat")]
 
     def __call__(self) -> Disturbance:
         switches = resource.getrusage(resource.RUSAGE_SELF).ru_nivcsw
-        if self._stat is None:
-            return Disturbance(switches)
-        return Disturbance(switches, steal_seconds(os.pread(self._stat, 256, 0)))
+        steal_s = 0.0 if self._stat is None else steal_seconds(os.pread(self._stat, 256, 0))
+        return Disturbance(switches, steal_s, sum(_waited_s(fd) for fd in self._threads))
+
+
+def _waited_s(schedstat: int) -> float:
+    """The second of the three numbers, in nanoseconds; a thread that has ended waits no more."""
+    try:
+        return int(os.pread(schedstat, 128, 0).split()[1]) / 1e9
+    except (ProcessLookupError, IndexError):
+        return 0.0
 
 
 def steal_seconds(stat: bytes) -> float:

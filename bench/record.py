@@ -88,6 +88,9 @@ class Samples(Frozen):
     latency_s: list[float]
     involuntary_switches: list[int] = Field(default_factory=list)
     steal_s: list[float] = Field(default_factory=list)
+    waited_s: list[float] = Field(
+        default_factory=list, description="time threads that could have run waited for a core, summed over threads"
+    )
 
     def __len__(self) -> int:
         return len(self.latency_s)

@@ -25,6 +25,9 @@ MAX_SKEW = 0.05
 USUAL_SWITCHES_FACTOR = 2
 USUAL_SWITCHES_EXTRA = 3
 MAX_STEAL_SHARE = 0.05
+# Of the sample's time. Where other work takes a core all along, switches are as rare as usual, but one thread waits
+# for its core while the others wait for that thread.
+MAX_WAITED_SHARE = 0.2
 
 
 def median(values: Sequence[float]) -> float:
@@ -70,15 +73,16 @@ def percentile(values: Sequence[float], percent: int) -> float | None:
 
 
 def disturbed(samples: Samples) -> list[bool]:
-    """Which samples were interrupted: far more involuntary context switches than is usual in the series, or more
-    than a twentieth of the time stolen by the hypervisor."""
+    """Which samples were interrupted: far more involuntary context switches than is usual in the series, more than
+    a twentieth of the time stolen by the hypervisor, or a fifth of it spent waiting for a core."""
     nothing = [0] * len(samples)
     switches = samples.involuntary_switches or nothing
     steal = samples.steal_s or nothing
+    waited = samples.waited_s or nothing
     limit = USUAL_SWITCHES_FACTOR * median(switches) + USUAL_SWITCHES_EXTRA if switches else 0
     return [
-        count > limit or stolen > MAX_STEAL_SHARE * latency
-        for count, stolen, latency in zip(switches, steal, samples.latency_s, strict=True)
+        count > limit or stolen > MAX_STEAL_SHARE * latency or wait > MAX_WAITED_SHARE * latency
+        for count, stolen, wait, latency in zip(switches, steal, waited, samples.latency_s, strict=True)
     ]
 
 

@@ -22,3 +22,11 @@ def test_peak_rss(tmp_path):
     status.write_text("VmPeak:\t 9 kB\nVmHWM:\t  2048 kB\n")
     assert peak_rss_bytes(status) == 2 << 20
     assert peak_rss_bytes(tmp_path / "none") is None
+
+
+def test_waiting_is_summed_over_threads(tmp_path):
+    for number, text in enumerate(("100 2000000000 5", "7 500000000 1", "")):
+        (tmp_path / str(number)).mkdir()
+        (tmp_path / str(number) / "schedstat").write_text(text)
+    assert KernelProbe(tasks=tmp_path)().waited_s == 2.5
+    assert KernelProbe(tasks=tmp_path / "none")().waited_s == 0.0

@@ -44,3 +44,8 @@ def test_a_usual_number_of_switches_is_no_disturbance():
 def test_stolen_time_beyond_a_twentieth_is_a_disturbance():
     samples = Samples(latency_s=[0.1, 0.1, 1.0], involuntary_switches=[0, 0, 0], steal_s=[0.0, 0.01, 0.01])
     assert stats.disturbed(samples) == [False, True, False]
+
+
+def test_work_that_takes_a_core_all_along_is_a_disturbance():
+    samples = Samples(latency_s=[1.0, 1.0], involuntary_switches=[4, 4], waited_s=[0.1, 0.9])
+    assert stats.disturbed(samples) == [False, True]
