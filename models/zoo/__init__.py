@@ -49,7 +49,8 @@ def find_model(name: str) -> ModelSpec:
         if (spec := family.find(name)) is not None:
             return spec
     names = [spec.name for spec in list_models()]
-    near = difflib.get_close_matches(name.lower(), names, n=1, cutoff=0.6)
+    longer = [known for known in names if known.startswith(f"{name.lower()}-")]  # cox3d-m wants its pool length
+    near = longer or difflib.get_close_matches(name.lower(), names, n=1, cutoff=0.6)
     patterns = "; ".join(family.pattern for family in families() if family.pattern)
     hint = f"did you mean {near[0]}?" if near else f"there are {', '.join(names)}"
     raise UnknownModelError(f"{name}: {hint}" + (f" (any pool length: {patterns})" if patterns and not near else ""))
