@@ -48,6 +48,8 @@ def video_inputs(spec: ModelSpec, batch: int, file: Path) -> Inputs:
 
     Raises UserError for a file that is no video.
     """
+    import torch
+
     from .video import read_frames
 
     count = ring_length(spec, batch)
@@ -56,11 +58,9 @@ def video_inputs(spec: ModelSpec, batch: int, file: Path) -> Inputs:
     video = read_frames(file, count * batch * clip_frames, spec.preprocessing, (height, width))
     # (batch * count * clip frames, C, H, W) -> one stream a row
     streams = video.frames.unflatten(0, (batch, count, clip_frames))
-    if spec.form == "clip":
-        ring = [streams[:, i].transpose(1, 2).contiguous() for i in range(count)]
-    else:
-        ring = [streams[:, i, 0].contiguous() for i in range(count)]
-    return Inputs(ring, video.notes)
+    inputs = [streams[:, i].transpose(1, 2) if spec.form == "clip" else streams[:, i, 0] for i in range(count)]
+    # Copies: a view would hold, and be counted with, the memory of all the others.
+    return Inputs([x.clone(memory_format=torch.contiguous_format) for x in inputs], video.notes)
 
 
 def make_inputs(spec: ModelSpec, batch: int, input_id: str, video: Path | None) -> Inputs:

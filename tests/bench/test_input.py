@@ -53,6 +53,14 @@ def test_rows_of_a_batch_follow_each_other_and_frames_are_in_order(bunny):
     assert torch.equal(ring[3][1], frames[16 + 3])
 
 
+@pytest.mark.parametrize("spec", [FRAME, CLIP])
+def test_every_input_of_a_video_owns_its_memory(bunny, spec):
+    # What an input holds is counted with the peak: a view of all frames would count them all.
+    for x in video_inputs(spec, 1, bunny).ring:
+        assert x.is_contiguous()
+        assert x.untyped_storage().nbytes() == x.numel() * x.element_size()
+
+
 def test_clips_of_a_short_video_loop_and_say_so(bunny):
     inputs = video_inputs(CLIP, 8, bunny)
     assert [tuple(x.shape) for x in inputs.ring] == [(8, 3, 4, 8, 8)] * 4
