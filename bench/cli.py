@@ -10,10 +10,11 @@ import warnings
 from typing import Annotated, Any
 
 import typer
+from typer.exceptions import TyperException
 
 from .. import __version__
 from .commands import listing, planning, reporting, running, showing
-from .errors import ENVIRONMENT, EXIT_CODES, UserError
+from .errors import ENVIRONMENT, EXIT_CODES, USAGE, UserError
 from .streams import discard_output, open_missing
 
 # The mark in front keeps the help from refilling the lines.
@@ -31,7 +32,6 @@ VERBS = {
 app = typer.Typer(
     help="Which video network to deploy on a small machine, in numbers one can trust.",
     epilog=EPILOG,
-    no_args_is_help=True,
     rich_markup_mode=None,  # plain help: it starts in half the time
     pretty_exceptions_enable=False,
     add_completion=False,
@@ -60,7 +60,10 @@ def main() -> None:
     warnings.formatwarning = _one_line
     open_missing()
     try:
-        app(prog_name="co3d-bench")
+        sys.exit(app(sys.argv[1:] or ["--help"], prog_name="co3d-bench", standalone_mode=False))
+    except TyperException as error:  # an option or argument that typer itself refuses
+        typer.echo(f"co3d-bench: {_words(error)}", err=True)
+        sys.exit(USAGE)
     except UserError as error:
         typer.echo(f"co3d-bench: {error.message}", err=True)
         sys.exit(error.exit_code)
@@ -68,6 +71,13 @@ def main() -> None:
         discard_output()
         typer.echo(f"co3d-bench: {error.filename or 'the output'}: {error.strerror or error}", err=True)
         sys.exit(ENVIRONMENT)
+
+
+def _words(error: TyperException) -> str:
+    """What typer has to say, in one line and without the name of a library's exception."""
+    told = getattr(error, "format_message", None)  # names the option; not every such exception has it
+    text = str(told() if told else error)
+    return " ".join(text.split()).replace("Value error, ", "")
 
 
 def _one_line(message: Warning | str, *_: Any, **__: Any) -> str:
