@@ -9,8 +9,6 @@ from pydantic import Field
 from .case import Case, Frozen
 from .record import Failure, Record, Settings
 
-PHASES = ("loading", "first prediction", "warming", "sampling", "verifying", "counting")
-
 
 class Job(Frozen):
     """One case to be measured, as the parent hands it to a fresh process on its standard input."""

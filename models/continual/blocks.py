@@ -53,7 +53,7 @@ class BatchNorm3d(nn.BatchNorm3d):
 
 
 class Swish(nn.Module):
-    """x * sigmoid(x)."""
+    """x * sigmoid(x); overwrites x where no gradient is asked for, so it stands behind a layer that made x."""
 
     def forward(self, x: Tensor) -> Tensor:
         return F.silu(x, inplace=may_overwrite())
@@ -62,7 +62,8 @@ class Swish(nn.Module):
 class SqueezeExcitation(nn.Module):
     """Channel-wise attention from an average over each frame, or over the whole clip.
 
-    Regular networks average over the clip; the paper's frame networks over the frame (section 3.4).
+    Regular networks average over the clip; the paper's frame networks over the frame (section 3.4). Overwrites its
+    input where no gradient is asked for, so it stands behind a layer that made it: here batch norm.
     """
 
     def __init__(self, channels: int, reduced: int, scope: Literal["frame", "clip"]) -> None:

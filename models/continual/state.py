@@ -6,7 +6,8 @@ A layer of this room is one `nn.Module` with one set of weights and up to three 
     y, state = layer(frame, state)     # (B, C, H, W): one frame, one output (a step)
     y, state = layer(clip, state)      # (B, C, T, H, W): as many steps at once; T outputs, the same state
 
-State is a flat tuple of tensors, handed in and handed back; a layer never changes a tensor it was given.
+State is a flat tuple of tensors, handed in and handed back; a step changes neither its state nor its frame. Some
+layers overwrite what the layer before them has just made, and say so.
 A module without `state_count` is stateless: it is applied to frames and clips alike.
 """
 
