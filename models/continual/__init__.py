@@ -11,10 +11,14 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from torch.nn import Dropout, ReLU
 
-    from .blocks import BatchNorm3d, Projection, Residual, SqueezeExcitation, Swish
+    from .attention import SqueezeExcitation, sliding_mean
+    from .blocks import BatchNorm3d, Projection, Residual, Swish
     from .conv import Conv3d
+    from .conversion import ConversionError, convert
+    from .delay import Delay, Subsample
+    from .graph import Graph
     from .network import ClipNetwork, FrameNetwork
-    from .pool import ClipMean, Pool3d, SpatialMean
+    from .pool import ClipMean, ClipPool, Pool3d, SpatialMean
     from .state import Sequential, State, Temporal, as_continual, temporal_of
     from .weights import initialise
 
@@ -23,21 +27,28 @@ _HOME = {
     "BatchNorm3d": ".blocks",
     "ClipMean": ".pool",
     "ClipNetwork": ".network",
+    "ClipPool": ".pool",
     "Conv3d": ".conv",
+    "ConversionError": ".conversion",
+    "Delay": ".delay",
     "Dropout": "torch.nn",
     "FrameNetwork": ".network",
+    "Graph": ".graph",
     "Pool3d": ".pool",
     "Projection": ".blocks",
     "ReLU": "torch.nn",
     "Residual": ".blocks",
     "Sequential": ".state",
     "SpatialMean": ".pool",
-    "SqueezeExcitation": ".blocks",
+    "SqueezeExcitation": ".attention",
     "State": ".state",
+    "Subsample": ".delay",
     "Swish": ".blocks",
     "Temporal": ".state",
     "as_continual": ".state",
+    "convert": ".conversion",
     "initialise": ".weights",
+    "sliding_mean": ".attention",
     "temporal_of": ".state",
 }
 
@@ -45,9 +56,13 @@ __all__ = [
     "BatchNorm3d",
     "ClipMean",
     "ClipNetwork",
+    "ClipPool",
     "Conv3d",
+    "ConversionError",
+    "Delay",
     "Dropout",
     "FrameNetwork",
+    "Graph",
     "Pool3d",
     "Projection",
     "ReLU",
@@ -56,10 +71,13 @@ __all__ = [
     "SpatialMean",
     "SqueezeExcitation",
     "State",
+    "Subsample",
     "Swish",
     "Temporal",
     "as_continual",
+    "convert",
     "initialise",
+    "sliding_mean",
     "temporal_of",
 ]
 

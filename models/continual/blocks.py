@@ -1,16 +1,12 @@
-"""Residuals, squeeze-and-excitation and the layers that only had to learn that a frame has no time axis."""
+"""Residuals, and the layers that only had to learn that a frame has no time axis."""
 
 from __future__ import annotations
-
-from typing import Literal
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from .conv import Conv3d
-from .frames import is_rows, last_frames, row_factors, rows
-from .pool import ClipMean, SpatialMean
+from .frames import last_frames
 from .state import Fill, Sequential, State, Temporal
 
 
@@ -57,28 +53,6 @@ class Swish(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         return F.silu(x, inplace=may_overwrite())
-
-
-class SqueezeExcitation(nn.Module):
-    """Channel-wise attention from an average over each frame, or over the whole clip.
-
-    Regular networks average over the clip; the paper's frame networks over the frame (section 3.4). Overwrites its
-    input where no gradient is asked for, so it stands behind a layer that made it: here batch norm.
-    """
-
-    def __init__(self, channels: int, reduced: int, scope: Literal["frame", "clip"]) -> None:
-        super().__init__()
-        self.pool = SpatialMean() if scope == "frame" else ClipMean()
-        self.block = nn.Sequential(Conv3d(channels, reduced, 1), nn.ReLU(), Conv3d(reduced, channels, 1), nn.Sigmoid())
-
-    def forward(self, x: Tensor) -> Tensor:
-        scale = self.block(self.pool(x))
-        if not may_overwrite():
-            return x * scale
-        if is_rows(x):
-            rows(x).mul_(row_factors(scale.flatten(1), x.shape[3]))
-            return x
-        return x.mul_(scale)
 
 
 class Residual(nn.Module):

@@ -52,9 +52,10 @@ class Conv3d(nn.Conv3d):
 
     `pad_time` says what the clip form does in time: pad with zeros as a regular network is trained (True), or not
     pad, which is what the frame form equals (False; section 3.5). `padding[0]` counts towards the delay in both
-    cases. Temporal stride must be 1, and padding must be zeros.
+    cases. A temporal stride belongs to the regular form only: a frame network skips no frame, and `convert` spreads
+    the kernels behind the stride instead.
 
-    Raises ValueError for a temporal stride, a padding mode or a padding that has no frame form.
+    Raises ValueError for a padding mode or a padding that has no frame form, and for a step at a temporal stride.
     """
 
     def __init__(self, *args, pad_time: bool = True, **kwargs) -> None:
@@ -64,8 +65,6 @@ class Conv3d(nn.Conv3d):
             raise ValueError(f"padding={self.padding!r}: give the padding as numbers")
         if self.padding_mode != "zeros":
             raise ValueError(f"padding_mode={self.padding_mode!r} has no frame form; only zeros has")
-        if self.stride[0] != 1:
-            raise ValueError(f"temporal stride {self.stride[0]} skips frames; a continual convolution needs 1")
         self.pad_time = pad_time
         self.time_padding = int(self.padding[0])
         self.in_space = InSpace(_pair(self.stride), _pair(self.padding), _pair(self.dilation))
@@ -83,7 +82,7 @@ class Conv3d(nn.Conv3d):
 
     @property
     def temporal(self) -> Temporal:
-        return Temporal(self.span + 1, self.time_padding)
+        return Temporal(self.span + 1, self.time_padding, self.stride[0])
 
     def _tap(self, x: Tensor, index: int, bias: Tensor | None = None) -> Tensor:
         """Frames or clips convolved in space with the kernel's slice at time `index`, by the quickest equal way."""
@@ -128,6 +127,11 @@ class Conv3d(nn.Conv3d):
         )
 
     def forward(self, x: Tensor, state: State | None = None):  # type: ignore[override]
+        if self.stride[0] != 1:
+            if x.dim() == 4 or state is not None:
+                raise ValueError(f"temporal stride {self.stride[0]} skips frames; `convert` makes the frame form")
+            if self.span == 0:
+                x = x[:, :, :: self.stride[0]]
         if self.span == 0:
             if self.is_matrix:
                 return pointwise(x, self.weight.flatten(1), self.bias, self.in_space.stride)
@@ -159,13 +163,13 @@ class Conv3d(nn.Conv3d):
         return self._add_bias(due[0]), tuple(due[1:])
 
     def _clip(self, x: Tensor, padding: int) -> Tensor:
-        frames = x.shape[2]
-        out_frames = frames + 2 * padding - self.span
+        frames, stride = x.shape[2], self.stride[0]
+        out_frames = (frames + 2 * padding - self.span - 1) // stride + 1
         if out_frames < 1:
             raise ValueError(f"a clip of {frames} frames is too short for a kernel that reaches {self.span + 1}")
-        # Tap j of output t reads frame t + shift; outside the clip there is nothing to add.
+        # Tap j of output t reads frame t x stride + shift; outside the clip there is nothing to add.
         shifts = [index * self.dilation[0] - padding for index in range(self.kernel_size[0])]
-        ranges = [(max(0, -shift), min(out_frames, frames - shift)) for shift in shifts]
+        ranges = [(max(0, -(shift // stride)), min(out_frames, -((shift - frames) // stride))) for shift in shifts]
         # The tap that covers most outputs first: mostly it covers all, and the sum can start from it.
         order = sorted(range(len(shifts)), key=lambda index: ranges[index][0] - ranges[index][1])
         y: Tensor | None = None
@@ -173,7 +177,8 @@ class Conv3d(nn.Conv3d):
             start, stop = ranges[index]
             if start >= stop:
                 continue
-            seen = x[:, :, start + shifts[index] : stop + shifts[index]]
+            first = start * stride + shifts[index]
+            seen = x[:, :, first : first + (stop - start - 1) * stride + 1 : stride]
             if y is not None:
                 self._add_tap(y[:, :, start:stop], seen, index)
                 continue

@@ -28,6 +28,8 @@ class Temporal:
 
     receptive_field: int = 1
     padding: int = 0
+    stride: int = 1  # regular form only: a frame network answers at every frame
+    unbounded: bool = False  # a recurrent layer besides remembers, ever less, all that came before
 
     @property
     def delay(self) -> int:
@@ -35,8 +37,13 @@ class Temporal:
         return self.receptive_field - self.padding - 1
 
     def then(self, after: Temporal) -> Temporal:
-        """This layer followed by another one, at temporal stride 1."""
-        return Temporal(self.receptive_field + after.receptive_field - 1, self.padding + after.padding)
+        """This layer followed by another one, which sees every `stride`-th frame."""
+        return Temporal(
+            self.receptive_field + (after.receptive_field - 1) * self.stride,
+            self.padding + after.padding * self.stride,
+            self.stride * after.stride,
+            self.unbounded or after.unbounded,
+        )
 
 
 @runtime_checkable

@@ -1,8 +1,8 @@
 """X3D (Feichtenhofer, CVPR 2020, arxiv.org/abs/2004.04730) and CoX3D (the paper, section 4).
 
-One definition: a CoX3D is the X3D whose layers do not pad in time, whose squeeze-and-excitation looks at one frame
-(section 3.4) and whose last average covers a chosen number of frames (section 4.2). Parameters carry
-PyTorchVideo's names, so its checkpoints load as they are.
+One definition, of the X3D; a CoX3D is what `convert` makes of it: no padding in time, attention that looks at one
+frame (section 3.4), a last average over a chosen number of frames (section 4.2). Parameters carry PyTorchVideo's
+names, so its checkpoints load as they are.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import re
 from collections import OrderedDict
 from dataclasses import dataclass
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from .. import continual as co
 from ..published import table1
@@ -69,28 +69,19 @@ def round_to_eight(channels: float) -> int:
     return rounded + 8 if rounded < 0.9 * channels else rounded
 
 
-def bottleneck(channels_in: int, channels: int, stride: int, squeeze: bool, by_frame: bool) -> co.Sequential:
+def bottleneck(channels_in: int, channels: int, stride: int, squeeze: bool) -> co.Sequential:
     """1x1x1 up, 3x3x3 depthwise, attention in every second block, 1x1x1 down."""
     inner = int(BOTTLENECK * channels)
     norm_b: list[nn.Module] = [norm(inner)]
     if squeeze:
         reduced = round_to_eight(inner * SE_RATIO)
-        norm_b.append(co.SqueezeExcitation(inner, reduced, scope="frame" if by_frame else "clip"))
+        norm_b.append(co.SqueezeExcitation(inner, reduced))
     return co.Sequential(
         OrderedDict(
             conv_a=co.Conv3d(channels_in, inner, 1, bias=False),
             norm_a=norm(inner),
             act_a=co.ReLU(inplace=True),
-            conv_b=co.Conv3d(
-                inner,
-                inner,
-                3,
-                stride=(1, stride, stride),
-                padding=1,
-                groups=inner,
-                bias=False,
-                pad_time=not by_frame,
-            ),
+            conv_b=co.Conv3d(inner, inner, 3, stride=(1, stride, stride), padding=1, groups=inner, bias=False),
             norm_b=co.Sequential(*norm_b),
             act_b=co.Swish(),
             conv_c=co.Conv3d(inner, channels, 1, bias=False),
@@ -99,37 +90,28 @@ def bottleneck(channels_in: int, channels: int, stride: int, squeeze: bool, by_f
     )
 
 
-def residual(channels_in: int, channels: int, index: int, by_frame: bool, norm_first: bool) -> co.Residual:
+def residual(channels_in: int, channels: int, index: int, norm_first: bool) -> co.Residual:
     """Block `index` of a stage; the first one halves the map and so projects its shortcut."""
     first = index == 0
     has_norm = first and (channels_in != channels or norm_first)
     return co.Residual(
-        branch2=bottleneck(channels_in, channels, 2 if first else 1, index % 2 == 0, by_frame),
+        branch2=bottleneck(channels_in, channels, 2 if first else 1, index % 2 == 0),
         activation=co.ReLU(inplace=True),
         branch1_conv=co.Conv3d(channels_in, channels, 1, stride=(1, 2, 2), bias=False) if first else None,
         branch1_norm=norm(channels) if has_norm else None,
     )
 
 
-def x3d_blocks(size: Size, pool_frames: int, by_frame: bool, norm_first: bool, classes: int) -> co.Sequential:
-    """Stem, four stages and head, as PyTorchVideo numbers them."""
-    pad_time = not by_frame
+def build_clip(size: Size, *, norm_first: bool = True, classes: int = CLASSES) -> co.ClipNetwork:
+    """X3D: stem, four stages and head, as PyTorchVideo numbers them.
+
+    `norm_first=False` leaves out the first shortcut's batch norm, as PyTorchVideo's checkpoints do.
+    """
+    conv_t = co.Conv3d(3, STEM_CHANNELS, (1, 3, 3), stride=(1, 2, 2), padding=(0, 1, 1), bias=False)
+    conv_xy = co.Conv3d(STEM_CHANNELS, STEM_CHANNELS, (5, 1, 1), padding=(2, 0, 0), groups=STEM_CHANNELS, bias=False)
     stem = co.Sequential(
         OrderedDict(
-            conv=co.Sequential(
-                OrderedDict(
-                    conv_t=co.Conv3d(3, STEM_CHANNELS, (1, 3, 3), stride=(1, 2, 2), padding=(0, 1, 1), bias=False),
-                    conv_xy=co.Conv3d(
-                        STEM_CHANNELS,
-                        STEM_CHANNELS,
-                        (5, 1, 1),
-                        padding=(2, 0, 0),
-                        groups=STEM_CHANNELS,
-                        bias=False,
-                        pad_time=pad_time,
-                    ),
-                )
-            ),
+            conv=co.Sequential(OrderedDict(conv_t=conv_t, conv_xy=conv_xy)),
             norm=norm(STEM_CHANNELS),
             activation=co.ReLU(inplace=True),
         )
@@ -139,7 +121,7 @@ def x3d_blocks(size: Size, pool_frames: int, by_frame: bool, norm_first: bool, c
     for channels, blocks in STAGES:
         chain = []
         for index in range(math.ceil(blocks * size.depth_factor)):
-            chain.append(residual(channels_in, channels, index, by_frame, norm_first))
+            chain.append(residual(channels_in, channels, index, norm_first))
             channels_in = channels
         stages.append(co.Sequential(OrderedDict(res_blocks=co.Sequential(*chain))))
     inner = int(BOTTLENECK * channels_in)
@@ -151,7 +133,7 @@ def x3d_blocks(size: Size, pool_frames: int, by_frame: bool, norm_first: bool, c
                     pre_norm=norm(inner),
                     pre_act=co.ReLU(inplace=True),
                     space=co.SpatialMean(),
-                    time=co.Pool3d("avg", (pool_frames, 1, 1)),
+                    time=co.ClipPool(size.frames),
                     post_conv=co.Conv3d(inner, HEAD_CHANNELS, 1, bias=False),
                     post_act=co.ReLU(inplace=True),
                 )
@@ -162,19 +144,12 @@ def x3d_blocks(size: Size, pool_frames: int, by_frame: bool, norm_first: bool, c
     )
     blocks = co.Sequential(stem, *stages, head)
     co.initialise(blocks)
-    return blocks
-
-
-def build_clip(size: Size, *, norm_first: bool = True, classes: int = CLASSES) -> co.ClipNetwork:
-    """X3D. `norm_first=False` leaves out the first shortcut's batch norm, as PyTorchVideo's checkpoints do."""
-    blocks = x3d_blocks(size, size.frames, by_frame=False, norm_first=norm_first, classes=classes)
     return co.ClipNetwork(blocks, (3, size.frames, size.pixels, size.pixels))
 
 
-def build_frame(size: Size, pool_frames: int, *, norm_first: bool = True, classes: int = CLASSES) -> co.FrameNetwork:
-    """CoX3D with its last average over `pool_frames` frames; `norm_first` as in `build_clip`."""
-    blocks = x3d_blocks(size, pool_frames, by_frame=True, norm_first=norm_first, classes=classes)
-    return co.FrameNetwork(blocks, (3, size.pixels, size.pixels))
+def build_frame(size: Size, pool_frames: int, **options: Any) -> co.FrameNetwork:
+    """CoX3D with its last average over `pool_frames` frames; options as of `build_clip`."""
+    return co.convert(build_clip(size, **options), pool_frames=pool_frames)
 
 
 def _preprocessing(size: Size) -> Preprocessing:

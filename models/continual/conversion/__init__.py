@@ -1,0 +1,57 @@
+"""A regular 3D CNN into a frame network with the same weights (paper, sections 3.2 to 3.6). See README.md."""
+
+from __future__ import annotations
+
+import copy
+
+from torch import nn
+
+from ..network import ClipNetwork, FrameNetwork
+from ..pool import ClipPool
+from ..state import Sequential
+from .flow import Choice, ConversionError, Flow, Squeeze
+from .rules import converted
+
+__all__ = ["Choice", "ConversionError", "Flow", "convert"]
+
+
+def convert(
+    module: nn.Module,
+    *,
+    input_shape: tuple[int, ...] | None = None,
+    pool_frames: int | None = None,
+    squeeze: Squeeze = "frame",
+) -> FrameNetwork:
+    """The frame network of `module`, a regular 3D CNN that maps clips (B, C, T, H, W) to scores (B, classes).
+
+    Temporal padding is dropped, a temporal stride becomes dilation in all that follows, delays are inserted where
+    branches meet, and what averages over the clip averages over the frames seen last. Weights and their names are
+    kept; `module` itself is not changed.
+
+    input_shape: (C, T, H, W) of the clips the network is meant for; by default its own `input_shape`. Needed where a
+        layer averages over the whole clip, whatever its length.
+    pool_frames: how many frames in a row the last average covers (section 4.2). By default those the regular network
+        averages, at their distance.
+    squeeze: where attention looks: at the current "frame" (section 3.4), or at as many of the last frames as the
+        "clip" has.
+
+    Raises ConversionError, which names the layer and says why, for what has no frame form.
+    """
+    shape = input_shape if input_shape is not None else getattr(module, "input_shape", None)
+    if shape is not None and len(shape) != 4:
+        raise ConversionError("input_shape", f"{tuple(shape)} is not (channels, frames, height, width)")
+    if pool_frames is not None and pool_frames < 1:
+        raise ConversionError("pool_frames", f"{pool_frames} frames cannot be averaged; at least 1 can")
+    if squeeze not in ("frame", "clip"):
+        raise ConversionError("squeeze", f"{squeeze!r}: attention looks at the 'frame' or at the 'clip'")
+    module = copy.deepcopy(module)
+    layers = module.blocks if isinstance(module, ClipNetwork) else module
+    start = Flow(frames=shape[1] if shape else None, channels=shape[0] if shape else None)
+    blocks, _ = converted(layers, start, Choice(pool_frames, squeeze), "")
+    if pool_frames is not None and not any(isinstance(layer, ClipPool) for layer in blocks.modules()):
+        raise ConversionError("pool_frames", "the network has no average over its clip that could be made longer")
+    if not hasattr(blocks, "state_count"):
+        blocks = Sequential(blocks)
+    net = FrameNetwork(blocks, (shape[0], *shape[2:]) if shape else None)  # type: ignore[arg-type]
+    net.training = module.training  # its layers have theirs
+    return net

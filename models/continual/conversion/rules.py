@@ -1,0 +1,357 @@
+"""How each kind of layer becomes its frame form: a table from type to rule.
+
+A rule takes a layer, what flows in, the user's choice and the layer's name, and returns the layer's frame form and what
+flows out. To teach `convert` a layer of your own, add its type to `RULES`.
+"""
+
+from __future__ import annotations
+
+import copy
+from collections import OrderedDict
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any, cast
+
+import torch
+from torch import nn
+
+from ..attention import SqueezeExcitation, sliding_mean
+from ..blocks import BatchNorm3d, Projection, Residual, Swish
+from ..conv import Conv3d
+from ..delay import Subsample
+from ..frames import tap_major
+from ..pool import ClipMean, ClipPool, Pool3d, SpatialMean
+from ..state import Sequential
+from .flow import Choice, ConversionError, Flow
+
+Rule = Callable[[Any, Flow, Choice, str], tuple[nn.Module, Flow]]
+
+ELEMENTWISE = (
+    nn.ReLU,
+    nn.ReLU6,
+    nn.LeakyReLU,
+    nn.PReLU,
+    nn.ELU,
+    nn.GELU,
+    nn.SiLU,
+    nn.Mish,
+    nn.Softplus,
+    nn.Tanh,
+    nn.Sigmoid,
+    nn.Hardswish,
+    nn.Hardsigmoid,
+    nn.Hardtanh,
+)
+
+
+def converted(layer: nn.Module, flow: Flow, choice: Choice, where: str) -> tuple[nn.Module, Flow]:
+    """The layer's frame form and what flows out of it. Raises ConversionError."""
+    rule = rule_of(layer)
+    if rule is None:
+        if type(layer).__module__.startswith("torch.nn"):
+            raise ConversionError(label(layer, where), _why_not(layer))
+        from .tracing import trace as rule
+    made, after = rule(layer, flow, choice, where)
+    made.training = layer.training
+    return made, after
+
+
+def rule_of(layer: nn.Module) -> Rule | None:
+    """The rule for that layer, also for a subclass that only sets options and keeps `forward`."""
+    for base in type(layer).__mro__:
+        if base in RULES:
+            return RULES[base] if type(layer).forward is base.forward else None
+    return None
+
+
+def label(layer: nn.Module, where: str) -> str:
+    """How messages call a layer: its name in the network and its type."""
+    return f"{where} ({type(layer).__name__})" if where else type(layer).__name__
+
+
+def global_mean(flow: Flow, choice: Choice, where: str, *, squeeze: bool) -> tuple[nn.Module, Flow]:
+    """The mean over a whole clip: at the network's end, or (`squeeze`) what attention looks at."""
+    if squeeze and choice.squeeze == "frame":
+        return SpatialMean(), replace(flow, owned=True, pooled=True)
+    if flow.frames is None:
+        raise ConversionError(where, "averages over the whole clip, whose length is not known: pass input_shape=")
+    if squeeze:
+        return sliding_mean(flow.frames, flow.rate), replace(flow, owned=True, pooled=True)
+    made, after = _clip_pool(flow.frames, flow, choice)
+    return Sequential(SpatialMean(), made), replace(after, pooled=True)
+
+
+def clip_mean(flow: Flow, choice: Choice, where: str) -> tuple[nn.Module, Flow]:
+    """The mean over a clip's frames, the map kept."""
+    if flow.frames is None:
+        raise ConversionError(where, "averages over the whole clip, whose length is not known: pass input_shape=")
+    return _clip_pool(flow.frames, flow, choice)
+
+
+def _clip_pool(frames: int, flow: Flow, choice: Choice) -> tuple[nn.Module, Flow]:
+    after = replace(flow, frames=None if flow.frames is None else 1, owned=True)
+    if frames == 1:  # averaged before
+        return nn.Identity(), after
+    return ClipPool(choice.pool_frames or frames, 1 if choice.pool_frames else flow.rate), after
+
+
+def _conv(layer: nn.Conv3d, flow: Flow, choice: Choice, where: str) -> tuple[nn.Module, Flow]:
+    padding = _numbers(layer, where)
+    stride, dilation = layer.stride, layer.dilation
+    try:
+        with torch.device("meta"):
+            made = Conv3d(
+                layer.in_channels,
+                layer.out_channels,
+                layer.kernel_size,  # type: ignore[arg-type]
+                stride=(1, *stride[1:]),
+                padding=(padding[0] * flow.rate, *padding[1:]),
+                dilation=(dilation[0] * flow.rate, *dilation[1:]),
+                groups=layer.groups,
+                bias=layer.bias is not None,
+                padding_mode=layer.padding_mode,
+                pad_time=False,
+            )
+    except ValueError as error:
+        raise ConversionError(label(layer, where), str(error)) from error
+    made.weight = nn.Parameter(tap_major(layer.weight.detach()), layer.weight.requires_grad)
+    made.bias = layer.bias
+    after = flow.through(kernel=layer.kernel_size[0], stride=stride[0], padding=padding[0], dilation=dilation[0])
+    return made, replace(after, channels=layer.out_channels)
+
+
+def _numbers(layer: nn.Conv3d, where: str) -> tuple[int, ...]:
+    """The padding as numbers, also where it was given as a word."""
+    if not isinstance(layer.padding, str):
+        return tuple(int(length) for length in layer.padding)
+    if layer.padding == "valid":
+        return (0, 0, 0)
+    spans = [step * (length - 1) for step, length in zip(layer.dilation, layer.kernel_size, strict=True)]
+    if any(span % 2 for span in spans):
+        raise ConversionError(label(layer, where), "padding='same' pads this kernel more at one end than at the other")
+    return tuple(span // 2 for span in spans)
+
+
+def _batch_norm(layer: nn.BatchNorm3d, flow: Flow, choice: Choice, where: str) -> tuple[nn.Module, Flow]:
+    if layer.running_mean is None:
+        raise ConversionError(
+            label(layer, where), "normalises by each clip's own statistics (track_running_stats=False)"
+        )
+    with torch.device("meta"):
+        made = BatchNorm3d(
+            layer.num_features, inplace=flow.owned, eps=layer.eps, momentum=layer.momentum, affine=layer.affine
+        )
+    made._parameters.update(layer._parameters)
+    made._buffers.update(layer._buffers)
+    return made, replace(flow, owned=True)
+
+
+def _elementwise(layer: nn.Module, flow: Flow, choice: Choice, where: str) -> tuple[nn.Module, Flow]:
+    made = copy.copy(layer)  # one activation may stand in many places
+    if hasattr(made, "inplace"):
+        made.inplace = flow.owned  # type: ignore[assignment]
+    return made, replace(flow, owned=True)
+
+
+def _overwriting(layer: nn.Module, flow: Flow, choice: Choice, where: str) -> tuple[nn.Module, Flow]:
+    # Swish overwrites without being asked; behind a layer that keeps its output it may not.
+    return (layer if flow.owned else nn.SiLU()), replace(flow, owned=True)
+
+
+def _unchanged(layer: nn.Module, flow: Flow, choice: Choice, where: str) -> tuple[nn.Module, Flow]:
+    return layer, replace(flow, owned=False)
+
+
+def _dropout(layer: Any, flow: Flow, choice: Choice, where: str) -> tuple[nn.Module, Flow]:
+    layer.inplace = False
+    return layer, replace(flow, owned=False)
+
+
+def _max_pool(layer: nn.MaxPool3d, flow: Flow, choice: Choice, where: str) -> tuple[nn.Module, Flow]:
+    if layer.return_indices:
+        raise ConversionError(label(layer, where), "returns indices into the clip, which a frame network does not have")
+    dilation = _triple(layer.dilation)
+    if dilation[1:] != (1, 1):
+        raise ConversionError(label(layer, where), f"dilation {dilation} in space is not supported")
+    return _pool("max", layer, flow, dilation[0], {"ceil_mode": layer.ceil_mode})
+
+
+def _avg_pool(layer: nn.AvgPool3d, flow: Flow, choice: Choice, where: str) -> tuple[nn.Module, Flow]:
+    if layer.divisor_override is not None:
+        raise ConversionError(label(layer, where), "divisor_override is not supported")
+    kernel, padding = _triple(layer.kernel_size), _triple(layer.padding)
+    options = {"ceil_mode": layer.ceil_mode, "count_include_pad": layer.count_include_pad}
+    if kernel[0] > 1 and kernel[0] == flow.frames and not padding[0]:
+        space = nn.AvgPool3d((1, *kernel[1:]), (1, *_triple(layer.stride)[1:]), padding, **options)
+        made, after = _pool("avg", space, flow, 1, options)
+        over_time, after = _clip_pool(kernel[0], after, choice)
+        return Sequential(made, over_time), after
+    return _pool("avg", layer, flow, 1, options)
+
+
+def _pool(kind: Any, layer: Any, flow: Flow, dilation: int, options: dict[str, Any]) -> tuple[nn.Module, Flow]:
+    kernel, stride, padding = _triple(layer.kernel_size), _triple(layer.stride), _triple(layer.padding)
+    made = Pool3d(
+        kind,
+        kernel,
+        (1, *stride[1:]),
+        (padding[0] * flow.rate, *padding[1:]),
+        dilation * flow.rate,
+        **{name: value for name, value in options.items() if name != "count_include_pad" or not value},
+    )
+    return made, flow.through(kernel=kernel[0], stride=stride[0], padding=padding[0], dilation=dilation)
+
+
+def _triple(value: Any) -> tuple[int, int, int]:
+    time, height, width = (value,) * 3 if isinstance(value, int) else value
+    return int(time), int(height), int(width)
+
+
+def _adaptive_mean(layer: nn.AdaptiveAvgPool3d, flow: Flow, choice: Choice, where: str) -> tuple[nn.Module, Flow]:
+    size = layer.output_size
+    time, height, width = (size,) * 3 if not isinstance(size, tuple | list) else size
+    if (height, width) != (1, 1) or time not in (1, None, flow.frames):
+        raise ConversionError(
+            label(layer, where), f"output size {size}: only an average over all of the map has a frame form"
+        )
+    if time is None or (time == flow.frames and time != 1):
+        return SpatialMean(), replace(flow, owned=True, pooled=True)
+    return global_mean(flow, choice, label(layer, where), squeeze=False)
+
+
+def _own_pool(layer: Pool3d, flow: Flow, choice: Choice, where: str) -> tuple[nn.Module, Flow]:
+    made = Pool3d(
+        layer.kind,
+        layer.kernel_size,
+        (1, *layer.stride[1:]),
+        (layer.padding[0] * flow.rate, *layer.padding[1:]),
+        layer.dilation * flow.rate,
+        **layer.options,
+    )
+    return made, flow.through(
+        kernel=layer.kernel_size[0], stride=layer.stride[0], padding=layer.padding[0], dilation=layer.dilation
+    )
+
+
+def _own_clip_pool(layer: ClipPool, flow: Flow, choice: Choice, where: str) -> tuple[nn.Module, Flow]:
+    return _clip_pool(layer.kernel_size[0], flow, choice)
+
+
+def _own_clip_mean(layer: ClipMean, flow: Flow, choice: Choice, where: str) -> tuple[nn.Module, Flow]:
+    return global_mean(flow, choice, label(layer, where), squeeze=False)
+
+
+def _spatial_mean(layer: SpatialMean, flow: Flow, choice: Choice, where: str) -> tuple[nn.Module, Flow]:
+    return layer, replace(flow, owned=True, pooled=True)
+
+
+def _squeeze_excitation(layer: SqueezeExcitation, flow: Flow, choice: Choice, where: str) -> tuple[nn.Module, Flow]:
+    pool, _ = global_mean(flow, choice, label(layer, where), squeeze=True)
+    layer.set_pool(pool)
+    return layer, replace(flow, owned=True)
+
+
+def _subsample(layer: Subsample, flow: Flow, choice: Choice, where: str) -> tuple[nn.Module, Flow]:
+    return nn.Identity(), replace(flow.through(stride=layer.stride), owned=False)
+
+
+def _sequential(layer: nn.Sequential, flow: Flow, choice: Choice, where: str) -> tuple[nn.Module, Flow]:
+    children: OrderedDict[str, nn.Module] = OrderedDict()
+    for name, child in layer.named_children():
+        children[name], flow = converted(child, flow, choice, f"{where}.{name}" if where else name)
+    return Sequential(children), flow
+
+
+def _residual(layer: Residual, flow: Flow, choice: Choice, where: str) -> tuple[nn.Module, Flow]:
+    flow = replace(flow, owned=False)  # both branches read it
+    branch2, after = converted(layer.branch2, flow, choice, f"{where}.branch2")
+    shortcut, beside = layer.branch1_conv, flow
+    norm = layer.branch1_norm
+    if shortcut is not None:
+        shortcut, beside = converted(shortcut, beside, choice, f"{where}.branch1_conv")
+    if norm is not None:
+        norm, beside = converted(norm, beside, choice, f"{where}.branch1_norm")
+    if beside.rate != after.rate:
+        raise ConversionError(
+            label(layer, where), f"its branches thin out the frames by {after.rate} and by {beside.rate}"
+        )
+    activation, after = converted(layer.activation, after, choice, f"{where}.activation")
+    return Residual(cast(Sequential, branch2), activation, shortcut, norm), after
+
+
+def _linear(layer: nn.Linear, flow: Flow, choice: Choice, where: str) -> tuple[nn.Module, Flow]:
+    if flow.channels is not None and layer.in_features != flow.channels:
+        raise ConversionError(
+            label(layer, where),
+            f"takes {layer.in_features} numbers, but each frame has {flow.channels} channels there: "
+            "average over height, width and time before it",
+        )
+    if flow.channels is None and not flow.pooled:
+        raise ConversionError(label(layer, where), "stands before any average over height and width")
+    with torch.device("meta"):
+        made = Projection(layer.in_features, layer.out_features, bias=layer.bias is not None)
+    made._parameters.update(layer._parameters)
+    return made, replace(flow, channels=layer.out_features, owned=True)
+
+
+def _flatten(layer: nn.Flatten, flow: Flow, choice: Choice, where: str) -> tuple[nn.Module, Flow]:
+    if (layer.start_dim, layer.end_dim) != (1, -1):
+        raise ConversionError(label(layer, where), "flattens only some dimensions")
+    return nn.Identity(), replace(flow, owned=False)
+
+
+def _softmax(layer: Any, flow: Flow, choice: Choice, where: str) -> tuple[nn.Module, Flow]:
+    if layer.dim not in (1, -1, None):
+        raise ConversionError(label(layer, where), f"runs over dimension {layer.dim}, which is not the channels")
+    return type(layer)(dim=1), replace(flow, owned=True)
+
+
+RULES: dict[type[nn.Module], Rule] = {
+    nn.Conv3d: _conv,
+    Conv3d: _conv,
+    nn.BatchNorm3d: _batch_norm,
+    BatchNorm3d: _batch_norm,
+    nn.SyncBatchNorm: _batch_norm,
+    nn.MaxPool3d: _max_pool,
+    nn.AvgPool3d: _avg_pool,
+    nn.AdaptiveAvgPool3d: _adaptive_mean,
+    nn.Linear: _linear,
+    Projection: _linear,
+    nn.Flatten: _flatten,
+    nn.Softmax: _softmax,
+    nn.LogSoftmax: _softmax,
+    nn.Identity: _unchanged,
+    nn.Dropout: _dropout,
+    nn.Dropout3d: _dropout,
+    nn.Sequential: _sequential,
+    Sequential: _sequential,
+    Residual: _residual,
+    SqueezeExcitation: _squeeze_excitation,
+    Swish: _overwriting,
+    SpatialMean: _spatial_mean,
+    ClipMean: _own_clip_mean,
+    Pool3d: _own_pool,
+    ClipPool: _own_clip_pool,
+    Subsample: _subsample,
+    **dict.fromkeys(ELEMENTWISE, _elementwise),
+}
+
+_BY_CLIP = "normalises by statistics over the whole clip; only running statistics (BatchNorm3d) work by frames"
+_WHY_NOT: dict[type[nn.Module], str] = {
+    nn.RNNBase: "is recurrent: it carries state already, and has no clip form without it",
+    nn.GroupNorm: _BY_CLIP,
+    nn.InstanceNorm3d: _BY_CLIP,
+    nn.LayerNorm: "normalises over dimensions that a frame does not have",
+    nn.MultiheadAttention: "looks at all frames at once",
+    nn.ConvTranspose3d: "makes several frames of one",
+    nn.Conv2d: "works on pictures; in a 3D CNN use Conv3d with a kernel of (1, k, k)",
+    nn.BatchNorm2d: "works on pictures; in a 3D CNN use BatchNorm3d",
+    nn.AdaptiveMaxPool3d: "takes the maximum of a whole clip; use MaxPool3d with a size, or an average",
+}
+
+
+def _why_not(layer: nn.Module) -> str:
+    for kind, why in _WHY_NOT.items():
+        if isinstance(layer, kind):
+            return why
+    return "there is no rule for this layer; add one to co3d_bench.models.continual.conversion.rules.RULES"
