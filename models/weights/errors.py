@@ -1,0 +1,11 @@
+"""What goes wrong with weights, in one line for people."""
+
+from __future__ import annotations
+
+
+class WeightsError(Exception):
+    """Weights that cannot be found, fetched, read or loaded. The message says what happened, where, and what to do."""
+
+
+class UnknownWeightsError(WeightsError):
+    """Nothing public is known by that name; the message says what is."""

@@ -1,0 +1,203 @@
+"""Read a file of weights into a flat dict of tensors. No code in a file is ever run.
+
+torch's own files (.pyth, .pth, .pt, old and new) are loaded weights-only. Caffe2's (.pkl) are pickles of numpy arrays:
+they are read by an unpickler that knows the few functions arrays are made with, and nothing else.
+"""
+
+from __future__ import annotations
+
+import pickle
+import re
+from collections import OrderedDict
+from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from .errors import WeightsError
+
+
+@dataclass(frozen=True)
+class FileContents:
+    """What a file of weights holds: tensors by the names of the file, and which kind of file it is."""
+
+    format: str
+    tensors: dict[str, Tensor]
+
+
+# Keys under which projects put the weights beside other things: PyTorchVideo and PySlowFast, Caffe2, Lightning, others.
+CONTAINERS = ("model_state", "blobs", "state_dict", "model_state_dict", "model")
+# Put before every name by nn.DataParallel, by wrappers, and by torch.compile.
+PREFIXES = ("module.", "model.", "_orig_mod.")
+
+
+def read_file(path: Path) -> FileContents:
+    """Read weights of any known form.
+
+    Raises WeightsError: not there, no known form, damaged or cut short, code inside, or no tensor inside.
+    """
+    start = _first_bytes(path)
+    form = next((form for form in _FORMS if start.startswith(form.signatures)), None)
+    if form is None:
+        raise WeightsError(f"{path}: no file of weights; torch files (.pth, .pyth, .pt) and Caffe2's .pkl are read")
+    tensors = _tensors(form.read(path), path)
+    return FileContents(form.name, _without_prefix(tensors))
+
+
+def _first_bytes(path: Path) -> bytes:
+    try:
+        with path.open("rb") as file:
+            start = file.read(64)
+    except FileNotFoundError:
+        raise WeightsError(f"{path}: no such file") from None
+    except OSError as error:
+        raise WeightsError(f"{path}: cannot be read: {error.strerror}") from error
+    if not start:
+        raise WeightsError(f"{path}: is empty; fetch it again")
+    return start
+
+
+def _read_torch(path: Path) -> Any:
+    try:
+        with _numpy_scalars():
+            return torch.load(path, map_location="cpu", weights_only=True)
+    except Exception as error:
+        text = str(error)
+        if match := re.search(r"GLOBAL ([\w.]+)", text):
+            raise _refused(path, match[1]) from None
+        raise _damaged(path, error) from error
+
+
+def _read_pickle(path: Path) -> Any:
+    try:
+        with path.open("rb") as file:
+            return _ArrayUnpickler(file, encoding="latin1").load()
+    except _ForbiddenGlobal as error:
+        raise _refused(path, str(error)) from None
+    except Exception as error:
+        raise _damaged(path, error) from error
+
+
+def _read_web_page(path: Path) -> Any:
+    raise WeightsError(f"{path}: a web page, not weights: the address led to a page; fetch the file itself")
+
+
+def _read_pointer(path: Path) -> Any:
+    raise WeightsError(f"{path}: a Git LFS pointer, not the weights; `git lfs pull` brings the file")
+
+
+@dataclass(frozen=True)
+class _Form:
+    """A kind of file, told by its first bytes: names lie."""
+
+    name: str
+    signatures: tuple[bytes, ...]
+    read: Callable[[Path], Any]
+
+
+# In this order: torch's old form is a pickle too, one that starts with a magic number.
+_FORMS = (
+    _Form("torch", (b"PK\x03\x04",), _read_torch),
+    _Form("torch, before 1.6", (b"\x80\x02\x8a\x0al\xfc\x9cF\xf9 j\xa8P\x19.",), _read_torch),
+    _Form("Caffe2 pickle", (b"\x80", b"(d", b"}"), _read_pickle),
+    _Form("web page", (b"<",), _read_web_page),
+    _Form("Git LFS pointer", (b"version https://git-lfs",), _read_pointer),
+)
+
+
+class _ForbiddenGlobal(pickle.UnpicklingError):
+    """The pickle names something that arrays do not need."""
+
+
+def _encode(text: str, encoding: str = "latin1") -> bytes:
+    """Python 3 writes the bytes of an array into old pickle protocols as text."""
+    if encoding not in ("latin1", "latin-1"):
+        raise _ForbiddenGlobal(f"_codecs.encode to {encoding}")
+    return text.encode("latin1")
+
+
+def _from_buffer(buffer: Any, dtype: np.dtype, shape: tuple[int, ...], order: Any) -> np.ndarray:
+    return np.frombuffer(buffer, dtype=dtype).reshape(shape, order=order)
+
+
+_RECONSTRUCT = np.empty(0).__reduce__()[0]
+_SCALAR = np.float64(0).__reduce__()[0]
+
+# All that a pickle of arrays may name; numpy calls its inner module `core` before version 2, `_core` since.
+_ALLOWED: Mapping[tuple[str, str], Any] = {
+    ("numpy", "ndarray"): np.ndarray,
+    ("numpy", "dtype"): np.dtype,
+    ("_codecs", "encode"): _encode,
+    ("collections", "OrderedDict"): OrderedDict,
+    **{(f"numpy.{core}.multiarray", "_reconstruct"): _RECONSTRUCT for core in ("core", "_core")},
+    **{(f"numpy.{core}.multiarray", "scalar"): _SCALAR for core in ("core", "_core")},
+    **{(f"numpy.{core}.numeric", "_frombuffer"): _from_buffer for core in ("core", "_core")},
+}
+
+
+class _ArrayUnpickler(pickle.Unpickler):
+    """Builds dicts, lists, text, numbers and arrays; raises _ForbiddenGlobal for whatever else a pickle asks for."""
+
+    def find_class(self, module_name: str, global_name: str, /) -> Any:
+        try:
+            return _ALLOWED[module_name, global_name]
+        except KeyError:
+            raise _ForbiddenGlobal(f"{module_name}.{global_name}") from None
+
+
+def _numpy_scalars() -> AbstractContextManager[None]:
+    """Training states beside the weights may hold numpy's numbers; they carry no code, but torch must be told."""
+    allow = getattr(torch.serialization, "safe_globals", None)  # since torch 2.5
+    if allow is None:
+        return nullcontext()
+    kinds = [type(np.dtype(kind)) for kind in ("f4", "f8", "i4", "i8")]
+    scalars = [(_SCALAR, f"numpy.{core}.multiarray.scalar") for core in ("core", "_core")]
+    return allow([np.dtype, *kinds, *scalars])
+
+
+def _tensors(content: Any, path: Path) -> dict[str, Tensor]:
+    """The tensors by name; what lies beside them (epochs, learning rates) is left."""
+    if isinstance(content, Mapping):
+        held = next((content[key] for key in CONTAINERS if isinstance(content.get(key), Mapping)), content)
+        named = {str(name): _tensor(value, f"{path}: {name}") for name, value in held.items()}
+        if tensors := {name: tensor for name, tensor in named.items() if tensor is not None}:
+            return tensors
+        keys = ", ".join(str(key) for key in list(content)[:5])
+        raise WeightsError(f"{path}: holds no weights; it has {keys or 'nothing'}")
+    raise WeightsError(
+        f"{path}: holds a {type(content).__name__}, not weights by name; save the network's state_dict()"
+    )
+
+
+def _tensor(value: Any, what: str) -> Tensor | None:
+    if isinstance(value, Tensor):
+        return value
+    if not isinstance(value, np.ndarray):
+        return None
+    if value.dtype.kind not in "fiub":
+        raise WeightsError(f"{what}: an array of {value.dtype}, not of numbers")
+    # A copy in this machine's byte order, that torch may own.
+    return torch.from_numpy(np.array(value, dtype=value.dtype.newbyteorder("="), order="C"))
+
+
+def _without_prefix(tensors: dict[str, Tensor]) -> dict[str, Tensor]:
+    while prefix := next((prefix for prefix in PREFIXES if all(name.startswith(prefix) for name in tensors)), None):
+        tensors = {name.removeprefix(prefix): tensor for name, tensor in tensors.items()}
+    return tensors
+
+
+def _refused(path: Path, name: str) -> WeightsError:
+    return WeightsError(
+        f"{path}: refused, nothing of it was run: it asks for {name}, and weights need no code. If you trust whoever "
+        "made it, have them save the network's state_dict() alone"
+    )
+
+
+def _damaged(path: Path, error: Exception) -> WeightsError:
+    said = str(error).strip().splitlines()
+    return WeightsError(f"{path}: damaged or cut short ({said[0] if said else type(error).__name__}); fetch it again")

@@ -1,0 +1,231 @@
+"""Downloads from a real server in a thread: whole, resumed, cut, changed, refused, unreachable."""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import functools
+import hashlib
+import http.server
+import os
+import re
+import socket
+import threading
+
+import pytest
+
+from co3d_bench.models.weights.errors import WeightsError
+from co3d_bench.models.weights.fetch import check_url, fetch
+
+CONTENT = os.urandom(700_000)
+SHA256 = hashlib.sha256(CONTENT).hexdigest()
+
+
+class Server(http.server.BaseHTTPRequestHandler):
+    """Serves `content` under any name; a test changes what it does."""
+
+    content = CONTENT
+    etag = '"one"'
+    ranges = True
+    cut_at = None  # bytes after which the connection breaks
+    answers = 200
+    location = None
+    asked: list  # the headers of each request
+
+    def do_GET(self):
+        self.asked.append(dict(self.headers))
+        if self.answers != 200:
+            self.send_response(self.answers)
+            if self.location:
+                self.send_header("Location", self.location)
+            self.end_headers()
+            return
+        content, start = self.content, 0
+        match = re.fullmatch(r"bytes=(\d+)-", self.headers.get("Range", ""))
+        if self.ranges and match and self.headers.get("If-Range", self.etag) == self.etag:
+            start = int(match[1])
+            if start >= len(content):
+                self.send_response(416)
+                self.send_header("Content-Range", f"bytes */{len(content)}")
+                self.end_headers()
+                return
+            self.send_response(206)
+            self.send_header("Content-Range", f"bytes {start}-{len(content) - 1}/{len(content)}")
+        else:
+            self.send_response(200)
+        self.send_header("Content-Length", str(len(content) - start))
+        if self.etag:
+            self.send_header("ETag", self.etag)
+        self.end_headers()
+        with contextlib.suppress(ConnectionError):  # who asked may have gone
+            self.wfile.write(content[start : self.cut_at])
+
+    def log_message(self, *_):
+        pass
+
+
+@pytest.fixture
+def served():
+    """The handler's class, to be changed, with `address` to fetch from."""
+
+    class Handler(Server):
+        asked: list = []  # noqa: RUF012 - one list for the server of each test
+
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    thread = threading.Thread(target=functools.partial(server.serve_forever, poll_interval=0.01))
+    thread.start()
+    Handler.address = f"http://127.0.0.1:{server.server_port}/w.pyth"
+    yield Handler
+    server.shutdown()
+    thread.join()
+    server.server_close()
+
+
+def left(tmp_path):
+    return sorted(path.name for path in tmp_path.rglob("*") if path.is_file())
+
+
+def test_a_whole_file_with_its_hash_beside_it(served, tmp_path):
+    target = tmp_path / "new" / "folder" / "w.pyth"
+    seen = []
+    assert fetch(served.address, target, SHA256, lambda done, total: seen.append((done, total))) == SHA256
+    assert target.read_bytes() == CONTENT
+    assert (target.parent / "w.pyth.sha256").read_text() == f"{SHA256}  w.pyth\n"
+    assert left(tmp_path) == ["w.pyth", "w.pyth.sha256"]
+    assert seen[0] == (0, len(CONTENT))
+    assert seen[-1] == (len(CONTENT), len(CONTENT))
+    assert served.asked[0]["Accept-Encoding"] == "identity"
+
+
+def break_off(served, target):
+    served.cut_at = 300_000
+    with pytest.raises(WeightsError, match=r"broke off; 0\.3 MB of 0\.7 MB are kept, run it again for the rest"):
+        fetch(served.address, target)
+    served.cut_at = None
+    assert not target.exists()
+
+
+def test_a_download_that_broke_off_is_resumed(served, tmp_path):
+    target = tmp_path / "w.pyth"
+    break_off(served, target)
+    seen = []
+    assert fetch(served.address, target, None, lambda done, total: seen.append((done, total))) == SHA256
+    assert served.asked[-1]["Range"] == "bytes=300000-"
+    assert seen[0] == (300_000, len(CONTENT))
+    assert left(tmp_path) == ["w.pyth", "w.pyth.sha256"]
+
+
+def test_a_server_without_ranges_sends_all_of_it_again(served, tmp_path):
+    target = tmp_path / "w.pyth"
+    served.ranges = False
+    break_off(served, target)
+    assert fetch(served.address, target) == SHA256
+    assert target.read_bytes() == CONTENT
+
+
+def test_two_versions_of_a_file_are_never_joined(served, tmp_path):
+    target = tmp_path / "w.pyth"
+    break_off(served, target)
+    served.content, served.etag = CONTENT[::-1], '"two"'
+    fetch(served.address, target)
+    assert target.read_bytes() == CONTENT[::-1]
+
+
+@pytest.mark.parametrize("etag", ["", 'W/"weak"'])
+def test_without_a_strong_tag_nothing_is_joined(served, tmp_path, etag):
+    target = tmp_path / "w.pyth"
+    served.etag = etag
+    break_off(served, target)
+    fetch(served.address, target)
+    assert "Range" not in served.asked[-1]
+    assert target.read_bytes() == CONTENT
+
+
+def test_a_rest_that_is_longer_than_the_file_is_thrown_away(served, tmp_path):
+    target = tmp_path / "w.pyth"
+    (tmp_path / "w.pyth.part").write_bytes(CONTENT + b"more")
+    (tmp_path / "w.pyth.part.tag").write_text('"one"')
+    fetch(served.address, target)
+    assert target.read_bytes() == CONTENT
+
+
+def test_a_beginning_of_a_hash_is_enough(served, tmp_path):
+    assert fetch(served.address, tmp_path / "w.pyth", SHA256[:8]) == SHA256
+
+
+def test_another_hash_is_told_and_the_file_thrown_away(served, tmp_path):
+    with pytest.raises(WeightsError, match=rf"what came has the sha256 {SHA256}, not 91a641e6, and was thrown away"):
+        fetch(served.address, tmp_path / "w.pyth", "91a641e6")
+    assert "w.pyth" not in left(tmp_path)
+    assert "w.pyth.part" not in left(tmp_path)
+
+
+@pytest.mark.parametrize("status", [403, 404, 500])
+def test_what_the_server_refuses(served, tmp_path, status):
+    served.answers = status
+    with pytest.raises(WeightsError, match=rf"the server answers {status} .*; fetch it on another machine") as caught:
+        fetch(served.address, tmp_path / "w.pyth")
+    assert str(caught.value).endswith(f"and put it there: {tmp_path / 'w.pyth'}")
+
+
+def test_no_network_names_the_file_and_where_to_put_it(tmp_path):
+    with socket.socket() as taken:  # bound, but not listening: refuses
+        taken.bind(("127.0.0.1", 0))
+        url = f"http://127.0.0.1:{taken.getsockname()[1]}/w.pyth"
+        with pytest.raises(WeightsError) as caught:
+            fetch(url, tmp_path / "w.pyth")
+    assert str(caught.value) == (
+        f"{url}: cannot be reached (Connection refused); fetch it on another machine and put it there: "
+        f"{tmp_path / 'w.pyth'}"
+    )
+
+
+def test_a_name_that_nobody_knows(tmp_path):
+    with pytest.raises(WeightsError, match=r"https://nobody\.invalid/w\.pyth: cannot be reached \(.+\); fetch it on"):
+        fetch("https://nobody.invalid/w.pyth", tmp_path / "w.pyth")
+
+
+def test_silence_is_not_waited_for_for_ever(tmp_path):
+    with socket.socket() as silent:
+        silent.bind(("127.0.0.1", 0))
+        silent.listen()
+        url = f"http://127.0.0.1:{silent.getsockname()[1]}/w.pyth"
+        with pytest.raises(WeightsError, match=r"cannot be reached \(timed out\)"):
+            fetch(url, tmp_path / "w.pyth", timeout_s=0.2)
+
+
+@pytest.mark.parametrize("url", ["http://example.org/w.pth", "ftp://example.org/w.pth", "file:///etc/passwd", "w.pth"])
+def test_only_https_is_fetched(url):
+    with pytest.raises(WeightsError, match="by https only; fetch it yourself and give the file"):
+        check_url(url)
+
+
+def test_nor_is_a_redirect_to_anything_else_followed(served, tmp_path):
+    served.answers, served.location = 302, "http://example.org/w.pyth"
+    with pytest.raises(WeightsError, match=r"http://example\.org/w\.pyth: weights are fetched by https only"):
+        fetch(served.address, tmp_path / "w.pyth")
+
+
+def test_a_full_disk(served, tmp_path, monkeypatch):
+    monkeypatch.setattr("shutil.disk_usage", lambda folder: type("Usage", (), {"free": 1000}))
+    with pytest.raises(WeightsError, match=r"0\.7 MB are to come and 0\.0 MB are free; make space, or set CO3D"):
+        fetch(served.address, tmp_path / "w.pyth")
+
+
+def test_a_disk_that_fills_up_on_the_way(served, tmp_path):
+    (tmp_path / "w.pyth.part").symlink_to("/dev/full")  # takes nothing, as a full disk does
+    with pytest.raises(WeightsError, match=r"cannot be written: No space left on device; make space and run it again"):
+        fetch(served.address, tmp_path / "w.pyth")
+
+
+def test_a_folder_that_cannot_be_written_to(served, tmp_path):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(WeightsError, match=r"file: cannot be written: (Not a directory|File exists)"):
+        fetch(served.address, tmp_path / "file" / "w.pyth")
+
+
+def test_two_at_once_do_not_write_into_each_other(served, tmp_path):
+    with (tmp_path / "w.pyth.part").open("ab") as held:
+        fcntl.flock(held, fcntl.LOCK_EX)
+        with pytest.raises(WeightsError, match="another process is fetching this file; wait for it"):
+            fetch(served.address, tmp_path / "w.pyth")
