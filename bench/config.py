@@ -10,10 +10,12 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
-from ..models.zoo import UnknownModelError
+from ..models.spec import ModelSpec, UnknownModelError
 from .complaints import complaints, nearest
 from .errors import ENVIRONMENT, USAGE, UserError
+from .input import cannot_watch
 from .names import Names
+from .own import OwnModel
 
 if sys.version_info >= (3, 11):
     import tomllib
@@ -52,7 +54,8 @@ class RunTable(_Table):
 class PlanTable(_Table):
     """[plan]: what to measure; every list is crossed with every other one."""
 
-    models: Words
+    models: Words = ()  # needed, unless a suite is named, whose networks these then are
+    suite: Text | None = None
     devices: Words = ("cpu",)
     backends: Words = ("eager",)
     precisions: Words = ("fp32",)
@@ -80,6 +83,15 @@ class Config(Tables):
     """A whole, checked bench.toml with the command line laid over it."""
 
     source: str = Field(description="where it came from, for people")
+    own: dict[str, OwnModel] = Field(default_factory=dict, description="by name: networks that are not of the zoo")
+
+    def spec(self, model: str, names: Names) -> ModelSpec:
+        """What is known of a network of the plan."""
+        return self.own[model].spec() if model in self.own else names.find_model(model)
+
+
+# Of these the command line's one replaces the file's other one.
+_INSTEAD = {"plan.models": "plan.suite", "plan.suite": "plan.models"}
 
 
 @dataclass(frozen=True)
@@ -114,6 +126,8 @@ def load_config(
     overrides = overrides or {}
     for key, override in overrides.items():
         section, _, name = key.partition(".")
+        if (instead := _INSTEAD.get(key)) and instead not in overrides and isinstance(table.get(section), dict):
+            table[section].pop(instead.partition(".")[2], None)
         if isinstance(table.setdefault(section, {}), dict):
             table[section][name] = override.value
     flags = {key: override.flag for key, override in overrides.items()}
@@ -145,37 +159,64 @@ def _check(table: dict[str, Any], label: str, flags: Mapping[str, str], folder: 
     except ValidationError as error:
         raise UserError("\n".join(complaints(error, Tables, label, flags))) from error
 
-    plan, wrong = _resolve(tables.plan, names)
+    plan, own, wrong = _resolve(tables.plan, names, Path() if "plan.models" in flags else folder)
     lines = [f"{flags.get(key) or f'{label}: {key}'}: {message}" for key, message in wrong]
     where = flags.get("input.file") or f"{label}: input.file"
     source = tables.input
     if source.kind == "video" and source.file is None:
         lines.append(f"{where}: missing; input.kind = 'video' needs the path of a video")
+    if source.kind == "video":
+        specs = [own[name].spec() if name in own else names.find_model(name) for name in plan.models if not wrong]
+        lines += [f"{where}: {why}" for spec in specs if (why := cannot_watch(spec))]
     if source.kind == "random" and source.file is not None:
         lines.append(f"{where}: only used with input.kind = 'video', and that is 'random'")
     if lines:
         raise UserError("\n".join(lines), USAGE)
     if source.file is not None and "input.file" not in flags:
         source = source.model_copy(update={"file": str(folder / source.file)})
-    return Config(run=tables.run, plan=plan, input=source, source=label)
+    return Config(run=tables.run, plan=plan, input=source, source=label, own=own)
 
 
-def _resolve(plan: PlanTable, names: Names) -> tuple[PlanTable, list[tuple[str, str]]]:
-    """The plan with every model under its own name, and what is unknown as (key, message) pairs."""
-    wrong: list[tuple[str, str]] = []
+def _resolve(
+    plan: PlanTable, names: Names, folder: Path
+) -> tuple[PlanTable, dict[str, OwnModel], list[tuple[str, str]]]:
+    """The plan with every model under its own name, those that are not of the zoo, and (key, message) of mistakes.
 
-    def own_name(name: str) -> str:
+    `folder` is where relative paths of networks start.
+    """
+    words, wrong = _words(plan, names)
+    own: dict[str, OwnModel] = {}
+    models = []
+    for word in words:
         try:
-            return names.find_model(name).name
+            if not names.is_own(word):
+                models.append(names.find_model(word).name)
+                continue
+            found = names.ask_own(word, folder)
         except UnknownModelError as error:
             wrong.append(("plan.models", str(error)))
-            return name
-
-    models = tuple(own_name(name) for name in plan.models)
-    for key, words, allowed in (
+            continue
+        name = found.facts.name
+        if own.setdefault(name, found).reference != found.reference:
+            wrong.append(
+                ("plan.models", f"{word}: another one is called {name} too ({own[name].reference}); rename a file")
+            )
+        models.append(name)
+    for key, chosen, allowed in (
         ("plan.devices", plan.devices, list(names.devices)),
         ("plan.backends", plan.backends, list(names.backends)),
         ("plan.precisions", plan.precisions, names.precisions()),
     ):
-        wrong += [(key, f"{word}: {nearest(word, allowed)}") for word in words if word not in allowed]
-    return plan.model_copy(update={"models": models}), wrong
+        wrong += [(key, f"{word}: {nearest(word, allowed)}") for word in chosen if word not in allowed]
+    return plan.model_copy(update={"models": tuple(models)}), own, wrong
+
+
+def _words(plan: PlanTable, names: Names) -> tuple[tuple[str, ...], list[tuple[str, str]]]:
+    """The networks as they were asked for, one by one or as a suite, and what is wrong with that."""
+    if plan.suite is None:
+        return plan.models, [] if plan.models else [("plan.models", "missing, and it has no default")]
+    if plan.models:
+        return (), [("plan.suite", "name a suite or single networks (plan.models, --model), not both")]
+    if plan.suite not in names.suites:
+        return (), [("plan.suite", f"{plan.suite}: {nearest(plan.suite, list(names.suites))}")]
+    return names.suites[plan.suite].models(), []

@@ -35,14 +35,15 @@ Hooks = dict[type[nn.Module], Hook]
 
 @dataclass(frozen=True)
 class Counted:
-    """Operations of one prediction at batch 1."""
+    """Operations of one prediction at batch 1; None where it cannot be counted, and a note says why."""
 
-    macs: int  # as the paper counts
-    macs_once: int  # the same hooks, every layer once and in full
-    macs_functional: int  # the newest ptflops counting: functional and tensor operations too
-    macs_aten: int  # ptflops on the aten operations that are really called: convolutions, products, norms
-    flops_torch: int  # torch.utils.flop_counter: two a multiply-accumulate, convolutions and products only
+    macs: int | None  # as the paper counts
+    macs_once: int | None  # the same hooks, every layer once and in full
+    macs_functional: int | None  # the newest ptflops counting: functional and tensor operations too
+    macs_aten: int | None  # ptflops on the aten operations that are really called: convolutions, products, norms
+    flops_torch: int | None  # torch.utils.flop_counter: two a multiply-accumulate, convolutions and products only
     counter: str
+    notes: tuple[str, ...] = ()
 
 
 class CountingError(RuntimeError):
@@ -71,8 +72,14 @@ def _nothing(module: Any, inputs: Any, output: Any) -> None:
 
 
 def _pooled_in_time(module: Any, inputs: Any, output: Any) -> None:
-    """Every frame that enters the average or maximum, those kept from the past included."""
-    module.__flops__ += inputs[0].numel() + (inputs[1][0].numel() if len(inputs) > 1 else 0)
+    """Every frame that enters the average or maximum, those kept from the past included; nothing over 1 x 1 x 1."""
+    if module.kernel_size != (1, 1, 1):
+        module.__flops__ += inputs[0].numel() + (inputs[1][0].numel() if len(inputs) > 1 else 0)
+
+
+def _pooled_frame(module: Any, inputs: Any, output: Any) -> None:
+    """The frame that comes in, not those kept; also over 1 x 1 x 1, as PySlowFast has it in Slow and SlowFast."""
+    module.__flops__ += inputs[0].numel()
 
 
 def _pooled_beyond(native_frames: int) -> Hook:
@@ -103,20 +110,27 @@ _EVERY_LAYER_ONCE: Hooks = {
     co.SpatialMean: hooks.pool_flops_counter_hook,
     co.ClipMean: hooks.pool_flops_counter_hook,
     co.Pool3d: _output_of(_pooled_in_time),
+    co.ClipPool: _output_of(_pooled_in_time),
     co.Projection: _classifier,
 }
 
 
 def _as_the_paper(spec: ModelSpec) -> Hooks:
-    """The rules behind the paper's figures; see METHODOLOGY.md for where each comes from."""
+    """The rules behind the paper's figures; see METHODOLOGY.md for where each comes from.
+
+    They hold for the networks of the paper: nobody's stack met their peculiarities in a network of the user's.
+    """
+    if spec.source is not None:
+        return _EVERY_LAYER_ONCE
     if spec.form == "clip":
-        return _EVERY_LAYER_ONCE | {co.Pool3d: _nothing}
+        return _EVERY_LAYER_ONCE | {co.Pool3d: _pooled_frame, co.ClipPool: _nothing}
     native_frames = find_model(spec.counterpart).input_shape[1] if spec.counterpart else 0
     return _EVERY_LAYER_ONCE | {
         # `continual-inference` wraps layers without state, and torch calls a wrapped layer's hooks twice.
         co.BatchNorm3d: _twice(hooks.bn_flops_counter_hook),
         nn.ReLU: _twice(hooks.relu_flops_counter_hook),
-        co.Pool3d: _pooled_beyond(native_frames),
+        co.Pool3d: _pooled_frame,
+        co.ClipPool: _pooled_beyond(native_frames),
         co.Projection: _classifier_on_maps,
     }
 
@@ -134,7 +148,7 @@ class _Once(nn.Module):
 
 
 def count(net: nn.Module, spec: ModelSpec) -> Counted:
-    """Counts one prediction of `net` at batch 1 in every way. Raises CountingError if the network cannot be run.
+    """Counts one prediction of `net` at batch 1 in every way.
 
     Where only shapes matter, the network runs on torch's `meta` device: through all its operations, without
     numbers. A network that looks at numbers to decide what to do is run for real.
@@ -143,22 +157,44 @@ def count(net: nn.Module, spec: ModelSpec) -> Counted:
     for_real = _once(net, spec, device)
     try:
         by_shapes = _once(copy.deepcopy(net).to("meta"), spec, torch.device("meta"))
-        macs = _by_modules(*by_shapes, _as_the_paper(spec))
-    except (CountingError, NotImplementedError, RuntimeError):
+        _by_modules(*by_shapes, _EVERY_LAYER_ONCE)
+    except Exception:  # noqa: BLE001 - whatever a network raises there, it may be run for real
         by_shapes = for_real
-        macs = _by_modules(*by_shapes, _as_the_paper(spec))
-    once, example = by_shapes
-    with torch.no_grad(), FlopCounterMode(display=False) as torch_counter:
+    # Figure -> how it is counted. The functional one for real: on `meta` torch makes some operations of others, which
+    # that counting would add.
+    ways: dict[str, Callable[[], int]] = {
+        "macs": lambda: _by_modules(*by_shapes, _as_the_paper(spec)),
+        "macs_once": lambda: _by_modules(*by_shapes, _EVERY_LAYER_ONCE),
+        "macs_functional": lambda: _ptflops(*for_real, "pytorch", _EVERY_LAYER_ONCE, {}),
+        "macs_aten": lambda: _ptflops(*by_shapes, "aten", {}, {}),
+        "flops_torch": lambda: _by_torch(*by_shapes),
+    }
+    counts: dict[str, int | None] = dict.fromkeys(ways)
+    failed: dict[str, list[str]] = {}  # reason: figures
+    for figure, way in ways.items():
+        try:
+            counts[figure] = way()
+        except Exception as error:  # noqa: BLE001, PERF203 - a counter that falls over must not cost the measurement
+            failed.setdefault(_reason(error), []).append(figure)
+    if not counts["macs_once"] and any(counts.values()):
+        counts["macs"] = counts["macs_once"] = None
+        failed["its layers are none that ptflops' module hooks know"] = ["macs", "macs_once"]
+    notes = tuple(f"not counted: {', '.join(figures)}: {reason}" for reason, figures in failed.items())
+    version = importlib.metadata.version("ptflops")
+    return Counted(**counts, counter=f"ptflops {version} (module hooks)", notes=notes)
+
+
+def _by_torch(once: nn.Module, example: Tensor) -> int:
+    with torch.no_grad(), FlopCounterMode(display=False) as counter:
         once(example)
-    return Counted(
-        macs=macs,
-        macs_once=_by_modules(*by_shapes, _EVERY_LAYER_ONCE),
-        # For real: on `meta` torch makes some operations of others, which this counting would add.
-        macs_functional=_ptflops(*for_real, "pytorch", _EVERY_LAYER_ONCE, {}),
-        macs_aten=_ptflops(*by_shapes, "aten", {}, {}),
-        flops_torch=torch_counter.get_total_flops(),
-        counter=f"ptflops {importlib.metadata.version('ptflops')} (module hooks)",
-    )
+    return counter.get_total_flops()
+
+
+def _reason(error: Exception) -> str:
+    """The last line of what was said: of a counter's own report that is the exception itself."""
+    lines = str(error).strip().splitlines()
+    said = lines[-1].strip() if lines else ""
+    return said if isinstance(error, CountingError) else f"{type(error).__name__}: {said}".removesuffix(": ")
 
 
 def _once(net: nn.Module, spec: ModelSpec, device: torch.device) -> tuple[nn.Module, Tensor]:
@@ -178,7 +214,7 @@ def _ptflops(once: nn.Module, example: Tensor, backend: str, rules: Hooks, confi
     with torch.no_grad(), contextlib.redirect_stdout(told), contextlib.redirect_stderr(told):
         macs, _ = ptflops.get_model_complexity_info(
             once,
-            tuple(example.shape[1:]),
+            (1,),  # not read: the example is what the network is called with
             input_constructor=lambda _: example,  # type: ignore[arg-type]
             print_per_layer_stat=False,
             as_strings=False,

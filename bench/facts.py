@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from typing import Any
 
 from ..models.spec import ModelSpec
-from .record import ModelFacts, Published
+from .record import ModelFacts, ModelSource, Published
+
+# A guess, so the record says it.
+UNKNOWN_REACH = 64
 
 
 def model_facts(spec: ModelSpec, net: Any = None) -> ModelFacts:
@@ -18,9 +22,10 @@ def model_facts(spec: ModelSpec, net: Any = None) -> ModelFacts:
         title=spec.title,
         input_shape=spec.input_shape,
         classes=spec.classes,
-        receptive_field=getattr(net, "receptive_field", None),
-        padding=getattr(net, "padding", None),
-        delay=getattr(net, "delay", None),
+        output=spec.output,
+        receptive_field=_frames(net, "receptive_field"),
+        padding=_frames(net, "padding"),
+        delay=_frames(net, "delay"),
         counterpart=spec.counterpart,
         extends=spec.extends,
         published=None
@@ -34,4 +39,39 @@ def model_facts(spec: ModelSpec, net: Any = None) -> ModelFacts:
             throughput=dict(published.throughput),
             note=published.note,
         ),
+        **_origin(spec),
     )
+
+
+def reach(net: Any) -> int:
+    """How many frames a frame network is shown until its answers rest on frames alone.
+
+    One that does not tell its receptive field is shown `UNKNOWN_REACH`.
+    """
+    return _frames(net, "receptive_field") or UNKNOWN_REACH
+
+
+def tells_reach(net: Any) -> bool:
+    """Whether a network tells its receptive field."""
+    return _frames(net, "receptive_field") is not None
+
+
+def assumptions(spec: ModelSpec, net: Any) -> tuple[str, ...]:
+    """What was assumed of the network because it does not tell it, for the record's notes."""
+    if spec.form != "frame" or tells_reach(net):
+        return ()
+    return (f"the network does not tell its receptive_field: {UNKNOWN_REACH} frames were taken for it",)
+
+
+def _frames(net: Any, name: str) -> int | None:
+    """A fact in frames, where the network tells it; other people's networks may use the word for something else."""
+    value = getattr(net, name, None)
+    return value if type(value) is int else None
+
+
+def _origin(spec: ModelSpec) -> dict[str, Any]:
+    """A network that is none of ours: where it comes from, and that its weights are its own affair."""
+    if spec.source is None:
+        return {}
+    source = ModelSource(**asdict(spec.source))
+    return {"source": source, "weights": "as its factory makes them, torch seeded"}

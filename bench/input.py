@@ -8,22 +8,33 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..models.spec import ModelSpec
+from .errors import UserError
 
 if TYPE_CHECKING:
     from torch import Tensor
 
 # Different inputs, so that no cache or predictor sees the same one again at once; few, since all are kept in memory.
-RING = {"clip": 4, "frame": 16}
+RING = {"clip": 4, "frame": 16, "input": 4}
 RING_BYTES = 256 << 20
 BYTES_PER_ELEMENT = 4
+COLOURS = 3  # red, green, blue
 
 
 @dataclass(frozen=True)
 class Inputs:
-    """Inputs to be used in turn, each (B, C, T, H, W) or (B, C, H, W), and notes for the record."""
+    """Inputs to be used in turn, each (B, *input_shape), and notes for the record."""
 
     ring: Sequence[Tensor]
     notes: tuple[str, ...] = ()
+
+
+def cannot_watch(spec: ModelSpec) -> str | None:
+    """Why a network cannot look at a video; None if it can."""
+    if spec.preprocessing is None:
+        return f"{spec.name} does not say how video frames become its input: give the network a `preprocessing`"
+    if spec.input_shape[0] != COLOURS or len(spec.input_shape) != (4 if spec.form == "clip" else 3):
+        return f"{spec.name} does not look at colour images: its input is {spec.input_shape}"
+    return None
 
 
 def ring_length(spec: ModelSpec, batch: int) -> int:
@@ -52,6 +63,8 @@ def video_inputs(spec: ModelSpec, batch: int, file: Path) -> Inputs:
 
     from .video import read_frames
 
+    if spec.preprocessing is None:
+        raise UserError(cannot_watch(spec) or spec.name)
     count = ring_length(spec, batch)
     clip_frames = spec.input_shape[1] if spec.form == "clip" else 1
     height, width = spec.input_shape[-2:]

@@ -7,6 +7,7 @@ from typing import Any, Literal
 from pydantic import Field
 
 from .case import Case, Frozen
+from .own import OwnModel
 from .record import Failure, Record, Settings
 
 
@@ -16,6 +17,7 @@ class Job(Frozen):
     run_id: str
     case: Case
     settings: Settings
+    own: OwnModel | None = Field(default=None, description="the network, where it is not of the zoo")
     video: str | None = Field(default=None, description="path of the video, where the case's input is one")
     git_commit: str | None = None
     git_dirty: bool | None = None

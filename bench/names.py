@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 
 from ..devices.profile import DeviceProfile, list_profiles
 from ..models.spec import ModelSpec
+from ..models.suites import SUITES, Suite
 from ..models.zoo import find_model
 from .backends import Backend, list_backends
+from .own import OwnModel, ask, is_own
 
 
 def _backends() -> dict[str, Backend]:
@@ -24,6 +27,9 @@ class Names:
     """Where names are looked up. Tests put their own tiny zoo here."""
 
     find_model: Callable[[str], ModelSpec] = find_model
+    is_own: Callable[[str], bool] = is_own  # whether `ask_own` answers for a word, and not `find_model`
+    ask_own: Callable[[str, Path], OwnModel] = ask
+    suites: Mapping[str, Suite] = field(default_factory=lambda: SUITES)
     backends: Mapping[str, Backend] = field(default_factory=_backends)
     devices: Mapping[str, DeviceProfile] = field(default_factory=_devices)
 

@@ -13,6 +13,7 @@ from typing import Any
 
 from ..models.spec import ModelSpec
 from .backends import Backend, Runnable
+from .facts import reach
 from .input import Inputs
 from .job import Event, phase_event
 from .measure import sample, warm_up
@@ -74,7 +75,7 @@ def timing_pass(loaded: Loaded, spec: ModelSpec, backend: Backend, inputs: Input
 
     emit(phase_event("warming"))
     runnable.warm(inputs.ring[0])
-    fill = net.receptive_field if spec.form == "frame" else 0
+    fill = reach(net) if spec.form == "frame" else 0
     warmed = warm_up(runnable.step, inputs.ring, fill=fill, clock=clock, synchronize=runnable.synchronize)
 
     probe = KernelProbe()
@@ -105,8 +106,8 @@ def timing_pass(loaded: Loaded, spec: ModelSpec, backend: Backend, inputs: Input
     return Timed(net, runnable, timing, peak_rss_bytes())
 
 
-def counting_pass(spec: ModelSpec, timed: Timed, inputs: Inputs, emit: Emit) -> Counters:
-    """The figures without noise: multiply-accumulates, parameters, bytes.
+def counting_pass(spec: ModelSpec, timed: Timed, inputs: Inputs, emit: Emit) -> tuple[Counters, tuple[str, ...]]:
+    """The figures without noise: multiply-accumulates, parameters, bytes; and notes on those that are missing.
 
     Comes after verification, which leaves the state filled: a fresh state may share memory that a filled one does not.
     """
@@ -121,7 +122,7 @@ def counting_pass(spec: ModelSpec, timed: Timed, inputs: Inputs, emit: Emit) -> 
         state_bytes = tensor_bytes(timed.runnable.state_tensors())
     with torch.no_grad():
         counted = count(net, spec)
-    return Counters(
+    counters = Counters(
         macs=counted.macs,
         macs_once=counted.macs_once,
         macs_functional=counted.macs_functional,
@@ -134,6 +135,7 @@ def counting_pass(spec: ModelSpec, timed: Timed, inputs: Inputs, emit: Emit) -> 
         input_bytes=tensor_bytes([example]),
         peak_allocated_bytes=peak,
     )
+    return counters, counted.notes
 
 
 def _seldom(emit: Emit, total: int, clock: Callable[[], float]) -> Callable[[int], None]:

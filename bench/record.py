@@ -44,15 +44,24 @@ class Published(Frozen):
     note: str | None = Field(default=None, description="what is known to be wrong with the printed figures")
 
 
+class ModelSource(Frozen):
+    """Where a network comes from that is none of ours."""
+
+    file: str | None = Field(default=None, description="its path, seen from where the run was started")
+    sha256: str | None = Field(default=None, description="of that file")
+    package: str | None = Field(default=None, description="the installed package that offers it, with its version")
+
+
 class ModelFacts(Frozen):
     """The network, as facts that hold on every machine."""
 
     name: str
     family: str
-    form: Literal["clip", "frame"]
+    form: Literal["clip", "frame", "input"] = Field(description="what one prediction is made from")
     title: str = Field(description="the name as people write it, e.g. CoX3D-M (64)")
     input_shape: tuple[int, ...] = Field(description="clip: (C, T, H, W); frame: (C, H, W); without batch")
-    classes: int
+    classes: int | None = Field(description="None where the output is not (B, classes)")
+    output: str | None = Field(default=None, description="what one prediction gives, where it is not (B, classes)")
     receptive_field: int | None = Field(default=None, description="frames")
     padding: int | None = Field(default=None, description="frames, aggregated over the layers")
     delay: int | None = Field(default=None, description="frames before the first steady prediction, r - p - 1")
@@ -60,12 +69,16 @@ class ModelFacts(Frozen):
     extends: str | None = Field(default=None, description="the same frame network at its native pool length")
     weights: str = Field(default="seeded", description="where the weights came from")
     published: Published | None = None
+    source: ModelSource | None = Field(default=None, description="None: the zoo of co3d-bench")
 
 
 class Counters(Frozen):
     """Figures without noise: the same on every run."""
 
-    macs: int = Field(description="multiply-accumulates of one prediction at batch 1, counted as the paper counts")
+    macs: int | None = Field(
+        description="multiply-accumulates of one prediction at batch 1, counted as the paper counts; "
+        "None where they cannot be counted"
+    )
     macs_once: int | None = Field(
         default=None, description="the same hooks, every layer once and in full; the figure to plan with"
     )

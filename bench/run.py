@@ -155,6 +155,7 @@ def _job(config: Config, run_id: str, case: Case, settings: Settings, checkout: 
         run_id=run_id,
         case=case,
         settings=settings,
+        own=config.own.get(case.model),
         video=str(Path(config.input.file).absolute()) if config.input.file else None,
         git_commit=checkout.commit,
         git_dirty=checkout.dirty,
@@ -177,7 +178,7 @@ def _measure(job: Job, names: Names, worker: Sequence[str], stop: Stop, progress
     if outcome.stopped and (outcome.final is None or outcome.final.record is None):
         return None
     duration_s = time.monotonic() - begin
-    spec = names.find_model(job.case.model)
+    spec = job.own.spec() if job.own else names.find_model(job.case.model)
     return to_record(job, spec, outcome, oom_kills() - killed_before, duration_s)
 
 

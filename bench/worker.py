@@ -18,14 +18,15 @@ from pathlib import Path
 
 from ..devices.cgroup import memory_limit_bytes
 from ..devices.host import read_host
-from ..models.spec import ModelSpec
+from ..models.spec import ModelSpec, UnknownModelError
 from ..models.zoo import find_model
 from .backends import get_backend
 from .environment import Checkout, make_environment, read_versions
 from .errors import UserError
-from .facts import model_facts
+from .facts import assumptions, model_facts
 from .input import make_inputs
 from .job import Event, Job, phase_event
+from .own import load_code
 from .passes import Emit, counting_pass, load, timing_pass
 from .record import Failure, Record
 from .verify import verify
@@ -48,7 +49,7 @@ def measure_case(job: Job, emit: Emit, find_model: FindModel = find_model) -> Re
     torch.set_num_threads(job.case.threads)
     torch.set_num_interop_threads(1)
     host = read_host()
-    spec = find_model(job.case.model)
+    spec = load_code(job.own) if job.own else find_model(job.case.model)
     backend = get_backend(job.case.backend)
     emit(phase_event("loading"))
     inputs = make_inputs(spec, job.case.batch, job.case.input, Path(job.video) if job.video else None)
@@ -87,12 +88,13 @@ def measure_case(job: Job, emit: Emit, find_model: FindModel = find_model) -> Re
         timing=None if failure else timed.timing,
         peak_rss_bytes=timed.peak_rss_bytes,
         verification=verification,
-        notes=inputs.notes,
+        notes=inputs.notes + assumptions(spec, timed.net),
         error=failure,
     )
     emit(Event(event="measured", record=record))
-    counters = counting_pass(spec, timed, inputs, emit)
-    return record.model_copy(update={"counters": counters, "duration_s": time.perf_counter() - begin})
+    counters, uncounted = counting_pass(spec, timed, inputs, emit)
+    seconds = time.perf_counter() - begin
+    return record.model_copy(update={"counters": counters, "duration_s": seconds, "notes": record.notes + uncounted})
 
 
 def main(find_model: FindModel = find_model) -> int:
@@ -117,8 +119,8 @@ def main(find_model: FindModel = find_model) -> int:
 
 def failure_of(error: Exception) -> Failure:
     """An exception as a record's failure; the user's own mistakes carry no traceback."""
-    if isinstance(error, UserError):
-        return Failure(kind="exception", message=error.message)
+    if isinstance(error, UserError | UnknownModelError):
+        return Failure(kind="exception", message=str(error))
     text = str(error).strip()
     first_line = text.splitlines()[0] if text else ""
     no_memory = isinstance(error, MemoryError) or any(words in text.lower() for words in _OUT_OF_MEMORY)

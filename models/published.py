@@ -49,3 +49,8 @@ def _published(row: dict[str, str]) -> Published:
 def table1(model: str, frames: int) -> Published | None:
     """The row of that network with that clip length or pool length in frames, or None if the paper has none."""
     return _rows().get((model, frames))
+
+
+def table1_rows() -> tuple[Published, ...]:
+    """Every row, in the order in which the paper prints them."""
+    return tuple(_rows().values())

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 if TYPE_CHECKING:
     from torch import nn
@@ -39,17 +39,52 @@ class Published:
 
 
 @dataclass(frozen=True)
+class Source:
+    """Where a network comes from that is none of ours."""
+
+    file: str | None = None  # as people write it
+    sha256: str | None = None  # of that file
+    package: str | None = None  # name and version of the installed package that offers it
+
+
+# What one prediction is made from: a clip, the next frame with a state, or an input that is neither.
+Form = Literal["clip", "frame", "input"]
+
+
+@dataclass(frozen=True)
 class ModelSpec:
-    """One network of the zoo. `build()` imports torch; nothing else here does."""
+    """One network. `build()` imports torch; nothing else here does."""
 
     name: str  # x3d-m, cox3d-m-64
     title: str  # as people write it: X3D-M, CoX3D-M (64)
     family: str
-    form: Literal["clip", "frame"]
-    input_shape: tuple[int, ...]  # clip: (C, T, H, W); frame: (C, H, W); without batch
-    classes: int
+    form: Form
+    input_shape: tuple[int, ...]  # clip: (C, T, H, W); frame: (C, H, W); input: any; without batch
+    classes: int | None  # None where the output is not (B, classes)
     build: Callable[[], nn.Module]  # random weights; seed torch first
-    preprocessing: Preprocessing
+    preprocessing: Preprocessing | None  # None: it cannot look at a video
     published: Published | None = None
     counterpart: str | None = None  # frame network: the clip network with the same weights
     extends: str | None = None  # frame network: the same one at its native pool length
+    output: str | None = None  # what one prediction gives, where that is not (B, classes)
+    source: Source | None = None  # None: our own zoo
+
+
+class UnknownModelError(LookupError):
+    """There is no such network, or it cannot be had; the message says what to do."""
+
+
+@dataclass(frozen=True)
+class Family:
+    """Networks that share one definition. `find` also answers for names that are not listed (any pool length)."""
+
+    name: str
+    listed: tuple[ModelSpec, ...]
+    find: Callable[[str], ModelSpec | None]
+    pattern: str = ""  # the names `find` accepts, for people: cox3d-{s,m,l}-POOL
+    order: int = 100
+
+
+def is_frame_network(net: Any) -> bool:
+    """Whether a network is run frame by frame: it says so by having `step` and `initial_state`."""
+    return hasattr(net, "step") and hasattr(net, "initial_state")

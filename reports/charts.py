@@ -1,9 +1,9 @@
 """The Pareto plots: accuracy against what a network costs. Records in, Vega-Lite specifications (dicts) out.
 
-`PLOTS` is the list of plots; a new one is a line there. Clip networks are squares, frame networks circles; an arrow
-leads from a clip network to its frame version, and from there to the longer pool. The front is drawn broad and pale.
-A point with doubts is hollow and dashed. Every plot has a parameter `picked`, a list of models; where it is not
-empty, the other networks fade. The page sets it in all plots at once.
+`PLOTS` is the list of plots; a new one is a line there. Clip networks are squares, frame networks circles, others
+triangles; an arrow leads from a clip network to its frame version, and from there to the longer pool. The front is
+drawn broad and pale. A point with doubts is hollow and dashed. Every plot has a parameter `picked`, a list of models;
+where it is not empty, the other networks fade. The page sets it in all plots at once.
 """
 
 from __future__ import annotations
@@ -22,11 +22,11 @@ from ..bench.stats import doubts
 from . import labels, theme
 from .headline import REAL_TIME_PER_S
 from .pareto import front
-from .select import Pair, latest, model_title, pairs
+from .select import FORM_TITLES, Pair, latest, model_title, pairs
 from .table import Source, build, source_of
 
-FORMS = ("clip", "frame")
-SHAPES = ("square", "circle")
+SHAPES = {"clip": "square", "frame": "circle", "input": "triangle-up"}
+FORMS = tuple(FORM_TITLES)
 EXTRA_HEIGHT_PX = 10  # for each network beyond eight: their names need room
 
 _PICKED = "length(picked) == 0 || indexof(picked, datum.model) >= 0"
@@ -331,7 +331,9 @@ def _layers(
         points.mark_point(size=150, strokeWidth=2, opacity=1, cursor="pointer", tooltip=_expr("datum.tooltip")).encode(
             x=across,
             y=down,
-            shape=alt.Shape("form:N", scale=alt.Scale(domain=list(FORMS), range=list(SHAPES)), legend=None),
+            shape=alt.Shape(
+                "form:N", scale=alt.Scale(domain=list(FORMS), range=[SHAPES[form] for form in FORMS]), legend=None
+            ),
             stroke=alt.Stroke("form:N", scale=colour, legend=None),
             fill=alt.when("datum.doubtful")
             .then(alt.value(palette["surface"]))

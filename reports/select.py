@@ -13,6 +13,16 @@ from ..bench.record import COMPARABLE_FACTS, Record
 PRECISION_TITLES = {"fp32": "float32", "fp16": "float16", "bf16": "bfloat16"}
 
 
+# What one prediction is made from, in the order of the table; a network of a form that is not here comes last.
+FORM_TITLES = {"clip": "clip by clip", "frame": "frame by frame", "input": "input by input"}
+
+
+def forms(records: Iterable[Record]) -> tuple[str, ...]:
+    """The forms of these networks, in the order of the table."""
+    present = {record.model.form for record in records if record.model}
+    return tuple(form for form in FORM_TITLES if form in present)
+
+
 def latest(records: Iterable[Record]) -> tuple[Record, ...]:
     """One record per case, the last one written, in the order in which the cases first appeared.
 

@@ -16,7 +16,7 @@ from ..bench.metrics import get_metric
 from ..bench.record import Published, Record
 from ..bench.stats import Summary, doubts, summarise
 from .notation import MISSING, Footnotes, fixed, number, plus_minus
-from .select import latest, model_title, setting_of, short_titles
+from .select import FORM_TITLES, latest, model_title, setting_of, short_titles
 
 if TYPE_CHECKING:
     import pandas
@@ -164,7 +164,7 @@ COLUMNS = (
         spread=lambda source: source.summary.throughput_std if source.summary else None,
         spread_name="throughput_std_per_s",
         noisy=True,
-        explains="predictions / total time ± standard deviation; clips for clip networks, else frames",
+        explains="predictions / total time ± standard deviation; of clips, frames or, where neither, inputs",
     ),
     Column(
         name="latency_ms",
@@ -318,9 +318,9 @@ def build(records: Sequence[Record]) -> Table:
 
 
 def _paper_order(record: Record) -> tuple[str, int]:
-    """Settings together, clip networks before frame networks, else as planned (sorting is stable)."""
+    """Settings together, clip networks before frame networks before others, else as planned (sorting is stable)."""
     form = record.model.form if record.model else ""
-    return setting_of(record.case).title, {"clip": 0, "frame": 1}.get(form, 2)
+    return setting_of(record.case).title, list(FORM_TITLES).index(form) if form in FORM_TITLES else len(FORM_TITLES)
 
 
 def frame(table: Table) -> pandas.DataFrame:

@@ -1,8 +1,9 @@
 """Colours and type of the charts and of the page. A chart names its marks; the tables here say how they look.
 
 Blue and orange stay apart in every common form of colour blindness, and form has a shape besides: clip networks are
-squares, frame networks circles. On the page the colours are CSS variables, so charts follow the reader's light or
-dark mode (and paper) by themselves; in an exported picture they are written out.
+squares, frame networks circles, and networks whose input is neither are triangles. On the page the colours are CSS
+variables, so charts follow the reader's light or dark mode (and paper) by themselves; in an exported picture they
+are written out.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ LIGHT: Mapping[str, str] = {
     "surface": "#ffffff",
     "clip": "#b8500a",
     "frame": "#0b62a8",
+    "input": "#4b6b2a",
     "frame-soft": "#e8f1fa",
     "doubt": "#8a4b00",
     "doubt-soft": "#fdf1dc",
@@ -36,6 +38,7 @@ DARK: Mapping[str, str] = {
     "surface": "#18202a",
     "clip": "#f2994a",
     "frame": "#62b5f5",
+    "input": "#a8cf7f",
     "frame-soft": "#1c3247",
     "doubt": "#f3bd6a",
     "doubt-soft": "#3a2c14",

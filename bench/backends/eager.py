@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.util
 from typing import TYPE_CHECKING, Any
 
+from ...models.spec import is_frame_network
 from . import Backend, Runnable
 
 if TYPE_CHECKING:
@@ -58,7 +59,7 @@ class EagerFrames(_Synchronous):
 
 def prepare(net: nn.Module, example: Tensor) -> Runnable:
     """Nothing to compile; a network with a `step` is run frame by frame."""
-    return EagerFrames(net, len(example)) if hasattr(net, "step") else EagerClip(net)
+    return EagerFrames(net, len(example)) if is_frame_network(net) else EagerClip(net)
 
 
 def missing() -> str | None:

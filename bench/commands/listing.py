@@ -14,11 +14,12 @@ class What(str, Enum):
     models = "models"
     devices = "devices"
     backends = "backends"
+    suites = "suites"
 
 
 def list_(what: Annotated[What, typer.Argument(help="What to list.")]) -> None:
-    """List the networks, devices or backends, one a line: name, then what it is."""
-    rows = {What.models: models, What.devices: devices, What.backends: backends}[what]()
+    """List the networks, devices, backends or suites, one a line: name, then what it is."""
+    rows = {What.models: models, What.devices: devices, What.backends: backends, What.suites: suites}[what]()
     width = max((len(name) for name, _ in rows), default=0)
     for name, text in rows:
         typer.echo(f"{name:<{width}}  {text}".rstrip())
@@ -26,14 +27,26 @@ def list_(what: Annotated[What, typer.Argument(help="What to list.")]) -> None:
 
 def models() -> list[tuple[str, str]]:
     """Every listed network, then the patterns by which others are found."""
-    from ...models.zoo import families, list_models
+    from ...models.zoo import families, installed, list_models
 
     rows = []
     for spec in list_models():
         shape = "x".join(str(length) for length in spec.input_shape)
-        rows.append((spec.name, f"{spec.title:<13} {spec.form:<5} {shape}"))
+        package = f"  from {spec.source.package}" if spec.source else ""
+        rows.append((spec.name, f"{spec.title:<13} {spec.form:<5} {shape}{package}"))
+    rows += [(name, f"from {offer.source.package}") for name, offer in installed().factories.items()]
     rows += [(family.pattern, "any pool length, in frames") for family in families() if family.pattern]
+    rows += [
+        (family.pattern, "likewise, from an installed package") for family in installed().families if family.pattern
+    ]
     return rows
+
+
+def suites() -> list[tuple[str, str]]:
+    """Every named list of networks."""
+    from ...models.suites import SUITES
+
+    return [(suite.name, f"{suite.title}: {', '.join(suite.models())}") for suite in SUITES.values()]
 
 
 def devices() -> list[tuple[str, str]]:

@@ -18,7 +18,12 @@ ConfigFile = Annotated[
     ),
 ]
 Models = Annotated[
-    list[str] | None, typer.Option("--model", help="Network; may be given several times.", metavar="NAME")
+    list[str] | None,
+    typer.Option("--model", help="Network, or path/to/file.py:factory; may be given several times.", metavar="NAME"),
+]
+SuiteName = Annotated[
+    str | None,
+    typer.Option("--suite", help="A named list of networks instead: `list suites`.", metavar="NAME"),
 ]
 Devices = Annotated[list[str] | None, typer.Option("--device", help="Device profile.", metavar="NAME")]
 Backends = Annotated[list[str] | None, typer.Option("--backend", help="Engine.", metavar="NAME")]
@@ -33,6 +38,7 @@ Out = Annotated[str | None, typer.Option("--out", help="Folder for records and r
 
 def overrides(
     models: list[str] | None = None,
+    suite: str | None = None,
     devices: list[str] | None = None,
     backends: list[str] | None = None,
     batch: list[int] | None = None,
@@ -48,6 +54,7 @@ def overrides(
 
     given: list[tuple[str, str, Any]] = [
         ("plan.models", "--model", models),
+        ("plan.suite", "--suite", suite),
         ("plan.devices", "--device", devices),
         ("plan.backends", "--backend", backends),
         ("plan.batch", "--batch", batch),

@@ -8,6 +8,7 @@ from . import options
 def plan(
     config: options.ConfigFile = None,
     model: options.Models = None,
+    suite: options.SuiteName = None,
     device: options.Devices = None,
     backend: options.Backends = None,
     batch: options.Batch = None,
@@ -21,6 +22,6 @@ def plan(
     from ..config import load_config
     from ..run import make_plan
 
-    given = options.overrides(model, device, backend, batch, threads, runs=runs, video=video, seed=seed, out=out)
+    given = options.overrides(model, suite, device, backend, batch, threads, runs=runs, video=video, seed=seed, out=out)
     loaded = load_config(config, given)
     options.show_plan(loaded, make_plan(loaded))

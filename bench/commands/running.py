@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 def run(
     config: options.ConfigFile = None,
     model: options.Models = None,
+    suite: options.SuiteName = None,
     device: options.Devices = None,
     backend: options.Backends = None,
     batch: options.Batch = None,
@@ -43,7 +44,9 @@ def run(
 
     if retry_failed and not resume:
         raise UserError("--retry-failed goes with --resume: it repeats the failed cases of the newest run")
-    given = options.overrides(model, device, backend, batch, threads, runs, timeout, video=video, seed=seed, out=out)
+    given = options.overrides(
+        model, suite, device, backend, batch, threads, runs, timeout, video=video, seed=seed, out=out
+    )
     loaded = load_config(config, given)
     plan = make_plan(loaded)
     if dry_run:

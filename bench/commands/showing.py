@@ -11,7 +11,7 @@ from ..errors import USAGE, UserError
 
 
 def show(
-    model: Annotated[str, typer.Argument(help="Name of the network.", metavar="MODEL")],
+    model: Annotated[str, typer.Argument(help="Name of the network, or path/to/file.py:factory.", metavar="MODEL")],
     as_json: Annotated[bool, typer.Option("--json", help="As JSON.")] = False,
 ) -> None:
     """Show a network: parameters, multiply-accumulates, reach in time, state, and what the paper reports."""
@@ -35,7 +35,7 @@ def describe(spec: Any) -> dict[str, Any]:
 
     from ..backends.eager import prepare
     from ..counting import count
-    from ..facts import model_facts
+    from ..facts import assumptions, model_facts
     from ..memory import tensor_bytes, weights
 
     with torch.no_grad():
@@ -57,6 +57,7 @@ def describe(spec: Any) -> dict[str, Any]:
         "macs_aten": counted.macs_aten,
         "flops_torch": counted.flops_torch,
         "counter": counted.counter,
+        "notes": (*assumptions(spec, net), *counted.notes),
         "published": published,
     }
 
@@ -64,26 +65,48 @@ def describe(spec: Any) -> dict[str, Any]:
 def lines(facts: dict[str, Any]) -> list[str]:
     """The facts for people, one a line."""
     shape = " x ".join(str(length) for length in facts["input_shape"])
-    order = "channels, frames, height, width" if facts["form"] == "clip" else "channels, height, width"
+    order = _ORDERS.get((facts["form"], len(facts["input_shape"])))
     rows = [
         (facts["title"], f"{facts['name']}, one prediction for each {facts['form']}"),
-        ("input", f"{shape} ({order}), {facts['input_bytes']:,} bytes"),
-        ("classes", str(facts["classes"])),
+        ("input", f"{shape}{f' ({order})' if order else ''}, {facts['input_bytes']:,} bytes"),
+        ("classes", str(facts["classes"])) if facts["output"] is None else ("output", facts["output"]),
         ("parameters", f"{facts['parameters']:,}"),
         ("weights", f"{facts['weights_bytes']:,} bytes, buffers included"),
         ("state", f"{facts['state_bytes']:,} bytes"),
-        ("MACs", f"{facts['macs']:,} for one prediction ({facts['counter']})"),
+        ("MACs", f"{_count(facts['macs'])} for one prediction ({facts['counter']})"),
         *_cross_checks(facts),
-        ("receptive field", f"{facts['receptive_field']} frames"),
-        ("padding", f"{facts['padding']} frames"),
-        ("delay", f"{facts['delay']} frames before the first steady prediction"),
+        *_reach(facts),
+        *(("note", note) for note in facts["notes"]),
     ]
+    if facts["source"]:
+        rows.append(("source", ", ".join(f"{key} {value}" for key, value in facts["source"].items() if value)))
     for key, text in (("counterpart", "clip network with the same weights"), ("extends", "same at native pool")):
         if facts[key]:
             rows.append((key, f"{facts[key]} ({text})"))
     rows += _paper(facts["published"])
     width = max(len(name) for name, _ in rows)
     return [f"{name:<{width}}  {text}" for name, text in rows]
+
+
+# What the lengths of an input are, where the form tells.
+_ORDERS = {
+    ("clip", 4): "channels, frames, height, width",
+    ("frame", 3): "channels, height, width",
+}
+
+
+def _count(value: int | None) -> str:
+    return "not counted:" if value is None else f"{value:,}"
+
+
+def _reach(facts: dict[str, Any]) -> list[tuple[str, str]]:
+    """Reach in time, as far as the network tells it."""
+    told = {
+        "receptive_field": ("receptive field", "frames"),
+        "padding": ("padding", "frames"),
+        "delay": ("delay", "frames before the first steady prediction"),
+    }
+    return [(name, f"{facts[key]} {unit}") for key, (name, unit) in told.items() if facts[key] is not None]
 
 
 def _cross_checks(facts: dict[str, Any]) -> list[tuple[str, str]]:
@@ -93,7 +116,9 @@ def _cross_checks(facts: dict[str, Any]) -> list[tuple[str, str]]:
         "by ptflops on aten operations": facts["macs_aten"],
         "FLOPs by torch, two a MAC": facts["flops_torch"],
     }
-    return [("" if row else "cross-check", f"{value:,} {name}") for row, (name, value) in enumerate(others.items())]
+    return [
+        ("" if row else "cross-check", f"{_count(value)} {name}") for row, (name, value) in enumerate(others.items())
+    ]
 
 
 def _paper(published: dict[str, Any] | None) -> list[tuple[str, str]]:

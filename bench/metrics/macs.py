@@ -5,7 +5,8 @@ from . import Metric
 
 
 def value(record: Record) -> float | None:
-    return record.counters.macs / 1e9 if record.counters else None
+    macs = record.counters.macs if record.counters else None
+    return None if macs is None else macs / 1e9
 
 
 METRIC = Metric(name="macs", label="MACs per prediction", unit="G", better="lower", value=value, order=30)

@@ -5,26 +5,23 @@ from __future__ import annotations
 import difflib
 import importlib
 import pkgutil
-from collections.abc import Callable
-from dataclasses import dataclass
 from functools import cache
 
-from ..spec import ModelSpec
+from .. import own
+from ..installed import Installed, read_installed
+from ..spec import Family, ModelSpec, UnknownModelError
 
-
-class UnknownModelError(LookupError):
-    """No network has that name; the message suggests the nearest ones."""
-
-
-@dataclass(frozen=True)
-class Family:
-    """Networks that share one definition. `find` also answers for names that are not listed (any pool length)."""
-
-    name: str
-    listed: tuple[ModelSpec, ...]
-    find: Callable[[str], ModelSpec | None]
-    pattern: str = ""  # the names `find` accepts, for people: cox3d-{s,m,l}-POOL
-    order: int = 100
+__all__ = [
+    "Family",
+    "UnknownModelError",
+    "families",
+    "find_model",
+    "find_offer",
+    "installed",
+    "is_offered",
+    "list_models",
+    "our_models",
+]
 
 
 @cache
@@ -34,8 +31,14 @@ def families() -> tuple[Family, ...]:
     return tuple(sorted(found, key=lambda family: (family.order, family.name)))
 
 
-def list_models() -> tuple[ModelSpec, ...]:
-    """Every listed network, family by family; two of one name are an error."""
+@cache
+def installed() -> Installed:
+    """What installed packages add to them."""
+    return read_installed(lambda name: _find(families(), name) is not None)
+
+
+def our_models() -> tuple[ModelSpec, ...]:
+    """Every listed network of this folder, family by family; two of one name are an error."""
     listed = [spec for family in families() for spec in family.listed]
     names = [spec.name for spec in listed]
     if doubled := {name for name in names if names.count(name) > 1}:
@@ -43,14 +46,39 @@ def list_models() -> tuple[ModelSpec, ...]:
     return tuple(listed)
 
 
+def list_models() -> tuple[ModelSpec, ...]:
+    """Ours, then those that installed packages describe."""
+    return our_models() + tuple(spec for family in installed().families for spec in family.listed)
+
+
 def find_model(name: str) -> ModelSpec:
-    """The network of that name. Raises UnknownModelError, whose message suggests the nearest name."""
-    for family in families():
-        if (spec := family.find(name)) is not None:
-            return spec
-    names = [spec.name for spec in list_models()]
+    """The network of that name, or of `path/to/file.py:factory`, which is built to learn what it is.
+
+    Raises UnknownModelError, whose message suggests the nearest name.
+    """
+    if not own.is_file(name) and (spec := _find(families(), name) or _find(installed().families, name)) is not None:
+        return spec
+    if (offer := find_offer(name)) is not None:
+        return own.examine(offer)
+    names = [spec.name for spec in list_models()] + list(installed().factories)
     longer = [known for known in names if known.startswith(f"{name.lower()}-")]  # cox3d-m wants its pool length
     near = longer or difflib.get_close_matches(name.lower(), names, n=1, cutoff=0.6)
-    patterns = "; ".join(family.pattern for family in families() if family.pattern)
+    patterns = "; ".join(family.pattern for family in (*families(), *installed().families) if family.pattern)
     hint = f"did you mean {near[0]}?" if near else f"there are {', '.join(names)}"
     raise UnknownModelError(f"{name}: {hint}" + (f" (any pool length: {patterns})" if patterns and not near else ""))
+
+
+def find_offer(name: str) -> own.Offer | None:
+    """The factory behind a name, where only calling it tells what the network is; None for all others."""
+    if own.is_file(name):
+        return own.open_file(name)
+    return installed().factories[name] if is_offered(name) else None
+
+
+def is_offered(name: str) -> bool:
+    """Whether an installed package offers a factory of that name. Ours come first: they are never looked up there."""
+    return _find(families(), name) is None and name in installed().factories
+
+
+def _find(among: tuple[Family, ...], name: str) -> ModelSpec | None:
+    return next((spec for family in among if (spec := family.find(name)) is not None), None)

@@ -6,15 +6,16 @@ from ...bench.stats import disturbed, doubts, summarise
 from ..latency_chart import beyond_edge, latency_chart
 from ..notation import number, plus_minus
 from ..page import Page, chart, fragment
-from ..select import model_title
+from ..select import forms, model_title
 from . import Section
 
 _TEMPLATE = """\
 <p class="lead">Each dot is one timed prediction, in the order taken from top to bottom, so a slant is a drift. \
 Each strip has its own scale.</p>
 <ul class="legend">
-<li class="clip"><span class="shape"></span>clip</li>
-<li class="frame"><span class="shape"></span>frame</li>
+{% for form in forms %}
+<li class="{{ form }}"><span class="shape"></span>{{ form }}</li>
+{% endfor %}
 <li><span class="shape diamond"></span>interrupted by other work</li>
 <li><span class="line"></span>median, shaded: ± median absolute deviation</li>
 <li><span class="line dashed"></span>p90</li>
@@ -63,7 +64,10 @@ def render(page: Page) -> Markup | None:
                 "drawing": chart(spec, f"Latencies of {model_title(record)}, {text}"),
             }
         )
-    return fragment(_TEMPLATE, strips=strips, any_beyond=any(strip["beyond"] for strip in strips)) if strips else None
+    if not strips:
+        return None
+    beyond_any = any(strip["beyond"] for strip in strips)
+    return fragment(_TEMPLATE, strips=strips, any_beyond=beyond_any, forms=forms(page.records))
 
 
 SECTION = Section("How steady it ran", order=30, render=render)

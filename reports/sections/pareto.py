@@ -4,7 +4,7 @@ from markupsafe import Markup
 
 from ..charts import PLOTS, pareto_chart
 from ..page import Page, chart, fragment
-from ..select import by_setting
+from ..select import FORM_TITLES, by_setting, forms
 from . import Section
 
 _TEMPLATE = """\
@@ -12,8 +12,9 @@ _TEMPLATE = """\
 longer pool. The broad pale line is the Pareto front: no other network is at least as good in both and better in \
 one.</p>
 <ul class="legend">
-<li class="clip"><span class="shape"></span>clip by clip</li>
-<li class="frame"><span class="shape"></span>frame by frame</li>
+{% for form in forms %}
+<li class="{{ form }}"><span class="shape"></span>{{ titles[form] }}</li>
+{% endfor %}
 <li><span class="shape hollow"></span>hollow: doubtful speed</li>
 <li><span class="front"></span>Pareto front</li>
 </ul>
@@ -39,7 +40,7 @@ def render(page: Page) -> Markup | None:
         plots = [(plot, chart(spec, plot.title)) for plot, spec in specs if spec]
         if plots:
             groups.append((setting, plots))
-    return fragment(_TEMPLATE, groups=groups) if groups else None
+    return fragment(_TEMPLATE, groups=groups, forms=forms(page.records), titles=FORM_TITLES) if groups else None
 
 
 SECTION = Section("What accuracy costs", order=20, render=render)

@@ -3,6 +3,7 @@
 from markupsafe import Markup
 
 from ..page import Page, fragment
+from ..select import FORM_TITLES
 from ..table import Column
 from . import Section
 
@@ -43,7 +44,7 @@ Small figures below are the paper's.</p>
 <th scope="row" data-value="{{ row.title }}">
 <button type="button" class="pick" aria-pressed="false"><span class="shape" aria-hidden="true"></span>\
 {{ row.title }}</button>{{ raised(row.marks, row.title) }}
-<span class="form">{{ {"clip": "clip by clip", "frame": "frame by frame"}.get(row.form, "") }}\
+<span class="form">{{ forms.get(row.form, "") }}\
 {{ " · " ~ row.setting if several }}</span>
 </th>
 {% if row.error %}
@@ -89,6 +90,7 @@ def render(page: Page) -> Markup | None:
         rows=page.table.rows,
         notes=dict(page.table.footnotes),
         several=page.table.several_settings,
+        forms=FORM_TITLES,
         zip=zip,
     )
 

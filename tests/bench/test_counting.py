@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import csv
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import torch
 from torch import nn
 
-from co3d_bench.bench.counting import CountingError, count
-from co3d_bench.models.spec import ModelSpec, Preprocessing
+from co3d_bench.bench.counting import count
+from co3d_bench.models.spec import ModelSpec, Preprocessing, Source
 from co3d_bench.models.zoo import find_model
 
 TABLE3 = Path(__file__).parents[1] / "models" / "table3_pool_size.csv"
@@ -92,14 +93,78 @@ def test_the_network_that_runs_is_counted_not_its_name():
     assert count(net, tiny_spec(net, (3, 2, 4, 4))).macs == 2 * 9 * 2 * 4 * 4
 
 
-def test_a_network_that_does_not_run_says_so():
+def test_a_network_that_does_not_run_is_not_counted_and_says_why():
     class Broken(nn.Module):
         def forward(self, x):
             raise RuntimeError("no such thing")
 
     net = Broken()
-    with pytest.raises((CountingError, RuntimeError), match="no such thing"):
-        count(net, tiny_spec(net, (3, 2, 4, 4)))
+    counts = count(net, tiny_spec(net, (3, 2, 4, 4)))
+    assert [counts.macs, counts.macs_once, counts.macs_functional, counts.macs_aten, counts.flops_torch] == [None] * 5
+    assert counts.notes == (
+        "not counted: macs, macs_once, macs_functional, macs_aten, flops_torch: RuntimeError: no such thing",
+    )
+
+
+class ByNumbers(nn.Module):
+    """Looks at numbers to decide, which torch's meta device has none of; answers with more than scores."""
+
+    def __init__(self):
+        super().__init__()
+        self.layer = nn.Linear(4, 2)
+
+    def forward(self, x):
+        scores = self.layer(x) if x.sum() < 1 else x
+        return {"scores": scores, "more": (x, [x])}
+
+
+class NoCopy(ByNumbers):
+    def __deepcopy__(self, memo):
+        raise TypeError("there is one of me")
+
+
+@pytest.mark.parametrize("network", [ByNumbers, NoCopy])
+def test_a_network_that_only_runs_for_real_is_counted_for_real(network):
+    net = network()
+    counts = count(net, tiny_spec(net, (4,), "input"))
+    assert (counts.macs, counts.macs_once, counts.flops_torch, counts.notes) == (4 * 2 + 2, 4 * 2 + 2, 16, ())
+
+
+def test_what_the_module_hooks_cannot_see_is_not_called_zero():
+    class Functions(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.weight = nn.Parameter(torch.zeros(2, 4))
+
+        def forward(self, x):
+            return nn.functional.linear(x, self.weight)
+
+    net = Functions()
+    counts = count(net, tiny_spec(net, (4,), "input"))
+    assert (counts.macs, counts.macs_once, counts.flops_torch) == (None, None, 16)
+    assert counts.notes == ("not counted: macs, macs_once: its layers are none that ptflops' module hooks know",)
+
+
+class PlainFrames(nn.Module):
+    """A linear layer and ReLU a frame; stands for a network that is none of ours."""
+
+    def __init__(self):
+        super().__init__()
+        self.layers = nn.Sequential(nn.Linear(4, 4), nn.ReLU())
+
+    def initial_state(self, batch_size):
+        return (torch.zeros(batch_size, 4),)
+
+    def step(self, frame, state):
+        return self.layers(frame), (frame,)
+
+
+def test_the_papers_peculiarities_are_not_those_of_other_peoples_networks():
+    net = PlainFrames()
+    ours = tiny_spec(net, (4,), "frame")
+    theirs = replace(ours, source=Source(file="net.py"))
+    assert count(net, ours).macs == 4 * 4 + 4 + 2 * 4
+    assert count(net, theirs).macs == count(net, theirs).macs_once == 4 * 4 + 4 + 4
 
 
 def test_counting_leaves_the_network_as_it_was():

@@ -128,7 +128,7 @@ def test_text_and_marks_have_contrast(palette):
             assert contrast(palette[text], palette[ground]) >= 4.5, (text, ground)  # WCAG AA, text
     assert contrast(palette["doubt"], palette["doubt-soft"]) >= 4.5
     assert contrast(palette["ink"], palette["frame-soft"]) >= 4.5
-    for mark in ("clip", "frame", "disturbed"):
+    for mark in ("clip", "frame", "input", "disturbed"):
         assert contrast(palette[mark], palette["surface"]) >= 3  # WCAG AA, graphics
 
 
