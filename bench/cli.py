@@ -14,19 +14,21 @@ from typer.exceptions import TyperException
 
 from .. import __version__
 from .commands import listing, planning, reporting, running, showing
+from .commands.weights import weights
 from .errors import ENVIRONMENT, EXIT_CODES, USAGE, UserError
 from .streams import discard_output, open_missing
 
 # The mark in front keeps the help from refilling the lines.
 EPILOG = "\b\nExit codes:\n" + "\n".join(f"  {code:>3}  {meaning}" for code, meaning in EXIT_CODES.items())
 
-# verb -> the function that is it; the order is that of --help
+# verb -> the function that is it, or the group of functions; the order is that of --help
 VERBS = {
     "run": running.run,
     "plan": planning.plan,
     "list": listing.list_,
     "show": showing.show,
     "report": reporting.report,
+    "weights": weights,
 }
 
 app = typer.Typer(
@@ -36,8 +38,11 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     add_completion=False,
 )
-for _name, _function in VERBS.items():
-    app.command(_name)(_function)
+for _name, _verb in VERBS.items():
+    if isinstance(_verb, typer.Typer):
+        app.add_typer(_verb, name=_name)
+    else:
+        app.command(_name)(_verb)
 
 
 def _print_version(wanted: bool) -> None:

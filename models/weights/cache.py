@@ -48,6 +48,11 @@ def note_path(path: Path) -> Path:
     return path.with_name(f"{path.name}.sha256")
 
 
+def part_path(path: Path) -> Path:
+    """The file that holds what has come of `path` so far."""
+    return path.with_name(f"{path.name}.part")
+
+
 def sha256_of(path: Path) -> str:
     """The file's hash. Raises WeightsError if it cannot be read."""
     digest = hashlib.sha256()

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import IO
 from urllib.parse import urlsplit
 
-from .cache import sha256_of, write_note
+from .cache import part_path, sha256_of, write_note
 from .errors import WeightsError
 
 TIMEOUT_S = 30.0  # of silence
@@ -42,20 +42,24 @@ def fetch(
     Raises WeightsError: no network, no such file, a file cut short or of another hash, no space, no permission.
     """
     check_url(url)
-    part = target.with_name(f"{target.name}.part")
+    part = part_path(target)
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
         with part.open("ab") as file:
             _lock(file, part)
-            _download(url, file, part, target, on_progress or (lambda done, total: None), timeout_s)
-            file.flush()
-            os.fsync(file.fileno())
+            try:
+                _download(url, file, part, target, on_progress or (lambda done, total: None), timeout_s)
+                file.flush()
+                os.fsync(file.fileno())
+            finally:
+                if file.tell() == 0:  # nothing came, so nothing is kept
+                    part.unlink(missing_ok=True)
         found = sha256_of(part)
         if sha256 and not found.startswith(sha256):
             part.unlink()
             raise WeightsError(
                 f"{url}: what came has the sha256 {found}, not {sha256}, and was thrown away; the file there was "
-                f"changed, or something between here and there changes it"
+                "changed, or something between here and there changes it"
             )
         part.replace(target)
         write_note(target, found)

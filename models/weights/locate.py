@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 from collections.abc import Callable
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
@@ -54,11 +55,11 @@ def _network(name: str, find_model: Callable[[str], ModelSpec]) -> ModelSpec:
     try:
         return find_model(name)
     except LookupError as error:
-        if "/" in name:
-            raise UnknownWeightsError(
-                f"{name}: no such checkpoint; there are {', '.join(row.name for row in CHECKPOINTS)}"
-            ) from None
-        raise UnknownWeightsError(str(error)) from None
+        if "/" not in name:
+            raise UnknownWeightsError(str(error)) from None
+        near = difflib.get_close_matches(name, [row.name for row in CHECKPOINTS], n=1)
+        hint = f"did you mean {near[0]}?" if near else "`co3d-bench weights list` shows them"
+        raise UnknownWeightsError(f"{name}: no such checkpoint; {hint}") from None
 
 
 def _only(spec: ModelSpec) -> PublicCheckpoint:

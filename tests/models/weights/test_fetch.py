@@ -2,83 +2,27 @@
 
 from __future__ import annotations
 
-import contextlib
 import fcntl
-import functools
 import hashlib
-import http.server
 import os
-import re
 import socket
-import threading
 
 import pytest
 
 from co3d_bench.models.weights.errors import WeightsError
 from co3d_bench.models.weights.fetch import check_url, fetch
 
+from ...file_server import serving
+
 CONTENT = os.urandom(700_000)
 SHA256 = hashlib.sha256(CONTENT).hexdigest()
 
 
-class Server(http.server.BaseHTTPRequestHandler):
-    """Serves `content` under any name; a test changes what it does."""
-
-    content = CONTENT
-    etag = '"one"'
-    ranges = True
-    cut_at = None  # bytes after which the connection breaks
-    answers = 200
-    location = None
-    asked: list  # the headers of each request
-
-    def do_GET(self):
-        self.asked.append(dict(self.headers))
-        if self.answers != 200:
-            self.send_response(self.answers)
-            if self.location:
-                self.send_header("Location", self.location)
-            self.end_headers()
-            return
-        content, start = self.content, 0
-        match = re.fullmatch(r"bytes=(\d+)-", self.headers.get("Range", ""))
-        if self.ranges and match and self.headers.get("If-Range", self.etag) == self.etag:
-            start = int(match[1])
-            if start >= len(content):
-                self.send_response(416)
-                self.send_header("Content-Range", f"bytes */{len(content)}")
-                self.end_headers()
-                return
-            self.send_response(206)
-            self.send_header("Content-Range", f"bytes {start}-{len(content) - 1}/{len(content)}")
-        else:
-            self.send_response(200)
-        self.send_header("Content-Length", str(len(content) - start))
-        if self.etag:
-            self.send_header("ETag", self.etag)
-        self.end_headers()
-        with contextlib.suppress(ConnectionError):  # who asked may have gone
-            self.wfile.write(content[start : self.cut_at])
-
-    def log_message(self, *_):
-        pass
-
-
 @pytest.fixture
 def served():
-    """The handler's class, to be changed, with `address` to fetch from."""
-
-    class Handler(Server):
-        asked: list = []  # noqa: RUF012 - one list for the server of each test
-
-    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    thread = threading.Thread(target=functools.partial(server.serve_forever, poll_interval=0.01))
-    thread.start()
-    Handler.address = f"http://127.0.0.1:{server.server_port}/w.pyth"
-    yield Handler
-    server.shutdown()
-    thread.join()
-    server.server_close()
+    """The server's handler, to be changed, with the `address` to fetch from."""
+    with serving(CONTENT) as handler:
+        yield handler
 
 
 def left(tmp_path):
