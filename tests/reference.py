@@ -15,6 +15,7 @@ import torch
 from torch import nn
 
 from co3d_bench.models import continual as ours
+from co3d_bench.models.zoo import find_model
 
 
 class _Attention(nn.Module):
@@ -63,10 +64,14 @@ def plain_clip_network(layer: nn.Module) -> nn.Module:
         return _PlainResidual(layer)
     if isinstance(layer, ours.SqueezeExcitation):
         return _Attention(layer)
+    if isinstance(layer, ours.TwoPathways):
+        return _PlainPathways(layer)
     if isinstance(layer, ours.SpatialMean):
         return nn.Identity()
-    if isinstance(layer, ours.Pool3d):
+    if isinstance(layer, ours.ClipPool):
         return nn.AdaptiveAvgPool3d((1, 1, 1))
+    if isinstance(layer, ours.Pool3d):
+        return nn.MaxPool3d(layer.kernel_size, layer.stride, layer.padding)
     if isinstance(layer, ours.Projection):
         made = nn.Linear(layer.in_features, layer.out_features)
         made.load_state_dict(layer.state_dict())
@@ -83,6 +88,34 @@ class _PlainResidual(nn.Module):
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         return torch.relu(self.shortcut(x) + self.branch(x))
+
+
+class _PlainPathways(nn.Module):
+    """SlowFast as its authors run it: the slow frames are chosen by PySlowFast's formula, written out."""
+
+    def __init__(self, layer: ours.TwoPathways) -> None:
+        super().__init__()
+        *stages, self.head, subsample = (
+            nn.ModuleList(
+                plain_clip_network(part) for part in (*child.multipathway_blocks, child.multipathway_fusion) if part
+            )
+            if isinstance(child, ours.Pathways)
+            else child
+            for child in layer.children()
+        )
+        self.stages = nn.ModuleList(stages)
+        self.head = plain_clip_network(self.head)
+        self.alpha = subsample.stride
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        frames = x.shape[2]
+        chosen = torch.linspace(0, frames - 1, frames // self.alpha).long()
+        slow, fast = x[:, :, chosen], x
+        for stage in self.stages:
+            slow, fast = stage[0](slow), stage[1](fast)
+            if len(stage) > 2:
+                slow = torch.cat((slow, stage[2](fast)), 1)
+        return self.head(torch.cat((slow, fast), 1))
 
 
 def continual_inference(layer: nn.Module) -> Any:
@@ -110,6 +143,24 @@ def continual_inference(layer: nn.Module) -> Any:
     return co.forward_stepping(_plain(layer))
 
 
+def undilated(name: str) -> nn.Module:
+    """The frame network as the paper's authors built it: `continual-inference` knows no dilation in time.
+
+    Their CoI3D pools pairs of frames without skipping any, and convolves neighbouring frames behind it: the same work
+    as ours, which spreads its kernels. Other networks are as they are.
+    """
+    spec = find_model(name)
+    if spec.counterpart is None or not (pools := _strided_pools(regular := find_model(spec.counterpart).build())):
+        return spec.build()
+    for pool in pools:
+        pool.stride = (1, *pool.stride[1:])
+    return ours.convert(regular, pool_frames=int(name.rpartition("-")[2]))
+
+
+def _strided_pools(net: nn.Module) -> list[ours.Pool3d]:
+    return [module for module in net.modules() if isinstance(module, ours.Pool3d) and module.stride[0] > 1]
+
+
 def _attention(layer: ours.SqueezeExcitation) -> Any:
     """As the authors' CoX3D has it: an average over one frame, two convolutions, multiplied onto the input."""
     squeeze, activation, excite, gate = layer.block
@@ -128,7 +179,7 @@ def _attention(layer: ours.SqueezeExcitation) -> Any:
 def _residual(layer: ours.Residual) -> Any:
     branch = continual_inference(layer.branch2)
     parts = [part for part in (layer.branch1_conv, layer.branch1_norm) if part is not None]
-    delay = co.Delay(branch.delay) if branch.delay else co.forward_stepping(nn.Identity())
+    delay = co.Delay(branch.delay) if branch.delay else co.Lambda(lambda x: x)
     shortcut = co.Sequential(delay, *(continual_inference(part) for part in parts)) if parts else delay
     return co.Sequential(
         co.BroadcastReduce(shortcut, branch, reduce="sum", auto_delay=False), co.forward_stepping(nn.ReLU())

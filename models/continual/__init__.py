@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from .delay import Delay, Subsample
     from .graph import Graph
     from .network import ClipNetwork, FrameNetwork
+    from .pathways import Pathways, TwoPathways
     from .pool import ClipMean, ClipPool, Pool3d, SpatialMean
     from .state import Sequential, State, Temporal, as_continual, temporal_of
     from .weights import initialise
@@ -34,6 +35,7 @@ _HOME = {
     "Dropout": "torch.nn",
     "FrameNetwork": ".network",
     "Graph": ".graph",
+    "Pathways": ".pathways",
     "Pool3d": ".pool",
     "Projection": ".blocks",
     "ReLU": "torch.nn",
@@ -45,6 +47,7 @@ _HOME = {
     "Subsample": ".delay",
     "Swish": ".blocks",
     "Temporal": ".state",
+    "TwoPathways": ".pathways",
     "as_continual": ".state",
     "convert": ".conversion",
     "initialise": ".weights",
@@ -63,6 +66,7 @@ __all__ = [
     "Dropout",
     "FrameNetwork",
     "Graph",
+    "Pathways",
     "Pool3d",
     "Projection",
     "ReLU",
@@ -74,6 +78,7 @@ __all__ = [
     "Subsample",
     "Swish",
     "Temporal",
+    "TwoPathways",
     "as_continual",
     "convert",
     "initialise",

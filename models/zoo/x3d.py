@@ -15,6 +15,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from .. import continual as co
+from ..parts import norm
 from ..published import table1
 from ..spec import ModelSpec, Preprocessing
 from . import Family
@@ -56,11 +57,6 @@ LISTED_POOLS = {
     "m": (16, 64),
     "l": (16, 64),
 }  # the rows of Table 1; any other length is found too
-
-
-def norm(channels: int) -> co.BatchNorm3d:
-    """Batch norm right behind a convolution, whose output it may overwrite."""
-    return co.BatchNorm3d(channels, inplace=True)
 
 
 def round_to_eight(channels: float) -> int:

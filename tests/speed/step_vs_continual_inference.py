@@ -1,4 +1,4 @@
-"""How much faster a CoX3D step is than the same network built from `continual-inference` modules.
+"""How much faster a frame network's step is than the same network built from `continual-inference` modules.
 
     python tests/speed/step_vs_continual_inference.py [--models cox3d-s-13 ...] [--pairs 40] [--threads 2]
 
@@ -17,10 +17,12 @@ from pathlib import Path
 import torch
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
-from reference import continual_inference, randomise_batch_norm, relative_error
+from reference import continual_inference, randomise_batch_norm, relative_error, undilated
 from speed.pairs import arguments, in_turn, ratio_line
 
 from co3d_bench.models.zoo import find_model
+
+WARM_UP = 5  # steps
 
 
 def stepper(net: torch.nn.Module, frames: list[torch.Tensor]) -> Callable[[], torch.Tensor]:
@@ -46,17 +48,22 @@ def reference_stepper(net: torch.nn.Module, frames: list[torch.Tensor]) -> Calla
 def compare(name: str, pairs: int) -> str:
     torch.manual_seed(0)
     net = randomise_batch_norm(find_model(name).build()).eval()
+    torch.manual_seed(0)
+    as_theirs = randomise_batch_norm(undilated(name)).eval()
     frames = [torch.randn(1, *net.input_shape) for _ in range(8)]
-    ours, theirs = stepper(net, frames), reference_stepper(net, frames)
-    for _ in range(net.receptive_field):
-        y, reference = ours(), theirs()
+    ours, theirs = stepper(net, frames), reference_stepper(as_theirs, frames)
+    same = stepper(as_theirs, frames)
+    for _ in range(as_theirs.receptive_field):
+        y, reference = same(), theirs()
     error = relative_error(y, reference.flatten(1))
+    for _ in range(WARM_UP):
+        ours(), theirs()
     ours_s, their_s = in_turn(ours, theirs, pairs)
     return ratio_line(name, ours_s, their_s, f"outputs differ by {error:.1e}")
 
 
 def main() -> None:
-    options = arguments(__doc__, ["cox3d-s-13", "cox3d-m-16", "cox3d-l-16"], pairs=40)
+    options = arguments(__doc__, ["cox3d-s-13", "cox3d-m-16", "cox3d-l-16", "coi3d-r50-8", "coslow-r50-8"], pairs=40)
     with torch.inference_mode():
         for name in options.models:
             print(compare(name, options.pairs), flush=True)

@@ -1,0 +1,56 @@
+"""SlowFast and CoSlowFast: stated facts, the clip form against plain layers, and frame by frame equal to the clip."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+
+from co3d_bench.models.zoo import find_model
+
+from ..reference import plain_clip_network, relative_error
+from .networks import built, clip_of, empty_state, parameters, step_through
+
+
+@pytest.fixture(autouse=True)
+def _no_grad():
+    with torch.no_grad():
+        yield
+
+
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [
+        ("slowfast-8x8-r50", 34_566_488),
+        ("slowfast-4x16-r50", 34_480_216),
+        ("coslowfast-8x8-r50-32", 34_566_488),
+    ],
+)
+def test_parameters(name, expected):
+    assert parameters(find_model(name).build()) == expected
+
+
+def test_the_misprint_of_the_paper_is_told():
+    published = find_model("slowfast-8x8-r50").published
+    assert published.parameters_m == 66.25
+    assert "34.57 M" in published.note
+
+
+@pytest.mark.parametrize("name", ["slowfast-8x8-r50", "slowfast-4x16-r50"])
+def test_the_clip_network_equals_plain_torch_layers(name):
+    net = built(name)
+    clip = clip_of(32, pixels=32)
+    assert relative_error(net(clip), plain_clip_network(net.blocks).eval()(clip)) <= 1e-5
+
+
+@pytest.mark.parametrize("name", ["coslowfast-8x8-r50-2", "coslowfast-4x16-r50-2"])
+def test_frame_by_frame_equals_the_clip_without_temporal_padding(name):
+    net = built(name)
+    clip = clip_of(net.receptive_field, pixels=32)
+    stepped, _ = step_through(net, clip, empty_state(net, clip))
+    assert relative_error(stepped, net(clip)) <= 1e-5
+
+
+def test_the_slow_pathway_of_a_clip_sees_the_first_and_the_last_frame():
+    net = built("slowfast-8x8-r50")
+    frames = torch.arange(32.0).view(1, 1, 32, 1, 1)
+    assert net.blocks.subsample(frames).flatten().tolist() == [0, 4, 8, 13, 17, 22, 26, 31]
