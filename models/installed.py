@@ -63,7 +63,7 @@ def _family(name: str, thing: Any, package: str) -> Family | None:
         return replace(thing, listed=listed, find=lambda word: stamped(find(word)))
     if callable(thing):
         return None
-    raise TypeError(f"it is a {type(thing).__name__}, not a Family, a ModelSpec or a factory")
+    raise TypeError(f"it is of type {type(thing).__name__}, not a Family, a ModelSpec or a factory")
 
 
 def _fitting(

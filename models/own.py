@@ -63,7 +63,8 @@ def split(word: str) -> tuple[Path, str]:
     """The file and the factory. Raises OwnModelError for any other form."""
     path, colon, factory = word.rpartition(":")
     if not colon:
-        raise OwnModelError(f"{word}: name the factory too: {word if word.endswith('.py') else _WANTED}:FACTORY")
+        wanted = f"{word}:FACTORY" if word.endswith(".py") else _WANTED
+        raise OwnModelError(f"{word}: name the factory too: {wanted}")
     if not factory.isidentifier():
         raise OwnModelError(f"{word}: {factory!r} is not the name of a factory; write {_WANTED}")
     if not path.endswith(".py"):
@@ -116,7 +117,10 @@ def examine(offer: Offer) -> ModelSpec:
     import torch
 
     spec, net, example = _make(offer)
-    with torch.inference_mode(), _told(offer.word, offer.file, f"fails on its example {tuple(example.shape)}"):
+    with (
+        torch.inference_mode(),
+        _told(offer.word, offer.file, f"the network fails on its example {tuple(example.shape)}"),
+    ):
         output = _predict_once(offer, net.eval(), example)
     if not tensors_in(output):
         raise OwnModelError(f"{offer.word}: the network answers with {describe(output)}, which holds no tensor")
@@ -249,7 +253,8 @@ def _a(thing: Any) -> str:
     """What a thing is, in words that stay on one line."""
     if isinstance(thing, tuple):
         return f"a tuple of {', '.join(type(part).__name__ for part in thing) or 'nothing'}"
-    return "None" if thing is None else f"a {type(thing).__name__}"
+    name = type(thing).__name__
+    return "None" if thing is None else f"{'an' if name[0].lower() in 'aeiou' else 'a'} {name}"
 
 
 @contextlib.contextmanager

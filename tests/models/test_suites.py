@@ -1,0 +1,18 @@
+import csv
+from pathlib import Path
+
+from co3d_bench.models import published
+from co3d_bench.models.suites import SUITES
+from co3d_bench.models.zoo import find_model, our_models
+
+TABLE = Path(published.__file__).parent / "paper_tables" / "table1_kinetics400.csv"
+
+
+def test_the_papers_suite_is_its_table_in_its_order():
+    with TABLE.open(encoding="utf-8", newline="") as file:
+        printed = [float(row["accuracy_top1"]) for row in csv.DictReader(file)]
+    names = SUITES["paper"].models()
+    found = [find_model(name).published.accuracy_top1 for name in names]  # no two rows have the same
+    assert found == [accuracy for accuracy in printed if accuracy in found]
+    assert sorted(names) == sorted(spec.name for spec in our_models() if spec.published)
+    assert len(set(printed)) == len(printed)
