@@ -32,6 +32,7 @@ class Flow:
     channels: int | None = None
     owned: bool = False  # whether nobody but the next layer holds them, so that it may overwrite them
     pooled: bool = False  # whether they were averaged over height and width
+    averaged: bool = False  # whether they were averaged over the frames of the clip
 
     def through(self, *, kernel: int = 1, stride: int = 1, padding: int = 0, dilation: int = 1) -> Flow:
         """After a layer that reaches in time like that."""

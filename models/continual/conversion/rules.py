@@ -89,8 +89,8 @@ def clip_mean(flow: Flow, choice: Choice, where: str) -> tuple[nn.Module, Flow]:
 
 
 def _clip_pool(frames: int, flow: Flow, choice: Choice) -> tuple[nn.Module, Flow]:
-    after = replace(flow, frames=None if flow.frames is None else 1, owned=True)
-    if frames == 1:  # averaged before
+    after = replace(flow, frames=None if flow.frames is None else 1, owned=True, averaged=True)
+    if flow.averaged or (frames == 1 and choice.pool_frames is None):
         return nn.Identity(), after
     return ClipPool(choice.pool_frames or frames, 1 if choice.pool_frames else flow.rate), after
 

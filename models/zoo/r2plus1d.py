@@ -1,0 +1,170 @@
+"""R(2+1)D-18 (Tran et al., CVPR 2018, arxiv.org/abs/1711.11248), and CoR(2+1)D-18, what `convert` makes of it.
+
+A ResNet-18 in which each 3 x 3 x 3 convolution is one in space, batch norm, ReLU and one in time. Settings and names
+are those of torchvision's r2plus1d_18 (pytorch/vision, torchvision/models/video/resnet.py), below `blocks.`: a stem
+that does not pool, and stages 2 to 4 that halve the frames as well as the map.
+
+A frame network skips no frame: behind the three strides in time its kernels look 2, 4 and 8 frames apart. Its last
+average is over frames in a row.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import OrderedDict
+from functools import cache, partial
+from typing import TYPE_CHECKING
+
+from .. import continual as co
+from ..parts import clip_mean, norm
+from ..published import table1
+from ..spec import ModelSpec, Preprocessing
+from . import Family
+
+if TYPE_CHECKING:
+    from torch import nn
+
+CLASSES = 400
+PIXELS = 112
+CLIPS = (8, 16)  # frames of a clip in Table 1, and the native pool lengths of the frame form
+STEM_CHANNELS = (45, 64)  # between the stem's two convolutions, and behind them
+STAGES = ((64, 1), (128, 2), (256, 2), (512, 2))  # (channels, stride in time and space)
+BLOCKS = 2  # of each stage
+THINNED = 8  # all strides in time together
+
+# torchvision's R2Plus1D_18_Weights.KINETICS400_V1: resized to 128 x 171, 15 frames a second
+PREPROCESSING = Preprocessing(
+    (0.43216, 0.394666, 0.37645), (0.22803, 0.22145, 0.216989), short_side=128, frame_interval=2
+)
+
+
+def between(channels_in: int, channels: int) -> int:
+    """Channels between the two parts of a convolution, so that they have as many weights as a 3 x 3 x 3 one."""
+    return channels_in * channels * 27 // (9 * channels_in + 3 * channels)
+
+
+def conv_2_plus_1(channels_in: int, inner: int, channels: int, stride: int) -> co.Sequential:
+    """1 x 3 x 3, then 3 x 1 x 1."""
+    return co.Sequential(
+        co.Conv3d(channels_in, inner, (1, 3, 3), stride=(1, stride, stride), padding=(0, 1, 1), bias=False),
+        norm(inner),
+        co.ReLU(inplace=True),
+        co.Conv3d(inner, channels, (3, 1, 1), stride=(stride, 1, 1), padding=(1, 0, 0), bias=False),
+    )
+
+
+@cache
+def _block_type() -> type[nn.Module]:
+    """The residual block, with torchvision's names for its parts; defined on use, since it needs torch."""
+    from torch import Tensor, nn
+
+    class BasicBlock(nn.Module):
+        """(B, C, T, H, W) -> (B, channels, T / stride, H / stride, W / stride)."""
+
+        def __init__(self, channels_in: int, channels: int, stride: int) -> None:
+            super().__init__()
+            inner = between(channels_in, channels)
+            self.conv1 = co.Sequential(
+                conv_2_plus_1(channels_in, inner, channels, stride), norm(channels), co.ReLU(inplace=True)
+            )
+            self.conv2 = co.Sequential(conv_2_plus_1(channels, inner, channels, 1), norm(channels))
+            self.relu = co.ReLU(inplace=True)
+            self.downsample = None
+            if channels_in != channels or stride != 1:
+                self.downsample = co.Sequential(
+                    co.Conv3d(channels_in, channels, 1, stride=stride, bias=False), norm(channels)
+                )
+
+        @property
+        def temporal(self) -> co.Temporal:
+            return self.conv1.temporal.then(self.conv2.temporal)
+
+        def forward(self, x: Tensor) -> Tensor:
+            y = self.conv2(self.conv1(x))
+            shortcut = x if self.downsample is None else self.downsample(x)
+            return self.relu(y.add_(shortcut))
+
+    return BasicBlock
+
+
+def build_clip(frames: int, *, classes: int = CLASSES) -> co.ClipNetwork:
+    """R(2+1)D-18 for clips of that many frames, a multiple of 8."""
+    inner, channels = STEM_CHANNELS
+    stem = co.Sequential(
+        co.Conv3d(3, inner, (1, 7, 7), stride=(1, 2, 2), padding=(0, 3, 3), bias=False),
+        norm(inner),
+        co.ReLU(inplace=True),
+        co.Conv3d(inner, channels, (3, 1, 1), padding=(1, 0, 0), bias=False),
+        norm(channels),
+        co.ReLU(inplace=True),
+    )
+    layers: OrderedDict[str, nn.Module] = OrderedDict(stem=stem)
+    block = _block_type()
+    for number, (wider, stride) in enumerate(STAGES, start=1):
+        first = block(channels, wider, stride)
+        layers[f"layer{number}"] = co.Sequential(first, *(block(wider, wider, 1) for _ in range(BLOCKS - 1)))
+        channels = wider
+    layers["avgpool"] = clip_mean(frames // THINNED)
+    layers["fc"] = co.Projection(channels, classes)
+    blocks = co.Sequential(layers)
+    co.initialise(blocks)
+    return co.ClipNetwork(blocks, (3, frames, PIXELS, PIXELS))
+
+
+def build_frame(pool_frames: int, *, classes: int = CLASSES) -> co.FrameNetwork:
+    """CoR(2+1)D-18 with its last average over `pool_frames` frames in a row."""
+    return co.convert(build_clip(_native(pool_frames), classes=classes), pool_frames=pool_frames)
+
+
+def _native(pool_frames: int) -> int:
+    """Frames of the clip network that a pool length belongs to."""
+    return pool_frames if pool_frames in CLIPS else CLIPS[-1]
+
+
+def _clip_spec(frames: int) -> ModelSpec:
+    return ModelSpec(
+        name=f"r2plus1d-18-{frames}",
+        title=f"R(2+1)D-18 ({frames})",
+        family="r2plus1d",
+        form="clip",
+        input_shape=(3, frames, PIXELS, PIXELS),
+        classes=CLASSES,
+        build=partial(build_clip, frames),
+        preprocessing=PREPROCESSING,
+        published=table1("r2plus1d-18", frames),
+    )
+
+
+def _frame_spec(pool_frames: int) -> ModelSpec:
+    native = _native(pool_frames)
+    return ModelSpec(
+        name=f"cor2plus1d-18-{pool_frames}",
+        title=f"CoR(2+1)D-18 ({pool_frames})",
+        family="r2plus1d",
+        form="frame",
+        input_shape=(3, PIXELS, PIXELS),
+        classes=CLASSES,
+        build=partial(build_frame, pool_frames),
+        preprocessing=PREPROCESSING,
+        published=table1("cor2plus1d-18", pool_frames),
+        counterpart=f"r2plus1d-18-{native}",
+        extends=None if pool_frames == native else f"cor2plus1d-18-{native}",
+    )
+
+
+def find(name: str) -> ModelSpec | None:
+    """r2plus1d-18-{8,16}, and cor2plus1d-18-POOL for any pool length from 1 to 9999 frames."""
+    if match := re.fullmatch(r"r2plus1d-18-(8|16)", name):
+        return _clip_spec(int(match[1]))
+    if match := re.fullmatch(r"cor2plus1d-18-([1-9]\d{0,3})", name):
+        return _frame_spec(int(match[1]))
+    return None
+
+
+FAMILY = Family(
+    name="r2plus1d",
+    listed=(*(_clip_spec(frames) for frames in CLIPS), *(_frame_spec(frames) for frames in CLIPS)),
+    find=find,
+    pattern="cor2plus1d-18-POOL",
+    order=40,
+)
