@@ -20,7 +20,7 @@ from ..models.spec import ModelSpec, Preprocessing, Published, Source, UnknownMo
 from ..models.zoo import find_model, find_offer, is_offered
 from .case import Frozen
 from .facts import model_facts
-from .record import ModelFacts
+from .record import ModelFacts, Record
 
 TIMEOUT_S = 300.0
 
@@ -83,6 +83,12 @@ def ask(word: str, folder: Path) -> OwnModel:
     if answer.own is None:
         raise OwnModelError(answer.wrong or f"{word}: cannot be had")
     return answer.own
+
+
+def same_code(record: Record, model: OwnModel | None) -> bool:
+    """Whether a record is of the code that is there now: an edited file is measured again."""
+    was = record.model.source if record.model else None
+    return model is None or was == model.facts.source
 
 
 def load_code(model: OwnModel) -> ModelSpec:

@@ -22,6 +22,7 @@ from .errors import INTERRUPTED, NOTHING, TERMINATED, UserError
 from .job import Job, job_line
 from .names import Names
 from .outcome import to_record
+from .own import same_code
 from .plan import Plan, PlanFacts
 from .plan import plan as cross
 from .progress import Progress, Silent
@@ -141,7 +142,11 @@ def _todo(config: Config, planned: Plan, settings: Settings, resume: bool, retry
         for record in read_records(out):  # oldest first, so that the newest of a retried case stays
             if record.run_id == run_id and record.settings == settings:
                 done[record.case] = record
-    kept = {case: record for case, record in done.items() if record.ok or not retry_failed}
+    kept = {
+        case: record
+        for case, record in done.items()
+        if (record.ok or not retry_failed) and same_code(record, config.own.get(case.model))
+    }
     return Todo(run_id, planned.cases, {case: kept[case] for case in planned.cases if case in kept})
 
 

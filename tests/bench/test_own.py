@@ -146,6 +146,17 @@ def test_a_file_that_is_edited_during_a_run_is_not_measured_under_the_old_name(h
     assert record.model.source.sha256
 
 
+def test_resume_measures_an_edited_file_again(here):
+    table = {"plan": {"models": ["net.py:Image"]}, "run": {"out": "results", "runs": 3}}
+    (first,) = run(make_config(table))
+    assert run(make_config(table), resume=True) == [first]
+    (here / "net.py").write_text(CODE + "\n# edited\n")
+    (again,) = run(make_config(table), resume=True)
+    assert again.model.source.sha256 != first.model.source.sha256
+    assert again.key == first.key
+    assert len(read_records(Path("results"))) == 2
+
+
 def test_two_files_of_one_name_are_an_error_and_one_file_twice_is_not(here):
     (here / "other").mkdir()
     (here / "other" / "net.py").write_text(CODE)
