@@ -61,7 +61,7 @@ class ModelSpec:
     form: Form
     input_shape: tuple[int, ...]  # clip: (C, T, H, W); frame: (C, H, W); input: any; without batch
     classes: int | None  # None where the output is not (B, classes)
-    build: Callable[[], nn.Module]  # random weights; seed torch first
+    build: Callable[..., nn.Module]  # random weights; seed torch first; keywords are options of its family
     preprocessing: Preprocessing | None  # None: it cannot look at a video
     published: Published | None = None
     counterpart: str | None = None  # frame network: the clip network with the same weights

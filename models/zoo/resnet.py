@@ -11,22 +11,22 @@ over frames in a row. CoC2D with an average over one frame keeps no state at all
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING
 
 from .. import continual as co
+from ..pairs import Pair, family
 from ..parts import RESNET50_DEPTHS, RESNET50_STRIDES, classifier, clip_mean, resnet_stage, resnet_stem
 from ..published import table1
 from ..spec import ModelSpec, Preprocessing
-from . import Family
 
 if TYPE_CHECKING:
     from torch import nn
 
 CLASSES = 400
 STEM_CHANNELS = 64
+SHORT_SIDE = 256  # of the video, before it is cropped
 
 
 @dataclass(frozen=True)
@@ -78,17 +78,8 @@ def build_clip(kind: Architecture, *, classes: int = CLASSES) -> co.ClipNetwork:
     return co.ClipNetwork(chain, (3, kind.frames, kind.pixels, kind.pixels))
 
 
-def build_frame(kind: Architecture, pool_frames: int, *, classes: int = CLASSES) -> co.FrameNetwork:
-    """The frame form with its last average over `pool_frames` frames in a row."""
-    return co.convert(build_clip(kind, classes=classes), pool_frames=pool_frames)
-
-
-def _preprocessing(kind: Architecture) -> Preprocessing:
-    return Preprocessing((0.45, 0.45, 0.45), (0.225, 0.225, 0.225), short_side=256, frame_interval=kind.frame_interval)
-
-
-def _clip_spec(kind: Architecture) -> ModelSpec:
-    return ModelSpec(
+def _pair(kind: Architecture) -> Pair:
+    clip = ModelSpec(
         name=kind.clip_name,
         title=kind.clip_title,
         family=kind.family,
@@ -96,44 +87,10 @@ def _clip_spec(kind: Architecture) -> ModelSpec:
         input_shape=(3, kind.frames, kind.pixels, kind.pixels),
         classes=CLASSES,
         build=partial(build_clip, kind),
-        preprocessing=_preprocessing(kind),
+        preprocessing=Preprocessing((0.45, 0.45, 0.45), (0.225, 0.225, 0.225), SHORT_SIDE, kind.frame_interval),
         published=table1(kind.clip_name, kind.frames),
     )
+    return Pair(clip, kind.frame_name, kind.frame_title, kind.listed_pools)
 
 
-def _frame_spec(kind: Architecture, pool_frames: int) -> ModelSpec:
-    return ModelSpec(
-        name=f"{kind.frame_name}-{pool_frames}",
-        title=f"{kind.frame_title} ({pool_frames})",
-        family=kind.family,
-        form="frame",
-        input_shape=(3, kind.pixels, kind.pixels),
-        classes=CLASSES,
-        build=partial(build_frame, kind, pool_frames),
-        preprocessing=_preprocessing(kind),
-        published=table1(kind.frame_name, pool_frames),
-        counterpart=kind.clip_name,
-        extends=None if pool_frames == kind.frames else f"{kind.frame_name}-{kind.frames}",
-    )
-
-
-def find(name: str) -> ModelSpec | None:
-    """The clip networks by name, the frame networks by name and any pool length from 1 to 9999 frames."""
-    for kind in ARCHITECTURES:
-        if name == kind.clip_name:
-            return _clip_spec(kind)
-        if match := re.fullmatch(rf"{kind.frame_name}-([1-9]\d{{0,3}})", name):
-            return _frame_spec(kind, int(match[1]))
-    return None
-
-
-FAMILY = Family(
-    name="resnet",
-    listed=(
-        *(_clip_spec(kind) for kind in ARCHITECTURES),
-        *(_frame_spec(kind, pool) for kind in ARCHITECTURES for pool in kind.listed_pools),
-    ),
-    find=find,
-    pattern="{coi3d,coslow,coc2d}-r50-POOL",
-    order=20,
-)
+FAMILY = family("resnet", [_pair(kind) for kind in ARCHITECTURES], pattern="{coi3d,coslow,coc2d}-r50-POOL", order=20)

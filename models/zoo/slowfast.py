@@ -9,16 +9,15 @@ every alpha-th one: a step costs an eighth (a quarter of 4x16's) of Slow's work 
 
 from __future__ import annotations
 
-import re
 from collections import OrderedDict
 from dataclasses import dataclass
 from functools import partial
 
 from .. import continual as co
+from ..pairs import Pair, family
 from ..parts import RESNET50_DEPTHS, RESNET50_STRIDES, classifier, clip_mean, norm, resnet_stage, resnet_stem
 from ..published import table1
 from ..spec import ModelSpec, Preprocessing
-from . import Family
 
 CLASSES = 400
 PIXELS = 256
@@ -90,19 +89,8 @@ def build_clip(setting: Setting, *, classes: int = CLASSES) -> co.ClipNetwork:
     return co.ClipNetwork(blocks, (3, FRAMES, PIXELS, PIXELS))
 
 
-def build_frame(setting: Setting, pool_frames: int, *, classes: int = CLASSES) -> co.FrameNetwork:
-    """CoSlowFast with both last averages over `pool_frames` frames in a row."""
-    return co.convert(build_clip(setting, classes=classes), pool_frames=pool_frames)
-
-
-def _preprocessing(setting: Setting) -> Preprocessing:
-    return Preprocessing(
-        (0.45, 0.45, 0.45), (0.225, 0.225, 0.225), short_side=PIXELS, frame_interval=setting.frame_interval
-    )
-
-
-def _clip_spec(setting: Setting) -> ModelSpec:
-    return ModelSpec(
+def _pair(setting: Setting) -> Pair:
+    clip = ModelSpec(
         name=f"slowfast-{setting.name}",
         title=f"SlowFast-{setting.title}",
         family="slowfast",
@@ -110,44 +98,12 @@ def _clip_spec(setting: Setting) -> ModelSpec:
         input_shape=(3, FRAMES, PIXELS, PIXELS),
         classes=CLASSES,
         build=partial(build_clip, setting),
-        preprocessing=_preprocessing(setting),
+        preprocessing=Preprocessing((0.45, 0.45, 0.45), (0.225, 0.225, 0.225), PIXELS, setting.frame_interval),
         published=table1(f"slowfast-{setting.name}", FRAMES),
     )
+    return Pair(clip, f"coslowfast-{setting.name}", f"CoSlowFast-{setting.title}", (FRAMES,))
 
 
-def _frame_spec(setting: Setting, pool_frames: int) -> ModelSpec:
-    name = f"coslowfast-{setting.name}"
-    return ModelSpec(
-        name=f"{name}-{pool_frames}",
-        title=f"CoSlowFast-{setting.title} ({pool_frames})",
-        family="slowfast",
-        form="frame",
-        input_shape=(3, PIXELS, PIXELS),
-        classes=CLASSES,
-        build=partial(build_frame, setting, pool_frames),
-        preprocessing=_preprocessing(setting),
-        counterpart=f"slowfast-{setting.name}",
-        extends=None if pool_frames == FRAMES else f"{name}-{FRAMES}",
-    )
-
-
-def find(name: str) -> ModelSpec | None:
-    """slowfast-{8x8,4x16}-r50, and coslowfast-{8x8,4x16}-r50-POOL for any pool length from 1 to 9999 frames."""
-    for setting in SETTINGS:
-        if name == f"slowfast-{setting.name}":
-            return _clip_spec(setting)
-        if match := re.fullmatch(rf"coslowfast-{setting.name}-([1-9]\d{{0,3}})", name):
-            return _frame_spec(setting, int(match[1]))
-    return None
-
-
-FAMILY = Family(
-    name="slowfast",
-    listed=(
-        *(_clip_spec(setting) for setting in SETTINGS),
-        *(_frame_spec(setting, FRAMES) for setting in SETTINGS),
-    ),
-    find=find,
-    pattern="coslowfast-{8x8,4x16}-r50-POOL",
-    order=30,
+FAMILY = family(
+    "slowfast", [_pair(setting) for setting in SETTINGS], pattern="coslowfast-{8x8,4x16}-r50-POOL", order=30
 )

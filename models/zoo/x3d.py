@@ -8,17 +8,16 @@ names, so its checkpoints load as they are.
 from __future__ import annotations
 
 import math
-import re
 from collections import OrderedDict
 from dataclasses import dataclass
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from .. import continual as co
+from ..pairs import Pair, family
 from ..parts import norm
 from ..published import table1
 from ..spec import ModelSpec, Preprocessing
-from . import Family
 
 if TYPE_CHECKING:
     from torch import nn
@@ -43,15 +42,12 @@ class Size:
     frame_interval: int
 
 
-SIZES = {
-    size.name: size
-    for size in (
-        Size("xs", 2.2, frames=4, pixels=160, short_side=182, frame_interval=12),
-        Size("s", 2.2, frames=13, pixels=160, short_side=182, frame_interval=6),
-        Size("m", 2.2, frames=16, pixels=224, short_side=256, frame_interval=5),
-        Size("l", 5.0, frames=16, pixels=312, short_side=356, frame_interval=5),
-    )
-}
+SIZES = (
+    Size("xs", 2.2, frames=4, pixels=160, short_side=182, frame_interval=12),
+    Size("s", 2.2, frames=13, pixels=160, short_side=182, frame_interval=6),
+    Size("m", 2.2, frames=16, pixels=224, short_side=256, frame_interval=5),
+    Size("l", 5.0, frames=16, pixels=312, short_side=356, frame_interval=5),
+)
 LISTED_POOLS = {
     "s": (13, 64),
     "m": (16, 64),
@@ -143,16 +139,7 @@ def build_clip(size: Size, *, norm_first: bool = True, classes: int = CLASSES) -
     return co.ClipNetwork(blocks, (3, size.frames, size.pixels, size.pixels))
 
 
-def build_frame(size: Size, pool_frames: int, **options: Any) -> co.FrameNetwork:
-    """CoX3D with its last average over `pool_frames` frames; options as of `build_clip`."""
-    return co.convert(build_clip(size, **options), pool_frames=pool_frames)
-
-
-def _preprocessing(size: Size) -> Preprocessing:
-    return Preprocessing((0.45, 0.45, 0.45), (0.225, 0.225, 0.225), size.short_side, size.frame_interval)
-
-
-def _clip_spec(size: Size) -> ModelSpec:
+def _clip(size: Size) -> ModelSpec:
     return ModelSpec(
         name=f"x3d-{size.name}",
         title=f"X3D-{size.name.upper()}",
@@ -161,43 +148,17 @@ def _clip_spec(size: Size) -> ModelSpec:
         input_shape=(3, size.frames, size.pixels, size.pixels),
         classes=CLASSES,
         build=partial(build_clip, size),
-        preprocessing=_preprocessing(size),
+        preprocessing=Preprocessing((0.45, 0.45, 0.45), (0.225, 0.225, 0.225), size.short_side, size.frame_interval),
         published=table1(f"x3d-{size.name}", size.frames),
     )
 
 
-def _frame_spec(size: Size, pool_frames: int) -> ModelSpec:
-    return ModelSpec(
-        name=f"cox3d-{size.name}-{pool_frames}",
-        title=f"CoX3D-{size.name.upper()} ({pool_frames})",
-        family="x3d",
-        form="frame",
-        input_shape=(3, size.pixels, size.pixels),
-        classes=CLASSES,
-        build=partial(build_frame, size, pool_frames),
-        preprocessing=_preprocessing(size),
-        published=table1(f"cox3d-{size.name}", pool_frames),
-        counterpart=f"x3d-{size.name}",
-        extends=None if pool_frames == size.frames else f"cox3d-{size.name}-{size.frames}",
-    )
+CLIPS = {size.name: _clip(size) for size in SIZES}
 
-
-def find(name: str) -> ModelSpec | None:
-    """x3d-{xs,s,m,l} and cox3d-{s,m,l}-POOL for any pool length from 1 to 9999 frames."""
-    if match := re.fullmatch(r"x3d-(xs|s|m|l)", name):
-        return _clip_spec(SIZES[match[1]])
-    if match := re.fullmatch(r"cox3d-(s|m|l)-([1-9]\d{0,3})", name):
-        return _frame_spec(SIZES[match[1]], int(match[2]))
-    return None
-
-
-FAMILY = Family(
-    name="x3d",
-    listed=(
-        *(_clip_spec(size) for size in SIZES.values()),
-        *(_frame_spec(SIZES[name], pool) for name, pools in LISTED_POOLS.items() for pool in pools),
-    ),
-    find=find,
+FAMILY = family(
+    "x3d",
+    [Pair(CLIPS[name], f"cox3d-{name}", f"CoX3D-{name.upper()}", pools) for name, pools in LISTED_POOLS.items()],
+    clips=[CLIPS["xs"]],  # frame by frame it is the same as s
     pattern="cox3d-{s,m,l}-POOL",
     order=10,
 )

@@ -9,7 +9,6 @@ import pytest
 import torch
 
 from co3d_bench.models.zoo import UnknownModelError, find_model, list_models
-from co3d_bench.models.zoo.x3d import SIZES, build_clip, build_frame
 
 from ..reference import continual_inference, plain_clip_network, randomise_batch_norm, relative_error
 
@@ -25,7 +24,7 @@ def _no_grad():
 
 def frame_network(size="s", pool_frames=4, seed=0):
     torch.manual_seed(seed)
-    return randomise_batch_norm(build_frame(SIZES[size], pool_frames)).eval()
+    return randomise_batch_norm(find_model(f"cox3d-{size}-{pool_frames}").build()).eval()
 
 
 def clip_of(net, frames, batch=2, pixels=48, seed=1):
@@ -50,8 +49,8 @@ def test_parameters(name, expected):
 
 @pytest.mark.parametrize(("size", "expected"), [("m", 3_794_274), ("l", 6_153_384)])
 def test_parameters_without_the_first_shortcuts_norm(size, expected):
-    assert parameters(build_clip(SIZES[size], norm_first=False)) == expected
-    assert parameters(build_frame(SIZES[size], 16, norm_first=False)) == expected
+    assert parameters(find_model(f"x3d-{size}").build(norm_first=False)) == expected
+    assert parameters(find_model(f"cox3d-{size}-16").build(norm_first=False)) == expected
 
 
 @pytest.mark.parametrize(
@@ -99,8 +98,8 @@ def test_frame_by_frame_equals_the_network_built_from_continual_inference(size):
 @pytest.mark.parametrize("size", ["xs", "m"])
 def test_the_clip_network_equals_plain_torch_layers(size):
     torch.manual_seed(0)
-    net = randomise_batch_norm(build_clip(SIZES[size])).eval()
-    clip = clip_of(net, SIZES[size].frames, pixels=64)
+    net = randomise_batch_norm(find_model(f"x3d-{size}").build()).eval()
+    clip = clip_of(net, net.input_shape[1], pixels=64)
     assert relative_error(net(clip), plain_clip_network(net.blocks).eval()(clip)) <= 1e-5
 
 
@@ -233,7 +232,7 @@ def test_pytorchvideos_names_and_shapes_load_as_they_are():
     expected["blocks.5.pool.post_conv.weight"] = (2048, 432, 1, 1, 1)
     expected["blocks.5.proj.weight"] = (400, 2048)
     expected["blocks.5.proj.bias"] = (400,)
-    for net in (build_clip(SIZES["m"], norm_first=False), build_frame(SIZES["m"], 16, norm_first=False)):
+    for net in (find_model(name).build(norm_first=False) for name in ("x3d-m", "cox3d-m-16")):
         checkpoint = {
             name: torch.zeros(shape, dtype=torch.long if name.endswith("tracked") else torch.float)
             for name, shape in expected.items()
@@ -276,8 +275,7 @@ def test_wrong_shapes_are_told():
 
 def test_listed_models_are_found_by_their_names_and_carry_the_papers_figures():
     for spec in list_models():
-        assert find_model(spec.name) == spec or find_model(spec.name).name == spec.name
-        assert spec.published is not None
+        assert find_model(spec.name).name == spec.name
     assert find_model("cox3d-m-64").published.accuracy_top1 == 71.03
     assert find_model("cox3d-m-48").published is None
     assert find_model("cox3d-m-48").counterpart == "x3d-m"
