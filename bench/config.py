@@ -11,6 +11,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
 from ..models.spec import ModelSpec, UnknownModelError
+from ..models.weights.locate import is_path
 from .complaints import complaints, nearest
 from .errors import ENVIRONMENT, USAGE, UserError
 from .input import cannot_watch
@@ -56,6 +57,7 @@ class PlanTable(_Table):
 
     models: Words = ()  # needed, unless a suite is named, whose networks these then are
     suite: Text | None = None
+    weights: Text | None = None  # a file, an https address, the name of a public checkpoint, or auto; None: seeded
     devices: Words = ("cpu",)
     backends: Words = ("eager",)
     precisions: Words = ("fp32",)
@@ -174,6 +176,8 @@ def _check(table: dict[str, Any], label: str, flags: Mapping[str, str], folder: 
         raise UserError("\n".join(lines), USAGE)
     if source.file is not None and "input.file" not in flags:
         source = source.model_copy(update={"file": str(folder / source.file)})
+    if plan.weights is not None and "plan.weights" not in flags and is_path(plan.weights):
+        plan = plan.model_copy(update={"weights": str(folder / plan.weights)})
     return Config(run=tables.run, plan=plan, input=source, source=label, own=own)
 
 

@@ -7,13 +7,17 @@ from typing import Any
 
 from ..models.spec import ModelSpec
 from .record import ModelFacts, ModelSource, Published
+from .weights import WeightsFile
 
 # A guess, so the record says it.
 UNKNOWN_REACH = 64
 
 
-def model_facts(spec: ModelSpec, net: Any = None) -> ModelFacts:
-    """Facts that hold on every machine; receptive field, padding and delay only with the built network."""
+def model_facts(spec: ModelSpec, net: Any = None, weights: WeightsFile | None = None) -> ModelFacts:
+    """Facts that hold on every machine; receptive field, padding and delay only with the built network.
+
+    `weights` are what was loaded into it.
+    """
     published = spec.published
     return ModelFacts(
         name=spec.name,
@@ -39,7 +43,7 @@ def model_facts(spec: ModelSpec, net: Any = None) -> ModelFacts:
             throughput=dict(published.throughput),
             note=published.note,
         ),
-        **_origin(spec),
+        **{**_origin(spec), **({"weights": weights.text} if weights else {})},
     )
 
 

@@ -9,6 +9,7 @@ from pydantic import Field
 from .case import Case, Frozen
 from .own import OwnModel
 from .record import Failure, Record, Settings
+from .weights import WeightsFile
 
 
 class Job(Frozen):
@@ -18,6 +19,7 @@ class Job(Frozen):
     case: Case
     settings: Settings
     own: OwnModel | None = Field(default=None, description="the network, where it is not of the zoo")
+    weights: WeightsFile | None = Field(default=None, description="None: seeded")
     video: str | None = Field(default=None, description="path of the video, where the case's input is one")
     git_commit: str | None = None
     git_dirty: bool | None = None

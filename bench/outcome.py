@@ -34,7 +34,7 @@ def to_record(job: Job, spec: ModelSpec, outcome: Outcome, oom_kills: int, durat
         duration_s=duration_s,
         case=job.case,
         settings=job.settings,
-        model=model_facts(spec),
+        model=model_facts(spec, weights=job.weights),
         error=failure.model_copy(update={"detail": failure.detail and failure.detail[-DETAIL_CHARACTERS:]}),
     )
 

@@ -20,6 +20,7 @@ from .measure import sample, warm_up
 from .memory import peak_allocated_bytes, tensor_bytes, weights
 from .probe import KernelProbe, peak_rss_bytes
 from .record import Counters, Timing
+from .weights import WeightsFile, put_into
 
 WEIGHTS_SEED = 0
 # How often the parent hears of the sampling. Seldom: each time it wakes, it takes a core for a moment.
@@ -34,6 +35,7 @@ class Loaded:
 
     net: Any
     seconds: float
+    notes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -46,8 +48,8 @@ class Timed:
     peak_rss_bytes: int | None
 
 
-def load(spec: ModelSpec) -> Loaded:
-    """Build the network with seeded weights.
+def load(spec: ModelSpec, weights_file: WeightsFile | None = None) -> Loaded:
+    """Build the network with seeded weights, and put those of the file into it, if there is one.
 
     Not in inference mode: a weight made there can neither be exported nor seen by every counter.
     """
@@ -56,7 +58,8 @@ def load(spec: ModelSpec) -> Loaded:
     start = time.perf_counter()
     torch.manual_seed(WEIGHTS_SEED)
     net = spec.build().eval()
-    return Loaded(net, time.perf_counter() - start)
+    notes = put_into(net, spec, weights_file) if weights_file else ()
+    return Loaded(net, time.perf_counter() - start, notes)
 
 
 def timing_pass(loaded: Loaded, spec: ModelSpec, backend: Backend, inputs: Inputs, runs: int, emit: Emit) -> Timed:

@@ -67,7 +67,7 @@ class ModelFacts(Frozen):
     delay: int | None = Field(default=None, description="frames before the first steady prediction, r - p - 1")
     counterpart: str | None = Field(default=None, description="frame network: the clip network it came from")
     extends: str | None = Field(default=None, description="the same frame network at its native pool length")
-    weights: str = Field(default="seeded", description="where the weights came from")
+    weights: str = Field(default="seeded", description="seeded, or the file and the beginning of its sha256")
     published: Published | None = None
     source: ModelSource | None = Field(default=None, description="None: the zoo of co3d-bench")
 

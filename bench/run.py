@@ -30,6 +30,7 @@ from .record import Record, Settings
 from .stop import Stop
 from .store import append_record, check_writable, mark_run, newest_run, read_records, records_file
 from .video import check_video, sha256
+from .weights import WeightsFile, find_weights, same_weights
 
 WORKER = (sys.executable, "-m", "co3d_bench.bench.worker")
 
@@ -90,14 +91,16 @@ def run(
 
     A case that fails gives a record with `error` and the rest goes on. Each record is on the disk before the next
     case starts. With `resume`, the store's newest run is continued: cases that have a record there with the same
-    settings are not run again (failed ones only with `retry_failed`).
+    settings and weights are not run again (failed ones only with `retry_failed`).
 
     Raises UserError if nothing could be started, Interrupted on Ctrl-C and SIGTERM.
     """
     names = names or Names()
     progress = progress or Silent()
     settings = Settings(runs=config.run.runs, timeout_s=config.run.timeout_s)
-    todo = _todo(config, plan or make_plan(config, names), settings, resume, retry_failed)
+    plan = plan or make_plan(config, names)
+    weights = find_weights(config, names)
+    todo = _todo(config, plan, settings, weights, resume, retry_failed)
     check_writable(config.run.out)
     mark_run(config.run.out, todo.run_id)
     checkout = read_checkout()
@@ -108,7 +111,8 @@ def run(
             record = todo.done.get(case)
             if record is None:
                 progress.started(number, case)
-                record = _measure(_job(config, todo.run_id, case, settings, checkout), names, worker, stop, progress)
+                job = _job(config, todo.run_id, case, settings, weights.get(case.model), checkout)
+                record = _measure(job, names, worker, stop, progress)
                 if record is None:
                     break
                 _keep(config.run.out, records, record)
@@ -130,7 +134,14 @@ def _keep(out: str, before: Sequence[Record], record: Record) -> None:
         append_record(out, each)
 
 
-def _todo(config: Config, planned: Plan, settings: Settings, resume: bool, retry_failed: bool) -> Todo:
+def _todo(
+    config: Config,
+    planned: Plan,
+    settings: Settings,
+    weights: dict[str, WeightsFile],
+    resume: bool,
+    retry_failed: bool,
+) -> Todo:
     if not resume:
         return Todo(_new_run_id(), planned.cases, {})
     out = config.run.out
@@ -140,7 +151,8 @@ def _todo(config: Config, planned: Plan, settings: Settings, resume: bool, retry
     done: dict[Case, Record] = {}
     if records_file(out).exists():
         for record in read_records(out):  # oldest first, so that the newest of a retried case stays
-            if record.run_id == run_id and record.settings == settings:
+            same = record.settings == settings and same_weights(record, weights.get(record.case.model))
+            if record.run_id == run_id and same:
                 done[record.case] = record
     kept = {
         case: record
@@ -155,12 +167,15 @@ def _new_run_id() -> str:
     return f"{datetime.now(timezone.utc):%Y%m%dT%H%M%SZ}-{secrets.token_hex(3)}"
 
 
-def _job(config: Config, run_id: str, case: Case, settings: Settings, checkout: Checkout) -> Job:
+def _job(
+    config: Config, run_id: str, case: Case, settings: Settings, weights: WeightsFile | None, checkout: Checkout
+) -> Job:
     return Job(
         run_id=run_id,
         case=case,
         settings=settings,
         own=config.own.get(case.model),
+        weights=weights,
         video=str(Path(config.input.file).absolute()) if config.input.file else None,
         git_commit=checkout.commit,
         git_dirty=checkout.dirty,

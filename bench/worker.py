@@ -53,7 +53,7 @@ def measure_case(job: Job, emit: Emit, find_model: FindModel = find_model) -> Re
     backend = get_backend(job.case.backend)
     emit(phase_event("loading"))
     inputs = make_inputs(spec, job.case.batch, job.case.input, Path(job.video) if job.video else None)
-    loaded = load(spec)
+    loaded = load(spec, job.weights)
     with torch.inference_mode():
         timed = timing_pass(loaded, spec, backend, inputs, job.settings.runs, emit)
         emit(phase_event("verifying"))
@@ -77,7 +77,7 @@ def measure_case(job: Job, emit: Emit, find_model: FindModel = find_model) -> Re
         duration_s=time.perf_counter() - begin,
         case=job.case,
         settings=job.settings,
-        model=model_facts(spec, timed.net),
+        model=model_facts(spec, timed.net, job.weights),
         environment=make_environment(
             host,
             Checkout(job.git_commit, job.git_dirty),
@@ -88,7 +88,7 @@ def measure_case(job: Job, emit: Emit, find_model: FindModel = find_model) -> Re
         timing=None if failure else timed.timing,
         peak_rss_bytes=timed.peak_rss_bytes,
         verification=verification,
-        notes=inputs.notes + assumptions(spec, timed.net),
+        notes=inputs.notes + loaded.notes + assumptions(spec, timed.net),
         error=failure,
     )
     emit(Event(event="measured", record=record))

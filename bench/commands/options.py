@@ -25,6 +25,15 @@ SuiteName = Annotated[
     str | None,
     typer.Option("--suite", help="A named list of networks instead: `list suites`.", metavar="NAME"),
 ]
+Weights = Annotated[
+    str | None,
+    typer.Option(
+        "--weights",
+        help="Trained weights: a file, an https address, or auto for the public ones (`weights fetch` brings them).",
+        show_default="seeded",
+        metavar="FILE|URL|auto",
+    ),
+]
 Devices = Annotated[list[str] | None, typer.Option("--device", help="Device profile.", metavar="NAME")]
 Backends = Annotated[list[str] | None, typer.Option("--backend", help="Engine.", metavar="NAME")]
 Batch = Annotated[list[int] | None, typer.Option("--batch", help="Clips or frames in one call.", metavar="N")]
@@ -48,6 +57,7 @@ def overrides(
     video: Path | None = None,
     seed: int | None = None,
     out: str | None = None,
+    weights: str | None = None,
 ) -> dict[str, Override]:
     """What was given on the command line, by the key of bench.toml it replaces."""
     from ..config import Override
@@ -55,6 +65,7 @@ def overrides(
     given: list[tuple[str, str, Any]] = [
         ("plan.models", "--model", models),
         ("plan.suite", "--suite", suite),
+        ("plan.weights", "--weights", weights),
         ("plan.devices", "--device", devices),
         ("plan.backends", "--backend", backends),
         ("plan.batch", "--batch", batch),

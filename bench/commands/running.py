@@ -19,6 +19,7 @@ def run(
     config: options.ConfigFile = None,
     model: options.Models = None,
     suite: options.SuiteName = None,
+    weights: options.Weights = None,
     device: options.Devices = None,
     backend: options.Backends = None,
     batch: options.Batch = None,
@@ -44,9 +45,7 @@ def run(
 
     if retry_failed and not resume:
         raise UserError("--retry-failed goes with --resume: it repeats the failed cases of the newest run")
-    given = options.overrides(
-        model, suite, device, backend, batch, threads, runs, timeout, video=video, seed=seed, out=out
-    )
+    given = options.overrides(model, suite, device, backend, batch, threads, runs, timeout, video, seed, out, weights)
     loaded = load_config(config, given)
     plan = make_plan(loaded)
     if dry_run:

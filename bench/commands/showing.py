@@ -8,10 +8,12 @@ from typing import Annotated, Any
 import typer
 
 from ..errors import USAGE, UserError
+from . import options
 
 
 def show(
     model: Annotated[str, typer.Argument(help="Name of the network, or path/to/file.py:factory.", metavar="MODEL")],
+    weights: options.Weights = None,
     as_json: Annotated[bool, typer.Option("--json", help="As JSON.")] = False,
 ) -> None:
     """Show a network: parameters, multiply-accumulates, reach in time, state, and what the paper reports."""
@@ -21,7 +23,7 @@ def show(
         spec = find_model(model)
     except UnknownModelError as error:
         raise UserError(str(error), USAGE) from None
-    facts = describe(spec)
+    facts = describe(spec, weights)
     if as_json:
         typer.echo(json.dumps(facts, indent=2))
         return
@@ -29,21 +31,24 @@ def show(
         typer.echo(line)
 
 
-def describe(spec: Any) -> dict[str, Any]:
-    """The network's facts, built and counted; keys carry their units."""
+def describe(spec: Any, weights_word: str | None = None) -> dict[str, Any]:
+    """The network's facts, built, with weights if they are named, and counted; keys carry their units."""
     import torch
 
     from ..backends.eager import prepare
     from ..counting import count
     from ..facts import assumptions, model_facts
     from ..memory import tensor_bytes, weights
+    from ..weights import find_file, put_into
 
+    file = find_file(weights_word, spec) if weights_word else None
     with torch.no_grad():
         net = spec.build().eval()
+        loaded = put_into(net, spec, file) if file else ()
         counted = count(net, spec)
         example = torch.zeros(1, *spec.input_shape)
         state_bytes = tensor_bytes(prepare(net, example).state_tensors())
-    facts = model_facts(spec, net).model_dump()
+    facts = model_facts(spec, net, file).model_dump()
     published = facts.pop("published")
     return {
         **facts,
@@ -57,7 +62,7 @@ def describe(spec: Any) -> dict[str, Any]:
         "macs_aten": counted.macs_aten,
         "flops_torch": counted.flops_torch,
         "counter": counted.counter,
-        "notes": (*assumptions(spec, net), *counted.notes),
+        "notes": (*loaded, *assumptions(spec, net), *counted.notes),
         "published": published,
     }
 
@@ -71,7 +76,7 @@ def lines(facts: dict[str, Any]) -> list[str]:
         ("input", f"{shape}{f' ({order})' if order else ''}, {facts['input_bytes']:,} bytes"),
         ("classes", str(facts["classes"])) if facts["output"] is None else ("output", facts["output"]),
         ("parameters", f"{facts['parameters']:,}"),
-        ("weights", f"{facts['weights_bytes']:,} bytes, buffers included"),
+        ("weights", f"{facts['weights_bytes']:,} bytes, buffers included; {facts['weights']}"),
         ("state", f"{facts['state_bytes']:,} bytes"),
         ("MACs", f"{_count(facts['macs'])} for one prediction ({facts['counter']})"),
         *_cross_checks(facts),

@@ -16,6 +16,11 @@ from .sources import CHECKPOINTS, PublicCheckpoint, checkpoints_for, find_checkp
 AUTO = "auto"
 
 
+def is_path(weights: str) -> bool:
+    """Whether that is a file's path, rather than an address, the name of a checkpoint, or `auto`."""
+    return weights != AUTO and "://" not in weights and find_checkpoint(weights) is None
+
+
 def locate(weights: str, spec: ModelSpec, on_progress: OnProgress | None = None) -> Path:
     """The file of `weights` for that network.
 

@@ -79,6 +79,35 @@ def test_a_mistake_is_one_message_and_its_code(call, arguments, code, message):
     assert done.stdout == ""
 
 
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["show", "x3d-xs", "--weights", "none.pth"], "none.pth: no such file; give a file, an https address, or auto"),
+        (["show", "cox3d-m-64", "--weights", "auto"], "`co3d-bench weights fetch cox3d-m-64` brings it"),
+        (["run", "--model", "x3d-xs", "--weights", "none.pth"], "none.pth: no such file; give a file, an https"),
+    ],
+)
+def test_weights_that_are_not_there(tmp_path, arguments, message):
+    command = [sys.executable, "-m", "co3d_bench", *arguments]
+    done = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path, check=False)
+    assert done.returncode == ENVIRONMENT
+    assert message in done.stderr.splitlines()[-1]
+    assert "Traceback" not in done.stderr
+    assert not (tmp_path / "results" / "records.jsonl").exists()
+
+
+def test_show_counts_the_network_with_its_weights(tmp_path, x3d_xs):
+    state = torch.load(x3d_xs, weights_only=True)
+    norm = "blocks.1.res_blocks.0.branch1_norm"
+    torch.save({name: tensor for name, tensor in state.items() if norm not in name}, x3d_xs)
+    command = [sys.executable, "-m", "co3d_bench", "show", "x3d-xs", "--weights", x3d_xs.name]
+    done = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path, check=False)
+    assert done.returncode == 0, done.stderr
+    assert "parameters       3,794,274" in done.stdout
+    assert "bytes, buffers included; x3d_xs.pth sha256:" in done.stdout
+    assert f"without {norm}: x3d_xs.pth has nothing for it" in done.stdout
+
+
 def weights(*arguments):
     cli.app(["weights", *arguments], standalone_mode=False)
 
