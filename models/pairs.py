@@ -9,8 +9,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from .published import table1
-from .spec import ModelSpec
-from .zoo import Family
+from .spec import Family, ModelSpec
 
 if TYPE_CHECKING:
     from torch import nn

@@ -30,10 +30,12 @@ def models() -> list[tuple[str, str]]:
     from ...models.zoo import families, installed, list_models
 
     rows = []
-    for spec in list_models():
+    specs = list_models()
+    width = max(len(spec.title) for spec in specs)
+    for spec in specs:
         shape = "x".join(str(length) for length in spec.input_shape)
         package = f"  from {spec.source.package}" if spec.source else ""
-        rows.append((spec.name, f"{spec.title:<13} {spec.form:<5} {shape}{package}"))
+        rows.append((spec.name, f"{spec.title:<{width}}  {spec.form:<5}  {shape}{package}"))
     rows += [(name, f"from {offer.source.package}") for name, offer in installed().factories.items()]
     rows += [(family.pattern, "any pool length, in frames") for family in families() if family.pattern]
     rows += [
