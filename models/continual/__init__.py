@@ -9,7 +9,7 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from torch.nn import Dropout, ReLU
+    from torch.nn import Dropout, Identity, ReLU, ReLU6
 
     from .attention import SqueezeExcitation, sliding_mean
     from .blocks import BatchNorm3d, Projection, Residual, Swish
@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from .network import ClipNetwork, FrameNetwork
     from .pathways import Pathways, TwoPathways
     from .pool import ClipMean, ClipPool, Pool3d, SpatialMean
+    from .recurrent import RecurrentUnit
+    from .shift import Shift
     from .state import Sequential, State, Temporal, as_continual, temporal_of
     from .weights import initialise
 
@@ -35,12 +37,16 @@ _HOME = {
     "Dropout": "torch.nn",
     "FrameNetwork": ".network",
     "Graph": ".graph",
+    "Identity": "torch.nn",
     "Pathways": ".pathways",
     "Pool3d": ".pool",
     "Projection": ".blocks",
     "ReLU": "torch.nn",
+    "ReLU6": "torch.nn",
+    "RecurrentUnit": ".recurrent",
     "Residual": ".blocks",
     "Sequential": ".state",
+    "Shift": ".shift",
     "SpatialMean": ".pool",
     "SqueezeExcitation": ".attention",
     "State": ".state",
@@ -66,12 +72,16 @@ __all__ = [
     "Dropout",
     "FrameNetwork",
     "Graph",
+    "Identity",
     "Pathways",
     "Pool3d",
     "Projection",
     "ReLU",
+    "ReLU6",
+    "RecurrentUnit",
     "Residual",
     "Sequential",
+    "Shift",
     "SpatialMean",
     "SqueezeExcitation",
     "State",

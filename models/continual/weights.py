@@ -6,6 +6,8 @@ import math
 
 from torch import nn
 
+from .recurrent import RecurrentUnit
+
 
 def initialise(net: nn.Module) -> None:
     """Gives every layer activations around one, in place, from torch's global generator.
@@ -21,3 +23,6 @@ def initialise(net: nn.Module) -> None:
                 nn.init.zeros_(module.bias)
         elif isinstance(module, nn.BatchNorm3d):
             nn.init.normal_(module.bias, std=0.1)
+    for module in net.modules():  # after the convolutions within them
+        if isinstance(module, RecurrentUnit):
+            module.reset_parameters()

@@ -85,7 +85,13 @@ BLOCKS = {
         co.Sequential(conv(6, 6, (5, 3, 3), padding=(2, 1, 1)), conv(6, 6, 3, padding=1)), nn.ReLU()
     ),
 }
-LAYERS = CONVOLUTIONS | POOLS | BLOCKS
+# What `continual-inference` has no layer for.
+OURS_ALONE = {
+    "recurrent": co.RecurrentUnit(5),
+    "shift": co.Shift(share=4),
+    "residual around a shift": co.Residual(co.Sequential(co.Shift(share=2), conv(6, 6, 1)), nn.Identity()),
+}
+LAYERS = CONVOLUTIONS | POOLS | BLOCKS | OURS_ALONE
 STATEFUL = [name for name, layer in LAYERS.items() if getattr(layer, "state_count", 0)]
 BIG = {"depthwise, large map": 120}  # beyond the size from which frames are convolved one by one
 
@@ -132,7 +138,7 @@ def test_steps_equal_the_clip_form_without_temporal_padding(name):
     assert relative_error(stepped[:, :, reach - 1 :], layer(clip)) <= 1e-5
 
 
-@pytest.mark.parametrize("name", LAYERS)
+@pytest.mark.parametrize("name", [name for name in LAYERS if name not in OURS_ALONE])
 def test_steps_equal_continual_inference(name):
     layer = LAYERS[name]
     clip = example(layer, name)
@@ -261,6 +267,40 @@ def test_the_smaller_of_the_two_possible_states_is_kept():
 def test_a_convolution_without_a_frame_form_says_why(options, message):
     with pytest.raises(ValueError, match=message):
         co.Conv3d(4, 4, 3, **options)
+
+
+def test_the_recurrence_is_what_its_authors_print():
+    layer = LAYERS["recurrent"]
+    clip = example(layer, "recurrent")
+    weight = layer.hidden.weight[:, :, 0, 0, 0]
+    h = torch.zeros_like(clip[:, :, 0])
+    for frame, y in zip(clip.unbind(2), layer(clip).unbind(2), strict=True):
+        h = (torch.einsum("oi,bihw->bohw", weight, h) + frame) / 2
+        assert relative_error(y, h) <= 1e-5
+
+
+def test_the_recurrence_forgets_by_half_with_each_frame_and_lets_through_what_stays():
+    layer = co.RecurrentUnit(6)
+    co.initialise(layer)
+    assert torch.linalg.matrix_norm(layer.hidden.weight.flatten(1), 2) == pytest.approx(1, abs=1e-5)
+    impulse = torch.zeros(1, 6, 8, 1, 1)
+    impulse[:, :, 0] = torch.randn(1, 6, 1, 1)
+    answers = layer(impulse).norm(dim=1).flatten()
+    assert relative_error(answers, impulse[:, :, 0].norm() / 2 ** torch.arange(1, 9)) <= 1e-5
+    layer.hidden.weight.copy_(torch.eye(6).view_as(layer.hidden.weight))  # as its authors begin
+    (at_rest,) = layer.initial_state(impulse[:, :, 0], "replicate")
+    assert relative_error(at_rest, impulse[:, :, 0]) <= 1e-5
+
+
+@pytest.mark.parametrize("pad_time", [True, False])
+def test_the_shift_of_a_clip(pad_time):
+    clip = torch.randn(2, 9, 4, 3, 3)
+    y = co.Shift(share=4, pad_time=pad_time)(clip)
+    assert y.shape[2] == (4 if pad_time else 3)
+    assert torch.equal(y[:, :2, -3:], clip[:, :2, :3])
+    assert torch.equal(y[:, 2:], clip[:, 2:, 0 if pad_time else 1 :])
+    if pad_time:
+        assert not y[:, :2, 0].any()
 
 
 def test_what_skips_frames_has_no_steps():

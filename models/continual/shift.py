@@ -1,0 +1,52 @@
+"""The temporal shift of online TSM (Lin, Gan and Han, ICCV 2019, arxiv.org/abs/1811.08383)."""
+
+from __future__ import annotations
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from .state import Fill, State, Temporal
+
+
+class Shift(nn.Module):
+    """The first 1 / `share` of the channels from the frame before, the others from this one: no weights, no arithmetic.
+
+    It looks back only, and waits for nothing: that one frame counts as padding. `pad_time` says what the clip form
+    (B, C, T, H, W) does with the first frame, which has none before it: fill in zeros, as the authors train (True,
+    T frames), or leave it out (False, T - 1 frames), which is what the frame form equals.
+    """
+
+    def __init__(self, share: int = 8, *, pad_time: bool = False) -> None:
+        super().__init__()
+        self.share = share
+        self.pad_time = pad_time
+        self.state_count = 1
+
+    @property
+    def temporal(self) -> Temporal:
+        return Temporal(2, padding=1)
+
+    def extra_repr(self) -> str:
+        return f"1/{self.share}"
+
+    def _shifted(self, x: Tensor) -> Tensor:
+        """Copied, so that keeping them does not keep the whole map."""
+        return x[:, : x.shape[1] // self.share].clone()
+
+    def initial_state(self, x: Tensor, fill: Fill) -> State:
+        kept = self._shifted(x)
+        return (kept if fill == "replicate" else torch.zeros_like(kept),)
+
+    def forward(self, x: Tensor, state: State | None = None):
+        shifted = x.shape[1] // self.share
+        if x.dim() == 4:
+            if state is None:
+                raise ValueError("a frame (4-D) needs the layer's state; without it pass a clip (5-D)")
+            return torch.cat((state[0], x[:, shifted:]), 1), (self._shifted(x),)
+        if state is not None:
+            past = torch.cat((state[0].unsqueeze(2), x[:, :shifted, :-1]), 2)
+            return torch.cat((past, x[:, shifted:]), 1), (self._shifted(x[:, :, -1]),)
+        if self.pad_time:
+            return torch.cat((F.pad(x[:, :shifted, :-1], (0, 0, 0, 0, 1, 0)), x[:, shifted:]), 1)
+        return torch.cat((x[:, :shifted, :-1], x[:, shifted:, 1:]), 1)
