@@ -118,9 +118,11 @@ _EVERY_LAYER_ONCE: Hooks = {
 def _as_the_paper(spec: ModelSpec) -> Hooks:
     """The rules behind the paper's figures; see METHODOLOGY.md for where each comes from.
 
-    They hold for the networks of the paper: nobody's stack met their peculiarities in a network of the user's.
+    They hold for the networks of the paper: nobody's stack met their peculiarities in a network of the user's, or in
+    one that was made for frames.
     """
-    if spec.source is not None:
+    made_for_frames = spec.form == "frame" and spec.counterpart is None
+    if spec.source is not None or made_for_frames:
         return _EVERY_LAYER_ONCE
     if spec.form == "clip":
         return _EVERY_LAYER_ONCE | {co.Pool3d: _pooled_frame, co.ClipPool: _nothing}

@@ -176,12 +176,12 @@ class PlainFrames(nn.Module):
         return self.layers(frame), (frame,)
 
 
-def test_the_papers_peculiarities_are_not_those_of_other_peoples_networks():
+def test_the_papers_peculiarities_are_those_of_converted_networks_alone():
     net = PlainFrames()
-    ours = tiny_spec(net, (4,), "frame")
-    theirs = replace(ours, source=Source(file="net.py"))
-    assert count(net, ours).macs == 4 * 4 + 4 + 2 * 4
-    assert count(net, theirs).macs == count(net, theirs).macs_once == 4 * 4 + 4 + 4
+    converted = replace(tiny_spec(net, (4,), "frame"), counterpart="x3d-s")
+    assert count(net, converted).macs == 4 * 4 + 4 + 2 * 4
+    for other in (replace(converted, source=Source(file="net.py")), replace(converted, counterpart=None)):
+        assert count(net, other).macs == count(net, other).macs_once == 4 * 4 + 4 + 4
 
 
 def test_counting_leaves_the_network_as_it_was():
