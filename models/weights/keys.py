@@ -1,4 +1,6 @@
-"""The names of other projects' parameters, as tables of rules, and ours, which are PyTorchVideo's or torchvision's.
+"""The names of other projects' parameters, as tables of rules.
+
+Ours are PyTorchVideo's, and for R(2+1)D torchvision's behind `blocks.`, where every network here keeps its layers.
 
 The facts come from facebookresearch/SlowFast (slowfast/models/*.py for the names, slowfast/utils/c2_model_loading.py
 for how Caffe2 abbreviates them) and from facebookresearch/pytorchvideo (pytorchvideo/models/*.py).
@@ -80,6 +82,10 @@ _PYSLOWFAST_X3D = (
     _PROJECTION,
 )
 
+# ---- torchvision: .pth.
+
+_TORCHVISION = ((r"((?:stem|layer[1-4]|fc)\..+)", r"blocks.\1"),)
+
 # ---- Caffe2: .pkl. Each rule gives the PySlowFast name without its last word, which the blob's ending tells.
 
 _ENDINGS = {"w": "weight", "b": "bias", "s": "weight", "rm": "running_mean", "riv": "running_var"}
@@ -120,7 +126,8 @@ _CAFFE2 = {
 # The first whose mark is among the names of a file is the file's naming.
 NAMINGS = (
     Naming("PyTorchVideo", r"blocks\.\d+\..*"),
-    Naming("torchvision", r"layer1\.0\.conv1\.0\.0\.weight"),
+    Naming("co3d-bench", r"blocks\.layer1\.0\.conv1\.0\.0\.weight"),
+    Naming("torchvision", r"layer1\.0\.conv1\.0\.0\.weight", _TORCHVISION),
     Naming("PySlowFast X3D", r"s1\.pathway0_stem\.conv_xy\.weight", _PYSLOWFAST_X3D),
     Naming("PySlowFast SlowFast", r"s1\.pathway1_stem\.conv\.weight", _PYSLOWFAST_SLOWFAST),
     Naming("PySlowFast ResNet", r"s1\.pathway0_stem\.conv\.weight", _PYSLOWFAST_RESNET),

@@ -41,9 +41,11 @@ def test_pytorchvideos_names_are_ours(network):
     assert renamed(ours, ours) == ("PyTorchVideo", ours)
 
 
-def test_torchvisions_names_are_ours():
-    ours = list(foreign.torchvision_r2plus1d())
-    assert renamed(ours, ours) == ("torchvision", ours)
+def test_torchvisions_names():
+    theirs = list(foreign.torchvision_r2plus1d())
+    ours = [f"blocks.{name}" for name in theirs]
+    assert renamed(theirs, ours) == ("torchvision", ours)
+    assert renamed(ours, ours) == ("co3d-bench", ours)
 
 
 def test_names_of_nobody_are_taken_as_they_are():
