@@ -10,16 +10,15 @@ average is over frames in a row.
 
 from __future__ import annotations
 
-import re
 from collections import OrderedDict
 from functools import cache, partial
 from typing import TYPE_CHECKING
 
 from .. import continual as co
+from ..pairs import Pair, family
 from ..parts import clip_mean, norm
 from ..published import table1
 from ..spec import ModelSpec, Preprocessing
-from . import Family
 
 if TYPE_CHECKING:
     from torch import nn
@@ -111,18 +110,8 @@ def build_clip(frames: int, *, classes: int = CLASSES) -> co.ClipNetwork:
     return co.ClipNetwork(blocks, (3, frames, PIXELS, PIXELS))
 
 
-def build_frame(pool_frames: int, *, classes: int = CLASSES) -> co.FrameNetwork:
-    """CoR(2+1)D-18 with its last average over `pool_frames` frames in a row."""
-    return co.convert(build_clip(_native(pool_frames), classes=classes), pool_frames=pool_frames)
-
-
-def _native(pool_frames: int) -> int:
-    """Frames of the clip network that a pool length belongs to."""
-    return pool_frames if pool_frames in CLIPS else CLIPS[-1]
-
-
-def _clip_spec(frames: int) -> ModelSpec:
-    return ModelSpec(
+def _pair(frames: int) -> Pair:
+    clip = ModelSpec(
         name=f"r2plus1d-18-{frames}",
         title=f"R(2+1)D-18 ({frames})",
         family="r2plus1d",
@@ -133,38 +122,7 @@ def _clip_spec(frames: int) -> ModelSpec:
         preprocessing=PREPROCESSING,
         published=table1("r2plus1d-18", frames),
     )
+    return Pair(clip, "cor2plus1d-18", "CoR(2+1)D-18", listed_pools=(frames,))
 
 
-def _frame_spec(pool_frames: int) -> ModelSpec:
-    native = _native(pool_frames)
-    return ModelSpec(
-        name=f"cor2plus1d-18-{pool_frames}",
-        title=f"CoR(2+1)D-18 ({pool_frames})",
-        family="r2plus1d",
-        form="frame",
-        input_shape=(3, PIXELS, PIXELS),
-        classes=CLASSES,
-        build=partial(build_frame, pool_frames),
-        preprocessing=PREPROCESSING,
-        published=table1("cor2plus1d-18", pool_frames),
-        counterpart=f"r2plus1d-18-{native}",
-        extends=None if pool_frames == native else f"cor2plus1d-18-{native}",
-    )
-
-
-def find(name: str) -> ModelSpec | None:
-    """r2plus1d-18-{8,16}, and cor2plus1d-18-POOL for any pool length from 1 to 9999 frames."""
-    if match := re.fullmatch(r"r2plus1d-18-(8|16)", name):
-        return _clip_spec(int(match[1]))
-    if match := re.fullmatch(r"cor2plus1d-18-([1-9]\d{0,3})", name):
-        return _frame_spec(int(match[1]))
-    return None
-
-
-FAMILY = Family(
-    name="r2plus1d",
-    listed=(*(_clip_spec(frames) for frames in CLIPS), *(_frame_spec(frames) for frames in CLIPS)),
-    find=find,
-    pattern="cor2plus1d-18-POOL",
-    order=40,
-)
+FAMILY = family("r2plus1d", [_pair(frames) for frames in CLIPS], pattern="cor2plus1d-18-POOL", order=40)
