@@ -134,7 +134,7 @@ def place(
         cost = 0.0
         for width in widths_px:
             box = _box(point, candidate, width, height_px)
-            cost += 2.0 * box.outside(width, height_px)
+            cost += 8.0 * box.outside(width, height_px)  # a name cut off is worse than a name on a line
             cost += sum(0.5 * box.overlap(_point_box(other, width, height_px)) for other in points)
             for line in lines:
                 start = line.start[0] * width, line.start[1] * height_px
