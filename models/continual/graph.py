@@ -27,16 +27,28 @@ class Node:
 class Graph(nn.Module):
     """Nodes in the order they are called; the last one's value is the result. The flat state is theirs, in that order.
 
-    Parameters stay where the regular network has them: `layers` maps their qualified names to modules.
+    Parameters stay where the regular network has them: `layers` maps their qualified names to modules. Any name will
+    do, also that of a method here: a network may well have a layer called `temporal`.
     """
 
     def __init__(self, layers: dict[str, nn.Module], nodes: Sequence[Node], temporal: Temporal) -> None:
         super().__init__()
+        freeing = _freeing(nodes)
+        self.__dict__.update(_nodes=freeing, _temporal=temporal, _count=sum(node.state_count for node in freeing))
         for name, layer in layers.items():
             _register(self, name, layer)
-        self.nodes = _freeing(nodes)
-        self.temporal = temporal
-        self.state_count = sum(node.state_count for node in self.nodes)
+
+    @property
+    def nodes(self) -> tuple[Node, ...]:
+        return self.__dict__["_nodes"]
+
+    @property
+    def temporal(self) -> Temporal:
+        return self.__dict__["_temporal"]
+
+    @property
+    def state_count(self) -> int:
+        return self.__dict__["_count"]
 
     def initial_state(self, x: Tensor, fill: Fill) -> State:
         found: list[Tensor] = []
@@ -105,7 +117,6 @@ def _register(root: nn.Module, name: str, layer: nn.Module) -> None:
     for folder in folders:
         inner = root._modules.get(folder)
         if inner is None:
-            inner = nn.Module()
-            root.add_module(folder, inner)
+            inner = root._modules[folder] = nn.Module()
         root = inner
-    root.add_module(last, layer)
+    root._modules[last] = layer

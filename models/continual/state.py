@@ -80,6 +80,10 @@ class Sequential(nn.Sequential):
         self.state_counts = tuple(getattr(layer, "state_count", 0) for layer in self)
         self.state_count = sum(self.state_counts)
 
+    def add_module(self, name: str, module: nn.Module | None) -> None:
+        # torch refuses names that are attributes here; a network may well have a layer called `temporal`.
+        self._modules[name] = module  # type: ignore[assignment]
+
     @property
     def temporal(self) -> Temporal:
         reach = Temporal()

@@ -54,4 +54,5 @@ def convert(
         blocks = Sequential(blocks)
     net = FrameNetwork(blocks, (shape[0], *shape[2:]) if shape else None)  # type: ignore[arg-type]
     net.training = module.training  # its layers have theirs
-    return net
+    modes = {layer.training for layer in module.modules()}
+    return net.train(modes.pop()) if len(modes) == 1 else net  # also what was put in between

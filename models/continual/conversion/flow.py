@@ -7,6 +7,9 @@ from typing import Literal
 
 Squeeze = Literal["frame", "clip"]
 
+MAP = ("B", "C", "T", "H", "W")  # the dimensions of a clip's features
+VECTOR = ("B", "C")
+
 
 class ConversionError(ValueError):
     """A layer has no frame form. The message names it and says why."""
@@ -33,10 +36,18 @@ class Flow:
     owned: bool = False  # whether nobody but the next layer holds them, so that it may overwrite them
     pooled: bool = False  # whether they were averaged over height and width
     averaged: bool = False  # whether they were averaged over the frames of the clip
+    axes: tuple[str, ...] = (
+        MAP  # what the regular network's tensor runs over, one name a dimension; "HW" is both in one
+    )
 
-    def through(self, *, kernel: int = 1, stride: int = 1, padding: int = 0, dilation: int = 1) -> Flow:
-        """After a layer that reaches in time like that."""
+    def through(
+        self, *, kernel: int = 1, stride: int = 1, padding: int = 0, dilation: int = 1, ceil: bool = False
+    ) -> Flow:
+        """After a layer that reaches in time like that; `ceil`: a last window that is not full counts too."""
         frames = self.frames
         if frames is not None:
-            frames = (frames + 2 * padding - dilation * (kernel - 1) - 1) // stride + 1
+            beyond = frames + 2 * padding - dilation * (kernel - 1) - 1
+            frames = (beyond + (stride - 1 if ceil else 0)) // stride + 1
+            if ceil and (frames - 1) * stride >= (self.frames or 0) + padding:  # it must start inside
+                frames -= 1
         return replace(self, rate=self.rate * stride, frames=frames, owned=True)

@@ -7,6 +7,7 @@ flows out. To teach `convert` a layer of your own, add its type to `RULES`.
 from __future__ import annotations
 
 import copy
+import itertools
 from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import replace
@@ -21,8 +22,8 @@ from ..conv import Conv3d
 from ..delay import Subsample
 from ..frames import tap_major
 from ..pool import ClipMean, ClipPool, Pool3d, SpatialMean
-from ..state import Sequential
-from .flow import Choice, ConversionError, Flow
+from ..state import Sequential, temporal_of
+from .flow import MAP, VECTOR, Choice, ConversionError, Flow
 
 Rule = Callable[[Any, Flow, Choice, str], tuple[nn.Module, Flow]]
 
@@ -51,6 +52,8 @@ def converted(layer: nn.Module, flow: Flow, choice: Choice, where: str) -> tuple
         if type(layer).__module__.startswith("torch.nn"):
             raise ConversionError(label(layer, where), _why_not(layer))
         from .tracing import trace as rule
+    elif flow.axes != _AXES.get(rule, flow.axes):
+        raise ConversionError(label(layer, where), f"is handed {shape(flow.axes)} and not {shape(_AXES[rule])}")
     made, after = rule(layer, flow, choice, where)
     made.training = layer.training
     return made, after
@@ -62,6 +65,11 @@ def rule_of(layer: nn.Module) -> Rule | None:
         if base in RULES:
             return RULES[base] if type(layer).forward is base.forward else None
     return None
+
+
+def shape(axes: tuple[str, ...]) -> str:
+    """A tensor's dimensions as messages write them."""
+    return f"({', '.join(axes)})"
 
 
 def label(layer: nn.Module, where: str) -> str:
@@ -89,7 +97,8 @@ def clip_mean(flow: Flow, choice: Choice, where: str) -> tuple[nn.Module, Flow]:
 
 
 def _clip_pool(frames: int, flow: Flow, choice: Choice) -> tuple[nn.Module, Flow]:
-    after = replace(flow, frames=None if flow.frames is None else 1, owned=True, averaged=True)
+    # one answer, at every frame
+    after = replace(flow, rate=1, frames=None if flow.frames is None else 1, owned=True, averaged=True)
     if flow.averaged or (frames == 1 and choice.pool_frames is None):
         return nn.Identity(), after
     return ClipPool(choice.pool_frames or frames, 1 if choice.pool_frames else flow.rate), after
@@ -146,6 +155,10 @@ def _batch_norm(layer: nn.BatchNorm3d, flow: Flow, choice: Choice, where: str) -
     return made, replace(flow, owned=True)
 
 
+def _vector_norm(layer: nn.BatchNorm1d, flow: Flow, choice: Choice, where: str) -> tuple[nn.Module, Flow]:
+    return _batch_norm(layer, replace(flow, owned=False), choice, where)  # type: ignore[arg-type]
+
+
 def _elementwise(layer: nn.Module, flow: Flow, choice: Choice, where: str) -> tuple[nn.Module, Flow]:
     made = copy.copy(layer)  # one activation may stand in many places
     if hasattr(made, "inplace"):
@@ -199,7 +212,10 @@ def _pool(kind: Any, layer: Any, flow: Flow, dilation: int, options: dict[str, A
         dilation * flow.rate,
         **{name: value for name, value in options.items() if name != "count_include_pad" or not value},
     )
-    return made, flow.through(kernel=kernel[0], stride=stride[0], padding=padding[0], dilation=dilation)
+    after = flow.through(
+        kernel=kernel[0], stride=stride[0], padding=padding[0], dilation=dilation, ceil=layer.ceil_mode
+    )
+    return made, after
 
 
 def _triple(value: Any) -> tuple[int, int, int]:
@@ -257,9 +273,40 @@ def _subsample(layer: Subsample, flow: Flow, choice: Choice, where: str) -> tupl
 
 def _sequential(layer: nn.Sequential, flow: Flow, choice: Choice, where: str) -> tuple[nn.Module, Flow]:
     children: OrderedDict[str, nn.Module] = OrderedDict()
-    for name, child in layer.named_children():
-        children[name], flow = converted(child, flow, choice, f"{where}.{name}" if where else name)
+    shared = Shared()
+    for name, child in layer._modules.items():  # named_children() would leave out the second place of a layer
+        if child is None:
+            continue
+        place = f"{where}.{name}" if where else name
+        before = replace(flow, owned=flow.owned and list(layer).count(child) == 1)
+        made, flow = converted(child, before, choice, place)
+        children[name] = shared.once(child, made, place)
     return Sequential(children), flow
+
+
+class Shared:
+    """Layers with weights that stand in several places: one frame form serves them all, each place with its state."""
+
+    def __init__(self) -> None:
+        self._made: dict[nn.Module, nn.Module] = {}
+
+    def once(self, layer: nn.Module, made: nn.Module, where: str) -> nn.Module:
+        """What was made of `layer` first, or `made`. Raises ConversionError if the places differ in time."""
+        if not has_tensors(layer):
+            return made
+        first = self._made.setdefault(layer, made)
+        if temporal_of(first) != temporal_of(made):
+            raise ConversionError(label(layer, where), "is used twice, with a temporal stride in between")
+        return first
+
+    def made_of(self, layer: nn.Module) -> nn.Module:
+        """Its frame form, or itself where it has none yet."""
+        return self._made.get(layer, layer)
+
+
+def has_tensors(layer: nn.Module, *, recurse: bool = True) -> bool:
+    """Whether the layer has weights or statistics; without `recurse`, of its own."""
+    return any(True for _ in itertools.chain(layer.parameters(recurse), layer.buffers(recurse)))
 
 
 def _residual(layer: Residual, flow: Flow, choice: Choice, where: str) -> tuple[nn.Module, Flow]:
@@ -280,6 +327,12 @@ def _residual(layer: Residual, flow: Flow, choice: Choice, where: str) -> tuple[
 
 
 def _linear(layer: nn.Linear, flow: Flow, choice: Choice, where: str) -> tuple[nn.Module, Flow]:
+    if flow.axes[-1] != "C" and not isinstance(layer, Projection):
+        raise ConversionError(
+            label(layer, where),
+            f"is handed {shape(flow.axes)}, whose last dimension is not the channels: "
+            "average over height, width and time and flatten before it",
+        )
     if flow.channels is not None and layer.in_features != flow.channels:
         raise ConversionError(
             label(layer, where),
@@ -297,12 +350,15 @@ def _linear(layer: nn.Linear, flow: Flow, choice: Choice, where: str) -> tuple[n
 def _flatten(layer: nn.Flatten, flow: Flow, choice: Choice, where: str) -> tuple[nn.Module, Flow]:
     if (layer.start_dim, layer.end_dim) != (1, -1):
         raise ConversionError(label(layer, where), "flattens only some dimensions")
-    return nn.Identity(), replace(flow, owned=False)
+    return nn.Identity(), replace(flow, owned=False, axes=VECTOR)
 
 
 def _softmax(layer: Any, flow: Flow, choice: Choice, where: str) -> tuple[nn.Module, Flow]:
-    if layer.dim not in (1, -1, None):
-        raise ConversionError(label(layer, where), f"runs over dimension {layer.dim}, which is not the channels")
+    dim = 1 if layer.dim is None else layer.dim
+    if not -len(flow.axes) <= dim < len(flow.axes) or flow.axes[dim] != "C":
+        raise ConversionError(
+            label(layer, where), f"runs over dimension {dim} of {shape(flow.axes)}, which is not the channels"
+        )
     return type(layer)(dim=1), replace(flow, owned=True)
 
 
@@ -312,6 +368,7 @@ RULES: dict[type[nn.Module], Rule] = {
     nn.BatchNorm3d: _batch_norm,
     BatchNorm3d: _batch_norm,
     nn.SyncBatchNorm: _batch_norm,
+    nn.BatchNorm1d: _vector_norm,
     nn.MaxPool3d: _max_pool,
     nn.AvgPool3d: _avg_pool,
     nn.AdaptiveAvgPool3d: _adaptive_mean,
@@ -322,7 +379,10 @@ RULES: dict[type[nn.Module], Rule] = {
     nn.LogSoftmax: _softmax,
     nn.Identity: _unchanged,
     nn.Dropout: _dropout,
+    nn.Dropout1d: _dropout,
     nn.Dropout3d: _dropout,
+    nn.AlphaDropout: _dropout,
+    nn.FeatureAlphaDropout: _dropout,
     nn.Sequential: _sequential,
     Sequential: _sequential,
     Residual: _residual,
@@ -335,6 +395,11 @@ RULES: dict[type[nn.Module], Rule] = {
     Subsample: _subsample,
     **dict.fromkeys(ELEMENTWISE, _elementwise),
 }
+
+# What a rule needs to be handed; the others take any dimensions.
+_ANY_AXES = {_linear, _softmax, _flatten, _unchanged, _dropout, _elementwise, _overwriting, _sequential}
+_AXES: dict[Rule, tuple[str, ...]] = {rule: MAP for rule in RULES.values() if rule not in _ANY_AXES}
+_AXES[_vector_norm] = VECTOR
 
 _BY_CLIP = "normalises by statistics over the whole clip; only running statistics (BatchNorm3d) work by frames"
 _WHY_NOT: dict[type[nn.Module], str] = {

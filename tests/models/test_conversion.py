@@ -1,0 +1,533 @@
+"""`convert` on networks it has never seen: equal in steps and as a clip, and to the regular network inside a clip."""
+
+from __future__ import annotations
+
+import math
+
+import pytest
+import torch
+import torch.nn.functional as F
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from torch import nn
+
+from co3d_bench.models import continual as co
+from co3d_bench.models.zoo import find_model
+
+from ..reference import randomise_batch_norm, relative_error
+from .networks import empty_state, step_through
+from .regular import CHANNELS, CLASSES, FEATURES, HEADS, SHAPE, Block, Head, Regular, ResNet
+
+VIDEO = 96  # frames, so that there is an inside that no padding reaches
+
+
+@pytest.fixture(autouse=True)
+def _no_grad():
+    torch.manual_seed(0)
+    with torch.no_grad():
+        yield
+
+
+def ready(net):
+    """In eval mode, with batch norms that do something."""
+    for module in net.modules():
+        if isinstance(module, nn.BatchNorm1d):
+            module.running_mean.uniform_(-0.3, 0.3)
+            module.running_var.uniform_(0.5, 2)
+    return randomise_batch_norm(net).eval()
+
+
+def converted(net, **options):
+    return co.convert(net, input_shape=SHAPE, **options)
+
+
+def assert_steps_equal_clips(frame_net, spare=2):
+    clip = torch.randn(2, 3, frame_net.receptive_field + spare, *SHAPE[2:])
+    expected = frame_net(clip)
+    stepped, state = step_through(frame_net, clip, empty_state(frame_net, clip))
+    prefilled, prefilled_state = frame_net.prefill(clip)
+    assert relative_error(stepped, expected) <= 1e-5
+    assert relative_error(prefilled, expected) <= 1e-5
+    for mine, theirs in zip(prefilled_state, state, strict=True):
+        assert mine.shape == theirs.shape
+        assert (mine - theirs).abs().max() <= 1e-5
+    return expected
+
+
+def assert_inside_equal(regular, frame_net, clip, rate=1):
+    """The regular network's feature i is the frame network's at the step `i x rate + delay`, where no padding is seen.
+
+    Returns how many features were compared.
+    """
+    reach = frame_net.blocks.temporal
+    expected, ours = regular(clip), frame_net.blocks(clip)
+    frames = clip.shape[2]
+    inside = [
+        index
+        for index in range(expected.shape[2])
+        if index * rate >= reach.padding and index * rate + reach.delay < frames
+    ]
+    at = [index * rate + reach.delay - (reach.receptive_field - 1) for index in inside]
+    assert ours.shape[2] == frames - (reach.receptive_field - 1)
+    assert inside
+    assert relative_error(ours[:, :, at], expected[:, :, inside]) <= 1e-5
+    return len(inside)
+
+
+@pytest.mark.parametrize("squeeze", ["frame", "clip"])
+@pytest.mark.parametrize("features", FEATURES)
+def test_steps_equal_the_clip_form(features, squeeze):
+    head = nn.Sequential(nn.AdaptiveAvgPool3d(1), nn.Flatten(), nn.Linear(CHANNELS, CLASSES))
+    net = ready(Regular(FEATURES[features](), head))
+    scores = assert_steps_equal_clips(converted(net, squeeze=squeeze))
+    assert scores.shape == (2, CLASSES)
+
+
+@pytest.mark.parametrize("head", HEADS)
+def test_every_spelling_of_a_head(head):
+    net = ready(Regular(ResNet(), HEADS[head]()))
+    frame_net = converted(net)
+    assert_steps_equal_clips(frame_net)
+    # Four averaged features, 4 frames apart: the average covers 12 frames more than one feature.
+    features = converted(net.features).blocks
+    assert frame_net.receptive_field == features.temporal.receptive_field + 12
+    clip = torch.randn(1, 3, frame_net.receptive_field, *SHAPE[2:])
+    assert relative_error(frame_net(clip), net.head(features(clip)[:, :, ::4]).flatten(1)) <= 1e-5
+
+
+@pytest.mark.parametrize("features", [name for name in FEATURES if "attention" not in name])
+def test_features_inside_a_clip_are_those_of_the_regular_network(features):
+    net = ready(FEATURES[features]())
+    frame_net = co.convert(net, input_shape=(3, VIDEO, 24, 24))
+    rate = {"ResNet": 4, "ResNet without temporal strides": 1, "Inception": 2}[features]
+    assert assert_inside_equal(net, frame_net, torch.randn(1, 3, VIDEO, 24, 24), rate) >= 9
+
+
+def test_features_of_x3d_inside_a_clip_are_those_of_the_regular_network():
+    def without_clip_averages(net):
+        """Up to the head; attention looks at one frame in both, since it alone tells the clip from its frames."""
+        for module in net.modules():
+            if isinstance(module, co.SqueezeExcitation):
+                module.set_pool(co.SpatialMean())
+        return co.Sequential(*list(net.blocks)[:-1])
+
+    torch.manual_seed(0)
+    net = randomise_batch_norm(find_model("x3d-s").build()).eval()
+    regular = without_clip_averages(net)
+    ours = without_clip_averages(co.convert(net))
+    frame_net = co.FrameNetwork(ours)
+    assert assert_inside_equal(regular, frame_net, torch.randn(1, 3, 62, 32, 32)) == 6
+
+
+def test_attention_over_the_clip_is_that_of_the_regular_network_whose_clip_ends_there():
+    net = ready(FEATURES["attention by convolutions"]())
+    gate = nn.Sequential(nn.Conv3d(3, CHANNELS, 1), net.gate)
+    frame_net = co.convert(gate.eval(), input_shape=(3, 8, 24, 24), squeeze="clip")
+    clip = torch.randn(1, 3, 8, 24, 24)
+    assert frame_net.receptive_field == 8
+    assert frame_net.delay == 0
+    assert relative_error(frame_net.blocks(clip)[:, :, -1], gate(clip)[:, :, -1]) <= 1e-5
+
+
+KERNELS = st.tuples(st.integers(1, 4), st.integers(1, 3), st.integers(1, 2), st.floats(0, 1))
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    layers=st.lists(st.tuples(st.sampled_from(("conv", "depthwise", "max", "avg")), KERNELS), min_size=1, max_size=4)
+)
+def test_any_chain_of_strides_paddings_and_dilations_is_the_regular_one_inside(layers):
+    chain = []
+    for kind, (kernel, stride, dilation, share) in layers:
+        span = dilation * (kernel - 1)
+        padding = int(share * span)
+        options = {"stride": (stride, 1, 1)}
+        if kind in ("conv", "depthwise"):
+            options |= {"dilation": (dilation, 1, 1), "groups": 2 if kind == "depthwise" else 1}
+            chain.append(nn.Conv3d(2, 2, (kernel, 3, 3), padding=(padding, 1, 1), **options))
+        elif kind == "max":
+            padding = min(padding, kernel // 2)
+            chain.append(nn.MaxPool3d((kernel, 1, 1), padding=(padding, 0, 0), dilation=(dilation, 1, 1), **options))
+        else:
+            padding = min(padding, kernel // 2)
+            chain.append(nn.AvgPool3d((kernel, 1, 1), padding=(padding, 0, 0), **options))
+    net = nn.Sequential(*chain).double()
+    frame_net = co.convert(net, input_shape=(2, 1000, 4, 4))
+    reach = frame_net.blocks.temporal
+    rate = math.prod(stride for _, (_, stride, _, _) in layers)
+    clip = torch.randn(1, 2, 2 * reach.receptive_field + 2 * rate, 4, 4, dtype=torch.double)
+    assert_inside_equal(net, frame_net, clip, rate)
+
+
+def test_names_weights_and_modes_are_kept_and_the_module_is_not_changed():
+    net = ready(Regular(ResNet(), HEADS["dropout and softmax"]()))
+    net.features.layers[1].eval()
+    net.features.layers[0].train()
+    before = {name: tensor.clone() for name, tensor in net.state_dict().items()}
+    text = str(net)
+    frame_net = converted(net)
+    theirs = frame_net.blocks.state_dict()
+    assert set(theirs) == set(before)  # also of the norm, which this head does not call
+    for name in before:
+        assert torch.equal(theirs[name], before[name])
+        assert torch.equal(net.state_dict()[name], before[name])
+        assert theirs[name].data_ptr() != net.state_dict()[name].data_ptr()
+    assert str(net) == text
+    frame_net.blocks.load_state_dict(before, strict=True)
+    modes = {name: module.training for name, module in frame_net.blocks.named_modules()}
+    for name, module in net.named_modules():
+        if name in modes and list(module.parameters(recurse=False)):
+            assert modes[name] == module.training
+    assert modes["features.layers.0.conv1"]
+    assert not modes["features.layers.1.conv1"]
+    assert not any(module.training for module in converted(net.eval()).modules())
+    assert all(module.training for module in converted(net.train()).modules())
+
+
+def test_the_pool_covers_as_many_frames_as_asked_for_one_after_the_other():
+    net = ready(Regular(ResNet(), HEADS["pool and flatten"]()))
+    features = converted(net.features).blocks
+    reach = features.temporal.receptive_field
+    for frames in (1, 5, 20):
+        frame_net = converted(net, pool_frames=frames)
+        assert frame_net.receptive_field == reach + frames - 1
+        assert frame_net.padding == features.temporal.padding
+        clip = torch.randn(1, 3, frame_net.receptive_field, *SHAPE[2:])
+        assert relative_error(frame_net(clip), net.head(features(clip))) <= 1e-5
+        assert_steps_equal_clips(frame_net)
+    long_pool = co.convert(net, pool_frames=5, input_shape=(3, 64, 24, 24))
+    assert long_pool.receptive_field == reach + 4  # whatever the clip's length
+
+
+def test_a_clip_of_a_length_that_pools_round_up_is_averaged_over_all_of_it():
+    net = nn.Sequential(
+        nn.MaxPool3d((2, 1, 1), (2, 1, 1), ceil_mode=True), nn.AdaptiveAvgPool3d(1), nn.Flatten(), nn.Linear(3, 2)
+    ).eval()
+    for frames, pooled in ((7, 4), (8, 4), (9, 5)):
+        assert net[0](torch.zeros(1, 3, frames, 4, 4)).shape[2] == pooled
+        assert co.convert(net, input_shape=(3, frames, 4, 4)).receptive_field == 2 + 2 * (pooled - 1)
+
+
+class Overwriting(nn.Module):
+    """Whoever reads `x` after an in-place call sees what that made of it, by whatever name it goes."""
+
+    def __init__(self):
+        super().__init__()
+        self.conv = nn.Conv3d(3, 4, (3, 1, 1), padding=(1, 0, 0))
+        self.other = nn.Conv3d(4, 4, (3, 1, 1), padding=(1, 0, 0))
+        self.relu = nn.ReLU(inplace=True)
+
+    def forward(self, x):
+        x = self.conv(x)
+        same = x.contiguous()
+        kept = x.clone()
+        F.leaky_relu(x, 0.5, True)
+        y = self.other(same)
+        same += 1
+        self.relu(x)
+        x.mul_(2)
+        return (y + x - same / 3 + kept * 0.5 - 1).add_(2 * kept)
+
+
+def test_in_place_calls_are_seen_by_all_who_read_later():
+    net = Overwriting().eval()
+    frame_net = co.convert(net, input_shape=(3, VIDEO, 4, 4))
+    assert_inside_equal(net, frame_net, torch.randn(1, 3, VIDEO, 4, 4))
+
+
+class Aliases(nn.Module):
+    """The activation may overwrite what it reads only if nobody else does, also not under another name."""
+
+    def __init__(self):
+        super().__init__()
+        self.conv = nn.Conv3d(3, 4, (3, 1, 1), padding=(1, 0, 0))
+        self.other = nn.Conv3d(4, 4, (3, 1, 1), padding=(1, 0, 0))
+        self.act = nn.ReLU()
+
+    def forward(self, x):
+        x = self.conv(x)
+        return self.act(x.contiguous()) + self.other(x)
+
+
+def test_an_activation_overwrites_nothing_that_is_read_under_another_name():
+    net = Aliases().eval()
+    assert_inside_equal(net, co.convert(net), torch.randn(1, 3, VIDEO, 4, 4))
+
+
+class Shared(nn.Module):
+    """The same layers in several places."""
+
+    def __init__(self, stride=1):
+        super().__init__()
+        self.stem = nn.Conv3d(3, 4, 1)
+        self.conv = nn.Conv3d(4, 4, 3, padding=1)
+        self.bn = nn.BatchNorm3d(4)
+        act = nn.PReLU()
+        self.chain = nn.Sequential(nn.Conv3d(4, 4, (3, 1, 1)), act, nn.Conv3d(4, 4, (3, 1, 1), (stride, 1, 1)), act)
+
+    def forward(self, x):
+        x = self.stem(x)
+        for _ in range(3):
+            x = x + self.bn(self.conv(x))
+        return self.chain(self.chain(x))
+
+
+def test_a_layer_in_several_places_keeps_one_set_of_weights_and_a_state_for_each():
+    net = ready(Shared())
+    frame_net = co.convert(net, input_shape=(3, VIDEO, 8, 8))
+    assert_inside_equal(net, frame_net, torch.randn(1, 3, VIDEO, 8, 8))
+    assert set(frame_net.blocks.state_dict()) == set(net.state_dict())
+    assert sum(p.numel() for p in frame_net.parameters()) == sum(p.numel() for p in net.parameters())
+    conv = nn.Conv3d(3, 3, 3, padding=1)
+    relu = nn.ReLU(inplace=True)
+    chain = nn.Sequential(conv, relu, conv, relu).eval()
+    frame_chain = co.convert(chain)
+    assert frame_chain.receptive_field == 5
+    assert list(frame_chain.blocks.state_dict()) == list(chain.state_dict())
+    assert_inside_equal(chain, frame_chain, torch.randn(1, 3, VIDEO, 8, 8))
+    with pytest.raises(co.ConversionError, match=r"chain\.0 \(Conv3d\): is used twice, with a temporal stride"):
+        co.convert(ready(Shared(stride=2)), input_shape=(3, VIDEO, 8, 8))
+
+
+class OddNames(nn.Module):
+    """Layers that are called like methods and attributes of ours, and like the calls around them."""
+
+    def __init__(self):
+        super().__init__()
+        self.temporal = nn.Conv3d(3, 4, (3, 1, 1))
+        self.nodes = nn.ModuleDict({"state_count": nn.Conv3d(4, 4, 1)})
+        self.max_pool3d = nn.Conv3d(4, 4, 1)
+        self.add_delay1 = nn.Conv3d(4, 4, 1)
+        self.initial_state = nn.Sequential()
+        self.initial_state.add_module("spatial", nn.Conv3d(4, 4, 1))
+        self.initial_state.add_module("temporal", nn.Conv3d(4, 4, (3, 1, 1), padding=(1, 0, 0)))
+
+    def forward(self, x):
+        x = F.max_pool3d(self.temporal(x), 1)
+        x = self.max_pool3d(self.nodes["state_count"](x))
+        return self.initial_state(x) + self.add_delay1(x)
+
+
+def test_layers_may_be_called_like_anything_of_ours():
+    net = OddNames().eval()
+    frame_net = co.convert(net)
+    assert set(frame_net.blocks.state_dict()) == set(net.state_dict())
+    assert_inside_equal(net, frame_net, torch.randn(1, 3, VIDEO, 8, 8))
+    chain = nn.Sequential(net.initial_state)
+    assert set(co.convert(nn.Sequential(nn.Conv3d(3, 4, 1), chain)).blocks.state_dict()) == {
+        *("0.weight", "0.bias", "1.0.spatial.weight", "1.0.spatial.bias"),
+        *("1.0.temporal.weight", "1.0.temporal.bias"),
+    }
+
+
+class Optional(nn.Module):
+    """Arguments with defaults, a decorated `forward`, and sizes that only shapes are made of."""
+
+    def __init__(self):
+        super().__init__()
+        self.conv = nn.Conv3d(3, 4, 3, padding=1)
+        self.fc = nn.Linear(4, 2)
+
+    @torch.no_grad()
+    def forward(self, x, boxes=None, *, scale=2, **others):
+        if boxes is not None:
+            x = x * boxes
+        batch = x.shape[0]
+        x = self.conv(x).mean((2, 3, 4), keepdim=True) * scale
+        return self.fc(x.view(batch, x.size(1) // 1))
+
+
+def test_other_arguments_keep_their_defaults():
+    net = Optional().eval()
+    frame_net = converted(net)
+    assert_steps_equal_clips(frame_net)
+    clip = torch.randn(1, 3, frame_net.receptive_field, 24, 24)
+    unpadded = Optional().eval()
+    unpadded.load_state_dict(net.state_dict())
+    unpadded.conv.padding = (0, 1, 1)
+    assert relative_error(frame_net(clip), unpadded(clip)) <= 1e-5
+
+
+def test_whatever_the_clip_length_where_nothing_averages_over_it():
+    net = nn.Sequential(Block(3, 6), Block(6, 8, (2, 2, 2)))
+    assert co.convert(ready(net)).receptive_field == 1 + 4 + 2 + 4
+
+
+# What cannot be converted
+
+
+class Calls(nn.Module):
+    """A network whose `forward` is one line, with a few layers to call."""
+
+    def __init__(self, line):
+        super().__init__()
+        self.line = line
+        self.conv = nn.Conv3d(3, 8, 1)
+        self.strided = nn.Conv3d(3, 8, 1, (2, 1, 1))
+        self.lstm = nn.LSTM(8, 8)
+        self.fc = nn.Linear(8, 4)
+        self.gain = nn.Parameter(torch.ones(8, 1, 1, 1))
+        self.softmax = nn.Softmax(dim=-1)
+
+    def forward(self, x):
+        return self.line(self, x)
+
+
+class OwnLeaf(nn.Conv3d):
+    """A convolution with a `forward` of its own."""
+
+    def forward(self, x):
+        return F.conv3d(x, self.weight.square(), self.bias)
+
+
+class TwoInputs(nn.Module):
+    def forward(self, x, audio):
+        return x + audio
+
+
+REFUSED = {
+    "recurrent": (
+        lambda self, x: self.lstm(self.conv(x).mean((3, 4)).permute(2, 0, 1))[0],
+        r"lstm \(LSTM\): is recurrent",
+    ),
+    "branch on numbers": (
+        lambda self, x: self.conv(x) if x.sum() > 0 else x,
+        r"Calls: its forward cannot be traced.*control flow",
+    ),
+    "branch on shapes": (
+        lambda self, x: self.conv(x) if x.shape[2] > 8 else x,
+        r"Calls: its forward cannot be traced.*control flow",
+    ),
+    "joined in time": (
+        lambda self, x: torch.cat((self.conv(x), self.conv(x)), 2),
+        r"Calls: cat at .*: joins along T of",
+    ),
+    "cut in time": (lambda self, x: self.conv(x)[:, :, ::2], r"Calls: getitem at .*cuts a tensor into parts"),
+    "two outputs": (lambda self, x: (self.conv(x), x), "Calls: does not return one tensor of scores"),
+    "classifier on a map": (
+        lambda self, x: self.fc(self.conv(x)),
+        r"fc \(Linear\): is handed \(B, C, T, H, W\), whose last dimension is not the channels",
+    ),
+    "classifier on a flat map": (
+        lambda self, x: nn.Linear(8 * 16 * 576, 4)(self.conv(x).flatten(1)) if False else self.fc(x.flatten(1)),
+        r"fc \(Linear\): takes 8 numbers, but each frame has 3 channels there: average over height, width and time",
+    ),
+    "unknown function": (lambda self, x: self.conv(x).cumsum(2), "Calls: cumsum at .*has no frame form that is known"),
+    "tensor of its own": (
+        lambda self, x: self.conv(x) * self.gain,
+        "Calls: gain at .*is a tensor that the network uses directly",
+    ),
+    "different rates": (
+        lambda self, x: self.conv(x) + self.strided(x),
+        r"Calls: add at .*joins branches that keep every 1\. and every 2\. frame",
+    ),
+    "average over one side": (
+        lambda self, x: self.conv(x).mean(3),
+        r"Calls: mean at .*runs over \(H\) of \(B, C, T, H, W\)",
+    ),
+    "average over whatever is third": (
+        lambda self, x: self.conv(x).mean(2).mean(2),
+        r"Calls: mean at .*runs over \(H\) of \(B, C, H, W\)",
+    ),
+    "average over everything": (lambda self, x: self.conv(x).mean(), r"Calls: mean at .*runs over \(B, C, T, H, W\)"),
+    "softmax over the width": (
+        lambda self, x: self.softmax(self.conv(x)),
+        r"softmax \(Softmax\): runs over dimension -1 of \(B, C, T, H, W\), which is not the channels",
+    ),
+    "convolution on other dimensions": (
+        lambda self, x: self.conv(x.permute(0, 1, 3, 2, 4)),
+        r"conv \(Conv3d\): is handed \(B, C, H, T, W\) and not \(B, C, T, H, W\)",
+    ),
+    "frames as a batch": (
+        lambda self, x: self.conv(x).permute(0, 2, 1, 3, 4).reshape(-1, 8, 24, 24),
+        r"Calls: reshape at .*reshapes \(B, T, C, H, W\) into 4 other dimensions",
+    ),
+    "time into channels": (
+        lambda self, x: self.conv(x).view(-1, 8 * 16, 1, 24, 24),
+        r"Calls: view at .*reshapes \(B, C, T, H, W\) into 5 other dimensions",
+    ),
+    "flat batch": (lambda self, x: self.conv(x).flatten(), "Calls: flatten at .*flattens the batch"),
+    "vector on a map": (
+        lambda self, x: self.conv(x) * self.fc(self.conv(x).mean((2, 3, 4))),
+        r"Calls: mul at .*joins \(B, C, T, H, W\) and \(B, C\)",
+    ),
+    "pool of a measured size": (
+        lambda self, x: F.avg_pool3d(self.conv(x), (x.size(2), 2, 2)),
+        "Calls: avg_pool3d at .*takes its size from a tensor",
+    ),
+    "scaled sum": (
+        lambda self, x: torch.add(self.conv(x), self.conv(x), alpha=2),
+        "Calls: add at .*is called with alpha",
+    ),
+}
+
+
+@pytest.mark.parametrize("case", REFUSED)
+def test_a_forward_without_a_frame_form_says_where_and_why(case):
+    line, message = REFUSED[case]
+    with pytest.raises(co.ConversionError, match=message):
+        converted(Calls(line))
+
+
+LAYERS = {
+    "(GroupNorm): normalises by statistics over the whole clip": nn.GroupNorm(1, 3),
+    "(InstanceNorm3d): normalises by statistics over the whole clip": nn.InstanceNorm3d(3),
+    "(LayerNorm): normalises over dimensions that a frame does not have": nn.LayerNorm(24),
+    "(BatchNorm3d): normalises by each clip's own statistics": nn.BatchNorm3d(3, track_running_stats=False),
+    "(GRU): is recurrent": nn.GRU(3, 3),
+    "(MultiheadAttention): looks at all frames at once": nn.MultiheadAttention(3, 1),
+    "(ConvTranspose3d): makes several frames of one": nn.ConvTranspose3d(3, 3, 2),
+    "(Conv2d): works on pictures": nn.Conv2d(3, 3, 1),
+    "(BatchNorm2d): works on pictures": nn.BatchNorm2d(3),
+    "(BatchNorm1d): is handed (B, C, T, H, W) and not (B, C)": nn.BatchNorm1d(3),
+    "(AdaptiveMaxPool3d): takes the maximum of a whole clip": nn.AdaptiveMaxPool3d(1),
+    "(Upsample): there is no rule for this layer": nn.Upsample(2),
+    "(AdaptiveAvgPool3d): output size (2, 2, 2)": nn.AdaptiveAvgPool3d((2, 2, 2)),
+    "(MaxPool3d): returns indices": nn.MaxPool3d(2, return_indices=True),
+    "(MaxPool3d): dilation (1, 2, 2) in space": nn.MaxPool3d(2, dilation=(1, 2, 2)),
+    "(AvgPool3d): divisor_override": nn.AvgPool3d(2, divisor_override=3),
+    "(Flatten): flattens only some dimensions": nn.Flatten(2),
+    "(Conv3d): padding_mode='replicate' has no frame form": nn.Conv3d(3, 3, 3, padding=1, padding_mode="replicate"),
+    "(Conv3d): temporal padding 3 is larger": nn.Conv3d(3, 3, 3, padding=3),
+    "(Conv3d): padding='same' pads this kernel more at one end": nn.Conv3d(3, 3, (2, 1, 1), padding="same"),
+    "(TwoInputs): takes a second input, 'audio'": TwoInputs(),
+    ": weight at ": OwnLeaf(3, 3, 1),
+}
+
+
+@pytest.mark.parametrize("message", LAYERS)
+def test_a_layer_without_a_frame_form_is_named(message):
+    net = nn.Sequential(nn.Sequential(nn.Identity(), LAYERS[message]), nn.AdaptiveAvgPool3d(1))
+    with pytest.raises(co.ConversionError) as caught:
+        converted(net)
+    assert str(caught.value).startswith(f"0.1{' ' if message.startswith('(') else ''}{message}")
+    assert "\n" not in str(caught.value)
+
+
+def test_a_library_that_takes_tensors_apart_is_told():
+    def rearrange(tensor, pattern):  # as einops does: it looks up what library the tensor is from, and its shape
+        if not isinstance(tensor, torch.Tensor):
+            raise RuntimeError(f"Tensor type unknown to einops {type(tensor)}")
+
+    with pytest.raises(co.ConversionError, match=r"Calls: its forward cannot be traced: .*einops.*real tensors"):
+        converted(Calls(lambda self, x: rearrange(self.conv(x), "b c t h w -> b c (t h w)")))
+
+
+def test_a_clip_whose_length_is_not_known_is_asked_for():
+    net = Regular(ResNet(), Head(HEADS["mean over all"]().spelling)).eval()
+    with pytest.raises(co.ConversionError, match=r"mean at .*length is not known: pass input_shape="):
+        co.convert(net)
+    with pytest.raises(co.ConversionError, match=r"\(AdaptiveAvgPool3d\): averages over the whole clip"):
+        co.convert(nn.Sequential(nn.AdaptiveAvgPool3d(1)))
+    with pytest.raises(co.ConversionError, match=r"input_shape: \(3, 24, 24\) is not"):
+        co.convert(net, input_shape=(3, 24, 24))
+
+
+def test_wrong_choices_are_told():
+    features = ready(ResNet())
+    with pytest.raises(co.ConversionError, match="pool_frames: the network has no average over its clip"):
+        converted(features, pool_frames=4)
+    with pytest.raises(co.ConversionError, match="pool_frames: 0 frames cannot be averaged"):
+        converted(features, pool_frames=0)
+    with pytest.raises(co.ConversionError, match="squeeze: 'video': attention looks at the 'frame' or at the 'clip'"):
+        converted(features, squeeze="video")
