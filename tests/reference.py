@@ -15,6 +15,7 @@ import torch
 from torch import nn
 
 from co3d_bench.models import continual as ours
+from co3d_bench.models.regular import Pathways, TwoPathways
 from co3d_bench.models.zoo import find_model
 
 
@@ -64,7 +65,7 @@ def plain_clip_network(layer: nn.Module) -> nn.Module:
         return _PlainResidual(layer)
     if isinstance(layer, ours.SqueezeExcitation):
         return _Attention(layer)
-    if isinstance(layer, ours.TwoPathways):
+    if isinstance(layer, TwoPathways):
         return _PlainPathways(layer)
     if isinstance(layer, ours.SpatialMean):
         return nn.Identity()
@@ -93,13 +94,13 @@ class _PlainResidual(nn.Module):
 class _PlainPathways(nn.Module):
     """SlowFast as its authors run it: the slow frames are chosen by PySlowFast's formula, written out."""
 
-    def __init__(self, layer: ours.TwoPathways) -> None:
+    def __init__(self, layer: TwoPathways) -> None:
         super().__init__()
         *stages, self.head, subsample = (
             nn.ModuleList(
                 plain_clip_network(part) for part in (*child.multipathway_blocks, child.multipathway_fusion) if part
             )
-            if isinstance(child, ours.Pathways)
+            if isinstance(child, Pathways)
             else child
             for child in layer.children()
         )

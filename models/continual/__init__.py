@@ -18,7 +18,6 @@ if TYPE_CHECKING:
     from .delay import Delay, Subsample
     from .graph import Graph
     from .network import ClipNetwork, FrameNetwork
-    from .pathways import Pathways, TwoPathways
     from .pool import ClipMean, ClipPool, Pool3d, SpatialMean
     from .recurrent import RecurrentUnit
     from .shift import Shift
@@ -38,7 +37,6 @@ _HOME = {
     "FrameNetwork": ".network",
     "Graph": ".graph",
     "Identity": "torch.nn",
-    "Pathways": ".pathways",
     "Pool3d": ".pool",
     "Projection": ".blocks",
     "ReLU": "torch.nn",
@@ -53,7 +51,6 @@ _HOME = {
     "Subsample": ".delay",
     "Swish": ".blocks",
     "Temporal": ".state",
-    "TwoPathways": ".pathways",
     "as_continual": ".state",
     "convert": ".conversion",
     "initialise": ".weights",
@@ -73,7 +70,6 @@ __all__ = [
     "FrameNetwork",
     "Graph",
     "Identity",
-    "Pathways",
     "Pool3d",
     "Projection",
     "ReLU",
@@ -88,7 +84,6 @@ __all__ = [
     "Subsample",
     "Swish",
     "Temporal",
-    "TwoPathways",
     "as_continual",
     "convert",
     "initialise",

@@ -11,7 +11,7 @@ average is over frames in a row.
 from __future__ import annotations
 
 from collections import OrderedDict
-from functools import cache, partial
+from functools import partial
 from typing import TYPE_CHECKING
 
 from .. import continual as co
@@ -52,38 +52,19 @@ def conv_2_plus_1(channels_in: int, inner: int, channels: int, stride: int) -> c
     )
 
 
-@cache
-def _block_type() -> type[nn.Module]:
-    """The residual block, with torchvision's names for its parts; defined on use, since it needs torch."""
-    from torch import Tensor, nn
+def block(channels_in: int, channels: int, stride: int) -> nn.Module:
+    """Two convolutions and a shortcut: (B, C, T, H, W) -> (B, channels, T / stride, H / stride, W / stride)."""
+    from ..regular import BasicBlock
 
-    class BasicBlock(nn.Module):
-        """(B, C, T, H, W) -> (B, channels, T / stride, H / stride, W / stride)."""
-
-        def __init__(self, channels_in: int, channels: int, stride: int) -> None:
-            super().__init__()
-            inner = between(channels_in, channels)
-            self.conv1 = co.Sequential(
-                conv_2_plus_1(channels_in, inner, channels, stride), norm(channels), co.ReLU(inplace=True)
-            )
-            self.conv2 = co.Sequential(conv_2_plus_1(channels, inner, channels, 1), norm(channels))
-            self.relu = co.ReLU(inplace=True)
-            self.downsample = None
-            if channels_in != channels or stride != 1:
-                self.downsample = co.Sequential(
-                    co.Conv3d(channels_in, channels, 1, stride=stride, bias=False), norm(channels)
-                )
-
-        @property
-        def temporal(self) -> co.Temporal:
-            return self.conv1.temporal.then(self.conv2.temporal)
-
-        def forward(self, x: Tensor) -> Tensor:
-            y = self.conv2(self.conv1(x))
-            shortcut = x if self.downsample is None else self.downsample(x)
-            return self.relu(y.add_(shortcut))
-
-    return BasicBlock
+    inner = between(channels_in, channels)
+    projects = channels_in != channels or stride != 1
+    return BasicBlock(
+        co.Sequential(conv_2_plus_1(channels_in, inner, channels, stride), norm(channels), co.ReLU(inplace=True)),
+        co.Sequential(conv_2_plus_1(channels, inner, channels, 1), norm(channels)),
+        co.Sequential(co.Conv3d(channels_in, channels, 1, stride=stride, bias=False), norm(channels))
+        if projects
+        else None,
+    )
 
 
 def build_clip(frames: int, *, classes: int = CLASSES) -> co.ClipNetwork:
@@ -98,7 +79,6 @@ def build_clip(frames: int, *, classes: int = CLASSES) -> co.ClipNetwork:
         co.ReLU(inplace=True),
     )
     layers: OrderedDict[str, nn.Module] = OrderedDict(stem=stem)
-    block = _block_type()
     for number, (wider, stride) in enumerate(STAGES, start=1):
         first = block(channels, wider, stride)
         layers[f"layer{number}"] = co.Sequential(first, *(block(wider, wider, 1) for _ in range(BLOCKS - 1)))

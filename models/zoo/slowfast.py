@@ -64,22 +64,24 @@ def _fusion(setting: Setting, fast_channels: int) -> co.Sequential:
 
 def build_clip(setting: Setting, *, classes: int = CLASSES) -> co.ClipNetwork:
     """SlowFast on a clip of 32 frames, of which Slow sees every alpha-th, the last one among them."""
+    from ..regular import Pathways, TwoPathways
+
     slow_in, fast_in = STEM_CHANNELS, STEM_CHANNELS // FAST_SHARE
     stems = resnet_stem(slow_in, 1), resnet_stem(fast_in, FAST_STEM_KERNEL)
-    stages = [co.Pathways(*stems, _fusion(setting, fast_in))]
+    stages = [Pathways(*stems, _fusion(setting, fast_in))]
     for index, (depth, kernel, stride) in enumerate(zip(RESNET50_DEPTHS, SLOW_KERNELS, RESNET50_STRIDES, strict=True)):
         slow = 4 * STEM_CHANNELS << index
         fast = slow // FAST_SHARE
         last = index == len(RESNET50_DEPTHS) - 1
         stages.append(
-            co.Pathways(
+            Pathways(
                 resnet_stage(slow_in + FUSED_SHARE * fast_in, slow, depth, (kernel,), stride, pool=index == 1),
                 resnet_stage(fast_in, fast, depth, (FAST_KERNEL,), stride, pool=index == 1),
                 None if last else _fusion(setting, fast),
             )
         )
         slow_in, fast_in = slow, fast
-    blocks = co.TwoPathways(
+    blocks = TwoPathways(
         co.Subsample(setting.alpha, to_the_end=True),
         stages,
         (clip_mean(FRAMES // setting.alpha), clip_mean(FRAMES)),
