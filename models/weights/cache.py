@@ -39,7 +39,7 @@ def cached_path(checkpoint: PublicCheckpoint) -> Path:
 
 def url_path(url: str) -> Path:
     """Where the file of any other address lies, or would: two addresses never share a place."""
-    name = re.sub(r"[^\w.-]", "_", urlsplit(url).path.rsplit("/", 1)[-1]) or "weights"
+    name = re.sub(r"[^A-Za-z0-9_.-]", "_", urlsplit(url).path.rsplit("/", 1)[-1])[-100:] or "weights"
     return cache_folder() / "weights" / "url" / hashlib.sha256(url.encode()).hexdigest()[:12] / name
 
 

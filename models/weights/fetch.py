@@ -53,10 +53,10 @@ def fetch(
                 os.fsync(file.fileno())
             finally:
                 if file.tell() == 0:  # nothing came, so nothing is kept
-                    part.unlink(missing_ok=True)
+                    _discard(part)
         found = sha256_of(part)
         if sha256 and not found.startswith(sha256):
-            part.unlink()
+            _discard(part)
             raise WeightsError(
                 f"{url}: what came has the sha256 {found}, not {sha256}, and was thrown away; the file there was "
                 "changed, or something between here and there changes it"
@@ -72,7 +72,10 @@ def fetch(
 
 def check_url(url: str) -> None:
     """Raises WeightsError for an address that is not fetched: only https, and http of this very machine."""
-    address = urlsplit(url)
+    try:
+        address = urlsplit(url)
+    except ValueError as error:
+        raise WeightsError(f"{url}: no address ({error})") from None
     if address.scheme == "https" or (address.scheme == "http" and address.hostname in _LOCAL_HOSTS):
         return
     raise WeightsError(f"{url}: weights are fetched by https only; fetch it yourself and give the file")
@@ -119,7 +122,7 @@ def _ask(url: str, done: int, tag: str, target: Path, timeout_s: float) -> http.
         return opener.open(urllib.request.Request(url, headers=headers), timeout=timeout_s)  # noqa: S310
     except urllib.error.HTTPError as error:
         raise WeightsError(f"{url}: the server answers {error.code} {error.reason}; {_by_hand(target)}") from None
-    except (OSError, http.client.HTTPException) as error:
+    except (OSError, http.client.HTTPException, ValueError) as error:  # ValueError: no letters of an address
         reason = getattr(error, "reason", error)  # urllib wraps what happened
         why = getattr(reason, "strerror", None) or reason
         raise WeightsError(f"{url}: cannot be reached ({why}); {_by_hand(target)}") from None
@@ -165,6 +168,11 @@ def _starts_at(response: http.client.HTTPResponse, offset: int) -> bool:
 def _tag_path(part: Path) -> Path:
     """Which version of the file the server sent, so that two versions are never joined."""
     return part.with_name(f"{part.name}.tag")
+
+
+def _discard(part: Path) -> None:
+    for path in (part, _tag_path(part)):
+        path.unlink(missing_ok=True)
 
 
 def _read_tag(part: Path) -> str:

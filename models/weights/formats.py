@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import pickle
 import re
+import warnings
 from collections import OrderedDict
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager, nullcontext
@@ -64,12 +65,15 @@ def _first_bytes(path: Path) -> bytes:
 
 def _read_torch(path: Path) -> Any:
     try:
-        with _numpy_scalars():
+        with _numpy_scalars(), warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # what is to be said of a file, an error says
             return torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:
         text = str(error)
         if match := re.search(r"GLOBAL ([\w.]+)", text):
             raise _refused(path, match[1]) from None
+        if "TorchScript" in text:
+            raise WeightsError(f"{path}: a TorchScript program, not weights; save the network's state_dict()") from None
         raise _damaged(path, error) from error
 
 
@@ -152,9 +156,9 @@ class _ArrayUnpickler(pickle.Unpickler):
 
 def _numpy_scalars() -> AbstractContextManager[None]:
     """Training states beside the weights may hold numpy's numbers; they carry no code, but torch must be told."""
-    allow = getattr(torch.serialization, "safe_globals", None)  # since torch 2.5
-    if allow is None:
+    if torch.__version__ < "2.6":  # a TorchVersion, not text; before, it could not be told of a name that has moved
         return nullcontext()
+    allow: Any = torch.serialization.safe_globals
     kinds = [type(np.dtype(kind)) for kind in ("f4", "f8", "i4", "i8")]
     scalars = [(_SCALAR, f"numpy.{core}.multiarray.scalar") for core in ("core", "_core")]
     return allow([np.dtype, *kinds, *scalars])

@@ -10,7 +10,7 @@ from urllib.parse import unquote, urlsplit
 from ..spec import ModelSpec
 from .cache import cached_path, url_path
 from .errors import UnknownWeightsError, WeightsError
-from .fetch import OnProgress, fetch
+from .fetch import OnProgress, check_url, fetch
 from .sources import CHECKPOINTS, PublicCheckpoint, checkpoints_for, find_checkpoint
 
 AUTO = "auto"
@@ -84,12 +84,12 @@ def _in_cache(checkpoint: PublicCheckpoint, name: str) -> Path:
 
 
 def _of_address(url: str, on_progress: OnProgress | None) -> Path:
-    address = urlsplit(url)
-    if address.scheme == "file":
-        path = Path(unquote(address.path))
+    if url.startswith("file:"):
+        path = Path(unquote(urlsplit(url).path))
         if not path.is_file():
             raise WeightsError(f"{url}: no such file")
         return path
+    check_url(url)
     known = next((row for row in CHECKPOINTS if row.url == url), None)
     path = cached_path(known) if known else url_path(url)
     if not path.is_file():

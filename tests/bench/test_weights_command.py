@@ -21,6 +21,7 @@ from ..file_server import serving
 def cache(tmp_path, monkeypatch):
     folder = tmp_path / "cache"
     monkeypatch.setenv("CO3D_BENCH_CACHE", str(folder))
+    monkeypatch.setenv("no_proxy", "*")
     return folder
 
 

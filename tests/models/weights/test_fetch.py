@@ -129,6 +129,17 @@ def test_a_name_that_nobody_knows(tmp_path):
         fetch("https://nobody.invalid/w.pyth", tmp_path / "w.pyth")
 
 
+@pytest.mark.parametrize(
+    "url", ["https://nobody.invalid:x/w", "https://nobody.invalid/w w", "https://nobody.invalid/ü"]
+)
+def test_an_address_with_letters_that_none_has(tmp_path, url):
+    with pytest.raises(WeightsError, match=r"cannot be reached \(.+\); fetch it on"):
+        fetch(url, tmp_path / "w.pyth")
+    with pytest.raises(WeightsError, match=r"https://\[/w: no address \(Invalid IPv6 URL\)"):
+        fetch("https://[/w", tmp_path / "w.pyth")
+    assert left(tmp_path) == []
+
+
 def test_silence_is_not_waited_for_for_ever(tmp_path):
     with socket.socket() as silent:
         silent.bind(("127.0.0.1", 0))

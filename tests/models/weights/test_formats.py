@@ -133,6 +133,14 @@ def test_a_whole_network_instead_of_its_weights_is_refused(tmp_path):
         read_file(path)
 
 
+@pytest.mark.filterwarnings("ignore:.torch.jit:DeprecationWarning")
+def test_a_program_instead_of_weights_is_refused(tmp_path):
+    path = tmp_path / "w.pt"
+    torch.jit.save(torch.jit.trace(torch.nn.Linear(2, 2), torch.zeros(1, 2)), path)
+    with pytest.raises(WeightsError, match=r"a TorchScript program, not weights; save the network's state_dict\(\)"):
+        read_file(path)
+
+
 def test_another_encoding_than_that_of_arrays_is_refused(tmp_path):
     path = tmp_path / "w.pkl"
     path.write_bytes(b"\x80\x02c_codecs\nencode\nX\x01\x00\x00\x00aX\x05\x00\x00\x00rot13\x86R.")
