@@ -20,7 +20,7 @@ NOTES = {
     (
         "rcu",
         8,
-    ): "the paper derives the FLOPs roughly from another paper; a clip of 8 frames has 4.34 G, one frame, as "
+    ): "the FLOPs are rough, derived from another paper; a clip of 8 frames has 4.34 G, one frame, as "
     "counted here, 0.54 G",
 }
 
