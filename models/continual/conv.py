@@ -106,9 +106,6 @@ class Conv3d(nn.Conv3d):
             return y.addcmul_(x, _per_channel(factors, x))
         return y.add_(self._tap(x, index))
 
-    def _add_bias(self, y: Tensor) -> Tensor:
-        return y if self.bias is None else y.add_(_per_channel(self.bias, y))
-
     def initial_state(self, x: Tensor, fill: Fill) -> State:
         if self.span == 0:
             return ()
@@ -117,6 +114,8 @@ class Conv3d(nn.Conv3d):
             return (kept,) * self.span
         taps = [self._tap(x, index) for index in range(self.kernel_size[0])]
         empty = torch.zeros_like(taps[0])
+        if self.bias is not None:  # comes with the first tap, which these outputs have behind them
+            empty = empty + _per_channel(self.bias, empty)
         if fill == "zeros":
             return (empty,) * self.span
         # Slot i is the output due at the i-th coming frame. Of a picture that never changed it already holds
@@ -148,19 +147,19 @@ class Conv3d(nn.Conv3d):
         window = (*state, x)
         seen = window[:: self.dilation[0]]
         if self.may_stack and x[0].numel() < SIDE_BY_SIDE_ELEMENTS:
-            y = depthwise_side_by_side(seen, self.weight, *self.in_space)
-        else:
-            y = self._tap(seen[0], 0)
-            for index in range(1, len(seen)):
-                y = self._add_tap(y, seen[index], index)
-        return self._add_bias(y), window[1:]
+            return depthwise_side_by_side(seen, self.weight, self.bias, *self.in_space), window[1:]
+        y = self._tap(seen[0], 0, self.bias)
+        for index in range(1, len(seen)):
+            y = self._add_tap(y, seen[index], index)
+        return y, window[1:]
 
     def _step_outputs(self, x: Tensor, state: State) -> tuple[Tensor, State]:
-        due = [*state, self._tap(x, 0)]  # the newest frame's first tap is all there is of the farthest output
+        # The newest frame's first tap, and the bias with it, is all there is of the farthest output.
+        due = [*state, self._tap(x, 0, self.bias)]
         for index in range(1, self.kernel_size[0]):
             slot = self.span - index * self.dilation[0]
             due[slot] = self._tap(x, index).add_(due[slot])
-        return self._add_bias(due[0]), tuple(due[1:])
+        return due[0], tuple(due[1:])
 
     def _clip(self, x: Tensor, padding: int) -> Tensor:
         frames, stride = x.shape[2], self.stride[0]
@@ -182,12 +181,14 @@ class Conv3d(nn.Conv3d):
             if y is not None:
                 self._add_tap(y[:, :, start:stop], seen, index)
                 continue
-            y = self._tap(seen, index)
-            if (start, stop) != (0, out_frames):
+            everywhere = (start, stop) == (0, out_frames)
+            y = self._tap(seen, index, self.bias if everywhere else None)
+            if not everywhere:
                 y = F.pad(y, (0, 0, 0, 0, start, out_frames - stop))
+                y = y if self.bias is None else y.add_(_per_channel(self.bias, y))
         if y is None:
             raise ValueError(f"a clip of {frames} frames meets no tap of this kernel")
-        return self._add_bias(y)
+        return y
 
     def _chunk_inputs(self, x: Tensor, state: State) -> tuple[Tensor, State]:
         window = torch.cat((stack_time(state), x), dim=2)
@@ -195,11 +196,11 @@ class Conv3d(nn.Conv3d):
 
     def _chunk_outputs(self, x: Tensor, state: State) -> tuple[Tensor, State]:
         frames = x.shape[2]
-        due = F.pad(stack_time(state), (0, 0, 0, 0, 0, frames))
-        for index in range(self.kernel_size[0]):
+        due = torch.cat((stack_time(state), self._tap(x, 0, self.bias)), dim=2)
+        for index in range(1, self.kernel_size[0]):
             start = self.span - index * self.dilation[0]
             self._add_tap(due[:, :, start : start + frames], x, index)
-        return self._add_bias(due[:, :, :frames]), last_frames(due, self.span)
+        return due[:, :, :frames], last_frames(due, self.span)
 
 
 def _per_channel(values: Tensor, like: Tensor) -> Tensor:

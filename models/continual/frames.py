@@ -50,6 +50,7 @@ def pointwise(x: Tensor, weight: Tensor, bias: Tensor | None, stride: tuple[int,
 def depthwise_side_by_side(
     frames: tuple[Tensor, ...],
     weight: Tensor,
+    bias: Tensor | None,
     stride: tuple[int, int],
     padding: tuple[int, int],
     dilation: tuple[int, int],
@@ -59,7 +60,9 @@ def depthwise_side_by_side(
     The frames are put side by side as channels, so that one call does the work of kT.
     """
     stacked = weight.permute(2, 0, 1, 3, 4).flatten(0, 1)  # (kT x C, 1, kH, kW)
-    y = F.conv2d(torch.cat(frames, 1), stacked, None, stride, padding, dilation, stacked.shape[0])
+    if bias is not None:  # once, with the first frame
+        bias = F.pad(bias, (0, stacked.shape[0] - bias.shape[0]))
+    y = F.conv2d(torch.cat(frames, 1), stacked, bias, stride, padding, dilation, stacked.shape[0])
     first, second, *rest = y.chunk(len(frames), 1)  # adding the parts is ten times faster than y.sum
     total = first + second
     for part in rest:
