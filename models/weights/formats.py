@@ -1,25 +1,23 @@
 """Read a file of weights into a flat dict of tensors. No code in a file is ever run.
 
 torch's own files (.pyth, .pth, .pt, old and new) are loaded weights-only. Caffe2's (.pkl) are pickles of numpy arrays:
-they are read by an unpickler that knows the few functions arrays are made with, and nothing else.
+they are read by an unpickler that knows nothing but those (arrays.py).
 """
 
 from __future__ import annotations
 
-import pickle
 import re
 import warnings
-from collections import OrderedDict
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 from torch import Tensor
 
+from .arrays import ALLOWED, ArrayStandIn, ArrayUnpickler, DtypeStandIn, ForbiddenGlobal, no_scalar
 from .errors import WeightsError
 
 
@@ -80,8 +78,8 @@ def _read_torch(path: Path) -> Any:
 def _read_pickle(path: Path) -> Any:
     try:
         with path.open("rb") as file:
-            return _ArrayUnpickler(file, encoding="latin1").load()
-    except _ForbiddenGlobal as error:
+            return ArrayUnpickler(file, encoding="latin1").load()
+    except ForbiddenGlobal as error:
         raise _refused(path, str(error)) from None
     except Exception as error:
         raise _damaged(path, error) from error
@@ -114,79 +112,45 @@ _FORMS = (
 )
 
 
-class _ForbiddenGlobal(pickle.UnpicklingError):
-    """The pickle names something that arrays do not need."""
-
-
-def _encode(text: str, encoding: str = "latin1") -> bytes:
-    """Python 3 writes the bytes of an array into old pickle protocols as text."""
-    if encoding not in ("latin1", "latin-1"):
-        raise _ForbiddenGlobal(f"_codecs.encode to {encoding}")
-    return text.encode("latin1")
-
-
-def _from_buffer(buffer: Any, dtype: np.dtype, shape: tuple[int, ...], order: Any) -> np.ndarray:
-    return np.frombuffer(buffer, dtype=dtype).reshape(shape, order=order)
-
-
-_RECONSTRUCT = np.empty(0).__reduce__()[0]
-_SCALAR = np.float64(0).__reduce__()[0]
-
-# All that a pickle of arrays may name; numpy calls its inner module `core` before version 2, `_core` since.
-_ALLOWED: Mapping[tuple[str, str], Any] = {
-    ("numpy", "ndarray"): np.ndarray,
-    ("numpy", "dtype"): np.dtype,
-    ("_codecs", "encode"): _encode,
-    ("collections", "OrderedDict"): OrderedDict,
-    **{(f"numpy.{core}.multiarray", "_reconstruct"): _RECONSTRUCT for core in ("core", "_core")},
-    **{(f"numpy.{core}.multiarray", "scalar"): _SCALAR for core in ("core", "_core")},
-    **{(f"numpy.{core}.numeric", "_frombuffer"): _from_buffer for core in ("core", "_core")},
-}
-
-
-class _ArrayUnpickler(pickle.Unpickler):
-    """Builds dicts, lists, text, numbers and arrays; raises _ForbiddenGlobal for whatever else a pickle asks for."""
-
-    def find_class(self, module_name: str, global_name: str, /) -> Any:
-        try:
-            return _ALLOWED[module_name, global_name]
-        except KeyError:
-            raise _ForbiddenGlobal(f"{module_name}.{global_name}") from None
-
-
 def _numpy_scalars() -> AbstractContextManager[None]:
-    """Training states beside the weights may hold numpy's numbers; they carry no code, but torch must be told."""
-    if torch.__version__ < "2.6":  # a TorchVersion, not text; before, it could not be told of a name that has moved
+    """Training states beside the weights may hold numpy's numbers; torch must be told to let them pass, as nothing."""
+    if torch.__version__ < "2.6":  # a TorchVersion, not text; before, no name could be given another meaning
         return nullcontext()
     allow: Any = torch.serialization.safe_globals
-    kinds = [type(np.dtype(kind)) for kind in ("f4", "f8", "i4", "i8")]
-    scalars = [(_SCALAR, f"numpy.{core}.multiarray.scalar") for core in ("core", "_core")]
-    return allow([np.dtype, *kinds, *scalars])
+    scalars = [(no_scalar, name) for name in ALLOWED if name.endswith(".scalar")]
+    return allow([(DtypeStandIn, "numpy.dtype"), *scalars])
 
 
 def _tensors(content: Any, path: Path) -> dict[str, Tensor]:
     """The tensors by name; what lies beside them (epochs, learning rates) is left."""
     if isinstance(content, Mapping):
         held = next((content[key] for key in CONTAINERS if isinstance(content.get(key), Mapping)), content)
-        named = {str(name): _tensor(value, f"{path}: {name}") for name, value in held.items()}
+        named = {name: _tensor(value, f"{path}: {name}") for name, value in _by_name(held)}
         if tensors := {name: tensor for name, tensor in named.items() if tensor is not None}:
             return tensors
-        keys = ", ".join(str(key) for key in list(content)[:5])
+        keys = ", ".join(name for name, _ in list(_by_name(content))[:5])
         raise WeightsError(f"{path}: holds no weights; it has {keys or 'nothing'}")
     raise WeightsError(
         f"{path}: holds a {type(content).__name__}, not weights by name; save the network's state_dict()"
     )
 
 
+def _by_name(content: Mapping) -> Iterator[tuple[str, Any]]:
+    return ((_shown(str(name)), value) for name, value in content.items())
+
+
 def _tensor(value: Any, what: str) -> Tensor | None:
     if isinstance(value, Tensor):
         return value
-    if not isinstance(value, np.ndarray):
+    if not isinstance(value, ArrayStandIn):
         return None
-    if value.dtype.kind not in "fiub":
+    try:
+        array = value.array()
+    except (TypeError, ValueError, AttributeError, OverflowError) as error:
+        raise WeightsError(f"{what}: damaged ({error}); fetch the file again") from None
+    if array is None:
         raise WeightsError(f"{what}: an array of {value.dtype}, not of numbers")
-    # A copy in this machine's byte order, that torch may own.
-    return torch.from_numpy(np.array(value, dtype=value.dtype.newbyteorder("="), order="C"))
+    return torch.from_numpy(array)
 
 
 def _without_prefix(tensors: dict[str, Tensor]) -> dict[str, Tensor]:
@@ -197,11 +161,17 @@ def _without_prefix(tensors: dict[str, Tensor]) -> dict[str, Tensor]:
 
 def _refused(path: Path, name: str) -> WeightsError:
     return WeightsError(
-        f"{path}: refused, nothing of it was run: it asks for {name}, and weights need no code. If you trust whoever "
-        "made it, have them save the network's state_dict() alone"
+        f"{path}: refused, nothing of it was run: it asks for {_shown(name)}, and weights need no code. If you "
+        "trust whoever made it, have them save the network's state_dict() alone"
     )
 
 
 def _damaged(path: Path, error: Exception) -> WeightsError:
     said = str(error).strip().splitlines()
-    return WeightsError(f"{path}: damaged or cut short ({said[0] if said else type(error).__name__}); fetch it again")
+    why = _shown(said[0]) if said else type(error).__name__
+    return WeightsError(f"{path}: damaged or cut short ({why}); fetch it again")
+
+
+def _shown(text: str) -> str:
+    """Text out of a file as one short line of a message."""
+    return "".join(letter if letter.isprintable() else "?" for letter in text)[:200]

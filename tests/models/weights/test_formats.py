@@ -178,7 +178,7 @@ OTHERS = {
     "a picture": (b"\x89PNG\r\n\x1a\n", "no file of weights; torch files"),
     "a list": (pickle.dumps([1, 2]), "holds a list, not weights by name"),
     "no arrays": (pickle.dumps({"epoch": 3, "lr": 0.1}), "holds no weights; it has epoch, lr"),
-    "text in arrays": (pickle.dumps({"blobs": {"a": np.array(["b"])}}), "a: an array of <U1, not of numbers"),
+    "text in arrays": (pickle.dumps({"blobs": {"a": np.array(["b"])}}), "a: an array of 'U1', not of numbers"),
 }
 
 
@@ -197,3 +197,57 @@ def test_no_file_and_a_folder(tmp_path):
         read_file(tmp_path / "w.pth")
     with pytest.raises(WeightsError, match="cannot be read: Is a directory"):
         read_file(tmp_path)
+
+
+LIES = {
+    # As pickles, since numpy itself would not write them: (code of the type, its state, shape, data).
+    "objects as bytes": ("O8", (3, "|", None, None, None, 8, 8, 0), (1,), b"\x01" * 8),
+    "numbers that hold objects": ("f8", (3, "<", None, None, None, 8, 8, 63), (1,), b"\x01" * 8),
+    "fields": ("V8", (3, "|", None, ("a",), {"a": (None, 0)}, 8, 8, 16), (1,), b"\x01" * 8),
+    "more than there is": ("f4", (3, "<", None, None, None, -1, -1, 0), (1 << 40,), b"\x01" * 8),
+    "less than nothing": ("f4", (3, "<", None, None, None, -1, -1, 0), (-7,), b"\x01" * 8),
+    "shape of text": ("f4", (3, "<", None, None, None, -1, -1, 0), "ab", b"\x01" * 8),
+}
+
+
+class Lie:
+    """An array whose type is not what numpy would say."""
+
+    def __init__(self, code, state, shape, data):
+        self.told = (code, state, shape, data)
+
+    def __reduce__(self):
+        code, state, shape, data = self.told
+        made = np.empty(0).__reduce__()
+        return (*made[:2], (1, shape, LyingType(code, state), False, data))
+
+
+class LyingType:
+    def __init__(self, code, state):
+        self.code, self.state = code, state
+
+    def __reduce__(self):
+        return np.dtype, (self.code, False, True), self.state
+
+
+@pytest.mark.parametrize("lie", LIES.values(), ids=LIES.keys())
+def test_arrays_that_are_not_what_they_say(tmp_path, lie):
+    path = pickled(tmp_path / "w.pkl", {"blobs": {"a_w": Lie(*lie)}})
+    code = lie[0]
+    if code == "f8":  # whatever else is said of them, numbers are numbers
+        assert read_file(path).tensors["a_w"].tolist() == np.frombuffer(lie[3]).tolist()
+        return
+    with pytest.raises(WeightsError, match=r"a_w: (an array of '..', not of numbers|damaged \(.*\); fetch the file)"):
+        read_file(path)
+
+
+def test_a_pickle_cannot_change_the_functions_it_calls(tmp_path):
+    path = tmp_path / "w.pkl"
+    path.write_bytes(b"\x80\x02c_codecs\nencode\n}X\x0c\x00\x00\x00__defaults__)sb.")
+    with pytest.raises(WeightsError, match="refused"):
+        read_file(path)
+
+
+def test_names_out_of_a_file_stay_on_one_line(tmp_path):
+    path = torch_file(tmp_path / "w.pth", {"a\nb\x1b[31m": torch.zeros(1)})
+    assert list(read_file(path).tensors) == ["a?b?[31m"]
