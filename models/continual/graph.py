@@ -33,14 +33,19 @@ class Graph(nn.Module):
 
     def __init__(self, layers: dict[str, nn.Module], nodes: Sequence[Node], temporal: Temporal) -> None:
         super().__init__()
-        freeing = _freeing(nodes)
-        self.__dict__.update(_nodes=freeing, _temporal=temporal, _count=sum(node.state_count for node in freeing))
+        self.nodes = _freeing(nodes)
+        self.__dict__["_temporal"] = temporal
         for name, layer in layers.items():
             _register(self, name, layer)
 
     @property
     def nodes(self) -> tuple[Node, ...]:
         return self.__dict__["_nodes"]
+
+    @nodes.setter
+    def nodes(self, nodes: Sequence[Node]) -> None:
+        self.__dict__["_nodes"] = tuple(nodes)
+        self.__dict__["_count"] = sum(node.state_count for node in nodes)
 
     @property
     def temporal(self) -> Temporal:
