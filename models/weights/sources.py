@@ -53,7 +53,7 @@ _X3D = "https://dl.fbaipublicfiles.com/pyslowfast/x3d_models"
 _CAFFE2 = "https://dl.fbaipublicfiles.com/pyslowfast/model_zoo/kinetics400"
 _KINETICS = "https://dl.fbaipublicfiles.com/pytorchvideo/model_zoo/kinetics"
 
-# PySlowFast's C2D is not here: it was trained without the pool behind the first stage, which ours has.
+# PyTorchVideo's C2D is not here: it was trained with a pool over pairs of frames, which ours does not have.
 # Where two serve a network, the first is its `auto`: the file the paper's authors measured with, as far as their
 # download scripts tell (LukasHedegaard/co3d, models/*/weights).
 CHECKPOINTS = (
@@ -66,7 +66,7 @@ CHECKPOINTS = (
     PublicCheckpoint(PYTORCHVIDEO, ("x3d-m",), f"{_KINETICS}/X3D_M.pyth"),
     PublicCheckpoint(PYSLOWFAST, ("i3d-r50",), f"{_CAFFE2}/I3D_8x8_R50.pkl"),
     PublicCheckpoint(PYTORCHVIDEO, ("i3d-r50",), f"{_KINETICS}/I3D_8x8_R50.pyth"),
-    PublicCheckpoint(PYTORCHVIDEO, ("c2d-r50",), f"{_KINETICS}/C2D_8x8_R50.pyth"),
+    PublicCheckpoint(PYSLOWFAST, ("c2d-r50",), f"{_CAFFE2}/C2D_NOPOOL_8x8_R50.pkl"),
     PublicCheckpoint(PYTORCHVIDEO, ("slow-8x8-r50",), f"{_KINETICS}/SLOW_8x8_R50.pyth"),
     PublicCheckpoint(PYSLOWFAST, ("slow-8x8-r50",), f"{_CAFFE2}/SLOWONLY_8x8_R50.pkl"),
     PublicCheckpoint(PYSLOWFAST, ("slowfast-8x8-r50",), f"{_CAFFE2}/SLOWFAST_8x8_R50.pkl"),

@@ -1,8 +1,10 @@
 """The machine, the process and the versions: everything that may explain a number."""
 
+from collections.abc import Sequence
+
 from markupsafe import Markup
 
-from ...bench.record import Environment
+from ...bench.record import Environment, ModelFacts, Record
 from ..notation import number
 from ..page import Page, fragment
 from . import Section
@@ -56,15 +58,28 @@ def _without_load(environment: Environment) -> str:
     return environment.model_copy(update={"process": process}).model_dump_json()
 
 
+def weights(models: Sequence[ModelFacts]) -> str:
+    """Where the weights came from: once if it is the same for all, else network by network."""
+    told = {model.title: "random, seeded" if model.weights == "seeded" else model.weights for model in models}
+    if len(origins := set(told.values())) == 1:
+        return origins.pop()
+    return "; ".join(f"{title}: {origin}" for title, origin in told.items())
+
+
 def render(page: Page) -> Markup | None:
-    groups: dict[str, tuple[list[str], Environment]] = {}
+    groups: dict[str, list[Record]] = {}
     for record in page.records:
         if record.environment is not None:
-            known = groups.setdefault(_without_load(record.environment), ([], record.environment))
-            known[0].append(record.model.title if record.model else record.case.model)
+            groups.setdefault(_without_load(record.environment), []).append(record)
     if not groups:
         return None
-    shown = [(", ".join(titles), facts(environment)) for titles, environment in groups.values()]
+    shown = []
+    for records in groups.values():
+        titles = [record.model.title if record.model else record.case.model for record in records]
+        models = [record.model for record in records if record.model]
+        environment = next(record.environment for record in records if record.environment)
+        told = facts(environment) + ([("Weights", weights(models))] if models else [])
+        shown.append((", ".join(titles), told))
     return fragment(_TEMPLATE, environments=shown)
 
 

@@ -1,0 +1,20 @@
+"""What the section on the machine says of the weights."""
+
+from __future__ import annotations
+
+from co3d_bench.reports.html import render_html
+from co3d_bench.reports.sections.environment import weights
+
+from ..factories import make_default_records, make_model
+
+TRAINED = "x3d_m.pyth sha256:0123456789ab"
+
+
+def test_weights_of_one_origin_are_told_once():
+    assert weights([make_model("x3d-s"), make_model("x3d-m")]) == "random, seeded"
+    assert "random, seeded" in render_html(make_default_records())
+
+
+def test_weights_of_several_origins_are_told_network_by_network():
+    told = weights([make_model("x3d-s"), make_model("x3d-m", weights=TRAINED)])
+    assert told == f"X3D-S: random, seeded; X3D-M: {TRAINED}"
