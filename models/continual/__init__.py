@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from .recurrent import RecurrentUnit
     from .shift import Shift
     from .state import Sequential, State, Temporal, as_continual, temporal_of
+    from .training import set_step_momentum, step_momentum, transient
     from .weights import initialise
 
 # Where each name lives; a leading dot means this room.
@@ -54,8 +55,11 @@ _HOME = {
     "as_continual": ".state",
     "convert": ".conversion",
     "initialise": ".weights",
+    "set_step_momentum": ".training",
     "sliding_mean": ".attention",
+    "step_momentum": ".training",
     "temporal_of": ".state",
+    "transient": ".training",
 }
 
 __all__ = [
@@ -87,8 +91,11 @@ __all__ = [
     "as_continual",
     "convert",
     "initialise",
+    "set_step_momentum",
     "sliding_mean",
+    "step_momentum",
     "temporal_of",
+    "transient",
 ]
 
 

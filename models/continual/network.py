@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from .graph import Graph
 from .state import Fill, Sequential, State, temporal_of
+from .training import transient
 
 
 class ClipNetwork(nn.Module):
@@ -96,7 +97,8 @@ class FrameNetwork(nn.Module):
                 raise ValueError("the size of a frame is not known: pass the first one as frame=")
             weight = next(self.parameters())
             frame = weight.new_zeros((batch_size, *self.input_shape))
-        return self.blocks.initial_state(frame.contiguous(memory_format=torch.channels_last), fill)
+        with transient(self):  # in training, statistics do not learn from what fills the state
+            return self.blocks.initial_state(frame.contiguous(memory_format=torch.channels_last), fill)
 
     def step(self, frame: Tensor, state: State) -> tuple[Tensor, State]:
         """One frame (B, C, H, W) in, scores (B, classes) and the next state out.
@@ -123,6 +125,7 @@ class FrameNetwork(nn.Module):
     def forward(self, clip: Tensor) -> Tensor:
         """The regular form without temporal padding: (B, C, T, H, W) -> (B, classes) for the clip's last frame.
 
+        Differentiable like any 3D CNN: a frame network can be trained so, unrolled (section 3.8).
         Raises ValueError for fewer than `receptive_field` frames.
         """
         check_shape(clip, "clip", ("B", self._channels, "T", "H", "W"))
