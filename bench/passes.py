@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ..models.spec import ModelSpec
-from .backends import Backend, Runnable
+from .backends import Ask, Backend, Runnable
 from .facts import reach
 from .input import Inputs
 from .job import Event, phase_event
@@ -62,12 +62,14 @@ def load(spec: ModelSpec, weights_file: WeightsFile | None = None) -> Loaded:
     return Loaded(net, time.perf_counter() - start, notes)
 
 
-def timing_pass(loaded: Loaded, spec: ModelSpec, backend: Backend, inputs: Inputs, runs: int, emit: Emit) -> Timed:
+def timing_pass(
+    loaded: Loaded, spec: ModelSpec, backend: Backend, ask: Ask, inputs: Inputs, runs: int, emit: Emit
+) -> Timed:
     """Predict for the first time, warm up, take the samples."""
     clock = time.perf_counter
     net = loaded.net
     start = clock()
-    runnable = backend.prepare(net, inputs.ring[0])
+    runnable = backend.prepare(net, inputs.ring[0], ask)
     prepare_s = clock() - start
 
     emit(phase_event("first prediction"))
@@ -109,7 +111,9 @@ def timing_pass(loaded: Loaded, spec: ModelSpec, backend: Backend, inputs: Input
     return Timed(net, runnable, timing, peak_rss_bytes())
 
 
-def counting_pass(spec: ModelSpec, timed: Timed, inputs: Inputs, emit: Emit) -> tuple[Counters, tuple[str, ...]]:
+def counting_pass(
+    spec: ModelSpec, timed: Timed, inputs: Inputs, in_torch: bool, emit: Emit
+) -> tuple[Counters, tuple[str, ...]]:
     """The figures without noise: multiply-accumulates, parameters, bytes; and notes on those that are missing.
 
     Comes after verification, which leaves the state filled: a fresh state may share memory that a filled one does not.
@@ -121,7 +125,7 @@ def counting_pass(spec: ModelSpec, timed: Timed, inputs: Inputs, emit: Emit) -> 
     emit(phase_event("counting"))
     net, example = timed.net, inputs.ring[0]
     with torch.inference_mode():
-        peak = peak_allocated_bytes(timed.runnable, net, example)
+        peak = peak_allocated_bytes(timed.runnable, net, example) if in_torch else None
         state_bytes = tensor_bytes(timed.runnable.state_tensors())
     with torch.no_grad():
         counted = count(net, spec)

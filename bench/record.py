@@ -131,9 +131,23 @@ class Verification(Frozen):
     """A wrong answer has no speed."""
 
     reference: str = Field(description="what the output was compared with")
-    relative_error: float
+    relative_error: float = Field(description="max|a - b| / max|b|, the largest of all predictions compared")
     tolerance: float
     passed: bool
+    relative_l2: float | None = Field(default=None, description="|a - b| / |b| over all predictions compared")
+    top1_agreement: float | None = Field(default=None, description="share of predictions with the same best class")
+    compared: int | None = Field(default=None, description="predictions compared; frames are one stream")
+
+
+class Engine(Frozen):
+    """What really ran the network, as the engine itself tells it."""
+
+    name: str = Field(description="e.g. PyTorch, ONNX Runtime")
+    version: str
+    provider: str | None = Field(default=None, description="the part of the engine that was really used")
+    threads: int | None = Field(default=None, description="threads the engine was given for one operator")
+    artefact_bytes: int | None = Field(default=None, description="size of what was built, as it lies on the disk")
+    notes: tuple[str, ...] = ()
 
 
 class Machine(Frozen):
@@ -202,6 +216,7 @@ class Record(Frozen):
     timing: Timing | None = None
     peak_rss_bytes: int | None = Field(default=None, description="highest resident memory of the measuring process")
     verification: Verification | None = None
+    engine: Engine | None = None
     notes: tuple[str, ...] = Field(default=(), description="what a reader should know, e.g. a video that looped")
     error: Failure | None = None
 

@@ -5,10 +5,14 @@
   through the same frames from a fresh state; for the eager backend that is a repetition, and the record says so.
 - Any other network: the runnable must give the answer of the network called plainly, which must be finite. For the
   eager backend that is a repeated call.
+
+That is how the reference, eager in fp32, is held to its definition (`verify`). Every other engine and precision is held
+to the reference, over a stream of frames or many clips, so that a drifting state shows (`compare`).
 """
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
@@ -23,6 +27,9 @@ if TYPE_CHECKING:
 
 SEED = 20_220_713
 PREFILL_FRAMES = 8
+STREAM_FRAMES = 1000
+INPUTS = 100
+COMPARE_BUDGET_S = 60.0
 
 # What a reference answers to a row of the inputs that were shown one after the other: one clip, or frames.
 Reference = Callable[[list["Tensor"]], Any]
@@ -76,6 +83,77 @@ def verify(
         pairs = zip((tensor[part] if by_row else tensor for tensor in given), expected, strict=True)
         worst = max(worst, *(relative_error(ours, want) for ours, want in pairs))
     return Verification(reference=what, relative_error=worst, tolerance=tolerance, passed=worst <= tolerance)
+
+
+def compare(
+    runnable: Runnable,
+    net: Any,
+    example: Tensor,
+    tolerance: float,
+    *,
+    budget_s: float = COMPARE_BUDGET_S,
+    clock: Callable[[], float] = time.perf_counter,
+) -> Verification:
+    """Compare the runnable with the eager network in float32, prediction by prediction.
+
+    A frame network sees one stream of 1,000 frames, any other network 100 inputs; fewer where that takes longer than
+    `budget_s`, but a frame network at least its receptive field. Its state is left filled.
+    """
+    import torch
+
+    generator = torch.Generator().manual_seed(SEED)
+    by_frames = is_frame_network(net)
+    wanted, least = (STREAM_FRAMES, reach(net)) if by_frames else (INPUTS, 1)
+    state = net.initial_state(len(example)) if by_frames else ()
+    runnable.reset()
+    tally = _Tally()
+    start = clock()
+    for _ in range(max(wanted, least)):
+        x = torch.randn(example.shape, generator=generator)
+        given = runnable.step(x)
+        runnable.synchronize()
+        if by_frames:
+            expected, state = net.step(x, state)
+        else:
+            expected = net(x)
+        tally.add(tensors_in(given), tensors_in(expected))
+        if tally.compared >= least and clock() - start > budget_s:
+            break
+    what = f"a stream of {tally.compared} frames" if by_frames else f"{tally.compared} inputs"
+    return Verification(
+        reference=f"the eager network in fp32 on {what}",
+        relative_error=tally.worst,
+        tolerance=tolerance,
+        passed=tally.worst <= tolerance,
+        relative_l2=tally.relative_l2,
+        top1_agreement=tally.agreed / tally.ranked if tally.ranked else None,
+        compared=tally.compared,
+    )
+
+
+class _Tally:
+    """How far answers are apart, summed up over predictions."""
+
+    def __init__(self) -> None:
+        self.compared = self.ranked = self.agreed = 0
+        self.worst = self.difference = self.size = 0.0
+
+    def add(self, given: list[Tensor], expected: list[Tensor]) -> None:
+        self.compared += 1
+        for ours, want in zip(given, expected, strict=True):
+            ours = ours.to(want.dtype)
+            self.worst = max(self.worst, relative_error(ours, want))
+            if ours.shape == want.shape:
+                self.difference += float((ours - want).double().square().sum())
+                self.size += float(want.double().square().sum())
+        if len(expected) == 1 and expected[0].dim() == 2 and given[0].shape == expected[0].shape:
+            same = given[0].argmax(1) == expected[0].argmax(1)
+            self.ranked += len(same)
+            self.agreed += int(same.sum())
+
+    @property
+    def relative_l2(self) -> float | None:
+        return (self.difference / self.size) ** 0.5 if self.size else None
 
 
 def tensor_size(x: Tensor) -> int:

@@ -20,7 +20,7 @@ from ..devices.cgroup import memory_limit_bytes
 from ..devices.host import read_host
 from ..models.spec import ModelSpec, UnknownModelError
 from ..models.zoo import find_model
-from .backends import get_backend
+from .backends import Ask, get_backend
 from .environment import Checkout, make_environment, read_versions
 from .errors import UserError
 from .facts import assumptions, model_facts
@@ -29,9 +29,12 @@ from .job import Event, Job, phase_event
 from .own import load_code
 from .passes import Emit, counting_pass, load, timing_pass
 from .record import Failure, Record
-from .verify import verify
+from .verify import compare, verify
 
 FindModel = Callable[[str], ModelSpec]
+
+# What defines the right answer; it is compared with the network's own clip form, all others with it.
+REFERENCE = ("eager", "fp32")
 
 _PR_SET_PDEATHSIG = 1
 # How allocators say that there is no memory; PyTorch has no class of exception for it on the CPU.
@@ -54,16 +57,16 @@ def measure_case(job: Job, emit: Emit, find_model: FindModel = find_model) -> Re
     emit(phase_event("loading"))
     inputs = make_inputs(spec, job.case.batch, job.case.input, Path(job.video) if job.video else None)
     loaded = load(spec, job.weights)
+    ask = Ask(job.case.precision, job.case.threads, calibration=inputs.ring)
     with torch.inference_mode():
-        timed = timing_pass(loaded, spec, backend, inputs, job.settings.runs, emit)
+        timed = timing_pass(loaded, spec, backend, ask, inputs, job.settings.runs, emit)
         emit(phase_event("verifying"))
-        verification = verify(
-            timed.runnable,
-            timed.net,
-            inputs.ring[0],
-            backend.tolerance[job.case.precision],
-            memory_for_clip_bytes=_VERIFY_SHARE * _free_memory_bytes(),
-        )
+        tolerance = backend.tolerance[job.case.precision]
+        if (backend.name, job.case.precision) == REFERENCE:
+            memory = _VERIFY_SHARE * _free_memory_bytes()
+            verification = verify(timed.runnable, timed.net, inputs.ring[0], tolerance, memory_for_clip_bytes=memory)
+        else:
+            verification = compare(timed.runnable, timed.net, inputs.ring[0], tolerance)
     failure = None
     if not verification.passed:
         failure = Failure(
@@ -88,11 +91,12 @@ def measure_case(job: Job, emit: Emit, find_model: FindModel = find_model) -> Re
         timing=None if failure else timed.timing,
         peak_rss_bytes=timed.peak_rss_bytes,
         verification=verification,
+        engine=timed.runnable.engine(),
         notes=inputs.notes + loaded.notes + assumptions(spec, timed.net),
         error=failure,
     )
     emit(Event(event="measured", record=record))
-    counters, uncounted = counting_pass(spec, timed, inputs, emit)
+    counters, uncounted = counting_pass(spec, timed, inputs, backend.in_torch, emit)
     seconds = time.perf_counter() - begin
     return record.model_copy(update={"counters": counters, "duration_s": seconds, "notes": record.notes + uncounted})
 

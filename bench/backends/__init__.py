@@ -7,13 +7,32 @@ from __future__ import annotations
 
 import importlib
 import pkgutil
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache
 from typing import TYPE_CHECKING, Protocol
 
+from ..record import Engine
+
 if TYPE_CHECKING:
     from torch import Tensor, nn
+
+
+# What each precision can hold of a network of 50 to 300 layers: eps x sqrt(depth), generously rounded up. int8 is
+# judged by its share of equal best classes as well.
+TOLERANCE = {"fp32": 1e-4, "fp16": 2e-2, "bf16": 1e-1, "int8": 3e-1}
+
+
+@dataclass(frozen=True)
+class Ask:
+    """What a case asks of an engine."""
+
+    precision: str = "fp32"
+    threads: int = 1
+    calibration: Sequence[Tensor] = ()  # inputs as they will be given, to choose int8's scales by
+
+
+PLAIN = Ask()
 
 
 class Runnable(Protocol):
@@ -39,9 +58,14 @@ class Runnable(Protocol):
         """What is carried from frame to frame, as it is now; empty for a clip network."""
         ...
 
+    def engine(self) -> Engine:
+        """What really runs: versions, providers, threads, the artefact's size. For the record."""
+        ...
 
-# (network in eval mode, one input as it will be given to `step`) -> the runnable
-Prepare = Callable[["nn.Module", "Tensor"], Runnable]
+
+# (network in eval mode, which it must not change; one input as it will be given to `step`) -> the runnable.
+# Raises UserError for a network that the engine cannot run, and says which operator it is.
+Prepare = Callable[["nn.Module", "Tensor", Ask], Runnable]
 
 
 @dataclass(frozen=True)
@@ -54,7 +78,9 @@ class Backend:
     precisions: tuple[str, ...] = ("fp32",)
     torch_devices: tuple[str, ...] = ("cpu",)
     # precision -> largest relative error max|a - b| / max|b| against the eager reference that is still right
-    tolerance: Mapping[str, float] = field(default_factory=lambda: {"fp32": 1e-4})
+    tolerance: Mapping[str, float] = field(default_factory=lambda: TOLERANCE)
+    # Whether what it allocates can be seen in torch's allocator; only then there is a peak of allocated bytes.
+    in_torch: bool = True
     # None if it can be used here, else why not and how to install it
     missing: Callable[[], str | None] = lambda: None
     order: int = 100

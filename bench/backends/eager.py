@@ -2,18 +2,29 @@
 
 from __future__ import annotations
 
+import copy
 import importlib.util
 from typing import TYPE_CHECKING, Any
 
 from ...models.spec import is_frame_network
-from . import Backend, Runnable
+from ..record import Engine
+from . import PLAIN, TOLERANCE, Ask, Backend, Runnable
 
 if TYPE_CHECKING:
+    import torch
     from torch import Tensor, nn
 
 
-class _Synchronous:
+DTYPES = {"fp32": "float32", "bf16": "bfloat16", "fp16": "float16"}
+
+
+class Synchronous:
     """What is the same for both kinds on a CPU, where a call returns when it is done."""
+
+    def __init__(self, net: Any, dtype: torch.dtype, notes: tuple[str, ...] = ()) -> None:
+        self.net = net
+        self.dtype = dtype
+        self.notes = notes
 
     def warm(self, x: Tensor) -> None:
         return None
@@ -21,28 +32,30 @@ class _Synchronous:
     def synchronize(self) -> None:
         return None
 
+    def engine(self) -> Engine:
+        import torch
 
-class EagerClip(_Synchronous):
+        return Engine(name="PyTorch", version=torch.__version__, threads=torch.get_num_threads(), notes=self.notes)
+
+
+class EagerClip(Synchronous):
     """A clip network, called."""
-
-    def __init__(self, net: nn.Module) -> None:
-        self.net = net
 
     def reset(self) -> None:
         return None
 
     def step(self, x: Tensor) -> Tensor:
-        return self.net(x)
+        return self.net(x.to(self.dtype))
 
     def state_tensors(self) -> tuple[Tensor, ...]:
         return ()
 
 
-class EagerFrames(_Synchronous):
+class EagerFrames(Synchronous):
     """A frame network with its state."""
 
-    def __init__(self, net: Any, batch: int) -> None:
-        self.net = net
+    def __init__(self, net: Any, dtype: torch.dtype, batch: int, notes: tuple[str, ...] = ()) -> None:
+        super().__init__(net, dtype, notes)
         self.batch = batch
         self.reset()
 
@@ -50,20 +63,40 @@ class EagerFrames(_Synchronous):
         self.state: tuple[Tensor, ...] = self.net.initial_state(self.batch)
 
     def step(self, x: Tensor) -> Tensor:
-        y, self.state = self.net.step(x, self.state)
+        y, self.state = self.net.step(x.to(self.dtype), self.state)
         return y
 
     def state_tensors(self) -> tuple[Tensor, ...]:
         return self.state
 
 
-def prepare(net: nn.Module, example: Tensor) -> Runnable:
-    """Nothing to compile; a network with a `step` is run frame by frame."""
-    return EagerFrames(net, len(example)) if is_frame_network(net) else EagerClip(net)
+def runnable(net: Any, example: Tensor, ask: Ask, notes: tuple[str, ...] = ()) -> Runnable:
+    """The network called from Python, in the precision asked for; one with a `step` is run frame by frame."""
+    import torch
+
+    dtype = getattr(torch, DTYPES[ask.precision])
+    if dtype != torch.float32:
+        net = copy.deepcopy(net).to(dtype)
+    if is_frame_network(net):
+        return EagerFrames(net, dtype, len(example), notes)
+    return EagerClip(net, dtype, notes)
+
+
+def prepare(net: nn.Module, example: Tensor, ask: Ask = PLAIN) -> Runnable:
+    """Nothing to compile."""
+    return runnable(net, example, ask)
 
 
 def missing() -> str | None:
     return None if importlib.util.find_spec("torch") else "PyTorch is not installed: pip install torch"
 
 
-BACKEND = Backend(name="eager", title="PyTorch, eager", prepare=prepare, missing=missing, order=0)
+BACKEND = Backend(
+    name="eager",
+    title="PyTorch, eager",
+    prepare=prepare,
+    precisions=tuple(DTYPES),
+    tolerance=TOLERANCE,
+    missing=missing,
+    order=0,
+)

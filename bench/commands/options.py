@@ -36,6 +36,9 @@ Weights = Annotated[
 ]
 Devices = Annotated[list[str] | None, typer.Option("--device", help="Device profile.", metavar="NAME")]
 Backends = Annotated[list[str] | None, typer.Option("--backend", help="Engine.", metavar="NAME")]
+Precisions = Annotated[
+    list[str] | None, typer.Option("--precision", help="Of weights and arithmetic.", metavar="fp32|bf16|fp16|int8")
+]
 Batch = Annotated[list[int] | None, typer.Option("--batch", help="Clips or frames in one call.", metavar="N")]
 Threads = Annotated[list[str] | None, typer.Option("--threads", help="Threads inside one operator.", metavar="N|auto")]
 Runs = Annotated[int | None, typer.Option("--runs", help="Timed predictions of each case.", metavar="N")]
@@ -46,10 +49,12 @@ Out = Annotated[str | None, typer.Option("--out", help="Folder for records and r
 
 
 def overrides(
+    *,
     models: list[str] | None = None,
     suite: str | None = None,
     devices: list[str] | None = None,
     backends: list[str] | None = None,
+    precisions: list[str] | None = None,
     batch: list[int] | None = None,
     threads: list[str] | None = None,
     runs: int | None = None,
@@ -68,6 +73,7 @@ def overrides(
         ("plan.weights", "--weights", weights),
         ("plan.devices", "--device", devices),
         ("plan.backends", "--backend", backends),
+        ("plan.precisions", "--precision", precisions),
         ("plan.batch", "--batch", batch),
         ("plan.threads", "--threads", [_count(word) for word in threads] if threads else None),
         ("run.runs", "--runs", runs),

@@ -11,6 +11,7 @@ def plan(
     suite: options.SuiteName = None,
     device: options.Devices = None,
     backend: options.Backends = None,
+    precision: options.Precisions = None,
     batch: options.Batch = None,
     threads: options.Threads = None,
     runs: options.Runs = None,
@@ -22,6 +23,18 @@ def plan(
     from ..config import load_config
     from ..run import make_plan
 
-    given = options.overrides(model, suite, device, backend, batch, threads, runs=runs, video=video, seed=seed, out=out)
+    given = options.overrides(
+        models=model,
+        suite=suite,
+        devices=device,
+        backends=backend,
+        precisions=precision,
+        batch=batch,
+        threads=threads,
+        runs=runs,
+        video=video,
+        seed=seed,
+        out=out,
+    )
     loaded = load_config(config, given)
     options.show_plan(loaded, make_plan(loaded))

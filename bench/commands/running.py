@@ -22,6 +22,7 @@ def run(
     weights: options.Weights = None,
     device: options.Devices = None,
     backend: options.Backends = None,
+    precision: options.Precisions = None,
     batch: options.Batch = None,
     threads: options.Threads = None,
     runs: options.Runs = None,
@@ -45,7 +46,21 @@ def run(
 
     if retry_failed and not resume:
         raise UserError("--retry-failed goes with --resume: it repeats the failed cases of the newest run")
-    given = options.overrides(model, suite, device, backend, batch, threads, runs, timeout, video, seed, out, weights)
+    given = options.overrides(
+        models=model,
+        suite=suite,
+        devices=device,
+        backends=backend,
+        precisions=precision,
+        batch=batch,
+        threads=threads,
+        runs=runs,
+        timeout=timeout,
+        video=video,
+        seed=seed,
+        out=out,
+        weights=weights,
+    )
     loaded = load_config(config, given)
     plan = make_plan(loaded)
     if dry_run:

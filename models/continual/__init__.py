@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from .conv import Conv3d
     from .conversion import ConversionError, convert
     from .delay import Delay, Subsample
+    from .folding import fold_batch_norm
     from .graph import Graph
     from .network import ClipNetwork, FrameNetwork
     from .pool import ClipMean, ClipPool, Pool3d, SpatialMean
@@ -54,6 +55,7 @@ _HOME = {
     "Temporal": ".state",
     "as_continual": ".state",
     "convert": ".conversion",
+    "fold_batch_norm": ".folding",
     "initialise": ".weights",
     "set_step_momentum": ".training",
     "sliding_mean": ".attention",
@@ -90,6 +92,7 @@ __all__ = [
     "Temporal",
     "as_continual",
     "convert",
+    "fold_batch_norm",
     "initialise",
     "set_step_momentum",
     "sliding_mean",

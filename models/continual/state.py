@@ -77,6 +77,10 @@ class Sequential(nn.Sequential):
 
     def __init__(self, *args, **kwargs) -> None:
         super().__init__(*args, **kwargs)
+        self.count_states()
+
+    def count_states(self) -> None:
+        """Count anew whose state is which; after the chain was changed."""
         self.state_counts = tuple(getattr(layer, "state_count", 0) for layer in self)
         self.state_count = sum(self.state_counts)
 

@@ -5,7 +5,7 @@ import tiny_zoo
 import torch
 
 from co3d_bench.bench.backends.eager import prepare
-from co3d_bench.bench.verify import relative_error, verify
+from co3d_bench.bench.verify import compare, relative_error, verify
 
 
 def check(net, example, **more):
@@ -64,3 +64,69 @@ def test_relative_error():
     assert relative_error(torch.tensor([1.0, 2.0]), torch.tensor([1.0, 4.0])) == 0.5
     assert relative_error(torch.zeros(2), torch.zeros(2)) == 0
     assert relative_error(torch.tensor([math.nan]), torch.zeros(1)) == math.inf
+
+
+class Drifts:
+    """A runnable of the tiny frame network that is off by a little more with every frame."""
+
+    def __init__(self, net, by):
+        self.runnable, self.by, self.seen = prepare(net, torch.zeros(1, 3, 8, 8)), by, 0
+
+    def reset(self):
+        self.runnable.reset()
+
+    def synchronize(self):
+        return None
+
+    def step(self, x):
+        self.seen += 1
+        return self.runnable.step(x) + self.by * self.seen
+
+
+def compared(net, runnable, shape, **more):
+    with torch.inference_mode():
+        return compare(runnable, net.eval(), torch.zeros(shape), 1e-2, **more)
+
+
+def test_an_engine_is_compared_over_a_stream_of_a_thousand_frames():
+    net = tiny_zoo.TinyFrames()
+    found = compared(net, prepare(net, torch.zeros(1, 3, 8, 8)), (1, 3, 8, 8))
+    assert found.passed
+    assert (found.compared, found.relative_error, found.relative_l2, found.top1_agreement) == (1000, 0, 0, 1)
+    assert found.reference == "the eager network in fp32 on a stream of 1000 frames"
+
+
+def test_a_state_that_drifts_slowly_is_found_out():
+    net = tiny_zoo.TinyFrames()
+    found = compared(net, Drifts(net, 1e-5), (1, 3, 8, 8))
+    assert not found.passed
+    assert 0 < found.relative_l2 < found.relative_error
+
+
+def test_any_other_network_is_compared_on_a_hundred_inputs():
+    net = tiny_zoo.TinyClip()
+    found = compared(net, prepare(net, torch.zeros(2, 3, 4, 8, 8)), (2, 3, 4, 8, 8))
+    assert (found.compared, found.reference) == (100, "the eager network in fp32 on 100 inputs")
+
+
+def test_a_comparison_ends_with_its_budget_but_not_before_the_receptive_field():
+    net = tiny_zoo.TinyFrames()
+    ticks = iter(range(1000))
+    runnable = prepare(net, torch.zeros(1, 3, 8, 8))
+    found = compared(net, runnable, (1, 3, 8, 8), budget_s=0.5, clock=lambda: next(ticks))
+    assert found.compared == net.receptive_field
+
+
+def test_the_share_of_equal_best_classes_is_counted_by_row():
+    net = tiny_zoo.TinyClip()
+
+    class Swapped(Drifts):
+        def step(self, x):
+            scores = self.runnable.step(x)
+            return torch.cat([scores[:1], scores[1:].flip(1)])
+
+    swapped = Swapped(net, 0)
+    swapped.runnable = prepare(net, torch.zeros(2, 3, 4, 8, 8))
+    found = compared(net, swapped, (2, 3, 4, 8, 8))
+    assert not found.passed
+    assert 0.5 <= found.top1_agreement < 1
