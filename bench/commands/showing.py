@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import asdict
 from typing import Annotated, Any
 
 import typer
@@ -35,7 +36,8 @@ def describe(spec: Any, weights_word: str | None = None) -> dict[str, Any]:
     """The network's facts, built, with weights if they are named, and counted; keys carry their units."""
     import torch
 
-    from ..backends.eager import prepare
+    from ...models.continual.ledger import clip_memory, state_by_kind
+    from ...models.spec import is_frame_network
     from ..counting import count
     from ..facts import assumptions, model_facts
     from ..memory import tensor_bytes, weights
@@ -47,14 +49,17 @@ def describe(spec: Any, weights_word: str | None = None) -> dict[str, Any]:
         loaded = put_into(net, spec, file) if file else ()
         counted = count(net, spec)
         example = torch.zeros(1, *spec.input_shape)
-        state_bytes = tensor_bytes(prepare(net, example).state_tensors())
+        state = net.initial_state(len(example)) if is_frame_network(net) else ()
+    kinds, clip = state_by_kind(net, state), clip_memory(net)
     facts = model_facts(spec, net, file).model_dump()
     published = facts.pop("published")
     return {
         **facts,
         "parameters": sum(parameter.numel() for parameter in net.parameters()),
         "weights_bytes": tensor_bytes(weights(net)),
-        "state_bytes": state_bytes,
+        "state_bytes": tensor_bytes(state),
+        "state_bytes_by_kind": {kind: share.bytes for kind, share in kinds.items()} if kinds else None,
+        "clip_memory_floats": {**asdict(clip), "worst_case": clip.worst_case} if clip else None,
         "input_bytes": tensor_bytes([example]),
         "macs": counted.macs,
         "macs_once": counted.macs_once,
@@ -78,6 +83,7 @@ def lines(facts: dict[str, Any]) -> list[str]:
         ("parameters", f"{facts['parameters']:,}"),
         ("weights", f"{facts['weights_bytes']:,} bytes, buffers included; {facts['weights']}"),
         ("state", f"{facts['state_bytes']:,} bytes"),
+        *_memory(facts),
         ("MACs", f"{_count(facts['macs'])} for one prediction ({facts['counter']})"),
         *_cross_checks(facts),
         *_reach(facts),
@@ -98,6 +104,20 @@ _ORDERS = {
     ("clip", 4): "channels, frames, height, width",
     ("frame", 3): "channels, height, width",
 }
+
+
+def _memory(facts: dict[str, Any]) -> list[tuple[str, str]]:
+    """Where it goes, as the paper's section 3.7 counts it; nothing for networks whose layers are not ours."""
+    kinds, clip, state = facts["state_bytes_by_kind"], facts["clip_memory_floats"], facts["state_bytes"]
+    if clip:
+        worst = "{worst_case:,} floats at worst by the paper's formula, {stored:,} of them frames kept"
+        return [
+            ("memory", worst.format(**clip)),
+            ("", "the others go from block to block; inside blocks up to {inside_blocks:,}".format(**clip)),
+        ]
+    if not kinds or not state:
+        return []
+    return [("", ", ".join(f"{kind} {size:,} ({100 * size / state:.1f} %)" for kind, size in kinds.items() if size))]
 
 
 def _count(value: int | None) -> str:

@@ -122,6 +122,22 @@ def test_show_as_json(call):
     assert "69 frames" in text
     assert f"{facts['macs_once']:,} counted every layer once" in text
 
+    assert facts["state_bytes_by_kind"] == {
+        "convolution": 4 * 2_191_200,
+        "residual": 4 * 350_400,
+        "pool": 4 * 12 * 432,
+        "other": 0,
+    }
+    assert sum(facts["state_bytes_by_kind"].values()) == facts["state_bytes"]
+    assert facts["clip_memory_floats"] is None
+    assert "convolution 8,764,800 (86.0 %), residual 1,401,600 (13.8 %), pool 20,736 (0.2 %)" in text
+
+
+def test_show_says_what_a_clip_takes_at_worst(call):
+    text = call("show", "x3d-xs").stdout
+    assert "844,800 floats at worst by the paper's formula, 230,400 of them frames kept" in text
+    assert "inside blocks up to 1,382,400" in text
+
 
 def test_output_that_cannot_be_written_is_one_line(tmp_path):
     line = f"{sys.executable} -m co3d_bench list models > /dev/full"

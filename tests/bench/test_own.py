@@ -183,6 +183,7 @@ def test_a_factory_that_ends_its_process_is_one_line(here):
 def test_show_as_json_in_spite_of_chatter(here):
     facts = json.loads(call("show", "net.py:Memory", "--json").stdout)
     assert (facts["state_bytes"], facts["receptive_field"]) == (32, None)
+    assert (facts["state_bytes_by_kind"], facts["clip_memory_floats"]) == (None, None)  # its layers are not ours
     assert "128,004" not in call("show", "net.py:Everything").stdout
 
 
