@@ -120,13 +120,15 @@ def counting_pass(
     """
     import torch
 
+    from ..models.continual.ledger import state_by_kind
     from .counting import count
 
     emit(phase_event("counting"))
     net, example = timed.net, inputs.ring[0]
     with torch.inference_mode():
         peak = peak_allocated_bytes(timed.runnable, net, example) if in_torch else None
-        state_bytes = tensor_bytes(timed.runnable.state_tensors())
+        state = timed.runnable.state_tensors()
+        kinds = state_by_kind(net, state)
     with torch.no_grad():
         counted = count(net, spec)
     counters = Counters(
@@ -138,7 +140,8 @@ def counting_pass(
         counter=counted.counter,
         parameters=sum(parameter.numel() for parameter in net.parameters()),
         weights_bytes=tensor_bytes(weights(net)),
-        state_bytes=state_bytes,
+        state_bytes=tensor_bytes(state),
+        state_bytes_by_kind={kind: share.bytes for kind, share in kinds.items()} if kinds else None,
         input_bytes=tensor_bytes([example]),
         peak_allocated_bytes=peak,
     )

@@ -89,6 +89,9 @@ class Counters(Frozen):
     parameters: int
     weights_bytes: int = Field(description="parameters and buffers")
     state_bytes: int = Field(default=0, description="what a frame network carries from frame to frame")
+    state_bytes_by_kind: dict[str, int] | None = Field(
+        default=None, description="whose they are: convolution, residual, pool, other; None where layers are not ours"
+    )
     input_bytes: int = 0
     peak_allocated_bytes: int | None = Field(
         default=None, description="weights + state + input + the highest transient of one prediction"

@@ -35,3 +35,6 @@ def test_run_a_real_network_on_a_real_video(tmp_path):
     assert any("looped" in note for note in clip.notes)
     assert frames.timing is not None
     assert frames.timing.warmup_predictions >= 57
+    assert frames.counters is not None
+    assert frames.counters.state_bytes_by_kind is not None
+    assert sum(frames.counters.state_bytes_by_kind.values()) == frames.counters.state_bytes == 4 * (2_191_200 + 350_400)

@@ -111,6 +111,7 @@ def test_counted_figures(everything):
     assert record.counters.macs_once >= 3 * 5
     assert record.counters.weights_bytes == 4 * 20
     assert record.counters.state_bytes == 2 * 3 * 4
+    assert record.counters.state_bytes_by_kind is None  # its layers are not ours
     assert record.counters.input_bytes == 3 * 8 * 8 * 4
     assert record.counters.peak_allocated_bytes > 4 * 20 + 24 + 768
 
