@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+from collections import Counter
 from typing import TypeVar
 
 import torch
@@ -20,23 +21,34 @@ Module = TypeVar("Module", bound=nn.Module)
 def fold_batch_norm(net: Module) -> Module:
     """A copy of the network, in eval mode, whose convolutions do what the batch norm behind them did.
 
-    Only for inference: the running statistics are constants in it.
+    Only for inference: the running statistics are constants in it. A convolution that stands in several places is
+    left as it is, since not every place may have a norm behind it.
     """
     net = copy.deepcopy(net).eval()
     with torch.no_grad():
-        return _folded(net)
+        return _folded(net, _in_several_places(net))
 
 
-def _folded(module: Module) -> Module:
+def _in_several_places(net: nn.Module) -> set[nn.Module]:
+    calls: Counter[nn.Module] = Counter()
+    for module in net.modules():
+        if isinstance(module, nn.Sequential):
+            calls.update(module._modules.values())  # type: ignore[arg-type]
+        elif isinstance(module, Graph):
+            calls.update(node.call for node in module.nodes if isinstance(node.call, nn.Module))
+    return {module for layer, count in calls.items() if count > 1 for module in layer.modules()}
+
+
+def _folded(module: Module, shared: set[nn.Module]) -> Module:
     if isinstance(module, nn.Sequential) and _is_chain(module):
-        _fold_chain(module, None)
+        _fold_chain(module, None, shared)
         return module
     for child in module.children():
-        _folded(child)
+        _folded(child, shared)
     if isinstance(module, Residual):
-        _fold_shortcut(module)
+        _fold_shortcut(module, shared)
     if isinstance(module, Graph):
-        _fold_graph(module)
+        _fold_graph(module, shared)
     return module
 
 
@@ -45,37 +57,41 @@ def _is_chain(module: nn.Sequential) -> bool:
     return type(module).forward in (nn.Sequential.forward, Sequential.forward)
 
 
-def _fold_chain(chain: nn.Sequential, last: Conv3d | None) -> Conv3d | None:
+def _fold_chain(chain: nn.Sequential, last: Conv3d | None, shared: set[nn.Module]) -> Conv3d | None:
     """Take out the norms that `last` and the chain's own convolutions take over; returns the one it ends with.
 
     In place, since a graph may hold the chain as well.
     """
-    for name, layer in list(chain.named_children()):
+    for name, layer in list(chain._modules.items()):  # named_children() leaves out the second place of a layer
+        if layer is None:
+            continue
         if isinstance(layer, nn.BatchNorm3d) and last is not None:
             _fold(last, layer)
             last = None
             del chain._modules[name]
         elif isinstance(layer, nn.Sequential) and _is_chain(layer):
-            last = _fold_chain(layer, last)
+            last = _fold_chain(layer, last, shared)
         else:
-            _folded(layer)
-            last = layer if isinstance(layer, Conv3d) else None
+            _folded(layer, shared)
+            last = layer if isinstance(layer, Conv3d) and layer not in shared else None
     if isinstance(chain, Sequential):
         chain.count_states()
     return last
 
 
-def _fold_shortcut(block: Residual) -> None:
-    if isinstance(block.branch1_conv, Conv3d) and isinstance(block.branch1_norm, nn.BatchNorm3d):
-        _fold(block.branch1_conv, block.branch1_norm)
+def _fold_shortcut(block: Residual, shared: set[nn.Module]) -> None:
+    conv = block.branch1_conv
+    if isinstance(conv, Conv3d) and conv not in shared and isinstance(block.branch1_norm, nn.BatchNorm3d):
+        _fold(conv, block.branch1_norm)
         block.branch1_norm = None
 
 
-def _fold_graph(graph: Graph) -> None:
+def _fold_graph(graph: Graph, shared: set[nn.Module]) -> None:
     uses = [index for node in graph.nodes for index in node.inputs]
     for at, node in enumerate(graph.nodes):
         conv = graph.nodes[node.inputs[0] - 1].call if node.inputs[0] else None
-        if isinstance(node.call, nn.BatchNorm3d) and isinstance(conv, Conv3d) and uses.count(node.inputs[0]) == 1:
+        alone = uses.count(node.inputs[0]) == 1 and conv not in shared
+        if isinstance(node.call, nn.BatchNorm3d) and isinstance(conv, Conv3d) and alone:
             _fold(conv, node.call)
             nodes = list(graph.nodes)
             nodes[at] = Node(nn.Identity(), node.inputs, node.frees)
