@@ -348,6 +348,30 @@ def test_other_arguments_keep_their_defaults():
     assert relative_error(frame_net(clip), unpadded(clip)) <= 1e-5
 
 
+TRAINED = {
+    **FEATURES,
+    "what gradients remember": lambda: nn.Sequential(
+        nn.Conv3d(3, 4, 3), nn.Sigmoid(), nn.ReLU(), nn.MaxPool3d(3), nn.ReLU(inplace=True), nn.ReLU6()
+    ),
+}
+
+
+@pytest.mark.parametrize("name", TRAINED)
+@torch.enable_grad()
+def test_gradients_in_steps_are_those_of_the_clip(name):
+    net = TRAINED[name]().double().eval()
+    frame_net = converted(net)
+    clip = torch.randn(2, 3, frame_net.receptive_field, *SHAPE[2:], dtype=torch.double)
+    gradients = []
+    for scores in (frame_net(clip), step_through(frame_net, clip, empty_state(frame_net, clip))[0]):
+        frame_net.zero_grad()
+        scores.square().mean().backward()
+        gradients.append([p.grad.clone() for p in frame_net.parameters() if p.grad is not None])
+    assert any(gradient.abs().sum() > 0 for gradient in gradients[0])
+    for by_clip, by_steps in zip(*gradients, strict=True):
+        assert torch.allclose(by_clip, by_steps, rtol=1e-6, atol=1e-9)
+
+
 def test_whatever_the_clip_length_where_nothing_averages_over_it():
     net = nn.Sequential(Block(3, 6), Block(6, 8, (2, 2, 2)))
     assert co.convert(ready(net)).receptive_field == 1 + 4 + 2 + 4

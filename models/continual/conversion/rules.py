@@ -162,7 +162,7 @@ def _vector_norm(layer: nn.BatchNorm1d, flow: Flow, choice: Choice, where: str) 
 def _elementwise(layer: nn.Module, flow: Flow, choice: Choice, where: str) -> tuple[nn.Module, Flow]:
     made = copy.copy(layer)  # one activation may stand in many places
     if hasattr(made, "inplace"):
-        made.inplace = flow.owned  # type: ignore[assignment]
+        made.inplace = made.inplace and flow.owned  # type: ignore[assignment]
     return made, replace(flow, owned=True)
 
 
@@ -215,7 +215,7 @@ def _pool(kind: Any, layer: Any, flow: Flow, dilation: int, options: dict[str, A
     after = flow.through(
         kernel=kernel[0], stride=stride[0], padding=padding[0], dilation=dilation, ceil=layer.ceil_mode
     )
-    return made, after
+    return made, replace(after, owned=kind != "max")  # the gradient of a maximum over frames looks at its result
 
 
 def _triple(value: Any) -> tuple[int, int, int]:
