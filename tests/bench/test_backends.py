@@ -6,6 +6,7 @@ import copy
 
 import pytest
 import torch
+from small_networks import clip_network
 
 from co3d_bench.bench.backends import Ask, list_backends
 from co3d_bench.bench.verify import compare
@@ -13,32 +14,6 @@ from co3d_bench.models import continual as co
 
 READY = [backend for backend in list_backends() if backend.missing() is None and "cpu" in backend.torch_devices]
 CASES = [(backend, precision) for backend in READY for precision in backend.precisions]
-
-
-def clip_network():
-    """A small network with what the zoo's are made of."""
-    torch.manual_seed(0)
-    inner = co.Sequential(
-        co.Conv3d(8, 12, 1, bias=False),
-        co.BatchNorm3d(12, inplace=True),
-        co.ReLU(inplace=True),
-        co.Conv3d(12, 12, 3, padding=1, groups=12, bias=False),
-        co.Sequential(co.BatchNorm3d(12, inplace=True), co.SqueezeExcitation(12, 8)),
-        co.Swish(),
-        co.Conv3d(12, 8, 1, bias=False),
-        co.BatchNorm3d(8, inplace=True),
-    )
-    blocks = co.Sequential(
-        co.Conv3d(3, 8, (3, 3, 3), stride=(1, 2, 2), padding=1, bias=False),
-        co.BatchNorm3d(8, inplace=True),
-        co.ReLU(inplace=True),
-        co.Residual(inner, co.ReLU(inplace=True)),
-        co.SpatialMean(),
-        co.ClipPool(4),
-        co.Projection(8, 5),
-    )
-    co.initialise(blocks)
-    return co.ClipNetwork(blocks, (3, 4, 16, 16)).eval()
 
 
 def networks():

@@ -1,0 +1,32 @@
+"""torch.export's own file (.pt2): the graph of aten calls with its weights, for `torch.export.load` and AOTInductor."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ..backends.eager import missing
+from ..entry import entry, write_initial_state
+from . import Format, Options
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+
+def write(net: Any, example: Tensor, path: Path, options: Options) -> tuple[Path, ...]:
+    """`torch.export.load(path).module()` takes and gives what `entry` says, by position."""
+    import torch
+
+    made = entry(net, example)
+    with torch.no_grad():
+        torch.export.save(torch.export.export(made.module, made.inputs), path)
+    return (path, *write_initial_state(made, path))
+
+
+FORMAT = Format(
+    name="torch-export",
+    title="torch.export's file (.pt2), for PyTorch itself",
+    suffix=".pt2",
+    write=write,
+    missing=missing,
+)
