@@ -61,7 +61,7 @@ class PlanTable(_Table):
     devices: Words = ("cpu",)
     backends: Words = ("eager",)
     precisions: Words = ("fp32",)
-    batch: Annotated[tuple[Positive, ...], _List, Field(min_length=1)] = (1,)
+    batch: Annotated[tuple[Positive | Literal["auto"], ...], _List, Field(min_length=1)] = (1,)
     threads: Annotated[tuple[Positive | Literal["auto"], ...], _List, Field(min_length=1)] = ("auto",)
 
 

@@ -15,7 +15,7 @@ EXIT_CODES = {
     OK: "all cases measured",
     FAILED: "at least one case failed; the others are kept",
     USAGE: "wrong arguments or a wrong bench.toml; nothing was run",
-    NOTHING: "nothing to do: no records to read, no case in the plan",
+    NOTHING: "nothing to do: no records to read, no case in the plan, or an engine that is not installed",
     ENVIRONMENT: "a file cannot be read or written, or is too new",
     INTERRUPTED: "stopped by Ctrl-C; `run --resume` continues",
     TERMINATED: "stopped by SIGTERM; `run --resume` continues",

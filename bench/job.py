@@ -8,7 +8,7 @@ from pydantic import Field
 
 from .case import Case, Frozen
 from .own import OwnModel
-from .record import Failure, Record, Settings
+from .record import BatchSearch, BatchTrial, Failure, Record, Settings
 from .weights import WeightsFile
 
 
@@ -18,6 +18,7 @@ class Job(Frozen):
     run_id: str
     case: Case
     settings: Settings
+    search: bool = Field(default=False, description="look for the batches of the case, and measure nothing")
     own: OwnModel | None = Field(default=None, description="the network, where it is not of the zoo")
     weights: WeightsFile | None = Field(default=None, description="None: seeded")
     video: str | None = Field(default=None, description="path of the video, where the case's input is one")
@@ -30,14 +31,16 @@ class Event(Frozen):
     """One line from the measuring process.
 
     `sampled` says that the timed loop is over. `measured` carries a record that lacks its counters: should the
-    process end while it counts, that one is kept.
+    process end while it counts, that one is kept. A search for batches tells each batch that it `tried`, likewise.
     """
 
-    event: Literal["phase", "sampled", "measured", "done", "failed"]
+    event: Literal["phase", "sampled", "measured", "tried", "done", "failed"]
     phase: str | None = None
     done: int | None = None
     total: int | None = None
     record: Record | None = None
+    trial: BatchTrial | None = None
+    search: BatchSearch | None = None
     failure: Failure | None = None
 
     def line(self) -> bytes:

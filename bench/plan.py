@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from .case import Case
@@ -31,11 +32,29 @@ class LeftOut:
 
 
 @dataclass(frozen=True)
+class Search:
+    """A case whose batch is to be found when the plan is run (`--batch auto`); `case` is it at batch 1."""
+
+    case: Case
+
+    @property
+    def key(self) -> str:
+        """The case's key with `bauto` in the place of the batch."""
+        head, _, threads, source = self.case.key.rsplit("/", 3)
+        return f"{head}/bauto/{threads}/{source}"
+
+    def cases(self, batches: Iterable[int]) -> tuple[Case, ...]:
+        """The cases that it stands for, once the batches are known."""
+        return tuple(self.case.model_copy(update={"batch": batch}) for batch in batches)
+
+
+@dataclass(frozen=True)
 class Plan:
-    """The cases in the order they are run, each once, and the combinations that make no case."""
+    """The cases in the order they are run, each once; those whose batch is to be found; and what makes no case."""
 
     cases: tuple[Case, ...]
     left_out: tuple[LeftOut, ...] = ()
+    searches: tuple[Search, ...] = ()
 
 
 def plan(config: Config, facts: PlanFacts, names: Names | None = None) -> Plan:
@@ -44,6 +63,7 @@ def plan(config: Config, facts: PlanFacts, names: Names | None = None) -> Plan:
     wanted = config.plan
     threads = [facts.auto_threads if count == "auto" else count for count in wanted.threads]
     cases: dict[Case, None] = {}
+    searches: dict[Search, None] = {}
     left_out: dict[LeftOut, None] = {}
     for model, device, backend, precision, batch, count in itertools.product(
         wanted.models, wanted.devices, wanted.backends, wanted.precisions, wanted.batch, threads
@@ -56,12 +76,15 @@ def plan(config: Config, facts: PlanFacts, names: Names | None = None) -> Plan:
             device=device,
             backend=backend,
             precision=precision,
-            batch=batch,
+            batch=1 if batch == "auto" else batch,
             threads=count,
             input=input_id(config, facts),
         )
-        cases[case] = None
-    return Plan(tuple(cases), tuple(left_out))
+        if batch == "auto":
+            searches[Search(case)] = None
+        else:
+            cases[case] = None
+    return Plan(tuple(cases), tuple(left_out), tuple(searches))
 
 
 def input_id(config: Config, facts: PlanFacts) -> str:

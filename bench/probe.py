@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import resource
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -52,7 +53,18 @@ def steal_seconds(stat: bytes) -> float:
 
 def peak_rss_bytes(status: Path = Path("/proc/self/status")) -> int | None:
     """The highest resident memory of this process so far (VmHWM), or None where the kernel does not tell."""
+    return status_bytes("VmHWM", status)
+
+
+def restart_peak_rss(clear_refs: Path = Path("/proc/self/clear_refs")) -> None:
+    """Let the highest resident memory count from now on, where the kernel can (Documentation/filesystems/proc)."""
+    with suppress(OSError):
+        clear_refs.write_text("5")
+
+
+def status_bytes(name: str, status: Path = Path("/proc/self/status")) -> int | None:
+    """One amount of memory of this process, e.g. VmRSS, or None where the kernel does not tell."""
     for line in status.read_text().splitlines() if status.exists() else ():
-        if line.startswith("VmHWM:"):
+        if line.startswith(f"{name}:"):
             return int(line.split()[1]) * 1024
     return None

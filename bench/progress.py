@@ -10,9 +10,11 @@ import sys
 from contextlib import suppress
 from typing import Protocol, TextIO
 
+from .batch import by_batch, told
 from .case import Case
 from .job import Event
-from .record import Record
+from .plan import Search
+from .record import BatchSearch, Record
 from .stats import doubts, summarise
 
 _CLEAR_LINE = "\r\x1b[2K"
@@ -20,6 +22,10 @@ _CLEAR_LINE = "\r\x1b[2K"
 
 class Progress(Protocol):
     """Told by the parent as a run goes on."""
+
+    def searching(self, search: Search) -> None: ...
+
+    def found(self, search: Search, found: BatchSearch) -> None: ...
 
     def begin(self, run_id: str, total: int, done: int) -> None: ...
 
@@ -34,6 +40,10 @@ class Progress(Protocol):
 
 class Silent:
     """Shows nothing: for Python callers."""
+
+    def searching(self, search: Search) -> None: ...
+
+    def found(self, search: Search, found: BatchSearch) -> None: ...
 
     def begin(self, run_id: str, total: int, done: int) -> None: ...
 
@@ -54,6 +64,17 @@ class Lines:
         self._live = stream.isatty() if live is None else live
         self._total = 0
         self._head = ""
+
+    def searching(self, search: Search) -> None:
+        """A batch is looked for, before the cases begin."""
+        self._head = search.key
+        self._show("looking for a batch")
+
+    def found(self, search: Search, found: BatchSearch) -> None:
+        """The batches of a case are known."""
+        self._print(f"{search.key}  {told(found)}")
+        if found.trials:
+            self._print(f"       tried {by_batch(found.trials)}")
 
     def begin(self, run_id: str, total: int, done: int) -> None:
         """Say which run this is, and what it takes over from before."""

@@ -153,6 +153,22 @@ class Engine(Frozen):
     notes: tuple[str, ...] = ()
 
 
+class BatchTrial(Frozen):
+    """A batch that `--batch auto` tried: a few timed calls, no more."""
+
+    batch: int = Field(ge=1)
+    latency_s: list[float] = Field(min_length=1, description="of each timed call")
+    peak_rss_bytes: int = Field(description="highest resident memory during the trial, eager reference included")
+
+
+class BatchSearch(Frozen):
+    """How `--batch auto` came to the batches that were then measured as ordinary cases."""
+
+    trials: tuple[BatchTrial, ...] = Field(description="by doubling, from 1")
+    memory_bytes: int | None = Field(default=None, description="resident memory the search allowed itself")
+    stopped: str = Field(description="why no larger batch was tried, for people")
+
+
 class Machine(Frozen):
     """The host. Facts that cannot be read are None, never a guess."""
 
@@ -220,6 +236,7 @@ class Record(Frozen):
     peak_rss_bytes: int | None = Field(default=None, description="highest resident memory of the measuring process")
     verification: Verification | None = None
     engine: Engine | None = None
+    batch_search: BatchSearch | None = Field(default=None, description="where the batch was found by `--batch auto`")
     notes: tuple[str, ...] = Field(default=(), description="what a reader should know, e.g. a video that looped")
     error: Failure | None = None
 

@@ -14,19 +14,20 @@ from pathlib import Path
 
 from ..devices.cgroup import oom_kills
 from ..devices.host import read_host
+from .batch import batches
 from .case import Case
 from .child import run_child
 from .config import Config
 from .environment import Checkout, read_checkout
 from .errors import INTERRUPTED, NOTHING, TERMINATED, UserError
-from .job import Job, job_line
+from .job import Event, Job, job_line
 from .names import Names
-from .outcome import to_record
+from .outcome import diagnose, to_record
 from .own import same_code
-from .plan import Plan, PlanFacts
+from .plan import Plan, PlanFacts, Search
 from .plan import plan as cross
 from .progress import Progress, Silent
-from .record import Record, Settings
+from .record import BatchSearch, BatchTrial, Record, Settings
 from .stop import Stop
 from .store import append_record, check_writable, mark_run, newest_run, read_records, records_file
 from .video import check_video, sha256
@@ -49,12 +50,23 @@ class Interrupted(UserError):
 
 
 @dataclass(frozen=True)
-class Todo:
-    """A run: its id, the planned cases, and the records some of them already have."""
+class Before:
+    """A run: its id, and the records it already has with these settings and weights, failed ones included."""
 
     run_id: str
-    cases: tuple[Case, ...]
-    done: dict[Case, Record]
+    records: dict[Case, Record]
+
+    def kept(self, cases: Sequence[Case], retry_failed: bool) -> dict[Case, Record]:
+        """Those that are not measured again."""
+        found = {case: self.records[case] for case in cases if case in self.records}
+        return {case: record for case, record in found.items() if record.ok or not retry_failed}
+
+    def found(self, search: Search) -> BatchSearch | None:
+        """What a search found, where a case that it gave has a record."""
+        for case, record in self.records.items():
+            if record.batch_search and case.model_copy(update={"batch": 1}) == search.case:
+                return record.batch_search
+        return None
 
 
 def look_around(config: Config) -> PlanFacts:
@@ -71,7 +83,7 @@ def look_around(config: Config) -> PlanFacts:
 def make_plan(config: Config, names: Names | None = None) -> Plan:
     """The plan of a config on this machine. Raises UserError where it holds no case."""
     planned = cross(config, look_around(config), names)
-    if not planned.cases:
+    if not (planned.cases or planned.searches):
         reasons = "; ".join(f"{out.what}: {out.why}" for out in planned.left_out)
         raise UserError(f"the plan holds no case ({reasons})", NOTHING)
     return planned
@@ -91,7 +103,8 @@ def run(
 
     A case that fails gives a record with `error` and the rest goes on. Each record is on the disk before the next
     case starts. With `resume`, the store's newest run is continued: cases that have a record there with the same
-    settings and weights are not run again (failed ones only with `retry_failed`).
+    settings and weights are not run again (failed ones only with `retry_failed`), nor is a search for batches of
+    which a case has a record.
 
     Raises UserError if nothing could be started, Interrupted on Ctrl-C and SIGTERM.
     """
@@ -99,32 +112,63 @@ def run(
     progress = progress or Silent()
     settings = Settings(runs=config.run.runs, timeout_s=config.run.timeout_s)
     plan = plan or make_plan(config, names)
+    check_ready(plan, names)
     weights = find_weights(config, names)
-    todo = _todo(config, plan, settings, weights, resume, retry_failed)
+    before = _before(config, settings, weights, resume)
     check_writable(config.run.out)
-    mark_run(config.run.out, todo.run_id)
+    mark_run(config.run.out, before.run_id)
     checkout = read_checkout()
     records: list[Record] = []
-    progress.begin(todo.run_id, len(todo.cases), len(todo.done))
+
+    def job(case: Case, search: bool = False) -> Job:
+        return _job(config, before.run_id, case, settings, weights.get(case.model), checkout, search)
+
     with Stop() as stop:
-        for number, case in enumerate(todo.cases, start=1):
-            record = todo.done.get(case)
+        found_batches: dict[Search, BatchSearch] = {}
+        for search in plan.searches:
+            found = before.found(search)
+            if found is None:
+                progress.searching(search)
+                found = _search(job(search.case, search=True), worker, stop, progress)
+            if found is None:
+                progress.end()
+                raise Interrupted(stop.signal or signal.SIGINT, [], len(plan.cases) + len(plan.searches))
+            progress.found(search, found)
+            found_batches[search] = found
+        cases: dict[Case, BatchSearch | None] = dict.fromkeys(plan.cases)
+        for search, found in found_batches.items():
+            cases.update(dict.fromkeys(search.cases(batches(found)), found))
+        done = before.kept(tuple(cases), retry_failed)
+        progress.begin(before.run_id, len(cases), len(done))
+        for number, (case, found) in enumerate(cases.items(), start=1):
+            if stop.signal:
+                break
+            record = done.get(case)
             if record is None:
                 progress.started(number, case)
-                job = _job(config, todo.run_id, case, settings, weights.get(case.model), checkout)
-                record = _measure(job, names, worker, stop, progress)
+                record = _measure(job(case), names, worker, stop, progress)
                 if record is None:
                     break
+                record = record.model_copy(update={"batch_search": found})
                 _keep(config.run.out, records, record)
                 progress.finished(number, record)
             records.append(record)
-            if stop.signal:
-                break
-    if stop.signal and len(records) < len(todo.cases):
-        progress.end()
-        raise Interrupted(stop.signal, records, len(todo.cases))
     progress.end()
+    if stop.signal and len(records) < len(cases):
+        raise Interrupted(stop.signal, records, len(cases))
     return records
+
+
+def check_ready(plan: Plan, names: Names) -> None:
+    """Raises UserError where an engine of the plan cannot be used here; it says how to install each of them."""
+    if lines := missing_backends(plan, names):
+        raise UserError("\n".join((*lines, "nothing was run; install it, or leave the backend out")), NOTHING)
+
+
+def missing_backends(plan: Plan, names: Names) -> tuple[str, ...]:
+    """Each engine of the plan that cannot be used here, with why and how to install it; a line each."""
+    wanted = dict.fromkeys(case.backend for case in (*plan.cases, *(search.case for search in plan.searches)))
+    return tuple(f"backend {name}: {why}" for name in wanted if (why := names.backends[name].missing()))
 
 
 def _keep(out: str, before: Sequence[Record], record: Record) -> None:
@@ -134,16 +178,9 @@ def _keep(out: str, before: Sequence[Record], record: Record) -> None:
         append_record(out, each)
 
 
-def _todo(
-    config: Config,
-    planned: Plan,
-    settings: Settings,
-    weights: dict[str, WeightsFile],
-    resume: bool,
-    retry_failed: bool,
-) -> Todo:
+def _before(config: Config, settings: Settings, weights: dict[str, WeightsFile], resume: bool) -> Before:
     if not resume:
-        return Todo(_new_run_id(), planned.cases, {})
+        return Before(_new_run_id(), {})
     out = config.run.out
     run_id = newest_run(out)
     if run_id is None:
@@ -154,12 +191,9 @@ def _todo(
             same = record.settings == settings and same_weights(record, weights.get(record.case.model))
             if record.run_id == run_id and same:
                 done[record.case] = record
-    kept = {
-        case: record
-        for case, record in done.items()
-        if (record.ok or not retry_failed) and same_code(record, config.own.get(case.model))
-    }
-    return Todo(run_id, planned.cases, {case: kept[case] for case in planned.cases if case in kept})
+    return Before(
+        run_id, {case: record for case, record in done.items() if same_code(record, config.own.get(case.model))}
+    )
 
 
 def _new_run_id() -> str:
@@ -168,12 +202,19 @@ def _new_run_id() -> str:
 
 
 def _job(
-    config: Config, run_id: str, case: Case, settings: Settings, weights: WeightsFile | None, checkout: Checkout
+    config: Config,
+    run_id: str,
+    case: Case,
+    settings: Settings,
+    weights: WeightsFile | None,
+    checkout: Checkout,
+    search: bool,
 ) -> Job:
     return Job(
         run_id=run_id,
         case=case,
         settings=settings,
+        search=search,
         own=config.own.get(case.model),
         weights=weights,
         video=str(Path(config.input.file).absolute()) if config.input.file else None,
@@ -200,6 +241,35 @@ def _measure(job: Job, names: Names, worker: Sequence[str], stop: Stop, progress
     duration_s = time.monotonic() - begin
     spec = job.own.spec() if job.own else names.find_model(job.case.model)
     return to_record(job, spec, outcome, oom_kills() - killed_before, duration_s)
+
+
+def _search(job: Job, worker: Sequence[str], stop: Stop, progress: Progress) -> BatchSearch | None:
+    """The batches of one case, in a fresh process; None if we were told to stop. A search that falls over ends there:
+    what it tried before holds, and where that is nothing, the case at batch 1 will say what is wrong."""
+    trials: list[BatchTrial] = []
+
+    def on_event(event: Event) -> None:
+        if event.trial:
+            trials.append(event.trial)
+        progress.event(event)
+
+    killed_before = oom_kills()
+    outcome = run_child(
+        worker,
+        job_line(job),
+        job.settings.timeout_s,
+        stop=stop,
+        on_event=on_event,
+        environment=_child_environment(job.case.threads),
+    )
+    if outcome.final and outcome.final.search:
+        return outcome.final.search
+    if outcome.stopped:
+        return None
+    failure = outcome.final.failure if outcome.final else None
+    failure = failure or diagnose(outcome, job.settings.timeout_s, oom_kills() - killed_before)
+    tried = 2 * trials[-1].batch if trials else 1
+    return BatchSearch(trials=tuple(trials), stopped=f"{tried} failed ({failure.kind}): {failure.message}")
 
 
 def _child_environment(threads: int) -> dict[str, str]:

@@ -11,24 +11,23 @@ import os
 import signal
 import sys
 import time
-import traceback
 from collections.abc import Callable
 from datetime import datetime, timezone
 from pathlib import Path
 
-from ..devices.cgroup import memory_limit_bytes
-from ..devices.host import read_host
-from ..models.spec import ModelSpec, UnknownModelError
+from ..devices.host import free_memory_bytes, read_host
+from ..models.spec import ModelSpec
 from ..models.zoo import find_model
 from .backends import Ask, get_backend
 from .environment import Checkout, make_environment, read_versions
-from .errors import UserError
 from .facts import assumptions, model_facts
+from .failure import failure_of
 from .input import make_inputs
 from .job import Event, Job, phase_event
 from .own import load_code
 from .passes import Emit, counting_pass, load, timing_pass
 from .record import Failure, Record
+from .search import search_batches
 from .verify import compare, verify
 
 FindModel = Callable[[str], ModelSpec]
@@ -37,8 +36,6 @@ FindModel = Callable[[str], ModelSpec]
 REFERENCE = ("eager", "fp32")
 
 _PR_SET_PDEATHSIG = 1
-# How allocators say that there is no memory; PyTorch has no class of exception for it on the CPU.
-_OUT_OF_MEMORY = ("can't allocate memory", "out of memory", "not enough memory", "cannot allocate memory")
 # Of the free memory, how much a verification may take.
 _VERIFY_SHARE = 0.5
 
@@ -52,7 +49,7 @@ def measure_case(job: Job, emit: Emit, find_model: FindModel = find_model) -> Re
     torch.set_num_threads(job.case.threads)
     torch.set_num_interop_threads(1)
     host = read_host()
-    spec = load_code(job.own) if job.own else find_model(job.case.model)
+    spec = _spec(job, find_model)
     backend = get_backend(job.case.backend)
     emit(phase_event("loading"))
     inputs = make_inputs(spec, job.case.batch, job.case.input, Path(job.video) if job.video else None)
@@ -63,7 +60,7 @@ def measure_case(job: Job, emit: Emit, find_model: FindModel = find_model) -> Re
         emit(phase_event("verifying"))
         tolerance = backend.tolerance[job.case.precision]
         if (backend.name, job.case.precision) == REFERENCE:
-            memory = _VERIFY_SHARE * _free_memory_bytes()
+            memory = _VERIFY_SHARE * free_memory_bytes()
             verification = verify(timed.runnable, timed.net, inputs.ring[0], tolerance, memory_for_clip_bytes=memory)
         else:
             verification = compare(timed.runnable, timed.net, inputs.ring[0], tolerance)
@@ -115,24 +112,17 @@ def main(find_model: FindModel = find_model) -> int:
     job = Job.model_validate_json(sys.stdin.buffer.readline())
     die_with_parent(job.parent_pid)
     try:
-        emit(Event(event="done", record=measure_case(job, emit, find_model)))
+        if job.search:
+            emit(Event(event="done", search=search_batches(job, _spec(job, find_model), emit)))
+        else:
+            emit(Event(event="done", record=measure_case(job, emit, find_model)))
     except Exception as error:  # noqa: BLE001 - whatever a network raises becomes a record
         emit(Event(event="failed", failure=failure_of(error)))
     return 0
 
 
-def failure_of(error: Exception) -> Failure:
-    """An exception as a record's failure; the user's own mistakes carry no traceback."""
-    if isinstance(error, UserError | UnknownModelError):
-        return Failure(kind="exception", message=str(error))
-    text = str(error).strip()
-    first_line = text.splitlines()[0] if text else ""
-    no_memory = isinstance(error, MemoryError) or any(words in text.lower() for words in _OUT_OF_MEMORY)
-    return Failure(
-        kind="out-of-memory" if no_memory else "exception",
-        message=f"{type(error).__name__}: {first_line}" if first_line else type(error).__name__,
-        detail="".join(traceback.format_exception(error)),
-    )
+def _spec(job: Job, find_model: FindModel) -> ModelSpec:
+    return load_code(job.own) if job.own else find_model(job.case.model)
 
 
 def die_with_parent(parent_pid: int | None) -> None:
@@ -142,14 +132,6 @@ def die_with_parent(parent_pid: int | None) -> None:
     ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
     if os.getppid() != parent_pid:  # it ended before we asked
         os._exit(1)
-
-
-def _free_memory_bytes() -> float:
-    import psutil
-
-    limit = memory_limit_bytes()
-    available = psutil.virtual_memory().available
-    return available if limit is None else min(available, max(limit - psutil.Process().memory_info().rss, 0))
 
 
 if __name__ == "__main__":

@@ -18,6 +18,21 @@ def memory_limit_bytes(sysroot: Path = Path("/")) -> int | None:
     return min((limit for limit in limits if limit is not None and limit < _NO_LIMIT), default=None)
 
 
+def memory_free_bytes(sysroot: Path = Path("/")) -> int | None:
+    """What the tightest memory limit over this process leaves, its page cache counted as free; None without limits."""
+    kinds = (
+        (_unified(sysroot), "memory.max", "memory.current", "inactive_file"),
+        (_legacy(sysroot, "memory"), "memory.limit_in_bytes", "memory.usage_in_bytes", "total_inactive_file"),
+    )
+    free = []
+    for folders, limit_file, usage_file, cache in kinds:
+        for folder in folders:
+            limit, usage = _number(folder / limit_file), _number(folder / usage_file)
+            if limit is not None and usage is not None and limit < _NO_LIMIT:
+                free.append(max(0, limit - usage + _field(folder / "memory.stat", cache)))
+    return min(free, default=None)
+
+
 def cpu_limit(sysroot: Path = Path("/")) -> float | None:
     """How many CPUs' worth of time this process may use, or None if it is not limited."""
     limits = []

@@ -9,7 +9,7 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
-from .cgroup import cpu_limit, memory_limit_bytes
+from .cgroup import cpu_limit, memory_free_bytes, memory_limit_bytes
 
 ROOT = Path("/")
 
@@ -73,7 +73,7 @@ def read_host(sysroot: Path = ROOT) -> HostFacts:
         affinity=affinity,
         governor=_text(_cpufreq(sysroot, affinity[0]) / "scaling_governor") or None,
         frequency_hz=_frequency_hz(sysroot, affinity[0], processors),
-        memory_bytes=_memory_bytes(sysroot),
+        memory_bytes=_memory_bytes(sysroot, "MemTotal"),
         memory_limit_bytes=memory_limit_bytes(sysroot),
         cpu_limit=cpu_limit(sysroot),
         load_average_1min=_float(_text(sysroot / "proc/loadavg").split(" ")[0]),
@@ -83,6 +83,13 @@ def read_host(sysroot: Path = ROOT) -> HostFacts:
         hypervisor=_hypervisor(sysroot, processors),
         device_tree=tuple(entry for entry in device_tree if entry),
     )
+
+
+def free_memory_bytes(sysroot: Path = ROOT) -> int:
+    """What a process may still take: of the machine's memory, and of that of the groups this process is in."""
+    available = _memory_bytes(sysroot, "MemAvailable")
+    allowed = memory_free_bytes(sysroot)
+    return available if allowed is None else min(available, allowed)
 
 
 def _text(file: Path) -> str:
@@ -161,9 +168,9 @@ def _frequency_hz(sysroot: Path, cpu: int, processors: list[dict[str, str]]) -> 
     return None if mhz is None else mhz * 1e6
 
 
-def _memory_bytes(sysroot: Path) -> int:
+def _memory_bytes(sysroot: Path, name: str) -> int:
     for line in _text(sysroot / "proc/meminfo").splitlines():
-        if line.startswith("MemTotal:"):
+        if line.startswith(f"{name}:"):
             return int(line.split()[1]) * 1024
     return 0
 

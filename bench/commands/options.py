@@ -39,7 +39,14 @@ Backends = Annotated[list[str] | None, typer.Option("--backend", help="Engine.",
 Precisions = Annotated[
     list[str] | None, typer.Option("--precision", help="Of weights and arithmetic.", metavar="fp32|bf16|fp16|int8")
 ]
-Batch = Annotated[list[int] | None, typer.Option("--batch", help="Clips or frames in one call.", metavar="N")]
+Batch = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--batch",
+        help="Clips, or streams of frames, in one call; auto finds the fastest and the largest.",
+        metavar="N|auto",
+    ),
+]
 Threads = Annotated[list[str] | None, typer.Option("--threads", help="Threads inside one operator.", metavar="N|auto")]
 Runs = Annotated[int | None, typer.Option("--runs", help="Timed predictions of each case.", metavar="N")]
 Timeout = Annotated[float | None, typer.Option("--timeout", help="Seconds after which a case is stopped.", metavar="S")]
@@ -55,7 +62,7 @@ def overrides(
     devices: list[str] | None = None,
     backends: list[str] | None = None,
     precisions: list[str] | None = None,
-    batch: list[int] | None = None,
+    batch: list[str] | None = None,
     threads: list[str] | None = None,
     runs: int | None = None,
     timeout: float | None = None,
@@ -74,7 +81,7 @@ def overrides(
         ("plan.devices", "--device", devices),
         ("plan.backends", "--backend", backends),
         ("plan.precisions", "--precision", precisions),
-        ("plan.batch", "--batch", batch),
+        ("plan.batch", "--batch", [_count(word) for word in batch] if batch else None),
         ("plan.threads", "--threads", [_count(word) for word in threads] if threads else None),
         ("run.runs", "--runs", runs),
         ("run.timeout_s", "--timeout", timeout),
@@ -94,12 +101,21 @@ def _count(word: str) -> int | str:
 
 
 def show_plan(config: Config, plan: Plan) -> None:
-    """Print every case, what was left out, and where the plan came from."""
+    """Print every case, what was left out or is not installed, and where the plan came from."""
+    from ..names import Names
+    from ..run import missing_backends
+
     for case in plan.cases:
         typer.echo(case.key)
+    for search in plan.searches:
+        typer.echo(search.key)
+    for line in missing_backends(plan, Names()):
+        typer.echo(f"cannot be run here: {line}", err=True)
     for out in plan.left_out:
         typer.echo(f"left out: {out.what}: {out.why}", err=True)
     count = len(plan.cases)
+    if plan.searches:
+        typer.echo(f"bauto: {len(plan.searches)} times a batch is looked for, and gives a case or two", err=True)
     typer.echo(
         f"{count} case{'s' if count != 1 else ''} of {config.run.runs} timed predictions each, from {config.source}; "
         f"records would go to {config.run.out}",

@@ -44,7 +44,7 @@ def call(tmp_path):
         (["report", "nowhere"], 3, "co3d-bench: no records at nowhere/records.jsonl"),
         (["list", "modles"], 2, "co3d-bench: Invalid value for 'what': 'modles' is not one of 'models', 'devices'"),
         (["run", "--bogus"], 2, "co3d-bench: No such option: --bogus"),
-        (["run", "--batch", "x"], 2, "co3d-bench: Invalid value for '--batch'"),
+        (["run", "--batch", "x"], 2, "co3d-bench: --batch = 'x': must be a whole number, or must be 'auto'"),
         (["list"], 2, "co3d-bench: Missing argument 'what'"),
         (["bogus"], 2, "co3d-bench: No such command 'bogus'"),
         (["report", "--format", "gif"], 2, "co3d-bench: Invalid value for '--format': 'gif' is not one of 'html'"),

@@ -45,7 +45,10 @@ def test_a_file_here_comes_first_and_a_named_one_before_it(here):
         ('plan.models = ["x3d-s"]\nrun.runz = 5', "bench.toml: run.runz: unknown key; did you mean runs?"),
         ('plan.models = ["x3d-s"]\nrun.runs = "5"', "bench.toml: run.runs = '5': must be a whole number"),
         ('plan.models = ["x3d-s"]\nrun.runs = 0', "bench.toml: run.runs = 0: must be at least 1"),
-        ('plan.models = ["x3d-s"]\nplan.batch = [1, 0]', "bench.toml: plan.batch[1] = 0: must be at least 1"),
+        (
+            'plan.models = ["x3d-s"]\nplan.batch = [1, 0]',
+            "bench.toml: plan.batch[1] = 0: must be at least 1, or must be 'auto'",
+        ),
         (
             'plan.models = ["x3d-s"]\nplan.threads = "many"',
             "bench.toml: plan.threads[0] = 'many': must be a whole number, or must be 'auto'",
@@ -63,7 +66,10 @@ def test_a_file_here_comes_first_and_a_named_one_before_it(here):
             'plan.models = "x3d-s\\nx"',
             "bench.toml: plan.models[0] = 'x3d-s\\nx': must be one line of text, without control characters",
         ),
-        ('plan.models = "x3d-s"\nplan.batch = 1.5', "bench.toml: plan.batch[0] = 1.5: must be a whole number"),
+        (
+            'plan.models = "x3d-s"\nplan.batch = 1.5',
+            "bench.toml: plan.batch[0] = 1.5: must be a whole number, or must be 'auto'",
+        ),
         ('plan.models = "x3d-s"\nrun.out = ""', "bench.toml: run.out = '': must not be empty"),
         ('plan.models = "x3d-s"\nrun.timeout_s = inf', "bench.toml: run.timeout_s = inf: must be at most 1000000"),
         (

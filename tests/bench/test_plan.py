@@ -5,8 +5,10 @@ from pathlib import Path
 import pytest
 
 from co3d_bench.bench.config import make_config
+from co3d_bench.bench.errors import NOTHING, UserError
 from co3d_bench.bench.names import Names
 from co3d_bench.bench.plan import LeftOut, PlanFacts, input_id, plan
+from co3d_bench.bench.run import run
 
 FACTS = PlanFacts(auto_threads=2, video_sha256="0123456789abcdef" * 4)
 
@@ -26,6 +28,33 @@ def test_lists_are_crossed_in_a_stable_order():
 
 def test_duplicates_are_planned_once():
     assert keys(models=["x3d-s", "x3d-s"], threads=[2, "auto"]) == ["x3d-s/cpu/eager/fp32/b1/t2/random-0"]
+
+
+def test_an_open_batch_is_a_search_and_no_case_until_it_is_found():
+    planned = plan(make_config({"plan": {"models": ["x3d-s"], "batch": [2, "auto"], "threads": [1, 2]}}), FACTS)
+    assert [case.batch for case in planned.cases] == [2, 2]
+    assert [search.key for search in planned.searches] == [
+        "x3d-s/cpu/eager/fp32/bauto/t1/random-0",
+        "x3d-s/cpu/eager/fp32/bauto/t2/random-0",
+    ]
+    assert [case.key for case in planned.searches[0].cases((4, 8))] == [
+        "x3d-s/cpu/eager/fp32/b4/t1/random-0",
+        "x3d-s/cpu/eager/fp32/b8/t1/random-0",
+    ]
+
+
+def test_what_is_not_installed_is_told_before_anything_runs():
+    eager = Names().backends["eager"]
+    absent = dataclasses.replace(eager, name="other", missing=lambda: "no engine: pip install 'co3d-bench[other]'")
+    names = dataclasses.replace(Names(), backends={"eager": eager, "other": absent})
+    config = make_config({"plan": {"models": ["x3d-s"], "backends": ["eager", "other"]}}, names)
+    with pytest.raises(UserError) as raised:
+        run(config, names=names)
+    assert raised.value.exit_code == NOTHING
+    assert raised.value.message == (
+        "backend other: no engine: pip install 'co3d-bench[other]'\n"
+        "nothing was run; install it, or leave the backend out"
+    )
 
 
 @pytest.mark.parametrize(("file", "name"), [("/a/b c.mp4", "b_c.mp4"), ("d/ü.avi", "_.avi"), ("x.mp4", "x.mp4")])

@@ -77,6 +77,19 @@ class Misbehaves(TinyClip):
         return super().forward(clip)
 
 
+class Limited(TinyClip):
+    """Does something bad when the batch is larger than it likes."""
+
+    def __init__(self, most: int, deed) -> None:
+        super().__init__()
+        self.most, self.deed = most, deed
+
+    def forward(self, clip: Tensor) -> Tensor:
+        if len(clip) > self.most:
+            self.deed()
+        return super().forward(clip)
+
+
 def _raise() -> None:
     raise RuntimeError("the network fell over\nwith a second line")
 
@@ -118,6 +131,8 @@ SPECS = {
         _spec("tiny-frames", "frame", TinyFrames),
         _spec("tiny-wrong", "frame", WrongFrames),
         *(_spec(name, "clip", lambda deed=deed: Misbehaves(deed)) for name, deed in DEEDS.items()),
+        _spec("up-to-4", "clip", lambda: Limited(4, DEEDS["hungry"])),
+        _spec("dies-above-1", "clip", lambda: Limited(1, DEEDS["exits"])),
     )
 }
 

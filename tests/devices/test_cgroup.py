@@ -19,6 +19,25 @@ def test_version_2_takes_the_tightest_limit_on_the_way_up(tmp_path):
     assert cgroup.oom_kills(tmp_path) == 2
 
 
+def test_what_a_group_leaves_counts_the_page_cache_as_free(tmp_path):
+    write(tmp_path, "proc/self/cgroup", "0::/a/b\n")
+    write(tmp_path, "sys/fs/cgroup/cgroup.controllers", "memory")
+    write(tmp_path, "sys/fs/cgroup/a/memory.max", "1000\n")
+    write(tmp_path, "sys/fs/cgroup/a/memory.current", "700\n")
+    write(tmp_path, "sys/fs/cgroup/a/memory.stat", "anon 500\ninactive_file 150\n")
+    write(tmp_path, "sys/fs/cgroup/a/b/memory.max", "max\n")
+    write(tmp_path, "sys/fs/cgroup/a/b/memory.current", "100\n")
+    assert cgroup.memory_free_bytes(tmp_path) == 450
+
+
+def test_what_a_group_of_version_1_leaves(tmp_path):
+    write(tmp_path, "proc/self/cgroup", "4:memory:/m\n")
+    write(tmp_path, "sys/fs/cgroup/memory/m/memory.limit_in_bytes", "4096\n")
+    write(tmp_path, "sys/fs/cgroup/memory/m/memory.usage_in_bytes", "5000\n")
+    assert cgroup.memory_free_bytes(tmp_path) == 0
+    assert cgroup.memory_free_bytes(tmp_path / "elsewhere") is None
+
+
 def test_version_1_has_a_tree_for_each_controller(tmp_path):
     write(tmp_path, "proc/self/cgroup", "4:memory:/m\n2:cpu,cpuacct:/c\n")
     write(tmp_path, "sys/fs/cgroup/memory/m/memory.limit_in_bytes", "9223372036854771712\n")

@@ -120,3 +120,15 @@ def test_this_machine_has_a_name_and_memory():
     assert facts.cpu_model
     assert facts.memory_bytes > 0
     assert facts.usable_cores >= 1
+
+
+def test_free_memory_is_the_lesser_of_the_machine_and_the_group(laptop):
+    tree(laptop, {"proc/meminfo": "MemTotal: 16000 kB\nMemAvailable: 9000 kB\n"})
+    assert host.free_memory_bytes(laptop) == 9000 * 1024
+    files = {
+        "proc/self/cgroup": "0::/\n",
+        "sys/fs/cgroup/cgroup.controllers": "memory",
+        "sys/fs/cgroup/memory.max": "5000\n",
+        "sys/fs/cgroup/memory.current": "1000\n",
+    }
+    assert host.free_memory_bytes(tree(laptop, files)) == 4000

@@ -1,0 +1,130 @@
+"""The search behind `--batch auto`, in a process of its own: 1, 2, 4, ... until memory or time would run out.
+
+Each batch is tried as a case would run it: its inputs, its engine made for it, a few timed calls, and beside it the
+eager network that a case is verified with. Memory is predicted before it is asked for (`batch.py`); a limit on the
+process is a second net, which makes an allocation fail instead of the kernel killing something.
+"""
+
+from __future__ import annotations
+
+import gc
+import resource
+import time
+from contextlib import suppress
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ..devices.host import free_memory_bytes
+from ..models.spec import ModelSpec, is_frame_network
+from .backends import Ask, Backend, get_backend
+from .batch import Limits, why_not
+from .facts import reach
+from .failure import failure_of
+from .input import make_inputs
+from .job import Event, Job, phase_event
+from .passes import Emit, load
+from .probe import peak_rss_bytes, restart_peak_rss, status_bytes
+from .record import BatchSearch, BatchTrial
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+# Of the free memory, how much a search may take; the rest is for the system and for what a case does besides.
+MEMORY_SHARE = 0.9
+# Of a case's time limit, how much its predictions may take; verifying and counting take their part.
+TIME_SHARE = 0.5
+WARM_CALLS = 2
+TIMED_CALLS = 5
+TRIAL_S = 5.0  # beyond this a trial ends with two timed calls
+# A case warms up by about so many predictions besides a frame network's receptive field.
+_WARM_UP = 12
+
+
+def search_batches(job: Job, spec: ModelSpec, emit: Emit) -> BatchSearch:
+    """Try batches by doubling. What goes wrong at batch 1 is raised; at a larger one it ends the search."""
+    import torch
+
+    torch.set_num_threads(job.case.threads)
+    torch.set_num_interop_threads(1)
+    backend = get_backend(job.case.backend)
+    emit(phase_event("loading"))
+    net = load(spec, job.weights).net
+    limits = _limits(job, net)
+    _hold_to(limits)
+    trials: list[BatchTrial] = []
+    batch = 1
+    while True:
+        emit(phase_event(f"trying batch {batch}"))
+        try:
+            trial = _try(job, spec, net, backend, batch)
+        except Exception as error:
+            if not trials:
+                raise
+            failure = failure_of(error)
+            stopped = f"{batch} failed ({failure.kind}): {failure.message}"
+            break
+        emit(Event(event="tried", trial=trial))
+        trials.append(trial)
+        if why := why_not(trial, limits):
+            stopped = why
+            break
+        batch *= 2
+        gc.collect()
+    return BatchSearch(trials=tuple(trials), memory_bytes=limits.memory_bytes, stopped=stopped)
+
+
+def _try(job: Job, spec: ModelSpec, net: Any, backend: Backend, batch: int) -> BatchTrial:
+    import torch
+
+    restart_peak_rss()
+    clock = time.perf_counter
+    latencies: list[float] = []
+    with torch.inference_mode():
+        ring = make_inputs(spec, batch, job.case.input, Path(job.video) if job.video else None).ring
+        runnable = backend.prepare(net, ring[0], Ask(job.case.precision, job.case.threads, calibration=ring))
+        begin = clock()
+        for call in range(WARM_CALLS + TIMED_CALLS):
+            start = clock()
+            runnable.step(ring[call % len(ring)])
+            runnable.synchronize()
+            end = clock()
+            if call == 0:
+                runnable.warm(ring[0])
+            if call >= WARM_CALLS:
+                latencies.append(end - start)
+            if len(latencies) > 1 and end - begin > TRIAL_S:
+                break
+        _call_eager(net, ring[0])
+    return BatchTrial(batch=batch, latency_s=latencies, peak_rss_bytes=peak_rss_bytes() or 0)
+
+
+def _call_eager(net: Any, x: Tensor) -> None:
+    """What verification runs beside the engine takes memory as well."""
+    if is_frame_network(net):
+        net.step(x, net.initial_state(len(x)))
+    else:
+        net(x)
+
+
+def _limits(job: Job, net: Any) -> Limits:
+    base = status_bytes("VmRSS") or 0
+    # A frame network fills its receptive field before it is timed and again while it is verified.
+    fill = 2 * reach(net) if is_frame_network(net) else 0
+    return Limits(
+        base_bytes=base,
+        memory_bytes=base + int(MEMORY_SHARE * free_memory_bytes()),
+        calls=job.settings.runs + _WARM_UP + fill,
+        seconds=TIME_SHARE * job.settings.timeout_s,
+    )
+
+
+def _hold_to(limits: Limits) -> None:
+    """Let allocations fail before memory runs out; and if it does all the same, let it be us who is killed."""
+    data = status_bytes("VmData")
+    if data:  # else the kernel does not tell, and the prediction has to do
+        room = data + limits.memory_bytes - limits.base_bytes
+        _, hard = resource.getrlimit(resource.RLIMIT_DATA)
+        with suppress(OSError, ValueError):  # a lower limit stands already
+            resource.setrlimit(resource.RLIMIT_DATA, (room, hard))
+    with suppress(OSError):
+        Path("/proc/self/oom_score_adj").write_text("1000")
