@@ -13,7 +13,7 @@ import typer
 from typer.exceptions import TyperException
 
 from .. import __version__
-from .commands import exporting, listing, planning, reporting, running, showing
+from .commands import exporting, listing, planning, profiling, reporting, running, showing
 from .commands.weights import weights
 from .errors import ENVIRONMENT, EXIT_CODES, USAGE, UserError
 from .streams import discard_output, open_missing
@@ -27,6 +27,7 @@ VERBS = {
     "plan": planning.plan,
     "list": listing.list_,
     "show": showing.show,
+    "profile": profiling.profile,
     "export": exporting.export,
     "report": reporting.report,
     "weights": weights,

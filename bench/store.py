@@ -41,8 +41,12 @@ def records_file(path: str | Path) -> Path:
 
 def append_record(path: str | Path, record: Record) -> None:
     """Write one record durably (flushed and fsynced). Raises UserError if the disk does not take it."""
-    file = records_file(path)
-    line = record.model_dump_json().encode() + b"\n"
+    append_line(records_file(path), record.model_dump_json())
+
+
+def append_line(file: Path, text: str) -> None:
+    """Write one line of JSON durably, as all that lies in a store is. Raises UserError if the disk does not take it."""
+    line = text.encode() + b"\n"
     try:
         file.parent.mkdir(parents=True, exist_ok=True)
         fd = os.open(file, os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o644)

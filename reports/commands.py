@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ..bench.errors import ENVIRONMENT, NOTHING, USAGE, UserError
+from ..bench.profile import Profile
 from ..bench.record import Record
 
 
@@ -16,27 +17,35 @@ class ReportError(UserError, ValueError):
     """A report could not be made; the message is one line that names the file and says what to do."""
 
 
-def _html(records: Sequence[Record]) -> bytes:
+@dataclass(frozen=True)
+class Content:
+    """What lies in a store."""
+
+    records: Sequence[Record]
+    profiles: Sequence[Profile] = ()
+
+
+def _html(content: Content) -> bytes:
     from .html import render_html
 
-    return render_html(records).encode()
+    return render_html(content.records, content.profiles).encode()
 
 
-def _table(render: str) -> Callable[[Sequence[Record]], bytes]:
-    def write(records: Sequence[Record]) -> bytes:
+def _table(render: str) -> Callable[[Content], bytes]:
+    def write(content: Content) -> bytes:
         from . import formats
         from .table import build
 
-        return getattr(formats, render)(build(records)).encode()
+        return getattr(formats, render)(build(content.records)).encode()
 
     return write
 
 
-def _picture(format: str) -> Callable[[Sequence[Record]], bytes]:
-    def write(records: Sequence[Record]) -> bytes:
+def _picture(format: str) -> Callable[[Content], bytes]:
+    def write(content: Content) -> bytes:
         from .export import picture
 
-        drawn = picture(records, format)
+        drawn = picture(content.records, format)
         if drawn is None:
             raise ReportError("nothing to plot: no record has both an accuracy and a cost; try the format md", NOTHING)
         return drawn
@@ -48,7 +57,7 @@ def _picture(format: str) -> Callable[[Sequence[Record]], bytes]:
 class Format:
     """One form of a report: how it is written, and whether a terminal can show it."""
 
-    write: Callable[[Sequence[Record]], bytes]
+    write: Callable[[Content], bytes]
     text: bool
 
 
@@ -71,17 +80,18 @@ def _format(name: str) -> Format:
         raise ReportError(f"unknown report format {name!r}: choose one of {', '.join(FORMATS)}", USAGE) from None
 
 
-def read(store: Path) -> list[Record]:
-    """The records of a store (a folder with records.jsonl, or a .jsonl file); ReportError if there are none."""
+def read(store: Path) -> Content:
+    """What lies in a store (a folder with records.jsonl, or a .jsonl file); ReportError if there are no records."""
+    from ..bench.profile import read_profiles
     from ..bench.store import read_records
 
     try:
-        records = read_records(store)
+        records, profiles = read_records(store), read_profiles(store)
     except UserError as error:
         raise ReportError(error.message, error.exit_code) from error
     if not records:
         raise ReportError(f"{store}: holds no records; measure first with `co3d-bench run --out {store}`", NOTHING)
-    return records
+    return Content(records, profiles)
 
 
 def format_of(output: Path | None) -> str:

@@ -16,6 +16,7 @@ from importlib.resources import files
 from markupsafe import Markup
 
 from .. import __version__
+from ..bench.profile import Profile
 from ..bench.record import Record
 from . import theme
 from .page import fragment, json_text, page_of
@@ -64,9 +65,9 @@ def _style() -> str:
     )
 
 
-def render_html(records: Sequence[Record]) -> str:
+def render_html(records: Sequence[Record], profiles: Sequence[Profile] = ()) -> str:
     """The whole page as a string."""
-    page = page_of(records)
+    page = page_of(records, profiles)
     style, script, bundle = _style(), inline_script(_template("page.js")), _bundle()
     sections = [(name, section, html) for name, section in all_sections() if (html := section.render(page)) is not None]
     return str(

@@ -10,6 +10,7 @@ from typing import Any
 from jinja2 import Environment, StrictUndefined
 from markupsafe import Markup
 
+from ..bench.profile import Profile
 from ..bench.record import Record
 from .headline import Headline, headline
 from .select import latest
@@ -29,12 +30,13 @@ class Page:
     records: tuple[Record, ...]
     table: Table
     headline: Headline
+    profiles: tuple[Profile, ...] = ()  # of the cases that were profiled, the newest of each
 
 
-def page_of(records: Sequence[Record]) -> Page:
+def page_of(records: Sequence[Record], profiles: Sequence[Profile] = ()) -> Page:
     """Everything the sections read."""
     chosen = latest(records)
-    return Page(chosen, build(chosen), headline(chosen))
+    return Page(chosen, build(chosen), headline(chosen), tuple(profiles))
 
 
 def fragment(template: str, **values: Any) -> Markup:

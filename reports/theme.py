@@ -102,5 +102,6 @@ def looks(palette: Mapping[str, str]) -> dict[str, dict[str, Any]]:
         "limit-name": {"fill": muted, "fontSize": 11},
         "median": {"stroke": ink, "strokeWidth": 1.6},
         "percentile": {"stroke": muted, "strokeWidth": 1.4, "strokeDash": [4, 3]},
+        "roof": {"stroke": muted, "strokeWidth": 2},
         "band": {"fill": muted, "fillOpacity": 0.16},
     }

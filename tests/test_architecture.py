@@ -18,6 +18,7 @@ ALLOWED = {
     "reports": (
         "bench.record",
         "bench.case",
+        "bench.profile",
         "bench.store",
         "bench.stats",
         "bench.metrics",

@@ -1,0 +1,55 @@
+"""What this machine can do at best, measured: multiply-accumulates, bytes copied, and calls.
+
+Best of several, since whatever disturbs a measurement of a limit makes it look lower. A second or so in all.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from .measure import Clock
+from .profile import Ceilings
+
+# Large enough that threads and blocks pay, small enough for any board: three matrices of 4 MB.
+GEMM_SIZE = 1024
+# Far more than caches hold, so that memory is what is measured.
+COPY_BYTES = 256 << 20
+CALLS = 1000
+BUDGET_S = 0.4  # for each
+LEAST = 3
+
+
+def best_s(call: Callable[[], object], *, clock: Clock, budget_s: float = BUDGET_S, least: int = LEAST) -> float:
+    """The shortest time of `call()`: called once before, then at least `least` times, until the budget is spent."""
+    call()
+    begin = clock()
+    found: list[float] = []
+    while len(found) < least or clock() - begin < budget_s:
+        start = clock()
+        call()
+        found.append(clock() - start)
+    return min(found)
+
+
+def measure_ceilings(clock: Clock, *, gemm_size: int = GEMM_SIZE, copy_bytes: int = COPY_BYTES) -> Ceilings:
+    """The ceilings of torch on this machine, with as many threads as torch now has."""
+    import torch
+
+    a, b = torch.randn(gemm_size, gemm_size), torch.randn(gemm_size, gemm_size)
+    out = torch.empty(gemm_size, gemm_size)
+    gemm_s = best_s(lambda: torch.mm(a, b, out=out), clock=clock)
+    source = torch.ones(copy_bytes, dtype=torch.uint8)
+    target = torch.zeros_like(source)
+    copy_s = best_s(lambda: target.copy_(source), clock=clock)
+    one = torch.zeros(1)
+
+    def calls() -> None:
+        for _ in range(CALLS):
+            one.add_(1.0)
+
+    return Ceilings(
+        gemm_macs_per_s=gemm_size**3 / gemm_s,
+        copy_bytes_per_s=2 * copy_bytes / copy_s,
+        call_s=best_s(calls, clock=clock, budget_s=BUDGET_S / 4) / CALLS,
+        threads=torch.get_num_threads(),
+    )

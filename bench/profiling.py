@@ -1,0 +1,173 @@
+"""Takes a profile: the network made ready and warmed up as for a case, timed plainly, then traced.
+
+In a process that has done nothing else: `co3d-bench profile` is one, and calls `prepare_process` before torch loads.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from datetime import datetime, timezone
+from itertools import cycle, islice
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ..devices.host import read_host
+from ..models.spec import ModelSpec
+from .backends import Ask, Backend, Runnable, list_backends
+from .case import Case
+from .ceilings import measure_ceilings
+from .environment import Checkout, make_environment, read_versions
+from .errors import UserError
+from .facts import model_facts, reach
+from .input import make_inputs
+from .measure import Clock, warm_up
+from .passes import load
+from .profile import Ceilings, Profile, between_s, rows_by_kind
+from .stats import median, median_absolute_deviation
+from .trace import STEP, Traced, operators_of, torch_events
+
+if TYPE_CHECKING:
+    from .weights import WeightsFile
+
+STEPS = 20
+NO_CHECKOUT = Checkout()
+# Traced before the steps that count: the profiler's own first events are slow.
+_SETTLING_STEPS = 2
+# Above this share of a step between operators, the trace does not show where the time goes.
+_UNSEEN_SHARE = 0.5
+# Operators below it need no rule.
+_NEGLIGIBLE_SHARE = 0.01
+# As for the samples of a case.
+_QUIET_SHARE = 0.05
+
+
+def check_backend(backend: Backend) -> None:
+    """Raises UserError for a backend that is not installed, or whose operators cannot be traced."""
+    if not backend.in_torch:
+        can = ", ".join(each.name for each in list_backends() if each.in_torch)
+        raise UserError(f"--backend {backend.name}: runs outside of torch and cannot be profiled; these can: {can}")
+    if lacks := backend.missing():
+        raise UserError(f"--backend {backend.name}: {lacks}")
+
+
+def prepare_process(threads: int) -> None:
+    """Set this process up as one that measures. Before torch is loaded, since its libraries read this as they load."""
+    os.environ["OMP_NUM_THREADS"] = os.environ["MKL_NUM_THREADS"] = str(threads)
+    # Compiled kernels tell the profiler of themselves only if they were compiled so.
+    os.environ["TORCHINDUCTOR_CPP_ENABLE_KERNEL_PROFILE"] = "1"
+    import torch
+
+    torch.set_num_threads(threads)
+    torch.set_num_interop_threads(1)
+
+
+def take_profile(
+    case: Case,
+    spec: ModelSpec,
+    backend: Backend,
+    *,
+    steps: int = STEPS,
+    weights: WeightsFile | None = None,
+    video: Path | None = None,
+    checkout: Checkout = NO_CHECKOUT,
+    ceilings: Callable[[Clock], Ceilings] = measure_ceilings,
+    clock: Clock = time.perf_counter,
+) -> Profile:
+    """Profile one case. Whatever goes wrong in the network or the backend is raised."""
+    import torch
+
+    started = datetime.now(timezone.utc)
+    host = read_host()
+    inputs = make_inputs(spec, case.batch, case.input, video)
+    loaded = load(spec, weights)
+    limits = ceilings(clock)
+    with torch.inference_mode():
+        runnable = backend.prepare(loaded.net, inputs.ring[0], Ask(case.precision, case.threads, inputs.ring))
+        runnable.step(inputs.ring[0])
+        runnable.warm(inputs.ring[0])
+        fill = reach(loaded.net) if spec.form == "frame" else 0
+        warm_up(runnable.step, inputs.ring, fill=fill, clock=clock, synchronize=runnable.synchronize)
+        # Before and after tracing, so that a machine that changes its pace meanwhile changes both alike.
+        plain = plain_times(runnable, inputs.ring, steps, clock)
+        traced, traced_times = trace_steps(runnable, inputs.ring, steps, clock)
+        plain += plain_times(runnable, inputs.ring, steps, clock)
+    profile = Profile(
+        started_at=started.isoformat(timespec="milliseconds"),
+        case=case,
+        model=model_facts(spec, loaded.net, weights),
+        environment=make_environment(
+            host,
+            checkout,
+            read_versions(),
+            intra_op_threads=torch.get_num_threads(),
+            inter_op_threads=torch.get_num_interop_threads(),
+        ),
+        engine=runnable.engine(),
+        ceilings=limits,
+        steps=steps,
+        step_s=median(plain),
+        step_mad_s=median_absolute_deviation(plain),
+        traced_step_s=median(traced_times),
+        events=traced.events,
+        operators=traced.operators,
+    )
+    return profile.model_copy(update={"notes": inputs.notes + loaded.notes + _notes(profile)})
+
+
+def plain_times(runnable: Runnable, ring: Sequence[Any], steps: int, clock: Clock) -> list[float]:
+    """Seconds of each of `steps` steps."""
+    found = []
+    for x in islice(cycle(ring), steps):
+        start = clock()
+        runnable.step(x)
+        runnable.synchronize()
+        found.append(clock() - start)
+    return found
+
+
+def trace_steps(runnable: Runnable, ring: Sequence[Any], steps: int, clock: Clock) -> tuple[Traced, list[float]]:
+    """The operators of `steps` steps, and how long each step took while it was traced."""
+    from torch.profiler import ProfilerActivity, profile, record_function
+
+    found = []
+    with _quiet(), profile(activities=[ProfilerActivity.CPU], record_shapes=True) as trace:
+        for x in islice(cycle(ring), _SETTLING_STEPS):
+            runnable.step(x)
+        for x in islice(cycle(ring), steps):
+            with record_function(STEP):
+                start = clock()
+                runnable.step(x)
+                runnable.synchronize()
+                found.append(clock() - start)
+    return operators_of(torch_events(trace)), found
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Without what the profiler writes to standard error whenever it starts and stops."""
+    kept = os.dup(2)
+    with Path(os.devnull).open("wb") as nowhere:
+        os.dup2(nowhere.fileno(), 2)
+    try:
+        yield
+    finally:
+        os.dup2(kept, 2)
+        os.close(kept)
+
+
+def _notes(profile: Profile) -> tuple[str, ...]:
+    unknown = [row for row in rows_by_kind(profile) if row.bound is None and row.share > _NEGLIGIBLE_SHARE]
+    found = []
+    if unknown:
+        found.append(f"no rule tells the work of {', '.join(name for row in unknown for name in row.names)}")
+    if profile.step_mad_s > _QUIET_SHARE * profile.step_s:
+        found.append(
+            f"noisy: the typical plain step is {100 * profile.step_mad_s / profile.step_s:.0f} % off the median, so "
+            "that what lies between operators holds what others did meanwhile"
+        )
+    if between_s(profile) > _UNSEEN_SHARE * profile.step_s:
+        found.append("most of the step lies between the operators: the engine does its work where the trace cannot see")
+    return tuple(found)
