@@ -1,0 +1,65 @@
+"""torch.compile: the whole call as one graph, its pointwise work fused into C++ loops by Inductor.
+
+Batch norm is folded and the weights are frozen, so that Inductor packs them for oneDNN once. A graph break is an error
+here: a network in pieces would be timed as something that nobody deploys.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from .. import flat, toolchain
+from ..errors import UserError
+from ..record import Engine
+from . import TOLERANCE, Ask, Backend, Runnable, eager
+
+if TYPE_CHECKING:
+    from torch import Tensor, nn
+
+OPTIONS: dict[str, Any] = {"freezing": True}
+
+
+def prepare(net: nn.Module, example: Tensor, ask: Ask) -> Runnable:
+    """Compiles at once, by calling the function, so that it is in the time of preparing and in no prediction."""
+    import torch
+
+    from ...models.continual import fold_batch_norm
+
+    if why := missing():
+        raise UserError(why)
+    dtype = getattr(torch, eager.DTYPES[ask.precision])
+    with torch.inference_mode(False), torch.no_grad():
+        made = flat.flatten(fold_batch_norm(net).to(dtype), example, dtype)
+    compiled = torch.compile(made.function, fullgraph=True, dynamic=False, options=OPTIONS)
+    with toolchain.empty_cache():
+        try:
+            with torch.inference_mode():  # as it will be called: another mode would compile it again
+                compiled(*made.inputs)
+        except Exception as error:
+            raise toolchain.refusal("compile", net, error) from error
+    return flat.FlatRunnable(
+        made,
+        compiled,
+        Engine(
+            name="torch.compile (Inductor)",
+            version=torch.__version__,
+            provider="C++ for the CPU, oneDNN",
+            threads=torch.get_num_threads(),
+            notes=("compiled anew, no cache used",),
+        ),
+    )
+
+
+def missing() -> str | None:
+    return toolchain.missing(headers=True)
+
+
+BACKEND = Backend(
+    name="compile",
+    title="torch.compile, one graph, weights frozen",
+    prepare=prepare,
+    precisions=tuple(eager.DTYPES),
+    tolerance=TOLERANCE,
+    missing=missing,
+    order=20,
+)

@@ -1,0 +1,156 @@
+"""CUDA graphs: every kernel of one step recorded once and started by a single call. Untested on hardware.
+
+Written against torch's documented `torch.cuda.graph`, and tested with a stand-in that repeats the recorded calls: no
+machine with CUDA was at hand. A graph reads and writes the same memory at each replay. So the input is copied to a
+fixed place, the state lies in fixed buffers, and the graph ends by copying the next state into them.
+"""
+
+from __future__ import annotations
+
+import ctypes
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+from .. import flat
+from ..errors import UserError
+from ..record import Engine
+from . import TOLERANCE, Ask, Backend, Runnable, eager
+
+if TYPE_CHECKING:
+    import torch
+    from torch import Tensor, nn
+
+# Calls before the recording: engines choose their algorithms and take their workspaces in the first ones.
+WARM_UPS = 3
+
+# (what is to be recorded) -> what repeats it
+Record = Callable[[Callable[[], None]], Callable[[], None]]
+
+
+def prepare(net: nn.Module, example: Tensor, ask: Ask) -> Runnable:
+    """Records the step on the first CUDA device, batch norm folded, TF32 off."""
+    import torch
+
+    from ...models.continual import fold_batch_norm
+
+    if why := missing():
+        raise UserError(why)
+    if not torch.cuda.is_available():
+        raise UserError(f"cudagraph: torch {torch.__version__} sees no CUDA device; install a build of torch for CUDA")
+    torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = False
+    dtype = getattr(torch, eager.DTYPES[ask.precision])
+    with torch.inference_mode(False), torch.no_grad():
+        made = flat.flatten(fold_batch_norm(net).to("cuda", dtype), example.to("cuda", copy=True), dtype)
+        engine = Engine(
+            name="PyTorch, CUDA graph",
+            version=torch.__version__,
+            provider=torch.cuda.get_device_name(),
+            notes=(f"CUDA {torch.version.cuda}", "TF32 off"),
+        )
+        try:
+            return Recorded(made, record, torch.cuda.synchronize, engine)
+        except RuntimeError as error:
+            first = str(error).splitlines()[0]
+            raise UserError(
+                f"cudagraph: {type(net).__name__} cannot be recorded: {first}; use another backend"
+            ) from error
+
+
+def record(body: Callable[[], None]) -> Callable[[], None]:
+    """Run `body` a few times beside the current stream, then record it."""
+    import torch
+
+    side = torch.cuda.Stream()
+    side.wait_stream(torch.cuda.current_stream())
+    with torch.cuda.stream(side):
+        for _ in range(WARM_UPS):
+            body()
+    torch.cuda.current_stream().wait_stream(side)
+    graph = torch.cuda.CUDAGraph()
+    with torch.cuda.graph(graph):
+        body()
+    return graph.replay
+
+
+class Recorded:
+    """The recorded call, its input and its state in fixed buffers. An answer holds until the next step."""
+
+    def __init__(self, made: flat.Flat, record: Record, synchronize: Callable[[], Any], engine: Engine) -> None:
+        self._made = made
+        self._x = made.example.clone()
+        self._state = tuple(tensor.clone() for tensor in made.state)
+        self._synchronize = synchronize
+        self._engine = engine
+        self._answer: Any = None
+        self._copies = copy_order(made.sources)
+        self._replay = record(self._body)
+        self.reset()
+
+    def _body(self) -> None:
+        self._answer, *new = self._made.function(self._x, *self._state)
+        # A new one may be a view of an old one, which is about to be written.
+        mine = {tensor.untyped_storage().data_ptr() for tensor in self._state}
+        new = [tensor.clone() if tensor.untyped_storage().data_ptr() in mine else tensor for tensor in new]
+        everything = (*self._state, *new)
+        for place, source in self._copies:
+            self._state[place].copy_(everything[source])
+
+    def warm(self, x: Tensor) -> None:
+        return None
+
+    def reset(self) -> None:
+        for mine, fresh in zip(self._state, self._made.state, strict=True):
+            mine.copy_(fresh)
+
+    def step(self, x: Tensor) -> Tensor:
+        self._x.copy_(x, non_blocking=True)
+        self._replay()
+        return self._answer
+
+    def synchronize(self) -> None:
+        self._synchronize()
+
+    def state_tensors(self) -> tuple[torch.Tensor, ...]:
+        return self._state
+
+    def engine(self) -> Engine:
+        return self._engine
+
+
+def copy_order(sources: tuple[int, ...]) -> tuple[tuple[int, int], ...]:
+    """(place, where its next value lies), so that no place is written before all who need its old value have it.
+
+    Places keep their own value where they are their own source. Raises UserError if places swap their values.
+    """
+    waiting = {place: source for place, source in enumerate(sources) if place != source}
+    ordered: list[tuple[int, int]] = []
+    while waiting:
+        needed = set(waiting.values())
+        free = [place for place in waiting if place not in needed]
+        if not free:
+            raise UserError("cudagraph: this network's state swaps its places; use another backend")
+        ordered += [(place, waiting.pop(place)) for place in free]
+    return tuple(ordered)
+
+
+def missing() -> str | None:
+    """Asks for NVIDIA's driver only: whether this torch was built for it takes importing torch."""
+    if why := eager.missing():
+        return why
+    try:
+        ctypes.CDLL("libcuda.so.1")
+    except OSError:
+        return "no NVIDIA driver here (libcuda.so.1): it needs a machine with CUDA"
+    return None
+
+
+BACKEND = Backend(
+    name="cudagraph",
+    title="CUDA graph of one step",
+    prepare=prepare,
+    precisions=tuple(eager.DTYPES),
+    torch_devices=("cuda",),
+    tolerance=TOLERANCE,
+    missing=missing,
+    order=40,
+)
