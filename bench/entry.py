@@ -35,6 +35,11 @@ class Entry:
         """What a stream begins with, no two in the same memory; empty for a clip network."""
         return self.inputs[1:]
 
+    @property
+    def answers(self) -> int:
+        """How many outputs are the answer; what is new of the state follows them."""
+        return sum(name.startswith(SCORES) for name in self.output_names)
+
 
 def entry(net: Any, example: Tensor, *, plain: bool = False, moves: bool = True) -> Entry:
     """The network, batch norm folded, for inputs like `example`: a clip (B, C, T, H, W) or a frame (B, C, H, W).

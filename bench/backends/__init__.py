@@ -91,10 +91,11 @@ def list_backends() -> tuple[Backend, ...]:
     """Every backend of this folder, by `order`, then by name; two of one name are an error."""
     found: dict[str, Backend] = {}
     for module in pkgutil.iter_modules(__path__):
-        backend = importlib.import_module(f"{__name__}.{module.name}").BACKEND
-        if backend.name in found:
-            raise ValueError(f"two backends are called {backend.name!r}; rename the one in {module.name}.py")
-        found[backend.name] = backend
+        here = importlib.import_module(f"{__name__}.{module.name}")
+        for backend in here.BACKENDS if hasattr(here, "BACKENDS") else (here.BACKEND,):
+            if backend.name in found:
+                raise ValueError(f"two backends are called {backend.name!r}; rename the one in {module.name}.py")
+            found[backend.name] = backend
     return tuple(sorted(found.values(), key=lambda backend: (backend.order, backend.name)))
 
 

@@ -3,20 +3,24 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from ..errors import ENVIRONMENT, UserError
 from . import options
 
+if TYPE_CHECKING:
+    from ..export import Format
+
 
 def export(
     model: Annotated[str, typer.Argument(help="Name of the network, or path/to/file.py:factory.", metavar="MODEL")],
     out: Annotated[Path, typer.Option("-o", "--out", help="File to write.", metavar="FILE")],
     format: Annotated[
-        str, typer.Option("--format", help="Kind of file; a wrong name lists them.", metavar="NAME")
-    ] = "torch-export",
+        str | None,
+        typer.Option("--format", help="Kind of file.", show_default="what FILE ends with", metavar="NAME"),
+    ] = None,
     opset: Annotated[int | None, typer.Option("--opset", help="Of ONNX's operators.", metavar="N")] = None,
     batch: Annotated[int, typer.Option("--batch", help="Clips, or streams, in one call.", metavar="N", min=1)] = 1,
     precision: Annotated[
@@ -26,16 +30,13 @@ def export(
 ) -> None:
     """Write a network for use outside: a clip network as it is, a frame network as one step, state in, state out."""
     from ..complaints import nearest
-    from ..export import Options, get_format, list_formats
+    from ..export import Options
 
-    try:
-        chosen = get_format(format)
-    except KeyError:
-        raise UserError(f"--format: {format}: {nearest(format, [row.name for row in list_formats()])}") from None
+    chosen = _format(format, out)
     if lacks := chosen.missing():
-        raise UserError(f"--format {format}: {lacks}", ENVIRONMENT)
+        raise UserError(f"--format {chosen.name}: {lacks}", ENVIRONMENT)
     if opset is not None and not chosen.takes_opset:
-        raise UserError(f"--opset: {format} has none; leave it away")
+        raise UserError(f"--opset: {chosen.name} has none; leave it away")
     if not out.parent.is_dir():
         raise UserError(f"--out: {out.parent}: no such folder; make it first")
 
@@ -57,3 +58,21 @@ def export(
     example = torch.zeros(batch, *spec.input_shape, dtype=dtype)
     for file in chosen.write(net, example, out, Options(opset=opset)):
         typer.echo(f"{file}: {file.stat().st_size:,} bytes")
+
+
+def _format(name: str | None, out: Path) -> Format:
+    """The format of that name, else the one whose files end like this one."""
+    from ..complaints import nearest
+    from ..export import get_format, list_formats
+
+    rows = list_formats()
+    if name is None:
+        by_suffix = [row for row in rows if out.name.endswith(row.suffix)]
+        if len(by_suffix) != 1:
+            known = ", ".join(f"{row.name} ({row.suffix})" for row in rows)
+            raise UserError(f"--out: {out.name}: no format has such files; name one by --format: {known}")
+        return by_suffix[0]
+    try:
+        return get_format(name)
+    except KeyError:
+        raise UserError(f"--format: {name}: {nearest(name, [row.name for row in rows])}") from None

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import re
+
 import numpy as np
 import pytest
 import torch
 from small_networks import clip_network
 
+from co3d_bench.bench.cli import app
 from co3d_bench.bench.entry import entry
+from co3d_bench.bench.errors import UserError
 from co3d_bench.bench.export import Options, get_format, list_formats
 from co3d_bench.bench.verify import relative_error
 from co3d_bench.models import continual as co
+from co3d_bench.models.zoo import find_model
 
 
 @pytest.fixture(scope="module")
@@ -63,3 +68,26 @@ def test_torch_export_of_a_clip_network(tmp_path):
     with torch.no_grad():
         (scores,) = torch.export.load(path).module()(clip)
         assert relative_error(scores, net(clip)) < 1e-5
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["-o", "net.tflite"], "net.tflite: no format has such files; name one by --format: "),
+        (["-o", "net.pt2", "--format", "onxn"], "--format: onxn: did you mean onnx?"),
+        (["-o", "net.pt2", "--opset", "13"], "--opset: torch-export has none; leave it away"),
+        (["-o", "none/net.pt2"], "--out: none: no such folder; make it first"),
+        (["-o", "net.pt2", "--precision", "fp8"], "--precision: fp8: there are fp32, bf16, fp16"),
+    ],
+)
+def test_a_mistake_is_told_before_anything_is_built(arguments, message):
+    with pytest.raises(UserError, match=re.escape(message)):
+        app(["export", "no-such-model", *arguments], standalone_mode=False)
+
+
+def test_the_verb_writes_what_it_says(tmp_path, capsys):
+    app(["export", "x3d-xs", "-o", str(tmp_path / "net.pt2")], standalone_mode=False)
+    path = tmp_path / "net.pt2"
+    assert capsys.readouterr().out == f"{path}: {path.stat().st_size:,} bytes\n"
+    clip = torch.zeros(1, *find_model("x3d-xs").input_shape)
+    assert torch.export.load(path).module()(clip)[0].shape == (1, 400)

@@ -1,0 +1,199 @@
+"""ONNX Runtime, by the part of it that computes: its own CPU code, CUDA, TensorRT or OpenVINO. One row each.
+
+State lies in buffers that are bound to the session: it is written where the next step reads it, and never copied.
+ONNX Runtime falls back to its CPU code without a word if another provider cannot start; here that is an error.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+from ..entry import entry
+from ..errors import UserError
+from ..facts import reach
+from ..places import Places
+from ..record import Engine
+from . import TOLERANCE, Ask, Backend, Runnable
+
+if TYPE_CHECKING:
+    from torch import Tensor, nn
+
+
+@dataclass(frozen=True)
+class Provider:
+    """One part of ONNX Runtime: how it calls it, where its buffers lie, and what is installed to have it."""
+
+    name: str
+    title: str
+    install: str
+    device: str = "cpu"  # torch's word for where inputs and state lie
+    options: Callable[[Ask], dict[str, Any]] = field(default=lambda ask: {})
+
+
+CPU = Provider("CPUExecutionProvider", "ONNX Runtime", "pip install 'co3d-bench[onnx]'")
+CUDA = Provider(
+    "CUDAExecutionProvider",
+    "ONNX Runtime, CUDA (not tried on hardware yet)",
+    "pip install 'co3d-bench[onnx]' onnxruntime-gpu",
+    device="cuda",
+    options=lambda ask: {"use_tf32": "0", "cudnn_conv_algo_search": "EXHAUSTIVE"},
+)
+TENSORRT = Provider(
+    "TensorrtExecutionProvider",
+    "ONNX Runtime, TensorRT (not tried on hardware yet)",
+    "pip install 'co3d-bench[onnx]' onnxruntime-gpu tensorrt",
+    device="cuda",
+)
+OPENVINO = Provider(
+    "OpenVINOExecutionProvider",
+    "ONNX Runtime, OpenVINO",
+    "pip install 'co3d-bench[onnx]' onnxruntime-openvino",
+    options=lambda ask: {"device_type": "CPU", "precision": "FP32", "num_of_threads": str(ask.threads)},
+)
+
+
+def prepare(provider: Provider, net: nn.Module, example: Tensor, ask: Ask) -> Runnable:
+    """Export, quantise if asked for, start a session."""
+    from ..export.onnx import make_model
+
+    made = entry(net, example.cpu(), plain=True, moves=False)
+    model, notes = make_model(made), ()
+    if ask.precision == "int8":
+        from ..quantise import quantise
+
+        model, note = quantise(model, made, reach(net) if made.state else 0, ask.calibration)
+        notes = (note,)
+    artefact = model.SerializeToString()
+    return BoundSession(open_session(artefact, provider, ask), made, provider, ask, len(artefact), notes)
+
+
+def open_session(artefact: bytes, provider: Provider, ask: Ask) -> Any:
+    """A session that runs on that provider. Raises UserError if ONNX Runtime runs it elsewhere, or cannot at all."""
+    import onnxruntime as ort
+
+    options = ort.SessionOptions()
+    options.intra_op_num_threads = ask.threads
+    options.inter_op_num_threads = 1
+    options.execution_mode = ort.ExecutionMode.ORT_SEQUENTIAL
+    options.log_severity_level = 3
+    # Threads may wait for each other busily within a step, and rest between steps: nothing of ours turns while
+    # nothing is computed.
+    options.add_session_config_entry("session.force_spinning_stop", "1")
+    try:
+        session = ort.InferenceSession(
+            artefact, options, providers=[(provider.name, provider.options(ask))], enable_fallback=False
+        )
+    except Exception as error:
+        raise UserError(f"{provider.name} of ONNX Runtime cannot run this network: {_first_line(error)}") from error
+    used = session.get_providers()
+    if used[0] != provider.name:
+        raise UserError(
+            f"ONNX Runtime was asked for {provider.name} and runs on {used[0]}: the provider could not start; "
+            "look at its requirements (drivers, libraries), or choose the backend onnxruntime"
+        )
+    return session
+
+
+class BoundSession:
+    """A session with everything it reads and writes bound to memory of ours."""
+
+    def __init__(
+        self, session: Any, made: Any, provider: Provider, ask: Ask, artefact_bytes: int, notes: tuple[str, ...]
+    ) -> None:
+        import onnxruntime as ort
+        import torch
+
+        self._session, self._provider, self._ask = session, provider, ask
+        self._artefact_bytes, self._notes = artefact_bytes, notes
+        self._view = ort.OrtValue.from_dlpack
+        self._binding = session.io_binding()
+        self._input = made.input_names[0]
+        self._state_names = made.input_names[1:]
+        self._new_names = made.output_names[made.answers :]
+        with torch.no_grad():
+            answers = made.module(*made.inputs)[: made.answers]
+        self._answers = tuple(torch.empty_like(answer, device=provider.device).contiguous() for answer in answers)
+        for name, answer in zip(made.output_names, self._answers, strict=False):
+            self._binding.bind_ortvalue_output(name, self._view(answer))
+        state = tuple(tensor.to(provider.device) for tensor in made.state)
+        self._places = Places(state, made.sources, self._view)
+
+    def warm(self, x: Tensor) -> None:
+        return None
+
+    def reset(self) -> None:
+        self._places.reset()
+
+    def step(self, x: Tensor) -> Any:
+        binding, places = self._binding, self._places
+        x = x.contiguous()  # kept until the run is over: the binding holds no more than an address
+        binding.bind_ortvalue_input(self._input, self._view(x))
+        for name, value in zip(self._state_names, places.inputs, strict=True):
+            binding.bind_ortvalue_input(name, value)
+        for name, value in zip(self._new_names, places.outputs, strict=True):
+            binding.bind_ortvalue_output(name, value)
+        self._session.run_with_iobinding(binding)
+        places.advance()
+        answers = tuple(answer.clone() for answer in self._answers)  # ours is written again at the next step
+        return answers[0] if len(answers) == 1 else answers
+
+    def synchronize(self) -> None:
+        self._binding.synchronize_outputs()
+
+    def state_tensors(self) -> tuple[Tensor, ...]:
+        return self._places.tensors
+
+    def engine(self) -> Engine:
+        import onnxruntime as ort
+
+        return Engine(
+            name="ONNX Runtime",
+            version=ort.__version__,
+            provider=self._session.get_providers()[0],
+            threads=self._ask.threads,
+            artefact_bytes=self._artefact_bytes,
+            notes=self._notes,
+        )
+
+
+def missing(provider: Provider) -> str | None:
+    """What is not installed, with the command; a provider is there or not by the wheel that was installed."""
+    for module in ("torch", "onnx", "onnxscript", "onnxruntime"):
+        if importlib.util.find_spec(module) is None:
+            return f"the package {module} is not installed: {CPU.install}"
+    import onnxruntime as ort
+
+    if provider.name not in ort.get_available_providers():
+        return f"the installed onnxruntime has no {provider.name}: pip uninstall onnxruntime, {provider.install}"
+    return None
+
+
+def _first_line(error: BaseException) -> str:
+    return next((line.strip() for line in str(error).splitlines() if line.strip()), type(error).__name__)
+
+
+def _row(name: str, provider: Provider, precisions: tuple[str, ...], order: int) -> Backend:
+    return Backend(
+        name=name,
+        title=provider.title,
+        prepare=partial(prepare, provider),
+        precisions=precisions,
+        torch_devices=(provider.device,),
+        tolerance=TOLERANCE,
+        in_torch=False,
+        missing=partial(missing, provider),
+        order=order,
+    )
+
+
+# fp16 and bf16 are left out: the CPU code has few kernels for them and turns the rest into float32 and back.
+BACKENDS = (
+    _row("onnxruntime", CPU, ("fp32", "int8"), 50),
+    _row("onnxruntime-cuda", CUDA, ("fp32",), 51),
+    _row("onnxruntime-tensorrt", TENSORRT, ("fp32",), 52),
+    _row("onnxruntime-openvino", OPENVINO, ("fp32",), 53),
+)

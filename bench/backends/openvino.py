@@ -1,0 +1,153 @@
+"""OpenVINO on a CPU, from the ONNX model. State lies in buffers that the request reads and writes in place."""
+
+from __future__ import annotations
+
+import importlib.util
+import io
+import platform
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ..entry import Entry, entry
+from ..errors import UserError
+from ..facts import reach
+from ..places import Places
+from ..record import Engine
+from . import TOLERANCE, Ask, Backend, Runnable
+
+if TYPE_CHECKING:
+    from torch import Tensor, nn
+
+INSTALL = "pip install 'co3d-bench[onnx,openvino]'"
+# OpenVINO's words for what it computes in. An int8 model says itself what is int8; the rest of it stays in float32.
+_ARITHMETIC = {"fp32": "f32", "int8": "f32", "bf16": "bf16"}
+
+
+def prepare(net: nn.Module, example: Tensor, ask: Ask) -> Runnable:
+    """Export, quantise if asked for, compile for the fewest milliseconds a request."""
+    import openvino as ov
+
+    from ..export.onnx import make_model
+
+    made = entry(net, example.cpu(), plain=True, moves=False)
+    onnx_model, notes = make_model(made), ()
+    if ask.precision == "int8":
+        from ..quantise import quantise
+
+        onnx_model, note = quantise(onnx_model, made, reach(net) if made.state else 0, ask.calibration)
+        notes = (note,)
+    artefact = onnx_model.SerializeToString()
+    wanted = _ARITHMETIC[ask.precision]
+    try:
+        core = ov.Core()
+        compiled = core.compile_model(
+            core.read_model(io.BytesIO(artefact)),
+            "CPU",
+            {
+                "PERFORMANCE_HINT": "LATENCY",
+                "INFERENCE_NUM_THREADS": ask.threads,
+                "NUM_STREAMS": 1,
+                "INFERENCE_PRECISION_HINT": wanted,
+            },
+        )
+    except RuntimeError as error:
+        raise UserError(f"OpenVINO cannot run this network: {_last_line(error)}") from error
+    used = compiled.get_property("INFERENCE_PRECISION_HINT").get_type_name()
+    if used != wanted:
+        raise UserError(f"OpenVINO was asked for {wanted} and computes in {used}: this CPU has no {wanted}")
+    return BoundRequest(compiled, made, len(artefact), notes)
+
+
+class BoundRequest:
+    """One request whose inputs and outputs are memory of ours."""
+
+    def __init__(self, compiled: Any, made: Entry, artefact_bytes: int, notes: tuple[str, ...]) -> None:
+        import openvino as ov
+        import torch
+
+        def view(tensor: Tensor) -> Any:
+            return ov.Tensor(tensor.numpy(), shared_memory=True)
+
+        self._compiled, self._request, self._view = compiled, compiled.create_infer_request(), view
+        self._artefact_bytes, self._notes = artefact_bytes, notes
+        self._input, *self._state_ports = (compiled.input(name) for name in made.input_names)
+        ports = [compiled.output(name) for name in made.output_names]
+        self._new_ports = ports[made.answers :]
+        with torch.no_grad():
+            answers = made.module(*made.inputs)[: made.answers]
+        self._answers = tuple(torch.empty_like(answer).contiguous() for answer in answers)
+        for port, answer in zip(ports, self._answers, strict=False):
+            self._request.set_tensor(port, view(answer))
+        self._places = Places(made.state, made.sources, view)
+
+    def warm(self, x: Tensor) -> None:
+        return None
+
+    def reset(self) -> None:
+        self._places.reset()
+
+    def step(self, x: Tensor) -> Any:
+        request, places = self._request, self._places
+        x = x.contiguous()  # kept until the run is over: the request holds no more than an address
+        request.set_tensor(self._input, self._view(x))
+        for port, value in zip(self._state_ports, places.inputs, strict=True):
+            request.set_tensor(port, value)
+        for port, value in zip(self._new_ports, places.outputs, strict=True):
+            request.set_tensor(port, value)
+        request.infer()
+        places.advance()
+        answers = tuple(answer.clone() for answer in self._answers)  # ours is written again at the next step
+        return answers[0] if len(answers) == 1 else answers
+
+    def synchronize(self) -> None:
+        return None
+
+    def state_tensors(self) -> tuple[Tensor, ...]:
+        return self._places.tensors
+
+    def engine(self) -> Engine:
+        import openvino as ov
+
+        return Engine(
+            name="OpenVINO",
+            version=ov.get_version().split("-")[0],
+            provider="CPU",
+            threads=int(self._compiled.get_property("INFERENCE_NUM_THREADS")),
+            artefact_bytes=self._artefact_bytes,
+            notes=self._notes,
+        )
+
+
+def missing() -> str | None:
+    # int8 models are made by ONNX Runtime's quantiser, so that both engines run the same one.
+    for module in ("torch", "onnx", "onnxscript", "onnxruntime", "openvino"):
+        if importlib.util.find_spec(module) is None:
+            return f"the package {module} is not installed: {INSTALL}"
+    return None
+
+
+def _has_bf16() -> bool:
+    """Whether this CPU computes in bfloat16; elsewhere OpenVINO takes float32 without a word."""
+    if platform.machine() != "x86_64":
+        return False
+    try:
+        flags = Path("/proc/cpuinfo").read_text(encoding="ascii", errors="replace")
+    except OSError:
+        return False
+    return "avx512_bf16" in flags or "amx_bf16" in flags
+
+
+def _last_line(error: BaseException) -> str:
+    return [line.strip() for line in str(error).splitlines() if line.strip()][-1:][0]
+
+
+BACKEND = Backend(
+    name="openvino",
+    title="OpenVINO",
+    prepare=prepare,
+    precisions=("fp32", *(("bf16",) if _has_bf16() else ()), "int8"),
+    tolerance=TOLERANCE,
+    in_torch=False,
+    missing=missing,
+    order=60,
+)

@@ -1,0 +1,210 @@
+"""ONNX files and the engines that read them: names, opsets, memory, and what is said where something does not work."""
+
+from __future__ import annotations
+
+import itertools
+
+import pytest
+import torch
+from small_networks import clip_network
+
+from co3d_bench.bench.backends import Ask, get_backend, list_backends, onnxruntime
+from co3d_bench.bench.entry import entry
+from co3d_bench.bench.errors import UserError
+from co3d_bench.bench.export import Options, get_format
+from co3d_bench.bench.verify import compare, relative_error
+from co3d_bench.models import continual as co
+from co3d_bench.models.zoo import find_model
+
+onnx = pytest.importorskip("onnx", reason="ONNX is not installed: pip install 'co3d-bench[onnx]'")
+ort = pytest.importorskip("onnxruntime", reason="ONNX Runtime is not installed: pip install 'co3d-bench[onnx]'")
+
+from co3d_bench.bench.export.onnx import OPSETS, make_model  # noqa: E402
+
+ENGINES = [row for row in list_backends() if row.name in ("onnxruntime", "openvino") and row.missing() is None]
+PIXELS = 32
+
+
+@pytest.fixture(scope="module")
+def frames():
+    return co.convert(clip_network())
+
+
+@pytest.fixture(params=["clip", "frame"])
+def network(request, frames):
+    return (
+        (clip_network(), torch.randn(1, 3, 4, 16, 16))
+        if request.param == "clip"
+        else (frames, torch.randn(1, 3, 16, 16))
+    )
+
+
+def shapes(values):
+    return {value.name: tuple(size.dim_value for size in value.type.tensor_type.shape.dim) for value in values}
+
+
+@pytest.mark.parametrize("opset", [*OPSETS, None])
+def test_a_step_is_wired_by_names_and_answers_as_the_network_does(frames, tmp_path, opset):
+    import numpy as np
+
+    path, state_file = get_format("onnx").write(
+        frames, torch.zeros(2, 3, 16, 16), tmp_path / "net.onnx", Options(opset=opset)
+    )
+    model = onnx.load(path)
+    if opset:
+        assert [row.version for row in model.opset_import if row.domain == ""] == [opset]
+    state = dict(np.load(state_file))
+    given, made = shapes(model.graph.input), shapes(model.graph.output)
+    assert list(given) == ["frame", *(f"state_{place}" for place in range(len(state)))]
+    assert list(made) == ["scores", *(f"new_state_{place}" for place in range(len(state)))]
+    assert given["frame"] == (2, 3, 16, 16)
+    assert made["scores"] == (2, 5)
+    assert all(made[f"new_{name}"] == given[name] == array.shape for name, array in state.items())
+
+    session = ort.InferenceSession(path, providers=["CPUExecutionProvider"])
+    expected_state = frames.initial_state(2)
+    for frame in torch.randn(frames.receptive_field + 3, 2, 3, 16, 16):
+        scores, *new = session.run(None, {"frame": frame.numpy(), **state})
+        state = dict(zip(state, new, strict=True))
+        with torch.no_grad():
+            expected, expected_state = frames.step(frame, expected_state)
+        assert relative_error(torch.from_numpy(scores), expected) < 1e-5
+
+
+@pytest.mark.parametrize("opset", OPSETS)
+def test_a_clip_network_in_the_oldest_and_the_newest_opset(tmp_path, opset):
+    net, clip = clip_network(), torch.randn(1, 3, 4, 16, 16)
+    (path,) = get_format("onnx").write(net, clip, tmp_path / "net.onnx", Options(opset=opset))
+    (scores,) = ort.InferenceSession(path, providers=["CPUExecutionProvider"]).run(["scores"], {"clip": clip.numpy()})
+    with torch.no_grad():
+        assert relative_error(torch.from_numpy(scores), net(clip)) < 1e-5
+
+
+@pytest.mark.parametrize("opset", [OPSETS[0] - 1, OPSETS[1] + 1])
+def test_an_opset_that_there_is_not_is_refused(frames, opset):
+    with pytest.raises(UserError, match=rf"opset {opset}: there are {OPSETS[0]} to {OPSETS[1]}"):
+        make_model(entry(frames, torch.zeros(1, 3, 16, 16), moves=False), opset)
+
+
+def test_a_file_tells_nothing_of_the_machine_that_made_it(frames):
+    model = make_model(entry(frames, torch.zeros(1, 3, 16, 16), plain=True, moves=False))
+    assert b".py" not in model.SerializeToString()
+
+
+def test_a_step_holds_convolutions_and_no_transposition(frames):
+    model = make_model(entry(frames, torch.zeros(1, 3, 16, 16), plain=True, moves=False))
+    kinds = [node.op_type for node in model.graph.node]
+    taps = sum(layer.kernel_size[0] for layer in frames.modules() if isinstance(layer, co.Conv3d))
+    assert kinds.count("Conv") == taps
+    assert kinds.count("Transpose") <= 2  # around the classifier
+    weights = {tensor.name for tensor in model.graph.initializer}
+    assert all(node.input[1] in weights for node in model.graph.node if node.op_type == "Conv")
+
+
+class Strange(torch.nn.Module):
+    """Calls something that ONNX does not have."""
+
+    def forward(self, clip):
+        return torch.special.bessel_j0(clip.mean((2, 3, 4)))
+
+
+def test_what_onnx_cannot_hold_is_named():
+    with pytest.raises(UserError, match="bessel_j0"):
+        make_model(entry(Strange(), torch.zeros(1, 3, 4, 8, 8)))
+
+
+def test_an_operator_newer_than_the_opset_is_named():
+    class Normed(torch.nn.Module):
+        def forward(self, clip):
+            return torch.nn.functional.layer_norm(clip.mean((3, 4)), (4,))
+
+    with pytest.raises(UserError, match="opset 13 cannot hold this network: LayerNormalization is newer"):
+        make_model(entry(Normed(), torch.zeros(1, 3, 4, 8, 8)), 13)
+
+
+@pytest.mark.parametrize("engine", ENGINES, ids=lambda row: row.name)
+def test_nothing_is_copied_or_allocated_from_step_to_step(frames, engine):
+    frame = torch.randn(1, 3, 16, 16)
+    with torch.inference_mode():
+        runnable = engine.prepare(frames, frame, Ask())
+        seen = []
+        for _ in range(frames.receptive_field):
+            runnable.step(frame)
+            seen.append([tensor.data_ptr() for tensor in runnable.state_tensors()])
+    state = len(seen[0])
+    moving = entry(frames, frame).sources
+    assert any(source is not None for source in moving)
+    for before, after in itertools.pairwise(seen):
+        for place, source in enumerate(moving):
+            assert source is None or after[place] == before[source]
+    assert len({address for row in seen for address in row}) == state + moving.count(None)
+
+
+@pytest.mark.parametrize("engine", ENGINES, ids=lambda row: row.name)
+def test_an_answer_is_not_overwritten_by_the_next(engine, network):
+    net, x = network
+    with torch.inference_mode():
+        runnable = engine.prepare(net, x, Ask())
+        first = runnable.step(x)
+        kept = first.clone()
+        runnable.step(x + 1)
+    assert torch.equal(first, kept)
+
+
+@pytest.mark.parametrize("engine", ENGINES, ids=lambda row: row.name)
+def test_the_engine_says_what_it_is(engine, network):
+    net, x = network
+    with torch.inference_mode():
+        told = engine.prepare(net, x, Ask(threads=1)).engine()
+    assert told.threads == 1
+    assert "CPU" in (told.provider or "")
+    assert (told.artefact_bytes or 0) > 1000
+
+
+class FellBack:
+    """What ONNX Runtime gives where a provider could not start."""
+
+    def __init__(self, *_, **__):
+        pass
+
+    def get_providers(self):
+        return ["CPUExecutionProvider"]
+
+
+def test_a_silent_fallback_is_an_error(monkeypatch):
+    monkeypatch.setattr(ort, "InferenceSession", FellBack)
+    with pytest.raises(UserError, match="asked for CUDAExecutionProvider and runs on CPUExecutionProvider"):
+        onnxruntime.open_session(b"", onnxruntime.CUDA, Ask())
+
+
+def test_a_provider_that_is_not_installed_says_how_to_install_it():
+    if "CUDAExecutionProvider" in ort.get_available_providers():
+        pytest.skip("it is installed here")
+    assert "onnxruntime-gpu" in (get_backend("onnxruntime-cuda").missing() or "")
+
+
+def test_int8_without_inputs_to_choose_scales_by_is_refused(frames):
+    with pytest.raises(UserError, match="int8 needs inputs"):
+        get_backend("onnxruntime").prepare(frames, torch.zeros(1, 3, 16, 16), Ask("int8"))
+
+
+def small(name):
+    """A network of the zoo on small frames, and one input of it."""
+    torch.manual_seed(0)
+    spec = find_model(name)
+    net = spec.build().eval()
+    shape = (*spec.input_shape[:-2], PIXELS, PIXELS)
+    net.input_shape = shape
+    return net, torch.randn(1, *shape)
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["x3d-xs", "cox3d-s-4", "coi3d-r50-8", "coslowfast-8x8-r50", "cor2plus1d-18-8", "rcu-r50-8", "cotsm"],
+)
+def test_networks_of_the_zoo_run(name):
+    net, x = small(name)
+    with torch.inference_mode():
+        runnable = get_backend("onnxruntime").prepare(net, x, Ask())
+        found = compare(runnable, net, x, 1e-4, budget_s=0)
+    assert found.passed, found
