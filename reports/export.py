@@ -9,7 +9,8 @@ from typing import Any
 from ..bench.record import Record
 from . import theme
 from .charts import PLOTS, pareto_chart
-from .select import by_setting, latest
+from .engines import plotted
+from .select import latest
 
 PLOT_WIDTH_PX = 400
 PLOT_HEIGHT_PX = 360
@@ -34,7 +35,7 @@ def _row(records: Sequence[Record], index: int, title: str, palette: Mapping[str
 
 def picture_spec(records: Sequence[Record], palette: Mapping[str, str] = theme.LIGHT) -> dict[str, Any] | None:
     """All Pareto plots as one Vega-Lite specification; None where there is nothing to plot."""
-    groups = by_setting(latest(records))
+    groups = plotted(latest(records))
     rows = [
         row
         for index, (setting, group) in enumerate(groups.items())

@@ -2,14 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from ..bench.metrics import get_metric
 from ..bench.record import Record
 from ..bench.stats import doubts
+from .engines import best_gain, precision_title, weight
 from .notation import fixed, number, times
-from .select import Pair, by_setting, clip_counterparts, differing_facts, latest, model_title, setting_of
+from .select import (
+    Pair,
+    by_setting,
+    clip_counterparts,
+    differing_facts,
+    latest,
+    model_title,
+    setting_of,
+    short_titles,
+)
 
 REAL_TIME_PER_S = 30.0  # one prediction for each frame of an ordinary camera
 
@@ -23,7 +33,9 @@ def _percent(value: float | None) -> str:
 
 
 def _per_s(record: Record) -> str:
-    return f"{number(_rate(record))}{_NO_BREAK}predictions/s"
+    text = f"{number(_rate(record))}{_NO_BREAK}predictions/s"
+    batch = record.case.batch
+    return f"{text} in each of {batch} streams" if batch > 1 else text
 
 
 @dataclass(frozen=True)
@@ -47,7 +59,8 @@ class Headline:
 
 
 def _rate(record: Record) -> float:
-    return get_metric("throughput").value(record) or 0.0
+    """Of one stream: a camera is not served by what seven others get."""
+    return get_metric("per_stream").value(record) or 0.0
 
 
 def _accuracy(record: Record) -> float | None:
@@ -151,20 +164,43 @@ def _facts(measured: Sequence[Record], compared: Sequence[Pair]) -> tuple[Fact, 
     return tuple(facts)
 
 
+def _engine_sentence(records: Sequence[Record]) -> str | None:
+    """What another engine than eager gains, at most."""
+    found = best_gain(records)
+    if found is None:
+        return None
+    record, speed = found
+    name = f"{record.case.backend} in {precision_title(record.case.precision)}"
+    text = f"By {name}, {model_title(record)} is {times(speed)} as fast as by eager in float32"
+    return f"{text} (on doubtful measurements)." if _doubtful(record) else f"{text}."
+
+
+def _namer(records: Sequence[Record]) -> Callable[[Record], str]:
+    """How these records are called: by their network, and by their setting where there are several."""
+    settings = short_titles(setting_of(record.case) for record in records)
+    if len(settings) == 1:
+        return model_title
+    return lambda record: f"{model_title(record)} [{settings[setting_of(record.case)]}]"
+
+
 def headline(records: Sequence[Record]) -> Headline:
-    """The headline of these records; of several settings, that with most measured networks speaks."""
+    """The headline of these records; of several settings, that with most measured networks speaks.
+
+    Of those with as many, it is one in float32, in which accuracies were published, and the fastest of these.
+    """
     chosen = latest(records)
     if not chosen:
         return Headline("Nothing has been measured yet")
     measured = [r for r in chosen if r.ok and r.timing]
     failed = [r for r in chosen if not r.ok]
-    failures = ", ".join(f"{model_title(r)} ({r.error.kind})" for r in failed if r.error)
+    name = _namer(chosen)
+    failures = ", ".join(f"{name(r)} ({r.error.kind})" for r in failed if r.error)
     if not measured:
         many = f"None of the {len(chosen)} cases could" if len(chosen) > 1 else "The only case could not"
         return Headline(f"{many} be measured", sentences=(f"Failed: {failures}.",) if failures else ())
 
     groups = by_setting(measured)
-    setting, group = max(groups.items(), key=lambda item: len(item[1]))
+    setting, group = max(groups.items(), key=lambda item: weight(*item))
     found = sorted(clip_counterparts(group), key=ratio, reverse=True)
     compared = [pair for pair in found if not differing_facts((pair.origin, pair.result))]
 
@@ -182,11 +218,13 @@ def headline(records: Sequence[Record]) -> Headline:
             f"In all, {len(compared)} frame networks are {number(min(ratios), 2)} to {times(max(ratios))} as fast as"
             " their clip counterparts."
         )
+    if told := _engine_sentence(measured):
+        sentences.append(told)
     if best is not None:
         sentences.append("Accuracies are those the paper publishes; they are not measured here.")
     if len(groups) > 1:
         sentences.append(f"Of {len(groups)} settings, this speaks of {setting.title}.")
-    doubtful = [model_title(r) for r in measured if doubts(r)]
+    doubtful = [name(r) for r in measured if doubts(r)]
     if doubtful:
         verbs = "carries doubts and is" if len(doubtful) == 1 else "carry doubts and are"
         sentences.append(

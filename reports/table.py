@@ -12,9 +12,12 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING
 
+from ..bench.batch import told
+from ..bench.case import Case
 from ..bench.metrics import get_metric
 from ..bench.record import Published, Record
 from ..bench.stats import Summary, doubts, summarise
+from .engines import several_engines, speeds
 from .notation import MISSING, Footnotes, fixed, number, plus_minus
 from .select import FORM_TITLES, latest, model_title, setting_of, short_titles
 
@@ -36,6 +39,11 @@ class Source:
     record: Record
     summary: Summary | None
     published: Published | None
+    speed: float | None = None  # times as fast as eager fp32 under the same circumstances
+
+
+def _always(sources: Sequence[Source]) -> bool:
+    return True
 
 
 @dataclass(frozen=True)
@@ -52,6 +60,7 @@ class Column:
     paper: Callable[[Published], float | None] | None = None
     noisy: bool = False  # carries the marks of the record's doubts
     explains: str = ""
+    wanted: Callable[[Sequence[Source]], bool] = _always  # whether it says anything of these records
 
 
 @dataclass(frozen=True)
@@ -70,8 +79,7 @@ class Cell:
 class Row:
     """One case. A failed one has cells with what is known of it, and `error`."""
 
-    key: str
-    model: str
+    case: Case
     title: str
     form: str
     setting: str
@@ -79,6 +87,14 @@ class Row:
     marks: tuple[str, ...] = ()
     error: str | None = None
     doubtful: bool = False
+
+    @property
+    def key(self) -> str:
+        return self.case.key
+
+    @property
+    def model(self) -> str:
+        return self.case.model
 
 
 @dataclass(frozen=True)
@@ -111,6 +127,7 @@ def _column(
     write: Callable[[float | None], str] = number,
     paper: Callable[[Published], float | None] | None = None,
     explains: str = "",
+    wanted: Callable[[Sequence[Source]], bool] = _always,
 ) -> Column:
     """A column that shows one metric as it is."""
     known = get_metric(metric)
@@ -123,7 +140,13 @@ def _column(
         paper=paper,
         noisy=known.noisy,
         explains=explains,
+        wanted=wanted,
     )
+
+
+def _several_rows(sources: Sequence[Source]) -> bool:
+    """Whether a call ever answers for more than one stream or clip."""
+    return any(source.record.case.batch > 1 for source in sources)
 
 
 def _state(source: Source) -> float | None:
@@ -165,6 +188,13 @@ COLUMNS = (
         spread_name="throughput_std_per_s",
         noisy=True,
         explains="predictions / total time ± standard deviation; of clips, frames or, where neither, inputs",
+    ),
+    _column(
+        "per_stream",
+        "per_stream_per_s",
+        "Per stream",
+        explains="what each of the streams, or each row of clips, of a batch gets: calls / total time",
+        wanted=_several_rows,
     ),
     Column(
         name="latency_ms",
@@ -225,6 +255,60 @@ COLUMNS = (
 )
 
 
+def _build_s(source: Source) -> float | None:
+    timing = source.record.timing
+    return timing.prepare_s if timing and source.record.ok else None
+
+
+def _file_mb(source: Source) -> float | None:
+    engine = source.record.engine
+    return None if engine is None or engine.artefact_bytes is None else engine.artefact_bytes / 1e6
+
+
+def _difference(source: Source) -> float | None:
+    check = source.record.verification
+    return check.relative_error if check and check.compared is not None else None
+
+
+# Where there are several engines or precisions. The page leaves them to a section of its own.
+ENGINE_COLUMNS = (
+    Column(
+        name="speed_against_eager",
+        head="Speed",
+        unit="\u00d7 eager",
+        value=lambda source: source.speed,
+        write=lambda source: number(source.speed),
+        noisy=True,
+        explains="how many times as fast as eager float32 of the same network, threads and batch, by median latency",
+    ),
+    Column(
+        name="build_s",
+        head="Build",
+        unit="s",
+        value=_build_s,
+        write=lambda source: number(_build_s(source), 2),
+        noisy=True,
+        explains="what the engine does once before it can be called",
+    ),
+    Column(
+        name="file_mb",
+        head="File",
+        unit="MB",
+        value=_file_mb,
+        write=lambda source: number(_file_mb(source)),
+        explains="what the engine built, as it lies on the disk",
+    ),
+    Column(
+        name="difference",
+        head="Difference",
+        unit="relative",
+        value=_difference,
+        write=lambda source: MISSING if (found := _difference(source)) is None else f"{found:.1e}",
+        explains="largest difference of any score from eager float32, against the largest score",
+    ),
+)
+
+
 def _paper_rate(device: str, source: Source) -> float | None:
     found = source.published.throughput.get(device) if source.published else None
     return found[0] if found else None
@@ -275,17 +359,20 @@ def _cell(column: Column, source: Source, marks: tuple[str, ...]) -> Cell:
     )
 
 
-def source_of(record: Record) -> Source:
+def source_of(record: Record, speed: float | None = None) -> Source:
     """A record with its summary and its published figures at hand."""
     summary = summarise(record.timing.samples, record.case.batch) if record.timing and record.ok else None
-    return Source(record, summary, record.model.published if record.model else None)
+    return Source(record, summary, record.model.published if record.model else None, speed)
 
 
 def build(records: Sequence[Record]) -> Table:
     """The table of these records, one row per case, clip networks first, then by accuracy as in the paper."""
-    chosen = sorted(latest(records), key=_paper_order)
-    sources = [source_of(record) for record in chosen]
-    columns = COLUMNS + _paper_columns(sources)
+    chosen = _paper_order(latest(records))
+    ratios = speeds(chosen)
+    sources = [source_of(record, ratios.get(record.key)) for record in chosen]
+    columns = tuple(column for column in COLUMNS if column.wanted(sources))
+    columns += ENGINE_COLUMNS if several_engines(chosen) else ()
+    columns += _paper_columns(sources)
     notes = Footnotes()
     settings = short_titles(setting_of(record.case) for record in chosen)
     rows = []
@@ -295,7 +382,8 @@ def build(records: Sequence[Record]) -> Table:
         published_note = source.published.note if source.published else None
         marks = notes.marks(doubt)
         said = [f"the paper's figures: {published_note}"] if published_note else []
-        own = notes.marks([*said, *record.notes])
+        searched = [told(record.batch_search)] if record.batch_search else []
+        own = notes.marks([*said, *searched, *record.notes])
         # A failed case may still hold figures (a wrong answer has MACs), but never a speed.
         shown = tuple(
             _cell(column, source, marks) if record.ok or not column.noisy else Cell(value=None, text=MISSING)
@@ -303,8 +391,7 @@ def build(records: Sequence[Record]) -> Table:
         )
         rows.append(
             Row(
-                key=record.key,
-                model=record.case.model,
+                case=record.case,
                 title=model_title(record),
                 form=record.model.form if record.model else MISSING,
                 setting=settings[setting_of(record.case)],
@@ -317,10 +404,16 @@ def build(records: Sequence[Record]) -> Table:
     return Table(columns, tuple(rows), notes.all(), len(settings) > 1)
 
 
-def _paper_order(record: Record) -> tuple[str, int]:
+def _paper_order(records: Sequence[Record]) -> list[Record]:
     """Settings together, clip networks before frame networks before others, else as planned (sorting is stable)."""
-    form = record.model.form if record.model else ""
-    return setting_of(record.case).title, list(FORM_TITLES).index(form) if form in FORM_TITLES else len(FORM_TITLES)
+    settings = list(dict.fromkeys(setting_of(record.case) for record in records))
+    order = list(FORM_TITLES)
+
+    def place(record: Record) -> tuple[int, int]:
+        form = record.model.form if record.model else ""
+        return settings.index(setting_of(record.case)), order.index(form) if form in order else len(order)
+
+    return sorted(records, key=place)
 
 
 def frame(table: Table) -> pandas.DataFrame:
@@ -334,6 +427,10 @@ def frame(table: Table) -> pandas.DataFrame:
             "model": row.model,
             "title": row.title,
             "form": row.form,
+            "backend": row.case.backend,
+            "precision": row.case.precision,
+            "batch": row.case.batch,
+            "threads": row.case.threads,
         }
         for column, cell in zip(table.columns, row.cells, strict=True):
             line[column.name] = cell.value

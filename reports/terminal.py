@@ -16,6 +16,7 @@ from .table import Cell, Row, Table, build
 COLUMNS = (
     "throughput_per_s",
     "latency_ms",
+    "per_stream_per_s",
     "accuracy_top1_percent",
     "peak_allocated_mb",
     "macs_g",

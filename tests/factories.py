@@ -12,7 +12,10 @@ from typing import Any, Literal
 
 from co3d_bench.bench.case import Case
 from co3d_bench.bench.record import (
+    BatchSearch,
+    BatchTrial,
     Counters,
+    Engine,
     Environment,
     Failure,
     Machine,
@@ -219,6 +222,101 @@ def make_noisy_record(model: str = "x3d-m", /, **changes: Any) -> Record:
     typical_s = _FIGURES.get(model, _FIGURES["x3d-m"])[3]
     samples = make_samples(typical_s, seed=f"{model}-noisy", spread=0.09, disturbed_share=0.42)
     return make_record(model, samples=samples, **changes)
+
+
+# backend: name and version as the engine tells them, provider, speed against eager, build in s, artefact in bytes
+_ENGINES: dict[str, tuple[str, str, str | None, float, float, int | None]] = {
+    "eager": ("PyTorch", "2.13.0", None, 1.0, 0.0, None),
+    "fused": ("PyTorch", "2.13.0", None, 1.9, 0.1, None),
+    "compile": ("PyTorch", "2.13.0", "inductor", 3.2, 61.0, 21_000_000),
+    "onnxruntime": ("ONNX Runtime", "1.23.2", "CPUExecutionProvider", 4.1, 2.4, 15_400_000),
+    "openvino": ("OpenVINO", "2026.1.0", "CPU", 7.3, 3.8, 15_900_000),
+}
+BACKENDS = tuple(_ENGINES)
+# precision: speed against float32, largest relative difference, top-1 agreement, tolerance
+_PRECISIONS = {"fp32": (1.0, 4.1e-7, 1.0, 1e-4), "bf16": (1.4, 1.3e-2, 0.991, 1e-1), "int8": (1.8, 0.11, 0.87, 3e-1)}
+
+
+def make_engine_record(
+    model: str = "x3d-m", /, backend: str = "onnxruntime", precision: str = "fp32", **changes: Any
+) -> Record:
+    """A network measured by one of the engines of a small machine, each with its usual gain."""
+    name, version, provider, gain, prepare_s, artefact = _ENGINES[backend]
+    factor, difference, agreement, tolerance = _PRECISIONS[precision]
+    is_reference = (backend, precision) == ("eager", "fp32")
+    typical_s = _FIGURES.get(model, _FIGURES["x3d-m"])[3] / gain / factor
+    record = make_record(
+        model,
+        samples=make_samples(typical_s, seed=f"{model}-{backend}-{precision}"),
+        case=make_case(model, backend=backend, precision=precision),
+    )
+    basis: dict[str, Any] = {
+        "timing": record.timing and record.timing.model_copy(update={"prepare_s": prepare_s}),
+        "engine": Engine(name=name, version=version, provider=provider, threads=2, artefact_bytes=artefact),
+        "verification": Verification(
+            reference="the clip form" if is_reference else "the eager network in fp32 on a stream of 1000 frames",
+            relative_error=2.1e-7 if is_reference else difference,
+            tolerance=tolerance,
+            passed=True,
+            relative_l2=None if is_reference else difference / 3,
+            top1_agreement=None if is_reference else agreement,
+            compared=None if is_reference else 1000,
+        ),
+    }
+    return record.model_copy(update=basis | changes)
+
+
+def make_wrong_record(model: str = "x3d-m", /, **asked: Any) -> Record:
+    """An engine whose answers are off: what was compared is known, and nothing of its speed."""
+    record = make_engine_record(model, **asked)
+    check = record.verification and record.verification.model_copy(
+        update={"relative_error": 0.42, "relative_l2": 0.21, "top1_agreement": 0.31, "passed": False}
+    )
+    message = (
+        "the output is 0.42 off the eager network in fp32 (relative; at most 0.1 is right), so its speed is not given"
+    )
+    return record.model_copy(
+        update={"timing": None, "verification": check, "error": Failure(kind="wrong-answer", message=message)}
+    )
+
+
+def make_engine_records() -> list[Record]:
+    """Three networks by five engines in two precisions, one of them wrong and one that could not be run."""
+    records = []
+    for model in ("x3d-m", "cox3d-m-16", "cox3d-m-64"):
+        for backend in BACKENDS:
+            for precision in ("fp32", "bf16"):
+                asked = {"backend": backend, "precision": precision}
+                if (model, backend, precision) == ("cox3d-m-16", "onnxruntime", "bf16"):
+                    records.append(make_wrong_record(model, **asked))
+                elif (model, backend, precision) == ("x3d-m", "compile", "bf16"):
+                    message = "UserError: compile cannot run X3D-M in bf16: no kernel for aten::mean.dim"
+                    case = make_case(model, **asked)
+                    records.append(make_failed_record(model, kind="exception", message=message, case=case))
+                else:
+                    records.append(make_engine_record(model, **asked))
+    return records
+
+
+def make_batch_records() -> list[Record]:
+    """What `--batch auto` measures beside batch 1: each call takes longer, by less than the batch is larger."""
+    search = BatchSearch(
+        trials=tuple(
+            BatchTrial(
+                batch=batch, latency_s=[0.0254 * batch**0.8] * 5, peak_rss_bytes=400_000_000 + 90_000_000 * batch
+            )
+            for batch in (1, 2, 4, 8)
+        ),
+        memory_bytes=1_500_000_000,
+        stopped="16 would need 1.84 GB of 1.5",
+    )
+    large = make_record(
+        "cox3d-m-16",
+        case=make_case("cox3d-m-16", batch=8),
+        samples=make_samples(0.0254 * 8**0.8, seed="batch"),
+        batch_search=search,
+    )
+    return [make_record("cox3d-m-16"), large]
 
 
 Kind = Literal["exception", "crash", "killed", "out-of-memory", "timeout", "wrong-answer", "interrupted"]

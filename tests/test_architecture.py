@@ -22,6 +22,7 @@ ALLOWED = {
         "bench.store",
         "bench.stats",
         "bench.metrics",
+        "bench.batch",
         "bench.errors",  # UserError and the exit codes: the words in which every room tells a mistake
     ),
 }

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from markupsafe import Markup
 
 from ...bench.record import Environment, ModelFacts, Record
+from ..engines import engine_text
 from ..notation import number
 from ..page import Page, fragment
 from . import Section
@@ -66,6 +67,15 @@ def weights(models: Sequence[ModelFacts]) -> str:
     return "; ".join(f"{title}: {origin}" for title, origin in told.items())
 
 
+def engines(records: Sequence[Record]) -> str:
+    """Every engine that ran, as it tells itself, and by which names it was asked for; nothing where none told."""
+    told: dict[str, dict[str, None]] = {}
+    for record in records:
+        if record.engine is not None:
+            told.setdefault(engine_text(record.engine), {})[record.case.backend] = None
+    return "; ".join(f"{text} ({', '.join(names)})" for text, names in told.items())
+
+
 def render(page: Page) -> Markup | None:
     groups: dict[str, list[Record]] = {}
     for record in page.records:
@@ -75,10 +85,11 @@ def render(page: Page) -> Markup | None:
         return None
     shown = []
     for records in groups.values():
-        titles = [record.model.title if record.model else record.case.model for record in records]
+        titles = dict.fromkeys(record.model.title if record.model else record.case.model for record in records)
         models = [record.model for record in records if record.model]
         environment = next(record.environment for record in records if record.environment)
         told = facts(environment) + ([("Weights", weights(models))] if models else [])
+        told += [("Engines", text)] if (text := engines(records)) else []
         shown.append((", ".join(titles), told))
     return fragment(_TEMPLATE, environments=shown)
 

@@ -4,7 +4,7 @@ from markupsafe import Markup
 
 from ..page import Page, fragment
 from ..select import FORM_TITLES
-from ..table import Column
+from ..table import ENGINE_COLUMNS, Column
 from . import Section
 
 _TEMPLATE = """\
@@ -50,7 +50,8 @@ Small figures below are the paper's.</p>
 {% if row.error %}
 <td class="error" colspan="{{ own|length + foreign|length }}"><span><strong>failed</strong> {{ row.error }}</span></td>
 {% else %}
-{% for column, cell in zip(own + foreign, row.cells) %}
+{% for column in own + foreign %}
+{% set cell = cell_of(row, column.name) %}
 <td{% if cell.value is not none %} data-value="{{ cell.value }}"{% endif %}\
 {% if column in foreign %} class="paper-column"{% endif %}>\
 <span class="value{{ ' doubtful' if cell.marks }}">{{ cell.text }}</span>{{ raised(cell.marks, column.head) }}
@@ -85,13 +86,13 @@ def render(page: Page) -> Markup | None:
     columns = page.table.columns
     return fragment(
         _TEMPLATE,
-        own=[column for column in columns if not _foreign(column)],
+        own=[column for column in columns if not _foreign(column) and column not in ENGINE_COLUMNS],
         foreign=[column for column in columns if _foreign(column)],
         rows=page.table.rows,
         notes=dict(page.table.footnotes),
         several=page.table.several_settings,
         forms=FORM_TITLES,
-        zip=zip,
+        cell_of=page.table.cell,
     )
 
 

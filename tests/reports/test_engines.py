@@ -1,0 +1,205 @@
+"""Engines beside each other: rows, and the section that shows them."""
+
+import re
+
+import pytest
+
+from co3d_bench.reports import formats
+from co3d_bench.reports.engines import best_gain, engine_text, groups, plotted, several_engines, speeds
+from co3d_bench.reports.headline import headline
+from co3d_bench.reports.html import render_html
+from co3d_bench.reports.sections.engines import percent, small
+from co3d_bench.reports.sections.environment import engines
+from co3d_bench.reports.table import build, frame
+
+from ..factories import (
+    make_batch_records,
+    make_case,
+    make_default_records,
+    make_engine_record,
+    make_engine_records,
+    make_environment,
+    make_noisy_record,
+    make_samples,
+    make_wrong_record,
+)
+
+EVEN = {"spread": 0.0, "disturbed_share": 0.0}
+
+
+def at(record, latency_s):
+    """The same record with every sample alike."""
+    timing = record.timing.model_copy(update={"samples": make_samples(latency_s, **EVEN)})
+    return record.model_copy(update={"timing": timing})
+
+
+def rows(records):
+    return {(group.model, row.title): row for group in groups(records) for row in group.rows}
+
+
+def test_one_engine_has_nothing_to_be_compared_with():
+    assert not several_engines(make_default_records())
+    assert groups(make_default_records()) == ()
+    assert 'id="engines"' not in render_html(make_default_records())
+
+
+def test_speed_is_that_of_medians_against_eager_in_float32():
+    eager = at(make_engine_record("x3d-m", "eager"), 0.3)
+    found = rows([eager, at(make_engine_record("x3d-m", "openvino", "bf16"), 0.1)])
+    row = found["x3d-m", "openvino · bfloat16"]
+    assert row.speed == pytest.approx(3)
+    assert (row.latency_ms, row.latency_mad_ms) == (pytest.approx(100), 0)
+    assert (row.prepare_s, row.artefact_bytes, row.peak_rss_bytes) == (3.8, 15_900_000, 412_000_000)
+    assert (row.difference, row.relative_l2, row.top1_agreement) == (1.3e-2, 1.3e-2 / 3, 0.991)
+    assert row.detail == "OpenVINO 2026.1.0, CPU, 2 threads"
+    reference = found["x3d-m", "eager · float32"]
+    assert (reference.is_reference, reference.speed, reference.difference) == (True, 1.0, None)
+
+
+def test_only_the_same_network_under_the_same_circumstances_is_compared():
+    eager = make_engine_record("x3d-m", "eager")
+    single = make_engine_record("x3d-m", "fused", case=make_case("x3d-m", backend="fused", threads=1))
+    batch = make_engine_record("x3d-m", "fused", case=make_case("x3d-m", backend="fused", batch=8))
+    other = make_engine_record("x3d-s", "fused")
+    elsewhere = make_environment(versions={"torch": "1.13"})
+    moved = make_engine_record("x3d-m", "fused", environment=elsewhere)
+    assert list(speeds([eager, single, batch, other, moved])) == [eager.key]
+    assert [(group.title, group.setting) for group in groups([eager, single, batch, other])] == [
+        ("X3D-M", "batch 1 · 2 threads"),
+        ("X3D-M", "batch 1 · 1 thread"),
+        ("X3D-M", "batch 8 · 2 threads"),
+        ("X3D-S", ""),
+    ]
+
+
+def test_the_fastest_comes_first_and_what_has_no_speed_last():
+    for group in groups(make_engine_records()):
+        measured = [row.latency_ms for row in group.rows if row.latency_ms is not None]
+        assert measured == sorted(measured)
+        assert [row.error is None for row in group.rows] == sorted(
+            (row.error is None for row in group.rows), reverse=True
+        )
+    assert [group.title for group in groups(make_engine_records())] == ["X3D-M", "CoX3D-M (16)", "CoX3D-M (64)"]
+
+
+def test_a_wrong_answer_shows_how_wrong_and_no_speed():
+    row = rows([make_engine_record("x3d-m", "eager"), make_wrong_record("x3d-m")])["x3d-m", "onnxruntime · float32"]
+    assert row.wrong
+    assert (row.latency_ms, row.speed, row.prepare_s, row.peak_rss_bytes) == (None, None, None, None)
+    assert (row.difference, row.top1_agreement) == (0.42, 0.31)
+
+
+def test_the_best_gain_is_one_without_doubts():
+    eager = at(make_engine_record("x3d-m", "eager"), 0.3)
+    fused = at(make_engine_record("x3d-m", "fused"), 0.15)
+    doubtful = make_noisy_record("x3d-m", case=make_case("x3d-m", backend="openvino"))
+    doubtful = doubtful.model_copy(
+        update={"timing": doubtful.timing.model_copy(update={"samples": make_samples(0.01, count=10)})}
+    )
+    assert best_gain([eager, fused, doubtful]) == (fused, pytest.approx(2))
+    assert best_gain([eager]) is None
+    assert best_gain([fused]) is None
+
+
+def test_the_headline_speaks_of_the_fastest_engine_in_float32_and_of_the_gain():
+    found = headline(make_engine_records())
+    assert any("this speaks of cpu · openvino · float32" in text for text in found.sentences)
+    gain = next(text for text in found.sentences if text.startswith("By "))
+    assert re.fullmatch(r"By openvino in bfloat16, .+ is 1\d times as fast as by eager in float32\.", gain), gain
+    assert any("CoX3D-M (16) [onnxruntime · bfloat16] (wrong-answer)" in text for text in found.sentences)
+
+
+def test_of_ten_engines_the_reference_and_the_best_are_drawn():
+    assert [setting.title for setting in plotted(make_engine_records())] == [
+        "cpu · eager · float32 · batch 1 · 2 threads · random-0",
+        "cpu · openvino · float32 · batch 1 · 2 threads · random-0",
+    ]
+    assert len(plotted(make_batch_records())) == 2
+    assert "8 more are in the tables" in render_html(make_engine_records())
+
+
+def test_the_section_shows_every_row_and_how_wrong():
+    page = render_html(make_engine_records())
+    section = re.search(r'<section id="engines".*?</section>', page, flags=re.DOTALL)
+    assert section is not None
+    text = section[0]
+    assert text.count("<tbody") == 3
+    assert text.count("<tr data-model") == 30
+    assert text.count("the reference") == 3
+    assert "wrong answer, no speed" in text
+    assert "no kernel for aten::mean.dim" in text
+    assert "ONNX Runtime 1.23.2, CPUExecutionProvider, 2 threads" in text
+    assert "99.1" in text
+    assert " style=" not in text  # the page's policy forbids them
+
+
+def test_hostile_engine_notes_are_text():
+    engine = make_engine_record("x3d-m").engine.model_copy(update={"notes": ("<script>alert(1)</script>",)})
+    page = render_html([make_engine_record("x3d-m", "eager"), make_engine_record("x3d-m", engine=engine)])
+    assert "<script>alert" not in page
+    assert "&lt;script&gt;alert(1)" in page
+
+
+def test_doubts_have_the_letters_of_the_table():
+    few = make_engine_record("x3d-m", "fused")
+    few = few.model_copy(update={"timing": few.timing.model_copy(update={"samples": make_samples(0.1, count=10)})})
+    page = render_html([make_engine_record("x3d-m", "eager"), few])
+    section = re.search(r'<section id="engines".*?</section>', page, flags=re.DOTALL)
+    letters = re.findall(r'href="#note-(\w+)"', section[0])
+    assert letters
+    assert all(f'id="note-{letter}"' in page for letter in letters)
+
+
+def test_tables_in_text_have_what_tells_engines_apart():
+    table = build(make_engine_records())
+    data = frame(table).set_index(["model", "backend", "precision"])
+    row = data.loc["x3d-m", "openvino", "fp32"]
+    assert row["speed_against_eager"] == pytest.approx(7.3, rel=0.05)
+    assert (row["build_s"], row["file_mb"], row["difference"]) == (3.8, 15.9, 4.1e-7)
+    wrong = data.loc["cox3d-m-16", "onnxruntime", "bf16"]
+    assert wrong.isna()["speed_against_eager"]
+    assert wrong["difference"] == 0.42
+    assert "Speed, \u00d7 eager" in formats.markdown(table)
+    assert "speed_against_eager" not in frame(build(make_default_records())).columns
+
+
+def test_streams_of_a_batch_have_a_rate_of_their_own():
+    table = build(make_batch_records())
+    one, eight = table.rows
+    whole, each = table.cell(eight, "throughput_per_s").value, table.cell(eight, "per_stream_per_s").value
+    assert each == pytest.approx(whole / 8)
+    assert table.cell(one, "per_stream_per_s").value == table.cell(one, "throughput_per_s").value
+    assert table.cell(eight, "latency_ms").value == pytest.approx(1e3 / each, rel=0.1)
+    assert "16 would need 1.84 GB of 1.5" in next(dict(table.footnotes)[mark] for mark in eight.marks)
+    assert "per_stream_per_s" not in frame(build(make_default_records())).columns
+
+
+def test_eight_slow_streams_are_not_real_time():
+    records = make_batch_records()[1:]
+    found = headline(records)
+    assert found.title.startswith("No network keeps up")
+    assert "in each of 8 streams" in found.title
+
+
+def test_the_environment_names_each_engine_once():
+    told = engines(make_engine_records())
+    assert told.count("OpenVINO 2026.1.0, CPU, 2 threads (openvino)") == 1
+    assert "PyTorch 2.13.0, 2 threads (eager, fused)" in told
+    assert engines(make_default_records()) == ""
+
+
+@pytest.mark.parametrize(
+    ("value", "text"), [(None, "\u2013"), (0.0, "0"), (4.1e-7, "4.1e-07"), (0.013, "0.013"), (0.42, "0.42")]
+)
+def test_differences_of_any_size(value, text):
+    assert small(value) == text
+
+
+@pytest.mark.parametrize(("value", "text"), [(None, "\u2013"), (1.0, "100"), (0.9999, "99.9"), (0.87, "87.0")])
+def test_all_is_only_where_it_is_all(value, text):
+    assert percent(value) == text
+
+
+def test_an_engine_that_tells_little():
+    engine = make_engine_record("x3d-m").engine.model_copy(update={"provider": None, "threads": 1})
+    assert engine_text(engine) == "ONNX Runtime 1.23.2, 1 thread"
