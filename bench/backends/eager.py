@@ -70,16 +70,21 @@ class EagerFrames(Synchronous):
         return self.state
 
 
-def runnable(net: Any, example: Tensor, ask: Ask, notes: tuple[str, ...] = ()) -> Runnable:
-    """The network called from Python, in the precision asked for; one with a `step` is run frame by frame."""
+def runnable(
+    net: Any, example: Tensor, ask: Ask, notes: tuple[str, ...] = (), *, dtype: torch.dtype | None = None
+) -> Runnable:
+    """The network called from Python; one with a `step` is run frame by frame.
+
+    It is converted to the precision asked for, unless it already is in `dtype`.
+    """
     import torch
 
-    dtype = getattr(torch, DTYPES[ask.precision])
-    if dtype != torch.float32:
-        net = copy.deepcopy(net).to(dtype)
+    given: torch.dtype = dtype or getattr(torch, DTYPES[ask.precision])
+    if dtype is None and given != torch.float32:
+        net = copy.deepcopy(net).to(given)
     if is_frame_network(net):
-        return EagerFrames(net, dtype, len(example), notes)
-    return EagerClip(net, dtype, notes)
+        return EagerFrames(net, given, len(example), notes)
+    return EagerClip(net, given, notes)
 
 
 def prepare(net: nn.Module, example: Tensor, ask: Ask = PLAIN) -> Runnable:

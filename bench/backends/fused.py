@@ -1,25 +1,103 @@
-"""PyTorch without what only training needs: batch norm folded into the convolutions before it."""
+"""PyTorch without what only training needs: batch norm folded, the calls recorded once and played without Python.
+
+The recording is TorchScript's (`torch.jit.trace`), which torch keeps but no longer develops; where it is gone, the
+folded network is called from Python. Only networks made of co3d-bench's layers are recorded: a recording holds the
+shapes and branches of one call, and of other networks nobody knows whether they have more than one.
+"""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import warnings
+from typing import TYPE_CHECKING, Any
 
+from ...models.spec import is_frame_network
+from ..record import Engine
 from . import TOLERANCE, Ask, Backend, Runnable, eager
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
 
 
+class RecordedFrames(eager.EagerFrames):
+    """One recorded step: (frame, state) -> (scores, *state)."""
+
+    def __init__(self, net: Any, dtype: Any, batch: int, program: Any) -> None:
+        super().__init__(net, dtype, batch)
+        self.program = program
+
+    def step(self, x: Tensor) -> Tensor:
+        scores, *state = self.program(x.to(self.dtype), self.state)
+        self.state = tuple(state)
+        return scores
+
+    def engine(self) -> Engine:
+        return super().engine().model_copy(update={"provider": "TorchScript"})
+
+
+class RecordedClip(eager.EagerClip):
+    """One recorded call."""
+
+    def engine(self) -> Engine:
+        return super().engine().model_copy(update={"provider": "TorchScript"})
+
+
 def prepare(net: nn.Module, example: Tensor, ask: Ask) -> Runnable:
-    """A folded copy of the network, called as in eager."""
+    """A folded copy of the network, recorded."""
+    import torch
+
     from ...models.continual import fold_batch_norm
 
-    return eager.runnable(fold_batch_norm(net), example, ask)
+    dtype = getattr(torch, eager.DTYPES[ask.precision])
+    folded: Any = fold_batch_norm(net).to(dtype)
+    why = None if hasattr(torch.jit, "trace") else "this torch has no TorchScript"
+    if not _is_ours(net):
+        why = "only networks of co3d-bench's layers are recorded"
+    if why:
+        note = f"called from Python: {why}"
+        return eager.runnable(folded, example, Ask("fp32", ask.threads), (note,), dtype=dtype)
+    x = example.to(dtype)
+    with torch.no_grad():
+        if not is_frame_network(net):
+            return RecordedClip(_recorded(folded, (x,)), dtype)
+        program = _recorded(_step_of(folded), (x, folded.initial_state(len(example))))
+    return RecordedFrames(folded, dtype, len(example), program)
+
+
+def _recorded(module: nn.Module, inputs: tuple[Any, ...]) -> Any:
+    import torch
+
+    with warnings.catch_warnings():
+        # Of shapes that Python looks at, which are the example's and stay so; and of TorchScript's age.
+        warnings.simplefilter("ignore")
+        traced = torch.jit.trace(module.eval(), inputs, check_trace=False, strict=False)
+        return torch.jit.freeze(traced)  # pyright: ignore[reportArgumentType]
+
+
+def _step_of(net: Any) -> nn.Module:
+    """`net.step` as a module whose answer is flat."""
+    from torch import nn
+
+    class Step(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.net = net
+
+        def forward(self, frame: Tensor, state: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
+            scores, after = self.net.step(frame, state)
+            return (scores, *after)
+
+    return Step()
+
+
+def _is_ours(net: nn.Module) -> bool:
+    from ...models.continual import ClipNetwork, FrameNetwork
+
+    return isinstance(net, ClipNetwork | FrameNetwork)
 
 
 BACKEND = Backend(
     name="fused",
-    title="PyTorch, batch norm folded",
+    title="PyTorch, batch norm folded, recorded",
     prepare=prepare,
     precisions=tuple(eager.DTYPES),
     tolerance=TOLERANCE,
