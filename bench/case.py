@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from pydantic import BaseModel, ConfigDict, Field
 
 
@@ -30,3 +32,15 @@ class Case(Frozen):
     def key(self) -> str:
         """The case as one line of text without spaces, e.g. `cox3d-m-16/cpu/eager/fp32/b1/t2/random-0`."""
         return f"{self.model}/{self.device}/{self.backend}/{self.precision}/b{self.batch}/t{self.threads}/{self.input}"
+
+
+class WeightsFile(Frozen):
+    """A file of weights as it was when the run began."""
+
+    path: str
+    sha256: str
+
+    @property
+    def text(self) -> str:
+        """As records call it: x3d_m.pyth sha256:0123456789ab."""
+        return f"{Path(self.path).name} sha256:{self.sha256[:12]}"

@@ -6,8 +6,8 @@ from dataclasses import asdict
 from typing import Any
 
 from ..models.spec import ModelSpec
+from .case import WeightsFile
 from .record import ModelFacts, ModelSource, Published
-from .weights import WeightsFile
 
 # A guess, so the record says it.
 UNKNOWN_REACH = 64

@@ -6,10 +6,9 @@ from typing import Any, Literal
 
 from pydantic import Field
 
-from .case import Case, Frozen
+from .case import Case, Frozen, WeightsFile
 from .own import OwnModel
 from .record import BatchSearch, BatchTrial, Failure, Record, Settings
-from .weights import WeightsFile
 
 
 class Job(Frozen):

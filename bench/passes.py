@@ -13,6 +13,7 @@ from typing import Any
 
 from ..models.spec import ModelSpec
 from .backends import Ask, Backend, Runnable
+from .case import WeightsFile
 from .facts import reach
 from .input import Inputs
 from .job import Event, phase_event
@@ -20,7 +21,7 @@ from .measure import sample, warm_up
 from .memory import peak_allocated_bytes, tensor_bytes, weights
 from .probe import KernelProbe, peak_rss_bytes
 from .record import Counters, Timing
-from .weights import WeightsFile, put_into
+from .weights import put_into
 
 WEIGHTS_SEED = 0
 # How often the parent hears of the sampling. Seldom: each time it wakes, it takes a core for a moment.

@@ -15,7 +15,7 @@ from pathlib import Path
 from ..devices.cgroup import oom_kills
 from ..devices.host import read_host
 from .batch import batches
-from .case import Case
+from .case import Case, WeightsFile
 from .child import run_child
 from .config import Config
 from .environment import Checkout, read_checkout
@@ -31,7 +31,7 @@ from .record import BatchSearch, BatchTrial, Record, Settings
 from .stop import Stop
 from .store import append_record, check_writable, mark_run, newest_run, read_records, records_file
 from .video import check_video, sha256
-from .weights import WeightsFile, find_weights, same_weights
+from .weights import find_weights, same_weights
 
 WORKER = (sys.executable, "-m", "co3d_bench.bench.worker")
 

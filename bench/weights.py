@@ -13,25 +13,13 @@ from ..models.weights.cache import checked_sha256
 from ..models.weights.errors import UnknownWeightsError, WeightsError
 from ..models.weights.fetch import OnProgress
 from ..models.weights.locate import AUTO, locate
-from .case import Frozen
+from .case import WeightsFile
 from .errors import ENVIRONMENT, USAGE, UserError
 
 if TYPE_CHECKING:
     from .config import Config
     from .names import Names
     from .record import Record
-
-
-class WeightsFile(Frozen):
-    """A file of weights as it was when the run began."""
-
-    path: str
-    sha256: str
-
-    @property
-    def text(self) -> str:
-        """As records call it: x3d_m.pyth sha256:0123456789ab."""
-        return f"{Path(self.path).name} sha256:{self.sha256[:12]}"
 
 
 def find_weights(config: Config, names: Names) -> dict[str, WeightsFile]:

@@ -10,11 +10,12 @@ import tiny_zoo
 import torch
 from tiny_run import WORKER
 
+from co3d_bench.bench.case import WeightsFile
 from co3d_bench.bench.config import Override, load_config, make_config
 from co3d_bench.bench.errors import ENVIRONMENT, USAGE, UserError
 from co3d_bench.bench.names import Names
 from co3d_bench.bench.run import run
-from co3d_bench.bench.weights import WeightsFile, find_weights, put_into, same_weights
+from co3d_bench.bench.weights import find_weights, put_into, same_weights
 
 NAMES = Names(find_model=tiny_zoo.find_model)
 
