@@ -27,6 +27,7 @@ TO_THE_DIGIT = {
     "coslow-r50-8": 6_900_090_881,
 }
 
+
 @cache
 def macs(name):
     spec = find_model(name)
