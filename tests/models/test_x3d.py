@@ -10,7 +10,9 @@ import torch
 
 from co3d_bench.models.zoo import UnknownModelError, find_model, list_models
 
-from ..reference import continual_inference, plain_clip_network, randomise_batch_norm, relative_error
+from ..reference import continual_inference, plain_clip_network, relative_error
+from . import networks
+from .networks import built, empty_state, parameters, step_through
 
 # A small map keeps the whole networks quick; every layer, stride and delay is there all the same.
 PIXELS = {"s": 32, "m": 48, "l": 32}
@@ -22,24 +24,12 @@ def _no_grad():
         yield
 
 
-def frame_network(size="s", pool_frames=4, seed=0):
-    torch.manual_seed(seed)
-    return randomise_batch_norm(find_model(f"cox3d-{size}-{pool_frames}").build()).eval()
+def frame_network(size="s", pool_frames=4):
+    return built(f"cox3d-{size}-{pool_frames}")
 
 
-def clip_of(net, frames, batch=2, pixels=48, seed=1):
-    return torch.randn(batch, 3, frames, pixels, pixels, generator=torch.Generator().manual_seed(seed))
-
-
-def step_through(net, clip, state):
-    y = None
-    for frame in clip.unbind(2):
-        y, state = net.step(frame, state)
-    return y, state
-
-
-def parameters(net):
-    return sum(parameter.numel() for parameter in net.parameters())
+def clip_of(frames, batch=2, pixels=48, seed=1):
+    return networks.clip_of(frames, batch, pixels, seed)
 
 
 @pytest.mark.parametrize(("name", "expected"), [("x3d-xs", 3_794_322), ("x3d-m", 3_794_322), ("x3d-l", 6_153_432)])
@@ -78,8 +68,8 @@ def test_receptive_fields_are_those_of_table_3():
 @pytest.mark.parametrize("size", ["s", "m", "l"])
 def test_frame_by_frame_equals_the_clip_without_temporal_padding(size):
     net = frame_network(size)
-    clip = clip_of(net, net.receptive_field, batch=1 if size == "l" else 2, pixels=PIXELS[size])
-    stepped, _ = step_through(net, clip, net.initial_state(frame=torch.zeros_like(clip[:, :, 0])))
+    clip = clip_of(net.receptive_field, batch=1 if size == "l" else 2, pixels=PIXELS[size])
+    stepped, _ = step_through(net, clip, empty_state(net, clip))
     assert relative_error(stepped, net(clip)) <= 1e-5
 
 
@@ -87,8 +77,8 @@ def test_frame_by_frame_equals_the_clip_without_temporal_padding(size):
 def test_frame_by_frame_equals_the_network_built_from_continual_inference(size):
     net = frame_network(size)
     reference = continual_inference(net.blocks).eval()
-    clip = clip_of(net, net.receptive_field, batch=1)
-    stepped, _ = step_through(net, clip, net.initial_state(frame=torch.zeros_like(clip[:, :, 0])))
+    clip = clip_of(net.receptive_field, batch=1)
+    stepped, _ = step_through(net, clip, empty_state(net, clip))
     theirs = None
     for frame in clip.unbind(2):
         theirs = reference.forward_step(frame)
@@ -97,16 +87,15 @@ def test_frame_by_frame_equals_the_network_built_from_continual_inference(size):
 
 @pytest.mark.parametrize("size", ["xs", "m"])
 def test_the_clip_network_equals_plain_torch_layers(size):
-    torch.manual_seed(0)
-    net = randomise_batch_norm(find_model(f"x3d-{size}").build()).eval()
-    clip = clip_of(net, net.input_shape[1], pixels=64)
+    net = built(f"x3d-{size}")
+    clip = clip_of(net.input_shape[1], pixels=64)
     assert relative_error(net(clip), plain_clip_network(net.blocks).eval()(clip)) <= 1e-5
 
 
 @pytest.mark.parametrize("fill", ["zeros", "replicate"])
 def test_prefill_gives_the_scores_and_the_state_of_stepping(fill):
     net = frame_network()
-    clip = clip_of(net, 12)
+    clip = clip_of(12)
     first = clip[:, :, 0]
     state = net.initial_state(fill=fill, frame=first)
     stepped, stepped_state = step_through(net, clip, state)
@@ -119,7 +108,7 @@ def test_prefill_gives_the_scores_and_the_state_of_stepping(fill):
 
 def test_replicate_shows_the_steady_prediction_of_a_still_picture_at_once():
     net = frame_network()
-    frame = clip_of(net, 1)[:, :, 0]
+    frame = clip_of(1)[:, :, 0]
     still = frame.unsqueeze(2).expand(-1, -1, net.receptive_field, -1, -1)
     at_once, _ = net.step(frame, net.initial_state(fill="replicate", frame=frame))
     assert relative_error(at_once, net(still)) <= 1e-5
@@ -127,9 +116,9 @@ def test_replicate_shows_the_steady_prediction_of_a_still_picture_at_once():
 
 def test_two_interleaved_streams_do_not_touch_each_other():
     net = frame_network()
-    clips = [clip_of(net, 20, batch=1, seed=seed) for seed in (1, 2)]
-    alone = [step_through(net, clip, net.initial_state(frame=clip[:, :, 0] * 0))[0] for clip in clips]
-    states = [net.initial_state(frame=clip[:, :, 0] * 0) for clip in clips]
+    clips = [clip_of(20, batch=1, seed=seed) for seed in (1, 2)]
+    alone = [step_through(net, clip, empty_state(net, clip))[0] for clip in clips]
+    states = [empty_state(net, clip) for clip in clips]
     together = [None, None]
     for index in range(20):
         for stream in (0, 1):
@@ -140,24 +129,24 @@ def test_two_interleaved_streams_do_not_touch_each_other():
 
 def test_a_batch_is_as_many_streams():
     net = frame_network()
-    clip = clip_of(net, 15, batch=3)
-    together, _ = step_through(net, clip, net.initial_state(frame=clip[:, :, 0] * 0))
+    clip = clip_of(15, batch=3)
+    together, _ = step_through(net, clip, empty_state(net, clip))
     for index in range(3):
         one = clip[index : index + 1]
-        alone, _ = step_through(net, one, net.initial_state(frame=one[:, :, 0] * 0))
+        alone, _ = step_through(net, one, empty_state(net, one))
         assert relative_error(together[index : index + 1], alone) <= 1e-5
 
 
 def test_a_longer_clip_is_answered_for_its_last_frame():
     net = frame_network()
-    clip = clip_of(net, net.receptive_field + 5, batch=1)
+    clip = clip_of(net.receptive_field + 5, batch=1)
     assert relative_error(net(clip), net(clip[:, :, 5:])) <= 1e-5
 
 
 def test_a_step_does_not_change_the_state_it_was_given():
     net = frame_network()
-    clip = clip_of(net, 3)
-    _, state = step_through(net, clip, net.initial_state(frame=clip[:, :, 0] * 0))
+    clip = clip_of(3)
+    _, state = step_through(net, clip, empty_state(net, clip))
     held = [tensor.clone() for tensor in state]
     net.step(clip[:, :, 1], state)
     assert all(torch.equal(now, before) for now, before in zip(state, held, strict=True))
@@ -177,7 +166,7 @@ def test_state_of_cox3d_m_is_smaller_than_the_papers():
 
 def test_a_step_can_be_compiled_without_a_break_in_its_graph():
     net = frame_network()
-    frame = clip_of(net, 1)[:, :, 0]
+    frame = clip_of(1)[:, :, 0]
     state = net.initial_state(frame=frame)
     program = torch.export.export(_Step(net), (frame, state))
     exported, _ = program.module()(frame, state)
@@ -242,7 +231,7 @@ def test_pytorchvideos_names_and_shapes_load_as_they_are():
 
 def test_untrained_weights_never_fade_into_denormal_numbers():
     net = find_model("cox3d-l-16").build().eval()
-    clip = clip_of(net, 3, batch=1, pixels=64)
+    clip = clip_of(3, batch=1, pixels=64)
     smallest = torch.finfo(torch.float32).tiny
     faded = []
 
@@ -253,7 +242,7 @@ def test_untrained_weights_never_fade_into_denormal_numbers():
     for module in net.modules():
         if not list(module.children()):
             module.register_forward_hook(look)
-    step_through(net, clip, net.initial_state(frame=clip[:, :, 0] * 0))
+    step_through(net, clip, empty_state(net, clip))
     assert faded
     assert not any(faded)
 
