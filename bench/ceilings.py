@@ -1,4 +1,4 @@
-"""What this machine can do at best, measured: multiply-accumulates, bytes copied, and calls.
+"""What this machine can do at best, measured: multiply-accumulates, bytes copied, calls, and events recorded of them.
 
 Best of several, since whatever disturbs a measurement of a limit makes it look lower. A second or so in all.
 """
@@ -41,15 +41,29 @@ def measure_ceilings(clock: Clock, *, gemm_size: int = GEMM_SIZE, copy_bytes: in
     source = torch.ones(copy_bytes, dtype=torch.uint8)
     target = torch.zeros_like(source)
     copy_s = best_s(lambda: target.copy_(source), clock=clock)
-    one = torch.zeros(1)
+    one, other = torch.zeros(1), torch.zeros(1)
 
     def calls() -> None:
         for _ in range(CALLS):
-            one.add_(1.0)
+            one.add_(other)  # a plain number would be made a tensor first: four calls more
 
+    call_s = best_s(calls, clock=clock, budget_s=BUDGET_S / 4) / CALLS
+    traced_s = min(_traced_s(calls, clock) for _ in range(LEAST)) / CALLS
     return Ceilings(
         gemm_macs_per_s=gemm_size**3 / gemm_s,
         copy_bytes_per_s=2 * copy_bytes / copy_s,
-        call_s=best_s(calls, clock=clock, budget_s=BUDGET_S / 4) / CALLS,
+        call_s=call_s,
+        event_s=max(0.0, traced_s - call_s),  # one event a call
         threads=torch.get_num_threads(),
     )
+
+
+def _traced_s(call: Callable[[], object], clock: Clock) -> float:
+    """Seconds of `call()` while it is traced as a profile is."""
+    from .trace import tracing
+
+    with tracing():
+        call()
+        start = clock()
+        call()
+        return clock() - start

@@ -33,7 +33,8 @@ class Ceilings(Frozen):
 
     gemm_macs_per_s: float = Field(description="multiply-accumulates of a large float32 matrix product")
     copy_bytes_per_s: float = Field(description="bytes read and written by a copy far larger than the caches")
-    call_s: float = Field(description="the smallest operator, called from Python: an addition to one element")
+    call_s: float = Field(description="the smallest operator, called from Python: one element added to one")
+    event_s: float = Field(description="what it costs to record one event while tracing")
     threads: int
 
 
@@ -90,11 +91,6 @@ class Row:
     least_s: float | None  # what that bound allows at best
 
 
-def event_cost_s(profile: Profile) -> float:
-    """What recording one event cost: the time by which tracing lengthened a step, shared evenly."""
-    return max(0.0, profile.traced_step_s - profile.step_s) / max(profile.events, 1.0)
-
-
 def rows(profile: Profile) -> tuple[Row, ...]:
     """Every operator on every set of shapes, the most expensive first."""
     return _sorted(_row(profile, o.shapes, [o]) for o in profile.operators)
@@ -118,8 +114,8 @@ def _sorted(found: Iterable[Row]) -> tuple[Row, ...]:
 
 
 def _row(profile: Profile, shapes: tuple[tuple[int, ...], ...], operators: Sequence[Operator]) -> Row:
-    cost_s, ceilings = event_cost_s(profile), profile.ceilings
-    time_s = sum(max(0.0, o.traced_s - cost_s * o.events) for o in operators)
+    ceilings = profile.ceilings
+    time_s = sum(max(0.0, o.traced_s - ceilings.event_s * o.events) for o in operators)
     calls = sum(o.calls for o in operators)
     macs = _sum([None if o.macs is None else o.calls * o.macs for o in operators])
     moved = _sum([None if o.moved_bytes is None else o.calls * o.moved_bytes for o in operators])

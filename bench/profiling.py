@@ -7,8 +7,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from datetime import datetime, timezone
 from itertools import cycle, islice
 from pathlib import Path
@@ -27,10 +26,10 @@ from .measure import Clock, warm_up
 from .passes import load
 from .profile import Ceilings, Profile, between_s, rows_by_kind
 from .stats import median, median_absolute_deviation
-from .trace import STEP, Traced, operators_of, torch_events
+from .trace import STEP, Traced, operators_of, torch_events, tracing
 
 if TYPE_CHECKING:
-    from .weights import WeightsFile
+    from .case import WeightsFile
 
 STEPS = 20
 NO_CHECKOUT = Checkout()
@@ -130,10 +129,10 @@ def plain_times(runnable: Runnable, ring: Sequence[Any], steps: int, clock: Cloc
 
 def trace_steps(runnable: Runnable, ring: Sequence[Any], steps: int, clock: Clock) -> tuple[Traced, list[float]]:
     """The operators of `steps` steps, and how long each step took while it was traced."""
-    from torch.profiler import ProfilerActivity, profile, record_function
+    from torch.profiler import record_function
 
     found = []
-    with _quiet(), profile(activities=[ProfilerActivity.CPU], record_shapes=True) as trace:
+    with tracing() as trace:
         for x in islice(cycle(ring), _SETTLING_STEPS):
             runnable.step(x)
         for x in islice(cycle(ring), steps):
@@ -143,19 +142,6 @@ def trace_steps(runnable: Runnable, ring: Sequence[Any], steps: int, clock: Cloc
                 runnable.synchronize()
                 found.append(clock() - start)
     return operators_of(torch_events(trace)), found
-
-
-@contextmanager
-def _quiet() -> Iterator[None]:
-    """Without what the profiler writes to standard error whenever it starts and stops."""
-    kept = os.dup(2)
-    with Path(os.devnull).open("wb") as nowhere:
-        os.dup2(nowhere.fileno(), 2)
-    try:
-        yield
-    finally:
-        os.dup2(kept, 2)
-        os.close(kept)
 
 
 def _notes(profile: Profile) -> tuple[str, ...]:
@@ -168,6 +154,6 @@ def _notes(profile: Profile) -> tuple[str, ...]:
             f"noisy: the typical plain step is {100 * profile.step_mad_s / profile.step_s:.0f} % off the median, so "
             "that what lies between operators holds what others did meanwhile"
         )
-    if between_s(profile) > _UNSEEN_SHARE * profile.step_s:
+    elif between_s(profile) > _UNSEEN_SHARE * profile.step_s:
         found.append("most of the step lies between the operators: the engine does its work where the trace cannot see")
     return tuple(found)

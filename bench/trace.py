@@ -7,9 +7,12 @@ that holds none with a rule is counted, without work. The rest of a step is betw
 
 from __future__ import annotations
 
+import os
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
+from pathlib import Path
 from statistics import median
 from typing import Any
 
@@ -144,6 +147,28 @@ def _call(node: _Node, name: str, shapes: tuple[Shape, ...], work: Work | None, 
 
 def _work(event: Event) -> Work | None:
     return work_of(Call(event.name, event.arguments))
+
+
+@contextmanager
+def tracing() -> Iterator[Any]:
+    """torch's profiler with what a profile needs: operators of the CPU, with their shapes."""
+    from torch.profiler import ProfilerActivity, profile
+
+    with _quiet(), profile(activities=[ProfilerActivity.CPU], record_shapes=True) as trace:
+        yield trace
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Without what the profiler writes to standard error whenever it starts and stops."""
+    kept = os.dup(2)
+    with Path(os.devnull).open("wb") as nowhere:
+        os.dup2(nowhere.fileno(), 2)
+    try:
+        yield
+    finally:
+        os.dup2(kept, 2)
+        os.close(kept)
 
 
 def torch_events(trace: Any) -> list[Event]:

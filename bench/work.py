@@ -218,12 +218,8 @@ def _fill(call: Call) -> Work:
     return Work("fill", 0, call.arguments[0].bytes)
 
 
-def _names(names: str) -> list[str]:
-    return [f"aten::{name}" for name in names.split()]
-
-
 def _aten(names: str, rule: Rule) -> dict[str, Rule]:
-    return dict.fromkeys(_names(names), rule)
+    return {f"aten::{name}": rule for name in names.split()}
 
 
 RULES: Mapping[str, Rule] = {
@@ -252,17 +248,16 @@ RULES: Mapping[str, Rule] = {
 
 # They move nothing: another look at the same memory, or room for what comes. All there is to them is the call.
 VIEWS = "views, allocations"
-_VIEWS = frozenset(
-    _names(
-        "alias as_strided chunk contiguous detach diagonal dropout empty empty_like empty_strided expand expand_as "
-        "flatten is_nonzero item lift_fresh movedim narrow new_empty permute reshape resize_ resolve_conj resolve_neg "
-        "result_type select set_ size slice split split_with_sizes squeeze stride t to transpose unbind unflatten "
-        "unfold unsafe_chunk unsafe_split unsqueeze view view_as _local_scalar_dense _reshape_alias _to_copy "
-        "_unsafe_view"
-    )
+_VIEW_NAMES = (
+    "alias as_strided chunk contiguous detach diagonal dropout empty empty_like empty_strided expand expand_as "
+    "flatten is_nonzero item lift_fresh movedim narrow new_empty permute reshape resize_ resolve_conj resolve_neg "
+    "result_type select set_ size slice split split_with_sizes squeeze stride t to transpose unbind unflatten "
+    "unfold unsafe_chunk unsafe_split unsqueeze view view_as _local_scalar_dense _reshape_alias _to_copy "
+    "_unsafe_view"
 )
+_VIEWS = frozenset(_VIEW_NAMES.split())
 
 
 def moves_nothing(name: str) -> bool:
     """Whether an operator only looks at memory in another way, or asks for some."""
-    return name in _VIEWS
+    return name.removeprefix("aten::") in _VIEWS

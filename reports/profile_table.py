@@ -9,7 +9,7 @@ from rich.console import Console, ConsoleOptions, Group, RenderableType, RenderR
 from rich.table import Table
 from rich.text import Text
 
-from ..bench.profile import Profile, Row, between_s, event_cost_s, rows, rows_by_kind
+from ..bench.profile import Profile, Row, between_s, rows, rows_by_kind
 from .notation import MISSING, number
 from .select import SEPARATOR, setting_of
 
@@ -100,7 +100,8 @@ def render_profile(profile: Profile) -> RenderableType:
         "code for each call",
         f"this machine at best: {ceilings_text(profile)}",
         f"a step takes {number(1e3 * profile.step_s)} ms, {number(1e3 * profile.traced_step_s)} ms while it is traced; "
-        f"{number(1e6 * event_cost_s(profile))} µs were taken off for each of {profile.events:.0f} recorded events",
+        f"{number(1e6 * profile.ceilings.event_s)} µs are taken off for each of its {profile.events:.0f} events that "
+        "lies inside another",
         *profile.notes,
     ]
     shown: list[RenderableType] = [

@@ -10,7 +10,7 @@ from co3d_bench.bench.record import Engine
 from .factories import make_case, make_environment, make_model
 
 # 100 GMAC/s, 10 GB/s, 1 microsecond a call: the ridge lies at 10 multiply-accumulates a byte.
-CEILINGS = Ceilings(gemm_macs_per_s=100e9, copy_bytes_per_s=10e9, call_s=1e-6, threads=2)
+CEILINGS = Ceilings(gemm_macs_per_s=100e9, copy_bytes_per_s=10e9, call_s=1e-6, event_s=2e-6, threads=2)
 
 
 def make_operator(kind: str, **changes: Any) -> Operator:

@@ -41,4 +41,5 @@ def test_a_real_machine_has_ceilings_that_can_be():
     assert 1e7 < found.gemm_macs_per_s < 1e14
     assert 1e7 < found.copy_bytes_per_s < 1e13
     assert 1e-8 < found.call_s < 1e-2
+    assert 0 <= found.event_s < 1e-2
     assert found.threads == torch.get_num_threads()

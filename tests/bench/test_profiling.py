@@ -98,7 +98,7 @@ def test_the_command_shows_and_keeps_a_profile(call, tmp_path):
     assert profile.ceilings.threads == profile.case.threads == 1
     written = json.loads((tmp_path / "one.json").read_text())
     assert written["case"] == profile.case.model_dump()
-    assert written["derived"]["rows"][0]["time_s"] > 0
+    assert {row["kind"] for row in written["derived"]["rows"]} >= {"convolution 3 x 3", "relu"}
 
 
 @pytest.mark.parametrize(
