@@ -89,6 +89,7 @@ def make_model(made: Entry, opset: int | None = None, *, moves: bool = False) ->
         except Exception as error:
             raise UserError(f"ONNX cannot hold this network: {_reason(error)}") from error
         model = program.model_proto
+    _name_outputs(model, made)
     if opset < DEFAULT_OPSET:
         _rewrite(model, opset)
     if moves:
@@ -104,6 +105,16 @@ def make_model(made: Entry, opset: int | None = None, *, moves: bool = False) ->
     except (onnx.checker.ValidationError, onnx.shape_inference.InferenceError) as error:
         raise UserError(f"ONNX opset {opset} cannot hold this network: {_reason(error)}") from error
     return model
+
+
+def _name_outputs(model: ModelProto, made: Entry) -> None:
+    """Their names by position: where one tensor is two outputs, torch's exporter gives the first the other's name."""
+    names = {output.name: name for output, name in zip(model.graph.output, made.output_names, strict=True)}
+    for value in (*model.graph.output, *model.graph.value_info):
+        value.name = names.get(value.name, value.name)
+    for node in model.graph.node:
+        for values in (node.input, node.output):
+            values[:] = [names.get(name, name) for name in values]
 
 
 def _rewrite(model: ModelProto, opset: int) -> None:
