@@ -148,9 +148,11 @@ def _ceiling_names(
     """The rate of each ceiling, written at its line."""
     gemm, copy = profile.ceilings.gemm_macs_per_s / 1e9, profile.ceilings.copy_bytes_per_s / 1e9
     low = max(x_axis.low, y_axis.low / copy)
+    # Half-way up the slope and to the left of it: below it lie the operators.
+    middle = (low * max(low, min(gemm / copy, x_axis.high))) ** 0.5
     found: list[tuple[dict[str, Any], labels.Align, int, int]] = [
         ({"x": x_axis.high, "y": gemm, "text": f"matrix product {number(gemm)} GMAC/s"}, "right", -5, -7),
-        ({"x": low, "y": copy * low, "text": f"copy {number(copy)} GB/s"}, "left", 4, -22),
+        ({"x": middle, "y": copy * middle, "text": f"copy {number(copy)} GB/s"}, "right", -8, -6),
     ]
     return [
         alt.Chart(_values([each]))
