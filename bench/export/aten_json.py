@@ -1,0 +1,164 @@
+"""A network for boards whose torch is old: calls of operators that torch 1.10 has, and weights, in one zip.
+
+`bench/aten/runner.py` runs it: one file, to be copied beside it, for Python 3.6 and torch 1.10 and newer.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import zipfile
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ...models.outputs import tensors_in
+from ...models.spec import is_frame_network
+from ..backends import TOLERANCE
+from ..backends.eager import DTYPES, missing
+from ..entry import entry
+from ..facts import tells_reach
+from . import Format, Options
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from ..aten.capture import Graph
+    from ..entry import Entry
+
+ALIGNMENT = 64  # bytes; what vector instructions like best
+# The clock of a zip entry; a fixed one makes equal files of equal networks.
+_TIME = (1980, 1, 1, 0, 0, 0)
+
+
+def write(net: Any, example: Tensor, path: Path, options: Options) -> tuple[Path, ...]:
+    """graph.json and weights.bin in a zip without compression; bench/aten/README.md says what stands in them.
+
+    Raises UserError for a network that cannot be traced, or that needs an operator which the runner does not know.
+    """
+    from ..aten.capture import capture
+    from ..aten.memory import in_place
+
+    # On torch 1.10 one convolution call is quicker than a matrix product between two changes of layout.
+    made = entry(net, example, plain=True)
+    graph = in_place(capture(made))
+    weights = _Weights()
+    for name, tensor in graph.constants.items():
+        weights.add(name, tensor)
+    described = {
+        "schema": _schema(),
+        "form": "frame" if is_frame_network(net) else "clip",
+        "receptive_field": net.receptive_field if tells_reach(net) else None,
+        "inputs": [_row(name, tensor) for name, tensor in zip(made.input_names, made.inputs, strict=True)],
+        "outputs": list(graph.outputs[: made.answers]),
+        "state": _state(made, graph, weights),
+        "nodes": _nodes(graph),
+        "scores": _expected(net, example, weights),
+        "tolerance": _tolerance(example),
+        "tensors": weights.rows,
+        "sha256": hashlib.sha256(weights.data).hexdigest(),
+    }
+    with zipfile.ZipFile(path, "w") as archive:
+        text = json.dumps(described, allow_nan=False)
+        for name, data in (("graph.json", text.encode()), ("weights.bin", bytes(weights.data))):
+            archive.writestr(zipfile.ZipInfo(name, _TIME), data)
+    return (path,)
+
+
+class _Weights:
+    """Tensors one behind the other in weights.bin, and a row for each."""
+
+    def __init__(self) -> None:
+        self.data = bytearray()
+        self.rows: list[dict[str, Any]] = []
+
+    def add(self, name: str, tensor: Tensor) -> str:
+        """Put a tensor there; one number all over takes no room. Returns the name."""
+        row = _row(name, tensor)
+        first = tensor.flatten()[:1]
+        if tensor.numel() > 1 and bool((tensor == first).all()):
+            row["fill"] = first.item()
+        else:
+            self.data += bytes(-len(self.data) % ALIGNMENT)
+            row["offset"] = len(self.data)
+            self.data += _bytes(tensor)
+        self.rows.append(row)
+        return name
+
+
+def _bytes(tensor: Tensor) -> bytes:
+    """The numbers in the order of the shape."""
+    import torch
+
+    return tensor.detach().cpu().contiguous().flatten().view(torch.uint8).numpy().tobytes()
+
+
+def _row(name: str, tensor: Tensor) -> dict[str, Any]:
+    return {"name": name, "shape": list(tensor.shape), "dtype": str(tensor.dtype).removeprefix("torch.")}
+
+
+def _state(made: Entry, graph: Graph, weights: _Weights) -> list[dict[str, Any]]:
+    """What is carried: the input it is, the value it becomes, the tensor it begins with."""
+    first: dict[tuple[Any, ...], str] = {}  # of equal beginnings one is kept
+    rows = []
+    for name, output, tensor in zip(made.input_names[1:], graph.outputs[made.answers :], made.state, strict=True):
+        key = (tuple(tensor.shape), tensor.dtype, hashlib.sha256(_bytes(tensor)).digest())
+        if key not in first:
+            first[key] = weights.add(f"initial_{len(first)}", tensor)
+        rows.append({"input": name, "output": output, "initial": first[key]})
+    return rows
+
+
+def _nodes(graph: Graph) -> list[list[Any]]:
+    """[operator, arguments, options, names of what it makes, names of what nobody needs after it]."""
+    from ..aten.memory import last_reads
+
+    return [
+        [call.op, _plain(call.args), call.options, call.outputs, frees]
+        for call, frees in zip(graph.calls, last_reads(graph), strict=True)
+    ]
+
+
+def _plain(value: Any) -> Any:
+    """Arguments as JSON: a string is the name of a value, everything else is itself."""
+    from ..aten.capture import Name
+
+    if isinstance(value, Name):
+        return value.text
+    return [_plain(part) for part in value] if isinstance(value, list | tuple) else value
+
+
+def _expected(net: Any, example: Tensor, weights: _Weights) -> list[str]:
+    """The network's own answer to the last of the runner's examples, for the runner to compare with."""
+    import torch
+
+    from ..aten import runner
+
+    inputs = [runner.example(_row("", example), index) for index in range(runner.EXAMPLES)]
+    with torch.no_grad():
+        if is_frame_network(net):
+            answer, state = None, net.initial_state(len(example))
+            for frame in inputs:
+                answer, state = net.step(frame, state)
+        else:
+            answer = net(inputs[-1])
+    return [weights.add(f"expected_{index}", tensor) for index, tensor in enumerate(tensors_in(answer))]
+
+
+def _schema() -> int:
+    from ..aten import runner
+
+    return runner.SCHEMA
+
+
+def _tolerance(example: Tensor) -> float:
+    dtype = str(example.dtype).removeprefix("torch.")
+    return next((TOLERANCE[name] for name, known in DTYPES.items() if known == dtype), TOLERANCE["fp32"])
+
+
+FORMAT = Format(
+    name="aten-json",
+    title="calls and weights for old boards: Python 3.6, torch 1.10, one file to run it",
+    suffix=".aten.zip",
+    write=write,
+    missing=missing,
+)
