@@ -16,7 +16,13 @@ from . import TOLERANCE, Ask, Backend, Runnable, eager
 if TYPE_CHECKING:
     from torch import Tensor, nn
 
-OPTIONS: dict[str, Any] = {"freezing": True}
+
+def _options() -> dict[str, Any]:
+    """No guards: shapes and layouts never change here, and each tensor of a state that was made in another mode than
+    the ones before, or lies at another place, would have the whole network compiled again."""
+    import torch
+
+    return {"freezing": True, "guard_filter_fn": torch.compiler.skip_all_guards_unsafe}
 
 
 def prepare(net: nn.Module, example: Tensor, ask: Ask) -> Runnable:
@@ -30,7 +36,7 @@ def prepare(net: nn.Module, example: Tensor, ask: Ask) -> Runnable:
     dtype = getattr(torch, eager.DTYPES[ask.precision])
     with torch.inference_mode(False), torch.no_grad():
         made = flat.flatten(fold_batch_norm(net).to(dtype), example, dtype)
-    compiled = torch.compile(made.function, fullgraph=True, dynamic=False, options=OPTIONS)
+    compiled = torch.compile(made.function, fullgraph=True, dynamic=False, options=_options())
     with toolchain.empty_cache():
         try:
             with torch.inference_mode():  # as it will be called: another mode would compile it again
