@@ -4,3 +4,7 @@ import os
 # a hundred times slower. Tests do not measure speed: let threads that wait give their core away soon. The engine
 # reads this when it is loaded, so it stands before any import of torch.
 os.environ.setdefault("GOMP_SPINCOUNT", "1000")
+
+# Tests run two at a time; each with one thread, or they would wait for each other's.
+if "PYTEST_XDIST_WORKER" in os.environ:
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
