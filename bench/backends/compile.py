@@ -22,7 +22,8 @@ def _options() -> dict[str, Any]:
     the ones before, or lies at another place, would have the whole network compiled again."""
     import torch
 
-    return {"freezing": True, "guard_filter_fn": torch.compiler.skip_all_guards_unsafe}
+    no_guards = getattr(torch.compiler, "skip_all_guards_unsafe", None)  # older versions guard, and may recompile
+    return {"freezing": True} | ({"guard_filter_fn": no_guards} if no_guards else {})
 
 
 def prepare(net: nn.Module, example: Tensor, ask: Ask) -> Runnable:

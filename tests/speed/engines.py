@@ -1,6 +1,7 @@
 """How much faster each engine answers than PyTorch as the paper's authors, or plain torch, would run the network.
 
-    python tests/speed/engines.py [--models cox3d-m-16 x3d-m] [--pairs 30] [--threads 2]
+    python tests/speed/engines.py [--models cox3d-m-16 x3d-m] [--backends fused ...] [--precisions fp32 ...]
+        [--pairs 30] [--threads 2]
 
 A frame network is compared with the network built from `continual-inference` modules, a clip network with our eager
 one; every engine that is ready here, in every precision, same weights, one process, in turn. Printed, once the outputs
@@ -30,10 +31,11 @@ from co3d_bench.models.zoo import find_model
 COMPARE_S = 5.0
 
 
-def ready() -> list[tuple[Backend, str]]:
-    """Every backend that can be used on this CPU, with every precision."""
+def ready(names: list[str], precisions: list[str]) -> list[tuple[Backend, str]]:
+    """The backends of those names, or all, that can be used on this CPU, with what they have of the precisions."""
     found = [row for row in list_backends() if row.missing() is None and "cpu" in row.torch_devices]
-    return [(row, precision) for row in found for precision in row.precisions]
+    wanted = [row for row in found if not names or row.name in names]
+    return [(row, precision) for row in wanted for precision in row.precisions if precision in precisions]
 
 
 def rival(name: str, net: torch.nn.Module, inputs: list[torch.Tensor]) -> Callable[[], object]:
@@ -45,13 +47,13 @@ def rival(name: str, net: torch.nn.Module, inputs: list[torch.Tensor]) -> Callab
     return lambda: net(next(endless))
 
 
-def print_lines(name: str, pairs: int, threads: int) -> None:
+def print_lines(name: str, engines: list[tuple[Backend, str]], pairs: int, threads: int) -> None:
     spec = find_model(name)
     torch.manual_seed(0)
     net = randomise_batch_norm(spec.build()).eval()
     inputs = [torch.randn(1, *spec.input_shape) for _ in range(8)]
     theirs = rival(name, net, inputs)
-    for backend, precision in ready():
+    for backend, precision in engines:
         what = f"{name} {backend.name} {precision}"
         try:
             runnable = backend.prepare(net, inputs[0], Ask(precision, threads, calibration=inputs))
@@ -70,10 +72,11 @@ def print_lines(name: str, pairs: int, threads: int) -> None:
 
 
 def main() -> None:
-    options = arguments(__doc__, ["cox3d-m-16", "x3d-m"], pairs=30)
+    options = arguments(__doc__, ["cox3d-m-16", "x3d-m"], pairs=30, backends=[], precisions=["fp32"])
+    engines = ready(options.backends, options.precisions)
     with torch.inference_mode():
         for name in options.models:
-            print_lines(name, options.pairs, options.threads)
+            print_lines(name, engines, options.pairs, options.threads)
 
 
 if __name__ == "__main__":

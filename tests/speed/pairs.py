@@ -10,12 +10,14 @@ from collections.abc import Callable
 import torch
 
 
-def arguments(doc: str | None, models: list[str], pairs: int) -> argparse.Namespace:
-    """The options of a speed script; sets torch's threads and says what runs."""
+def arguments(doc: str | None, models: list[str], pairs: int, **lists: list[str]) -> argparse.Namespace:
+    """The options of a speed script, `lists` being more of them; sets torch's threads and says what runs."""
     parser = argparse.ArgumentParser(description=doc, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--models", nargs="+", default=models)
     parser.add_argument("--pairs", type=int, default=pairs)
     parser.add_argument("--threads", type=int, default=2)
+    for name, words in lists.items():
+        parser.add_argument(f"--{name}", nargs="+", default=words)
     options = parser.parse_args()
     torch.set_num_threads(options.threads)
     print(f"torch {torch.__version__}, {options.threads} threads")
