@@ -1,8 +1,8 @@
 """torch.export and AOTInductor: a package (.pt2) of machine code and weights, loaded back and run as deployed.
 
 What `compile` does ahead of time: no tracing, no guards, and no Python between the kernels. The layers stay as eager
-calls them: with a convolution call in place of each matrix product and tap (`models/continual/plain.py`) a step of
-CoX3D-M was 7 % slower on one thread, though more of its pointwise work was fused.
+calls them: with a convolution call in place of each matrix product and tap, more pointwise work was fused, but no
+gain was seen.
 """
 
 from __future__ import annotations
