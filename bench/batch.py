@@ -72,11 +72,11 @@ def told(search: BatchSearch) -> str:
     rates = {trial.batch: f"{predictions_per_s(trial):.3g} predictions/s" for trial in search.trials}
     best, most = fastest(search), largest(search)
     if most == 1:
-        found = f"only 1 fits ({rates[1]})"
+        found = f"only 1 ran ({rates[1]})"
     elif best == most:
-        found = f"{most} is the largest that fits, and the fastest ({rates[most]})"
+        found = f"{most} is the largest that ran, and the fastest ({rates[most]})"
     else:
-        found = f"{best} is fastest ({rates[best]}), {most} is the largest that fits ({rates[most]})"
+        found = f"{best} is fastest ({rates[best]}), {most} is the largest that ran ({rates[most]})"
     return f"batch auto: {found}; {search.stopped}"
 
 

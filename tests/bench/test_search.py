@@ -61,10 +61,10 @@ def test_resume_neither_searches_nor_measures_again(limited):
 def test_the_terminal_is_told(limited):
     said = limited[2]
     assert "up-to-4/cpu/eager/fp32/bauto/t1/random-0  batch auto: " in said
-    assert "4 is the largest that fits" in said
+    assert "4 is the largest that ran" in said
     assert "8 failed (out-of-memory)" in said
     assert "tried 1: " in said
-    assert "dies-above-1/cpu/eager/fp32/bauto/t1/random-0  batch auto: only 1 fits" in said
+    assert "dies-above-1/cpu/eager/fp32/bauto/t1/random-0  batch auto: only 1 ran" in said
 
 
 def test_beyond_the_limit_an_allocation_fails_and_nobody_is_killed():
