@@ -17,6 +17,9 @@ from .case import Case, Frozen
 
 SCHEMA_VERSION = 1
 
+# Backend and precision that define the right answer, and what all others are compared with, also in speed.
+REFERENCE = ("eager", "fp32")
+
 # Two records may be compared only if these facts of their environments agree (dotted names inside `Environment`).
 COMPARABLE_FACTS = (
     "machine.cpu_model",

@@ -26,14 +26,11 @@ from .input import make_inputs
 from .job import Event, Job, phase_event
 from .own import load_code
 from .passes import Emit, counting_pass, load, timing_pass
-from .record import Failure, Record
+from .record import REFERENCE, Failure, Record
 from .search import search_batches
 from .verify import compare, verify
 
 FindModel = Callable[[str], ModelSpec]
-
-# What defines the right answer; it is compared with the network's own clip form, all others with it.
-REFERENCE = ("eager", "fp32")
 
 _PR_SET_PDEATHSIG = 1
 # Of the free memory, how much a verification may take.

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from ..bench.metrics import get_metric
-from ..bench.record import Engine, Record
+from ..bench.record import REFERENCE, Engine, Record
 from ..bench.stats import doubts, median, median_absolute_deviation
 from .select import (
     FORM_TITLES,
@@ -20,9 +20,6 @@ from .select import (
     model_title,
     setting_of,
 )
-
-# What all others are compared with, in speed and in their answers: backend and precision.
-REFERENCE = ("eager", "fp32")
 
 
 @dataclass(frozen=True)
