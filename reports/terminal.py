@@ -90,11 +90,6 @@ class TerminalTable:
         yield Group(drawn, *([Text(""), *below] if below else []))
 
 
-def print_table(records: Sequence[Record], console: Console | None = None) -> None:
-    """Print the records as a table, to the given console or to standard output."""
-    (console or Console()).print(render_table(records))
-
-
 def render_table(records: Sequence[Record]) -> RenderableType:
     """The records as a rich renderable; print it with a `rich.console.Console`."""
     if not records:

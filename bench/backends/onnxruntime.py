@@ -107,7 +107,7 @@ class BoundSession:
         import onnxruntime as ort
         import torch
 
-        self._session, self._provider, self._ask = session, provider, ask
+        self._session, self._ask = session, ask
         self._artefact_bytes, self._notes = artefact_bytes, notes
         self._view = ort.OrtValue.from_dlpack
         self._binding = session.io_binding()

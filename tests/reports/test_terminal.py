@@ -6,16 +6,15 @@ import pytest
 from rich.console import Console
 
 from co3d_bench.reports.table import build
-from co3d_bench.reports.terminal import print_table, render_table
+from co3d_bench.reports.terminal import render_table
 
 from ..factories import make_default_records, make_failed_record, make_mixed_records, make_model, make_record
 
 
 def printed(records, width, color=False):
     out = io.StringIO()
-    print_table(
-        records, Console(file=out, width=width, force_terminal=color, color_system="truecolor" if color else None)
-    )
+    console = Console(file=out, width=width, force_terminal=color, color_system="truecolor" if color else None)
+    console.print(render_table(records))
     return out.getvalue()
 
 
