@@ -6,6 +6,10 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
+from co3d_bench.models import continual as co
+
+from ..reference import randomise_batch_norm
+
 CHANNELS = 12
 CLASSES = 5
 SHAPE = (3, 16, 24, 24)  # of a clip: channels, frames, height, width
@@ -189,3 +193,17 @@ FEATURES = {
         for spelling in ("convolutions", "mean", "indices", "sizes")
     },
 }
+
+
+def ready(net):
+    """In eval mode, with batch norms that do something."""
+    for module in net.modules():
+        if isinstance(module, nn.BatchNorm1d):
+            module.running_mean.uniform_(-0.3, 0.3)
+            module.running_var.uniform_(0.5, 2)
+    return randomise_batch_norm(net).eval()
+
+
+def converted(net, **options):
+    """Its frame network, for clips of `SHAPE`."""
+    return co.convert(net, input_shape=SHAPE, **options)

@@ -1,0 +1,189 @@
+"""What `convert` refuses: the message names the layer or the line of code, and says why."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+import torch.nn.functional as F
+from torch import nn
+
+from co3d_bench.models import continual as co
+
+from .regular import HEADS, Head, Regular, ResNet, converted, ready
+
+
+class Calls(nn.Module):
+    """A network whose `forward` is one line, with a few layers to call."""
+
+    def __init__(self, line):
+        super().__init__()
+        self.line = line
+        self.conv = nn.Conv3d(3, 8, 1)
+        self.strided = nn.Conv3d(3, 8, 1, (2, 1, 1))
+        self.lstm = nn.LSTM(8, 8)
+        self.fc = nn.Linear(8, 4)
+        self.gain = nn.Parameter(torch.ones(8, 1, 1, 1))
+        self.softmax = nn.Softmax(dim=-1)
+
+    def forward(self, x):
+        return self.line(self, x)
+
+
+class OwnLeaf(nn.Conv3d):
+    """A convolution with a `forward` of its own."""
+
+    def forward(self, x):
+        return F.conv3d(x, self.weight.square(), self.bias)
+
+
+class TwoInputs(nn.Module):
+    def forward(self, x, audio):
+        return x + audio
+
+
+REFUSED = {
+    "recurrent": (
+        lambda self, x: self.lstm(self.conv(x).mean((3, 4)).permute(2, 0, 1))[0],
+        r"lstm \(LSTM\): is recurrent",
+    ),
+    "branch on numbers": (
+        lambda self, x: self.conv(x) if x.sum() > 0 else x,
+        r"Calls: its forward cannot be traced.*control flow",
+    ),
+    "branch on shapes": (
+        lambda self, x: self.conv(x) if x.shape[2] > 8 else x,
+        r"Calls: its forward cannot be traced.*control flow",
+    ),
+    "joined in time": (
+        lambda self, x: torch.cat((self.conv(x), self.conv(x)), 2),
+        r"Calls: cat at .*: joins along T of",
+    ),
+    "cut in time": (lambda self, x: self.conv(x)[:, :, ::2], r"Calls: getitem at .*cuts a tensor into parts"),
+    "two outputs": (lambda self, x: (self.conv(x), x), "Calls: does not return one tensor of scores"),
+    "classifier on a map": (
+        lambda self, x: self.fc(self.conv(x)),
+        r"fc \(Linear\): is handed \(B, C, T, H, W\), whose last dimension is not the channels",
+    ),
+    "classifier on a flat map": (
+        lambda self, x: nn.Linear(8 * 16 * 576, 4)(self.conv(x).flatten(1)) if False else self.fc(x.flatten(1)),
+        r"fc \(Linear\): takes 8 numbers, but each frame has 3 channels there: average over height, width and time",
+    ),
+    "unknown function": (lambda self, x: self.conv(x).cumsum(2), "Calls: cumsum at .*has no frame form that is known"),
+    "tensor of its own": (
+        lambda self, x: self.conv(x) * self.gain,
+        "Calls: gain at .*is a tensor that the network uses directly",
+    ),
+    "different rates": (
+        lambda self, x: self.conv(x) + self.strided(x),
+        r"Calls: add at .*joins branches that keep every 1\. and every 2\. frame",
+    ),
+    "average over one side": (
+        lambda self, x: self.conv(x).mean(3),
+        r"Calls: mean at .*runs over \(H\) of \(B, C, T, H, W\)",
+    ),
+    "average over whatever is third": (
+        lambda self, x: self.conv(x).mean(2).mean(2),
+        r"Calls: mean at .*runs over \(H\) of \(B, C, H, W\)",
+    ),
+    "average over everything": (lambda self, x: self.conv(x).mean(), r"Calls: mean at .*runs over \(B, C, T, H, W\)"),
+    "softmax over the width": (
+        lambda self, x: self.softmax(self.conv(x)),
+        r"softmax \(Softmax\): runs over dimension -1 of \(B, C, T, H, W\), which is not the channels",
+    ),
+    "convolution on other dimensions": (
+        lambda self, x: self.conv(x.permute(0, 1, 3, 2, 4)),
+        r"conv \(Conv3d\): is handed \(B, C, H, T, W\) and not \(B, C, T, H, W\)",
+    ),
+    "frames as a batch": (
+        lambda self, x: self.conv(x).permute(0, 2, 1, 3, 4).reshape(-1, 8, 24, 24),
+        r"Calls: reshape at .*reshapes \(B, T, C, H, W\) into 4 other dimensions",
+    ),
+    "time into channels": (
+        lambda self, x: self.conv(x).view(-1, 8 * 16, 1, 24, 24),
+        r"Calls: view at .*reshapes \(B, C, T, H, W\) into 5 other dimensions",
+    ),
+    "flat batch": (lambda self, x: self.conv(x).flatten(), "Calls: flatten at .*flattens the batch"),
+    "vector on a map": (
+        lambda self, x: self.conv(x) * self.fc(self.conv(x).mean((2, 3, 4))),
+        r"Calls: mul at .*joins \(B, C, T, H, W\) and \(B, C\)",
+    ),
+    "pool of a measured size": (
+        lambda self, x: F.avg_pool3d(self.conv(x), (x.size(2), 2, 2)),
+        "Calls: avg_pool3d at .*takes its size from a tensor",
+    ),
+    "scaled sum": (
+        lambda self, x: torch.add(self.conv(x), self.conv(x), alpha=2),
+        "Calls: add at .*is called with alpha",
+    ),
+}
+
+
+@pytest.mark.parametrize("case", REFUSED)
+def test_a_forward_without_a_frame_form_says_where_and_why(case):
+    line, message = REFUSED[case]
+    with pytest.raises(co.ConversionError, match=message):
+        converted(Calls(line))
+
+
+LAYERS = {
+    "(GroupNorm): normalises by statistics over the whole clip": nn.GroupNorm(1, 3),
+    "(InstanceNorm3d): normalises by statistics over the whole clip": nn.InstanceNorm3d(3),
+    "(LayerNorm): normalises over dimensions that a frame does not have": nn.LayerNorm(24),
+    "(BatchNorm3d): normalises by each clip's own statistics": nn.BatchNorm3d(3, track_running_stats=False),
+    "(GRU): is recurrent": nn.GRU(3, 3),
+    "(MultiheadAttention): looks at all frames at once": nn.MultiheadAttention(3, 1),
+    "(ConvTranspose3d): makes several frames of one": nn.ConvTranspose3d(3, 3, 2),
+    "(Conv2d): works on pictures": nn.Conv2d(3, 3, 1),
+    "(BatchNorm2d): works on pictures": nn.BatchNorm2d(3),
+    "(BatchNorm1d): is handed (B, C, T, H, W) and not (B, C)": nn.BatchNorm1d(3),
+    "(AdaptiveMaxPool3d): takes the maximum of a whole clip": nn.AdaptiveMaxPool3d(1),
+    "(Upsample): there is no rule for this layer": nn.Upsample(2),
+    "(AdaptiveAvgPool3d): output size (2, 2, 2)": nn.AdaptiveAvgPool3d((2, 2, 2)),
+    "(MaxPool3d): returns indices": nn.MaxPool3d(2, return_indices=True),
+    "(MaxPool3d): dilation (1, 2, 2) in space": nn.MaxPool3d(2, dilation=(1, 2, 2)),
+    "(AvgPool3d): divisor_override": nn.AvgPool3d(2, divisor_override=3),
+    "(Flatten): flattens only some dimensions": nn.Flatten(2),
+    "(Conv3d): padding_mode='replicate' has no frame form": nn.Conv3d(3, 3, 3, padding=1, padding_mode="replicate"),
+    "(Conv3d): temporal padding 3 is larger": nn.Conv3d(3, 3, 3, padding=3),
+    "(Conv3d): padding='same' pads this kernel more at one end": nn.Conv3d(3, 3, (2, 1, 1), padding="same"),
+    "(TwoInputs): takes a second input, 'audio'": TwoInputs(),
+    ": weight at ": OwnLeaf(3, 3, 1),
+}
+
+
+@pytest.mark.parametrize("message", LAYERS)
+def test_a_layer_without_a_frame_form_is_named(message):
+    net = nn.Sequential(nn.Sequential(nn.Identity(), LAYERS[message]), nn.AdaptiveAvgPool3d(1))
+    with pytest.raises(co.ConversionError) as caught:
+        converted(net)
+    assert str(caught.value).startswith(f"0.1{' ' if message.startswith('(') else ''}{message}")
+    assert "\n" not in str(caught.value)
+
+
+def test_a_library_that_takes_tensors_apart_is_told():
+    def rearrange(tensor, pattern):  # as einops does: it looks up what library the tensor is from, and its shape
+        if not isinstance(tensor, torch.Tensor):
+            raise RuntimeError(f"Tensor type unknown to einops {type(tensor)}")
+
+    with pytest.raises(co.ConversionError, match=r"Calls: its forward cannot be traced: .*einops.*real tensors"):
+        converted(Calls(lambda self, x: rearrange(self.conv(x), "b c t h w -> b c (t h w)")))
+
+
+def test_a_clip_whose_length_is_not_known_is_asked_for():
+    net = Regular(ResNet(), Head(HEADS["mean over all"]().spelling)).eval()
+    with pytest.raises(co.ConversionError, match=r"mean at .*length is not known: pass input_shape="):
+        co.convert(net)
+    with pytest.raises(co.ConversionError, match=r"\(AdaptiveAvgPool3d\): averages over the whole clip"):
+        co.convert(nn.Sequential(nn.AdaptiveAvgPool3d(1)))
+    with pytest.raises(co.ConversionError, match=r"input_shape: \(3, 24, 24\) is not"):
+        co.convert(net, input_shape=(3, 24, 24))
+
+
+def test_wrong_choices_are_told():
+    features = ready(ResNet())
+    with pytest.raises(co.ConversionError, match="pool_frames: the network has no average over its clip"):
+        converted(features, pool_frames=4)
+    with pytest.raises(co.ConversionError, match="pool_frames: 0 frames cannot be averaged"):
+        converted(features, pool_frames=0)
+    with pytest.raises(co.ConversionError, match="squeeze: 'video': attention looks at the 'frame' or at the 'clip'"):
+        converted(features, squeeze="video")
