@@ -7,16 +7,20 @@ FAILED = 1
 USAGE = 2
 NOTHING = 3
 ENVIRONMENT = 4
+NO_BASELINE = 5
+INCOMPARABLE = 6
 INTERRUPTED = 130
 TERMINATED = 143
 
 # The one table of exit codes; `co3d-bench --help` and bench/README.md show it.
 EXIT_CODES = {
     OK: "all cases measured",
-    FAILED: "at least one case failed; the others are kept",
+    FAILED: "at least one case failed (the others are kept), or `check` found a regression",
     USAGE: "wrong arguments or a wrong bench.toml; nothing was run",
     NOTHING: "nothing to do: no records to read, no case in the plan, or an engine that is not installed",
     ENVIRONMENT: "a file cannot be read or written, or is too new",
+    NO_BASELINE: "`check`: there is no baseline to compare with",
+    INCOMPARABLE: "`check`: the baseline comes from another machine or setting, so nothing was judged",
     INTERRUPTED: "stopped by Ctrl-C; `run --resume` continues",
     TERMINATED: "stopped by SIGTERM; `run --resume` continues",
 }
