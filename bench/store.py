@@ -13,11 +13,13 @@ import json
 import os
 import re
 import warnings
+from collections.abc import Iterator
 from pathlib import Path
 
 from pydantic import ValidationError
 
 from .errors import ENVIRONMENT, NOTHING, UserError
+from .garbage import held_back
 from .migrate import migrate
 from .record import SCHEMA_VERSION, Record
 
@@ -69,31 +71,37 @@ def append_line(file: Path, text: str) -> None:
 
 
 def read_records(path: str | Path) -> list[Record]:
-    """Every readable record of a store (a folder or a .jsonl file), oldest first.
+    """Every readable record of a store at once, as `each_record` gives them; raises what it raises."""
+    with held_back():
+        return list(each_record(path))
+
+
+def each_record(path: str | Path) -> Iterator[Record]:
+    """Every readable record of a store (a folder or a .jsonl file), oldest first, one in memory at a time.
 
     A line that is no record is skipped with a StoreWarning naming it. Raises UserError if there is no store,
     it cannot be read, or a record comes from a newer co3d-bench.
     """
     file = records_file(path)
     try:
-        data = file.read_bytes()
+        with file.open("rb") as lines:
+            for number, line in enumerate(lines, start=1):
+                if not line.strip():
+                    continue
+                try:
+                    record = parse_record(line)
+                except UserError as error:
+                    raise UserError(f"{file}, line {number}: {error.message}", error.exit_code) from error
+                except ValueError as error:
+                    warnings.warn(f"{file}, line {number}: {_why(error)}; skipped", StoreWarning, stacklevel=2)
+                else:
+                    yield record
     except FileNotFoundError:
         raise UserError(f"no records at {file}; `co3d-bench run` writes them", NOTHING) from None
     except NotADirectoryError:
         raise UserError(f"{path}: neither a folder of records nor a .jsonl file", ENVIRONMENT) from None
     except OSError as error:
         raise UserError(f"cannot read {file}: {error.strerror}", ENVIRONMENT) from error
-    found = []
-    for number, line in enumerate(data.split(b"\n"), start=1):
-        if not line.strip():
-            continue
-        try:
-            found.append(parse_record(line))
-        except UserError as error:
-            raise UserError(f"{file}, line {number}: {error.message}", error.exit_code) from error
-        except ValueError as error:
-            warnings.warn(f"{file}, line {number}: {_why(error)}; skipped", StoreWarning, stacklevel=2)
-    return found
 
 
 def parse_record(line: str | bytes) -> Record:
