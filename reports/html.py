@@ -10,6 +10,7 @@ import base64
 import hashlib
 import re
 from collections.abc import Sequence
+from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
 
@@ -56,32 +57,51 @@ def content_security_policy(styles: Sequence[str], scripts: Sequence[str]) -> st
     )
 
 
-def _style() -> str:
+def _style(*more: str) -> str:
     """The style sheet with the colours of both modes set in front; paper is always light."""
     light, dark = theme.css_variables(theme.LIGHT), theme.css_variables(theme.DARK)
     return (
         f":root{{color-scheme:light dark;--font:{theme.FONT};{light}}}\n"
-        f"@media screen and (prefers-color-scheme:dark){{:root{{{dark}}}}}\n{_template('page.css')}"
+        f"@media screen and (prefers-color-scheme:dark){{:root{{{dark}}}}}\n"
+        + "\n".join(_template(name) for name in ("page.css", *more))
+    )
+
+
+@dataclass(frozen=True)
+class Part:
+    """One section of a page: what it is linked by, its heading, what stands below it."""
+
+    name: str
+    title: str
+    html: Markup
+
+
+def document(title: str, head: Sequence[Markup], parts: Sequence[Part], *, styles: Sequence[str] = ()) -> str:
+    """A page of the house: `styles` are further style sheets among the templates."""
+    style, script, bundle = _style(*styles), inline_script(_template("page.js")), _bundle()
+    return str(
+        fragment(
+            _template("page.html.jinja"),
+            title=title,
+            policy=content_security_policy([style], [bundle, script]),
+            style=Markup(style),  # noqa: S704 - our own files
+            bundle=Markup(bundle),  # noqa: S704 - vl-convert's own file, made safe above
+            script=Markup(script),  # noqa: S704 - our own file
+            config=json_text(theme.config(theme.VARIABLES)),
+            head=head,
+            parts=parts,
+            licences=_template("licences.txt"),
+            version=__version__,
+        )
     )
 
 
 def render_html(records: Sequence[Record], profiles: Sequence[Profile] = ()) -> str:
     """The whole page as a string."""
     page = page_of(records, profiles)
-    style, script, bundle = _style(), inline_script(_template("page.js")), _bundle()
     sections = [(name, section, html) for name, section in all_sections() if (html := section.render(page)) is not None]
-    return str(
-        fragment(
-            _template("page.html.jinja"),
-            title=page.headline.title,
-            policy=content_security_policy([style], [bundle, script]),
-            style=Markup(style),  # noqa: S704 - our own file
-            bundle=Markup(bundle),  # noqa: S704 - vl-convert's own file, made safe above
-            script=Markup(script),  # noqa: S704 - our own file
-            config=json_text(theme.config(theme.VARIABLES)),
-            head=[html for _, section, html in sections if not section.title],
-            sections=[item for item in sections if item[1].title],
-            licences=_template("licences.txt"),
-            version=__version__,
-        )
+    return document(
+        page.headline.title,
+        [html for _, section, html in sections if not section.title],
+        [Part(name, section.title, html) for name, section, html in sections if section.title],
     )
