@@ -22,6 +22,9 @@ class Estimate:
     units: int  # pairs, or fresh processes of the side that has fewer; never samples of one process
     paired: bool
     sigma: float | None = None  # standard deviation of ln(head / base) of one unit; None for a single one
+    p: float | None = (
+        None  # two-sided chance of so large a difference where there is none; cases judged at once share it
+    )
 
 
 @dataclass(frozen=True)
