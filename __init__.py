@@ -1,3 +1,24 @@
-"""co3d-bench: which video network to deploy on a small machine, in numbers one can trust."""
+"""co3d-bench: which video network to deploy on a small machine, in numbers one can trust.
+
+From Python: `co3d_bench.load("results")` gives every record of a store as a pandas table; `co3d_bench.query(sql, "results")`
+asks it in SQL. Measuring is `bench.run`, networks are in `models.zoo`.
+"""
+
+from typing import Any
 
 __version__ = "0.1.0"
+
+# name -> the module that has it: looked up when it is used, so that importing the package costs nothing
+_LAZY = {"load": "bench.frame", "query": "bench.query"}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _LAZY:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from importlib import import_module
+
+    return getattr(import_module(f".{_LAZY[name]}", __name__), name)
+
+
+def __dir__() -> list[str]:
+    return [*globals(), *_LAZY]

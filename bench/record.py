@@ -250,3 +250,11 @@ class Record(Frozen):
     @property
     def ok(self) -> bool:
         return self.error is None
+
+
+def fact(record: Record, dotted: str) -> object:
+    """One fact of a record's environment by its dotted name; None where it is not known."""
+    value: object = record.environment
+    for name in dotted.split("."):
+        value = value.get(name) if isinstance(value, dict) else getattr(value, name, None)
+    return value

@@ -10,8 +10,10 @@ from typing import Any
 from jinja2 import Environment, StrictUndefined
 from markupsafe import Markup
 
+from ..bench.metrics import get_metric
 from ..bench.profile import Profile
 from ..bench.record import Record
+from ..bench.trend import Series, series
 from .headline import Headline, headline
 from .select import latest
 from .table import Table, build
@@ -31,12 +33,14 @@ class Page:
     table: Table
     headline: Headline
     profiles: tuple[Profile, ...] = ()  # of the cases that were profiled, the newest of each
+    history: tuple[Series, ...] = ()  # the median latency of each case, run after run
 
 
 def page_of(records: Sequence[Record], profiles: Sequence[Profile] = ()) -> Page:
     """Everything the sections read."""
     chosen = latest(records)
-    return Page(chosen, build(chosen), headline(chosen), tuple(profiles))
+    history = series(records, get_metric("latency"))
+    return Page(chosen, build(chosen), headline(chosen), tuple(profiles), history)
 
 
 def fragment(template: str, **values: Any) -> Markup:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from ..bench.case import Case
-from ..bench.record import COMPARABLE_FACTS, Record
+from ..bench.record import COMPARABLE_FACTS, Record, fact
 
 # One wire from an engine's name to people; anything else is shown as it is.
 PRECISION_TITLES = {"fp32": "float32", "fp16": "float16", "bf16": "bfloat16"}
@@ -129,14 +129,6 @@ def clip_counterparts(records: Sequence[Record]) -> tuple[Pair, ...]:
         if clip is not None:
             found.append(Pair("counterpart", clip, record))
     return tuple(found)
-
-
-def fact(record: Record, dotted: str) -> object:
-    """One fact of a record's environment by its dotted name; None where it is not known."""
-    value: object = record.environment
-    for name in dotted.split("."):
-        value = value.get(name) if isinstance(value, dict) else getattr(value, name, None)
-    return value
 
 
 def differing_facts(records: Sequence[Record]) -> tuple[str, ...]:

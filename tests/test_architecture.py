@@ -21,6 +21,8 @@ ALLOWED = {
         "bench.profile",
         "bench.store",
         "bench.stats",
+        "bench.judge",
+        "bench.trend",
         "bench.metrics",
         "bench.batch",
         "bench.errors",  # UserError and the exit codes: the words in which every room tells a mistake

@@ -1,0 +1,124 @@
+"""All records of a store as one pandas table: a row each, plain numbers, units in the names of the columns."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from .record import Record
+from .stats import doubts, median, throughput
+from .store import each_record
+
+if TYPE_CHECKING:
+    import pandas
+
+Value = str | int | float | bool | None
+
+
+@dataclass(frozen=True)
+class Field:
+    """One column: its name with its unit, and where a record has it."""
+
+    name: str
+    value: Callable[[Record], Value]
+    explains: str
+
+
+def _environment(name: str, of: str = "machine") -> Callable[[Record], Value]:
+    return lambda record: getattr(getattr(record.environment, of), name) if record.environment else None
+
+
+def _counter(name: str) -> Callable[[Record], Value]:
+    return lambda record: getattr(record.counters, name) if record.counters else None
+
+
+def _timing(name: str) -> Callable[[Record], Value]:
+    return lambda record: getattr(record.timing, name) if record.timing else None
+
+
+def _engine(name: str) -> Callable[[Record], Value]:
+    return lambda record: getattr(record.engine, name) if record.engine else None
+
+
+def _latency_s(record: Record) -> Value:
+    return median(record.timing.samples.latency_s) if record.timing else None
+
+
+def _throughput_per_s(record: Record) -> Value:
+    return throughput(record.timing.samples, record.case.batch) if record.timing else None
+
+
+def _version(of: str) -> Callable[[Record], Value]:
+    return lambda record: record.environment.versions.get(of) if record.environment else None
+
+
+def _accuracy(record: Record) -> Value:
+    published = record.model.published if record.model else None
+    return published.accuracy_top1 if published else None
+
+
+# The whole table: a new column is one line here.
+FIELDS: tuple[Field, ...] = (
+    Field("run_id", lambda r: r.run_id, "the run it was measured in; sorts by time"),
+    Field("started_at", lambda r: r.started_at, "UTC"),
+    Field("case", lambda r: r.key, "the whole case in one word"),
+    Field("model", lambda r: r.case.model, "the network's name"),
+    Field("device", lambda r: r.case.device, "the device profile"),
+    Field("backend", lambda r: r.case.backend, "the engine's name"),
+    Field("precision", lambda r: r.case.precision, "of weights and arithmetic"),
+    Field("batch", lambda r: r.case.batch, "clips, or streams of frames, in one call"),
+    Field("threads", lambda r: r.case.threads, "inside one operator"),
+    Field("input", lambda r: r.case.input, "what the network looked at"),
+    Field("family", lambda r: r.model.family if r.model else None, "the network's family"),
+    Field("form", lambda r: r.model.form if r.model else None, "clip, frame, or input"),
+    Field("latency_s", _latency_s, "median over all timed calls"),
+    Field("throughput_per_s", _throughput_per_s, "predictions a second, over all timed calls"),
+    Field("samples", lambda r: len(r.timing.samples) if r.timing else None, "timed calls"),
+    Field("first_prediction_s", _timing("first_prediction_s"), "the first call in the process"),
+    Field("prepare_s", _timing("prepare_s"), "what the engine did before"),
+    Field("load_s", _timing("load_s"), "building the network"),
+    Field("macs", _counter("macs"), "multiply-accumulates of one prediction at batch 1"),
+    Field("parameters", _counter("parameters"), "of the network"),
+    Field("state_bytes", _counter("state_bytes"), "carried from frame to frame"),
+    Field("peak_allocated_bytes", _counter("peak_allocated_bytes"), "weights, state, input and highest transient"),
+    Field("peak_rss_bytes", lambda r: r.peak_rss_bytes, "highest resident memory of the process"),
+    Field("accuracy_top1_percent", _accuracy, "as published, not measured here"),
+    Field(
+        "relative_error", lambda r: r.verification.relative_error if r.verification else None, "against the reference"
+    ),
+    Field("doubts", lambda r: "; ".join(doubts(r)) or None, "why not to take the speed at face value"),
+    Field("error", lambda r: f"{r.error.kind}: {r.error.message}" if r.error else None, "why there is no number"),
+    Field("engine", _engine("name"), "what really ran"),
+    Field("engine_version", _engine("version"), "as the engine tells it"),
+    Field("engine_provider", _engine("provider"), "the part of the engine that was really used"),
+    Field("cpu", _environment("cpu_model"), "the processor's name"),
+    Field("cores", _environment("logical_cores"), "logical ones, of the machine"),
+    Field("governor", _environment("governor", "process"), "of the clock"),
+    Field("python", _version("python"), "its version"),
+    Field("torch", _version("torch"), "its version"),
+    Field("commit", lambda r: r.environment.git_commit if r.environment else None, "of co3d-bench"),
+    Field("dirty", lambda r: r.environment.git_dirty if r.environment else None, "whether its files were changed"),
+)
+
+
+def load(path: str | Path) -> pandas.DataFrame:
+    """Every record of a store (a folder, or a .jsonl file) as a row, oldest first; columns as in `FIELDS`.
+
+    Missing figures are missing values. Raises UserError where there is no store or it cannot be read.
+    """
+    return frame(each_record(path))
+
+
+def frame(records: Iterable[Record]) -> pandas.DataFrame:
+    """These records as a table; `started_at` is a time, everything else as `FIELDS` reads it."""
+    import pandas
+
+    columns: dict[str, list[Value]] = {field.name: [] for field in FIELDS}
+    for record in records:
+        for field in FIELDS:
+            columns[field.name].append(field.value(record))
+    table = pandas.DataFrame(columns)
+    table["started_at"] = pandas.to_datetime(table["started_at"], utc=True, format="ISO8601")
+    return table

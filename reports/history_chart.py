@@ -1,0 +1,103 @@
+"""One figure of one case, run after run: a series in, a Vega-Lite specification (a dict) out.
+
+Time runs to the right. Each run is a dot, hollow where it is doubtful; a line marks each level, and its change is
+written above the place where the next one begins.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from itertools import pairwise
+from typing import Any
+
+import altair as alt
+
+from ..bench.stats import median
+from ..bench.trend import Point, Series
+from . import theme
+from .history import is_worse, time_text, title
+from .notation import number
+
+HEIGHT_PX = 130
+# Runs drawn at most, the newest: more dots than pixels tell nothing.
+MOST_RUNS = 300
+
+
+def history_chart(series: Series, palette: Mapping[str, str] = theme.VARIABLES) -> dict[str, Any]:
+    """The newest runs of a series with their levels; as wide as its box."""
+    hidden = max(0, len(series.points) - MOST_RUNS)
+    points = series.points[hidden:]
+    unit = series.metric.unit
+    form = points[-1].record.model.form if points[-1].record.model else "clip"
+    across = alt.X("at:T", title=None, axis=alt.Axis(tickCount=5, grid=False, labelFlush=True))
+    values = [point.value for point in points]
+    pad = max(0.08 * (max(values) - min(values)), 0.01 * max(values))
+    down = alt.Y(
+        "value:Q",
+        title=None,
+        scale=alt.Scale(domain=[min(values) - pad, max(values) + pad], nice=False, zero=False),
+        axis=alt.Axis(tickCount=4, labelExpr=f"datum.label + ' {unit}'"),
+    )
+    look = theme.looks(palette)
+    dots = [_dot(point, unit) for point in points]
+    levels = [level for level in _levels(series) if level["end"] >= dots[0]["at"]]
+    layers: list[Any] = [
+        alt.Chart(alt.Data(values=levels)).mark_rule(**look["median"], aria=False).encode(x=across, x2="end:T", y=down),
+        alt.Chart(alt.Data(values=dots))
+        .mark_point(aria=False, strokeWidth=1.3, size=34, tooltip=alt.ExprRef(expr="datum.tooltip"))
+        .encode(
+            x=across,
+            y=down,
+            stroke=alt.value(palette[form]),
+            fill=alt.when("datum.doubtful").then(alt.value(palette["surface"])).otherwise(alt.value(palette[form])),
+        ),
+    ]
+    if marks := _marks(series, hidden):
+        at_steps = alt.Chart(alt.Data(values=marks))
+        worse = alt.when("datum.worse")
+        layers.append(at_steps.mark_rule(**look["limit"], aria=False).encode(x=across))
+        layers.append(
+            at_steps.mark_text(aria=False, fontSize=12, fontWeight=600, align="left", dx=4, dy=-8).encode(
+                x=across,
+                y=alt.value(0),
+                text="text:N",
+                fill=worse.then(alt.value(palette["error"])).otherwise(alt.value(palette["ink"])),
+            )
+        )
+    text = f"{title(series)}: {len(series.points)} runs, {len(series.steps)} steps"
+    return (
+        alt.layer(*layers).properties(width="container", height=HEIGHT_PX, description=text).to_dict(validate=False)
+    )  # as in charts.py
+
+
+def _dot(point: Point, unit: str) -> dict[str, Any]:
+    tooltip = {"Run": f"{time_text(point)} UTC", "Value": f"{number(point.value, 4)} {unit}"}
+    if point.commit:
+        tooltip["Commit"] = point.commit
+    if point.doubts:
+        tooltip["Doubt"] = "; ".join(point.doubts)
+    return {"at": point.started_at, "value": point.value, "doubtful": bool(point.doubts), "tooltip": tooltip}
+
+
+def _levels(series: Series) -> list[dict[str, Any]]:
+    """Each level as a line from its first run to its last one."""
+    borders = [0, *(step.first for step in series.steps), len(series.points)]
+    found = []
+    for low, high in pairwise(borders):
+        clear = [point.value for point in series.points[low:high] if not point.doubts]
+        if clear:
+            ends = series.points[low].started_at, series.points[high - 1].started_at
+            found.append({"at": ends[0], "end": ends[1], "value": median(clear)})
+    return found
+
+
+def _marks(series: Series, hidden: int) -> list[dict[str, Any]]:
+    return [
+        {
+            "at": series.points[step.first].started_at,
+            "text": f"{step.change:+.1%}",
+            "worse": is_worse(series, step),
+        }
+        for step in series.steps
+        if step.first >= hidden
+    ]

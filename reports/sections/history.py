@@ -1,0 +1,57 @@
+"""How the latency of each case went from run to run, where there were several runs."""
+
+from markupsafe import Markup
+
+from ...bench.trend import Series
+from ..history import remark, step_text
+from ..history_chart import history_chart
+from ..notation import number
+from ..page import Page, chart, fragment
+from ..select import model_title, setting_of
+from . import Section
+
+# Fewer runs are no history.
+MIN_RUNS = 3
+# The page stays usable: those with the newest steps first, then those with most runs.
+MOST_SERIES = 24
+
+_TEMPLATE = """\
+<p class="lead">Each dot is one run, hollow where it is doubtful; lines are levels. A step is told of where the level \
+changed for good, by 2 % or more; what else changed with it is listed, and need not be its cause.\
+{% if others %} {{ others }} more cases have several runs: <code>co3d-bench history</code> shows them.{% endif %}</p>
+<div class="strips">
+{% for item in shown %}
+<figure class="card history" data-model="{{ item.model }}">
+<figcaption><strong>{{ item.title }}</strong> <span>{{ item.text }}</span></figcaption>
+{{ item.drawing }}
+{% for step in item.steps %}
+<p class="note">{{ step }}</p>
+{% endfor %}
+</figure>
+{% endfor %}
+</div>"""
+
+
+def _importance(series: Series) -> tuple[str, int]:
+    newest = series.points[series.steps[-1].first].started_at if series.steps else ""
+    return newest, len(series.points)
+
+
+def render(page: Page) -> Markup | None:
+    several = [series for series in page.history if len(series.points) >= MIN_RUNS]
+    if not several:
+        return None
+    shown = []
+    for series in sorted(several, key=_importance, reverse=True)[:MOST_SERIES]:
+        record = series.points[-1].record
+        text = f"{series.metric.label}, {len(series.points)} runs, now {number(series.points[-1].value)}"
+        text += f" {series.metric.unit}; {setting_of(record.case).title}; {series.machine}"
+        why = remark(series)
+        steps = [step_text(series, step) for step in series.steps] + ([why] if why else [])
+        name = model_title(record)
+        drawing = chart(history_chart(series), f"History of {name}, {text}")
+        shown.append({"model": record.case.model, "title": name, "text": text, "drawing": drawing, "steps": steps})
+    return fragment(_TEMPLATE, shown=shown, others=len(several) - len(shown))
+
+
+SECTION = Section("From run to run", order=35, render=render)
