@@ -21,6 +21,9 @@ from .select import (
     setting_of,
 )
 
+# Settings that have plots of their own.
+MOST_PLOTTED = 6
+
 
 @dataclass(frozen=True)
 class EngineRow:
@@ -122,17 +125,18 @@ def weight(setting: Setting, records: Sequence[Record]) -> tuple[int, bool, floa
 
 
 def plotted(records: Sequence[Record]) -> dict[Setting, tuple[Record, ...]]:
-    """The settings worth a plot: of those that differ in engine and precision alone, eager fp32 and the best."""
+    """The settings worth a plot: of those that differ in engine and precision alone, eager fp32 and the best.
+
+    At most `MOST_PLOTTED`, those with the most networks first: nobody reads more plots than that.
+    """
     found = by_setting(records)
     alike: dict[tuple[str, ...], list[Setting]] = {}
     for setting, members in found.items():
         alike.setdefault(_circumstances(members[0]), []).append(setting)
     kept = {max(settings, key=lambda setting: weight(setting, found[setting])) for settings in alike.values()}
-    return {
-        setting: members
-        for setting, members in found.items()
-        if setting in kept or (setting.backend, setting.precision) == REFERENCE
-    }
+    worth = [s for s in found if s in kept or (s.backend, s.precision) == REFERENCE]
+    most = set(sorted(worth, key=lambda setting: -len(found[setting]))[:MOST_PLOTTED])
+    return {setting: found[setting] for setting in worth if setting in most}
 
 
 def engine_text(engine: Engine) -> str:

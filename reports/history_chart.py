@@ -43,7 +43,7 @@ def history_chart(series: Series, palette: Mapping[str, str] = theme.VARIABLES) 
     levels = [level for level in _levels(series) if level["end"] >= dots[0]["at"]]
     layers: list[Any] = [
         alt.Chart(alt.Data(values=levels)).mark_rule(**look["median"], aria=False).encode(x=across, x2="end:T", y=down),
-        alt.Chart(alt.Data(values=dots))
+        alt.Chart(alt.NamedData("runs"))
         .mark_point(aria=False, strokeWidth=1.3, size=34, tooltip=alt.ExprRef(expr="datum.tooltip"))
         .encode(
             x=across,
@@ -65,9 +65,9 @@ def history_chart(series: Series, palette: Mapping[str, str] = theme.VARIABLES) 
             )
         )
     text = f"{title(series)}: {len(series.points)} runs, {len(series.steps)} steps"
-    return (
-        alt.layer(*layers).properties(width="container", height=HEIGHT_PX, description=text).to_dict(validate=False)
-    )  # as in charts.py
+    drawn = alt.layer(*layers).properties(width="container", height=HEIGHT_PX, description=text)
+    # The runs go in last: altair would walk through each of them several times.
+    return drawn.to_dict(validate=False) | {"datasets": {"runs": dots}}  # as in charts.py
 
 
 def _dot(point: Point, unit: str) -> dict[str, Any]:

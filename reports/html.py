@@ -14,14 +14,15 @@ from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
 
+from altair.utils.schemapi import debug_mode
 from markupsafe import Markup
 
 from .. import __version__
 from ..bench.profile import Profile
 from ..bench.record import Record
 from . import theme
-from .page import fragment, json_text, page_of
-from .sections import all_sections
+from .page import Page, fragment, json_text, page_of
+from .sections import Section, all_sections
 
 
 def _template(name: str) -> str:
@@ -96,10 +97,16 @@ def document(title: str, head: Sequence[Markup], parts: Sequence[Part], *, style
     )
 
 
+def _render(page: Page) -> list[tuple[str, Section, Markup]]:
+    """The sections that have something to say, with the names of their files."""
+    with debug_mode(False):  # altair checks each part of each chart against its schema: the tests' work, half our time
+        return [(name, section, html) for name, section in all_sections() if (html := section.render(page)) is not None]
+
+
 def render_html(records: Sequence[Record], profiles: Sequence[Profile] = ()) -> str:
     """The whole page as a string."""
     page = page_of(records, profiles)
-    sections = [(name, section, html) for name, section in all_sections() if (html := section.render(page)) is not None]
+    sections = _render(page)
     return document(
         page.headline.title,
         [html for _, section, html in sections if not section.title],

@@ -97,7 +97,7 @@ def latency_chart(
     form = record.model.form if record.model else "clip"
     hit = alt.when("datum.hit")
     layers.append(
-        alt.Chart(_values(_rows(record.timing.samples)))
+        alt.Chart(alt.NamedData("samples"))
         .mark_point(filled=True, aria=False, opacity=0.8, strokeWidth=0, tooltip=alt.ExprRef(expr="datum.tooltip"))
         .encode(
             x=across,
@@ -108,6 +108,6 @@ def latency_chart(
         )
     )
     text = f"Latencies of {model_title(record)}: median {number(middle)} ms, {summary.count} samples"
-    return (
-        alt.layer(*layers).properties(width=width, height=HEIGHT_PX, description=text).to_dict(validate=False)
-    )  # as in charts.py
+    drawn = alt.layer(*layers).properties(width=width, height=HEIGHT_PX, description=text)
+    # The samples go in last: altair would walk through each of them several times.
+    return drawn.to_dict(validate=False) | {"datasets": {"samples": _rows(record.timing.samples)}}  # as in charts.py

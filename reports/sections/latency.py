@@ -2,16 +2,19 @@
 
 from markupsafe import Markup
 
+from ...bench.record import Record
 from ...bench.stats import disturbed, doubts, summarise
+from ..engines import plotted
 from ..latency_chart import beyond_edge, latency_chart
 from ..notation import number, plus_minus
 from ..page import Page, chart, fragment
-from ..select import forms, model_title
+from ..select import forms, model_title, setting_of
+from ..table import Row
 from . import Section
 
 _TEMPLATE = """\
 <p class="lead">Each dot is one timed prediction, in the order taken from top to bottom, so a slant is a drift. \
-Each strip has its own scale.</p>
+Each strip has its own scale.{% if others %} {{ others }} more cases are in the table.{% endif %}</p>
 <ul class="legend">
 {% for form in forms %}
 <li class="{{ form }}"><span class="shape"></span>{{ form }}</li>
@@ -36,11 +39,25 @@ Each strip has its own scale.</p>
 </div>"""
 
 
+# The page stays usable: of very many cases, those of the settings that have plots come first.
+MOST_STRIPS = 60
+
+
+def _shown(page: Page) -> list[tuple[Row, Record]]:
+    """The cases that get a strip, in the order of the table."""
+    by_key = {record.key: record for record in page.records}
+    timed = [(row, by_key[row.key]) for row in page.table.rows if by_key[row.key].timing is not None]
+    if len(timed) <= MOST_STRIPS:
+        return timed
+    settings = set(plotted(page.records))
+    first = sorted(range(len(timed)), key=lambda place: setting_of(timed[place][1].case) not in settings)
+    return [timed[place] for place in sorted(first[:MOST_STRIPS])]
+
+
 def render(page: Page) -> Markup | None:
     strips = []
-    by_key = {record.key: record for record in page.records}
-    for row in page.table.rows:  # in the order of the table
-        record = by_key[row.key]
+    shown = _shown(page)
+    for row, record in shown:
         spec = latency_chart(record)
         if spec is None or record.timing is None:
             continue
@@ -67,7 +84,8 @@ def render(page: Page) -> Markup | None:
     if not strips:
         return None
     beyond_any = any(strip["beyond"] for strip in strips)
-    return fragment(_TEMPLATE, strips=strips, any_beyond=beyond_any, forms=forms(page.records))
+    others = sum(record.timing is not None for record in page.records) - len(shown)
+    return fragment(_TEMPLATE, strips=strips, any_beyond=beyond_any, forms=forms(page.records), others=others)
 
 
 SECTION = Section("How steady it ran", order=30, render=render)

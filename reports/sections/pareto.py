@@ -11,8 +11,8 @@ from . import Section
 _TEMPLATE = """\
 <p class="lead">Up is more accurate. Arrows lead from a clip network to its frame-by-frame version, and on to the \
 longer pool. The broad pale line is the Pareto front: no other network is at least as good in both and better in \
-one.{% if others %} Of engines and precisions, eager float32 and the best are drawn; {{ others }} more are in the \
-tables.{% endif %}</p>
+one.{% if others %} Of engines and precisions, eager float32 and the best are drawn; {{ others }} more settings are in \
+the tables.{% endif %}</p>
 <ul class="legend">
 {% for form in forms %}
 <li class="{{ form }}"><span class="shape"></span>{{ titles[form] }}</li>

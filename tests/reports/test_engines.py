@@ -5,11 +5,13 @@ import re
 import pytest
 
 from co3d_bench.reports import formats
-from co3d_bench.reports.engines import best_gain, engine_text, groups, plotted, several_engines, speeds
+from co3d_bench.reports.engines import MOST_PLOTTED, best_gain, engine_text, groups, plotted, several_engines, speeds
 from co3d_bench.reports.headline import headline
 from co3d_bench.reports.html import render_html
+from co3d_bench.reports.page import page_of
 from co3d_bench.reports.sections.engines import percent, small
 from co3d_bench.reports.sections.environment import engines
+from co3d_bench.reports.sections.latency import MOST_STRIPS, SECTION
 from co3d_bench.reports.table import build, frame
 
 from ..factories import (
@@ -20,6 +22,7 @@ from ..factories import (
     make_engine_records,
     make_environment,
     make_noisy_record,
+    make_record,
     make_samples,
     make_wrong_record,
 )
@@ -115,7 +118,7 @@ def test_of_ten_engines_the_reference_and_the_best_are_drawn():
         "cpu · openvino · float32 · batch 1 · 2 threads · random-0",
     ]
     assert len(plotted(make_batch_records())) == 2
-    assert "8 more are in the tables" in render_html(make_engine_records())
+    assert "8 more settings are in the tables" in render_html(make_engine_records())
 
 
 def test_the_section_shows_every_row_and_how_wrong():
@@ -203,3 +206,16 @@ def test_all_is_only_where_it_is_all(value, text):
 def test_an_engine_that_tells_little():
     engine = make_engine_record("x3d-m").engine.model_copy(update={"provider": None, "threads": 1})
     assert engine_text(engine) == "ONNX Runtime 1.23.2, 1 thread"
+
+
+def test_of_very_many_settings_a_few_have_plots_and_the_page_says_how_many_have_none():
+    records = [make_record(case=make_case(threads=threads)) for threads in range(1, MOST_PLOTTED + 4)]
+    assert len(plotted(records)) == MOST_PLOTTED
+    assert "3 more settings are in the tables" in render_html(records)
+
+
+def test_of_very_many_cases_those_with_plots_have_strips():
+    records = [make_record(case=make_case(threads=threads)) for threads in range(1, MOST_STRIPS + 6)]
+    html = str(SECTION.render(page_of(records)))
+    assert html.count("<figure") == MOST_STRIPS
+    assert "5 more cases are in the table" in html

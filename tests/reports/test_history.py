@@ -123,4 +123,4 @@ def test_names_are_escaped():
 def test_a_long_history_draws_its_newest_runs():
     (found,) = series(make_runs([0.1] * (MOST_RUNS + 50)), LATENCY)
     spec = history_chart(found)
-    assert len(spec["layer"][1]["data"]["values"]) == MOST_RUNS
+    assert len(spec["datasets"]["runs"]) == MOST_RUNS
