@@ -20,10 +20,9 @@ from datetime import timedelta
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parents[2]))
+from co3d_bench.bench.record import Record
 from tests.factories import DEFAULT_MODELS, make_case, make_record
 from tests.runs import FIRST_RUN
-
-from co3d_bench.bench.record import Record
 
 REPORT = "from co3d_bench.reports.commands import write_report; from pathlib import Path; write_report(Path({store!r}))"
 LOAD = "import co3d_bench; assert len(co3d_bench.load({store!r})) == {count}"
