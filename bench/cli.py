@@ -13,7 +13,7 @@ import typer
 from typer.exceptions import TyperException
 
 from .. import __version__
-from .commands import exporting, history, listing, planning, profiling, querying, reporting, running, showing
+from .commands import comparing, exporting, history, listing, planning, profiling, querying, reporting, running, showing
 from .commands.weights import weights
 from .errors import ENVIRONMENT, EXIT_CODES, USAGE, UserError
 from .streams import discard_output, open_missing
@@ -30,6 +30,7 @@ VERBS = {
     "profile": profiling.profile,
     "export": exporting.export,
     "report": reporting.report,
+    "compare": comparing.compare,
     "history": history.history,
     "query": querying.query,
     "weights": weights,

@@ -127,11 +127,11 @@ def write_report(store: Path, output: Path | None = None, format: str | None = N
     format = format_of(output) if format is None else format
     content = _format(format).write(read(store))
     path = output or default_output(store, format)
-    _write_whole(path, content)
+    write_whole(path, content)
     return path
 
 
-def _write_whole(path: Path, content: bytes) -> None:
+def write_whole(path: Path, content: bytes) -> None:
     """Write beside the target, then rename: a reader never meets half a file."""
     if path.is_dir():
         raise ReportError(f"{path}: is a folder; name a file in it, for example {path / 'report.html'}", ENVIRONMENT)

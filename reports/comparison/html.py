@@ -1,0 +1,249 @@
+"""A comparison as one HTML file that needs no network: a `Comparison` in, a string out."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from markupsafe import Markup
+
+from ...bench.judge.findings import Comparison, Finding
+from ..html import Part, document
+from ..page import chart, fragment
+from . import words
+from .plot import MOST_ROWS, drawn, interval_chart
+
+_OUTCOME = """\
+{% macro outcome(look) %}<span class="outcome tone-{{ look.colour }}">\
+<span class="sign" aria-hidden="true">{{ look.sign }}</span>{{ look.word }}</span>{% endmacro %}
+"""
+
+_HEAD = (
+    _OUTCOME
+    + """\
+<h1 id="headline-title">{{ headline }}</h1>
+<dl class="sides">
+<dt>base</dt><dd>{{ comparison.base }}</dd>
+<dt>head</dt><dd>{{ comparison.head }}</dd>
+<dt>limit</dt><dd>{{ limit }} worse</dd>
+{% if common %}
+<dt>all</dt><dd>{{ common }}</dd>
+{% endif %}
+</dl>
+{% if comparison.notes %}
+<ul class="warning remarks">
+{% for note in comparison.notes %}
+<li>{{ note }}</li>
+{% endfor %}
+</ul>
+{% endif %}
+<ul class="tally" aria-label="How many rows of each outcome">
+{% for look, count in tally %}
+<li class="tone-{{ look.colour }}{{ ' hollow' if look.hollow }}"><strong>{{ count }}</strong>{{ outcome(look) }}</li>
+{% endfor %}
+</ul>"""
+)
+
+_PLOT = (
+    _OUTCOME
+    + """\
+<p class="lead">The mark is the estimate, the line its {{ confidence }} interval. In the shaded band, {{ limit }} on \
+either side, head and base count as the same.</p>
+<ul class="legend">
+{% for look in looks %}
+<li>{{ outcome(look) }}</li>
+{% endfor %}
+</ul>
+<figure class="card">{{ drawing }}</figure>
+{% if left %}
+<p class="lead">{{ left }} more rows are in the table.</p>
+{% endif %}"""
+)
+
+_TABLE = (
+    _OUTCOME
+    + """\
+<div class="scroll" role="region" tabindex="0" aria-label="{{ caption }}, scrolls sideways">
+<table class="results comparison">
+<caption>{{ caption }}</caption>
+<thead><tr>
+{% for head in heads %}
+<th scope="col" aria-sort="none"{{ " class=left" if head == "Outcome" }}>\
+<button type="button" class="sort" data-column="{{ loop.index0 }}">{{ head }}\
+</button></th>
+{% endfor %}
+<th scope="col" class="left">Why</th>
+</tr></thead>
+<tbody>
+{% for row in rows %}
+<tr>
+<th scope="row" data-value="{{ row.name }}">{{ row.name }}<span class="metric">{{ row.label }}</span></th>
+<td class="left" data-value="{{ row.place }}">{{ outcome(row.look) }}</td>
+<td{% if row.slowdown is not none %} data-value="{{ row.slowdown }}"{% endif %}>{{ row.change }}\
+{% if row.interval %}<span class="range">{{ row.interval }}</span>{% endif %}</td>
+<td{% if row.finding.base is not none %} data-value="{{ row.finding.base }}"{% endif %}>{{ row.base }} \
+<span class="against">{{ row.finding.unit }}</span></td>
+<td{% if row.finding.head is not none %} data-value="{{ row.finding.head }}"{% endif %}>{{ row.head }} \
+<span class="against">{{ row.finding.unit }}</span></td>
+<td class="why">{{ row.reasons|join("; ") }}</td>
+</tr>
+{% endfor %}
+</tbody>
+</table>
+</div>"""
+)
+
+_JUDGED = """\
+<p class="lead">Cost is that of the head against the base, above 0 is worse: of a rate the time it stands for, else \
+the figure itself. Below it stands its interval.</p>
+{{ table }}
+{% if star %}
+<p class="lead">{{ star }}</p>
+{% endif %}"""
+
+_EXACT = """\
+<p class="lead">These have no noise, so any difference is a change. {{ said }}</p>
+{% if changed %}
+{{ changed }}
+{% endif %}
+{% if same %}
+<details><summary>Those that are the same</summary>
+{{ same }}
+</details>
+{% endif %}"""
+
+_ASIDE = (
+    _OUTCOME
+    + """\
+<p class="lead">These rows have no verdict.</p>
+<ul class="asides">
+{% for row in rows %}
+<li class="tone-{{ row.look.colour }}"><p>{{ outcome(row.look) }} <strong>{{ row.name }}</strong>\
+{{ " · " ~ row.label if row.label }}</p>
+{% if row.reasons %}
+<ul>
+{% for reason in row.reasons %}
+<li>{{ reason }}</li>
+{% endfor %}
+</ul>
+{% endif %}
+</li>
+{% endfor %}
+</ul>"""
+)
+
+_METHOD = """\
+<ul>
+{% for name, look in looks %}
+<li><strong>{{ look.sign }} {{ look.word }}</strong>: {{ look.explains }}.</li>
+{% endfor %}
+<li>An estimate rests on fresh processes, never on the samples of one: what differs from process to process is the same
+for all samples of one of them.</li>
+<li>Rows are judged only where the machine, its settings and the versions agree on both sides.</li>
+<li>Exact figures have no noise: any difference is a change.</li>
+</ul>"""
+
+
+def html(comparison: Comparison) -> str:
+    """The whole page as a string."""
+    parts = [
+        ("intervals", "Intervals", _plot(comparison)),
+        ("rows", "What was judged", _judged(comparison)),
+        ("aside", "Without a verdict", _aside(comparison)),
+        ("exact", "Exact figures", _exact(comparison)),
+        ("method", "How to read this", fragment(_METHOD, looks=words.LOOKS.items())),
+    ]
+    return document(
+        words.headline(comparison),
+        [_head(comparison)],
+        [Part(name, title, part) for name, title, part in parts if part is not None],
+        styles=("comparison.css",),
+    )
+
+
+def _head(comparison: Comparison) -> Markup:
+    found = words.counts(comparison.findings)
+    return fragment(
+        _HEAD,
+        comparison=comparison,
+        headline=words.headline(comparison),
+        limit=words.percent(comparison.max_slowdown),
+        common=words.short_keys(comparison.findings).common,
+        tally=[(words.LOOKS[name], count) for name, count in found.items()],
+    )
+
+
+def _plot(comparison: Comparison) -> Markup | None:
+    spec = interval_chart(comparison)
+    if spec is None:
+        return None
+    shown = drawn(comparison)
+    confidence = {found.confidence for finding in shown if (found := words.estimate(finding))}
+    return fragment(
+        _PLOT,
+        drawing=chart(spec, "Cost of the head against the base, with intervals"),
+        looks=[words.LOOKS[name] for name in words.counts(shown)],
+        limit=words.percent(comparison.max_slowdown),
+        confidence=" or ".join(words.percent(share) for share in sorted(confidence)),
+        left=len(words.judged(comparison)) - len(shown) if len(shown) == MOST_ROWS else 0,
+    )
+
+
+def _shown(findings: Sequence[Finding], names: words.Names) -> list[dict[str, object]]:
+    rows = []
+    for place, finding in enumerate(findings):
+        found = words.estimate(finding)
+        noisy = finding.status == "judged"
+        rows.append(
+            {
+                "finding": finding,
+                "place": -place,  # the first click on a head puts the largest first
+                "name": names.names[finding.key],
+                "label": words.label(finding),
+                "look": words.look(finding),
+                "slowdown": found.slowdown if found else None,
+                "change": words.change(finding),
+                "interval": words.interval(finding) if noisy and found else "",
+                "base": words.figure(finding, finding.base),
+                "head": words.figure(finding, finding.head),
+                "reasons": words.reasons(finding),
+            }
+        )
+    return rows
+
+
+def _rows(comparison: Comparison, findings: Sequence[Finding], caption: str) -> Markup | None:
+    if not findings:
+        return None
+    return fragment(
+        _TABLE,
+        caption=caption,
+        heads=("Case", "Outcome", "Cost", "Base", "Head"),
+        rows=_shown(findings, words.short_keys(comparison.findings)),
+    )
+
+
+def _judged(comparison: Comparison) -> Markup | None:
+    table = _rows(comparison, words.judged(comparison), "Estimates and verdicts")
+    star = words.WITHIN if words.has_within(comparison) else None
+    return None if table is None else fragment(_JUDGED, table=table, star=star)
+
+
+def _exact(comparison: Comparison) -> Markup | None:
+    findings = words.exact(comparison)
+    same = [finding for finding in findings if words.outcome(finding) == "equivalent"]
+    changed = [finding for finding in findings if words.outcome(finding) != "equivalent"]
+    if not findings:
+        return None
+    return fragment(
+        _EXACT,
+        said=f"{len(same)} of {len(findings)} are the same on both sides.",
+        changed=_rows(comparison, changed, "Figures without noise that changed"),
+        same=_rows(comparison, same, "Figures without noise that are the same"),
+    )
+
+
+def _aside(comparison: Comparison) -> Markup | None:
+    findings = words.aside(comparison)
+    if not findings:
+        return None
+    return fragment(_ASIDE, rows=_shown(findings, words.short_keys(comparison.findings)))

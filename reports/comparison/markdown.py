@@ -1,0 +1,93 @@
+"""A comparison as GitHub-flavoured Markdown: a `Comparison` in, a string out.
+
+Names and messages are hostile. They stand in code, or escaped so that they make no cell, link, mention or tag.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+
+from ...bench.judge.findings import Comparison, Finding
+from ..formats import escape_markdown
+from . import words
+
+# What GitHub makes links and mentions of although nothing in it is Markdown: a comment in between stops that.
+_LIVE = re.compile(r"@(?=\w)|(?<=:)//|(?<=www)\.|#(?=\d)|(?<=GH)-(?=\d)", flags=re.IGNORECASE)
+
+
+def code(text: str) -> str:
+    """Text as code, on one line, whatever is in it; an empty one as nothing."""
+    text = words.plain(text)
+    if re.search(r"[`|\\<>&]", text):  # a code span cannot hold these everywhere; as entities they are nothing but text
+        return "<code>" + "".join(c if c.isalnum() or c == " " else f"&#{ord(c)};" for c in text) + "</code>"
+    return f"`{text}`" if text else ""
+
+
+def prose(text: str) -> str:
+    """Text as it is, on one line: no cell, tag, emphasis, link or mention of its own."""
+    escaped = escape_markdown(words.plain(text)).replace("&", "&amp;")
+    return _LIVE.sub(lambda found: "@<!-- -->" if found[0] == "@" else f"<!-- -->{found[0]}", escaped)
+
+
+def markdown(comparison: Comparison, most_rows: int | None = None) -> str:
+    """The whole comparison, what needs a reader first; of each table at most so many rows, and how many were left."""
+    names = words.short_keys(comparison.findings)
+    changed = [finding for finding in words.exact(comparison) if words.outcome(finding) != "equivalent"]
+    lines = [f"### {prose(words.headline(comparison))}", "", _sides(comparison, names), ""]
+    lines += [f"> {prose(note)}\n" for note in comparison.notes]
+    lines += _table(words.judged(comparison), names, most_rows)
+    lines += [prose(words.WITHIN), ""] if words.has_within(comparison) else []
+    lines += _exact(comparison, changed, names, most_rows)
+    lines += _aside(words.aside(comparison), names, most_rows)
+    return "\n".join(lines).rstrip() + "\n"
+
+
+def _sides(comparison: Comparison, names: words.Names) -> str:
+    told = (
+        f"{code(comparison.head)} against {code(comparison.base)}, limit {words.percent(comparison.max_slowdown)} worse"
+    )
+    return told + (f"; all {code(names.common)}" if names.common else "")
+
+
+def _outcome(finding: Finding) -> str:
+    look = words.look(finding)
+    return f"{look.sign} **{look.word}**" if words.outcome(finding) != "equivalent" else f"{look.sign} {look.word}"
+
+
+def _table(findings: Sequence[Finding], names: words.Names, most_rows: int | None) -> list[str]:
+    if not findings:
+        return []
+    lines = ["| | Case | Cost | Interval | Base | Head | Why |", "|---|---|---:|---:|---:|---:|---|"]
+    for finding in findings[:most_rows]:
+        cells = [
+            _outcome(finding),
+            f"{code(names.names[finding.key])} {prose(words.label(finding))}",
+            words.change(finding),
+            words.interval(finding) if finding.status == "judged" else "",
+            f"{words.figure(finding, finding.base)} {prose(finding.unit)}",
+            f"{words.figure(finding, finding.head)} {prose(finding.unit)}",
+            prose("; ".join(words.reasons(finding))),
+        ]
+        lines.append("| " + " | ".join(cells) + " |")
+    return [*lines, "", *_left(findings, most_rows)]
+
+
+def _left(findings: Sequence[Finding], most_rows: int | None) -> list[str]:
+    left = findings[most_rows:] if most_rows is not None else ()
+    return [f"… and {len(left)} more rows: {words.counted(left)}.", ""] if left else []
+
+
+def _exact(comparison: Comparison, changed: Sequence[Finding], names: words.Names, most_rows: int | None) -> list[str]:
+    count = len(words.exact(comparison))
+    if not count:
+        return []
+    return [f"Exact figures: {count - len(changed)} of {count} are the same.", "", *_table(changed, names, most_rows)]
+
+
+def _aside(findings: Sequence[Finding], names: words.Names, most_rows: int | None) -> list[str]:
+    lines = []
+    for finding in findings[:most_rows]:
+        told = "".join(f": {prose(reason)}" for reason in ["; ".join(words.reasons(finding))] if reason)
+        lines.append(f"- {_outcome(finding)} {code(names.names[finding.key])} {prose(words.label(finding))}{told}")
+    return [*lines, "", *_left(findings, most_rows)] if lines else []

@@ -1,0 +1,395 @@
+"""Records of two sides in, a `Comparison` out: who belongs to whom, who may be compared, and the verdicts. Pure.
+
+A row is a case (or, with `by`, what a few words of it name) and a metric. The units of a side are its fresh processes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterable, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from ...bench.case import Case
+from ...bench.errors import NOTHING, USAGE, UserError
+from ...bench.judge.estimate import within
+from ...bench.judge.exact import EXACT_METRICS, OUTPUT, VERIFICATION, judge_figure, judge_output, judge_verification
+from ...bench.judge.findings import Comparison, Finding, Judgement
+from ...bench.judge.rule import Rule, rule_of_stores
+from ...bench.judge.verdict import Evidence, Units, judge_all
+from ...bench.metrics import Metric, all_metrics, get_metric
+from ...bench.record import Record, fact
+from ...bench.stats import doubts
+from ..select import differing_facts
+
+# The words of a case's key, in its order, and how each stands there.
+WORDS: dict[str, Callable[[Case], str]] = {
+    "model": lambda case: case.model,
+    "device": lambda case: case.device,
+    "backend": lambda case: case.backend,
+    "precision": lambda case: case.precision,
+    "batch": lambda case: f"b{case.batch}",
+    "threads": lambda case: f"t{case.threads}",
+    "input": lambda case: case.input,
+}
+
+# Without --metric: the speed, and whatever has no noise.
+DEFAULT_METRICS = ("throughput", *EXACT_METRICS, OUTPUT, VERIFICATION)
+
+# Seconds of each sample of a process, for metrics that are derived from them: for the interval within one process.
+_SAMPLES: dict[str, Callable[[Record], list[float]]] = {
+    "throughput": lambda record: [latency / record.case.batch for latency in _latencies(record)],
+    "per_stream": lambda record: _latencies(record),
+    "latency": lambda record: _latencies(record),
+}
+
+
+@dataclass(frozen=True)
+class Side:
+    """One side of a comparison, and what people call it."""
+
+    name: str
+    records: tuple[Record, ...]
+
+
+@dataclass(frozen=True)
+class _Group:
+    """All that one side has of a row: the fresh processes of one case in its newest run."""
+
+    records: tuple[Record, ...]
+
+    @property
+    def case(self) -> Case:
+        return self.records[0].case
+
+    @property
+    def measured(self) -> tuple[Record, ...]:
+        return tuple(record for record in self.records if record.ok)
+
+    @property
+    def failure(self) -> str | None:
+        """Why there is no figure to compare; a wrong answer in one process is one too many."""
+        errors = [record.error for record in self.records if record.error]
+        wrong = [error for error in errors if error.kind == "wrong-answer"]
+        if self.measured and not wrong:
+            return None
+        error = (wrong or errors)[0]
+        return f"{error.kind}: {error.message}"
+
+
+@dataclass(frozen=True)
+class _Row:
+    """One label with what both sides have of it."""
+
+    label: str
+    base: _Group
+    head: _Group
+
+    @property
+    def records(self) -> tuple[Record, ...]:
+        return (*self.base.measured, *self.head.measured)
+
+
+def compare(
+    base: Side,
+    head: Side,
+    *,
+    by: Sequence[str] = (),
+    metrics: Sequence[str] = (),
+    rule: Rule | None = None,
+    accept: Collection[str] = (),
+) -> Comparison:
+    """Every row of both sides with its verdict, or with the reason why there is none.
+
+    `by` names the words of a case that must agree (all of them by default), `metrics` the figures (by default
+    `DEFAULT_METRICS`), `accept` the changes of exact figures that are meant. Raises UserError for an unknown word or
+    metric, for words that leave open which case is meant, and where both sides have nothing in common.
+    """
+    rule = rule or rule_of_stores()
+    words = _words(by)
+    noisy, exact = _metrics(metrics)
+    befores, afters = _groups(base, words), _groups(head, words)
+    if not befores.keys() & afters.keys():
+        raise UserError(_nothing_in_common(base, head), NOTHING)
+
+    findings: list[Finding] = []
+    evidences: list[tuple[Finding, Evidence]] = []
+    first = (noisy or [get_metric("throughput")])[0]
+    for label in dict.fromkeys([*afters, *befores]):
+        before, after = befores.get(label), afters.get(label)
+        if before is None or after is None:
+            findings.append(_one_sided(label, before, after, first))
+            continue
+        row = _Row(label, before, after)
+        if failed := _failed(row, first):
+            findings.append(failed)
+            continue
+        differs = _differing(row)
+        for metric in noisy:
+            finding, evidence = _noisy(row, metric, differs)
+            findings += [finding] if finding else []
+            evidences += [(finding, evidence)] if finding and evidence else []
+        findings += _exact(row, exact, differs, accept)
+
+    judgements = judge_all([evidence for _, evidence in evidences], rule)
+    verdicts = {id(finding): judgement for (finding, _), judgement in zip(evidences, judgements, strict=True)}
+    rows = {
+        row.label: row
+        for label in befores.keys() & afters.keys()
+        for row in [_Row(label, befores[label], afters[label])]
+    }
+    shown = [
+        replace(finding, judgement=_shown(verdicts[id(finding)], rows[finding.key], finding.metric))
+        if id(finding) in verdicts
+        else finding
+        for finding in findings
+    ]
+    return Comparison(base.name, head.name, tuple(shown), rule.max_slowdown, _notes(evidences, rule))
+
+
+def _words(by: Sequence[str]) -> tuple[str, ...]:
+    for word in by:
+        if word not in WORDS:
+            raise UserError(f"--by: {word!r} is no word of a case: there are {', '.join(WORDS)}", USAGE)
+    return tuple(word for word in WORDS if word in by) or tuple(WORDS)
+
+
+def _metrics(names: Sequence[str]) -> tuple[list[Metric], list[str]]:
+    """The metrics with noise, and the names of the figures without."""
+    noisy, exact = [], []
+    for name in dict.fromkeys(names or DEFAULT_METRICS):
+        if name in (OUTPUT, VERIFICATION):
+            exact.append(name)
+            continue
+        try:
+            metric = get_metric(name)
+        except KeyError:
+            known = [*(metric.name for metric in all_metrics()), OUTPUT, VERIFICATION]
+            raise UserError(f"--metric: no metric {name!r}: there are {', '.join(known)}", USAGE) from None
+        if metric.noisy:
+            noisy.append(metric)
+        else:
+            exact.append(name)
+    return noisy, exact
+
+
+def _label(case: Case, words: Sequence[str]) -> str:
+    return "/".join(WORDS[word](case) for word in words)
+
+
+def _groups(side: Side, words: Sequence[str]) -> dict[str, _Group]:
+    """Label -> the processes of the newest run of its case; UserError where a label means two cases."""
+    newest = {record.key: record.run_id for record in side.records}  # the order of a store is that of time
+    found: dict[str, list[Record]] = {}
+    for record in side.records:
+        if newest[record.key] != record.run_id:
+            continue
+        group = found.setdefault(_label(record.case, words), [])
+        if group and group[0].key != record.key:
+            raise UserError(_ambiguous(side, group[0].case, record.case, words), USAGE)
+        group.append(record)
+    return {label: _Group(_newest_of_each_process(group)) for label, group in found.items()}
+
+
+def _newest_of_each_process(records: Iterable[Record]) -> tuple[Record, ...]:
+    """A process that was measured again, since it had failed, counts as it came out last."""
+    return tuple({getattr(record, "process", None): record for record in records}.values())
+
+
+def _ambiguous(side: Side, one: Case, other: Case, words: Sequence[str]) -> str:
+    missing = [word for word, text in WORDS.items() if text(one) != text(other)]
+    return (
+        f"--by {','.join(words)} leaves open which case of {side.name} is meant, {one.key} or {other.key}: "
+        f"add {' or '.join(missing)}"
+    )
+
+
+def _nothing_in_common(base: Side, head: Side) -> str:
+    """Says which words of the cases never agree, since those are what a user may leave out of --by."""
+    for side in (base, head):
+        if not side.records:
+            return f"{side.name} holds no records, so there is nothing to compare"
+    apart = []
+    for word, text in WORDS.items():
+        before, after = ({text(record.case) for record in side.records} for side in (base, head))
+        if not before & after:
+            apart.append(f"{word} ({', '.join(sorted(before))} / {', '.join(sorted(after))})")
+    if not apart:
+        return f"{base.name} and {head.name} have no case in common; `--by` compares by fewer words, e.g. --by model"
+    rest = [word for word, _ in WORDS.items() if not any(each.startswith(f"{word} ") for each in apart)]
+    hint = f"; --by {','.join(rest)} would compare across that" if rest else ""
+    return f"{base.name} and {head.name} have no case in common, they differ in {', '.join(apart)}{hint}"
+
+
+def _finding(row_label: str, metric: Metric, **fields: Any) -> Finding:
+    return Finding(row_label, metric.name, metric.unit, metric.better, **fields)
+
+
+def _middle(group: _Group | None, metric: Metric) -> float | None:
+    """The figure of a side, to be shown: the middle one of its processes."""
+    values = sorted(_values(group, metric)) if group else []
+    if not values:
+        return None
+    half = len(values) // 2
+    return values[half] if len(values) % 2 else (values[half - 1] + values[half]) / 2
+
+
+def _values(group: _Group, metric: Metric) -> list[float]:
+    return [value for record in group.measured if (value := metric.value(record)) is not None]
+
+
+def _one_sided(label: str, before: _Group | None, after: _Group | None, metric: Metric) -> Finding:
+    sides = {"base": _middle(before, metric), "head": _middle(after, metric)}
+    if after and after.failure:
+        return _finding(label, metric, status="failed", note=f"head: {after.failure}; not in the base", **sides)
+    return _finding(label, metric, status="new" if after else "gone", **sides)
+
+
+def _failed(row: _Row, metric: Metric) -> Finding | None:
+    told = [f"{name}: {group.failure}" for name, group in (("base", row.base), ("head", row.head)) if group.failure]
+    if not told:
+        return None
+    sides = {
+        name: None if group.failure else _middle(group, metric)
+        for name, group in (("base", row.base), ("head", row.head))
+    }
+    return _finding(row.label, metric, status="failed", note="; ".join(told), **sides)
+
+
+def _differing(row: _Row) -> tuple[str, ...]:
+    """Each fact that must agree and does not, with the values of both sides."""
+    unknown = [
+        f"environment: not recorded in the {name}"
+        for name, group in (("base", row.base), ("head", row.head))
+        if any(record.environment is None for record in group.measured)
+    ]
+    return (*unknown, *(f"{name}: {_side_by_side(row, name)}" for name in differing_facts(row.records)))
+
+
+def _side_by_side(row: _Row, name: str) -> str:
+    return " / ".join(
+        ", ".join(dict.fromkeys(_fact_text(record, name) for record in group.measured))
+        for group in (row.base, row.head)
+    )
+
+
+def _fact_text(record: Record, name: str) -> str:
+    value = fact(record, name)
+    return "unknown" if value is None else str(value)
+
+
+def _noisy(row: _Row, metric: Metric, differs: tuple[str, ...]) -> tuple[Finding | None, Evidence | None]:
+    before, after = _values(row.base, metric), _values(row.head, metric)
+    if not before and not after:
+        return None, None
+    fields: dict[str, Any] = {"base": _middle(row.base, metric), "head": _middle(row.head, metric), "note": _note(row)}
+    for name, values in (("base", before), ("head", after)):
+        if not values:
+            differs = (*differs, f"{metric.label}: the {name} has none")
+    if differs:
+        return _finding(row.label, metric, status="incomparable", differs=differs, **fields), None
+    units = Units(tuple(before), tuple(after), paired=False)
+    evidence = Evidence(row.label, metric.name, metric.better, units)
+    return _finding(row.label, metric, status="judged", **fields), evidence
+
+
+def _note(row: _Row) -> str | None:
+    """What a reader must know beside a figure: what else differs between the cases, lost processes, doubts."""
+    found = []
+    for word, text in WORDS.items():
+        before, after = text(row.base.case), text(row.head.case)
+        if before != after:
+            found.append(f"{word} {before} in the base, {after} in the head")
+    for name, group in (("base", row.base), ("head", row.head)):
+        count = len(group.records)
+        if lost := count - len(group.measured):
+            found.append(f"{name}: {lost} of {count} processes failed")
+        doubted = [told for record in group.measured if (told := doubts(record))]
+        if doubted:
+            share = f"{len(doubted)} of {count} processes " if count > 1 else ""
+            found.append(f"{name}: {share}{doubted[0][0]}")
+    return "; ".join(found) or None
+
+
+def _exact(row: _Row, names: Sequence[str], differs: tuple[str, ...], accept: Collection[str]) -> list[Finding]:
+    """Figures without noise are judged on every machine; where the surroundings differ, a change says so."""
+    findings = []
+    for name in names:
+        if name == OUTPUT and row.base.case != row.head.case:
+            continue  # another engine or input may well answer with other last digits
+        judged = _judged_exactly(row, name, accept)
+        if judged is None:
+            continue
+        judgement, base, head = judged
+        changed = judgement.verdict != "equivalent"
+        note = f"beside it differs {'; '.join(differs)}" if changed and differs else None
+        if name in (OUTPUT, VERIFICATION):
+            finding = Finding(row.label, name, "", "lower", "exact", judgement=judgement, note=note)
+        else:
+            fields: dict[str, Any] = {"base": base, "head": head, "judgement": judgement, "note": note}
+            finding = _finding(row.label, get_metric(name), status="exact", **fields)
+        findings.append(finding)
+    return findings
+
+
+def _judged_exactly(
+    row: _Row, name: str, accept: Collection[str]
+) -> tuple[Judgement, float | None, float | None] | None:
+    before, after = (_one(group, _EXACT.get(name, _figure(name))) for group in (row.base, row.head))
+    for side, value in (("base", before), ("head", after)):
+        if isinstance(value, _Several):
+            return Judgement("inconclusive", f"the processes of the {side} do not agree: {value.text}"), None, None
+    if name == OUTPUT:
+        judgement = judge_output(row.label, before, after, accept=accept)
+    elif name == VERIFICATION:
+        judgement = judge_verification(row.label, before, after, accept=accept)
+    else:
+        judgement = judge_figure(row.label, name, before, after, better=get_metric(name).better, accept=accept)
+    if judgement is None:
+        return None
+    return (judgement, None, None) if name in _EXACT else (judgement, before, after)
+
+
+@dataclass(frozen=True)
+class _Several:
+    """What should be one figure and is not."""
+
+    text: str
+
+
+def _one(group: _Group, value: Callable[[Record], Any]) -> Any:
+    found = list(dict.fromkeys(value(record) for record in group.measured))
+    if len(found) > 1:
+        return _Several(", ".join("none" if each is None else f"{each}" for each in found))
+    return found[0] if found else None
+
+
+_EXACT: dict[str, Callable[[Record], Any]] = {
+    OUTPUT: lambda record: getattr(record, "output_sha256", None),
+    VERIFICATION: lambda record: record.verification.passed if record.verification else None,
+}
+
+
+def _figure(name: str) -> Callable[[Record], float | None]:
+    return lambda record: get_metric(name).value(record)
+
+
+def _latencies(record: Record) -> list[float]:
+    return record.timing.samples.latency_s if record.timing else []
+
+
+def _shown(judgement: Judgement, row: _Row, metric: str) -> Judgement:
+    """Of one process on each side at least how well each is known; that allows no verdict, and none is made of it."""
+    samples = _SAMPLES.get(metric)
+    if samples is None or len(row.base.measured) != 1 or len(row.head.measured) != 1:
+        return judgement
+    return replace(judgement, estimate=within(samples(row.base.measured[0]), samples(row.head.measured[0])))
+
+
+def _notes(evidences: Sequence[tuple[Finding, Evidence]], rule: Rule) -> tuple[str, ...]:
+    fewest = min((len(evidence.first) for _, evidence in evidences), default=rule.min_units)
+    if fewest >= rule.min_units:
+        return ()
+    return (
+        f"a verdict on noisy figures needs {rule.min_units} fresh processes on each side, and here a row has {fewest}: "
+        f"measure both with `co3d-bench run --processes {rule.min_units}`",
+    )

@@ -1,0 +1,124 @@
+"""What the command line calls: sides read from stores, comparisons written. Only this file here touches the disk."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from ...bench.errors import NOTHING, USAGE, UserError
+from ...bench.judge.findings import Comparison
+from ...bench.record import Record
+from ...bench.store import read_records
+from ..commands import ReportError, write_whole
+from .match import Side
+
+# After the last @ of a side: which run of the store, beside its id or the beginning of it.
+NEWEST, PREVIOUS = "newest", "previous"
+
+
+def read_side(text: str) -> Side:
+    """A side as the user names it: a folder of records, a .jsonl file, or either with `@RUN`.
+
+    Without a run it is the newest record of each case. Raises UserError if it cannot be read or has no such run.
+    """
+    path, at, run = text.rpartition("@")
+    if not at or not path or Path(text).exists():
+        records = read_records(text)
+        if not records:
+            raise UserError(f"{text}: holds no records; measure first with `co3d-bench run --out {text}`", NOTHING)
+        return Side(_name(text, records), tuple(records))
+    records = read_records(path)
+    run_id = _run(path, run, list(dict.fromkeys(record.run_id for record in _by_time(records))))
+    chosen = [record for record in records if record.run_id == run_id]
+    return Side(_name(f"{path}@{run_id}", chosen), tuple(chosen))
+
+
+def _by_time(records: Sequence[Record]) -> list[Record]:
+    return sorted(records, key=lambda record: record.started_at)
+
+
+def _run(path: str, asked: str, run_ids: Sequence[str]) -> str:
+    """The id of the run that is meant; the ids are in the order in which the runs began."""
+    if asked == NEWEST and run_ids:
+        return run_ids[-1]
+    if asked == PREVIOUS and len(run_ids) > 1:
+        return run_ids[-2]
+    found = [run_id for run_id in run_ids if run_id == asked] or [
+        run_id for run_id in run_ids if asked and run_id.startswith(asked)
+    ]
+    if len(found) == 1:
+        return found[0]
+    known = ", ".join(run_ids[-5:]) or "none"
+    if found:
+        raise UserError(f"{path}@{asked}: {len(found)} runs begin so; the newest runs are {known}", USAGE)
+    raise UserError(f"{path}: no run {asked!r}; the newest runs are {known}", NOTHING)
+
+
+def _name(text: str, records: Sequence[Record]) -> str:
+    """What the user wrote, and the commit where there is one: `results (commit 0123456789ab)`."""
+    commits = {
+        (record.environment.git_commit, record.environment.git_dirty)
+        for record in records
+        if record.environment and record.environment.git_commit
+    }
+    if len(commits) != 1:
+        return text
+    ((commit, dirty),) = commits
+    return f"{text} (commit {commit[:12] if commit else ''}{' with changes' if dirty else ''})"
+
+
+@dataclass(frozen=True)
+class Form:
+    """One form of a comparison: how it is made, and whether a terminal can show it."""
+
+    write: Callable[[Comparison], bytes]
+    text: bool
+
+
+def _html(comparison: Comparison) -> bytes:
+    from .html import html
+
+    return html(comparison).encode(errors="replace")
+
+
+def _markdown(comparison: Comparison) -> bytes:
+    from .markdown import markdown
+
+    return markdown(comparison).encode(errors="replace")
+
+
+def _junit(comparison: Comparison) -> bytes:
+    from .junit import junit
+
+    return junit(comparison)
+
+
+# A new form is one line here; it is imported when it is used.
+FORMS: dict[str, Form] = {
+    "html": Form(_html, text=False),
+    "md": Form(_markdown, text=True),
+    "junit": Form(_junit, text=True),
+}
+_ENDINGS = {"htm": "html", "markdown": "md", "xml": "junit"}
+
+
+def form_of(output: Path | None) -> str:
+    """The form a file's ending asks for; html where it asks for none."""
+    ending = output.suffix.lower().lstrip(".") if output else ""
+    ending = _ENDINGS.get(ending, ending)
+    return ending if ending in FORMS else "html"
+
+
+def render(comparison: Comparison, form: str) -> str:
+    """A comparison as text, for printing; ReportError for a form that no terminal can show."""
+    if not FORMS[form].text:
+        raise ReportError(f"a comparison as {form} cannot be printed: name a file to write it to with -o", USAGE)
+    return FORMS[form].write(comparison).decode()
+
+
+def write(comparison: Comparison, output: Path, form: str | None = None) -> Path:
+    """Write a comparison, whole or not at all; the ending decides where no form is given. ReportError if it cannot be
+    written."""
+    write_whole(output, FORMS[form or form_of(output)].write(comparison))
+    return output

@@ -1,0 +1,270 @@
+"""How a comparison is told: the words, signs, orders and numbers that every renderer shares."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cache
+
+from ...bench.judge.findings import Comparison, Estimate, Finding
+from ...bench.metrics import all_metrics
+from ..notation import MISSING, number
+from ..select import SEPARATOR
+
+
+@dataclass(frozen=True)
+class Look:
+    """How one outcome of a row is shown: never by colour alone."""
+
+    word: str
+    sign: str  # one character, different for each
+    shape: str  # a symbol of Vega
+    colour: str  # a name of `theme.LIGHT`
+    style: str  # of rich
+    hollow: bool = False
+    explains: str = ""
+
+
+# Every outcome, in the order in which a reader wants to know. Signs point to where the cost went.
+LOOKS: dict[str, Look] = {
+    "regressed": Look(
+        "regressed", "\u25b2", "triangle-up", "error", "bold red", explains="worse, and the evidence is clear"
+    ),
+    "failed": Look("failed", "\u2717", "cross", "error", "bold red", explains="no figure on one side, or on both"),
+    "inconclusive": Look(
+        "inconclusive", "?", "diamond", "doubt", "yellow", hollow=True, explains="not known: this is no pass"
+    ),
+    "incomparable": Look(
+        "not comparable", "\u2260", "square", "doubt", "yellow", hollow=True, explains="the circumstances differ"
+    ),
+    "gone": Look("gone", "\u2212", "square", "muted", "yellow", hollow=True, explains="only in the base"),
+    "new": Look("new", "+", "square", "muted", "cyan", hollow=True, explains="only in the head"),
+    "improved": Look(
+        "improved", "\u25bc", "triangle-down", "frame", "bold blue", explains="better, and the evidence is clear"
+    ),
+    "equivalent": Look("equivalent", "=", "circle", "muted", "dim", explains="the same within what is allowed"),
+}
+
+MINUS = "\u2212"
+
+# Figures that have no metric: what `exact` rows hold beside them.
+_LABELS = {"output": "output", "verification": "verification"}
+
+
+def outcome(finding: Finding) -> str:
+    """The row's key in `LOOKS`: its verdict where it has one, else what became of it."""
+    return finding.judgement.verdict if finding.judgement else finding.status
+
+
+def look(finding: Finding) -> Look:
+    """How a row is shown."""
+    return LOOKS[outcome(finding)]
+
+
+def ordered(findings: Sequence[Finding]) -> tuple[Finding, ...]:
+    """What needs a reader first; of one outcome the worst estimate first, else as they came."""
+    places = list(LOOKS)
+
+    def place(finding: Finding) -> tuple[int, float]:
+        found = estimate(finding)
+        return places.index(outcome(finding)), -found.slowdown if found else 0.0
+
+    return tuple(sorted(findings, key=place))
+
+
+def estimate(finding: Finding) -> Estimate | None:
+    """The estimate behind a verdict, if there is one."""
+    return finding.judgement.estimate if finding.judgement else None
+
+
+def judged(comparison: Comparison) -> tuple[Finding, ...]:
+    """Rows of figures with noise that have a verdict, most wanted first."""
+    return ordered([finding for finding in comparison.findings if finding.status == "judged"])
+
+
+def exact(comparison: Comparison) -> tuple[Finding, ...]:
+    """Rows of figures without noise, most wanted first."""
+    return ordered([finding for finding in comparison.findings if finding.status == "exact"])
+
+
+def aside(comparison: Comparison) -> tuple[Finding, ...]:
+    """Rows without a verdict: failed, not comparable, new, gone."""
+    return ordered([finding for finding in comparison.findings if finding.status not in ("judged", "exact")])
+
+
+def counts(findings: Sequence[Finding]) -> dict[str, int]:
+    """How many rows of each outcome there are, in the order of `LOOKS`, without those there are none of."""
+    found = [outcome(finding) for finding in findings]
+    return {name: found.count(name) for name in LOOKS if name in found}
+
+
+def counted(findings: Sequence[Finding]) -> str:
+    """The same in words: `1 regressed, 3 equivalent`."""
+    return ", ".join(f"{count} {LOOKS[name].word}" for name, count in counts(findings).items())
+
+
+def headline(comparison: Comparison) -> str:
+    """What came of it in one line. Inconclusive is never told as a pass."""
+    found = counts(comparison.findings)
+    regressed = ordered(comparison.of("regressed"))
+    if regressed:
+        short = short_keys(comparison.findings).names
+        worst = {finding.key: finding for finding in reversed(regressed)}  # of each case
+        cases = list(dict.fromkeys(finding.key for finding in regressed))
+        named = [f"{plain(short[key])} ({_by_how_much(worst[key])})" for key in cases[:3]]
+        return f"Regressed: {', '.join(named)}" + (f" and {len(cases) - 3} more" if len(cases) > 3 else "")
+    if found and not judged(comparison) and exact(comparison):
+        return f"Only exact figures were judged: {counted(comparison.findings)}"
+    if not {"improved", "equivalent", "inconclusive"} & set(found):
+        return "Nothing was judged: " + (counted(comparison.findings) or "the two sides have no case in common")
+    if "inconclusive" in found:
+        return f"No regression is proven, and not everything is known: {counted(comparison.findings)}"
+    rest = [name for name in found if name not in ("improved", "equivalent")]
+    return f"No regression{' in what was judged' if rest else ''}: {counted(comparison.findings)}"
+
+
+def _by_how_much(finding: Finding) -> str:
+    return change(finding) if finding.status == "judged" and estimate(finding) else label(finding)
+
+
+def subtitle(comparison: Comparison) -> str:
+    """What was compared with what, and what was asked."""
+    return f"{comparison.head} against {comparison.base}; worse by {percent(comparison.max_slowdown)} must not pass"
+
+
+def percent(share: float) -> str:
+    """A share as a percentage with as many decimals as it needs: 5 %, 2.5 %."""
+    return f"{100 * share:.3g} %"
+
+
+@dataclass(frozen=True)
+class Names:
+    """Short names of the cases, and what they all have in common."""
+
+    names: dict[str, str]
+    common: str
+
+
+def short_keys(findings: Sequence[Finding]) -> Names:
+    """What tells these cases apart, and no more: `cox3d-m-16`, and once for all `cpu/eager/fp32/b1/t2/random-0`."""
+    keys = list(dict.fromkeys(finding.key for finding in findings))
+    parts = [key.split("/") for key in keys]
+    if len(keys) == 0 or len({len(part) for part in parts}) > 1 or any("" in part for part in parts):
+        return Names({key: key for key in keys}, "")
+    columns = list(zip(*parts, strict=True))
+    kept = [place for place, values in enumerate(columns) if place == 0 or len(set(values)) > 1]
+    common = [values[0] for place, values in enumerate(columns) if place not in kept]
+    return Names(
+        {key: SEPARATOR.join(part[place] for place in kept) for key, part in zip(keys, parts, strict=True)},
+        SEPARATOR.join(common),
+    )
+
+
+@cache
+def _labels() -> dict[str, str]:
+    return _LABELS | {metric.name: metric.label for metric in all_metrics()}
+
+
+def label(finding: Finding) -> str:
+    """The metric as people call it."""
+    return _labels().get(finding.metric, finding.metric)
+
+
+def is_time(finding: Finding) -> bool:
+    """Whether a slowdown of this figure is one of time; else it is one of size."""
+    return finding.unit in ("s", "ms") or finding.unit.endswith("/s")
+
+
+def change(finding: Finding) -> str:
+    """How much more the head costs: `+9.1 % time`, `−12 %`, `×2.3 time`; of a rate the time it stands for."""
+    found = estimate(finding)
+    if found is None:
+        return MISSING
+    return ratio(found.slowdown) + (" time" if is_time(finding) else "")
+
+
+def interval(finding: Finding) -> str:
+    """The interval of `change`: `+7.9 to +10.4 %`; `unknown` where it has no ends."""
+    found = estimate(finding)
+    if found is None:
+        return MISSING
+    if found.low <= 0 and math.isinf(found.high):
+        return "unknown"
+    low, high = ratio(found.low), ratio(found.high)
+    mark = " *" if is_within(found) else ""
+    if low == high:
+        return low + mark
+    if low.endswith(" %") and high.endswith(" %"):
+        low = low.removesuffix(" %")
+    return f"{low} to {high}{mark}"
+
+
+# What the star after an interval says.
+WITHIN = (
+    "* within one process on each side: how well its own median is known, not what another process would give; "
+    "no verdict can come of it"
+)
+
+
+def is_within(found: Estimate) -> bool:
+    """Whether an interval knows of nothing but the samples of one process on each side."""
+    return found.units == 1 and not found.paired and math.isfinite(found.high)
+
+
+def has_within(comparison: Comparison) -> bool:
+    """Whether any interval needs the star."""
+    return any((found := estimate(finding)) and is_within(found) for finding in judged(comparison))
+
+
+def ratio(slowdown: float) -> str:
+    """A ratio for people: in per cent near 1, else as a factor."""
+    if math.isinf(slowdown):
+        return "any amount"
+    if 0.5 < slowdown < 2:
+        value = 100 * (slowdown - 1)
+        text = f"{abs(value):.1f}"
+        sign = "" if float(text) == 0 else "+" if value > 0 else MINUS
+        return f"{sign}{text} %"
+    return f"\u00d7{number(slowdown, 2 if slowdown < 10 else 3)}"
+
+
+def figure(finding: Finding, value: float | None) -> str:
+    """A figure of one side without its unit; exact ones with every digit, since every digit counts."""
+    if value is None:
+        return MISSING
+    return f"{value:.12g}" if finding.status == "exact" else number(value, 4)
+
+
+_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
+
+
+def plain(text: str) -> str:
+    """Text in one line that no terminal takes for a command: control characters are shown as a replacement sign."""
+    return _CONTROL.sub("\ufffd", " ".join(text.split()))
+
+
+def reasons(finding: Finding) -> tuple[str, ...]:
+    """What there is to say of a row beside its figures, in words."""
+    judgement = finding.judgement
+    found = [judgement.why] if judgement else []
+    if judgement and judgement.verdict == "inconclusive":
+        unit = "pairs" if judgement.estimate and judgement.estimate.paired else "processes on each side"
+        if judgement.detectable is not None and math.isfinite(judgement.detectable):
+            found.append(f"could find a slowdown of {percent(judgement.detectable)}")
+        if judgement.units_needed:
+            found.append(f"{judgement.units_needed} more {unit} needed")
+    if finding.differs:
+        found.append("differs in " + "; ".join(finding.differs))
+    if finding.note:
+        found.append(finding.note)
+    return tuple(text for text in found if text)
+
+
+def tick(slowdown: float) -> str:
+    """A ratio on an axis, without decimals that say nothing: `+5 %`, `same`, `×10`."""
+    if math.isclose(slowdown, 1.0):
+        return "same"
+    text = ratio(slowdown)
+    return re.sub(r"\.0(?= %|$)", "", text)
