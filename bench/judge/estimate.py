@@ -26,8 +26,8 @@ Floats = NDArray[np.float64]
 # Below this many units an interval is the exact one of ranks: a bootstrap of so few is too narrow.
 BOOTSTRAP_FROM = 8
 RESAMPLES = 10_000
-# Sums of two that are held at once while resampling, 8 bytes each.
-_SUMS_AT_ONCE = 2_000_000
+# Sums of two that are held at once while resampling, 8 bytes each: what stays in a core's cache is twice as quick.
+_SUMS_AT_ONCE = 50_000
 
 
 def paired(
@@ -74,12 +74,13 @@ def within(base: Sequence[float], head: Sequence[float], *, seed: int = 0, confi
     if not (before.all() and after.all()):
         return _unknown(before, after, "lower", confidence, paired=False)
 
-    def ratio(a: Floats, b: Floats, axis: int = -1) -> Floats:
-        return np.median(b, axis=axis) - np.median(a, axis=axis)
-
-    sides = np.log(before), np.log(after)
-    low, high = _resampled(sides, ratio, confidence, seed) if min(len(before), len(after)) > 1 else (-np.inf, np.inf)
-    return Estimate(_exp(float(ratio(*sides))), _exp(low), _exp(high), confidence, units=1, paired=False)
+    ends = -math.inf, math.inf
+    if min(len(before), len(after)) > 1:
+        noise = np.random.default_rng(seed)
+        ratios = _resampled_medians(after, noise) / _resampled_medians(before, noise)
+        ends = tuple(np.log(np.quantile(ratios, [(1 - confidence) / 2, (1 + confidence) / 2])))
+    slowdown = float(np.median(after) / np.median(before))
+    return Estimate(slowdown, _exp(ends[0]), _exp(ends[1]), confidence, units=1, paired=False)
 
 
 def rank_interval(units: int, confidence: float) -> int | None:
@@ -146,14 +147,20 @@ def _estimate(sides, statistic, exact, confidence: float, seed: int) -> Estimate
 def _walsh_median(ratios: Floats, axis: int = -1) -> Floats:
     """The Hodges-Lehmann median: of the means of all pairs of values, each with itself included."""
     values = np.moveaxis(ratios, axis, -1)
-    return np.median(walsh_means(values), axis=-1)
+    return _middle(walsh_means(values))
 
 
 def _shift_median(before: Floats, after: Floats, axis: int = -1) -> Floats:
     """The Hodges-Lehmann shift: the median of the differences of each of one side with each of the other."""
     before, after = np.moveaxis(before, axis, -1), np.moveaxis(after, axis, -1)
     differences = after[..., :, None] - before[..., None, :]
-    return np.median(differences.reshape(*differences.shape[:-2], -1), axis=-1)
+    return _middle(differences.reshape(*differences.shape[:-2], -1))
+
+
+def _middle(values: Floats) -> Floats:
+    """The median along the last axis, by sorting: of so few values quicker than numpy's own."""
+    ordered, half = np.sort(values, axis=-1), values.shape[-1] // 2
+    return ordered[..., half] if values.shape[-1] % 2 else (ordered[..., half - 1] + ordered[..., half]) / 2
 
 
 def _signed_rank(ratios: Floats, confidence: float) -> tuple[float, float, float]:
@@ -218,6 +225,13 @@ def _resampled(sides, statistic, confidence: float, seed: int) -> tuple[float, f
         if math.isfinite(found.low) and math.isfinite(found.high):
             return float(found.low), float(found.high)
     return -math.inf, math.inf
+
+
+def _resampled_medians(values: Floats, noise: np.random.Generator) -> Floats:
+    """Medians of resamples, without drawing any of them: of n values the one in the middle of a resample has a rank
+    that is n times a Beta(n/2 + 1/2, n/2 + 1/2). Ten thousand samples take no longer than ten."""
+    half = (len(values) + 1) / 2
+    return np.quantile(values, noise.beta(half, half, RESAMPLES))
 
 
 def _exp(value: float) -> float:

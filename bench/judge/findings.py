@@ -35,7 +35,8 @@ class Judgement:
     why: str  # one line for people; of an inconclusive one, what is missing
     estimate: Estimate | None = None
     detectable: float | None = None  # the smallest slowdown these units would find, e.g. 0.04
-    units_needed: int | None = None  # how many more units an inconclusive one needs
+    # How many more units an inconclusive one needs; None where more of them are not what is missing.
+    units_needed: int | None = None
 
 
 @dataclass(frozen=True)

@@ -3,7 +3,7 @@
 Not a formula for one test: the estimate must reach the practical size and both stages must agree, and each of these
 misses something. Noise is taken as normal here. Because every estimate and every end of an interval moves and scales
 with the noise, one set of seeded trials of unit noise answers for every sigma: each trial tells the smallest slowdown
-that it would have found, and the one that is enough for nine trials of ten is what can be detected.
+that it would have found, and the one that is enough for `rule.power` of them is what can be detected.
 """
 
 from __future__ import annotations
@@ -17,28 +17,27 @@ from scipy import stats as scipy_stats
 from .estimate import Floats, rank_interval, walsh_means
 from .rule import Rule
 
-POWER = 0.9  # share of slowdowns of the detectable size that are found
 TRIALS = 2000
 MOST_UNITS = 1000  # beyond that nobody waits
 # Up to so many pairs in both stages the trials are exact; beyond, their medians are drawn from the normal limit.
-_EXACT_UNITS = 40
+_EXACT_UNITS = 100
 
 
 def detectable(sigma: float, rule: Rule, units: int | None = None, cases: int = 1) -> float | None:
-    """The smallest slowdown, e.g. 0.04, that is found nine times of ten with so many first pairs (by default the
-    rule's), where ln of one pair's ratio has the standard deviation `sigma` and `cases` are judged at once.
+    """The smallest slowdown, e.g. 0.04, that is nearly always (`rule.power`) found with so many first pairs, by default
+    the rule's fewest, where ln of one pair's ratio has the standard deviation `sigma` and `cases` are judged at once.
     None where so few can find nothing at all."""
     first = rule.min_units if units is None else units
     if first < rule.min_units:
         return None
     means, lows = _unit_noise(first, rule.second_units(first), rule.confidence, 1 - rule.q / cases)
     needed = np.maximum(rule.practical - sigma * means, -sigma * lows if sigma else 0.0)
-    found = float(np.quantile(needed, POWER))
+    found = float(np.quantile(needed, rule.power, method="higher"))
     return math.expm1(found) if math.isfinite(found) else None
 
 
 def units_needed(sigma: float, rule: Rule, wanted: float | None = None, cases: int = 1) -> int | None:
-    """The fewest first pairs that find a slowdown of `wanted` (by default what must not pass) nine times of ten;
+    """The fewest first pairs that nearly always find a slowdown of `wanted` (by default what must not pass);
     None where no number of them does, because it is below what counts, or more than a thousand."""
     wanted = rule.max_slowdown if wanted is None else wanted
 
@@ -68,8 +67,8 @@ def _unit_noise(first: int, second: int, confidence: float, together: float) -> 
     else:
         sizes = [first, second] if second else [first]
         means = [noise.standard_normal(TRIALS) * _error(size) for size in sizes]
-        looks = [(mean, mean - _quantile(confidence) * _error(n)) for mean, n in zip(means, sizes, strict=True)]
-        whole = np.average(means, axis=0, weights=sizes) - _quantile(together) * _error(sum(sizes))
+        looks = [(mean, mean - _quantile(confidence, n) * _error(n)) for mean, n in zip(means, sizes, strict=True)]
+        whole = np.average(means, axis=0, weights=sizes) - _quantile(together, sum(sizes)) * _error(sum(sizes))
     return np.min([mean for mean, _ in looks], axis=0), np.min([whole, *(low for _, low in looks)], axis=0)
 
 
@@ -85,5 +84,5 @@ def _error(units: int) -> float:
     return math.sqrt(math.pi / 3 / units)
 
 
-def _quantile(confidence: float) -> float:
-    return float(scipy_stats.norm.ppf((1 + confidence) / 2))
+def _quantile(confidence: float, units: int) -> float:
+    return float(scipy_stats.t.ppf((1 + confidence) / 2, df=units - 1))

@@ -12,6 +12,8 @@ class Rule:
 
     max_slowdown: float = 0.05  # what must not pass
     min_units: int = 7  # pairs; with 7 of 7 the exact interval can leave out 1
+    max_units: int = 28  # where 7 are too few for the noise they show
+    power: float = 0.95  # share of slowdowns of the detectable size that are found
     second_stage_units: int = 10  # fresh pairs for a candidate; 0: there can be no second stage
     null_units: int = 7  # pairs of base against base, over all cases together; 0: there are none
     q: float = 0.05  # share of false findings among those of all cases

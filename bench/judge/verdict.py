@@ -71,6 +71,16 @@ def judge_all(evidences: Sequence[Evidence], rule: Rule) -> tuple[Judgement, ...
     )
 
 
+def first_units(evidence: Evidence, rule: Rule, cases: int = 1) -> int:
+    """How many pairs the first stage should have by the noise that is known so far: ask again once they are there.
+
+    It looks at the spread of the ratios and never at their middle, so that asking again is no second throw of the dice.
+    """
+    sigma = _estimate(evidence.first, evidence, rule).sigma if len(evidence.first) >= rule.min_units else None
+    needed = rule.min_units if sigma is None else units_needed(sigma, rule, cases=cases) or rule.max_units
+    return max(len(evidence.first), min(needed, rule.max_units))
+
+
 def needs_second_stage(evidence: Evidence, rule: Rule) -> bool:
     """Whether the first stage alone makes it a candidate, for better or worse, that `rule.second_units` fresh pairs
     must confirm."""
@@ -79,12 +89,14 @@ def needs_second_stage(evidence: Evidence, rule: Rule) -> bool:
     return _found(_estimate(evidence.first, evidence, rule), rule) is not None
 
 
-def null_pairs_each(cases: int, rule: Rule) -> int:
-    """How many pairs of base against base each of so many cases needs: one for three of the others, and `null_units`
-    over all cases together."""
+def null_pairs_each(cases: int, rule: Rule, first: int | None = None) -> int:
+    """How many pairs of base against base each of so many cases needs, of `first` other pairs (by default the rule's
+    fewest): one for three of them, and `null_units` over all cases together. A host that needs more pairs for its
+    noise needs more null pairs likewise."""
+    first = rule.min_units if first is None else first
     if not (rule.null_units and cases):
         return 0
-    return max(math.ceil(rule.min_units / 3), math.ceil(rule.null_units / cases))
+    return max(math.ceil(first / 3), math.ceil(rule.null_units * first / (rule.min_units * cases)))
 
 
 def host_noise(evidences: Sequence[Evidence], rule: Rule) -> str | None:
@@ -128,7 +140,7 @@ class _Look:
     together: Estimate  # of both stages; of the first where there is no second
     direction: Direction | None  # what the first stage found
     unconfirmed: str | None = None  # why that is not confirmed
-    waiting: bool = False  # because the second stage is still to come
+    missing: int | None = None  # units of the stage at hand that are still to be measured
 
     @property
     def confirmed(self) -> bool:
@@ -141,34 +153,32 @@ class _Look:
 
 def _look(evidence: Evidence, rule: Rule) -> _Look:
     first = _estimate(evidence.first, evidence, rule)
-    direction = _found(first, rule) if first.units >= rule.min_units else None
+    if first.units < rule.min_units:
+        return _Look(first, first, None, missing=rule.min_units - first.units)
+    direction = _found(first, rule)
     if direction is None or not rule.second_stage_units:
         return _Look(first, first, direction)
-    wanted = rule.second_units(first.units)
-    if evidence.second is None or len(evidence.second) < wanted:
-        have = len(evidence.second) if evidence.second else 0
-        return _Look(
-            first, first, direction, f"{_WORDS[direction]} at first; {have} of {wanted} fresh pairs confirm it"
-        )
-    second = _estimate(evidence.second, evidence, rule)
-    together = _estimate(_joined(evidence.first, evidence.second), evidence, rule)
-    again = _found(second, rule) == direction
-    doubt = None if again else f"{_WORDS[direction]} at first; fresh pairs in reversed order did not find it again"
-    return _Look(first, together, direction, doubt)
+    wanted, fresh = rule.second_units(first.units), evidence.second
+    if fresh is None or len(fresh) < wanted:
+        have = len(fresh) if fresh else 0
+        doubt = f"{_WORDS[direction]} at first, with {have} of {wanted} fresh pairs to confirm it"
+        return _Look(first, first, direction, doubt, missing=wanted - have)
+    again = _found(_estimate(fresh, evidence, rule), rule) == direction
+    doubt = None if again else f"{_WORDS[direction]} at first, but fresh pairs in reversed order did not find it again"
+    return _Look(first, _estimate(_joined(evidence.first, fresh), evidence, rule), direction, doubt)
 
 
 def _judgement(look: _Look, chance: float, cases: int, noise: str | None, rule: Rule) -> Judgement:
     verdict, why = _verdict(look, chance, cases, noise, rule)
-    sigma, units = look.together.sigma, look.first.units
-    if sigma is None:
-        return Judgement(verdict, why, look.together, units_needed=max(0, rule.min_units - units) or None)
-    more = units_needed(sigma, rule, cases=cases) if verdict == "inconclusive" else None
+    sigma, units, more = look.together.sigma, look.first.units, look.missing
+    if verdict == "inconclusive" and more is None and sigma is not None:
+        more = (units_needed(sigma, rule, cases=cases) or 0) - units
     return Judgement(
         verdict,
         why,
         look.together,
-        detectable=detectable(sigma, rule, units, cases),
-        units_needed=None if more is None else max(1, more - units),
+        detectable=None if sigma is None else detectable(sigma, rule, units, cases),
+        units_needed=more if more and more > 0 else None,
     )
 
 
@@ -184,10 +194,11 @@ def _verdict(look: _Look, chance: float, cases: int, noise: str | None, rule: Ru
         if chance <= rule.q:
             return look.direction, said
         return "inconclusive", f"{said}: among {cases} cases this may well be chance"
-    within = look.together.low > math.exp(-rule.limit) and look.together.high < math.exp(rule.limit)
-    if within and not look.waiting:
-        return "equivalent", said
-    return "inconclusive", f"{said}: {look.unconfirmed or 'too wide to call'}"
+    # A candidate that was not confirmed is none of the four but the last: something was there, and then was not.
+    if look.unconfirmed:
+        return "inconclusive", f"{said}: {look.unconfirmed}"
+    within = look.first.low > math.exp(-rule.limit) and look.first.high < math.exp(rule.limit)
+    return ("equivalent", said) if within else ("inconclusive", f"{said}: too wide to call")
 
 
 def _estimate(units: Units, evidence: Evidence, rule: Rule) -> Estimate:

@@ -1,0 +1,241 @@
+"""How often the gate is right, by trials with noise that was recorded on a real host.
+
+    python tests/speed/gate_trials.py record [--models x3d-xs cox3d-s-13] [--pairs 40] [--runs 100] [--noise FILE]
+    python tests/speed/gate_trials.py [--simulated 1000] [--slowdowns 0 0.025 0.05 0.1] [--noises ...] [--cases 1]
+        [--max-slowdown 0.05] [--noise FILE]
+
+`record` runs pairs of fresh processes of the same code and keeps the figures of both; it wants a quiet machine, writes
+after every pair and goes on with a file that is there. Without it, trials are made from such a file: the verdict of
+the gate on pairs whose ratio is the injected slowdown times a recorded ratio of equal code. Printed, as Markdown: the
+share of trials with each verdict. Nothing is tuned to what comes out; the rule is the gate's own.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import math
+import tempfile
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from scipy import stats as scipy_stats
+
+from co3d_bench.bench.judge.rule import Rule
+from co3d_bench.bench.judge.verdict import Evidence, Units, first_units, judge_all, needs_second_stage, null_pairs_each
+
+RECORDED = Path(__file__).parent / "data" / "pairs.json"
+METRIC = "latency"
+SECOND_PLACE = math.log(1.03)  # what the second process of a pair loses where the place matters
+
+# So many pairs in a row: ln(second / first) of each.
+Noise = Callable[[np.random.Generator, int], np.ndarray]
+
+
+def recorded(log_ratios: np.ndarray) -> Noise:
+    """Any of the recorded pairs, each drawn by itself."""
+    return lambda generator, count: generator.choice(log_ratios, count)
+
+
+def in_a_row(log_ratios: np.ndarray) -> Noise:
+    """Recorded pairs as they followed each other, from any of them on."""
+    return lambda generator, count: np.take(
+        log_ratios, generator.integers(len(log_ratios)) + np.arange(count), mode="wrap"
+    )
+
+
+def heavy_tails(log_ratios: np.ndarray) -> Noise:
+    """As wide as the recorded ones in the middle, with Student's tails of 2 degrees of freedom: no variance at all."""
+    spread = _spread(log_ratios)
+    scale = spread * scipy_stats.norm.ppf(0.75) / scipy_stats.t.ppf(0.75, df=2)
+    return lambda generator, count: scale * generator.standard_t(2, count)
+
+
+def drifting(log_ratios: np.ndarray) -> Noise:
+    """Normal, on a host whose speed goes up and down in waves of 6 to 60 processes, twice the noise in height."""
+    spread = _spread(log_ratios)
+
+    def draw(generator: np.random.Generator, count: int) -> np.ndarray:
+        phase, period = generator.uniform(0, 2 * math.pi), generator.uniform(6, 60)
+        level = 2 * spread * np.sin(phase + 2 * math.pi * np.arange(2 * count) / period)
+        return level[1::2] - level[::2] + spread * generator.standard_normal(count)
+
+    return draw
+
+
+def second_place(log_ratios: np.ndarray) -> Noise:
+    """The recorded pairs on a host where the second process of a pair is 3 % slower."""
+    return lambda generator, count: SECOND_PLACE + generator.choice(log_ratios, count)
+
+
+NOISES: dict[str, Callable[[np.ndarray], Noise]] = {
+    "recorded": recorded,
+    "in-a-row": in_a_row,
+    "heavy-tails": heavy_tails,
+    "drifting": drifting,
+    "second-place": second_place,
+}
+
+
+def _spread(log_ratios: np.ndarray) -> float:
+    """Standard deviation that normal noise of the same quartiles would have."""
+    return float(scipy_stats.iqr(log_ratios, scale="normal"))
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What became of one trial."""
+
+    verdict: str  # of the case with the slowdown
+    others_regressed: int  # cases without one that were called slower
+    pairs: int  # run for it, null pairs included
+
+
+def trial(generator: np.random.Generator, noise: Noise, slowdown: float, cases: int, rule: Rule) -> Outcome:
+    """One check of so many cases, the first of which got slower; the second stage only where the first asks for it."""
+    evidences = []
+    most = rule.max_units
+    for number in range(cases):
+        injected = math.log1p(slowdown) if number == 0 else 0.0
+        # One series for a case, in the order of running, so that a host that drifts does so through all of it.
+        series = noise(generator, most + null_pairs_each(cases, rule, most) + rule.second_units(most))
+        first, null = series[:0], series[:0]
+        evidence = Evidence(f"case {number}", METRIC, "lower", Units((), ()))
+        while len(first) < (wanted := first_units(evidence, rule, cases)):
+            nulls = null_pairs_each(cases, rule, wanted)
+            more, series = np.split(series, [wanted - len(first) + nulls - len(null)])
+            between = _spaced(nulls - len(null), len(more))
+            first, null = np.append(first, more[~between]), np.append(null, more[between])
+            evidence = replace(evidence, first=_units(first, injected), null=_units(null, 0.0))
+        if needs_second_stage(evidence, rule):
+            evidence = replace(evidence, second=_units(-series[: rule.second_units(len(first))], injected))
+        evidences.append(evidence)
+    verdicts = [judgement.verdict for judgement in judge_all(evidences, rule)]
+    pairs = sum(len(part) for each in evidences for part in (each.first, each.null, each.second) if part)
+    return Outcome(verdicts[0], verdicts[1:].count("regressed"), pairs)
+
+
+def _spaced(few: int, many: int) -> np.ndarray:
+    """Which of so many places hold the few, evenly between the others."""
+    return np.diff(np.arange(many + 1) * few // many) > 0
+
+
+def _units(found: np.ndarray, injected: float) -> Units:
+    """Pairs of a head that takes so much longer (ln); the head is second in every other pair, from the first on."""
+    turned = np.where(np.arange(len(found)) % 2, -found, found)
+    return Units((1.0,) * len(found), tuple(float(x) for x in np.exp(injected + turned)))
+
+
+def row(name: str, ratios: Sequence[np.ndarray], slowdown: float, options: argparse.Namespace, rule: Rule) -> str:
+    """A line of the table: all trials of one kind of noise and one slowdown, the recorded cases taking turns."""
+    noises = [NOISES[name](each) for each in ratios]
+    generator = np.random.default_rng(options.seed)
+    outcomes = [
+        trial(generator, noises[number % len(noises)], slowdown, options.cases, rule)
+        for number in range(options.simulated)
+    ]
+    count = Counter(outcome.verdict for outcome in outcomes)
+    others = sum(outcome.others_regressed > 0 for outcome in outcomes)
+    known = scipy_stats.binomtest(count["regressed"], len(outcomes)).proportion_ci()
+    shares = (f"{count[verdict] / len(outcomes):.1%}" for verdict in ("improved", "equivalent", "inconclusive"))
+    return _line(
+        name,
+        f"{slowdown:.1%}",
+        f"{count['regressed'] / len(outcomes):.1%} ({known.low:.1%} to {known.high:.1%})",
+        *shares,
+        f"{others / len(outcomes):.1%}" if options.cases > 1 else "-",
+        f"{np.mean([outcome.pairs for outcome in outcomes]):.1f}",
+    )
+
+
+def simulate(options: argparse.Namespace) -> None:
+    """Print the table."""
+    noise = json.loads(options.noise.read_text())
+    ratios = [np.log(np.divide(case["second"], case["first"])) for case in noise["cases"].values()]
+    rule = Rule(max_slowdown=options.max_slowdown)
+    for key, each in zip(noise["cases"], ratios, strict=True):
+        print(
+            f"{key}: {len(each)} pairs of {noise['runs']} samples on {noise['cpu']}; ln(second / first): "
+            f"median {np.median(each):+.4f}, standard deviation {np.std(each, ddof=1):.4f}, by quartiles "
+            f"{_spread(each):.4f}"
+        )
+    print(f"{options.simulated} trials a line, {options.cases} cases a check, {rule}\n")
+    heads = ("noise", "injected", "regressed", "improved", "equivalent", "inconclusive", "another regressed", "pairs")
+    print(_line(*heads), _line(*["---"] * len(heads)), sep="\n")
+    for name in options.noises:
+        for slowdown in options.slowdowns:
+            print(row(name, ratios, slowdown, options, rule), flush=True)
+
+
+def record(options: argparse.Namespace) -> None:
+    """Run the pairs, each model in turn, and keep their figures."""
+    from co3d_bench.bench.record import Record
+
+    found: dict[str, Any] = {"runs": options.runs, "metric": METRIC, "cases": {}}
+    if options.noise.exists():
+        found = json.loads(options.noise.read_text())
+        if found["runs"] != options.runs:
+            raise SystemExit(f"{options.noise} holds pairs of {found['runs']} samples: give --runs {found['runs']}")
+    for number in range(options.pairs):
+        for model in options.models:
+            sides: list[Record] = [measured(model, options.runs) for _ in ("first", "second")]
+            environment = sides[0].environment
+            assert environment is not None
+            found["cpu"], found["versions"] = environment.machine.cpu_model, environment.versions
+            case = found["cases"].setdefault(sides[0].key, {"first": [], "second": []})
+            for place, side in zip(case, sides, strict=True):
+                case[place].append(figure(side))
+            print(f"{number + 1} of {options.pairs}: {sides[0].key} {case['first'][-1]:.3f} {case['second'][-1]:.3f}")
+            options.noise.parent.mkdir(parents=True, exist_ok=True)
+            options.noise.write_text(json.dumps(found, indent=1) + "\n")
+
+
+def measured(model: str, runs: int) -> Any:
+    """The record of one fresh process."""
+    from co3d_bench.bench.config import make_config
+    from co3d_bench.bench.run import run
+
+    with tempfile.TemporaryDirectory() as folder:
+        table = {"plan": {"models": [model]}, "run": {"out": folder, "runs": runs}}
+        (found,) = run(make_config(table))
+    if found.error is not None:
+        raise SystemExit(f"{model} failed ({found.error.kind}): {found.error.message}")
+    return found
+
+
+def figure(record: Any) -> float:
+    """The figure that the gate compares."""
+    from co3d_bench.bench.metrics import get_metric
+
+    value = get_metric(METRIC).value(record)
+    assert value is not None
+    return value
+
+
+def _line(*cells: str) -> str:
+    return f"| {' | '.join(cells)} |"
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("do", nargs="?", choices=("simulate", "record"), default="simulate")
+    parser.add_argument("--noise", type=Path, default=RECORDED, help="the file of recorded pairs")
+    parser.add_argument("--models", nargs="+", default=["x3d-xs", "cox3d-s-13"])
+    parser.add_argument("--pairs", type=int, default=40, help="of each model, to record")
+    parser.add_argument("--runs", type=int, default=100, help="samples of each process, to record")
+    parser.add_argument("--simulated", type=int, default=1000, metavar="TRIALS")
+    parser.add_argument("--slowdowns", nargs="+", type=float, default=[0.0, 0.025, 0.05, 0.1])
+    parser.add_argument("--noises", nargs="+", choices=tuple(NOISES), default=list(NOISES))
+    parser.add_argument("--cases", type=int, default=1, help="judged at once; only the first one is slower")
+    parser.add_argument("--max-slowdown", type=float, default=Rule().max_slowdown)
+    parser.add_argument("--seed", type=int, default=0)
+    options = parser.parse_args()
+    record(options) if options.do == "record" else simulate(options)
+
+
+if __name__ == "__main__":
+    main()
