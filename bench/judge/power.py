@@ -47,7 +47,9 @@ def units_needed(sigma: float, rule: Rule, wanted: float | None = None, cases: i
 
     if wanted <= math.expm1(rule.practical) or not enough(MOST_UNITS):
         return None
-    few, many = rule.min_units - 1, MOST_UNITS  # not enough, enough
+    few, many = rule.min_units - 1, rule.min_units  # too few; enough, once the doubling is over
+    while not enough(many):
+        few, many = many, min(2 * many, MOST_UNITS)
     while many - few > 1:
         middle = (few + many) // 2
         few, many = (few, middle) if enough(middle) else (middle, many)
