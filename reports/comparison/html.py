@@ -40,6 +40,9 @@ _HEAD = (
 {% for look, count in tally %}
 <li class="tone-{{ look.colour }}{{ ' hollow' if look.hollow }}"><strong>{{ count }}</strong>{{ outcome(look) }}</li>
 {% endfor %}
+{% if exact %}
+<li class="tone-muted plain">{{ exact }}</li>
+{% endif %}
 </ul>"""
 )
 
@@ -47,7 +50,8 @@ _PLOT = (
     _OUTCOME
     + """\
 <p class="lead">The mark is the estimate, the line its {{ confidence }} interval. In the shaded band, {{ limit }} on \
-either side, head and base count as the same.</p>
+either side, head and base count as the same.\
+{{ " A dashed line knows of one process on each side only." if dashed }}</p>
 <ul class="legend">
 {% for look in looks %}
 <li>{{ outcome(look) }}</li>
@@ -97,7 +101,7 @@ _JUDGED = """\
 the figure itself. Below it stands its interval.</p>
 {{ table }}
 {% if star %}
-<p class="lead">{{ star }}</p>
+<p class="lead star">{{ star }}</p>
 {% endif %}"""
 
 _EXACT = """\
@@ -161,14 +165,15 @@ def html(comparison: Comparison) -> str:
 
 
 def _head(comparison: Comparison) -> Markup:
-    found = words.counts(comparison.findings)
+    noisy = [finding for finding in comparison.findings if finding.status != "exact"]
     return fragment(
         _HEAD,
         comparison=comparison,
         headline=words.headline(comparison),
         limit=words.percent(comparison.max_slowdown),
         common=words.short_keys(comparison.findings).common,
-        tally=[(words.LOOKS[name], count) for name, count in found.items()],
+        tally=[(words.LOOKS[name], count) for name, count in words.counts(noisy).items()],
+        exact=words.exact_counted(comparison),
     )
 
 
@@ -184,6 +189,7 @@ def _plot(comparison: Comparison) -> Markup | None:
         looks=[words.LOOKS[name] for name in words.counts(shown)],
         limit=words.percent(comparison.max_slowdown),
         confidence=" or ".join(words.percent(share) for share in sorted(confidence)),
+        dashed=words.has_within(comparison),
         left=len(words.judged(comparison)) - len(shown) if len(shown) == MOST_ROWS else 0,
     )
 

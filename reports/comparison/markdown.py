@@ -20,7 +20,8 @@ def code(text: str) -> str:
     """Text as code, on one line, whatever is in it; an empty one as nothing."""
     text = words.plain(text)
     if re.search(r"[`|\\<>&]", text):  # a code span cannot hold these everywhere; as entities they are nothing but text
-        return "<code>" + "".join(c if c.isalnum() or c == " " else f"&#{ord(c)};" for c in text) + "</code>"
+        shown = "".join(c if c.isalnum() or c == " " or not c.isascii() else f"&#{ord(c)};" for c in text)
+        return f"<code>{shown}</code>"
     return f"`{text}`" if text else ""
 
 
@@ -35,7 +36,7 @@ def markdown(comparison: Comparison, most_rows: int | None = None) -> str:
     names = words.short_keys(comparison.findings)
     changed = [finding for finding in words.exact(comparison) if words.outcome(finding) != "equivalent"]
     lines = [f"### {prose(words.headline(comparison))}", "", _sides(comparison, names), ""]
-    lines += [f"> {prose(note)}\n" for note in comparison.notes]
+    lines += [f"> **Note:** {prose(note)}\n" for note in comparison.notes]
     lines += _table(words.judged(comparison), names, most_rows)
     lines += [prose(words.WITHIN), ""] if words.has_within(comparison) else []
     lines += _exact(comparison, changed, names, most_rows)

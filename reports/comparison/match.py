@@ -391,5 +391,5 @@ def _notes(evidences: Sequence[tuple[Finding, Evidence]], rule: Rule) -> tuple[s
         return ()
     return (
         f"a verdict on noisy figures needs {rule.min_units} fresh processes on each side, and here a row has {fewest}: "
-        f"measure both with `co3d-bench run --processes {rule.min_units}`",
+        f"measure both with co3d-bench run --processes {rule.min_units}",
     )

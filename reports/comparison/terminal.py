@@ -5,13 +5,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from rich import box
-from rich.console import Group, RenderableType
+from rich.console import Console, ConsoleOptions, Group, RenderableType, RenderResult
 from rich.table import Table
 from rich.text import Text
 
 from ...bench.judge.findings import Comparison, Finding
 from . import words
 
+# What a terminal shows, by how much room it has.
+_HEADS = (("Cost", "Interval", "Base", "Head", "Unit"), ("Cost", "Interval"), ("Cost",))
 _SHORT_UNITS = {"predictions/s": "pred/s"}
 
 
@@ -22,7 +24,7 @@ def render_terminal(comparison: Comparison) -> RenderableType:
     changed = [finding for finding in words.exact(comparison) if words.outcome(finding) != "equivalent"]
     rows = [*words.judged(comparison), *changed]
     if rows:
-        blocks += [_table(rows, names), *([Text(words.WITHIN, style="dim")] if words.has_within(comparison) else [])]
+        blocks += [_Rows(rows, names), *([Text(words.WITHIN, style="dim")] if words.has_within(comparison) else [])]
         blocks += _reasons(rows, names)
     if count := len(words.exact(comparison)):
         blocks.append(Text(f"exact figures: {count - len(changed)} of {count} are the same", style="dim"))
@@ -48,27 +50,42 @@ def _name(finding: Finding, names: words.Names) -> str:
     return words.plain(names.names[finding.key])
 
 
-def _table(findings: Sequence[Finding], names: words.Names) -> Table:
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False, header_style="bold")
-    table.add_column("")
-    table.add_column("Case", overflow="fold")
-    for head in ("Cost", "Interval", "Base", "Head", "Unit"):
-        table.add_column(head, justify="left" if head == "Unit" else "right", no_wrap=True)
-    several = len({finding.metric for finding in findings}) > 1
-    for finding in findings:
-        name = Text(_name(finding, names), style="bold")
-        if several:
-            name.append(f" {words.label(finding)}", style="not bold")
-        table.add_row(
-            _sign(finding),
-            name,
-            Text(words.change(finding).removesuffix(" time")),
-            Text(words.interval(finding) if finding.status == "judged" else ""),
-            Text(words.figure(finding, finding.base)),
-            Text(words.figure(finding, finding.head)),
-            Text(_SHORT_UNITS.get(finding.unit, finding.unit), style="dim"),
-        )
-    return table
+class _Rows:
+    """The table of rows; figures give way where the terminal is too narrow for them."""
+
+    def __init__(self, findings: Sequence[Finding], names: words.Names) -> None:
+        self.findings, self.names = findings, names
+        self.several = len({finding.metric for finding in findings}) > 1
+
+    def _cells(self, finding: Finding) -> dict[str, Text]:
+        return {
+            "Cost": Text(words.change(finding).removesuffix(" time")),
+            "Interval": Text(words.interval(finding) if finding.status == "judged" else ""),
+            "Base": Text(words.figure(finding, finding.base)),
+            "Head": Text(words.figure(finding, finding.head)),
+            "Unit": Text(_SHORT_UNITS.get(finding.unit) or words.plain(finding.unit), style="dim"),
+        }
+
+    def _draw(self, heads: Sequence[str]) -> Table:
+        table = Table(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False, header_style="bold")
+        table.add_column("", no_wrap=True)
+        table.add_column("Case", overflow="fold", min_width=16)
+        for head in heads:
+            table.add_column(head, justify="left" if head == "Unit" else "right", no_wrap=True)
+        for finding in self.findings:
+            name = Text(_name(finding, self.names), style="bold")
+            if self.several:
+                name.append(f" {words.label(finding)}", style="not bold")
+            cells = self._cells(finding)
+            table.add_row(_sign(finding), name, *(cells[head] for head in heads))
+        return table
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        for heads in _HEADS:
+            drawn = self._draw(heads)
+            if console.measure(drawn, options=options.update(max_width=1000)).minimum <= options.max_width:
+                break
+        yield drawn
 
 
 def _reasons(findings: Sequence[Finding], names: words.Names) -> list[RenderableType]:

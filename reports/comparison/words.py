@@ -107,7 +107,6 @@ def counted(findings: Sequence[Finding]) -> str:
 
 def headline(comparison: Comparison) -> str:
     """What came of it in one line. Inconclusive is never told as a pass."""
-    found = counts(comparison.findings)
     regressed = ordered(comparison.of("regressed"))
     if regressed:
         short = short_keys(comparison.findings).names
@@ -115,14 +114,27 @@ def headline(comparison: Comparison) -> str:
         cases = list(dict.fromkeys(finding.key for finding in regressed))
         named = [f"{plain(short[key])} ({_by_how_much(worst[key])})" for key in cases[:3]]
         return f"Regressed: {', '.join(named)}" + (f" and {len(cases) - 3} more" if len(cases) > 3 else "")
-    if found and not judged(comparison) and exact(comparison):
-        return f"Only exact figures were judged: {counted(comparison.findings)}"
-    if not {"improved", "equivalent", "inconclusive"} & set(found):
-        return "Nothing was judged: " + (counted(comparison.findings) or "the two sides have no case in common")
-    if "inconclusive" in found:
-        return f"No regression is proven, and not everything is known: {counted(comparison.findings)}"
-    rest = [name for name in found if name not in ("improved", "equivalent")]
-    return f"No regression{' in what was judged' if rest else ''}: {counted(comparison.findings)}"
+    rows, beside = judged(comparison), aside(comparison)
+    unknown = counts(rows).get("inconclusive", 0)
+    if rows:
+        said = f"No regression: {counted(rows)}"
+        if unknown:
+            said = f"No regression found, but {unknown} of {len(rows)} are inconclusive"
+    else:
+        said = "Only exact figures were judged" if exact(comparison) else "Nothing was judged"
+    told = [said, exact_counted(comparison), counted(beside)]
+    return "; ".join(text for text in told if text)
+
+
+def exact_counted(comparison: Comparison) -> str:
+    """What became of the figures without noise, in words; empty where there are none."""
+    rows = exact(comparison)
+    if not rows:
+        return ""
+    changed = [row for row in rows if outcome(row) != "equivalent"]
+    if changed:
+        return f"{len(changed)} of {len(rows)} exact figures changed"
+    return "all exact figures are the same"
 
 
 def _by_how_much(finding: Finding) -> str:
@@ -169,7 +181,7 @@ def _labels() -> dict[str, str]:
 
 def label(finding: Finding) -> str:
     """The metric as people call it."""
-    return _labels().get(finding.metric, finding.metric)
+    return _labels().get(finding.metric) or plain(finding.metric)
 
 
 def is_time(finding: Finding) -> bool:
@@ -253,7 +265,7 @@ def reasons(finding: Finding) -> tuple[str, ...]:
         unit = "pairs" if judgement.estimate and judgement.estimate.paired else "processes on each side"
         if judgement.detectable is not None and math.isfinite(judgement.detectable):
             found.append(f"could find a slowdown of {percent(judgement.detectable)}")
-        if judgement.units_needed:
+        if judgement.units_needed and judgement.estimate and judgement.estimate.sigma is not None:
             found.append(f"{judgement.units_needed} more {unit} needed")
     if finding.differs:
         found.append("differs in " + "; ".join(finding.differs))
