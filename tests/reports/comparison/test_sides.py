@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import subprocess
 import sys
+import warnings
 
 import pytest
 
+from co3d_bench.bench import cli
 from co3d_bench.bench.errors import ENVIRONMENT, NOTHING, USAGE, UserError
 from co3d_bench.reports.comparison.sides import form_of, read_side, render, write
 
@@ -87,15 +88,20 @@ def test_every_form_is_written_by_the_ending_of_the_file(tmp_path):
 
 
 @pytest.fixture
-def call(tmp_path):
+def call(tmp_path, monkeypatch, capsys):
+    """The command line in this process, since a fresh one spends its time on imports."""
     put(tmp_path / "a", *make_default_records())
     put(tmp_path / "b", *make_default_records()[:4])
     put(tmp_path / "c", make_engine_record("x3d-m", "openvino"))
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(warnings, "formatwarning", warnings.formatwarning)  # which `main` replaces
+    monkeypatch.delenv("GITHUB_ACTIONS", raising=False)
 
-    def call(*arguments, **environ):
-        command = [sys.executable, "-m", "co3d_bench", "compare", *arguments]
-        env = {"PATH": "/usr/bin:/bin", "PYTHONIOENCODING": "utf-8", **environ}
-        return subprocess.run(command, capture_output=True, text=True, cwd=tmp_path, env=env, check=False)
+    def call(*arguments):
+        monkeypatch.setattr(sys, "argv", ["co3d-bench", "compare", *arguments])
+        with pytest.raises(SystemExit) as ended:
+            cli.main()
+        return ended.value.code or 0, *capsys.readouterr()
 
     return call
 
@@ -115,22 +121,23 @@ def call(tmp_path):
     ],
 )
 def test_a_mistake_is_one_message_and_its_code(call, arguments, code, message):
-    done = call(*arguments)
-    assert (done.returncode, done.stdout) == (code, "")
-    assert message in done.stderr
-    assert len(done.stderr.splitlines()) == 1
+    got, out, err = call(*arguments)
+    assert (got, out) == (code, "")
+    assert message in err
+    assert len(err.splitlines()) == 1
 
 
 def test_comparing_finds_and_does_not_fail(call, tmp_path):
-    done = call("a", "b")
-    assert (done.returncode, done.stderr) == (0, "")
-    assert "\u2212 gone" in done.stdout
-    assert call("a", "b", "-o", "x.html").stdout == "comparison: x.html\n"
+    code, out, err = call("a", "b")
+    assert (code, err) == (0, "")
+    assert "\u2212 gone" in out
+    assert call("a", "b", "-o", "x.html") == (0, "comparison: x.html\n", "")
     assert (tmp_path / "x.html").read_text(encoding="utf-8").startswith("<!DOCTYPE html>")
-    assert call("a", "b", "--format", "junit").stdout.startswith("<?xml")
+    assert call("a", "b", "--format", "junit")[1].startswith("<?xml")
 
 
-def test_in_the_log_of_actions_no_name_is_a_command(call):
-    lines = call("a", "b", GITHUB_ACTIONS="true").stdout.splitlines()
+def test_in_the_log_of_actions_no_name_is_a_command(call, monkeypatch):
+    monkeypatch.setenv("GITHUB_ACTIONS", "true")
+    lines = call("a", "b")[1].splitlines()
     word = lines[0].removeprefix("::stop-commands::")
     assert lines[-1] == f"::{word}::"
