@@ -16,6 +16,7 @@ class Job(Frozen):
 
     run_id: str
     case: Case
+    process: int = 1
     settings: Settings
     search: bool = Field(default=False, description="look for the batches of the case, and measure nothing")
     own: OwnModel | None = Field(default=None, description="the network, where it is not of the zoo")

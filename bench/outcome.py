@@ -33,6 +33,7 @@ def to_record(job: Job, spec: ModelSpec, outcome: Outcome, oom_kills: int, durat
         started_at=datetime.fromtimestamp(started, timezone.utc).isoformat(timespec="milliseconds"),
         duration_s=duration_s,
         case=job.case,
+        process=job.process,
         settings=job.settings,
         model=model_facts(spec, weights=job.weights),
         error=failure.model_copy(update={"detail": failure.detail and failure.detail[-DETAIL_CHARACTERS:]}),

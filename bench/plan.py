@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from .case import Case
@@ -55,6 +55,26 @@ class Plan:
     cases: tuple[Case, ...]
     left_out: tuple[LeftOut, ...] = ()
     searches: tuple[Search, ...] = ()
+
+
+@dataclass(frozen=True)
+class Turn:
+    """One fresh process: a case, and which of its processes this is."""
+
+    case: Case
+    process: int = 1
+
+
+def turns(cases: Sequence[Case], processes: int) -> tuple[Turn, ...]:
+    """Every case so many times: all of them once, then all of them again in reversed order, and so on.
+
+    So what happens to the machine meanwhile meets all cases alike, and none is always the first.
+    """
+    return tuple(
+        Turn(case, process)
+        for process in range(1, processes + 1)
+        for case in (cases if process % 2 else tuple(reversed(cases)))
+    )
 
 
 def plan(config: Config, facts: PlanFacts, names: Names | None = None) -> Plan:

@@ -221,6 +221,7 @@ class Settings(Frozen):
 
     runs: int = Field(default=100, ge=1)
     timeout_s: float = Field(default=600.0, gt=0)
+    processes: int = Field(default=1, ge=1, description="fresh processes of each case")
 
 
 class Record(Frozen):
@@ -231,6 +232,7 @@ class Record(Frozen):
     started_at: str = Field(description="ISO 8601, UTC")
     duration_s: float
     case: Case
+    process: int = Field(default=1, ge=1, description="which of the run's fresh processes of this case")
     settings: Settings
     model: ModelFacts | None = None
     environment: Environment | None = None

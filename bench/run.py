@@ -24,7 +24,7 @@ from .job import Event, Job, job_line
 from .names import Names
 from .outcome import diagnose, to_record
 from .own import same_code
-from .plan import Plan, PlanFacts, Search
+from .plan import Plan, PlanFacts, Search, Turn, turns
 from .plan import plan as cross
 from .progress import Progress, Silent
 from .record import BatchSearch, BatchTrial, Record, Settings
@@ -54,17 +54,17 @@ class Before:
     """A run: its id, and the records it already has with these settings and weights, failed ones included."""
 
     run_id: str
-    records: dict[Case, Record]
+    records: dict[Turn, Record]
 
-    def kept(self, cases: Sequence[Case], retry_failed: bool) -> dict[Case, Record]:
+    def kept(self, turns: Sequence[Turn], retry_failed: bool) -> dict[Turn, Record]:
         """Those that are not measured again."""
-        found = {case: self.records[case] for case in cases if case in self.records}
-        return {case: record for case, record in found.items() if record.ok or not retry_failed}
+        found = {turn: self.records[turn] for turn in turns if turn in self.records}
+        return {turn: record for turn, record in found.items() if record.ok or not retry_failed}
 
     def found(self, search: Search) -> BatchSearch | None:
         """What a search found, where a case that it gave has a record."""
-        for case, record in self.records.items():
-            if record.batch_search and case.model_copy(update={"batch": 1}) == search.case:
+        for turn, record in self.records.items():
+            if record.batch_search and turn.case.model_copy(update={"batch": 1}) == search.case:
                 return record.batch_search
         return None
 
@@ -99,18 +99,18 @@ def run(
     progress: Progress | None = None,
     worker: Sequence[str] = WORKER,
 ) -> list[Record]:
-    """Measure every case of the config's plan (or of `plan`); returns their records in the plan's order.
+    """Measure every case of the config's plan (or of `plan`); returns their records in the order of `plan.turns`.
 
     A case that fails gives a record with `error` and the rest goes on. Each record is on the disk before the next
-    case starts. With `resume`, the store's newest run is continued: cases that have a record there with the same
-    settings and weights are not run again (failed ones only with `retry_failed`), nor is a search for batches of
+    process starts. With `resume`, the store's newest run is continued: processes that have a record there with the
+    same settings and weights are not run again (failed ones only with `retry_failed`), nor is a search for batches of
     which a case has a record.
 
     Raises UserError if nothing could be started, Interrupted on Ctrl-C and SIGTERM.
     """
     names = names or Names()
     progress = progress or Silent()
-    settings = Settings(runs=config.run.runs, timeout_s=config.run.timeout_s)
+    settings = Settings(runs=config.run.runs, timeout_s=config.run.timeout_s, processes=config.run.processes)
     plan = plan or make_plan(config, names)
     check_ready(plan, names)
     weights = find_weights(config, names)
@@ -120,8 +120,8 @@ def run(
     checkout = read_checkout()
     records: list[Record] = []
 
-    def job(case: Case, search: bool = False) -> Job:
-        return _job(config, before.run_id, case, settings, weights.get(case.model), checkout, search)
+    def job(turn: Turn, search: bool = False) -> Job:
+        return _job(config, before.run_id, turn, settings, weights.get(turn.case.model), checkout, search)
 
     with Stop() as stop:
         found_batches: dict[Search, BatchSearch] = {}
@@ -129,7 +129,7 @@ def run(
             found = before.found(search)
             if found is None:
                 progress.searching(search)
-                found = _search(job(search.case, search=True), worker, stop, progress)
+                found = _search(job(Turn(search.case), search=True), worker, stop, progress)
             if found is None:
                 progress.end()
                 raise Interrupted(stop.signal or signal.SIGINT, [], len(plan.cases) + len(plan.searches))
@@ -138,24 +138,25 @@ def run(
         cases: dict[Case, BatchSearch | None] = dict.fromkeys(plan.cases)
         for search, found in found_batches.items():
             cases.update(dict.fromkeys(search.cases(batches(found)), found))
-        done = before.kept(tuple(cases), retry_failed)
-        progress.begin(before.run_id, len(cases), len(done))
-        for number, (case, found) in enumerate(cases.items(), start=1):
+        wanted = turns(tuple(cases), settings.processes)
+        done = before.kept(wanted, retry_failed)
+        progress.begin(before.run_id, len(wanted), len(done))
+        for number, turn in enumerate(wanted, start=1):
             if stop.signal:
                 break
-            record = done.get(case)
+            record = done.get(turn)
             if record is None:
-                progress.started(number, case)
-                record = _measure(job(case), names, worker, stop, progress)
+                progress.started(number, turn.case)
+                record = _measure(job(turn), names, worker, stop, progress)
                 if record is None:
                     break
-                record = record.model_copy(update={"batch_search": found})
+                record = record.model_copy(update={"batch_search": cases[turn.case]})
                 _keep(config.run.out, records, record)
                 progress.finished(number, record)
             records.append(record)
     progress.end()
-    if stop.signal and len(records) < len(cases):
-        raise Interrupted(stop.signal, records, len(cases))
+    if stop.signal and len(records) < len(wanted):
+        raise Interrupted(stop.signal, records, len(wanted))
     return records
 
 
@@ -185,14 +186,14 @@ def _before(config: Config, settings: Settings, weights: dict[str, WeightsFile],
     run_id = newest_run(out)
     if run_id is None:
         raise UserError(f"nothing to resume: no run in {out}; leave --resume away to start one", NOTHING)
-    done: dict[Case, Record] = {}
+    done: dict[Turn, Record] = {}
     if records_file(out).exists():
         for record in read_records(out):  # oldest first, so that the newest of a retried case stays
             same = record.settings == settings and same_weights(record, weights.get(record.case.model))
             if record.run_id == run_id and same:
-                done[record.case] = record
+                done[Turn(record.case, record.process)] = record
     return Before(
-        run_id, {case: record for case, record in done.items() if same_code(record, config.own.get(case.model))}
+        run_id, {turn: record for turn, record in done.items() if same_code(record, config.own.get(turn.case.model))}
     )
 
 
@@ -204,7 +205,7 @@ def _new_run_id() -> str:
 def _job(
     config: Config,
     run_id: str,
-    case: Case,
+    turn: Turn,
     settings: Settings,
     weights: WeightsFile | None,
     checkout: Checkout,
@@ -212,10 +213,11 @@ def _job(
 ) -> Job:
     return Job(
         run_id=run_id,
-        case=case,
+        case=turn.case,
+        process=turn.process,
         settings=settings,
         search=search,
-        own=config.own.get(case.model),
+        own=config.own.get(turn.case.model),
         weights=weights,
         video=str(Path(config.input.file).absolute()) if config.input.file else None,
         git_commit=checkout.commit,

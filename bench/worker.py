@@ -73,6 +73,7 @@ def measure_case(job: Job, emit: Emit, find_model: FindModel = find_model) -> Re
         started_at=started.isoformat(timespec="milliseconds"),
         duration_s=time.perf_counter() - begin,
         case=job.case,
+        process=job.process,
         settings=job.settings,
         model=model_facts(spec, timed.net, job.weights),
         environment=make_environment(

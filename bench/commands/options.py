@@ -49,6 +49,10 @@ Batch = Annotated[
 ]
 Threads = Annotated[list[str] | None, typer.Option("--threads", help="Threads inside one operator.", metavar="N|auto")]
 Runs = Annotated[int | None, typer.Option("--runs", help="Timed predictions of each case.", metavar="N")]
+Processes = Annotated[
+    int | None,
+    typer.Option("--processes", help="Fresh processes of each case; 7 let two runs be compared.", metavar="N"),
+]
 Timeout = Annotated[float | None, typer.Option("--timeout", help="Seconds after which a case is stopped.", metavar="S")]
 VideoFile = Annotated[Path | None, typer.Option("--video", help="Real frames instead of seeded noise.", metavar="FILE")]
 Seed = Annotated[int | None, typer.Option("--seed", help="Seed of the random input.", metavar="N")]
@@ -65,6 +69,7 @@ def overrides(
     batch: list[str] | None = None,
     threads: list[str] | None = None,
     runs: int | None = None,
+    processes: int | None = None,
     timeout: float | None = None,
     video: Path | None = None,
     seed: int | None = None,
@@ -84,6 +89,7 @@ def overrides(
         ("plan.batch", "--batch", [_count(word) for word in batch] if batch else None),
         ("plan.threads", "--threads", [_count(word) for word in threads] if threads else None),
         ("run.runs", "--runs", runs),
+        ("run.processes", "--processes", processes),
         ("run.timeout_s", "--timeout", timeout),
         ("run.out", "--out", out),
         ("input.seed", "--seed", seed),

@@ -7,7 +7,7 @@ import pytest
 from co3d_bench.bench.config import make_config
 from co3d_bench.bench.errors import NOTHING, UserError
 from co3d_bench.bench.names import Names
-from co3d_bench.bench.plan import LeftOut, PlanFacts, input_id, plan
+from co3d_bench.bench.plan import LeftOut, PlanFacts, input_id, plan, turns
 from co3d_bench.bench.run import run
 
 FACTS = PlanFacts(auto_threads=2, video_sha256="0123456789abcdef" * 4)
@@ -83,3 +83,15 @@ def test_planning_imports_no_torch():
         "make_plan(load_config()); assert 'torch' not in sys.modules"
     )
     subprocess.run([sys.executable, "-c", code], check=True, cwd=Path(__file__).parent)
+
+
+def test_processes_go_through_the_cases_in_turn_every_second_round_backwards():
+    cases = plan(make_config({"plan": {"models": ["x3d-xs", "x3d-s"]}}), FACTS).cases
+    assert [(turn.case.model, turn.process) for turn in turns(cases, 3)] == [
+        ("x3d-xs", 1),
+        ("x3d-s", 1),
+        ("x3d-s", 2),
+        ("x3d-xs", 2),
+        ("x3d-xs", 3),
+        ("x3d-s", 3),
+    ]

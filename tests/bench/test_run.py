@@ -18,8 +18,8 @@ from co3d_bench.bench.store import append_record, read_records
 SCRIPT = Path(__file__).with_name("tiny_run.py")
 
 
-def measure(folder, models, runs=5, timeout_s=60.0, **options):
-    made, names = config(folder, models, runs, timeout_s)
+def measure(folder, models, runs=5, timeout_s=60.0, processes=1, **options):
+    made, names = config(folder, models, runs, timeout_s, processes)
     return run(made, names=names, worker=WORKER, **options)
 
 
@@ -167,6 +167,17 @@ def test_failed_cases_are_repeated_only_when_asked(tmp_path):
     again = measure(tmp_path, ["exits"], resume=True, retry_failed=True)
     assert again != first
     assert written(tmp_path) == 2
+
+
+def test_several_processes_of_each_case_are_kept_and_a_lost_one_is_measured_again(tmp_path):
+    measure(tmp_path, ["tiny-clip", "exits"], processes=2)
+    order = [(r.case.model, r.process) for r in read_records(tmp_path)]
+    assert order == [("tiny-clip", 1), ("exits", 1), ("exits", 2), ("tiny-clip", 2)]
+    file = tmp_path / "records.jsonl"
+    lines = file.read_bytes().splitlines(keepends=True)
+    file.write_bytes(b"".join(lines[:-1]))
+    measure(tmp_path, ["tiny-clip", "exits"], processes=2, resume=True)
+    assert [(r.case.model, r.process) for r in read_records(tmp_path)] == order
 
 
 def test_other_settings_are_another_measurement(tmp_path):

@@ -8,13 +8,14 @@ HERE = Path(__file__).parent
 WORKER = (sys.executable, str(HERE / "tiny_worker.py"))
 
 
-def config(folder, models, runs=5, timeout_s=60.0):
+def config(folder, models, runs=5, timeout_s=60.0, processes=1):
     import tiny_zoo
 
     from co3d_bench.bench.config import make_config
     from co3d_bench.bench.names import Names
 
-    table = {"plan": {"models": models}, "run": {"out": str(folder), "runs": runs, "timeout_s": timeout_s}}
+    limits = {"runs": runs, "timeout_s": timeout_s, "processes": processes}
+    table = {"plan": {"models": models}, "run": {"out": str(folder), **limits}}
     names = Names(find_model=tiny_zoo.find_model)
     return make_config(table, names), names
 

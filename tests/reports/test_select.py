@@ -19,6 +19,7 @@ from ..factories import (
     make_machine,
     make_model,
     make_record,
+    make_samples,
 )
 
 
@@ -92,3 +93,28 @@ def test_facts_that_differ_are_named():
 def test_the_title_of_a_record_without_facts_is_its_name():
     assert model_title(make_record("x3d-m", model=make_model("x3d-m"))) == "X3D-M"
     assert model_title(make_record("x3d-m").model_copy(update={"model": None})) == "x3d-m"
+
+
+def test_of_several_processes_of_the_last_run_the_middle_one_is_shown_and_says_so():
+    slow, middle, fast = (
+        make_record("x3d-s", run_id="run-2", process=number, samples=make_samples(level, spread=0, disturbed_share=0))
+        for number, level in enumerate((0.102, 0.101, 0.100), start=1)
+    )
+    (shown,) = latest([make_record("x3d-s", run_id="run-1"), slow, fast, middle])
+    assert shown.process == middle.process
+    assert shown.notes == ("the middle one of 3 fresh processes, whose medians lie within 2.0%",)
+    assert latest([shown]) == (shown,)
+
+
+def test_failed_processes_are_counted_and_shown_only_where_none_ran():
+    ran = [make_record("x3d-s", process=number) for number in (1, 2)]
+    failed = make_failed_record("x3d-s", process=3)
+    (shown,) = latest([*ran, failed])
+    assert shown.ok
+    assert "1 more failed" in shown.notes[0]
+    assert latest([failed]) == (failed,)
+
+
+def test_a_process_that_was_retried_counts_once():
+    failed, again = make_failed_record("x3d-s", process=1), make_record("x3d-s", process=1)
+    assert latest([failed, again]) == (again,)
