@@ -18,7 +18,7 @@ from ...bench.judge.rule import Rule, rule_of_stores
 from ...bench.judge.verdict import Evidence, Units, judge_all
 from ...bench.metrics import Metric, all_metrics, get_metric
 from ...bench.record import Record, fact
-from ...bench.stats import doubts
+from ...bench.stats import doubts, median
 from ..select import differing_facts
 
 # The words of a case's key, in its order, and how each stands there.
@@ -192,7 +192,7 @@ def _groups(side: Side, words: Sequence[str]) -> dict[str, _Group]:
 
 def _newest_of_each_process(records: Iterable[Record]) -> tuple[Record, ...]:
     """A process that was measured again, since it had failed, counts as it came out last."""
-    return tuple({getattr(record, "process", None): record for record in records}.values())
+    return tuple({record.process: record for record in records}.values())
 
 
 def _ambiguous(side: Side, one: Case, other: Case, words: Sequence[str]) -> str:
@@ -226,11 +226,8 @@ def _finding(row_label: str, metric: Metric, **fields: Any) -> Finding:
 
 def _middle(group: _Group | None, metric: Metric) -> float | None:
     """The figure of a side, to be shown: the middle one of its processes."""
-    values = sorted(_values(group, metric)) if group else []
-    if not values:
-        return None
-    half = len(values) // 2
-    return values[half] if len(values) % 2 else (values[half - 1] + values[half]) / 2
+    values = _values(group, metric) if group else []
+    return median(values) if values else None
 
 
 def _values(group: _Group, metric: Metric) -> list[float]:

@@ -50,7 +50,7 @@ class Elements(HTMLParser):
         self.found.append((tag, tuple(name for name, _ in attrs)))
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=15, deadline=None)
 @given(NAMES)
 def test_names_make_no_elements(name: str) -> None:
     one = len(words.short_keys(hostile(name).findings).common) > 0  # which is shown where there is one
