@@ -18,6 +18,7 @@ class Job(Frozen):
     case: Case
     process: int = 1
     settings: Settings
+    timing_only: bool = Field(default=False, description="neither verified nor counted: one of many alike")
     search: bool = Field(default=False, description="look for the batches of the case, and measure nothing")
     own: OwnModel | None = Field(default=None, description="the network, where it is not of the zoo")
     weights: WeightsFile | None = Field(default=None, description="None: seeded")

@@ -6,6 +6,7 @@ must be that of loading and timing alone. Verification and counting follow.
 
 from __future__ import annotations
 
+import hashlib
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -47,6 +48,7 @@ class Timed:
     runnable: Runnable
     timing: Timing
     peak_rss_bytes: int | None
+    output_sha256: str | None
 
 
 def load(spec: ModelSpec, weights_file: WeightsFile | None = None) -> Loaded:
@@ -75,9 +77,10 @@ def timing_pass(
 
     emit(phase_event("first prediction"))
     start = clock()
-    runnable.step(inputs.ring[0])
+    first = runnable.step(inputs.ring[0])
     runnable.synchronize()
     first_prediction_s = clock() - start
+    output_sha256 = checksum(first)
 
     emit(phase_event("warming"))
     runnable.warm(inputs.ring[0])
@@ -109,7 +112,7 @@ def timing_pass(
         sampling_wall_s=sampling.wall_s,
         harness_cpu_share=sampling.own_cpu_s / sampling.wall_s,
     )
-    return Timed(net, runnable, timing, peak_rss_bytes())
+    return Timed(net, runnable, timing, peak_rss_bytes(), output_sha256)
 
 
 def counting_pass(
@@ -147,6 +150,15 @@ def counting_pass(
         peak_allocated_bytes=peak,
     )
     return counters, counted.notes
+
+
+def checksum(output: Any) -> str | None:
+    """The sha256 of a prediction as float32; None where it is not one tensor."""
+    import torch
+
+    if not isinstance(output, torch.Tensor):
+        return None
+    return hashlib.sha256(output.detach().float().cpu().contiguous().numpy().tobytes()).hexdigest()
 
 
 def _seldom(emit: Emit, total: int, clock: Callable[[], float]) -> Callable[[int], None]:

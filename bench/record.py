@@ -239,6 +239,9 @@ class Record(Frozen):
     counters: Counters | None = None
     timing: Timing | None = None
     peak_rss_bytes: int | None = Field(default=None, description="highest resident memory of the measuring process")
+    output_sha256: str | None = Field(
+        default=None, description="of the first prediction in a fresh process, as float32: changes with any bit of it"
+    )
     verification: Verification | None = None
     engine: Engine | None = None
     batch_search: BatchSearch | None = Field(default=None, description="where the batch was found by `--batch auto`")

@@ -14,19 +14,21 @@ import time
 from collections.abc import Callable
 from datetime import datetime, timezone
 from pathlib import Path
+from typing import Any
 
 from ..devices.host import free_memory_bytes, read_host
 from ..models.spec import ModelSpec
 from ..models.zoo import find_model
-from .backends import Ask, get_backend
+from .backends import Ask, Backend, get_backend
+from .case import Case
 from .environment import Checkout, make_environment, read_versions
 from .facts import assumptions, model_facts
 from .failure import failure_of
 from .input import make_inputs
 from .job import Event, Job, phase_event
 from .own import load_code
-from .passes import Emit, counting_pass, load, timing_pass
-from .record import REFERENCE, Failure, Record
+from .passes import Emit, Timed, counting_pass, load, timing_pass
+from .record import REFERENCE, Failure, Record, Verification
 from .search import search_batches
 from .verify import compare, verify
 
@@ -54,15 +56,12 @@ def measure_case(job: Job, emit: Emit, find_model: FindModel = find_model) -> Re
     ask = Ask(job.case.precision, job.case.threads, calibration=inputs.ring)
     with torch.inference_mode():
         timed = timing_pass(loaded, spec, backend, ask, inputs, job.settings.runs, emit)
-        emit(phase_event("verifying"))
-        tolerance = backend.tolerance[job.case.precision]
-        if (backend.name, job.case.precision) == REFERENCE:
-            memory = _VERIFY_SHARE * free_memory_bytes()
-            verification = verify(timed.runnable, timed.net, inputs.ring[0], tolerance, memory_for_clip_bytes=memory)
-        else:
-            verification = compare(timed.runnable, timed.net, inputs.ring[0], tolerance)
+        verification = None
+        if not job.timing_only:
+            emit(phase_event("verifying"))
+            verification = _verification(job.case, backend, timed, inputs.ring[0])
     failure = None
-    if not verification.passed:
+    if verification and not verification.passed:
         failure = Failure(
             kind="wrong-answer",
             message=f"the output is {verification.relative_error:.2g} off {verification.reference} "
@@ -85,15 +84,27 @@ def measure_case(job: Job, emit: Emit, find_model: FindModel = find_model) -> Re
         ),
         timing=None if failure else timed.timing,
         peak_rss_bytes=timed.peak_rss_bytes,
+        output_sha256=timed.output_sha256,
         verification=verification,
         engine=timed.runnable.engine(),
         notes=inputs.notes + loaded.notes + assumptions(spec, timed.net),
         error=failure,
     )
+    if job.timing_only:
+        return record
     emit(Event(event="measured", record=record))
     counters, uncounted = counting_pass(spec, timed, inputs, backend.in_torch, emit)
     seconds = time.perf_counter() - begin
     return record.model_copy(update={"counters": counters, "duration_s": seconds, "notes": record.notes + uncounted})
+
+
+def _verification(case: Case, backend: Backend, timed: Timed, example: Any) -> Verification:
+    """The reference is held to the other form of the network; every other engine and precision to the reference."""
+    tolerance = backend.tolerance[case.precision]
+    if (backend.name, case.precision) == REFERENCE:
+        memory = _VERIFY_SHARE * free_memory_bytes()
+        return verify(timed.runnable, timed.net, example, tolerance, memory_for_clip_bytes=memory)
+    return compare(timed.runnable, timed.net, example, tolerance)
 
 
 def main(find_model: FindModel = find_model) -> int:
