@@ -13,7 +13,19 @@ import typer
 from typer.exceptions import TyperException
 
 from .. import __version__
-from .commands import comparing, exporting, history, listing, planning, profiling, querying, reporting, running, showing
+from .commands import (
+    checking,
+    comparing,
+    exporting,
+    history,
+    listing,
+    planning,
+    profiling,
+    querying,
+    reporting,
+    running,
+    showing,
+)
 from .commands.weights import weights
 from .errors import ENVIRONMENT, EXIT_CODES, USAGE, UserError
 from .streams import discard_output, open_missing
@@ -31,6 +43,7 @@ VERBS = {
     "export": exporting.export,
     "report": reporting.report,
     "compare": comparing.compare,
+    "check": checking.check,
     "history": history.history,
     "query": querying.query,
     "weights": weights,

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import platform
-import subprocess
 from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
 
 from ..devices.host import HostFacts
+from .git import told
 from .record import Environment, Machine, ProcessFacts
 
 # Distributions whose versions belong into a record, where they are installed.
@@ -28,23 +28,9 @@ def read_checkout(folder: Path = ROOT) -> Checkout:
     """The commit of `folder` and whether tracked files differ from it; empty where there is no git or no checkout."""
     if not (folder / ".git").exists():
         return Checkout()
-    commit = _git(folder, "rev-parse", "HEAD")
-    status = _git(folder, "status", "--porcelain", "--untracked-files=no")
+    commit = told(folder, "rev-parse", "HEAD")
+    status = told(folder, "status", "--porcelain", "--untracked-files=no")
     return Checkout(commit or None, None if status is None else bool(status))
-
-
-def _git(folder: Path, *arguments: str) -> str | None:
-    try:
-        done = subprocess.run(  # noqa: S603 - fixed words, no shell
-            ["git", "-C", str(folder), *arguments],  # noqa: S607 - the user's own git
-            capture_output=True,
-            text=True,
-            timeout=10,
-            check=False,
-        )
-    except (OSError, subprocess.TimeoutExpired):
-        return None
-    return done.stdout.strip() if done.returncode == 0 else None
 
 
 def read_versions() -> dict[str, str]:

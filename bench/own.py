@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from collections.abc import Mapping
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -62,13 +63,19 @@ def is_own(word: str) -> bool:
     return own.is_file(word) or is_offered(word)
 
 
-def ask(word: str, folder: Path) -> OwnModel:
-    """What is known of that network; a relative path starts in `folder`. Raises OwnModelError."""
+def ask(
+    word: str, folder: Path, python: str = sys.executable, environment: Mapping[str, str] | None = None
+) -> OwnModel:
+    """What is known of that network; a relative path starts in `folder`. Raises OwnModelError.
+
+    It is asked by that interpreter with these variables beside its own.
+    """
     reference = own.place(word, folder) if own.is_file(word) else word
     try:
         done = subprocess.run(  # noqa: S603 - our own interpreter, no shell
-            [sys.executable, "-m", __name__, reference, word],
+            [python, "-m", __name__, reference, word],
             capture_output=True,
+            env={**os.environ, **(environment or {})},
             timeout=TIMEOUT_S,
             check=False,
         )

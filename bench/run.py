@@ -236,7 +236,7 @@ def _measure(job: Job, names: Names, worker: Sequence[str], stop: Stop, progress
         job.settings.timeout_s,
         stop=stop,
         on_event=progress.event,
-        environment=_child_environment(job.case.threads),
+        environment=child_environment(job.case.threads),
     )
     if outcome.stopped and (outcome.final is None or outcome.final.record is None):
         return None
@@ -262,7 +262,7 @@ def _search(job: Job, worker: Sequence[str], stop: Stop, progress: Progress) -> 
         job.settings.timeout_s,
         stop=stop,
         on_event=on_event,
-        environment=_child_environment(job.case.threads),
+        environment=child_environment(job.case.threads),
     )
     if outcome.final and outcome.final.search:
         return outcome.final.search
@@ -274,7 +274,7 @@ def _search(job: Job, worker: Sequence[str], stop: Stop, progress: Progress) -> 
     return BatchSearch(trials=tuple(trials), stopped=f"{tried} failed ({failure.kind}): {failure.message}")
 
 
-def _child_environment(threads: int) -> dict[str, str]:
+def child_environment(threads: int) -> dict[str, str]:
     """Thread pools are sized when their libraries load, so this must stand before the process starts."""
     count = str(threads)
     return {

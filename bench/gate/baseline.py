@@ -1,0 +1,48 @@
+"""`check --baseline` without a store of the head: the baseline's cases are measured here first."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from ..config import Override, load_config
+from ..errors import NO_BASELINE, NOTHING, UserError
+from ..plan import Plan
+from ..progress import Progress
+from ..record import Record
+from ..run import make_plan, run
+from ..store import records_file
+
+PROCESSES = 7  # of each case: as many as a verdict needs
+# What chooses cases; where none of it is given, those of the baseline are measured.
+_CHOICES = ("plan.models", "plan.suite", "plan.backends", "plan.precisions", "plan.batch", "plan.threads")
+
+
+def must_be_there(baseline: str) -> None:
+    """Raises UserError, with a code of its own: what is missing must look neither like a pass nor like a mistake."""
+    path, _, _ = baseline.rpartition("@")
+    if not any(records_file(each).is_file() for each in (baseline, path) if each):
+        raise UserError(
+            f"no baseline at {baseline}; measure one where the base is checked out: "
+            f"co3d-bench run --processes {PROCESSES} --out {baseline}",
+            NO_BASELINE,
+        )
+
+
+def measure_head(
+    baseline: Sequence[Record], config: Path | None, given: Mapping[str, Override], progress: Progress
+) -> str:
+    """Measure here what is asked for, else what the baseline has; gives the run as `STORE@RUN`."""
+    given = {"run.processes": Override("--processes", PROCESSES), **given}
+    if config is not None or any(key in given for key in _CHOICES):
+        loaded = load_config(config, given)
+        plan = make_plan(loaded)
+    else:
+        cases = tuple(dict.fromkeys(record.case for record in baseline))
+        models = list(dict.fromkeys(case.model for case in cases))
+        loaded = load_config(None, {**given, "plan.models": Override("the baseline's networks", models)})
+        plan = Plan(cases)
+    records = run(loaded, plan=plan, progress=progress)
+    if not records:
+        raise UserError("nothing was measured", NOTHING)
+    return f"{loaded.run.out}@{records[-1].run_id}"

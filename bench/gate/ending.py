@@ -1,0 +1,31 @@
+"""How a check ends: comparisons in, an exit code out. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from ..errors import FAILED, INCOMPARABLE, OK
+from ..judge.findings import Comparison, Finding
+
+_SEVERITY = (OK, INCOMPARABLE, FAILED)
+
+
+def exit_code(comparisons: Iterable[Comparison]) -> int:
+    """Of several baselines the worst answer. Only what is proven to be worse fails; a head that does not run is worse.
+
+    Where no speed could be judged because the machines differ, that has a code of its own: it is no pass.
+    """
+    return max((_one(comparison) for comparison in comparisons), default=OK, key=_SEVERITY.index)
+
+
+def _one(comparison: Comparison) -> int:
+    if comparison.of("regressed") or any(_head_failed(finding) for finding in comparison.findings):
+        return FAILED
+    timed = [finding for finding in comparison.findings if finding.status in ("judged", "incomparable")]
+    if timed and all(finding.status == "incomparable" for finding in timed):
+        return INCOMPARABLE
+    return OK
+
+
+def _head_failed(finding: Finding) -> bool:
+    return finding.status == "failed" and "head: " in (finding.note or "")

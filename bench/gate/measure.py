@@ -1,0 +1,108 @@
+"""Pair after pair until the rule has what it asks for. Nothing else of ours runs meanwhile."""
+
+from __future__ import annotations
+
+import math
+import signal
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+from ..case import Case
+from ..errors import INTERRUPTED, TERMINATED, UserError
+from ..judge.rule import Rule
+from ..record import Record
+from ..stop import Stop
+from .journal import Figure, Journal
+from .schedule import Pair, Side, next_round
+from .sides import Measured, Runner
+
+# Of each process: at least so many samples, and so many seconds of them.
+MIN_RUNS = 30
+MIN_SECONDS = 1.0
+MOST_RUNS = 2000
+# A process may fall over once by somebody else's fault.
+ATTEMPTS = 2
+
+Sides = Mapping[Side, Runner]
+Tell = Callable[[str], None]
+
+
+class Stopped(UserError):
+    """Ended by a signal; what was measured is kept."""
+
+    def __init__(self, number: int) -> None:
+        name = "Ctrl-C" if number == signal.SIGINT else "SIGTERM"
+        code = INTERRUPTED if number == signal.SIGINT else TERMINATED
+        super().__init__(f"stopped by {name}: all pairs so far are kept; the same command with --resume goes on", code)
+
+
+@dataclass(frozen=True)
+class Whole:
+    """One process of each side in full: for the figures without noise, and to know how long a process takes."""
+
+    base: Measured
+    head: Measured
+    runs: int  # of each process that follows
+
+    @property
+    def records(self) -> tuple[Record | None, Record | None]:
+        return self.base.record, self.head.record
+
+
+def measure_whole(case: Case, sides: Sides, stop: Stop, tell: Tell) -> Whole:
+    """Both sides once, verified and counted. A side that fails says why in its `failure`."""
+    found = {}
+    for side in ("base", "head"):
+        tell(f"{case.key}: {side} in full")
+        found[side] = _one(case, sides[side], MIN_RUNS, True, stop)
+    latencies = [each.value_s for each in found.values() if each.failure is None]
+    runs = min(MOST_RUNS, max(MIN_RUNS, math.ceil(MIN_SECONDS / min(latencies)))) if latencies else MIN_RUNS
+    return Whole(found["base"], found["head"], runs)
+
+
+def measure_pairs(
+    cases: Sequence[Case], runs: Mapping[str, int], sides: Sides, rule: Rule, journal: Journal, stop: Stop, tell: Tell
+) -> dict[str, str]:
+    """Measure until nothing is due. Gives the cases that could not go on, with why. Raises Stopped."""
+    going = {case.key: case for case in cases}
+    failed: dict[str, str] = {}
+    while due := next_round(journal.evidence(going), rule):
+        for pair in due:
+            if pair.case not in going:
+                continue
+            tell(f"{pair.case}: {_words(pair)}")
+            figures = _pair(going[pair.case], pair, runs[pair.case], sides, stop)
+            if isinstance(figures, str):
+                failed[pair.case] = figures
+                del going[pair.case]
+                continue
+            journal.add(pair, figures["base"], figures["head"])
+    return failed
+
+
+def _pair(case: Case, pair: Pair, runs: int, sides: Sides, stop: Stop) -> dict[Side, Figure] | str:
+    found: dict[Side, Figure] = {}
+    for role in pair.sides:
+        side: Side = "base" if pair.stage == "null" else role
+        measured = _one(case, sides[side], runs, False, stop)
+        if measured.failure is not None:
+            return f"{side}: {measured.failure}"
+        found[role] = Figure(value_s=measured.value_s, latency_s=measured.latency_s)
+    return found
+
+
+def _one(case: Case, runner: Runner, runs: int, full: bool, stop: Stop) -> Measured:
+    measured = Measured(failure="not measured")
+    for _ in range(ATTEMPTS):
+        attempt = runner.measure(case, runs, full, stop)
+        if attempt is None or stop.signal:
+            raise Stopped(stop.signal or signal.SIGINT)
+        measured = attempt
+        if measured.failure is None:
+            break
+    return measured
+
+
+def _words(pair: Pair) -> str:
+    what = {"first": "pair", "second": "pair to confirm", "null": "base against base"}[pair.stage]
+    return f"{what} {pair.number + 1}"

@@ -1,0 +1,198 @@
+"""The two sides of `check --pair`: what each process of a side runs, and what it gives.
+
+A side is a commit, a network of the user's own (`file.py:factory`), or any command. All three are measured alike: one
+fresh process gives a list of latencies.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shlex
+import subprocess
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol
+
+from ...devices.cgroup import oom_kills
+from ..case import Case
+from ..child import run_child
+from ..errors import ENVIRONMENT, UserError
+from ..job import Job
+from ..names import Names
+from ..outcome import to_record
+from ..own import OwnModel, ask
+from ..record import Record, Settings
+from ..run import child_environment
+from ..stats import disturbed, median
+from ..stop import Stop
+from .code import Code
+
+WORKER = ("-m", "co3d_bench.bench.worker")
+_FIELDS = "import json; from co3d_bench.bench.job import Job; print(json.dumps(Job.model_json_schema()))"
+
+
+@dataclass(frozen=True)
+class Measured:
+    """What one process gave; `failure` says in words why it gave nothing."""
+
+    latency_s: tuple[float, ...] = ()
+    clean: tuple[float, ...] = ()  # those of them that nothing interrupted
+    record: Record | None = None
+    failure: str | None = None
+
+    @property
+    def value_s(self) -> float:
+        """The one figure of this process: the median of its clean samples, where most are, else of all."""
+        return median(self.clean if 2 * len(self.clean) >= len(self.latency_s) else self.latency_s)
+
+
+class Runner(Protocol):
+    """One side. `measure` is None where we were told to stop."""
+
+    @property
+    def name(self) -> str: ...
+
+    def measure(self, case: Case, runs: int, full: bool, stop: Stop) -> Measured | None: ...
+
+
+@dataclass(frozen=True)
+class Processes:
+    """A side whose processes are workers of co3d-bench: those of a commit, or of a network of the user's own."""
+
+    name: str
+    python: str
+    environment: Mapping[str, str]
+    schema: Mapping[str, Any]  # of the jobs that this side's workers understand
+    own: Mapping[str, OwnModel]
+    names: Names
+    timeout_s: float
+    worker: tuple[str, ...] = WORKER
+
+    def measure(self, case: Case, runs: int, full: bool, stop: Stop) -> Measured | None:
+        """One fresh process: timed, and in full also verified and counted."""
+        job = Job(
+            run_id=self.name,
+            case=case,
+            settings=Settings(runs=runs, timeout_s=self.timeout_s),
+            own=self.own.get(case.model),
+            timing_only=not full,
+        )
+        line = json.dumps(understood(job.model_dump(mode="json", exclude_none=True), self.schema)).encode() + b"\n"
+        begin, killed = time.monotonic(), oom_kills()
+        outcome = run_child(
+            (self.python, *self.worker),
+            line,
+            self.timeout_s,
+            stop=stop,
+            environment={**child_environment(case.threads), **self.environment},
+        )
+        if outcome.stopped:
+            return None
+        spec = job.own.spec() if job.own else self.names.find_model(case.model)
+        record = to_record(job, spec, outcome, oom_kills() - killed, time.monotonic() - begin)
+        if record.error is not None or record.timing is None:
+            why = f"{record.error.kind}: {record.error.message}" if record.error else "not timed"
+            return Measured(record=record, failure=why)
+        samples = record.timing.samples
+        clean = [latency for latency, hit in zip(samples.latency_s, disturbed(samples), strict=True) if not hit]
+        return Measured(tuple(samples.latency_s), tuple(clean), record)
+
+
+@dataclass(frozen=True)
+class Command:
+    """A side that is any command: its last line of output is `{"latency_s": [...]}`, or it is timed as a whole."""
+
+    name: str
+    words: tuple[str, ...]
+    timeout_s: float
+
+    def measure(self, case: Case, runs: int, full: bool, stop: Stop) -> Measured | None:
+        """One fresh process of the command; there is nothing to verify or count."""
+        begin = time.perf_counter()
+        try:
+            done = subprocess.run(  # noqa: S603 - the user's own words, split and without a shell
+                self.words, capture_output=True, timeout=self.timeout_s, check=False
+            )
+        except subprocess.TimeoutExpired:
+            return Measured(failure=f"not done after {self.timeout_s:g} s")
+        except OSError as error:
+            return Measured(failure=f"{self.words[0]}: {error.strerror}")
+        seconds = time.perf_counter() - begin
+        if stop.signal:
+            return None
+        if done.returncode:
+            said = done.stderr.decode(errors="replace").strip().splitlines()[-1:] or ["it said nothing"]
+            return Measured(failure=f"exit code {done.returncode}: {said[0]}")
+        told = _told(done.stdout)
+        latency_s = tuple(told) if told else (seconds,)
+        return Measured(latency_s, latency_s)
+
+
+def of_command(text: str, timeout_s: float) -> Command:
+    """The side of a command in one string. Raises UserError where it cannot be split into words."""
+    try:
+        words = tuple(shlex.split(text))
+    except ValueError as error:
+        raise UserError(f"{text!r} is no command: {error}") from error
+    if not words:
+        raise UserError("an empty command has nothing to be measured")
+    return Command(text, words, timeout_s)
+
+
+def of_code(code: Code, own: Mapping[str, str], names: Names, timeout_s: float) -> Processes:
+    """The side of a commit; `own` maps names to `file.py:factory`, the file seen from the top of its repository."""
+    environment = code.environment()
+    models = {name: ask(reference, code.folder, code.python, environment) for name, reference in own.items()}
+    return Processes(code.name, code.python, environment, _schema(code.python, environment), models, names, timeout_s)
+
+
+def of_factory(reference: str, name: str, names: Names, timeout_s: float, python: str) -> Processes:
+    """The side of a network of the user's own; in the records of both sides it goes by one name."""
+    found = names.ask_own(reference, Path())
+    named = found.model_copy(update={"facts": found.facts.model_copy(update={"name": name})})
+    return Processes(reference, python, {}, Job.model_json_schema(), {name: named}, names, timeout_s)
+
+
+def understood(value: Any, schema: Mapping[str, Any], root: Mapping[str, Any] | None = None) -> Any:
+    """A job as another version of the code may read it: without the fields that it does not know.
+
+    An older worker would refuse them, and does without what they ask for.
+    """
+    root = schema if root is None else root
+    if "$ref" in schema:
+        return understood(value, root["$defs"][schema["$ref"].rpartition("/")[2]], root)
+    for choice in schema.get("anyOf", ()):
+        if "$ref" in choice and isinstance(value, dict):
+            return understood(value, choice, root)
+    if isinstance(value, dict) and "properties" in schema:
+        known = schema["properties"]
+        return {name: understood(each, known[name], root) for name, each in value.items() if name in known}
+    return value
+
+
+def _schema(python: str, environment: Mapping[str, str]) -> dict[str, Any]:
+    done = subprocess.run(  # noqa: S603 - fixed words, no shell
+        [python, "-c", _FIELDS], capture_output=True, text=True, check=False, env={**os.environ, **environment}
+    )
+    try:
+        return json.loads(done.stdout)
+    except ValueError:
+        said = done.stderr.strip().splitlines()[-1:] or ["it said nothing"]
+        raise UserError(f"co3d-bench does not start with {python} there: {said[0]}", ENVIRONMENT) from None
+
+
+def _told(output: bytes) -> list[float] | None:
+    """The latencies that a command printed in its last line, if it did."""
+    for line in reversed(output.decode(errors="replace").splitlines()):
+        if not line.strip():
+            continue
+        try:
+            latencies = json.loads(line)["latency_s"]
+            found = [float(latency) for latency in latencies]
+        except (ValueError, TypeError, KeyError):
+            return None
+        return found if found and all(latency > 0 for latency in found) else None
+    return None

@@ -1,0 +1,77 @@
+"""What a process of a side runs, and what it gives."""
+
+import json
+import sys
+
+import pytest
+
+from co3d_bench.bench.case import Case
+from co3d_bench.bench.errors import UserError
+from co3d_bench.bench.gate.sides import Measured, of_command, understood
+from co3d_bench.bench.job import Job
+from co3d_bench.bench.record import Settings
+from co3d_bench.bench.stop import Stop
+
+CASE = Case(model="command")
+
+
+def measure(text, timeout_s=60.0):
+    with Stop() as stop:
+        return of_command(text, timeout_s).measure(CASE, 30, False, stop)
+
+
+def test_a_command_may_tell_its_latencies_in_its_last_line():
+    program = "print('noise'); print('{\"latency_s\": [0.5, 0.25, 0.25]}'); print()"
+    measured = measure(f'{sys.executable} -c "{program.replace(chr(34), chr(92) + chr(34))}"')
+    assert measured == Measured((0.5, 0.25, 0.25), (0.5, 0.25, 0.25))
+    assert measured.value_s == 0.25
+
+
+def test_any_other_command_is_timed_as_a_whole():
+    measured = measure(f"{sys.executable} -c pass")
+    assert measured is not None
+    assert len(measured.latency_s) == 1
+    assert 0 < measured.value_s < 30
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        (f"{sys.executable} -c 'raise SystemExit(\"it broke\")'", "exit code 1: it broke"),
+        ("no-such-program --now", "No such file"),
+    ],
+)
+def test_a_command_that_fails_says_why(text, words):
+    measured = measure(text)
+    assert measured is not None
+    assert words in (measured.failure or "")
+
+
+@pytest.mark.parametrize("text", ["", "an 'open quote"])
+def test_what_is_no_command_is_told(text):
+    with pytest.raises(UserError, match="command"):
+        of_command(text, 1.0)
+
+
+def test_nothing_of_a_command_is_read_by_a_shell(tmp_path):
+    target = tmp_path / "made"
+    measure(f"echo x; touch {target}")
+    assert not target.exists()
+
+
+def test_the_figure_is_of_clean_samples_where_most_are():
+    assert Measured((1.0, 1.0, 9.0), (1.0, 1.0)).value_s == 1.0
+    assert Measured((1.0, 9.0, 9.0), (1.0,)).value_s == 9.0
+
+
+def test_an_older_version_is_asked_only_for_what_it_knows():
+    job = Job(run_id="r", case=CASE, settings=Settings(processes=3), timing_only=True)
+    schema = json.loads(json.dumps(Job.model_json_schema()))
+    del schema["properties"]["timing_only"]
+    del schema["$defs"]["Settings"]["properties"]["processes"]
+    asked = understood(job.model_dump(mode="json"), schema)
+    assert "timing_only" not in asked
+    assert "processes" not in asked["settings"]
+    assert asked["settings"]["runs"] == 100
+    assert asked["case"] == CASE.model_dump()
+    assert understood(job.model_dump(mode="json"), Job.model_json_schema()) == job.model_dump(mode="json")
