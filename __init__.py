@@ -1,7 +1,7 @@
 """co3d-bench: which video network to deploy on a small machine, in numbers one can trust.
 
-From Python: `co3d_bench.load("results")` gives every record of a store as a pandas table; `co3d_bench.query(sql, "results")`
-asks it in SQL. Measuring is `bench.run`, networks are in `models.zoo`.
+From Python: `co3d_bench.load("results")` gives every record of a store as a pandas table, and
+`co3d_bench.query(sql, "results")` asks it in SQL. Measuring is `bench.run`, networks are in `models.zoo`.
 """
 
 from typing import Any

@@ -32,6 +32,16 @@ def _as_tuple(value: Any) -> Any:
     return tuple(value) if isinstance(value, list | tuple) else (value,)
 
 
+def _as_share(value: Any) -> Any:
+    """`"1%"` means 0.01."""
+    if isinstance(value, str) and value.endswith("%"):
+        try:
+            return float(value[:-1]) / 100
+        except ValueError:
+            return value
+    return value
+
+
 _List = BeforeValidator(_as_tuple)
 # Not empty, and without the characters that would break a message or a file name.
 Text = Annotated[str, Field(min_length=1, pattern=r"^[^\x00-\x1f]*$")]
@@ -51,6 +61,8 @@ class RunTable(_Table):
     # Not for ever: a record could not hold that number, and no clock waits so long.
     timeout_s: Annotated[float, Field(gt=0, le=1_000_000)] = 600.0
     processes: Annotated[int, Field(ge=1, le=1000)] = 1
+    budget_s: Annotated[float, Field(ge=0, le=1_000_000)] = 20.0
+    target_precision: Annotated[float | None, BeforeValidator(_as_share), Field(gt=0, lt=1)] = None
 
 
 class PlanTable(_Table):

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from .record import Record
-from .stats import doubts, median, throughput
+from .stats import clean, clean_throughput, median, verdict
 from .store import each_record
 
 if TYPE_CHECKING:
@@ -43,11 +43,11 @@ def _engine(name: str) -> Callable[[Record], Value]:
 
 
 def _latency_s(record: Record) -> Value:
-    return median(record.timing.samples.latency_s) if record.timing else None
+    return median(clean(record.timing.samples)) if record.timing else None
 
 
 def _throughput_per_s(record: Record) -> Value:
-    return throughput(record.timing.samples, record.case.batch) if record.timing else None
+    return clean_throughput(record.timing.samples, record.case.batch) if record.timing else None
 
 
 def _version(of: str) -> Callable[[Record], Value]:
@@ -73,8 +73,8 @@ FIELDS: tuple[Field, ...] = (
     Field("input", lambda r: r.case.input, "what the network looked at"),
     Field("family", lambda r: r.model.family if r.model else None, "the network's family"),
     Field("form", lambda r: r.model.form if r.model else None, "clip, frame, or input"),
-    Field("latency_s", _latency_s, "median over all timed calls"),
-    Field("throughput_per_s", _throughput_per_s, "predictions a second, over all timed calls"),
+    Field("latency_s", _latency_s, "median over the clean timed calls"),
+    Field("throughput_per_s", _throughput_per_s, "predictions a second, over the clean timed calls"),
     Field("samples", lambda r: len(r.timing.samples) if r.timing else None, "timed calls"),
     Field("first_prediction_s", _timing("first_prediction_s"), "the first call in the process"),
     Field("prepare_s", _timing("prepare_s"), "what the engine did before"),
@@ -88,7 +88,8 @@ FIELDS: tuple[Field, ...] = (
     Field(
         "relative_error", lambda r: r.verification.relative_error if r.verification else None, "against the reference"
     ),
-    Field("doubts", lambda r: "; ".join(doubts(r)) or None, "why not to take the speed at face value"),
+    Field("verdict", lambda r: verdict(r).kind, "steady, noisy, failed or untimed"),
+    Field("doubts", lambda r: "; ".join(verdict(r).reasons) or None, "why not to take the speed at face value"),
     Field("error", lambda r: f"{r.error.kind}: {r.error.message}" if r.error else None, "why there is no number"),
     Field("engine", _engine("name"), "what really ran"),
     Field("engine_version", _engine("version"), "as the engine tells it"),

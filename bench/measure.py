@@ -14,31 +14,31 @@ from typing import Any
 
 from .probe import Disturbance
 from .record import Samples
-from .stats import median
+from .steady import STEADY, SteadyRule, is_steady
 
 Clock = Callable[[], float]  # seconds from any origin
 Probe = Callable[[], Disturbance]
+Further = Callable[[Samples, float], int]  # the samples so far and what they took in seconds -> how many more
 
 
 @dataclass(frozen=True)
 class WarmUpRule:
-    """When warming up ends: two windows in a row with medians this near, or the limits.
+    """When warming up ends: the latencies are one level (`steady.py`), or the limits.
 
     A frame network first sees its whole receptive field, by real steps: a prefill would be shorter, but it
     allocates for a whole clip, and the peak resident memory reported is to be that of stepping.
     """
 
-    window: int = 5
-    tolerance: float = 0.05
-    max_predictions: int = 100
-    max_seconds: float = 20.0
+    steady: SteadyRule = STEADY
+    max_predictions: int = 200
+    max_seconds: float = 20.0  # but never before `steady` has the values it looks at
 
 
 @dataclass(frozen=True)
 class WarmUp:
     """What the warm-up took; `steady` is False where it ended by its limits."""
 
-    predictions: int
+    latency_s: tuple[float, ...]
     seconds: float
     steady: bool
 
@@ -75,20 +75,12 @@ def warm_up(
             continue
         if extra == 0:
             filled = end
-        if is_steady(latencies, rule):
-            return WarmUp(len(latencies), end - begin, True)
-        if extra >= rule.max_predictions or end - filled >= rule.max_seconds:
+        if is_steady(latencies, rule.steady):
+            return WarmUp(tuple(latencies), end - begin, True)
+        late = end - filled >= rule.max_seconds and len(latencies) >= rule.steady.window
+        if late or extra >= rule.max_predictions:
             break
-    return WarmUp(len(latencies), end - begin, False)
-
-
-def is_steady(latencies: Sequence[float], rule: WarmUpRule) -> bool:
-    """Whether the medians of the last two windows agree."""
-    if len(latencies) < 2 * rule.window:
-        return False
-    before = median(latencies[-2 * rule.window : -rule.window])
-    after = median(latencies[-rule.window :])
-    return abs(after - before) <= rule.tolerance * before
+    return WarmUp(tuple(latencies), end - begin, False)
 
 
 def sample(
@@ -100,40 +92,42 @@ def sample(
     cpu_clock: Clock,
     synchronize: Callable[[], None],
     probe: Probe,
+    further: Further = lambda samples, spent_s: 0,
     on_sample: Callable[[int], None] = lambda done: None,
 ) -> Sampling:
-    """Time `runs` calls, one after the other, inputs in turn.
+    """Time `runs` calls, one after the other, inputs in turn, and as many more as `further` asks for, until it asks
+    for none.
 
     The probe is read once at each border between samples, so that nothing falls between two samples unseen.
     `own_cpu_s` is what `cpu_clock` (of this thread) advanced outside the timed calls.
     """
-    latencies: list[float] = []
-    switches: list[int] = []
-    steal: list[float] = []
-    waited: list[float] = []
+    taken = Samples(latency_s=[], involuntary_switches=[], steal_s=[], waited_s=[])
+    endless = itertools.cycle(inputs)
     own_cpu_s = 0.0
     with _no_garbage_collection():
         begin = clock()
         cpu_mark = cpu_clock()
-        before = probe()
-        for done, x in enumerate(itertools.islice(itertools.cycle(inputs), runs), start=1):
-            own_cpu_s += cpu_clock() - cpu_mark
-            start = clock()
-            step(x)
-            synchronize()
-            end = clock()
-            cpu_mark = cpu_clock()
-            after = probe()
-            latencies.append(end - start)
-            switches.append(after.involuntary_switches - before.involuntary_switches)
-            steal.append(after.steal_s - before.steal_s)
-            waited.append(max(0.0, after.waited_s - before.waited_s))
-            before = after
-            on_sample(done)
+        wanted = runs
+        while wanted > 0:
+            before = probe()
+            for x in itertools.islice(endless, wanted):
+                own_cpu_s += cpu_clock() - cpu_mark
+                start = clock()
+                step(x)
+                synchronize()
+                end = clock()
+                cpu_mark = cpu_clock()
+                after = probe()
+                taken.latency_s.append(end - start)
+                taken.involuntary_switches.append(after.involuntary_switches - before.involuntary_switches)
+                taken.steal_s.append(after.steal_s - before.steal_s)
+                taken.waited_s.append(max(0.0, after.waited_s - before.waited_s))
+                before = after
+                on_sample(len(taken))
+            wanted = further(taken, clock() - begin)
         own_cpu_s += cpu_clock() - cpu_mark
         wall_s = clock() - begin
-    samples = Samples(latency_s=latencies, involuntary_switches=switches, steal_s=steal, waited_s=waited)
-    return Sampling(samples, wall_s, own_cpu_s)
+    return Sampling(taken, wall_s, own_cpu_s)
 
 
 @contextmanager

@@ -14,19 +14,23 @@ from typing import Any
 
 from ..models.spec import ModelSpec
 from .backends import Ask, Backend, Runnable
+from .budget import further
 from .case import WeightsFile
 from .facts import reach
 from .input import Inputs
 from .job import Event, phase_event
 from .measure import sample, warm_up
 from .memory import peak_allocated_bytes, tensor_bytes, weights
-from .probe import KernelProbe, peak_rss_bytes
-from .record import Counters, Timing
+from .probe import KernelProbe, UseProbe, others, peak_rss_bytes
+from .record import Counters, Settings, Timing
 from .weights import put_into
 
 WEIGHTS_SEED = 0
 # How often the parent hears of the sampling. Seldom: each time it wakes, it takes a core for a moment.
 REPORT_EVERY_S = 2.0
+# How long other processes are listened to before the warm-up: 50 ticks of the kernel's.
+LISTEN_S = 0.5
+WARMUP_KEPT = 100
 
 Emit = Callable[[Event], None]
 
@@ -66,9 +70,9 @@ def load(spec: ModelSpec, weights_file: WeightsFile | None = None) -> Loaded:
 
 
 def timing_pass(
-    loaded: Loaded, spec: ModelSpec, backend: Backend, ask: Ask, inputs: Inputs, runs: int, emit: Emit
+    loaded: Loaded, spec: ModelSpec, backend: Backend, ask: Ask, inputs: Inputs, settings: Settings, emit: Emit
 ) -> Timed:
-    """Predict for the first time, warm up, take the samples."""
+    """Predict for the first time, listen to what others do, warm up, take the samples."""
     clock = time.perf_counter
     net = loaded.net
     start = clock()
@@ -82,32 +86,44 @@ def timing_pass(
     first_prediction_s = clock() - start
     output_sha256 = checksum(first)
 
+    emit(phase_event("listening"))
+    use = UseProbe()
+    quiet_begin = use()
+    time.sleep(LISTEN_S)
+    others_before = others(quiet_begin, use())
+
     emit(phase_event("warming"))
     runnable.warm(inputs.ring[0])
     fill = reach(net) if spec.form == "frame" else 0
     warmed = warm_up(runnable.step, inputs.ring, fill=fill, clock=clock, synchronize=runnable.synchronize)
 
     probe = KernelProbe()
-    report = _seldom(emit, runs, clock)
-    emit(phase_event("sampling", 0, runs))
+    report = _seldom(emit, settings.runs, clock)
+    emit(phase_event("sampling", 0, settings.runs))
+    sampling_begin = use()
     sampling = sample(
         runnable.step,
         inputs.ring,
-        runs,
+        settings.runs,
         clock=clock,
         cpu_clock=time.thread_time,
         synchronize=runnable.synchronize,
         probe=probe,
+        further=further(settings),
         on_sample=report,
     )
+    others_meanwhile = others(sampling_begin, use())
     emit(Event(event="sampled"))
     timing = Timing(
         load_s=loaded.seconds,
         prepare_s=prepare_s,
         first_prediction_s=first_prediction_s,
-        warmup_predictions=warmed.predictions,
+        warmup_predictions=len(warmed.latency_s),
         warmup_s=warmed.seconds,
         warmup_steady=warmed.steady,
+        warmup_latency_s=list(warmed.latency_s[-WARMUP_KEPT:]),
+        others_before=others_before,
+        others_meanwhile=others_meanwhile,
         samples=sampling.samples,
         sampling_wall_s=sampling.wall_s,
         harness_cpu_share=sampling.own_cpu_s / sampling.wall_s,
@@ -169,6 +185,6 @@ def _seldom(emit: Emit, total: int, clock: Callable[[], float]) -> Callable[[int
         now = clock()
         if now - last >= REPORT_EVERY_S:
             last = now
-            emit(phase_event("sampling", done, total))
+            emit(phase_event("sampling", done, max(done, total)))
 
     return report

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import os
 import resource
+import time
+from collections.abc import Callable, Collection
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 _TICKS_PER_SECOND = os.sysconf("SC_CLK_TCK")
 _STEAL_FIELD = 8  # of the "cpu" line: user nice system idle iowait irq softirq steal
+_BUSY_FIELDS = (0, 1, 2, 5, 6)  # behind the name: all but idle, iowait, and what the hypervisor stole
 
 
 @dataclass(frozen=True)
@@ -35,6 +38,53 @@ class KernelProbe:
         switches = resource.getrusage(resource.RUSAGE_SELF).ru_nivcsw
         steal_s = 0.0 if self._stat is None else steal_seconds(os.pread(self._stat, 256, 0))
         return Disturbance(switches, steal_s, sum(_waited_s(fd) for fd in self._threads))
+
+
+@dataclass(frozen=True)
+class Use:
+    """How the cores were used since some origin, in seconds; only differences mean something."""
+
+    at_s: float
+    busy_s: float  # of the cores that this process may use, whoever used them
+    own_s: float  # of this process, all its threads
+
+
+class UseProbe:
+    """Reads how the cores that this process may use are used: the kernel's ticks, 10 ms each."""
+
+    def __init__(
+        self,
+        stat: Path = Path("/proc/stat"),
+        clock: Callable[[], float] = time.perf_counter,
+        cpu_clock: Callable[[], float] = time.process_time,
+    ) -> None:
+        self._stat, self._clock, self._cpu_clock = stat, clock, cpu_clock
+        self._cores = frozenset(os.sched_getaffinity(0))
+
+    def __call__(self) -> Use | None:
+        """None where the kernel does not tell."""
+        try:
+            text = self._stat.read_text()
+        except OSError:
+            return None
+        return Use(self._clock(), busy_seconds(text, self._cores), self._cpu_clock())
+
+
+def busy_seconds(stat: str, cores: Collection[int]) -> float:
+    """What these cores worked, from the lines `cpuN user nice system idle iowait irq softirq ...` of /proc/stat."""
+    ticks = 0
+    for name, *fields in map(str.split, stat.splitlines()):
+        if name.startswith("cpu") and name[3:].isdigit() and int(name[3:]) in cores:
+            ticks += sum(int(fields[place]) for place in _BUSY_FIELDS if place < len(fields))
+    return ticks / _TICKS_PER_SECOND
+
+
+def others(before: Use | None, after: Use | None) -> float | None:
+    """Cores that other processes kept busy between the two; None where that is not known."""
+    if before is None or after is None or after.at_s <= before.at_s:
+        return None
+    theirs_s = after.busy_s - before.busy_s - (after.own_s - before.own_s)
+    return max(0.0, theirs_s / (after.at_s - before.at_s))
 
 
 def _waited_s(schedstat: int) -> float:

@@ -128,6 +128,12 @@ class Timing(Frozen):
     )
     samples: Samples
     sampling_wall_s: float
+    warmup_latency_s: list[float] = Field(default_factory=list, description="the newest of the warm-up, oldest first")
+    others_before: float | None = Field(
+        default=None,
+        description="of the cores this process may use, how many others kept busy before the warm-up, while we slept",
+    )
+    others_meanwhile: float | None = Field(default=None, description="likewise while the samples were taken")
     harness_cpu_share: float = Field(
         description="CPU time of the harness (parent and sampling code) / wall time of the sampling"
     )
@@ -221,6 +227,10 @@ class Settings(Frozen):
 
     runs: int = Field(default=100, ge=1)
     timeout_s: float = Field(default=600.0, gt=0)
+    budget_s: float = Field(
+        default=0.0, ge=0, description="time for samples beyond `runs`: to replace disturbed ones, to reach a precision"
+    )
+    target_precision: float | None = Field(default=None, gt=0, lt=1, description="go on until it is reached")
     processes: int = Field(default=1, ge=1, description="fresh processes of each case")
 
 

@@ -110,7 +110,7 @@ def run(
     """
     names = names or Names()
     progress = progress or Silent()
-    settings = Settings(runs=config.run.runs, timeout_s=config.run.timeout_s, processes=config.run.processes)
+    settings = Settings(**config.run.model_dump(exclude={"out"}))
     plan = plan or make_plan(config, names)
     check_ready(plan, names)
     weights = find_weights(config, names)

@@ -6,19 +6,28 @@ What each figure means, and does not mean, is in METHODOLOGY.md.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import Literal
 
-from .record import Record, Samples
+from .record import Record, Samples, Timing
+from .steady import Change, SteadyRule, largest_change
+from .steady import median as median
 
 # Fewest samples from which a percentile may be claimed (MLPerf's early-stopping bound at 99 % confidence).
 SAMPLES_FOR_PERCENTILE = {50: 11, 90: 64, 95: 130, 99: 662}
 
 # Beyond these a series is called noisy. They are about the machine, not about the network.
 MAX_RELATIVE_MAD = 0.05
-MAX_DRIFT = 0.05
-MAX_DISTURBED_SHARE = 0.25
 MAX_SKEW = 0.05
+# A change point within the clean samples that is larger than this, and stands out of their scatter, is a drift.
+DRIFT = SteadyRule(window=16, shortest=8, tolerance=0.03)
+# Clean samples are to be most of all, and enough for a median to be had to a few per cent.
+MIN_CLEAN_SHARE = 0.5
+MIN_CLEAN = 20
+# Cores that other processes kept busy: so many, on large machines this share of those we may use.
+MAX_OTHERS = 0.1
+MAX_OTHERS_SHARE = 0.05
 
 # A sample counts as disturbed beyond these. A quiet Linux machine takes a busy thread off its core about a hundred
 # times a second (timer, kernel threads), so the usual count of a series says nothing; what stands out of it does.
@@ -28,15 +37,6 @@ MAX_STEAL_SHARE = 0.05
 # Of the sample's time. Where other work takes a core all along, switches are as rare as usual, but one thread waits
 # for its core while the others wait for that thread.
 MAX_WAITED_SHARE = 0.2
-
-
-def median(values: Sequence[float]) -> float:
-    """The middle value; of an even count the mean of the two middle ones. ValueError if there are none."""
-    if not values:
-        raise ValueError("the median of no values is not defined")
-    ordered = sorted(values)
-    half = len(ordered) // 2
-    return ordered[half] if len(ordered) % 2 else (ordered[half - 1] + ordered[half]) / 2
 
 
 def median_absolute_deviation(values: Sequence[float]) -> float:
@@ -86,19 +86,48 @@ def disturbed(samples: Samples) -> list[bool]:
     ]
 
 
-def drift(values: Sequence[float]) -> float:
-    """Relative change of the median from the first half of the series to the second; 0 for fewer than 8."""
-    if len(values) < 8:
-        return 0.0
-    half = len(values) // 2
-    return median(values[half:]) / median(values[:half]) - 1
+def clean(samples: Samples) -> list[float]:
+    """The latencies of the samples that nothing interrupted; all of them where those are not even half."""
+    found = [latency for latency, hit in zip(samples.latency_s, disturbed(samples), strict=True) if not hit]
+    return found if len(found) >= MIN_CLEAN_SHARE * len(samples) else list(samples.latency_s)
+
+
+def clean_throughput(samples: Samples, batch: int) -> float:
+    """Predictions per second over the clean samples."""
+    found = clean(samples)
+    return batch * len(found) / math.fsum(found)
+
+
+def drift(values: Sequence[float]) -> Change | None:
+    """Where and by how much the level of a series changed, if it did; None for fewer than 16 values."""
+    if len(values) < DRIFT.window:
+        return None
+    change = largest_change(values, max(DRIFT.shortest, len(values) // 10))
+    return change if abs(change.relative) > DRIFT.tolerance and abs(change.errors) > DRIFT.errors else None
+
+
+def median_precision(values: Sequence[float]) -> float:
+    """Half the 95 % interval of the median, relative to it, by ranks (no shape is assumed); 1 for fewer than 6 values.
+
+    It says how well this process's median is known, not what another process would give.
+    """
+    count = len(values)
+    if count < 6:
+        return 1.0
+    ordered = sorted(values)
+    low = max(0, math.floor((count - 1.96 * math.sqrt(count)) / 2))
+    return (ordered[count - 1 - low] - ordered[low]) / 2 / median(ordered)
 
 
 @dataclass(frozen=True)
 class Summary:
-    """A latency series in a few numbers; times in seconds, throughput in predictions per second."""
+    """A latency series in a few numbers; times in seconds, throughput in predictions per second.
+
+    All but `count`, `disturbed_share` and what begins with `all_` is of the clean samples (`clean`).
+    """
 
     count: int
+    clean_count: int
     mean_s: float
     std_s: float
     median_s: float
@@ -111,17 +140,22 @@ class Summary:
     throughput: float
     throughput_std: float
     disturbed_share: float
-    drift: float
+    drift: Change | None
+    all_median_s: float
+    all_throughput: float
+    all_max_s: float
 
 
 def summarise(samples: Samples, batch: int) -> Summary:
     """Every derived figure of a series at once."""
-    values = samples.latency_s
-    rate = throughput(samples, batch)
+    values = clean(samples)
+    middle, spread = mean(values), standard_deviation(values)
+    rate = batch / middle
     return Summary(
-        count=len(values),
-        mean_s=mean(values),
-        std_s=standard_deviation(values),
+        count=len(samples),
+        clean_count=len(samples) - sum(disturbed(samples)),
+        mean_s=middle,
+        std_s=spread,
         median_s=median(values),
         mad_s=median_absolute_deviation(values),
         min_s=min(values),
@@ -131,35 +165,65 @@ def summarise(samples: Samples, batch: int) -> Summary:
         p99_s=percentile(values, 99),
         throughput=rate,
         # First-order propagation: the spread of a rate around predictions / total time.
-        throughput_std=rate * standard_deviation(values) / mean(values),
-        disturbed_share=sum(disturbed(samples)) / len(values),
+        throughput_std=rate * spread / middle,
+        disturbed_share=sum(disturbed(samples)) / len(samples),
         drift=drift(values),
+        all_median_s=median(samples.latency_s),
+        all_throughput=throughput(samples, batch),
+        all_max_s=max(samples.latency_s),
     )
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What a record says of its own speed, from its own evidence."""
+
+    kind: Literal["steady", "noisy", "failed", "untimed"]
+    reasons: tuple[str, ...] = ()
+
+
+def verdict(record: Record) -> Verdict:
+    """Whether this record's speed may be taken at face value, and if not, why not, in words."""
+    if record.error is not None:
+        return Verdict("failed", (f"failed ({record.error.kind}): {record.error.message}",))
+    if record.timing is None:
+        return Verdict("untimed", ("not timed",))
+    timing = record.timing
+    summary = summarise(timing.samples, record.case.batch)
+    cores = len(record.environment.process.affinity) if record.environment else 1
+    reasons = tuple(_noise(timing, summary, cores))
+    return Verdict("noisy" if reasons else "steady", reasons)
+
+
+def _noise(timing: Timing, summary: Summary, cores: int) -> Iterator[str]:
+    """Each reason to call a series noisy, on a machine of which it may use so many cores."""
+    others = max(timing.others_before or 0.0, timing.others_meanwhile or 0.0)
+    if others > max(MAX_OTHERS, MAX_OTHERS_SHARE * cores):
+        yield f"noisy: other processes kept {others:.2g} cores busy"
+    if summary.clean_count < min(MIN_CLEAN, summary.count) or 1 - summary.disturbed_share < MIN_CLEAN_SHARE:
+        yield f"noisy: {summary.count - summary.clean_count} of {summary.count} samples were interrupted by other work"
+    if timing.warmup_steady is False:
+        yield "noisy: the latency was not steady when the warm-up reached its limit"
+    if summary.mad_s > MAX_RELATIVE_MAD * summary.median_s:
+        yield f"noisy: the typical sample is {summary.mad_s / summary.median_s:.0%} off the median"
+    if summary.mean_s > (1 + MAX_SKEW) * summary.median_s:
+        yield (
+            f"noisy: a few slow samples, up to {summary.max_s / summary.median_s:.1f} times the median, "
+            f"make the mean {summary.mean_s / summary.median_s - 1:.0%} longer than it"
+        )
+    if summary.drift is not None:
+        change = summary.drift
+        yield (
+            f"noisy: from sample {change.place + 1} on it is {abs(change.relative):.0%} "
+            f"{'slower' if change.relative > 0 else 'faster'}"
+        )
 
 
 def doubts(record: Record) -> tuple[str, ...]:
     """Why a reader should not take this record's speed at face value, in words; empty if nothing speaks against it."""
-    if record.error is not None:
-        return (f"failed ({record.error.kind}): {record.error.message}",)
-    if record.timing is None:
-        return ("not timed",)
-    summary = summarise(record.timing.samples, record.case.batch)
-    found = []
-    if summary.count < SAMPLES_FOR_PERCENTILE[90]:
-        found.append(f"few samples: {summary.count}, below the {SAMPLES_FOR_PERCENTILE[90]} a p90 needs")
-    if summary.mad_s > MAX_RELATIVE_MAD * summary.median_s:
-        found.append(f"noisy: the typical sample is {summary.mad_s / summary.median_s:.0%} off the median")
-    if summary.mean_s > (1 + MAX_SKEW) * summary.median_s:
-        found.append(
-            f"noisy: a few slow samples, up to {summary.max_s / summary.median_s:.1f} times the median, "
-            f"make the mean {summary.mean_s / summary.median_s - 1:.0%} longer than it"
-        )
-    if abs(summary.drift) > MAX_DRIFT:
-        found.append(
-            f"noisy: the second half is {abs(summary.drift):.0%} {'slower' if summary.drift > 0 else 'faster'}"
-        )
-    if summary.disturbed_share > MAX_DISTURBED_SHARE:
-        found.append(f"noisy: {summary.disturbed_share:.0%} of the samples were interrupted by other work")
-    if record.timing.warmup_steady is False:
-        found.append("noisy: the latency was not steady when the warm-up reached its limit")
-    return tuple(found)
+    reasons = verdict(record).reasons
+    count = len(record.timing.samples) if record.timing and record.ok else SAMPLES_FOR_PERCENTILE[90]
+    if count < SAMPLES_FOR_PERCENTILE[90]:
+        few = f"few samples: {count}, below the {SAMPLES_FOR_PERCENTILE[90]} a p90 needs"
+        return (few, *reasons)
+    return reasons

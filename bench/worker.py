@@ -55,7 +55,7 @@ def measure_case(job: Job, emit: Emit, find_model: FindModel = find_model) -> Re
     loaded = load(spec, job.weights)
     ask = Ask(job.case.precision, job.case.threads, calibration=inputs.ring)
     with torch.inference_mode():
-        timed = timing_pass(loaded, spec, backend, ask, inputs, job.settings.runs, emit)
+        timed = timing_pass(loaded, spec, backend, ask, inputs, job.settings, emit)
         verification = None
         if not job.timing_only:
             emit(phase_event("verifying"))

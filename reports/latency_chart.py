@@ -72,7 +72,8 @@ def latency_chart(
         return None
     summary = summarise(record.timing.samples, record.case.batch)
     look = theme.looks(palette)
-    low, high = 1e3 * summary.min_s, 1e3 * (edge_s(record.timing.samples) or summary.max_s)
+    low = 1e3 * min(record.timing.samples.latency_s)
+    high = 1e3 * (edge_s(record.timing.samples) or summary.all_max_s)
     pad = max(0.04 * (high - low), 0.005 * high)
     across = alt.X(
         "ms:Q",

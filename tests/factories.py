@@ -220,7 +220,7 @@ def make_record(model: str = "x3d-m", /, *, samples: Samples | None = None, **ch
 def make_noisy_record(model: str = "x3d-m", /, **changes: Any) -> Record:
     """A record whose samples were interrupted all the time, so that it carries doubts."""
     typical_s = _FIGURES.get(model, _FIGURES["x3d-m"])[3]
-    samples = make_samples(typical_s, seed=f"{model}-noisy", spread=0.09, disturbed_share=0.42)
+    samples = make_samples(typical_s, seed=f"{model}-noisy", spread=0.09, disturbed_share=0.7)
     return make_record(model, samples=samples, **changes)
 
 

@@ -53,6 +53,16 @@ Processes = Annotated[
     int | None,
     typer.Option("--processes", help="Fresh processes of each case; 7 let two runs be compared.", metavar="N"),
 ]
+Precision = Annotated[
+    str | None,
+    typer.Option(
+        "--target-precision", help="Go on until the median is known so well, within --budget.", metavar="SHARE"
+    ),
+]
+Budget = Annotated[
+    float | None,
+    typer.Option("--budget", help="Seconds for samples that replace disturbed ones, or sharpen.", metavar="S"),
+]
 Timeout = Annotated[float | None, typer.Option("--timeout", help="Seconds after which a case is stopped.", metavar="S")]
 VideoFile = Annotated[Path | None, typer.Option("--video", help="Real frames instead of seeded noise.", metavar="FILE")]
 Seed = Annotated[int | None, typer.Option("--seed", help="Seed of the random input.", metavar="N")]
@@ -70,6 +80,8 @@ def overrides(
     threads: list[str] | None = None,
     runs: int | None = None,
     processes: int | None = None,
+    target_precision: str | None = None,
+    budget: float | None = None,
     timeout: float | None = None,
     video: Path | None = None,
     seed: int | None = None,
@@ -90,6 +102,8 @@ def overrides(
         ("plan.threads", "--threads", [_count(word) for word in threads] if threads else None),
         ("run.runs", "--runs", runs),
         ("run.processes", "--processes", processes),
+        ("run.target_precision", "--target-precision", target_precision and _share(target_precision)),
+        ("run.budget_s", "--budget", budget),
         ("run.timeout_s", "--timeout", timeout),
         ("run.out", "--out", out),
         ("input.seed", "--seed", seed),
@@ -97,6 +111,13 @@ def overrides(
         ("input.kind", "--video", "video" if video else None),
     ]
     return {key: Override(flag, value) for key, flag, value in given if value not in (None, [])}
+
+
+def _share(word: str) -> float | str:
+    try:
+        return float(word.removesuffix("%")) / (100 if word.endswith("%") else 1)
+    except ValueError:  # to be complained of
+        return word
 
 
 def _count(word: str) -> int | str:

@@ -26,7 +26,7 @@ from ..outcome import to_record
 from ..own import OwnModel, ask
 from ..record import Record, Settings
 from ..run import child_environment
-from ..stats import disturbed, median
+from ..stats import clean, median
 from ..stop import Stop
 from .code import Code
 
@@ -39,14 +39,14 @@ class Measured:
     """What one process gave; `failure` says in words why it gave nothing."""
 
     latency_s: tuple[float, ...] = ()
-    clean: tuple[float, ...] = ()  # those of them that nothing interrupted
+    clean: tuple[float, ...] = ()  # those of them that nothing interrupted; all where those are too few
     record: Record | None = None
     failure: str | None = None
 
     @property
     def value_s(self) -> float:
-        """The one figure of this process: the median of its clean samples, where most are, else of all."""
-        return median(self.clean if 2 * len(self.clean) >= len(self.latency_s) else self.latency_s)
+        """The one figure of this process: the median of its clean samples."""
+        return median(self.clean)
 
 
 class Runner(Protocol):
@@ -97,8 +97,7 @@ class Processes:
             why = f"{record.error.kind}: {record.error.message}" if record.error else "not timed"
             return Measured(record=record, failure=why)
         samples = record.timing.samples
-        clean = [latency for latency, hit in zip(samples.latency_s, disturbed(samples), strict=True) if not hit]
-        return Measured(tuple(samples.latency_s), tuple(clean), record)
+        return Measured(tuple(samples.latency_s), tuple(clean(samples)), record)
 
 
 @dataclass(frozen=True)

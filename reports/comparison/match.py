@@ -18,7 +18,7 @@ from ...bench.judge.rule import Rule, rule_of_stores
 from ...bench.judge.verdict import Evidence, Units, judge_all
 from ...bench.metrics import Metric, all_metrics, get_metric
 from ...bench.record import Record, fact
-from ...bench.stats import doubts, median
+from ...bench.stats import clean, doubts, median
 from ..select import differing_facts
 
 # The words of a case's key, in its order, and how each stands there.
@@ -311,8 +311,8 @@ def _exact(row: _Row, names: Sequence[str], differs: tuple[str, ...], accept: Co
     """Figures without noise are judged on every machine; where the surroundings differ, a change says so."""
     findings = []
     for name in names:
-        if name == OUTPUT and row.base.case != row.head.case:
-            continue  # another engine or input may well answer with other last digits
+        if name == OUTPUT and (differs or row.base.case != row.head.case):
+            continue  # another engine, input, processor or torch may well answer with other last digits
         judged = _judged_exactly(row, name, accept)
         if judged is None:
             continue
@@ -371,7 +371,7 @@ def _figure(name: str) -> Callable[[Record], float | None]:
 
 
 def _latencies(record: Record) -> list[float]:
-    return record.timing.samples.latency_s if record.timing else []
+    return clean(record.timing.samples) if record.timing else []
 
 
 def _shown(judgement: Judgement, row: _Row, metric: str) -> Judgement:

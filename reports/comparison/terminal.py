@@ -13,7 +13,13 @@ from ...bench.judge.findings import Comparison, Finding
 from . import words
 
 # What a terminal shows, by how much room it has.
-_HEADS = (("Cost", "Interval", "Base", "Head", "Unit"), ("Cost", "Interval"), ("Cost",))
+_HEADS = (
+    ("Cost", "Interval", "Base", "Head", "Unit"),
+    ("Cost", "Interval", "Base", "Head"),
+    ("Cost", "Interval"),
+    ("Cost",),
+)
+_NAME = 20  # so much of a name is kept in one line before a figure is; longer ones are folded
 _SHORT_UNITS = {"predictions/s": "pred/s"}
 
 
@@ -66,10 +72,11 @@ class _Rows:
             "Unit": Text(_SHORT_UNITS.get(finding.unit) or words.plain(finding.unit), style="dim"),
         }
 
-    def _draw(self, heads: Sequence[str]) -> Table:
+    def _draw(self, heads: Sequence[str], longest_name: int | None = None) -> Table:
         table = Table(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False, header_style="bold")
         table.add_column("", no_wrap=True)
-        table.add_column("Case", overflow="fold", min_width=16)
+        head = "Case" if self.several else f"Case, {words.label(self.findings[0])}"
+        table.add_column(head, overflow="fold", min_width=16)
         for head in heads:
             table.add_column(head, justify="left" if head == "Unit" else "right", no_wrap=True)
         for finding in self.findings:
@@ -77,15 +84,16 @@ class _Rows:
             if self.several:
                 name.append(f" {words.label(finding)}", style="not bold")
             cells = self._cells(finding)
-            table.add_row(_sign(finding), name, *(cells[head] for head in heads))
+            table.add_row(_sign(finding), name[:longest_name], *(cells[head] for head in heads))
         return table
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
-        for heads in _HEADS:
-            drawn = self._draw(heads)
-            if console.measure(drawn, options=options.update(max_width=1000)).minimum <= options.max_width:
-                break
-        yield drawn
+        wide = options.update(max_width=1000)
+
+        def fits(heads: Sequence[str]) -> bool:
+            return console.measure(self._draw(heads, _NAME), options=wide).maximum <= options.max_width
+
+        yield self._draw(next((heads for heads in _HEADS if fits(heads)), _HEADS[-1]))
 
 
 def _reasons(findings: Sequence[Finding], names: words.Names) -> list[RenderableType]:

@@ -7,7 +7,7 @@ import co3d_bench
 from co3d_bench.bench.errors import UserError
 from co3d_bench.bench.frame import FIELDS, frame, load
 from co3d_bench.bench.record import Record
-from co3d_bench.bench.stats import median
+from co3d_bench.bench.stats import clean, median
 from co3d_bench.bench.store import append_record
 
 from ..factories import make_engine_record, make_mixed_records, make_record
@@ -22,10 +22,11 @@ def test_load_gives_each_record_a_row_with_units_in_the_names(tmp_path):
     assert list(table.columns) == [field.name for field in FIELDS]
     row = table.set_index("model").loc["cox3d-m-16"]
     (record,) = (each for each in records if each.case.model == "cox3d-m-16")
-    assert row["latency_s"] == median(record.timing.samples.latency_s)
+    assert row["latency_s"] == median(clean(record.timing.samples))
     assert row["macs"] == record.counters.macs
     assert row["started_at"] == pandas.Timestamp("2026-11-22T12:00:00Z")
-    assert "interrupted" in row["doubts"]
+    assert row["verdict"] == "noisy"
+    assert row["doubts"].startswith("noisy: ")
 
 
 def test_a_failed_case_has_missing_values_and_says_why():

@@ -1,4 +1,17 @@
-from co3d_bench.bench.probe import KernelProbe, peak_rss_bytes, steal_seconds
+import subprocess
+import sys
+import time
+
+import pytest
+
+from co3d_bench.bench.probe import KernelProbe, Use, UseProbe, busy_seconds, others, peak_rss_bytes, steal_seconds
+
+STAT = """cpu  1 2 3 4 5 6 7 8 9 10
+cpu0 100 20 30 4000 50 6 7 800 90 10
+cpu1 1000 0 0 0 0 0 0 0 0 0
+cpu12 10000 0 0 0 0 0 0 0 0 0
+intr 5 6
+"""
 
 
 def test_steal_is_read_from_the_first_line():
@@ -30,3 +43,45 @@ def test_waiting_is_summed_over_threads(tmp_path):
         (tmp_path / str(number) / "schedstat").write_text(text)
     assert KernelProbe(tasks=tmp_path)().waited_s == 2.5
     assert KernelProbe(tasks=tmp_path / "none")().waited_s == 0.0
+
+
+@pytest.mark.parametrize(("cores", "seconds"), [({0}, 1.63), ({0, 1}, 11.63), ({2}, 0.0), ({12}, 100.0)])
+def test_busy_is_neither_idle_nor_stolen_and_only_on_our_cores(cores, seconds):
+    assert busy_seconds(STAT, cores) == pytest.approx(seconds)  # a tick is 10 ms
+
+
+def test_others_are_what_is_busy_without_us():
+    before, after = Use(at_s=10.0, busy_s=100.0, own_s=5.0), Use(at_s=14.0, busy_s=107.0, own_s=10.0)
+    assert others(before, after) == 0.5
+    assert others(before, Use(14.0, 101.0, 10.0)) == 0.0  # ticks are coarse
+    assert others(None, after) is None
+    assert others(before, before) is None
+
+
+def test_use_without_the_file_is_not_known(tmp_path):
+    assert UseProbe(tmp_path / "none")() is None
+    (tmp_path / "stat").write_text(STAT)
+    found = UseProbe(tmp_path / "stat", clock=lambda: 3.0, cpu_clock=lambda: 2.0)()
+    assert (found.at_s, found.own_s) == (3.0, 2.0)
+
+
+def test_a_busy_process_beside_us_is_seen_and_we_are_not():
+    """For real: ours works for half a second, then another one beside it."""
+    use = UseProbe()
+    quiet = others_while(use, None)
+    with subprocess.Popen([sys.executable, "-c", "while True: pass"]) as other:
+        try:
+            loud = others_while(use, other)
+        finally:
+            other.kill()
+    if quiet is None or loud is None:
+        pytest.skip("no /proc/stat here")
+    assert loud > quiet + 0.2
+
+
+def others_while(use, other):
+    begin = use()
+    until = time.process_time() + 0.5
+    while time.process_time() < until:
+        pass
+    return others(begin, use())

@@ -3,7 +3,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from co3d_bench.bench import stats
-from co3d_bench.bench.record import Samples
+from co3d_bench.bench.record import Record, Samples
+
+from ..factories import make_failed_record, make_record, make_samples
 
 positive = st.lists(st.floats(1e-6, 1e3), min_size=1, max_size=200)
 
@@ -49,3 +51,92 @@ def test_stolen_time_beyond_a_twentieth_is_a_disturbance():
 def test_work_that_takes_a_core_all_along_is_a_disturbance():
     samples = Samples(latency_s=[1.0, 1.0], involuntary_switches=[4, 4], waited_s=[0.1, 0.9])
     assert stats.disturbed(samples) == [False, True]
+
+
+HIT = 50  # switches
+
+
+def series(*latencies, hits=()):
+    return Samples(
+        latency_s=list(latencies), involuntary_switches=[HIT if i in hits else 0 for i in range(len(latencies))]
+    )
+
+
+def test_figures_are_of_the_clean_samples_and_those_of_all_stand_beside_them():
+    found = stats.summarise(series(1.0, 1.0, 1.0, 9.0, hits=[3]), batch=2)
+    assert (found.median_s, found.mean_s, found.max_s, found.throughput) == (1.0, 1.0, 1.0, 2.0)
+    assert (found.count, found.clean_count, found.disturbed_share) == (4, 3, 0.25)
+    assert (found.all_median_s, found.all_max_s, found.all_throughput) == (1.0, 9.0, 8 / 12)
+
+
+def test_where_most_are_disturbed_the_few_clean_ones_are_no_better_than_all():
+    # Steal, for a count of switches that most samples have is the usual one.
+    samples = Samples(latency_s=[1.0, 2.0, 3.0], steal_s=[0.0, 1.0, 1.0])
+    assert stats.clean(samples) == [1.0, 2.0, 3.0]
+    assert stats.clean(samples.model_copy(update={"steal_s": [0.0, 0.0, 3.0]})) == [1.0, 2.0]
+
+
+def quiet(**timing) -> Record:
+    record = make_record("x3d-s", samples=make_samples(0.1, disturbed_share=0.0))
+    return record.model_copy(update={"timing": record.timing.model_copy(update=timing)})
+
+
+def test_a_quiet_record_is_steady():
+    assert stats.verdict(quiet()) == stats.Verdict("steady")
+    assert stats.verdict(quiet(others_before=0.02, others_meanwhile=0.03, warmup_steady=True)).kind == "steady"
+
+
+def test_on_a_large_machine_a_twentieth_of_the_cores_may_be_others():
+    record = quiet(others_meanwhile=0.9)
+    process = record.environment.process.model_copy(update={"affinity": tuple(range(32))})
+    large = record.model_copy(update={"environment": record.environment.model_copy(update={"process": process})})
+    assert stats.verdict(large).kind == "steady"
+
+
+def shifted(by, hits):
+    samples = make_samples(0.1, spread=0.002, disturbed_share=0.0)
+    moved = [latency * (by if place >= 60 else 1.0) for place, latency in enumerate(samples.latency_s)]
+    return samples.model_copy(
+        update={"latency_s": moved, "involuntary_switches": [HIT if place < hits else 0 for place in range(100)]}
+    )
+
+
+@pytest.mark.parametrize(
+    ("timing", "why"),
+    [
+        ({"others_meanwhile": 0.9}, "noisy: other processes kept 0.9 cores busy"),
+        ({"others_before": 0.5, "others_meanwhile": 0.0}, "noisy: other processes kept 0.5 cores busy"),
+        ({"warmup_steady": False}, "noisy: the latency was not steady when the warm-up reached its limit"),
+        ({"samples": shifted(1.1, 0)}, "noisy: from sample 61 on it is 10% slower"),
+        ({"samples": make_samples(0.1, spread=0.15)}, "noisy: the typical sample is"),
+        ({"samples": make_samples(0.1, count=30, disturbed_share=0.45)}, "noisy: 1"),
+    ],
+)
+def test_each_kind_of_noise_is_told_in_words(timing, why):
+    found = stats.verdict(quiet(**timing))
+    assert found.kind == "noisy"
+    assert any(reason.startswith(why) for reason in found.reasons), found.reasons
+
+
+def test_too_few_clean_samples_are_told():
+    samples = Samples(latency_s=[0.1] * 100, steal_s=[0.0] * 45 + [0.1] * 55)
+    assert stats.verdict(quiet(samples=samples)).reasons == ("noisy: 55 of 100 samples were interrupted by other work",)
+
+
+def test_interrupted_samples_that_are_few_do_not_spoil_a_record():
+    samples = shifted(1.0, 12)
+    slow = [latency * (4.0 if place < 12 else 1.0) for place, latency in enumerate(samples.latency_s)]
+    found = quiet(samples=samples.model_copy(update={"latency_s": slow}))
+    assert stats.verdict(found).kind == "steady"
+    assert stats.summarise(found.timing.samples, 1).all_throughput < stats.summarise(found.timing.samples, 1).throughput
+
+
+def test_what_failed_and_what_was_not_timed_are_neither_steady_nor_noisy():
+    assert stats.verdict(make_failed_record("x3d-s")).kind == "failed"
+    assert stats.verdict(quiet().model_copy(update={"timing": None})).kind == "untimed"
+
+
+def test_few_samples_are_a_doubt_but_not_noise():
+    record = make_record("x3d-s", samples=make_samples(0.1, count=30, disturbed_share=0.0))
+    assert stats.verdict(record).kind == "steady"
+    assert stats.doubts(record) == ("few samples: 30, below the 64 a p90 needs",)

@@ -59,11 +59,6 @@ def test_nothing_of_a_command_is_read_by_a_shell(tmp_path):
     assert not target.exists()
 
 
-def test_the_figure_is_of_clean_samples_where_most_are():
-    assert Measured((1.0, 1.0, 9.0), (1.0, 1.0)).value_s == 1.0
-    assert Measured((1.0, 9.0, 9.0), (1.0,)).value_s == 9.0
-
-
 def test_an_older_version_is_asked_only_for_what_it_knows():
     job = Job(run_id="r", case=CASE, settings=Settings(processes=3), timing_only=True)
     schema = json.loads(json.dumps(Job.model_json_schema()))

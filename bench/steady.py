@@ -1,0 +1,85 @@
+"""Whether a series of latencies has come to rest: its most likely change point, and whether that is one. Pure.
+
+A single split into two levels is enough here, so no library is.
+"""
+
+from __future__ import annotations
+
+import itertools
+import math
+from bisect import bisect_left, bisect_right
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+# Of a normal distribution: standard deviation = 1.4826 MAD; of a median, 1.2533 standard deviations / sqrt(samples).
+_SIGMA_OF_MAD = 1.4826
+_ERROR_OF_MEDIAN = 1.2533
+
+
+@dataclass(frozen=True)
+class SteadyRule:
+    """When a series counts as steady: no change point in its last `window` values that matters and stands out."""
+
+    window: int = 16
+    shortest: int = 4  # values on either side of a change point
+    tolerance: float = 0.02  # smaller changes do not matter
+    errors: float = 3.0  # those within so many standard errors do not stand out
+
+
+STEADY = SteadyRule()
+
+
+def is_steady(latencies: Sequence[float], rule: SteadyRule = STEADY) -> bool:
+    """Whether the last `window` values are one level; False for fewer."""
+    if len(latencies) < rule.window:
+        return False
+    change = largest_change(latencies[-rule.window :], rule.shortest)
+    return abs(change.relative) <= rule.tolerance or abs(change.errors) <= rule.errors
+
+
+@dataclass(frozen=True)
+class Change:
+    """The split of a series that parts it best."""
+
+    place: int  # of the first value behind it
+    relative: float  # 0.1: the values behind it are a tenth larger
+    errors: float  # the same in standard errors of the difference of both medians
+
+
+def largest_change(values: Sequence[float], shortest: int) -> Change:
+    """The split that the ranks of the values speak for most, each side of `shortest` values or more (Pettitt 1979).
+
+    Raises ValueError for fewer than twice as many values.
+    """
+    count = len(values)
+    if count < 2 * shortest:
+        raise ValueError(f"{count} values cannot be parted into two times {shortest}")
+    # How far the ranks of the first values, summed, are from those of any others: |U| of Pettitt.
+    excess = list(itertools.accumulate(2 * rank - (count + 1) for rank in _ranks(values)))
+    place = max(range(shortest, count - shortest + 1), key=lambda place: abs(excess[place - 1]))
+    return _split(values, place)
+
+
+def _ranks(values: Sequence[float]) -> list[float]:
+    """From 1; equal values share the middle of their ranks."""
+    ordered = sorted(values)
+    return [(bisect_left(ordered, value) + bisect_right(ordered, value) + 1) / 2 for value in values]
+
+
+def _split(values: Sequence[float], place: int) -> Change:
+    before, after = values[:place], values[place:]
+    low, high = median(before), median(after)
+    scatter = _SIGMA_OF_MAD * median([*(abs(v - low) for v in before), *(abs(v - high) for v in after)])
+    error = _ERROR_OF_MEDIAN * scatter * math.sqrt(1 / len(before) + 1 / len(after))
+    difference = high - low
+    errors = difference / error if error else math.copysign(math.inf, difference) if difference else 0.0
+    return Change(place, difference / low if low else 0.0, errors)
+
+
+def median(values: Sequence[float]) -> float:
+    """The middle value; of an even count the mean of the two middle ones. ValueError if there are none."""
+    if not values:
+        raise ValueError("the median of no values is not defined")
+    ordered = sorted(values)
+    half = len(ordered) // 2
+    return ordered[half] if len(ordered) % 2 else (ordered[half - 1] + ordered[half]) / 2
