@@ -54,6 +54,7 @@ def make_environment(
     *,
     intra_op_threads: int,
     inter_op_threads: int,
+    allocator: str | None = None,
 ) -> Environment:
     """Put the facts into the form of a record."""
     return Environment(
@@ -76,6 +77,7 @@ def make_environment(
             inter_op_threads=inter_op_threads,
             load_average_1min=host.load_average_1min,
             memory_limit_bytes=host.memory_limit_bytes,
+            allocator=allocator,
         ),
         versions=versions,
         git_commit=checkout.commit,

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..devices.host import read_host
 from ..models.spec import ModelSpec
+from .allocator import keep_freed_memory
 from .backends import Ask, Backend, Runnable, list_backends
 from .case import Case
 from .ceilings import measure_ceilings
@@ -76,6 +77,7 @@ def take_profile(
     clock: Clock = time.perf_counter,
 ) -> Profile:
     """Profile one case. Whatever goes wrong in the network or the backend is raised."""
+    allocator = keep_freed_memory()
     import torch
 
     started = datetime.now(timezone.utc)
@@ -103,6 +105,7 @@ def take_profile(
             read_versions(),
             intra_op_threads=torch.get_num_threads(),
             inter_op_threads=torch.get_num_interop_threads(),
+            allocator=allocator,
         ),
         engine=runnable.engine(),
         ceilings=limits,

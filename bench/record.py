@@ -28,6 +28,7 @@ COMPARABLE_FACTS = (
     "process.affinity",
     "process.intra_op_threads",
     "process.governor",
+    "process.allocator",
     "versions.torch",
     "versions.python",
 )
@@ -202,6 +203,7 @@ class ProcessFacts(Frozen):
     inter_op_threads: int
     load_average_1min: float | None = None
     memory_limit_bytes: int | None = None
+    allocator: str | None = Field(default=None, description="what is known of how freed memory is treated")
 
 
 class Environment(Frozen):

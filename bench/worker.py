@@ -19,6 +19,7 @@ from typing import Any
 from ..devices.host import free_memory_bytes, read_host
 from ..models.spec import ModelSpec
 from ..models.zoo import find_model
+from .allocator import keep_freed_memory
 from .backends import Ask, Backend, get_backend
 from .case import Case
 from .environment import Checkout, make_environment, read_versions
@@ -41,6 +42,7 @@ _VERIFY_SHARE = 0.5
 
 def measure_case(job: Job, emit: Emit, find_model: FindModel = find_model) -> Record:
     """All passes over one case. Whatever goes wrong in the network or the backend is raised."""
+    allocator = keep_freed_memory()
     import torch
 
     started = datetime.now(timezone.utc)
@@ -81,6 +83,7 @@ def measure_case(job: Job, emit: Emit, find_model: FindModel = find_model) -> Re
             read_versions(),
             intra_op_threads=torch.get_num_threads(),
             inter_op_threads=torch.get_num_interop_threads(),
+            allocator=allocator,
         ),
         timing=None if failure else timed.timing,
         peak_rss_bytes=timed.peak_rss_bytes,
