@@ -1,7 +1,8 @@
 """The C library's allocator keeps what the network frees, so that no call pays for getting it from the kernel again.
 
 By default glibc hands large blocks back as soon as they are free and asks for them anew: thousands of page faults a
-call, in some processes and not in others, by where their memory happens to lie. See METHODOLOGY, "Before anything is timed".
+call, in some processes and not in others, by where their memory happens to lie. See METHODOLOGY, "Before anything is
+timed".
 """
 
 from __future__ import annotations
