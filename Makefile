@@ -1,4 +1,5 @@
 # make bench   measure this machine with bench.toml, after setting everything up (once)
+# make check ARGS="--baseline main"   the regression gate (docs/ci.md)
 # make test    lint, types and tests, likewise
 # PYTHON=python3.12 make bench      with another Python (3.10 or newer)
 # make bench ARGS="--model x3d-s"   with options of `co3d-bench run`
@@ -11,10 +12,13 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet --constr
 SOURCES := pyproject.toml constraints.txt
 
 .DELETE_ON_ERROR:
-.PHONY: bench test lint speed clean
+.PHONY: bench check test lint speed clean
 
 bench: $(VENV)/.installed
 	$(BIN)/co3d-bench run $(ARGS)
+
+check: $(VENV)/.installed
+	$(BIN)/co3d-bench check $(ARGS)
 
 test: lint
 	$(BIN)/python -m pytest $(ARGS)

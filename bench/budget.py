@@ -33,12 +33,15 @@ def further(settings: Settings) -> Callable[[Samples, float], int]:
 
 
 def missing(samples: Samples, settings: Settings) -> int:
-    """How many samples are missing to as many clean ones as were asked for, and to the precision asked for."""
+    """How many samples are missing: to as many clean ones as were asked for, to the time and to the precision."""
     hits = disturbed(samples)
     untouched = [latency for latency, hit in zip(samples.latency_s, hits, strict=True) if not hit]
     few = settings.runs - len(untouched)
     if few > 0:
         return max(few, FEWEST)
+    short_s = settings.min_s - math.fsum(samples.latency_s)
+    if short_s > 0:
+        return max(FEWEST, math.ceil(short_s / median(samples.latency_s)))
     if settings.target_precision is None:
         return 0
     known = median_precision(untouched)

@@ -16,6 +16,8 @@ from .probe import Disturbance
 from .record import Samples
 from .steady import STEADY, SteadyRule, is_steady
 
+PACE_EVERY_S = 0.25  # a reading takes a millisecond or two
+
 Clock = Callable[[], float]  # seconds from any origin
 Probe = Callable[[], Disturbance]
 Further = Callable[[Samples, float], int]  # the samples so far and what they took in seconds -> how many more
@@ -92,21 +94,40 @@ def sample(
     cpu_clock: Clock,
     synchronize: Callable[[], None],
     probe: Probe,
+    pace: Callable[[], float] | None = None,
+    usual_pace_s: float | None = None,
+    pace_every_s: float = PACE_EVERY_S,
     further: Further = lambda samples, spent_s: 0,
     on_sample: Callable[[int], None] = lambda done: None,
 ) -> Sampling:
     """Time `runs` calls, one after the other, inputs in turn, and as many more as `further` asks for, until it asks
     for none.
 
-    The probe is read once at each border between samples, so that nothing falls between two samples unseen.
+    The probe is read once at each border between samples, so that nothing falls between two samples unseen. `pace`
+    is read before the first sample, after the last one, and at the first border after `pace_every_s` seconds.
     `own_cpu_s` is what `cpu_clock` (of this thread) advanced outside the timed calls.
     """
-    taken = Samples(latency_s=[], involuntary_switches=[], steal_s=[], waited_s=[])
+    taken = Samples(
+        latency_s=[], involuntary_switches=[], steal_s=[], waited_s=[], pace_s=[], usual_pace_s=usual_pace_s
+    )
+    read_s = newest_pace_s = 0.0
+
+    def read_pace() -> None:
+        """What comes between two readings has the slower of them."""
+        nonlocal read_s, newest_pace_s
+        if pace is None:
+            return
+        before, newest_pace_s = newest_pace_s, pace()
+        missing = len(taken) - len(taken.pace_s)
+        taken.pace_s.extend([max(before, newest_pace_s)] * missing)
+        read_s = clock()
+
     endless = itertools.cycle(inputs)
     own_cpu_s = 0.0
     with _no_garbage_collection():
         begin = clock()
         cpu_mark = cpu_clock()
+        read_pace()
         wanted = runs
         while wanted > 0:
             before = probe()
@@ -124,6 +145,11 @@ def sample(
                 taken.waited_s.append(max(0.0, after.waited_s - before.waited_s))
                 before = after
                 on_sample(len(taken))
+                if pace is not None and clock() - read_s >= pace_every_s:
+                    read_pace()
+                    before = probe()
+            if len(taken.pace_s) < len(taken):
+                read_pace()
             wanted = further(taken, clock() - begin)
         own_cpu_s += cpu_clock() - cpu_mark
         wall_s = clock() - begin

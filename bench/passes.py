@@ -21,8 +21,10 @@ from .input import Inputs
 from .job import Event, phase_event
 from .measure import sample, warm_up
 from .memory import peak_allocated_bytes, tensor_bytes, weights
+from .pace import Pace, memory_file, remember, remembered, usual
 from .probe import KernelProbe, UseProbe, others, peak_rss_bytes
 from .record import Counters, Settings, Timing
+from .stats import median
 from .weights import put_into
 
 WEIGHTS_SEED = 0
@@ -70,7 +72,14 @@ def load(spec: ModelSpec, weights_file: WeightsFile | None = None) -> Loaded:
 
 
 def timing_pass(
-    loaded: Loaded, spec: ModelSpec, backend: Backend, ask: Ask, inputs: Inputs, settings: Settings, emit: Emit
+    loaded: Loaded,
+    spec: ModelSpec,
+    backend: Backend,
+    ask: Ask,
+    inputs: Inputs,
+    settings: Settings,
+    pace_key: str,
+    emit: Emit,
 ) -> Timed:
     """Predict for the first time, listen to what others do, warm up, take the samples."""
     clock = time.perf_counter
@@ -100,6 +109,7 @@ def timing_pass(
     probe = KernelProbe()
     report = _seldom(emit, settings.runs, clock)
     emit(phase_event("sampling", 0, settings.runs))
+    usual_pace_s = usual(remembered(pace_key, memory_file()))
     sampling_begin = use()
     sampling = sample(
         runnable.step,
@@ -109,10 +119,14 @@ def timing_pass(
         cpu_clock=time.thread_time,
         synchronize=runnable.synchronize,
         probe=probe,
+        pace=Pace(),
+        usual_pace_s=usual_pace_s,
         further=further(settings),
         on_sample=report,
     )
     others_meanwhile = others(sampling_begin, use())
+    if sampling.samples.pace_s:
+        remember(pace_key, median(sampling.samples.pace_s), memory_file())
     emit(Event(event="sampled"))
     timing = Timing(
         load_s=loaded.seconds,

@@ -111,6 +111,13 @@ class Samples(Frozen):
     waited_s: list[float] = Field(
         default_factory=list, description="time threads that could have run waited for a core, summed over threads"
     )
+    pace_s: list[float] = Field(
+        default_factory=list,
+        description="what a fixed piece of work took (`pace.py`), the slower one of those just before and after",
+    )
+    usual_pace_s: float | None = Field(
+        default=None, description="what it usually takes on this machine; None: not known before this process"
+    )
 
     def __len__(self) -> int:
         return len(self.latency_s)
@@ -233,6 +240,7 @@ class Settings(Frozen):
         default=0.0, ge=0, description="time for samples beyond `runs`: to replace disturbed ones, to reach a precision"
     )
     target_precision: float | None = Field(default=None, gt=0, lt=1, description="go on until it is reached")
+    min_s: float = Field(default=0.0, ge=0, description="sample at least so long, within the budget")
     processes: int = Field(default=1, ge=1, description="fresh processes of each case")
 
 

@@ -37,6 +37,11 @@ MAX_STEAL_SHARE = 0.05
 # Of the sample's time. Where other work takes a core all along, switches are as rare as usual, but one thread waits
 # for its core while the others wait for that thread.
 MAX_WAITED_SHARE = 0.2
+# How much longer the fixed piece of work (`pace.py`) may take beside a sample than it usually does here; and, over all
+# clean samples, how far from usual the machine may be. Where nothing is known of it, usual is the quickest tenth.
+MAX_PACE = 1.03
+MAX_PACE_OF_ALL = 1.03
+_QUICKEST = 0.1
 
 
 def median_absolute_deviation(values: Sequence[float]) -> float:
@@ -74,16 +79,36 @@ def percentile(values: Sequence[float], percent: int) -> float | None:
 
 def disturbed(samples: Samples) -> list[bool]:
     """Which samples were interrupted: far more involuntary context switches than is usual in the series, more than
-    a twentieth of the time stolen by the hypervisor, or a fifth of it spent waiting for a core."""
+    a twentieth of the time stolen by the hypervisor, a fifth of it spent waiting for a core, or the machine itself
+    slower than it usually is."""
     nothing = [0] * len(samples)
     switches = samples.involuntary_switches or nothing
     steal = samples.steal_s or nothing
     waited = samples.waited_s or nothing
     limit = USUAL_SWITCHES_FACTOR * median(switches) + USUAL_SWITCHES_EXTRA if switches else 0
+    pace = samples.pace_s or nothing
+    slow = MAX_PACE * (usual_pace(samples) or math.inf)
     return [
-        count > limit or stolen > MAX_STEAL_SHARE * latency or wait > MAX_WAITED_SHARE * latency
-        for count, stolen, wait, latency in zip(switches, steal, waited, samples.latency_s, strict=True)
+        count > limit or stolen > MAX_STEAL_SHARE * latency or wait > MAX_WAITED_SHARE * latency or beat > slow
+        for count, stolen, wait, beat, latency in zip(switches, steal, waited, pace, samples.latency_s, strict=True)
     ]
+
+
+def usual_pace(samples: Samples) -> float | None:
+    """Seconds that the fixed piece of work usually takes on this machine, as far as the series knows."""
+    if samples.usual_pace_s is not None or not samples.pace_s:
+        return samples.usual_pace_s
+    return sorted(samples.pace_s)[int(_QUICKEST * len(samples))]
+
+
+def pace_off(samples: Samples) -> float | None:
+    """How much slower the machine was than it usually is, over the clean samples; 0.05 is 5 %, None if not known."""
+    expected = usual_pace(samples)
+    if expected is None or not samples.pace_s:
+        return None
+    hits = disturbed(samples)
+    untouched = [beat for beat, hit in zip(samples.pace_s, hits, strict=True) if not hit]
+    return median(untouched or samples.pace_s) / expected - 1
 
 
 def clean(samples: Samples) -> list[float]:
@@ -140,6 +165,7 @@ class Summary:
     throughput: float
     throughput_std: float
     disturbed_share: float
+    pace_off: float | None
     drift: Change | None
     all_median_s: float
     all_throughput: float
@@ -167,6 +193,7 @@ def summarise(samples: Samples, batch: int) -> Summary:
         # First-order propagation: the spread of a rate around predictions / total time.
         throughput_std=rate * spread / middle,
         disturbed_share=sum(disturbed(samples)) / len(samples),
+        pace_off=pace_off(samples),
         drift=drift(values),
         all_median_s=median(samples.latency_s),
         all_throughput=throughput(samples, batch),
@@ -200,6 +227,11 @@ def _noise(timing: Timing, summary: Summary, cores: int) -> Iterator[str]:
     others = max(timing.others_before or 0.0, timing.others_meanwhile or 0.0)
     if others > max(MAX_OTHERS, MAX_OTHERS_SHARE * cores):
         yield f"noisy: other processes kept {others:.2g} cores busy"
+    if summary.pace_off is not None and abs(math.log1p(summary.pace_off)) > math.log(MAX_PACE_OF_ALL):
+        yield (
+            f"noisy: the machine itself was {abs(summary.pace_off):.0%} "
+            f"{'slower' if summary.pace_off > 0 else 'faster'} than it usually is"
+        )
     if summary.clean_count < min(MIN_CLEAN, summary.count) or 1 - summary.disturbed_share < MIN_CLEAN_SHARE:
         yield f"noisy: {summary.count - summary.clean_count} of {summary.count} samples were interrupted by other work"
     if timing.warmup_steady is False:

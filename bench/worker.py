@@ -28,6 +28,7 @@ from .failure import failure_of
 from .input import make_inputs
 from .job import Event, Job, phase_event
 from .own import load_code
+from .pace import pace_key
 from .passes import Emit, Timed, counting_pass, load, timing_pass
 from .record import REFERENCE, Failure, Record, Verification
 from .search import search_batches
@@ -57,7 +58,7 @@ def measure_case(job: Job, emit: Emit, find_model: FindModel = find_model) -> Re
     loaded = load(spec, job.weights)
     ask = Ask(job.case.precision, job.case.threads, calibration=inputs.ring)
     with torch.inference_mode():
-        timed = timing_pass(loaded, spec, backend, ask, inputs, job.settings, emit)
+        timed = timing_pass(loaded, spec, backend, ask, inputs, job.settings, pace_key(host, job.case.threads), emit)
         verification = None
         if not job.timing_only:
             emit(phase_event("verifying"))

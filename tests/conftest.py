@@ -1,4 +1,8 @@
 import os
+import tempfile
+
+# Nothing of what tests do is remembered for the user's own runs.
+os.environ.setdefault("CO3D_BENCH_CACHE", tempfile.mkdtemp(prefix="co3d-bench-tests-"))
 
 # Threads of an engine wait for each other at every operator, by default spinning; beside other work that makes a step
 # a hundred times slower. Tests do not measure speed: let threads that wait give their core away soon. The engine

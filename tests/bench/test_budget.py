@@ -33,6 +33,11 @@ def test_no_budget_no_more_samples():
     assert further(Settings(runs=100))(samples(100, hits=12), 10.0) == 0
 
 
+def test_a_short_series_goes_on_for_the_time_asked_for():
+    assert missing(samples(100, latency_s=0.01), Settings(runs=100, min_s=5.0)) == 400
+    assert missing(samples(100, latency_s=0.05), Settings(runs=100, min_s=5.0)) == 0
+
+
 def test_the_budget_counts_from_where_the_samples_asked_for_are_taken():
     wanted = further(Settings(runs=100, budget_s=1.0))
     assert wanted(samples(100, hits=40), 10.0) == 10  # 0.1 s each

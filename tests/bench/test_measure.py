@@ -92,6 +92,21 @@ def test_as_many_more_are_taken_as_are_asked_for_and_nothing_falls_between():
     assert taken.samples.steal_s == [1.0] * 6
 
 
+def test_the_pace_is_read_around_the_samples_and_each_has_the_slower_of_two():
+    machine = FakeMachine([1.0] * 6)
+    readings = iter([5.0, 7.0, 6.0, 4.0])
+
+    def pace():
+        machine.now += 0.125
+        return next(readings)
+
+    taken = take(machine, [0], 6, pace=pace, usual_pace_s=4.5, pace_every_s=2.0)
+    assert taken.samples.pace_s == [7.0, 7.0, 7.0, 7.0, 6.0, 6.0]
+    assert taken.samples.usual_pace_s == 4.5
+    assert taken.samples.latency_s == [1.0] * 6
+    assert next(readings, None) is None  # before, after the second and the fourth sample, and at the end
+
+
 TEN = WarmUpRule(steady=SteadyRule(window=10, shortest=4))
 
 

@@ -93,6 +93,11 @@ def test_on_a_large_machine_a_twentieth_of_the_cores_may_be_others():
     assert stats.verdict(large).kind == "steady"
 
 
+def slow_machine(times):
+    samples = make_samples(0.1, disturbed_share=0.0)
+    return samples.model_copy(update={"pace_s": [times] * len(samples), "usual_pace_s": 1.0})
+
+
 def shifted(by, hits):
     samples = make_samples(0.1, spread=0.002, disturbed_share=0.0)
     moved = [latency * (by if place >= 60 else 1.0) for place, latency in enumerate(samples.latency_s)]
@@ -106,6 +111,8 @@ def shifted(by, hits):
     [
         ({"others_meanwhile": 0.9}, "noisy: other processes kept 0.9 cores busy"),
         ({"others_before": 0.5, "others_meanwhile": 0.0}, "noisy: other processes kept 0.5 cores busy"),
+        ({"samples": slow_machine(1.1)}, "noisy: the machine itself was 10% slower than it usually is"),
+        ({"samples": slow_machine(0.9)}, "noisy: the machine itself was 10% faster than it usually is"),
         ({"warmup_steady": False}, "noisy: the latency was not steady when the warm-up reached its limit"),
         ({"samples": shifted(1.1, 0)}, "noisy: from sample 61 on it is 10% slower"),
         ({"samples": make_samples(0.1, spread=0.15)}, "noisy: the typical sample is"),

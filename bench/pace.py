@@ -1,0 +1,110 @@
+"""How fast the machine itself is from moment to moment: a fixed piece of work, timed between the samples.
+
+Whatever slows a core without taking it away (its clock, a neighbour on the other half of the core, the hypervisor
+moving both virtual cores onto one) leaves no trace in the kernel's counters. The work is the same for every network,
+so that where it takes longer than it usually does on this machine, slow samples around it are not the network's doing.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+import time
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from importlib import metadata
+from pathlib import Path
+
+from ..devices.host import HostFacts
+from ..models.weights.cache import cache_folder
+
+READINGS = 3  # of each part, of which the quickest counts: a tick of the kernel may fall into any
+# Of the readings of earlier processes so many are looked at, the newest; and what is usual is the fastest but two.
+REMEMBERED = 30
+PLACE = 3
+_TAIL_BYTES = 1 << 16
+
+
+class Pace:
+    """Seconds of a fixed piece of work, with the threads that torch has: a product of matrices and a depthwise
+    convolution, small enough for a core's own caches, so that it does not matter which network ran before.
+    """
+
+    def __init__(self, clock: Callable[[], float] = time.perf_counter) -> None:
+        import torch
+        from torch.nn.functional import conv2d
+
+        self._clock = clock
+        a, out = torch.ones(128, 128), torch.empty(128, 128)
+        maps, kernels = torch.ones(1, 54, 40, 40), torch.ones(54, 1, 3, 3)
+
+        def product() -> None:
+            for _ in range(8):
+                torch.mm(a, a, out=out)
+
+        def depthwise() -> None:
+            for _ in range(3):
+                conv2d(maps, kernels, padding=1, groups=54)
+
+        self._parts: tuple[Callable[[], object], ...] = (product, depthwise)
+        self()  # the first call finds its code
+
+    def __call__(self) -> float:
+        return math.fsum(min(self._seconds(part) for _ in range(READINGS)) for part in self._parts)
+
+    def _seconds(self, part: Callable[[], object]) -> float:
+        start = self._clock()
+        part()
+        return self._clock() - start
+
+
+def usual(paces: Sequence[float]) -> float | None:
+    """What is usual, from the paces of earlier processes, oldest first; None where there were none.
+
+    Not the fastest of all, for once in a while a machine is faster than it ever is again.
+    """
+    newest = sorted(paces[-REMEMBERED:])
+    return newest[min(PLACE, len(newest)) - 1] if newest else None
+
+
+def pace_key(host: HostFacts, threads: int) -> str:
+    """What must agree before paces of two processes may be compared."""
+    cores = ",".join(map(str, host.affinity))
+    return f"{host.cpu_model}; cores {cores}; {threads} threads; torch {metadata.version('torch')}"
+
+
+def memory_file() -> Path:
+    """Where paces are kept from process to process."""
+    return cache_folder() / "pace.jsonl"
+
+
+def remembered(key: str, file: Path) -> list[float]:
+    """The paces kept for this key, oldest first. What cannot be read is passed over: it is only a help."""
+    try:
+        with file.open("rb") as lines:
+            lines.seek(max(0, lines.seek(0, os.SEEK_END) - _TAIL_BYTES))
+            data = lines.read()
+    except OSError:
+        return []
+    found = []
+    for line in data.splitlines():
+        with suppress(ValueError, KeyError, TypeError):
+            entry = json.loads(line)
+            if entry["key"] == key:
+                found.append(float(entry["pace_s"]))
+    return found
+
+
+def remember(key: str, pace_s: float, file: Path) -> None:
+    """Keep a pace, if that is possible; where the file has grown large, its newest half."""
+    line = json.dumps({"key": key, "pace_s": pace_s}) + "\n"
+    with suppress(OSError):
+        file.parent.mkdir(parents=True, exist_ok=True)
+        if file.exists() and file.stat().st_size > 2 * _TAIL_BYTES:
+            tail = file.read_bytes()[-_TAIL_BYTES:].partition(b"\n")[2]
+            part = file.with_name(f"{file.name}.{os.getpid()}")
+            part.write_bytes(tail)
+            part.replace(file)
+        with file.open("a") as lines:
+            lines.write(line)

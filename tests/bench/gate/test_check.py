@@ -1,0 +1,159 @@
+"""`check --pair` as a whole: real commands as both sides, and the rounds and mistakes with sides that are made up."""
+
+from __future__ import annotations
+
+import json
+import random
+import signal
+import subprocess
+import sys
+
+import pytest
+
+from co3d_bench.bench.case import Case
+from co3d_bench.bench.errors import FAILED, NOTHING, OK, USAGE
+from co3d_bench.bench.gate.check import check_pair, earlier_sigmas, plan_text
+from co3d_bench.bench.gate.journal import read
+from co3d_bench.bench.gate.measure import Stopped
+from co3d_bench.bench.gate.sides import Measured
+from co3d_bench.bench.judge.rule import Rule
+
+CASE = Case(model="x3d-xs", threads=2)
+
+
+class Made:
+    """A side whose processes take `latency_s`, give or take; it falls over in the calls of `falls`."""
+
+    def __init__(self, name, latency_s, seed, scatter=0.005, falls=(), stop_at=None):
+        self.name, self.latency_s, self.scatter, self.falls, self.stop_at = name, latency_s, scatter, falls, stop_at
+        self.draw = random.Random(seed)
+        self.calls = 0
+        self.runs = set()
+
+    def measure(self, case, runs, full, stop):
+        self.calls += 1
+        self.runs.add(runs)
+        if self.calls == self.stop_at:
+            stop.signal = signal.SIGTERM
+            return None
+        if self.calls in self.falls:
+            return Measured(failure="killed: no memory")
+        value = self.latency_s * (1 + self.draw.gauss(0, self.scatter))
+        return Measured((value,) * 3, (value,) * 3)
+
+
+def run(tmp_path, base, head, resume=False, cases=(CASE,), said=None):
+    tell = (lambda text: None) if said is None else said.append
+    return check_pair(cases, {"base": base, "head": head}, Rule(), tmp_path, resume, tell)
+
+
+@pytest.mark.parametrize(
+    ("factor", "verdict", "pairs"), [(1.1, "regressed", 24), (0.9, "improved", 24), (1.0, "equivalent", 14)]
+)
+def test_what_is_measured_follows_from_what_was_found(tmp_path, factor, verdict, pairs):
+    base, head = Made("a", 0.1, 1), Made("b", 0.1 * factor, 2)
+    (finding,) = run(tmp_path, base, head).findings
+    assert finding.judgement.verdict == verdict
+    # One of each in full, then the pairs; in the 7 of base against base both are the base's.
+    assert base.calls + head.calls == 2 + 2 * pairs
+    assert base.calls - head.calls == 14
+    assert base.runs == {30}
+
+
+def test_an_unsteady_host_gets_more_pairs_and_no_pass(tmp_path):
+    (finding,) = run(tmp_path, Made("a", 0.1, 3, scatter=0.2), Made("b", 0.1, 4, scatter=0.2)).findings
+    assert finding.judgement.verdict == "inconclusive"
+    assert finding.note.startswith("28 pairs")
+
+
+def test_a_process_may_fall_over_once_but_not_twice(tmp_path):
+    (finding,) = run(tmp_path, Made("a", 0.1, 1, falls=(5,)), Made("b", 0.1, 2)).findings
+    assert finding.status == "judged"
+    (finding,) = run(tmp_path / "2", Made("a", 0.1, 1), Made("b", 0.1, 2, falls=(5, 6))).findings
+    assert (finding.status, finding.note) == ("failed", "head: killed: no memory")
+
+
+def test_a_head_that_does_not_run_at_all_fails_and_the_other_cases_go_on(tmp_path):
+    other = Case(model="x3d-s", threads=2)
+
+    class Half(Made):
+        def measure(self, case, runs, full, stop):
+            return Measured(failure="boom") if case == CASE else super().measure(case, runs, full, stop)
+
+    found = run(tmp_path, Made("a", 0.1, 1), Half("b", 0.1, 2), cases=(CASE, other)).findings
+    assert {finding.key: finding.status for finding in found} == {CASE.key: "failed", other.key: "judged"}
+
+
+def test_a_stop_loses_no_pair_and_resume_goes_on(tmp_path):
+    with pytest.raises(Stopped, match="the same command with --resume goes on"):
+        run(tmp_path, Made("a", 0.1, 1), Made("b", 0.1, 2, stop_at=6))
+    (file,) = tmp_path.glob("gate/*/pairs.jsonl")
+    before = len(read(file)[1])
+    assert before > 0
+    said: list[str] = []
+    (finding,) = run(tmp_path, Made("a", 0.1, 5), Made("b", 0.1, 6), resume=True, said=said).findings
+    assert f"{before} pairs are there already" in said
+    assert len(read(file)[1]) == 14
+    assert finding.note == "7 pairs, 7 of base against base"
+
+
+def test_the_plan_speaks_of_what_earlier_checks_saw(tmp_path):
+    assert "nothing is known of this host's spread yet" in plan_text((CASE,), tmp_path, Rule(), {CASE.key: 3.0})
+    run(tmp_path, Made("a", 0.1, 1), Made("b", 0.1, 2))
+    assert 0.003 < earlier_sigmas(tmp_path)[CASE.key] < 0.015
+    text = plan_text((CASE,), tmp_path, Rule(), {CASE.key: 3.0})
+    assert "at least 14 pairs of fresh processes" in text
+    assert "about 84 s at 3.0 s a process" in text
+    assert f"{CASE.key}: with a spread of" in text
+
+
+PROGRAM = """
+import json, random, sys
+draw = random.Random()
+print(json.dumps({"latency_s": [float(sys.argv[1]) * (1 + draw.gauss(0, 0.002)) for _ in range(30)]}))
+"""
+
+
+def check(tmp_path, base, head, *more):
+    (tmp_path / "side.py").write_text(PROGRAM)
+    sides = [f"{sys.executable} side.py {latency}" for latency in (base, head)]
+    command = [sys.executable, "-m", "co3d_bench", "check", "--pair", *sides, "--max-slowdown", "5%", *more]
+    return subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+
+
+@pytest.mark.parametrize(("head", "code", "word"), [(0.1, OK, "equivalent"), (0.12, FAILED, "regressed")])
+def test_two_real_commands(tmp_path, head, code, word):
+    done = check(tmp_path, 0.1, head, "--junit", "x.xml", "--markdown", "x.md", "--html", "x.html")
+    assert done.returncode == code, done.stderr
+    assert word in done.stdout
+    assert word in (tmp_path / "x.md").read_text().lower()
+    assert f'failures="{int(code == FAILED)}"' in (tmp_path / "x.xml").read_text()
+    assert word in (tmp_path / "x.html").read_text().lower()
+    (file,) = tmp_path.glob("results/gate/*/pairs.jsonl")
+    assert len(json.loads(file.read_text().splitlines()[1])["base"]["latency_s"]) == 30
+
+
+def test_a_command_that_does_not_run_fails(tmp_path):
+    (tmp_path / "side.py").write_text(PROGRAM)
+    done = check(tmp_path, 0.1, "none")
+    assert done.returncode == FAILED
+    assert "could not convert string to float: 'none'" in " ".join(done.stdout.split())
+
+
+@pytest.mark.parametrize(
+    ("sides", "code", "message"),
+    [
+        (("no-such-commit", "HEAD"), USAGE, "--pair: 'no-such-commit' is no commit of"),
+        (
+            ("no-such-program --now", "python x.py"),
+            NOTHING,
+            "the base cannot be measured (no-such-program: No such file",
+        ),
+    ],
+)
+def test_what_is_no_side_is_told(tmp_path, sides, code, message):
+    command = [sys.executable, "-m", "co3d_bench", "check", "--pair", *sides, "--plan"]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert done.returncode == code
+    assert message in done.stderr
+    assert len(done.stderr.strip().splitlines()) == 1

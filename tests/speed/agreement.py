@@ -1,0 +1,115 @@
+"""Whether runs that call themselves steady agree: fresh runs of the same networks, one after the other.
+
+    python tests/speed/agreement.py [--models x3d-xs cox3d-s-13] [--runs 10] [--beside N] [--rival]
+
+Each run is what `co3d-bench run` does (100 samples or more, budget of bench.toml), in a store that is thrown away. With
+`--beside 1` a process burns one core meanwhile. With `--rival` pytorch-benchmark (mean of 100) measures the same network
+in a fresh process of its own after each run; it wants an older ptflops than ours, so install it without its wants:
+pip install --no-deps pytorch-benchmark==0.3.6 gputil tqdm pyyaml. Printed: each run, then largest / smallest of the medians.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import statistics
+import subprocess
+import sys
+import tempfile
+from collections import defaultdict
+from contextlib import contextmanager
+
+from co3d_bench.bench.config import Override, load_config
+from co3d_bench.bench.record import Record
+from co3d_bench.bench.run import run
+from co3d_bench.bench.stats import summarise, verdict
+
+# pytorch-benchmark as its README uses it; it prints to both streams, so the figure is the last line. The state of a frame
+# network is kept in the module that it calls.
+RIVAL = """
+import json, sys, torch
+from pytorch_benchmark import benchmark
+from co3d_bench.models.spec import is_frame_network
+from co3d_bench.models.zoo import find_model
+spec = find_model(sys.argv[1])
+torch.manual_seed(0)
+net = spec.build().eval()
+class Stepper(torch.nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.net = net
+        self.state = net.initial_state(batch_size=1)
+    def forward(self, frame):
+        scores, self.state = self.net.step(frame, self.state)
+        return scores
+model = Stepper() if is_frame_network(net) else net
+found = benchmark(model, torch.randn(1, *spec.input_shape), num_runs=100, print_fn=lambda *a: None)
+timing = found["timing"]["batch_size_1"]["total"]["metrics"]
+print(json.dumps(timing["seconds_per_batch_mean"]))
+"""
+
+
+@contextmanager
+def burning(count: int):
+    """So many processes that keep a core busy each."""
+    others = [subprocess.Popen([sys.executable, "-c", "while True: pass"]) for _ in range(count)]
+    try:
+        yield
+    finally:
+        for other in others:
+            other.kill()
+            other.wait()
+
+
+def measured(model: str) -> Record:
+    with tempfile.TemporaryDirectory() as folder:
+        given = {"plan.models": Override("--models", [model]), "run.out": Override("--out", folder)}
+        (found,) = run(load_config(None, given))
+    return found
+
+
+def rival_s(model: str) -> float:
+    done = subprocess.run([sys.executable, "-c", RIVAL, model], capture_output=True, text=True, check=False)
+    if done.returncode:
+        raise SystemExit(f"pytorch-benchmark: {done.stderr.strip().splitlines()[-1]}")
+    return float(json.loads(done.stdout.strip().splitlines()[-1]))
+
+
+def spread(values: list[float]) -> str:
+    if not values:
+        return "none"
+    low, high = 1e3 * min(values), 1e3 * max(values)
+    return f"{len(values)}, {low:.2f} to {high:.2f} ms, largest / smallest {high / low:.3f}"
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--models", nargs="+", default=["x3d-xs", "cox3d-s-13"])
+    parser.add_argument("--runs", type=int, default=10)
+    parser.add_argument("--beside", type=int, default=0, help="processes that burn a core each meanwhile")
+    parser.add_argument("--rival", action="store_true", help="pytorch-benchmark as well")
+    options = parser.parse_args()
+    steady, every, theirs = defaultdict(list), defaultdict(list), defaultdict(list)
+    with burning(options.beside):
+        for number in range(options.runs):
+            for model in options.models:
+                record = measured(model)
+                if record.timing is None:
+                    raise SystemExit(f"{model}: {record.error and record.error.message}")
+                summary, found = summarise(record.timing.samples, 1), verdict(record)
+                every[model].append(summary.all_median_s)
+                if found.kind == "steady":
+                    steady[model].append(summary.median_s)
+                line = f"{number + 1} {model:12} {1e3 * summary.median_s:.2f} ms, {found.kind}"
+                print(f"{line}, {summary.clean_count} of {summary.count} clean", *found.reasons, sep="; ", flush=True)
+                if options.rival:
+                    theirs[model].append(rival_s(model))
+    for model in options.models:
+        print(f"{model}: steady: {spread(steady[model])}; all: {spread(every[model])}")
+        if options.rival:
+            mean = statistics.mean(theirs[model])
+            print(f"{model}: pytorch-benchmark: {spread(theirs[model])}, mean {1e3 * mean:.2f} ms")
+
+
+if __name__ == "__main__":
+    main()
