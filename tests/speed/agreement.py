@@ -3,9 +3,10 @@
     python tests/speed/agreement.py [--models x3d-xs cox3d-s-13] [--runs 10] [--beside N] [--rival]
 
 Each run is what `co3d-bench run` does (100 samples or more, budget of bench.toml), in a store that is thrown away. With
-`--beside 1` a process burns one core meanwhile. With `--rival` pytorch-benchmark (mean of 100) measures the same network
-in a fresh process of its own after each run; it wants an older ptflops than ours, so install it without its wants:
-pip install --no-deps pytorch-benchmark==0.3.6 gputil tqdm pyyaml. Printed: each run, then largest / smallest of the medians.
+`--beside 1` a process burns one core meanwhile. With `--rival` pytorch-benchmark (mean of 100) measures the same
+network in a fresh process of its own after each run; it wants an older ptflops than ours, so install it without its
+wants: pip install --no-deps pytorch-benchmark==0.3.6 gputil tqdm pyyaml. Printed: each run, then largest / smallest of
+the medians.
 """
 
 from __future__ import annotations
@@ -24,8 +25,8 @@ from co3d_bench.bench.record import Record
 from co3d_bench.bench.run import run
 from co3d_bench.bench.stats import summarise, verdict
 
-# pytorch-benchmark as its README uses it; it prints to both streams, so the figure is the last line. The state of a frame
-# network is kept in the module that it calls.
+# pytorch-benchmark as its README uses it; it prints to both streams, so the figure is the last line. The state of a
+# frame network is kept in the module that it calls.
 RIVAL = """
 import json, sys, torch
 from pytorch_benchmark import benchmark
