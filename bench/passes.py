@@ -140,9 +140,24 @@ def timing_pass(
         others_meanwhile=others_meanwhile,
         samples=sampling.samples,
         sampling_wall_s=sampling.wall_s,
+        loop_overhead_s=loop_overhead_s(clock),
         harness_cpu_share=sampling.own_cpu_s / sampling.wall_s,
     )
     return Timed(net, runnable, timing, peak_rss_bytes(), output_sha256)
+
+
+def loop_overhead_s(clock: Callable[[], float], runs: int = 50) -> float:
+    """Seconds the timed loop takes for each sample of a network that does nothing, its probe included."""
+    empty = sample(
+        lambda x: None,
+        (None,),
+        runs,
+        clock=clock,
+        cpu_clock=time.thread_time,
+        synchronize=lambda: None,
+        probe=KernelProbe(),
+    )
+    return empty.wall_s / runs
 
 
 def counting_pass(

@@ -142,6 +142,9 @@ class Timing(Frozen):
         description="of the cores this process may use, how many others kept busy before the warm-up, while we slept",
     )
     others_meanwhile: float | None = Field(default=None, description="likewise while the samples were taken")
+    loop_overhead_s: float | None = Field(
+        default=None, description="what the timed loop takes for each sample beside the call, by an empty network"
+    )
     harness_cpu_share: float = Field(
         description="CPU time of the harness (parent and sampling code) / wall time of the sampling"
     )
