@@ -1,13 +1,18 @@
 """How often the gate is right, by trials with noise that was recorded on a real host.
 
-    python tests/speed/gate_trials.py record [--models x3d-xs cox3d-s-13] [--pairs 40] [--runs 100] [--noise FILE]
+    python tests/speed/gate_trials.py record [--models x3d-xs cox3d-s-13] [--pairs 40] [--runs 60] [--noise FILE]
     python tests/speed/gate_trials.py [--simulated 1000] [--slowdowns 0 0.025 0.05 0.1] [--noises ...] [--cases 1]
         [--max-slowdown 0.05] [--noise FILE]
+    python tests/speed/gate_trials.py real [--trials 20] [--slowdowns 0 0.05] [--work arrays|network]
 
 `record` runs pairs of fresh processes of the same code and keeps the figures of both; it wants a quiet machine, writes
 after every pair and goes on with a file that is there. Without it, trials are made from such a file: the verdict of
 the gate on pairs whose ratio is the injected slowdown times a recorded ratio of equal code. Printed, as Markdown: the
 share of trials with each verdict. Nothing is tuned to what comes out; the rule is the gate's own.
+
+`real` runs whole checks of real processes on this machine at the default settings, head slower by a known share:
+`arrays` is a command that multiplies and adds arrays of numpy, the head so much more often (200 times, 210 for 5 %);
+`network` is X3D-XS measured by co3d-bench's workers, the head working on for that share of each call's time.
 """
 
 from __future__ import annotations
@@ -15,7 +20,9 @@ from __future__ import annotations
 import argparse
 import json
 import math
+import sys
 import tempfile
+import time
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
@@ -31,6 +38,40 @@ from co3d_bench.bench.judge.verdict import Evidence, Units, first_units, judge_a
 RECORDED = Path(__file__).parent / "data" / "pairs.json"
 METRIC = "latency"
 SECOND_PLACE = math.log(1.03)  # what the second process of a pair loses where the place matters
+
+ARRAYS = Path(__file__).with_name("array_work.py")
+ARRAY_REPEATS = 200  # so that 5 % more is a whole number, 10
+# Two networks of the user's own, one of which works on for a share of each call's time.
+NETWORKS = """
+import time
+import torch
+from co3d_bench.models.zoo import find_model
+
+
+class Longer(torch.nn.Module):
+    def __init__(self, net):
+        super().__init__()
+        self.net = net
+
+    def forward(self, clip):
+        start = time.perf_counter()
+        scores = self.net(clip)
+        until = start + (time.perf_counter() - start) * (1 + {slowdown})
+        while time.perf_counter() < until:
+            pass
+        return scores
+
+
+def base():
+    return find_model("x3d-xs").build()
+
+
+def head():
+    return Longer(base()) if {slowdown} else base()
+
+
+base.input_shape = head.input_shape = (3, 4, 160, 160)
+"""
 
 # So many pairs in a row: ln(second / first) of each.
 Noise = Callable[[np.random.Generator, int], np.ndarray]
@@ -172,69 +213,125 @@ def simulate(options: argparse.Namespace) -> None:
 
 
 def record(options: argparse.Namespace) -> None:
-    """Run the pairs, each model in turn, and keep their figures."""
-    from co3d_bench.bench.record import Record
+    """Run the pairs as a check does, each model in turn, and keep their figures."""
+    from co3d_bench.bench.case import Case
+    from co3d_bench.bench.gate.sides import Processes
+    from co3d_bench.bench.job import Job
+    from co3d_bench.bench.names import Names
+    from co3d_bench.bench.stop import Stop
 
     found: dict[str, Any] = {"runs": options.runs, "metric": METRIC, "cases": {}}
     if options.noise.exists():
         found = json.loads(options.noise.read_text())
         if found["runs"] != options.runs:
             raise SystemExit(f"{options.noise} holds pairs of {found['runs']} samples: give --runs {found['runs']}")
-    for number in range(options.pairs):
-        for model in options.models:
-            sides: list[Record] = [measured(model, options.runs) for _ in ("first", "second")]
-            environment = sides[0].environment
-            assert environment is not None
-            found["cpu"], found["versions"] = environment.machine.cpu_model, environment.versions
-            case = found["cases"].setdefault(sides[0].key, {"first": [], "second": []})
-            for place, side in zip(case, sides, strict=True):
-                case[place].append(figure(side))
-            print(f"{number + 1} of {options.pairs}: {sides[0].key} {case['first'][-1]:.3f} {case['second'][-1]:.3f}")
-            options.noise.parent.mkdir(parents=True, exist_ok=True)
-            options.noise.write_text(json.dumps(found, indent=1) + "\n")
+    side = Processes("base", sys.executable, {}, Job.model_json_schema(), {}, Names(), 600.0)
+    with Stop() as stop:
+        for number in range(options.pairs):
+            for model in options.models:
+                measured = [side.measure(Case(model=model, threads=2), options.runs, False, stop) for _ in range(2)]
+                if stop.signal or None in measured:
+                    raise SystemExit(f"stopped; {options.noise} has what was measured")
+                figures = []
+                for each in measured:
+                    if each is None or each.failure or each.record is None or each.record.environment is None:
+                        raise SystemExit(f"{model}: {each and each.failure}")
+                    environment = each.record.environment
+                    found["cpu"], found["versions"] = environment.machine.cpu_model, environment.versions
+                    figures.append(1e3 * each.value_s)
+                case = found["cases"].setdefault(model, {"first": [], "second": []})
+                for place, value in zip(case, figures, strict=True):
+                    case[place].append(round(value, 4))
+                print(f"{number + 1} of {options.pairs}: {model} {figures[0]:.3f} {figures[1]:.3f} ms", flush=True)
+                options.noise.parent.mkdir(parents=True, exist_ok=True)
+                options.noise.write_text(json.dumps(found, indent=1) + "\n")
 
 
-def measured(model: str, runs: int) -> Any:
-    """The record of one fresh process."""
-    from co3d_bench.bench.config import make_config
-    from co3d_bench.bench.run import run
+def real(options: argparse.Namespace) -> None:
+    """Whole checks, one after the other; a line each as it ends, then a line for each slowdown."""
+    from co3d_bench.bench.gate.check import check_pair
 
-    with tempfile.TemporaryDirectory() as folder:
-        table = {"plan": {"models": [model]}, "run": {"out": folder, "runs": runs}}
-        (found,) = run(make_config(table))
-    if found.error is not None:
-        raise SystemExit(f"{model} failed ({found.error.kind}): {found.error.message}")
-    return found
+    rule = Rule(max_slowdown=options.max_slowdown)
+    lines = []
+    for slowdown in options.slowdowns:
+        count: Counter[str] = Counter()
+        for number in range(options.trials):
+            with tempfile.TemporaryDirectory() as folder:
+                case, sides = _sides(options.work, slowdown, Path(folder))
+                begin = time.monotonic()
+                (found,) = check_pair((case,), sides, rule, Path(folder), False, lambda text: None).findings
+            verdict, estimate, spread = found.status, "", ""
+            if found.judgement is not None:
+                verdict = found.judgement.verdict
+                each = found.judgement.estimate
+                estimate = f"{each.ratio:.4f}" if each else ""
+                spread = f"{each.sigma:.4f}" if each and each.sigma is not None else ""
+            count[verdict] += 1
+            seconds = f"{time.monotonic() - begin:.0f} s"
+            said = found.judgement.why if found.judgement else str(found.note)
+            print(
+                _line(options.work, f"{slowdown:.1%}", str(number + 1), verdict, estimate, spread, seconds, said),
+                flush=True,
+            )
+        regressed = count["regressed"]
+        known = scipy_stats.binomtest(regressed, options.trials).proportion_ci()
+        shares = (str(count[verdict]) for verdict in ("improved", "equivalent", "inconclusive"))
+        found_words = f"{regressed} of {options.trials} ({known.low:.1%} to {known.high:.1%})"
+        lines.append(_line(options.work, f"{slowdown:.1%}", found_words, *shares))
+    heads = ("work", "injected", "regressed", "improved", "equivalent", "inconclusive")
+    print("", _line(*heads), _line(*["---"] * len(heads)), *lines, sep="\n")
 
 
-def figure(record: Any) -> float:
-    """The figure that the gate compares."""
-    from co3d_bench.bench.metrics import get_metric
+def _sides(work: str, slowdown: float, folder: Path) -> tuple[Any, Any]:
+    """A case, and the two sides of it."""
+    from co3d_bench.bench.case import Case
+    from co3d_bench.bench.gate.sides import of_command, of_factory
+    from co3d_bench.bench.names import Names
 
-    value = get_metric(METRIC).value(record)
-    assert value is not None
-    return value
+    if work == "arrays":
+        repeats = {"base": ARRAY_REPEATS, "head": round(ARRAY_REPEATS * (1 + slowdown))}
+        words = {
+            side: f"env OPENBLAS_NUM_THREADS=1 {sys.executable} {ARRAYS} {count}" for side, count in repeats.items()
+        }
+        sides = {side: of_command(each, 600.0) for side, each in words.items()}
+        return Case(model="command", backend="none", input="none"), sides
+    file = folder / "sides.py"
+    file.write_text(NETWORKS.format(slowdown=slowdown))
+    made = {
+        side: of_factory(f"{file}:{side}", "x3d-xs-own", Names(), 600.0, sys.executable) for side in ("base", "head")
+    }
+    return Case(model="x3d-xs-own", threads=2), made
 
 
 def _line(*cells: str) -> str:
     return f"| {' | '.join(cells)} |"
 
 
+VERBS: dict[str, Callable[[argparse.Namespace], None]] = {
+    "simulate": simulate,
+    "record": record,
+    "real": real,
+}
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("do", nargs="?", choices=("simulate", "record"), default="simulate")
+    parser.add_argument("do", nargs="?", choices=tuple(VERBS), default="simulate")
     parser.add_argument("--noise", type=Path, default=RECORDED, help="the file of recorded pairs")
     parser.add_argument("--models", nargs="+", default=["x3d-xs", "cox3d-s-13"])
     parser.add_argument("--pairs", type=int, default=40, help="of each model, to record")
-    parser.add_argument("--runs", type=int, default=100, help="samples of each process, to record")
+    parser.add_argument("--runs", type=int, default=60, help="samples of each process, to record")
     parser.add_argument("--simulated", type=int, default=1000, metavar="TRIALS")
-    parser.add_argument("--slowdowns", nargs="+", type=float, default=[0.0, 0.025, 0.05, 0.1])
+    parser.add_argument("--slowdowns", nargs="+", type=float)
+    parser.add_argument("--trials", type=int, default=20, help="real ones, of each slowdown")
+    parser.add_argument("--work", choices=("arrays", "network"), default="arrays")
     parser.add_argument("--noises", nargs="+", choices=tuple(NOISES), default=list(NOISES))
     parser.add_argument("--cases", type=int, default=1, help="judged at once; only the first one is slower")
     parser.add_argument("--max-slowdown", type=float, default=Rule().max_slowdown)
     parser.add_argument("--seed", type=int, default=0)
     options = parser.parse_args()
-    record(options) if options.do == "record" else simulate(options)
+    options.slowdowns = options.slowdowns or ([0.0, 0.05] if options.do == "real" else [0.0, 0.025, 0.05, 0.1])
+    VERBS[options.do](options)
 
 
 if __name__ == "__main__":
