@@ -104,6 +104,16 @@ def declarations(op):
     return rows
 
 
+@torch.no_grad()
+def test_half_precision_is_held_to_float32(tmp_path):
+    net = clip_network().half()
+    program = runner.Program(written(net, torch.zeros(1, 3, 4, 16, 16, dtype=torch.float16), tmp_path / "net.aten.zip"))
+    (name,) = program.graph["scores"]
+    clip = program.examples[-1]
+    assert clip.dtype == torch.float16  # a CPU without such operators writes the file, another device runs it
+    assert torch.equal(program.constants[name], net.float()(clip.float()))
+
+
 def fits_torch_1_10(call):
     """Whether one of the declarations takes this call: as many arguments, plain ones of its kinds, known options."""
     op, args, options = call[:3]
