@@ -6,6 +6,7 @@ A clip network is `clip -> scores`. A frame network is one step:
 
 from __future__ import annotations
 
+import contextlib
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -57,11 +58,13 @@ def entry(net: Any, example: Tensor, *, plain: bool = False, moves: bool = True)
     net = plain_form(net) if plain else net
     with torch.no_grad():
         if not is_frame_network(net):
-            scores = _names(SCORES, len(tensors_in(net(example))))
+            with _shapes(example):
+                scores = _names(SCORES, len(tensors_in(net(example))))
             return Entry(_clip_module(net), (example,), (CLIP,), scores)
         # A fresh state may be one tensor many times over; inputs of a graph are each their own.
         state = tuple(tensor.clone() for tensor in net.initial_state(len(example)))
-        answer, after = net.step(example, state)
+        with _shapes(example):
+            answer, after = net.step(example, state)
     scores = _names(SCORES, len(tensors_in(answer)))
     sources = _sources(state, after)
     kept = tuple(place for place, source in enumerate(sources) if moves or source is None)
@@ -88,6 +91,17 @@ def write_initial_state(made: Entry, path: Path) -> tuple[Path, ...]:
         arrays: Any = {f"{STATE}_{place}": tensor.float().numpy() for place, tensor in enumerate(made.state)}
         np.savez_compressed(out, **arrays)
     return (file,)
+
+
+def _shapes(example: Tensor) -> contextlib.AbstractContextManager[object]:
+    """In half precisions a network is asked for its shapes alone: CPUs lack some of its operators, others take minutes.
+
+    Not in float32, where the call costs little, and networks of others may look at their numbers.
+    """
+    import torch
+    from torch._subclasses.fake_tensor import FakeTensorMode
+
+    return contextlib.nullcontext() if example.dtype == torch.float32 else FakeTensorMode(allow_non_fake_inputs=True)
 
 
 def _names(name: str, count: int) -> tuple[str, ...]:

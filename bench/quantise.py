@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -19,7 +20,34 @@ _OPERATORS = ("Conv", "MatMul", "Gemm")
 INPUTS = 16
 
 
-def quantise(model: ModelProto, made: Entry, fill: int, calibration: Sequence[Tensor]) -> tuple[ModelProto, str]:
+@dataclass(frozen=True)
+class Scheme:
+    """How numbers become integers: the engine decides what it can compute with."""
+
+    activation: str  # a name of ONNX Runtime's QuantType
+    options: dict[str, Any] = field(default_factory=dict)
+    note: str = ""
+
+
+AFFINE = Scheme("QUInt8")
+# TensorRT's own rules: zero points are zero, weights and biases reach it as floats, and the sum of a
+# convolution is turned into integers where the next one reads it.
+SYMMETRIC = Scheme(
+    "QInt8",
+    {
+        "ActivationSymmetric": True,
+        "WeightSymmetric": True,
+        "AddQDQPairToWeight": True,
+        "QuantizeBias": False,
+        "OpTypesToExcludeOutputQuantization": list(_OPERATORS),
+    },
+    note=", symmetric",
+)
+
+
+def quantise(
+    model: ModelProto, made: Entry, fill: int, calibration: Sequence[Tensor], scheme: Scheme = AFFINE
+) -> tuple[ModelProto, str]:
     """The model with weights and inputs of its convolutions and products in int8 (QDQ), and a note that says how.
 
     `made` is what the model was made from, without moves. A frame network is calibrated in mid-stream: it sees `fill`
@@ -45,10 +73,11 @@ def quantise(model: ModelProto, made: Entry, fill: int, calibration: Sequence[Te
             quant_format=QuantFormat.QDQ,
             op_types_to_quantize=list(_OPERATORS),
             per_channel=True,
-            activation_type=QuantType.QUInt8,
+            activation_type=getattr(QuantType, scheme.activation),
             weight_type=QuantType.QInt8,
+            extra_options=scheme.options,
         )
-        return onnx.load(quantised), f"int8: static, weights by channel, scales from {INPUTS} inputs"
+        return onnx.load(quantised), f"int8: static{scheme.note}, weights by channel, scales from {INPUTS} inputs"
 
 
 def _feeds(made: Entry, fill: int, calibration: Sequence[Tensor]) -> Iterator[dict[str, Any]]:

@@ -18,6 +18,7 @@ from ..devices.host import free_memory_bytes
 from ..models.spec import ModelSpec, is_frame_network
 from .backends import Ask, Backend, get_backend
 from .batch import Limits, why_not
+from .errors import UserError
 from .facts import reach
 from .failure import failure_of
 from .input import make_inputs
@@ -47,6 +48,8 @@ def search_batches(job: Job, spec: ModelSpec, emit: Emit) -> BatchSearch:
     torch.set_num_threads(job.case.threads)
     torch.set_num_interop_threads(1)
     backend = get_backend(job.case.backend)
+    if backend.outside:
+        raise UserError(f"--batch auto: {backend.name} is a program of its own; name the batches to be measured")
     emit(phase_event("loading"))
     net = load(spec, job.weights).net
     limits = _limits(job, net)

@@ -147,7 +147,7 @@ class _Tally:
     def add(self, given: list[Tensor], expected: list[Tensor]) -> None:
         self.compared += 1
         for ours, want in zip(given, expected, strict=True):
-            ours = ours.to(want.dtype)
+            ours = ours.to(want)  # its precision, and from a device to where the reference computes
             self.worst = max(self.worst, relative_error(ours, want))
             if ours.shape == want.shape:
                 self.difference += float((ours - want).double().square().sum())

@@ -58,7 +58,11 @@ def measure_case(job: Job, emit: Emit, find_model: FindModel = find_model) -> Re
     loaded = load(spec, job.weights)
     ask = Ask(job.case.precision, job.case.threads, calibration=inputs.ring)
     with torch.inference_mode():
-        timed = timing_pass(loaded, spec, backend, ask, inputs, job.settings, pace_key(host, job.case.threads), emit)
+        if backend.outside:
+            timed = backend.outside.timing_pass(loaded, ask, inputs, job.settings.runs, emit)
+        else:
+            pace = pace_key(host, job.case.threads)
+            timed = timing_pass(loaded, spec, backend, ask, inputs, job.settings, pace, emit)
         verification = None
         if not job.timing_only:
             emit(phase_event("verifying"))
@@ -105,6 +109,8 @@ def measure_case(job: Job, emit: Emit, find_model: FindModel = find_model) -> Re
 def _verification(case: Case, backend: Backend, timed: Timed, example: Any) -> Verification:
     """The reference is held to the other form of the network; every other engine and precision to the reference."""
     tolerance = backend.tolerance[case.precision]
+    if backend.outside:
+        return backend.outside.verify(timed.runnable, timed.net, example, tolerance)
     if (backend.name, case.precision) == REFERENCE:
         memory = _VERIFY_SHARE * free_memory_bytes()
         return verify(timed.runnable, timed.net, example, tolerance, memory_for_clip_bytes=memory)

@@ -10,7 +10,7 @@ import pkgutil
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from ..record import Engine
 
@@ -69,6 +69,17 @@ Prepare = Callable[["nn.Module", "Tensor", Ask], Runnable]
 
 
 @dataclass(frozen=True)
+class Outside:
+    """An engine that is a program of its own: it times itself, and cannot be started a thousand times to be verified.
+
+    Both stand in the place of the bench's own passes (`passes.py`, `verify.py`).
+    """
+
+    timing_pass: Callable[..., Any]  # (loaded, ask, inputs, runs, emit) -> Timed
+    verify: Callable[..., Any]  # (runnable, net in eager float32, example, tolerance) -> Verification
+
+
+@dataclass(frozen=True)
 class Backend:
     """One engine: what it is called, where and in what it computes, and how it takes a network."""
 
@@ -81,6 +92,7 @@ class Backend:
     tolerance: Mapping[str, float] = field(default_factory=lambda: TOLERANCE)
     # Whether what it allocates can be seen in torch's allocator; only then there is a peak of allocated bytes.
     in_torch: bool = True
+    outside: Outside | None = None
     # None if it can be used here, else why not and how to install it
     missing: Callable[[], str | None] = lambda: None
     order: int = 100

@@ -212,7 +212,7 @@ def small(name):
 
 @pytest.mark.parametrize(
     "name",
-    ["slowfast-4x16-r50", "tsm-mobilenetv2"],
+    ["slowfast-4x16-r50", "coslowfast-4x16-r50-32", "tsm-mobilenetv2"],
 )
 def test_networks_of_the_zoo_run(name):
     net, x = small(name)
