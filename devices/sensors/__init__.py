@@ -34,7 +34,10 @@ class Reading:
 class Sensor(Protocol):
     """Figures that are read together."""
 
-    figures: tuple[Figure, ...]
+    @property
+    def figures(self) -> tuple[Figure, ...]:
+        """What can be read."""
+        ...
 
     def read(self) -> Mapping[str, Reading]:
         """Every figure, now. Raises nothing."""
