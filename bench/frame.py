@@ -88,7 +88,7 @@ FIELDS: tuple[Field, ...] = (
     Field(
         "relative_error", lambda r: r.verification.relative_error if r.verification else None, "against the reference"
     ),
-    Field("verdict", lambda r: verdict(r).kind, "steady, noisy, failed or untimed"),
+    Field("verdict", lambda r: verdict(r).kind, "steady, noisy, throttled, failed or untimed"),
     Field("doubts", lambda r: "; ".join(verdict(r).reasons) or None, "why not to take the speed at face value"),
     Field("error", lambda r: f"{r.error.kind}: {r.error.message}" if r.error else None, "why there is no number"),
     Field("engine", _engine("name"), "what really ran"),

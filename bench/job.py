@@ -6,6 +6,7 @@ from typing import Any, Literal
 
 from pydantic import Field
 
+from ..devices.profile import DeviceProfile
 from .case import Case, Frozen, WeightsFile
 from .own import OwnModel
 from .record import BatchSearch, BatchTrial, Failure, Record, Settings
@@ -22,6 +23,8 @@ class Job(Frozen):
     search: bool = Field(default=False, description="look for the batches of the case, and measure nothing")
     own: OwnModel | None = Field(default=None, description="the network, where it is not of the zoo")
     weights: WeightsFile | None = Field(default=None, description="None: seeded")
+    device: DeviceProfile | None = Field(default=None, description="whose sensors are watched; None: none are")
+    energy: bool = Field(default=False, description="measure energy too, where a sensor can")
     video: str | None = Field(default=None, description="path of the video, where the case's input is one")
     git_commit: str | None = None
     git_dirty: bool | None = None

@@ -27,6 +27,7 @@ from .own import same_code
 from .plan import Plan, PlanFacts, Search, Turn, turns
 from .plan import plan as cross
 from .progress import Progress, Silent
+from .reach import check_here
 from .record import BatchSearch, BatchTrial, Record, Settings
 from .stop import Stop
 from .store import append_record, check_writable, mark_run, newest_run, read_records, records_file
@@ -81,7 +82,9 @@ def look_around(config: Config) -> PlanFacts:
 
 
 def make_plan(config: Config, names: Names | None = None) -> Plan:
-    """The plan of a config on this machine. Raises UserError where it holds no case."""
+    """The plan of a config on this machine. Raises UserError where it holds no case, or a device is not here."""
+    names = names or Names()
+    check_here(config.plan.devices, config.profiles, names)
     planned = cross(config, look_around(config), names)
     if not (planned.cases or planned.searches):
         reasons = "; ".join(f"{out.what}: {out.why}" for out in planned.left_out)
@@ -110,7 +113,7 @@ def run(
     """
     names = names or Names()
     progress = progress or Silent()
-    settings = Settings(**config.run.model_dump(exclude={"out"}))
+    settings = Settings(**config.run.model_dump(exclude={"out", "energy"}))
     plan = plan or make_plan(config, names)
     check_ready(plan, names)
     weights = find_weights(config, names)
@@ -219,6 +222,8 @@ def _job(
         search=search,
         own=config.own.get(turn.case.model),
         weights=weights,
+        device=config.profiles[turn.case.device],
+        energy=config.run.energy,
         video=str(Path(config.input.file).absolute()) if config.input.file else None,
         git_commit=checkout.commit,
         git_dirty=checkout.dirty,

@@ -13,6 +13,7 @@ from typing import Literal
 from .record import Record, Samples, Timing
 from .steady import Change, SteadyRule, largest_change
 from .steady import median as median
+from .throttle import throttled
 
 # Fewest samples from which a percentile may be claimed (MLPerf's early-stopping bound at 99 % confidence).
 SAMPLES_FOR_PERCENTILE = {50: 11, 90: 64, 95: 130, 99: 662}
@@ -205,7 +206,7 @@ def summarise(samples: Samples, batch: int) -> Summary:
 class Verdict:
     """What a record says of its own speed, from its own evidence."""
 
-    kind: Literal["steady", "noisy", "failed", "untimed"]
+    kind: Literal["steady", "noisy", "throttled", "failed", "untimed"]
     reasons: tuple[str, ...] = ()
 
 
@@ -219,6 +220,8 @@ def verdict(record: Record) -> Verdict:
     summary = summarise(timing.samples, record.case.batch)
     cores = len(record.environment.process.affinity) if record.environment else 1
     reasons = tuple(_noise(timing, summary, cores))
+    if why := throttled(record):
+        return Verdict("throttled", (f"throttled: {why}", *reasons))
     return Verdict("noisy" if reasons else "steady", reasons)
 
 

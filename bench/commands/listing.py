@@ -52,18 +52,14 @@ def suites() -> list[tuple[str, str]]:
 
 
 def devices() -> list[tuple[str, str]]:
-    """Every device profile, and whether this machine is one."""
-    from ...devices.host import read_host
-    from ...devices.profile import list_profiles, matches
+    """Every device profile, those of the bench.toml here included, and where each is."""
+    from ..config import find_profiles
+    from ..names import Names
+    from ..reach import state
 
-    host = read_host()
-    return [
-        (
-            profile.name,
-            f"{profile.title}{f': {host.cpu_model}, {host.usable_cores} cores' if matches(profile, host) else ''}",
-        )
-        for profile in list_profiles()
-    ]
+    names = Names()
+    seen = names.look()
+    return [(profile.name, f"{profile.title}: {state(profile, seen)}") for profile in find_profiles(names)]
 
 
 def backends() -> list[tuple[str, str]]:
