@@ -1,4 +1,4 @@
-"""Facts of the machine this process runs on, read from files under a root that tests can replace.
+"""Facts of a machine, read from the files that a root gives.
 
 A fact that cannot be read is None, never a guess.
 """
@@ -7,11 +7,9 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass
-from pathlib import Path
 
 from .cgroup import cpu_limit, memory_free_bytes, memory_limit_bytes
-
-ROOT = Path("/")
+from .root import THIS_MACHINE, Root
 
 # How a virtual machine names itself in its firmware tables.
 _HYPERVISORS = {
@@ -25,7 +23,7 @@ _HYPERVISORS = {
     "microsoft": "hyper-v",
     "xen": "xen",
 }
-_CONTAINER_FILES = {".dockerenv": "docker", "run/.containerenv": "podman"}
+_CONTAINER_FILES = {"/.dockerenv": "docker", "/run/.containerenv": "podman"}
 _CONTAINER_GROUPS = {"kubepods": "kubernetes", "docker": "docker", "libpod": "podman", "lxc": "lxc"}
 
 
@@ -59,44 +57,42 @@ class HostFacts:
         return max(cores, 1)
 
 
-def read_host(sysroot: Path = ROOT) -> HostFacts:
-    """Every fact of the machine under `sysroot` (another root than / is a recorded or invented machine)."""
-    processors = _processors(sysroot)
+def read_host(root: Root = THIS_MACHINE) -> HostFacts:
+    """Every fact of the machine that `root` shows; where it is not this one, nothing is asked of this one."""
+    processors = _processors(root)
     online = [int(cpu["processor"]) for cpu in processors if cpu.get("processor", "").isdigit()]
-    affinity = _affinity(sysroot) or tuple(online) or (0,)
-    device_tree = tuple(_text(sysroot / "proc/device-tree/compatible").strip("\0").split("\0"))
+    affinity = _affinity(root) or tuple(online) or (0,)
+    device_tree = tuple(_text(root, "/proc/device-tree/compatible").strip("\0").split("\0"))
     return HostFacts(
-        cpu_model=_cpu_model(sysroot, processors),
-        architecture=_text(sysroot / "proc/sys/kernel/arch") or os.uname().machine,
-        physical_cores=_physical_cores(sysroot, online),
-        logical_cores=len(online) or os.cpu_count() or 1,
+        cpu_model=_cpu_model(root, processors),
+        architecture=_text(root, "/proc/sys/kernel/arch")
+        or (os.uname().machine if root == THIS_MACHINE else "unknown"),
+        physical_cores=_physical_cores(root, online),
+        logical_cores=len(online) or (root == THIS_MACHINE and os.cpu_count()) or 1,
         affinity=affinity,
-        governor=_text(_cpufreq(sysroot, affinity[0]) / "scaling_governor") or None,
-        frequency_hz=_frequency_hz(sysroot, affinity[0], processors),
-        memory_bytes=_memory_bytes(sysroot, "MemTotal"),
-        memory_limit_bytes=memory_limit_bytes(sysroot),
-        cpu_limit=cpu_limit(sysroot),
-        load_average_1min=_float(_text(sysroot / "proc/loadavg").split(" ")[0]),
-        os=_os_name(sysroot),
-        kernel=_text(sysroot / "proc/sys/kernel/osrelease") or os.uname().release,
-        container=_container(sysroot),
-        hypervisor=_hypervisor(sysroot, processors),
+        governor=_text(root, f"{_cpufreq(affinity[0])}/scaling_governor") or None,
+        frequency_hz=_frequency_hz(root, affinity[0], processors),
+        memory_bytes=_memory_bytes(root, "MemTotal"),
+        memory_limit_bytes=memory_limit_bytes(root),
+        cpu_limit=cpu_limit(root),
+        load_average_1min=_float(_text(root, "/proc/loadavg").split(" ")[0]),
+        os=_os_name(root),
+        kernel=_text(root, "/proc/sys/kernel/osrelease") or (os.uname().release if root == THIS_MACHINE else "unknown"),
+        container=_container(root),
+        hypervisor=_hypervisor(root, processors),
         device_tree=tuple(entry for entry in device_tree if entry),
     )
 
 
-def free_memory_bytes(sysroot: Path = ROOT) -> int:
+def free_memory_bytes(root: Root = THIS_MACHINE) -> int:
     """What a process may still take: of the machine's memory, and of that of the groups this process is in."""
-    available = _memory_bytes(sysroot, "MemAvailable")
-    allowed = memory_free_bytes(sysroot)
+    available = _memory_bytes(root, "MemAvailable")
+    allowed = memory_free_bytes(root)
     return available if allowed is None else min(available, allowed)
 
 
-def _text(file: Path) -> str:
-    try:
-        return file.read_text(errors="replace").strip()
-    except OSError:
-        return ""
+def _text(root: Root, path: str) -> str:
+    return root.read(path) or ""
 
 
 def _float(text: str) -> float | None:
@@ -106,41 +102,41 @@ def _float(text: str) -> float | None:
         return None
 
 
-def _processors(sysroot: Path) -> list[dict[str, str]]:
+def _processors(root: Root) -> list[dict[str, str]]:
     """/proc/cpuinfo as one dict a block."""
-    blocks = _text(sysroot / "proc/cpuinfo").split("\n\n")
+    blocks = _text(root, "/proc/cpuinfo").split("\n\n")
     pairs = [[line.partition(":") for line in block.splitlines()] for block in blocks if block.strip()]
     return [{key.strip(): value.strip() for key, _, value in block} for block in pairs]
 
 
-def _cpu_model(sysroot: Path, processors: list[dict[str, str]]) -> str:
+def _cpu_model(root: Root, processors: list[dict[str, str]]) -> str:
     for processor in processors:
         # x86 says "model name", PowerPC "cpu"; a 64-bit Arm says neither, its board's device tree does.
         for key in ("model name", "cpu model", "cpu"):
             if name := processor.get(key):
                 return name
-    if board := _text(sysroot / "proc/device-tree/model").strip("\0"):
+    if board := _text(root, "/proc/device-tree/model").strip("\0"):
         return board
-    if sysroot == ROOT:
+    if root == THIS_MACHINE:
         import cpuinfo  # only here: it starts processes and takes a second
 
         return str(cpuinfo.get_cpu_info().get("brand_raw") or "unknown")
     return "unknown"
 
 
-def _physical_cores(sysroot: Path, online: list[int]) -> int | None:
+def _physical_cores(root: Root, online: list[int]) -> int | None:
     cores = set()
     for cpu in online:
-        topology = sysroot / f"sys/devices/system/cpu/cpu{cpu}/topology"
-        siblings = _text(topology / "core_cpus_list") or _text(topology / "thread_siblings_list")
+        topology = f"/sys/devices/system/cpu/cpu{cpu}/topology"
+        siblings = _text(root, f"{topology}/core_cpus_list") or _text(root, f"{topology}/thread_siblings_list")
         if not siblings:
             return None
         cores.add(siblings)
     return len(cores) or None
 
 
-def _affinity(sysroot: Path) -> tuple[int, ...]:
-    for line in _text(sysroot / "proc/self/status").splitlines():
+def _affinity(root: Root) -> tuple[int, ...]:
+    for line in _text(root, "/proc/self/status").splitlines():
         if line.startswith("Cpus_allowed_list:"):
             return parse_cpu_list(line.partition(":")[2])
     return ()
@@ -156,47 +152,47 @@ def parse_cpu_list(text: str) -> tuple[int, ...]:
     return tuple(found)
 
 
-def _cpufreq(sysroot: Path, cpu: int) -> Path:
-    return sysroot / f"sys/devices/system/cpu/cpu{cpu}/cpufreq"
+def _cpufreq(cpu: int) -> str:
+    return f"/sys/devices/system/cpu/cpu{cpu}/cpufreq"
 
 
-def _frequency_hz(sysroot: Path, cpu: int, processors: list[dict[str, str]]) -> float | None:
-    khz = _float(_text(_cpufreq(sysroot, cpu) / "scaling_cur_freq"))
+def _frequency_hz(root: Root, cpu: int, processors: list[dict[str, str]]) -> float | None:
+    khz = _float(_text(root, f"{_cpufreq(cpu)}/scaling_cur_freq"))
     if khz is not None:
         return khz * 1e3
     mhz = _float(processors[0].get("cpu MHz", "")) if processors else None
     return None if mhz is None else mhz * 1e6
 
 
-def _memory_bytes(sysroot: Path, name: str) -> int:
-    for line in _text(sysroot / "proc/meminfo").splitlines():
+def _memory_bytes(root: Root, name: str) -> int:
+    for line in _text(root, "/proc/meminfo").splitlines():
         if line.startswith(f"{name}:"):
             return int(line.split()[1]) * 1024
     return 0
 
 
-def _os_name(sysroot: Path) -> str:
-    for line in _text(sysroot / "etc/os-release").splitlines():
+def _os_name(root: Root) -> str:
+    for line in _text(root, "/etc/os-release").splitlines():
         if line.startswith("PRETTY_NAME="):
             return line.partition("=")[2].strip().strip('"')
     return "Linux"
 
 
-def _container(sysroot: Path) -> str | None:
+def _container(root: Root) -> str | None:
     for file, name in _CONTAINER_FILES.items():
-        if (sysroot / file).exists():
+        if root.glob(file):
             return name
-    if name := _text(sysroot / "run/systemd/container"):
+    if name := _text(root, "/run/systemd/container"):
         return name
-    groups = _text(sysroot / "proc/1/cgroup")
+    groups = _text(root, "/proc/1/cgroup")
     return next((name for mark, name in _CONTAINER_GROUPS.items() if mark in groups), None)
 
 
-def _hypervisor(sysroot: Path, processors: list[dict[str, str]]) -> str | None:
-    if kind := _text(sysroot / "sys/hypervisor/type"):
+def _hypervisor(root: Root, processors: list[dict[str, str]]) -> str | None:
+    if kind := _text(root, "/sys/hypervisor/type"):
         return kind
     firmware = " ".join(
-        _text(sysroot / "sys/class/dmi/id" / name) for name in ("sys_vendor", "product_name", "bios_vendor")
+        _text(root, f"/sys/class/dmi/id/{name}") for name in ("sys_vendor", "product_name", "bios_vendor")
     ).lower()
     for mark, name in _HYPERVISORS.items():
         if mark in firmware:

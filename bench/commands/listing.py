@@ -52,18 +52,18 @@ def suites() -> list[tuple[str, str]]:
 
 
 def devices() -> list[tuple[str, str]]:
-    """Every device profile, and whether this machine is one."""
-    from ...devices.host import read_host
-    from ...devices.profile import list_profiles, matches
+    """Every device profile, and whether this machine is one, or where it is reached."""
+    from ...devices.profile import list_profiles
+    from ...devices.recognise import match
+    from ...devices.seen import look
 
-    host = read_host()
-    return [
-        (
-            profile.name,
-            f"{profile.title}{f': {host.cpu_model}, {host.usable_cores} cores' if matches(profile, host) else ''}",
-        )
-        for profile in list_profiles()
-    ]
+    seen = look()
+    rows = []
+    for profile in list_profiles():
+        why = match(profile, seen)
+        state = f"this machine ({why})" if why else f"at {profile.host}" if profile.host else "not here"
+        rows.append((profile.name, f"{profile.title}: {state}"))
+    return rows
 
 
 def backends() -> list[tuple[str, str]]:

@@ -1,4 +1,5 @@
 from co3d_bench.devices import cgroup
+from co3d_bench.devices.root import Local
 
 
 def write(root, name, text):
@@ -14,9 +15,9 @@ def test_version_2_takes_the_tightest_limit_on_the_way_up(tmp_path):
     write(tmp_path, "sys/fs/cgroup/a/b/memory.max", "max\n")
     write(tmp_path, "sys/fs/cgroup/a/cpu.max", "max 100000\n")
     write(tmp_path, "sys/fs/cgroup/a/b/memory.events", "low 0\noom_kill 2\n")
-    assert cgroup.memory_limit_bytes(tmp_path) == 500
-    assert cgroup.cpu_limit(tmp_path) is None
-    assert cgroup.oom_kills(tmp_path) == 2
+    assert cgroup.memory_limit_bytes(Local(tmp_path)) == 500
+    assert cgroup.cpu_limit(Local(tmp_path)) is None
+    assert cgroup.oom_kills(Local(tmp_path)) == 2
 
 
 def test_what_a_group_leaves_counts_the_page_cache_as_free(tmp_path):
@@ -27,15 +28,15 @@ def test_what_a_group_leaves_counts_the_page_cache_as_free(tmp_path):
     write(tmp_path, "sys/fs/cgroup/a/memory.stat", "anon 500\ninactive_file 150\n")
     write(tmp_path, "sys/fs/cgroup/a/b/memory.max", "max\n")
     write(tmp_path, "sys/fs/cgroup/a/b/memory.current", "100\n")
-    assert cgroup.memory_free_bytes(tmp_path) == 450
+    assert cgroup.memory_free_bytes(Local(tmp_path)) == 450
 
 
 def test_what_a_group_of_version_1_leaves(tmp_path):
     write(tmp_path, "proc/self/cgroup", "4:memory:/m\n")
     write(tmp_path, "sys/fs/cgroup/memory/m/memory.limit_in_bytes", "4096\n")
     write(tmp_path, "sys/fs/cgroup/memory/m/memory.usage_in_bytes", "5000\n")
-    assert cgroup.memory_free_bytes(tmp_path) == 0
-    assert cgroup.memory_free_bytes(tmp_path / "elsewhere") is None
+    assert cgroup.memory_free_bytes(Local(tmp_path)) == 0
+    assert cgroup.memory_free_bytes(Local(tmp_path / "elsewhere")) is None
 
 
 def test_version_1_has_a_tree_for_each_controller(tmp_path):
@@ -46,19 +47,19 @@ def test_version_1_has_a_tree_for_each_controller(tmp_path):
     write(tmp_path, "sys/fs/cgroup/cpu/c/cpu.cfs_quota_us", "50000\n")
     write(tmp_path, "sys/fs/cgroup/cpu/c/cpu.cfs_period_us", "100000\n")
     write(tmp_path, "proc/vmstat", "nr_free 1\noom_kill 3\n")
-    assert cgroup.memory_limit_bytes(tmp_path) == 4096
-    assert cgroup.cpu_limit(tmp_path) == 0.5
-    assert cgroup.oom_kills(tmp_path) == 1 + 3
+    assert cgroup.memory_limit_bytes(Local(tmp_path)) == 4096
+    assert cgroup.cpu_limit(Local(tmp_path)) == 0.5
+    assert cgroup.oom_kills(Local(tmp_path)) == 1 + 3
 
 
 def test_a_host_path_inside_a_container_falls_back_to_the_tree_itself(tmp_path):
     write(tmp_path, "proc/self/cgroup", "0::/docker/0123\n")
     write(tmp_path, "sys/fs/cgroup/cgroup.controllers", "memory")
     write(tmp_path, "sys/fs/cgroup/memory.max", "700\n")
-    assert cgroup.memory_limit_bytes(tmp_path) == 700
+    assert cgroup.memory_limit_bytes(Local(tmp_path)) == 700
 
 
 def test_a_machine_without_groups_has_no_limits(tmp_path):
-    assert cgroup.memory_limit_bytes(tmp_path) is None
-    assert cgroup.cpu_limit(tmp_path) is None
-    assert cgroup.oom_kills(tmp_path) == 0
+    assert cgroup.memory_limit_bytes(Local(tmp_path)) is None
+    assert cgroup.cpu_limit(Local(tmp_path)) is None
+    assert cgroup.oom_kills(Local(tmp_path)) == 0

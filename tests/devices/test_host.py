@@ -1,6 +1,7 @@
 import pytest
 
 from co3d_bench.devices import host
+from co3d_bench.devices.root import Local
 
 
 def tree(root, files):
@@ -37,7 +38,7 @@ def laptop(tmp_path):
 
 
 def test_every_fact_is_read_below_the_root(laptop):
-    facts = host.read_host(laptop)
+    facts = host.read_host(Local(laptop))
     assert facts == host.HostFacts(
         cpu_model="Some CPU @ 2GHz",
         architecture="x86_64",
@@ -59,7 +60,7 @@ def test_every_fact_is_read_below_the_root(laptop):
 
 
 def test_what_is_not_there_is_none(tmp_path):
-    facts = host.read_host(tmp_path)
+    facts = host.read_host(Local(tmp_path))
     assert (facts.governor, facts.frequency_hz, facts.physical_cores, facts.container) == (None, None, None, None)
     assert facts.cpu_model == "unknown"
     assert facts.usable_cores == 1
@@ -74,7 +75,7 @@ def test_an_arm_board_is_named_by_its_device_tree(tmp_path):
             "proc/device-tree/compatible": "nvidia,p1\0nvidia,tegra\0",
         },
     )
-    facts = host.read_host(tmp_path)
+    facts = host.read_host(Local(tmp_path))
     assert facts.cpu_model == "NVIDIA Jetson Something"
     assert facts.device_tree == ("nvidia,p1", "nvidia,tegra")
     assert facts.frequency_hz is None
@@ -92,7 +93,7 @@ def test_an_arm_board_is_named_by_its_device_tree(tmp_path):
     ],
 )
 def test_containers_and_hypervisors(tmp_path, files, container, hypervisor):
-    facts = host.read_host(tree(tmp_path, files))
+    facts = host.read_host(Local(tree(tmp_path, files)))
     assert (facts.container, facts.hypervisor) == (container, hypervisor)
 
 
@@ -106,7 +107,7 @@ def test_a_share_of_cpu_time_limits_the_threads(laptop):
             "sys/fs/cgroup/box/memory.max": "1000000\n",
         },
     )
-    facts = host.read_host(laptop)
+    facts = host.read_host(Local(laptop))
     assert (facts.cpu_limit, facts.memory_limit_bytes, facts.usable_cores) == (1.5, 1_000_000, 1)
 
 
@@ -124,11 +125,11 @@ def test_this_machine_has_a_name_and_memory():
 
 def test_free_memory_is_the_lesser_of_the_machine_and_the_group(laptop):
     tree(laptop, {"proc/meminfo": "MemTotal: 16000 kB\nMemAvailable: 9000 kB\n"})
-    assert host.free_memory_bytes(laptop) == 9000 * 1024
+    assert host.free_memory_bytes(Local(laptop)) == 9000 * 1024
     files = {
         "proc/self/cgroup": "0::/\n",
         "sys/fs/cgroup/cgroup.controllers": "memory",
         "sys/fs/cgroup/memory.max": "5000\n",
         "sys/fs/cgroup/memory.current": "1000\n",
     }
-    assert host.free_memory_bytes(tree(laptop, files)) == 4000
+    assert host.free_memory_bytes(Local(tree(laptop, files))) == 4000
