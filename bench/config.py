@@ -10,6 +10,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
+from ..devices.profile import AUTO, DeviceProfile, ProfileError, with_own
 from ..models.spec import ModelSpec, UnknownModelError
 from ..models.weights.locate import is_path
 from .complaints import complaints, nearest
@@ -17,6 +18,7 @@ from .errors import ENVIRONMENT, USAGE, UserError
 from .input import cannot_watch
 from .names import Names
 from .own import OwnModel
+from .reach import find_auto, tell_auto
 
 if sys.version_info >= (3, 11):
     import tomllib
@@ -80,6 +82,8 @@ class Tables(_Table):
     run: RunTable = RunTable()
     plan: PlanTable
     input: InputTable = InputTable()
+    # [devices.NAME]: profiles beside ours, and values laid over them; checked by `with_own`
+    devices: dict[str, Any] = Field(default_factory=dict)
 
 
 class Config(Tables):
@@ -87,6 +91,8 @@ class Config(Tables):
 
     source: str = Field(description="where it came from, for people")
     own: dict[str, OwnModel] = Field(default_factory=dict, description="by name: networks that are not of the zoo")
+    profiles: dict[str, DeviceProfile] = Field(default_factory=dict, description="by name: every device there is")
+    notes: tuple[str, ...] = Field(default=(), description="what was found out on the way, for people")
 
     def spec(self, model: str, names: Names) -> ModelSpec:
         """What is known of a network of the plan."""
@@ -137,6 +143,18 @@ def load_config(
     return _check(table, label, flags, file.parent, names or Names())
 
 
+def find_profiles(names: Names, path: Path | None = None) -> tuple[DeviceProfile, ...]:
+    """Every device there is, those of a bench.toml (see `find_config`) included. Raises UserError."""
+    file, label = find_config(path)
+    tables = _read(file, label).get("devices", {})
+    if not isinstance(tables, dict):
+        raise UserError(f"{label}: devices = {tables!r}: must be a table, like [devices.my-board]")
+    try:
+        return with_own(names.devices.values(), tables, f"{label}: devices")
+    except ProfileError as error:
+        raise UserError(str(error)) from error
+
+
 def make_config(table: dict[str, Any], names: Names | None = None) -> Config:
     """A Config from a dict laid out like bench.toml, for Python callers. Raises UserError."""
     copy = {key: dict(value) if isinstance(value, dict) else value for key, value in table.items()}
@@ -162,7 +180,12 @@ def _check(table: dict[str, Any], label: str, flags: Mapping[str, str], folder: 
     except ValidationError as error:
         raise UserError("\n".join(complaints(error, Tables, label, flags))) from error
 
-    plan, own, wrong = _resolve(tables.plan, names, Path() if "plan.models" in flags else folder)
+    try:
+        profiles = {each.name: each for each in with_own(names.devices.values(), tables.devices, f"{label}: devices")}
+    except ProfileError as error:
+        raise UserError(str(error)) from error
+    wanted, notes = _auto(tables.plan, profiles, names)
+    plan, own, wrong = _resolve(wanted, profiles, names, Path() if "plan.models" in flags else folder)
     lines = [f"{flags.get(key) or f'{label}: {key}'}: {message}" for key, message in wrong]
     where = flags.get("input.file") or f"{label}: input.file"
     source = tables.input
@@ -179,11 +202,29 @@ def _check(table: dict[str, Any], label: str, flags: Mapping[str, str], folder: 
         source = source.model_copy(update={"file": str(folder / source.file)})
     if plan.weights is not None and "plan.weights" not in flags and is_path(plan.weights):
         plan = plan.model_copy(update={"weights": str(folder / plan.weights)})
-    return Config(run=tables.run, plan=plan, input=source, source=label, own=own)
+    return Config(
+        run=tables.run,
+        plan=plan,
+        input=source,
+        devices=tables.devices,
+        source=label,
+        own=own,
+        profiles=profiles,
+        notes=notes,
+    )
+
+
+def _auto(plan: PlanTable, profiles: dict[str, DeviceProfile], names: Names) -> tuple[PlanTable, tuple[str, ...]]:
+    """The plan with this machine's own device in the place of `auto`, and what was found."""
+    if AUTO not in plan.devices:
+        return plan, ()
+    found = find_auto(profiles.values(), names.look())
+    devices = dict.fromkeys(found.profile.name if word == AUTO else word for word in plan.devices)
+    return plan.model_copy(update={"devices": tuple(devices)}), (tell_auto(found),)
 
 
 def _resolve(
-    plan: PlanTable, names: Names, folder: Path
+    plan: PlanTable, profiles: dict[str, DeviceProfile], names: Names, folder: Path
 ) -> tuple[PlanTable, dict[str, OwnModel], list[tuple[str, str]]]:
     """The plan with every model under its own name, those that are not of the zoo, and (key, message) of mistakes.
 
@@ -208,7 +249,7 @@ def _resolve(
             )
         models.append(name)
     for key, chosen, allowed in (
-        ("plan.devices", plan.devices, list(names.devices)),
+        ("plan.devices", plan.devices, [*profiles, AUTO]),
         ("plan.backends", plan.backends, list(names.backends)),
         ("plan.precisions", plan.precisions, names.precisions()),
     ):

@@ -9,6 +9,7 @@ NOTHING = 3
 ENVIRONMENT = 4
 NO_BASELINE = 5
 INCOMPARABLE = 6
+NOT_HERE = 7
 INTERRUPTED = 130
 TERMINATED = 143
 
@@ -21,6 +22,7 @@ EXIT_CODES = {
     ENVIRONMENT: "a file cannot be read or written, or is too new",
     NO_BASELINE: "`check`: there is no baseline to compare with",
     INCOMPARABLE: "`check`: the baseline comes from another machine or setting, so nothing was judged",
+    NOT_HERE: "the device is not this machine, and no host is set for it",
     INTERRUPTED: "stopped by Ctrl-C; `run --resume` continues",
     TERMINATED: "stopped by SIGTERM; `run --resume` continues",
 }

@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from ..devices.profile import DeviceProfile, list_profiles
+from ..devices.recognise import Seen
+from ..devices.seen import look
 from ..models.spec import ModelSpec
 from ..models.suites import SUITES, Suite
 from ..models.zoo import find_model
@@ -32,6 +34,7 @@ class Names:
     suites: Mapping[str, Suite] = field(default_factory=lambda: SUITES)
     backends: Mapping[str, Backend] = field(default_factory=_backends)
     devices: Mapping[str, DeviceProfile] = field(default_factory=_devices)
+    look: Callable[[], Seen] = look  # at this machine, where a device has to be recognised
 
     def precisions(self) -> list[str]:
         """Every precision that some backend offers."""

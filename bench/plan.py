@@ -7,6 +7,7 @@ import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
+from ..devices.profile import DeviceProfile
 from .case import Case
 from .config import Config
 from .names import Names
@@ -88,7 +89,7 @@ def plan(config: Config, facts: PlanFacts, names: Names | None = None) -> Plan:
     for model, device, backend, precision, batch, count in itertools.product(
         wanted.models, wanted.devices, wanted.backends, wanted.precisions, wanted.batch, threads
     ):
-        if why := _misfit(names, device, backend, precision):
+        if why := _misfit(names, config.profiles[device], backend, precision):
             left_out[LeftOut(f"{device} {backend} {precision}", why)] = None
             continue
         case = Case(
@@ -115,12 +116,12 @@ def input_id(config: Config, facts: PlanFacts) -> str:
     return f"video:{name}:{(facts.video_sha256 or '')[:12]}"
 
 
-def _misfit(names: Names, device: str, backend: str, precision: str) -> str | None:
-    engine, profile = names.backends[backend], names.devices[device]
+def _misfit(names: Names, profile: DeviceProfile, backend: str, precision: str) -> str | None:
+    engine = names.backends[backend]
     if profile.torch_device not in engine.torch_devices:
         return f"backend {backend} runs on {', '.join(engine.torch_devices)}, not on {profile.torch_device}"
     if precision not in engine.precisions:
         return f"backend {backend} computes in {', '.join(engine.precisions)}"
     if precision not in profile.precisions:
-        return f"device {device} computes in {', '.join(profile.precisions)}"
+        return f"device {profile.name} computes in {', '.join(profile.precisions)}"
     return None

@@ -27,6 +27,7 @@ from .own import same_code
 from .plan import Plan, PlanFacts, Search, Turn, turns
 from .plan import plan as cross
 from .progress import Progress, Silent
+from .reach import check_here
 from .record import BatchSearch, BatchTrial, Record, Settings
 from .stop import Stop
 from .store import append_record, check_writable, mark_run, newest_run, read_records, records_file
@@ -81,7 +82,9 @@ def look_around(config: Config) -> PlanFacts:
 
 
 def make_plan(config: Config, names: Names | None = None) -> Plan:
-    """The plan of a config on this machine. Raises UserError where it holds no case."""
+    """The plan of a config on this machine. Raises UserError where it holds no case, or a device is not here."""
+    names = names or Names()
+    check_here(config.plan.devices, config.profiles, names)
     planned = cross(config, look_around(config), names)
     if not (planned.cases or planned.searches):
         reasons = "; ".join(f"{out.what}: {out.why}" for out in planned.left_out)

@@ -52,18 +52,14 @@ def suites() -> list[tuple[str, str]]:
 
 
 def devices() -> list[tuple[str, str]]:
-    """Every device profile, and whether this machine is one, or where it is reached."""
-    from ...devices.profile import list_profiles
-    from ...devices.recognise import match
-    from ...devices.seen import look
+    """Every device profile, those of the bench.toml here included, and where each is."""
+    from ..config import find_profiles
+    from ..names import Names
+    from ..reach import state
 
-    seen = look()
-    rows = []
-    for profile in list_profiles():
-        why = match(profile, seen)
-        state = f"this machine ({why})" if why else f"at {profile.host}" if profile.host else "not here"
-        rows.append((profile.name, f"{profile.title}: {state}"))
-    return rows
+    names = Names()
+    seen = names.look()
+    return [(profile.name, f"{profile.title}: {state(profile, seen)}") for profile in find_profiles(names)]
 
 
 def backends() -> list[tuple[str, str]]:

@@ -34,7 +34,9 @@ Weights = Annotated[
         metavar="FILE|URL|auto",
     ),
 ]
-Devices = Annotated[list[str] | None, typer.Option("--device", help="Device profile.", metavar="NAME")]
+Devices = Annotated[
+    list[str] | None, typer.Option("--device", help="Device profile (`list devices`), or auto.", metavar="NAME|auto")
+]
 Backends = Annotated[list[str] | None, typer.Option("--backend", help="Engine.", metavar="NAME")]
 Precisions = Annotated[
     list[str] | None, typer.Option("--precision", help="Of weights and arithmetic.", metavar="fp32|bf16|fp16|int8")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import typer
+
 from . import options
 
 
@@ -37,4 +39,6 @@ def plan(
         out=out,
     )
     loaded = load_config(config, given)
+    for note in loaded.notes:
+        typer.echo(note, err=True)
     options.show_plan(loaded, make_plan(loaded))

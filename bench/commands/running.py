@@ -64,6 +64,8 @@ def run(
         weights=weights,
     )
     loaded = load_config(config, given)
+    for note in loaded.notes:
+        typer.echo(note, err=True)
     plan = make_plan(loaded)
     if dry_run:
         options.show_plan(loaded, plan)

@@ -28,7 +28,7 @@ def call(tmp_path):
     [
         (["plan", "--model", "cox3d-m64"], 2, "co3d-bench: --model: cox3d-m64: did you mean cox3d-m-64?"),
         (["run", "--model", "x3d-zz", "--dry-run"], 2, "co3d-bench: --model: x3d-zz: did you mean"),
-        (["run", "--device", "xavierr"], 2, "co3d-bench: --device: xavierr: there are cpu"),
+        (["run", "--device", "xavierr"], 2, "co3d-bench: --device: xavierr: did you mean xavier?"),
         (["run", "--backend", "eeger"], 2, "co3d-bench: --backend: eeger: did you mean eager?"),
         (["run", "--runs", "0"], 2, "co3d-bench: --runs = 0: must be at least 1"),
         (["run", "--threads", "many"], 2, "co3d-bench: --threads = 'many': must be a whole number, or must be 'auto'"),

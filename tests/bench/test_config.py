@@ -41,7 +41,7 @@ def test_a_file_here_comes_first_and_a_named_one_before_it(here):
     [
         ('plan.models = ["cox3d-m64"]', "bench.toml: plan.models: cox3d-m64: did you mean cox3d-m-64?"),
         ('plan.models = ["x3d-s"]\nplan.backends = "eagr"', "bench.toml: plan.backends: eagr: did you mean eager?"),
-        ('plan.models = ["x3d-s"]\nplan.devices = "gpu9"', "bench.toml: plan.devices: gpu9: there are cpu"),
+        ('plan.models = ["x3d-s"]\nplan.devices = "warp"', "bench.toml: plan.devices: warp: there are cpu"),
         ('plan.models = ["x3d-s"]\nrun.runz = 5', "bench.toml: run.runz: unknown key; did you mean runs?"),
         ('plan.models = ["x3d-s"]\nrun.runs = "5"', "bench.toml: run.runs = '5': must be a whole number"),
         ('plan.models = ["x3d-s"]\nrun.runs = 0', "bench.toml: run.runs = 0: must be at least 1"),
@@ -60,7 +60,10 @@ def test_a_file_here_comes_first_and_a_named_one_before_it(here):
         ("", "bench.toml: plan: missing, and it has no default"),
         ('plann.models = ["x3d-s"]', "bench.toml: plann: unknown key; did you mean plan?"),
         ('plan.model = ["x3d-s"]', "bench.toml: plan.model: unknown key; did you mean models?"),
-        ('source = "me"\nplan.models = "x3d-s"', "bench.toml: source: unknown key; there are run, plan, input"),
+        (
+            'source = "me"\nplan.models = "x3d-s"',
+            "bench.toml: source: unknown key; there are run, plan, input, devices",
+        ),
         ('plan.models = ""', "bench.toml: plan.models[0] = '': must not be empty"),
         (
             'plan.models = "x3d-s\\nx"',
