@@ -41,7 +41,10 @@ def test_a_file_here_comes_first_and_a_named_one_before_it(here):
     [
         ('plan.models = ["cox3d-m64"]', "bench.toml: plan.models: cox3d-m64: did you mean cox3d-m-64?"),
         ('plan.models = ["x3d-s"]\nplan.backends = "eagr"', "bench.toml: plan.backends: eagr: did you mean eager?"),
-        ('plan.models = ["x3d-s"]\nplan.devices = "warp"', "bench.toml: plan.devices: warp: there are cpu"),
+        (
+            'plan.models = ["x3d-s"]\nplan.devices = "xaviers"',
+            "bench.toml: plan.devices: xaviers: did you mean xavier?",
+        ),
         ('plan.models = ["x3d-s"]\nrun.runz = 5', "bench.toml: run.runz: unknown key; did you mean runs?"),
         ('plan.models = ["x3d-s"]\nrun.runs = "5"', "bench.toml: run.runs = '5': must be a whole number"),
         ('plan.models = ["x3d-s"]\nrun.runs = 0', "bench.toml: run.runs = 0: must be at least 1"),
