@@ -4,9 +4,8 @@
     python3 agent.py adopt NAME          the file uploaded as NAME.part is whole: its sha256 is NAME without its suffix
     python3 agent.py start NAME          begin the case whose job comes on standard input, if it has not begun yet
     python3 agent.py follow NAME OFFSET  its lines from that byte on, as they come, until it has ended
-    python3 agent.py forget NAME         remove an ended case
-    python3 agent.py stop                end what runs
-    python3 agent.py clean               end what runs, and remove this folder
+    python3 agent.py settle              end what runs, and remove all cases: the host has their records
+    python3 agent.py clean               the same, and remove this folder
 
 It answers in objects of JSON, one a line. All it writes lies in its own folder. A case runs on its own, whether or not
 somebody follows it: each line is in a file before it is sent, so whoever lost the connection asks again from the byte
@@ -208,10 +207,11 @@ def start(name, sysroot):
         return
     lock = os.open(str(LOCK), os.O_RDWR | os.O_CREAT, 0o600)
     if not locked(lock):
-        say("busy", by=os.pread(lock, 1000, 0).decode("utf-8", "replace"))
+        run, _, since = os.pread(lock, 1000, 0).decode("utf-8", "replace").partition(" ")
+        say("busy", run=run, since=since)
         return
     os.ftruncate(lock, 0)
-    os.pwrite(lock, f"run {HERE.name}, since {time.strftime('%H:%M:%S')}".encode(), 0)
+    os.pwrite(lock, f"{HERE.name} {time.strftime('%H:%M:%S')}".encode(), 0)
     made = folder.with_suffix(".made")
     shutil.rmtree(str(made), ignore_errors=True)
     made.mkdir(parents=True)
@@ -356,36 +356,33 @@ def read_from(file, offset):
         return b""
 
 
-def forget(name):
-    folder = case_folder(name)
-    if not alive(folder):
-        shutil.rmtree(str(folder), ignore_errors=True)
-    say("forgotten", name=name)
-
-
-def stop():
-    stopped = []
+def settle():
+    ended = []
     for folder in CASES.glob("*"):
         known = supervisor(folder)
-        if known is None or not alive(folder):
-            continue
-        pid = known[0]
-        deadline = time.monotonic() + STOP_PATIENCE_S
-        with contextlib.suppress(ProcessLookupError):
-            os.kill(pid, signal.SIGTERM)
-            while alive(folder) and time.monotonic() < deadline:
-                time.sleep(0.05)
-            if alive(folder):
-                os.kill(pid, signal.SIGKILL)  # the case dies with it
-        stopped.append(folder.name)
-    say("stopped", cases=stopped)
+        if known is not None and alive(folder):
+            end(known[0], folder)
+            ended.append(folder.name)
+    shutil.rmtree(str(CASES), ignore_errors=True)
+    say("settled", ended=ended)
+
+
+def end(pid, folder):
+    """Ask the process that looks after a case to end it, and insist."""
+    deadline = time.monotonic() + STOP_PATIENCE_S
+    with contextlib.suppress(ProcessLookupError):
+        os.kill(pid, signal.SIGTERM)
+        while alive(folder) and time.monotonic() < deadline:
+            time.sleep(0.05)
+        if alive(folder):
+            os.kill(pid, signal.SIGKILL)  # the case dies with it
 
 
 def clean():
     """Remove our folder, if it is where the host puts it."""
     if HERE.parts[-4:-1] != (".cache", "co3d-bench", "agent"):
         raise ValueError(f"{HERE} is not a folder of co3d-bench's agent; nothing is removed")
-    stop()
+    settle()
     shutil.rmtree(str(HERE))
     say("cleaned")
 
@@ -444,7 +441,7 @@ def main():
 
 
 BELOW_SYSROOT = (hello, start, supervise, watch)
-VERBS = {verb.__name__: verb for verb in (*BELOW_SYSROOT, adopt, follow, forget, stop, clean)}
+VERBS = {verb.__name__: verb for verb in (*BELOW_SYSROOT, adopt, follow, settle, clean)}
 
 if __name__ == "__main__":
     main()

@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 import re
+import shlex
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -137,18 +138,13 @@ class Board:
         name = case_name(job)
         told = self._again(lambda: self._ask("start", name, stdin=json.dumps(job)))
         if told["event"] == "busy":
-            raise AgentError(
-                f"somebody measures there already ({told['by'] or 'no name given'}); wait until it is done"
-            )
+            end = shlex.join(["ssh", self.transport.host, self.python, f"{FOLDER}/{told['run']}/agent.py", "clean"])
+            raise AgentError(f"run {told['run']} measures there since {told['since']}; wait for it, or end it: {end}")
         return self._follow(name, on_event)
 
-    def forget(self, job: Mapping[str, Any]) -> None:
-        """Remove what is left of an ended case, so that the same job may be run again."""
-        self._ask("forget", case_name(job))
-
-    def stop(self) -> None:
-        """End what runs there."""
-        self._ask("stop")
+    def settle(self) -> None:
+        """End what runs there and remove all cases, once their records are kept: the same job may be run again."""
+        self._ask("settle")
 
     def clean(self) -> None:
         """End what runs there and remove the folder."""
@@ -182,7 +178,7 @@ class Board:
             before = offset
             try:
                 return listen()
-            except OSError as error:  # noqa: PERF203 - what may fail is what is tried again
+            except OSError as error:
                 raise AgentError(f"the agent there is gone: {error}") from error
             except Unreachable as error:
                 wait_s = self.patience.first_s if offset > before else wait_s
@@ -194,7 +190,7 @@ class Board:
         while True:
             try:
                 return call()
-            except Unreachable as error:
+            except Unreachable as error:  # noqa: PERF203 - as above
                 wait_s = self._wait(wait_s, begin, error)
 
     def _wait(self, wait_s: float, since_s: float, error: Unreachable) -> float:

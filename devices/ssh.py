@@ -84,10 +84,16 @@ class Ssh:
             stdout.close()
             stderr.close()
 
+    # A session of its own: a Ctrl-C that is meant for us must not end what we do about it.
     def _call(self, command: list[str], stdin: str, timeout_s: float) -> Done:
         try:
             done = subprocess.run(  # noqa: S603 - as above
-                command, input=stdin.encode(), capture_output=True, timeout=timeout_s, check=False
+                command,
+                input=stdin.encode(),
+                capture_output=True,
+                timeout=timeout_s,
+                check=False,
+                start_new_session=True,
             )
         except FileNotFoundError:
             raise Unreachable(f"{command[0]} is not installed here; on Debian: apt install openssh-client") from None

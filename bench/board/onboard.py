@@ -50,13 +50,13 @@ def main(folder):
     try:
         ENGINES[job["engine"]](job, folder, emit)
     except Exception as error:  # noqa: BLE001 - whatever it is, it is told
-        message = (str(error).strip().splitlines() or [""])[0]
-        memory = isinstance(error, MemoryError) or "out of memory" in message or "allocate memory" in message
+        text = str(error).strip()
         emit(
             "failed",
-            kind="out-of-memory" if memory else "exception",
-            message=f"{type(error).__name__}: {message}",
+            message=f"{type(error).__name__}: {text.partition(chr(10))[0]}" if text else type(error).__name__,
+            text=text[:DETAIL_CHARACTERS],
             detail=traceback.format_exc()[-DETAIL_CHARACTERS:],
+            memory=isinstance(error, MemoryError),
         )
 
 
@@ -301,33 +301,48 @@ def taken(before, after):
 
 
 def trtexec(job, folder, emit):
-    """Runs it with the host's words and inputs; what it says is sent as it is."""
+    """Runs it with the host's words and inputs, one command after the other; what it says is sent as it is."""
     with (HERE / job["inputs"]).open("rb") as opened:
         for name, size in job["input_bytes"]:
             (folder / (name + ".bin")).write_bytes(opened.read(size))
     tool = shutil.which("trtexec") or TRTEXEC
-    words = [tool] + [word.replace("{here}", str(HERE)).replace("{folder}", str(folder)) for word in job["words"]]
-    emit("phase", phase="building the engine, and sampling")
-    start = clock()
-    log = folder / "trtexec.log"
-    with log.open("wb") as opened:
-        returncode = subprocess.call(
-            words, stdin=subprocess.DEVNULL, stdout=opened, stderr=subprocess.STDOUT, cwd=str(folder)
-        )
-    seconds = clock() - start
+    knows = subprocess.Popen([tool, "--help"], stdout=subprocess.PIPE, stderr=subprocess.STDOUT).communicate()[0]
+    places = {"{model}": str(HERE / job["artefact"]), "{folder}": str(folder)}
+    runs = []
+    for command in job["commands"]:
+        emit("phase", phase=command["phase"])
+        words = [tool]
+        for choices in command["words"]:  # of several spellings of an option the first that this version has
+            known = [word for word in choices if word.partition("=")[0].encode() in knows]
+            words.extend(filled(word, places) for word in (known or choices)[:1])
+        log = folder / "trtexec.log"
+        start = clock()
+        with log.open("wb") as opened:
+            code = subprocess.call(
+                words, stdin=subprocess.DEVNULL, stdout=opened, stderr=subprocess.STDOUT, cwd=str(folder)
+            )
+        output = log.read_bytes()[-LOG_BYTES:].decode("utf-8", "replace")
+        runs.append({"words": words, "returncode": code, "seconds": clock() - start, "output": output})
+        if code:
+            break
+    engine = folder / "engine"
     emit(
         "trtexec",
-        words=words,
-        returncode=returncode,
-        seconds=seconds,
-        output=log.read_bytes()[-LOG_BYTES:].decode("utf-8", "replace"),
+        runs=runs,
         times=text_of(folder / "times.json"),
         scores=[numbers(text_of(folder / "outputs.json") or "", name) for name in job["scores"]],
-        # Of the largest process that has ended, which is that one.
+        engine_bytes=engine.stat().st_size if engine.exists() else None,
+        # Of the largest process that has ended, which is one of these.
         peak_rss_bytes=resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss * 1024,
         affinity=sorted(os.sched_getaffinity(0)),
         versions={"python": platform.python_version()},
     )
+
+
+def filled(word, places):
+    for mark, path in places.items():
+        word = word.replace(mark, path)
+    return word
 
 
 def text_of(file):
