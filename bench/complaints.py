@@ -20,6 +20,7 @@ SENTENCES = {
     "string_pattern_mismatch": "must be one line of text, without control characters",
     "int_type": "must be a whole number",
     "float_type": "must be a number",
+    "bool_type": "must be true or false",
     "string_type": "must be text in quotes",
     "model_type": "must be a table, like [{name}]",
     "missing": "missing, and it has no default",

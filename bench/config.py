@@ -53,6 +53,7 @@ class RunTable(_Table):
     # Not for ever: a record could not hold that number, and no clock waits so long.
     timeout_s: Annotated[float, Field(gt=0, le=1_000_000)] = 600.0
     processes: Annotated[int, Field(ge=1, le=1000)] = 1
+    energy: bool = True  # where a sensor can be read; else the record says why not
 
 
 class PlanTable(_Table):

@@ -6,6 +6,7 @@ from typing import Any, Literal
 
 from pydantic import Field
 
+from ..devices.profile import DeviceProfile
 from .case import Case, Frozen, WeightsFile
 from .own import OwnModel
 from .record import BatchSearch, BatchTrial, Failure, Record, Settings
@@ -31,6 +32,8 @@ class Job(Frozen):
     search: bool = Field(default=False, description="look for the batches of the case, and measure nothing")
     own: OwnModel | None = Field(default=None, description="the network, where it is not of the zoo")
     weights: WeightsFile | None = Field(default=None, description="None: seeded")
+    device: DeviceProfile | None = Field(default=None, description="whose sensors are watched; None: none are")
+    energy: bool = Field(default=False, description="measure energy too, where a sensor can")
     video: str | None = Field(default=None, description="path of the video, where the case's input is one")
     place: Place | None = Field(default=None, description="the board to run it on; None: this machine")
     git_commit: str | None = None

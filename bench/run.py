@@ -255,6 +255,8 @@ def _job(
         search=search,
         own=config.own.get(turn.case.model),
         weights=weights,
+        device=config.profiles[turn.case.device],
+        energy=config.run.energy,
         video=str(Path(config.input.file).absolute()) if config.input.file else None,
         place=place,
         git_commit=checkout.commit,

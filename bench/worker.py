@@ -21,6 +21,7 @@ from ..models.spec import ModelSpec
 from ..models.zoo import find_model
 from .backends import Ask, Backend, get_backend
 from .case import Case
+from .energy import energy_pass
 from .environment import Checkout, make_environment, read_versions
 from .facts import assumptions, model_facts
 from .failure import failure_of, wrong_answer
@@ -31,6 +32,7 @@ from .passes import Emit, Timed, counting_pass, load, timing_pass
 from .record import REFERENCE, Record, Verification
 from .search import search_batches
 from .verify import compare, verify
+from .watched import Watched
 
 FindModel = Callable[[str], ModelSpec]
 
@@ -47,6 +49,8 @@ def measure_case(job: Job, emit: Emit, find_model: FindModel = find_model) -> Re
     begin = time.perf_counter()
     torch.set_num_threads(job.case.threads)
     torch.set_num_interop_threads(1)
+    watched = Watched(job.device, emit) if job.device else None
+    emit = watched.emit if watched else emit
     host = read_host()
     spec = spec_of(job, find_model)
     backend = get_backend(job.case.backend)
@@ -54,8 +58,11 @@ def measure_case(job: Job, emit: Emit, find_model: FindModel = find_model) -> Re
     inputs = make_inputs(spec, job.case.batch, job.case.input, Path(job.video) if job.video else None)
     loaded = load(spec, job.weights)
     ask = Ask(job.case.precision, job.case.threads, calibration=inputs.ring)
+    if watched:
+        watched.ready()
     with torch.inference_mode():
         timed = timing_pass(loaded, spec, backend, ask, inputs, job.settings.runs, emit)
+        sensors = watched.stop() if watched else None
         verification = None
         if not job.timing_only:
             emit(phase_event("verifying"))
@@ -80,6 +87,7 @@ def measure_case(job: Job, emit: Emit, find_model: FindModel = find_model) -> Re
         peak_rss_bytes=timed.peak_rss_bytes,
         output_sha256=timed.output_sha256,
         verification=verification,
+        sensors=sensors,
         engine=timed.runnable.engine(),
         notes=inputs.notes + loaded.notes + assumptions(spec, timed.net),
         error=failure,
@@ -87,6 +95,15 @@ def measure_case(job: Job, emit: Emit, find_model: FindModel = find_model) -> Re
     if job.timing_only:
         return record
     emit(Event(event="measured", record=record))
+    if job.device and job.energy and not failure:
+        emit(phase_event("energy"))
+        time_left_s = job.settings.timeout_s - (time.perf_counter() - begin)
+        with torch.inference_mode():
+            energy = energy_pass(
+                job.device, timed.runnable.step, inputs.ring, timed.runnable.synchronize, time_left_s=time_left_s / 2
+            )
+        record = record.model_copy(update={"energy": energy})
+        emit(Event(event="measured", record=record))
     counters, uncounted = counting_pass(spec, timed, inputs, backend.in_torch, emit)
     seconds = time.perf_counter() - begin
     return record.model_copy(update={"counters": counters, "duration_s": seconds, "notes": record.notes + uncounted})
