@@ -69,7 +69,7 @@ class Listener:
             return
         if event.event == "phase" and event.phase == "sampling" and self._sampling_since is None:
             self._sampling_since = self._cpu_clock()
-        if event.event in ("done", "failed"):
+        if event.event in ("done", "failed", "lost"):
             self.final = event
         if event.event == "measured":
             self.measured = event.record

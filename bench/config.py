@@ -152,7 +152,9 @@ def load_config(
         if (instead := _INSTEAD.get(key)) and instead not in overrides and isinstance(table.get(section), dict):
             table[section].pop(instead.partition(".")[2], None)
         if isinstance(table.setdefault(section, {}), dict):
-            table[section][name] = override.value
+            under = table[section].get(name)
+            over = override.value  # of a table the keys that are given, of anything else all
+            table[section][name] = {**under, **over} if isinstance(under, dict) and isinstance(over, dict) else over
     flags = {key: override.flag for key, override in overrides.items()}
     return _check(table, label, flags, file.parent, names or Names())
 

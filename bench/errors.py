@@ -22,7 +22,7 @@ EXIT_CODES = {
     ENVIRONMENT: "a file cannot be read or written, or is too new",
     NO_BASELINE: "`check`: there is no baseline to compare with",
     INCOMPARABLE: "`check`: the baseline comes from another machine or setting, so nothing was judged",
-    NOT_HERE: "the device is not this machine, and no host is set for it",
+    NOT_HERE: "a device is neither this machine nor at its host, or it cannot be reached (again)",
     INTERRUPTED: "stopped by Ctrl-C; `run --resume` continues",
     TERMINATED: "stopped by SIGTERM; `run --resume` continues",
 }

@@ -12,6 +12,15 @@ from .own import OwnModel
 from .record import BatchSearch, BatchTrial, Failure, Record, Settings
 
 
+class Place(Frozen):
+    """A board that a case runs on, and how it is reached."""
+
+    host: str = Field(description="as ssh takes it")
+    python: str = "python3"
+    torch_device: str
+    work: str = Field(description="folder of this machine in which a run keeps what it copies to the board")
+
+
 class Job(Frozen):
     """One case to be measured, as the parent hands it to a fresh process on its standard input."""
 
@@ -26,6 +35,7 @@ class Job(Frozen):
     device: DeviceProfile | None = Field(default=None, description="whose sensors are watched; None: none are")
     energy: bool = Field(default=False, description="measure energy too, where a sensor can")
     video: str | None = Field(default=None, description="path of the video, where the case's input is one")
+    place: Place | None = Field(default=None, description="the board to run it on; None: this machine")
     git_commit: str | None = None
     git_dirty: bool | None = None
     parent_pid: int | None = Field(default=None, description="the process dies when this one does")
@@ -36,9 +46,10 @@ class Event(Frozen):
 
     `sampled` says that the timed loop is over. `measured` carries a record that lacks its counters: should the
     process end while it counts, that one is kept. A search for batches tells each batch that it `tried`, likewise.
+    `lost` says that the board of the case cannot be reached any more, in `phase` why.
     """
 
-    event: Literal["phase", "sampled", "measured", "tried", "done", "failed"]
+    event: Literal["phase", "sampled", "measured", "tried", "done", "failed", "lost"]
     phase: str | None = None
     done: int | None = None
     total: int | None = None

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import itertools
 import re
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 
 from ..devices.profile import DeviceProfile
+from .backends import Backend
 from .case import Case
 from .config import Config
 from .names import Names
@@ -16,12 +17,8 @@ from .names import Names
 _UNSAFE = re.compile(r"[^A-Za-z0-9._-]+")
 
 
-@dataclass(frozen=True)
-class PlanFacts:
-    """What the plan needs to know of the world: how many threads `auto` is, and which video was given."""
-
-    auto_threads: int
-    video_sha256: str | None = None
+# What an engine is on a board over ssh: eager PyTorch is there too, but our networks are only in their portable form.
+ON_BOARD = {"eager": "aten-json"}
 
 
 @dataclass(frozen=True)
@@ -30,6 +27,25 @@ class LeftOut:
 
     what: str
     why: str
+
+
+@dataclass(frozen=True)
+class BoardFacts:
+    """A board that was reached: how many threads `auto` is there, and why engines cannot be used."""
+
+    auto_threads: int
+    lacks: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class PlanFacts:
+    """What the plan needs to know of the world: how many threads `auto` is, which video was given, and of the devices
+    that are at a host those that were reached, and why the others were not."""
+
+    auto_threads: int
+    video_sha256: str | None = None
+    boards: Mapping[str, BoardFacts] = field(default_factory=dict)
+    away: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -56,6 +72,8 @@ class Plan:
     cases: tuple[Case, ...]
     left_out: tuple[LeftOut, ...] = ()
     searches: tuple[Search, ...] = ()
+    away: Mapping[str, str] = field(default_factory=dict)  # devices that are not reached, and why
+    at_host: frozenset[str] = frozenset()  # devices that are reached over ssh
 
 
 @dataclass(frozen=True)
@@ -67,29 +85,36 @@ class Turn:
 
 
 def turns(cases: Sequence[Case], processes: int) -> tuple[Turn, ...]:
-    """Every case so many times: all of them once, then all of them again in reversed order, and so on.
+    """Every case so many times, a device after the other: all of its cases once, then all again in reversed order, and
+    so on.
 
-    So what happens to the machine meanwhile meets all cases alike, and none is always the first.
+    So what happens to a machine meanwhile meets all its cases alike, and none is always the first.
     """
-    return tuple(
-        Turn(case, process)
-        for process in range(1, processes + 1)
-        for case in (cases if process % 2 else tuple(reversed(cases)))
-    )
+    found: list[Turn] = []
+    for device in dict.fromkeys(case.device for case in cases):
+        there = [case for case in cases if case.device == device]
+        for process in range(1, processes + 1):
+            found += [Turn(case, process) for case in (there if process % 2 else reversed(there))]
+    return tuple(found)
 
 
 def plan(config: Config, facts: PlanFacts, names: Names | None = None) -> Plan:
-    """Every combination of the config's lists: model by model, then device, backend, precision, batch, threads."""
+    """Every combination of the config's lists: device by device, then model, backend, precision, batch, threads."""
     names = names or Names()
     wanted = config.plan
-    threads = [facts.auto_threads if count == "auto" else count for count in wanted.threads]
     cases: dict[Case, None] = {}
     searches: dict[Search, None] = {}
     left_out: dict[LeftOut, None] = {}
-    for model, device, backend, precision, batch, count in itertools.product(
-        wanted.models, wanted.devices, wanted.backends, wanted.precisions, wanted.batch, threads
+    for device, model, backend, precision, batch, count in itertools.product(
+        wanted.devices, wanted.models, wanted.backends, wanted.precisions, wanted.batch, wanted.threads
     ):
-        if why := _misfit(names, config.profiles[device], backend, precision):
+        if device in facts.away:
+            continue
+        board = facts.boards.get(device)
+        backend = ON_BOARD.get(backend, backend) if board else backend
+        engine, profile = names.backends[backend], config.profiles[device]
+        why = _misfit(engine, profile, precision, on_board=board is not None)
+        if why := why or (board and _no_board_does(board, engine, config, batch)):
             left_out[LeftOut(f"{device} {backend} {precision}", why)] = None
             continue
         case = Case(
@@ -98,14 +123,14 @@ def plan(config: Config, facts: PlanFacts, names: Names | None = None) -> Plan:
             backend=backend,
             precision=precision,
             batch=1 if batch == "auto" else batch,
-            threads=count,
+            threads=(board or facts).auto_threads if count == "auto" else count,
             input=input_id(config, facts),
         )
         if batch == "auto":
             searches[Search(case)] = None
         else:
             cases[case] = None
-    return Plan(tuple(cases), tuple(left_out), tuple(searches))
+    return Plan(tuple(cases), tuple(left_out), tuple(searches), facts.away, frozenset(facts.boards))
 
 
 def input_id(config: Config, facts: PlanFacts) -> str:
@@ -116,12 +141,25 @@ def input_id(config: Config, facts: PlanFacts) -> str:
     return f"video:{name}:{(facts.video_sha256 or '')[:12]}"
 
 
-def _misfit(names: Names, profile: DeviceProfile, backend: str, precision: str) -> str | None:
-    engine = names.backends[backend]
-    if profile.torch_device not in engine.torch_devices:
-        return f"backend {backend} runs on {', '.join(engine.torch_devices)}, not on {profile.torch_device}"
-    if precision not in engine.precisions:
-        return f"backend {backend} computes in {', '.join(engine.precisions)}"
+def _misfit(engine: Backend, profile: DeviceProfile, precision: str, *, on_board: bool) -> str | None:
+    """Why an engine does not compute so on such a device."""
+    offered = engine.on_board if on_board else dict.fromkeys(engine.torch_devices, engine.precisions)
+    where = "boards over ssh" if on_board else "this machine"
+    if not offered:
+        return f"backend {engine.name} does not run on {where}"
+    if profile.torch_device not in offered:
+        return f"backend {engine.name} runs on {', '.join(offered)}, not on {profile.torch_device}"
+    if precision not in offered[profile.torch_device]:
+        return f"backend {engine.name} computes in {', '.join(offered[profile.torch_device])}"
     if precision not in profile.precisions:
         return f"device {profile.name} computes in {', '.join(profile.precisions)}"
     return None
+
+
+def _no_board_does(board: BoardFacts, engine: Backend, config: Config, batch: int | str) -> str | None:
+    """Why a board over ssh cannot run a case."""
+    if engine.name in board.lacks:
+        return f"backend {engine.name}: {board.lacks[engine.name]}"
+    if config.input.kind == "video":
+        return "a board over ssh is shown seeded noise, no video"
+    return "a batch is not looked for on a board over ssh; name some" if batch == "auto" else None

@@ -35,6 +35,8 @@ class Progress(Protocol):
 
     def finished(self, number: int, record: Record) -> None: ...
 
+    def away(self, why: str) -> None: ...
+
     def end(self) -> None: ...
 
 
@@ -52,6 +54,8 @@ class Silent:
     def event(self, event: Event) -> None: ...
 
     def finished(self, number: int, record: Record) -> None: ...
+
+    def away(self, why: str) -> None: ...
 
     def end(self) -> None: ...
 
@@ -98,6 +102,10 @@ class Lines:
         self._print(f"{'ok    ' if record.ok else 'FAILED'} {self._head}  {describe(record)}")
         for remark in remarks(record):
             self._print(f"       {remark}")
+
+    def away(self, why: str) -> None:
+        """A board is lost, or not left as it was."""
+        self._print(why)
 
     def end(self) -> None:
         """Leave no half line behind."""

@@ -45,7 +45,7 @@ def _not_here(profile: DeviceProfile, seen: Seen, profiles: Mapping[str, DeviceP
     return (
         f"device {profile.name} ({profile.title}) is not this machine, and no host is set for it\n"
         f"  this machine: {describe(seen)}\n"
-        f"  looked for:   {_looked_for(profile)}\n"
+        f"  looked for:   {looked_for(profile)}\n"
         "  to reach a board by ssh, put into bench.toml:\n"
         f"      [devices.{profile.name}]\n"
         '      host = "user@address"\n'
@@ -53,7 +53,8 @@ def _not_here(profile: DeviceProfile, seen: Seen, profiles: Mapping[str, DeviceP
     )
 
 
-def _looked_for(profile: DeviceProfile) -> str:
+def looked_for(profile: DeviceProfile) -> str:
+    """How a device is recognised, in a line."""
     wanted = profile.recognise
     parts = []
     if wanted.device_tree:

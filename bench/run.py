@@ -15,12 +15,13 @@ from pathlib import Path
 from ..devices.cgroup import oom_kills
 from ..devices.host import read_host
 from .batch import batches
+from .board.boards import Away, Boards, check_any, meet
 from .case import Case, WeightsFile
 from .child import run_child
 from .config import Config
 from .environment import Checkout, read_checkout
-from .errors import INTERRUPTED, NOTHING, TERMINATED, UserError
-from .job import Event, Job, job_line
+from .errors import INTERRUPTED, NOT_HERE, NOTHING, TERMINATED, UserError
+from .job import Event, Job, Place, job_line
 from .names import Names
 from .outcome import diagnose, to_record
 from .own import same_code
@@ -35,6 +36,9 @@ from .video import check_video, sha256
 from .weights import find_weights, same_weights
 
 WORKER = (sys.executable, "-m", "co3d_bench.bench.worker")
+BOARD_WORKER = (sys.executable, "-m", "co3d_bench.bench.board.worker")
+# For a case that runs on a board, besides its own time: to write and copy the network, and to wait for a lost board.
+BOARD_EXTRA_S = 3600.0
 
 
 class Interrupted(UserError):
@@ -47,6 +51,16 @@ class Interrupted(UserError):
             "the same command with --resume does the rest",
             INTERRUPTED if number == signal.SIGINT else TERMINATED,
         )
+        self.records = records
+
+
+class Unfinished(UserError):
+    """Boards are away; the other devices are done. `records` holds the finished cases, which are in the store too."""
+
+    def __init__(self, away: Sequence[str], records: list[Record], missing: int) -> None:
+        count = f"{missing} case{'s are' if missing != 1 else ' is'} not measured, " if missing else ""
+        lines = (*dict.fromkeys(away), f"{count}{len(records)} kept; the same command with --resume does the rest")
+        super().__init__("\n".join(lines), NOT_HERE)
         self.records = records
 
 
@@ -71,13 +85,18 @@ class Before:
 
 
 def look_around(config: Config) -> PlanFacts:
-    """The facts a plan needs, read from this machine. Raises UserError for a video that is none."""
+    """The facts a plan needs, read from this machine and from the boards of the plan. Raises UserError for a video
+    that is none, and where every device is a board that is not reached."""
     video = config.input.file
     if video is not None:
         check_video(Path(video))
+    boards, away = meet(config.plan.devices, config.profiles)
+    check_any(config.plan.devices, away)
     return PlanFacts(
         auto_threads=read_host().usable_cores,
         video_sha256=sha256(Path(video)) if video is not None else None,
+        boards=boards,
+        away=away,
     )
 
 
@@ -101,6 +120,7 @@ def run(
     names: Names | None = None,
     progress: Progress | None = None,
     worker: Sequence[str] = WORKER,
+    board_worker: Sequence[str] = BOARD_WORKER,
 ) -> list[Record]:
     """Measure every case of the config's plan (or of `plan`); returns their records in the order of `plan.turns`.
 
@@ -109,7 +129,9 @@ def run(
     same settings and weights are not run again (failed ones only with `retry_failed`), nor is a search for batches of
     which a case has a record.
 
-    Raises UserError if nothing could be started, Interrupted on Ctrl-C and SIGTERM.
+    A device at a host is reached over ssh; one that is lost does not end the others.
+
+    Raises UserError if nothing could be started, Interrupted on Ctrl-C and SIGTERM, Unfinished where boards are away.
     """
     names = names or Names()
     progress = progress or Silent()
@@ -123,10 +145,10 @@ def run(
     checkout = read_checkout()
     records: list[Record] = []
 
-    def job(turn: Turn, search: bool = False) -> Job:
-        return _job(config, before.run_id, turn, settings, weights.get(turn.case.model), checkout, search)
+    def job(turn: Turn, search: bool = False, place: Place | None = None) -> Job:
+        return _job(config, before.run_id, turn, settings, weights.get(turn.case.model), checkout, search, place)
 
-    with Stop() as stop:
+    with Stop() as stop, Boards(config.profiles, before.run_id, progress.away) as boards:
         found_batches: dict[Search, BatchSearch] = {}
         for search in plan.searches:
             found = before.found(search)
@@ -148,18 +170,27 @@ def run(
             if stop.signal:
                 break
             record = done.get(turn)
-            if record is None:
+            if record is None and turn.case.device not in boards.lost:
                 progress.started(number, turn.case)
-                record = _measure(job(turn), names, worker, stop, progress)
+                try:
+                    place = boards.place(turn.case.device)
+                    record = _measure(job(turn, place=place), names, board_worker if place else worker, stop, progress)
+                except Away as away:
+                    boards.lose(turn.case.device, str(away))
+                    continue
                 if record is None:
                     break
                 record = record.model_copy(update={"batch_search": cases[turn.case]})
                 _keep(config.run.out, records, record)
                 progress.finished(number, record)
-            records.append(record)
+                boards.settle(turn.case.device)
+            if record is not None:
+                records.append(record)
     progress.end()
     if stop.signal and len(records) < len(wanted):
         raise Interrupted(stop.signal, records, len(wanted))
+    if plan.away or len(records) < len(wanted):
+        raise Unfinished((*plan.away.values(), *boards.lost.values()), records, len(wanted) - len(records))
     return records
 
 
@@ -171,7 +202,8 @@ def check_ready(plan: Plan, names: Names) -> None:
 
 def missing_backends(plan: Plan, names: Names) -> tuple[str, ...]:
     """Each engine of the plan that cannot be used here, with why and how to install it; a line each."""
-    wanted = dict.fromkeys(case.backend for case in (*plan.cases, *(search.case for search in plan.searches)))
+    cases = (*plan.cases, *(search.case for search in plan.searches))
+    wanted = dict.fromkeys(case.backend for case in cases if case.device not in plan.at_host)
     return tuple(f"backend {name}: {why}" for name in wanted if (why := names.backends[name].missing()))
 
 
@@ -213,6 +245,7 @@ def _job(
     weights: WeightsFile | None,
     checkout: Checkout,
     search: bool,
+    place: Place | None,
 ) -> Job:
     return Job(
         run_id=run_id,
@@ -225,6 +258,7 @@ def _job(
         device=config.profiles[turn.case.device],
         energy=config.run.energy,
         video=str(Path(config.input.file).absolute()) if config.input.file else None,
+        place=place,
         git_commit=checkout.commit,
         git_dirty=checkout.dirty,
         parent_pid=os.getpid(),
@@ -232,17 +266,19 @@ def _job(
 
 
 def _measure(job: Job, names: Names, worker: Sequence[str], stop: Stop, progress: Progress) -> Record | None:
-    """One case in a fresh process; None if we were told to stop."""
+    """One case in a fresh process; None if we were told to stop. Raises Away where its board is lost."""
     begin = time.monotonic()
     killed_before = oom_kills()
     outcome = run_child(
         worker,
         job_line(job),
-        job.settings.timeout_s,
+        job.settings.timeout_s + (BOARD_EXTRA_S if job.place else 0.0),
         stop=stop,
         on_event=progress.event,
-        environment=child_environment(job.case.threads),
+        environment=child_environment(job.case.threads if job.place is None else read_host().usable_cores),
     )
+    if outcome.final and outcome.final.event == "lost":
+        raise Away(f"{job.case.device} is lost: {outcome.final.phase}")
     if outcome.stopped and (outcome.final is None or outcome.final.record is None):
         return None
     duration_s = time.monotonic() - begin

@@ -1,23 +1,21 @@
 """Whether a series of latencies has come to rest: its most likely change point, and whether that is one. Pure.
 
-A single split into two levels is enough here, so no library is.
+A single split into two levels is enough here, so no library is. This file also goes to boards that are reached over
+ssh, so it is written for Python 3.6: no dataclasses, and types as they were.
 """
-
-from __future__ import annotations
+# ruff: noqa: UP006, UP035
 
 import itertools
 import math
 from bisect import bisect_left, bisect_right
-from collections.abc import Sequence
-from dataclasses import dataclass
+from typing import List, NamedTuple, Sequence
 
 # Of a normal distribution: standard deviation = 1.4826 MAD; of a median, 1.2533 standard deviations / sqrt(samples).
 _SIGMA_OF_MAD = 1.4826
 _ERROR_OF_MEDIAN = 1.2533
 
 
-@dataclass(frozen=True)
-class SteadyRule:
+class SteadyRule(NamedTuple):
     """When a series counts as steady: no change point in its last `window` values that matters and stands out."""
 
     window: int = 16
@@ -37,8 +35,7 @@ def is_steady(latencies: Sequence[float], rule: SteadyRule = STEADY) -> bool:
     return abs(change.relative) <= rule.tolerance or abs(change.errors) <= rule.errors
 
 
-@dataclass(frozen=True)
-class Change:
+class Change(NamedTuple):
     """The split of a series that parts it best."""
 
     place: int  # of the first value behind it
@@ -60,7 +57,7 @@ def largest_change(values: Sequence[float], shortest: int) -> Change:
     return _split(values, place)
 
 
-def _ranks(values: Sequence[float]) -> list[float]:
+def _ranks(values: Sequence[float]) -> List[float]:
     """From 1; equal values share the middle of their ranks."""
     ordered = sorted(values)
     return [(bisect_left(ordered, value) + bisect_right(ordered, value) + 1) / 2 for value in values]

@@ -112,7 +112,7 @@ def compare(
     wanted, least = (STREAM_FRAMES, reach(net)) if by_frames else (INPUTS, 1)
     state = net.initial_state(len(example)) if by_frames else ()
     runnable.reset()
-    tally = _Tally()
+    tally = Tally()
     start = clock()
     for _ in range(max(wanted, least)):
         x = torch.randn(example.shape, generator=generator)
@@ -126,18 +126,10 @@ def compare(
         if tally.compared >= least and clock() - start > budget_s:
             break
     what = f"a stream of {tally.compared} frames" if by_frames else f"{tally.compared} inputs"
-    return Verification(
-        reference=f"the eager network in fp32 on {what}",
-        relative_error=tally.worst,
-        tolerance=tolerance,
-        passed=tally.worst <= tolerance,
-        relative_l2=tally.relative_l2,
-        top1_agreement=tally.agreed / tally.ranked if tally.ranked else None,
-        compared=tally.compared,
-    )
+    return tally.verification(f"the eager network in fp32 on {what}", tolerance)
 
 
-class _Tally:
+class Tally:
     """How far answers are apart, summed up over predictions."""
 
     def __init__(self) -> None:
@@ -145,6 +137,7 @@ class _Tally:
         self.worst = self.difference = self.size = 0.0
 
     def add(self, given: list[Tensor], expected: list[Tensor]) -> None:
+        """One prediction more: what was answered, and what is right."""
         self.compared += 1
         for ours, want in zip(given, expected, strict=True):
             ours = ours.to(want)  # its precision, and from a device to where the reference computes
@@ -156,6 +149,18 @@ class _Tally:
             same = given[0].argmax(1) == expected[0].argmax(1)
             self.ranked += len(same)
             self.agreed += int(same.sum())
+
+    def verification(self, reference: str, tolerance: float) -> Verification:
+        """What was found, for a record."""
+        return Verification(
+            reference=reference,
+            relative_error=self.worst,
+            tolerance=tolerance,
+            passed=self.worst <= tolerance,
+            relative_l2=self.relative_l2,
+            top1_agreement=self.agreed / self.ranked if self.ranked else None,
+            compared=self.compared,
+        )
 
     @property
     def relative_l2(self) -> float | None:

@@ -25,13 +25,13 @@ from .case import Case
 from .energy import energy_pass
 from .environment import Checkout, make_environment, read_versions
 from .facts import assumptions, model_facts
-from .failure import failure_of
+from .failure import failure_of, wrong_answer
 from .input import make_inputs
 from .job import Event, Job, phase_event
 from .own import load_code
 from .pace import pace_key
 from .passes import Emit, Timed, counting_pass, load, timing_pass
-from .record import REFERENCE, Failure, Record, Verification
+from .record import REFERENCE, Record, Verification
 from .search import search_batches
 from .verify import compare, verify
 from .watched import Watched
@@ -55,7 +55,7 @@ def measure_case(job: Job, emit: Emit, find_model: FindModel = find_model) -> Re
     watched = Watched(job.device, emit) if job.device else None
     emit = watched.emit if watched else emit
     host = read_host()
-    spec = _spec(job, find_model)
+    spec = spec_of(job, find_model)
     backend = get_backend(job.case.backend)
     emit(phase_event("loading"))
     inputs = make_inputs(spec, job.case.batch, job.case.input, Path(job.video) if job.video else None)
@@ -74,13 +74,7 @@ def measure_case(job: Job, emit: Emit, find_model: FindModel = find_model) -> Re
         if not job.timing_only:
             emit(phase_event("verifying"))
             verification = _verification(job.case, backend, timed, inputs.ring[0])
-    failure = None
-    if verification and not verification.passed:
-        failure = Failure(
-            kind="wrong-answer",
-            message=f"the output is {verification.relative_error:.2g} off {verification.reference} "
-            f"(relative; at most {verification.tolerance:.2g} is right), so its speed is not given",
-        )
+    failure = wrong_answer(verification) if verification else None
     record = Record(
         run_id=job.run_id,
         started_at=started.isoformat(timespec="milliseconds"),
@@ -135,7 +129,18 @@ def _verification(case: Case, backend: Backend, timed: Timed, example: Any) -> V
 
 
 def main(find_model: FindModel = find_model) -> int:
-    """Read a job, measure it, report. Returns 0 also where the case failed: the failure is an event."""
+    """Measure what standard input asks for, or look for its batches."""
+
+    def work(job: Job, emit: Emit) -> Event:
+        if job.search:
+            return Event(event="done", search=search_batches(job, spec_of(job, find_model), emit))
+        return Event(event="done", record=measure_case(job, emit, find_model))
+
+    return serve(work)
+
+
+def serve(work: Callable[[Job, Emit], Event]) -> int:
+    """Read a job, have it worked on, report. Returns 0 also where the case failed: the failure is an event."""
     channel = os.dup(1)
     os.dup2(2, 1)
 
@@ -148,16 +153,14 @@ def main(find_model: FindModel = find_model) -> int:
     job = Job.model_validate_json(sys.stdin.buffer.readline())
     die_with_parent(job.parent_pid)
     try:
-        if job.search:
-            emit(Event(event="done", search=search_batches(job, _spec(job, find_model), emit)))
-        else:
-            emit(Event(event="done", record=measure_case(job, emit, find_model)))
+        emit(work(job, emit))
     except Exception as error:  # noqa: BLE001 - whatever a network raises becomes a record
         emit(Event(event="failed", failure=failure_of(error)))
     return 0
 
 
-def _spec(job: Job, find_model: FindModel) -> ModelSpec:
+def spec_of(job: Job, find_model: FindModel) -> ModelSpec:
+    """The network of a job."""
     return load_code(job.own) if job.own else find_model(job.case.model)
 
 

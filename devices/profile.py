@@ -131,6 +131,7 @@ class DeviceProfile(_Table):
     host: Annotated[str, AfterValidator(check_host)] | None = Field(
         default=None, description="where the board is reached by ssh; in a bench.toml"
     )
+    python: str = Field(default="python3", min_length=1, description="the one to use there, e.g. of an environment")
 
     cores: int | None = Field(default=None, description="of the CPU, all of them")
     cpu_max_hz: float | None = None

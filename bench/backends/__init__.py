@@ -88,6 +88,8 @@ class Backend:
     prepare: Prepare
     precisions: tuple[str, ...] = ("fp32",)
     torch_devices: tuple[str, ...] = ("cpu",)
+    # On a board that is reached over ssh: torch device -> precisions. Nothing, unless it was written for that.
+    on_board: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     # precision -> largest relative error max|a - b| / max|b| against the eager reference that is still right
     tolerance: Mapping[str, float] = field(default_factory=lambda: TOLERANCE)
     # Whether what it allocates can be seen in torch's allocator; only then there is a peak of allocated bytes.

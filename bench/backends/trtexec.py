@@ -294,6 +294,7 @@ BACKEND = Backend(
     prepare=prepare,
     precisions=("fp32", "fp16", "int8"),
     torch_devices=("cuda",),
+    on_board={"cuda": ("fp32", "fp16")},  # bench/board/trtexec.py
     tolerance=TOLERANCE,
     in_torch=False,
     missing=missing,

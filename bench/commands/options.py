@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from ..errors import UserError
+
 if TYPE_CHECKING:
     from ..config import Config, Override
     from ..plan import Plan
@@ -36,6 +38,14 @@ Weights = Annotated[
 ]
 Devices = Annotated[
     list[str] | None, typer.Option("--device", help="Device profile (`list devices`), or auto.", metavar="NAME|auto")
+]
+Host = Annotated[
+    str | None,
+    typer.Option(
+        "--host",
+        help="Where the one --device is reached by ssh, as in [devices.NAME] of bench.toml.",
+        metavar="USER@BOARD",
+    ),
 ]
 Backends = Annotated[list[str] | None, typer.Option("--backend", help="Engine.", metavar="NAME")]
 Precisions = Annotated[
@@ -76,6 +86,7 @@ def overrides(
     models: list[str] | None = None,
     suite: str | None = None,
     devices: list[str] | None = None,
+    host: str | None = None,
     backends: list[str] | None = None,
     precisions: list[str] | None = None,
     batch: list[str] | None = None,
@@ -112,6 +123,8 @@ def overrides(
         ("input.file", "--video", str(video) if video else None),
         ("input.kind", "--video", "video" if video else None),
     ]
+    if host is not None:
+        given.append((f"devices.{_host_of(devices, host)}", "--host", {"host": host}))
     return {key: Override(flag, value) for key, flag, value in given if value not in (None, [])}
 
 
@@ -120,6 +133,19 @@ def _share(word: str) -> float | str:
         return float(word.removesuffix("%")) / (100 if word.endswith("%") else 1)
     except ValueError:  # to be complained of
         return word
+
+
+def _host_of(devices: list[str] | None, host: str) -> str:
+    """The device that `--host` is about. Raises UserError for a host that ssh would not take for one."""
+    from ...devices.profile import check_host
+
+    if devices is None or len(devices) != 1:
+        raise UserError("--host goes with one --device, and says where that is; for several use [devices.NAME]")
+    try:
+        check_host(host)
+    except ValueError as error:
+        raise UserError(f"--host: {host!r}: {error}") from None
+    return devices[0]
 
 
 def _count(word: str) -> int | str:

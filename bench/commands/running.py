@@ -21,6 +21,7 @@ def run(
     suite: options.SuiteName = None,
     weights: options.Weights = None,
     device: options.Devices = None,
+    host: options.Host = None,
     backend: options.Backends = None,
     precision: options.Precisions = None,
     batch: options.Batch = None,
@@ -44,7 +45,7 @@ def run(
     """Measure networks on this machine: each case in a fresh process, each result kept at once."""
     from ..config import load_config
     from ..progress import Lines
-    from ..run import make_plan
+    from ..run import Unfinished, make_plan
     from ..run import run as measure
 
     if retry_failed and not resume:
@@ -53,6 +54,7 @@ def run(
         models=model,
         suite=suite,
         devices=device,
+        host=host,
         backends=backend,
         precisions=precision,
         batch=batch,
@@ -77,8 +79,15 @@ def run(
     typer.echo(f"plan from {loaded.source}, {loaded.run.runs} timed predictions a case", err=True)
     for left_out in plan.left_out:
         typer.echo(f"left out: {left_out.what}: {left_out.why}", err=True)
-    records = measure(loaded, plan=plan, resume=resume, retry_failed=retry_failed, progress=Lines())
-    _show(records, Path(loaded.run.out))
+    unfinished = None
+    try:
+        records = measure(loaded, plan=plan, resume=resume, retry_failed=retry_failed, progress=Lines())
+    except Unfinished as error:
+        records, unfinished = error.records, error
+    if records:
+        _show(records, Path(loaded.run.out))
+    if unfinished:
+        raise unfinished
     if failed := [record for record in records if not record.ok]:
         again = "" if retry_failed else "; `--resume --retry-failed` repeats them"
         typer.echo(f"{len(failed)} of {len(records)} cases failed{again}", err=True)

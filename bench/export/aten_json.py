@@ -21,6 +21,7 @@ from ..facts import tells_reach
 from . import Format, Options
 
 if TYPE_CHECKING:
+    import torch
     from torch import Tensor
 
     from ..aten.capture import Graph
@@ -34,22 +35,28 @@ _TIME = (1980, 1, 1, 0, 0, 0)
 def write(net: Any, example: Tensor, path: Path, options: Options) -> tuple[Path, ...]:
     """graph.json and weights.bin in a zip without compression; bench/aten/README.md says what stands in them.
 
-    Raises UserError for a network that cannot be traced, or that needs an operator which the runner does not know.
+    The file computes in the precision of `example`. It is traced, and its right answer computed, in float32: in others
+    a CPU lacks operators that boards have. Raises UserError for a network that cannot be traced, or that needs an
+    operator which the runner does not know.
     """
+    import torch
+
     from ..aten.capture import capture
     from ..aten.memory import in_place
 
+    if any(tensor.dtype != torch.float32 for tensor in net.parameters()):
+        net = copy.deepcopy(net).float()
     # On torch 1.10 one convolution call is quicker than a matrix product between two changes of layout.
-    made = entry(net, example, plain=True)
+    made = entry(net, example.float(), plain=True)
     graph = in_place(capture(made))
-    weights = _Weights()
+    weights = _Weights(example.dtype)
     for name, tensor in graph.constants.items():
         weights.add(name, tensor)
     described = {
         "schema": _schema(),
         "form": "frame" if is_frame_network(net) else "clip",
         "receptive_field": net.receptive_field if tells_reach(net) else None,
-        "inputs": [_row(name, tensor) for name, tensor in zip(made.input_names, made.inputs, strict=True)],
+        "inputs": [weights.row(name, tensor) for name, tensor in zip(made.input_names, made.inputs, strict=True)],
         "outputs": list(graph.outputs[: made.answers]),
         "state": _state(made, graph, weights),
         "nodes": _nodes(graph),
@@ -66,14 +73,23 @@ def write(net: Any, example: Tensor, path: Path, options: Options) -> tuple[Path
 
 
 class _Weights:
-    """Tensors one behind the other in weights.bin, and a row for each."""
+    """Tensors one behind the other in weights.bin, and a row for each; numbers with a fraction in one precision."""
 
-    def __init__(self) -> None:
+    def __init__(self, dtype: torch.dtype) -> None:
+        self.dtype = dtype
         self.data = bytearray()
         self.rows: list[dict[str, Any]] = []
 
-    def add(self, name: str, tensor: Tensor) -> str:
-        """Put a tensor there; one number all over takes no room. Returns the name."""
+    def row(self, name: str, tensor: Tensor) -> dict[str, Any]:
+        """What is said of a tensor, as it will be."""
+        return _row(name, self._as_written(tensor))
+
+    def _as_written(self, tensor: Tensor) -> Tensor:
+        return tensor.to(self.dtype) if tensor.is_floating_point() else tensor
+
+    def add(self, name: str, tensor: Tensor, exact: bool = False) -> str:
+        """Put a tensor there, `exact` as it is; one number all over takes no room. Returns the name."""
+        tensor = tensor if exact else self._as_written(tensor)
         row = _row(name, tensor)
         first = tensor.flatten()[:1]
         if tensor.numel() > 1 and bool((tensor == first).all()):
@@ -137,9 +153,7 @@ def _expected(net: Any, example: Tensor, weights: _Weights) -> list[str]:
 
     from ..aten import runner
 
-    inputs = [runner.example(_row("", example), index) for index in range(runner.EXAMPLES)]
-    if example.dtype != torch.float32:
-        net, inputs = copy.deepcopy(net).float(), [x.float() for x in inputs]
+    inputs = [runner.example(_row("", example), index).float() for index in range(runner.EXAMPLES)]
     with torch.no_grad():
         if is_frame_network(net):
             answer, state = None, net.initial_state(len(example))
@@ -147,7 +161,7 @@ def _expected(net: Any, example: Tensor, weights: _Weights) -> list[str]:
                 answer, state = net.step(frame, state)
         else:
             answer = net(inputs[-1])
-    return [weights.add(f"expected_{index}", tensor) for index, tensor in enumerate(tensors_in(answer))]
+    return [weights.add(f"expected_{index}", tensor, exact=True) for index, tensor in enumerate(tensors_in(answer))]
 
 
 def _schema() -> int:

@@ -264,7 +264,7 @@ def real(options: argparse.Namespace) -> None:
             if found.judgement is not None:
                 verdict = found.judgement.verdict
                 each = found.judgement.estimate
-                estimate = f"{each.ratio:.4f}" if each else ""
+                estimate = f"{each.slowdown:.4f}" if each else ""
                 spread = f"{each.sigma:.4f}" if each and each.sigma is not None else ""
             count[verdict] += 1
             seconds = f"{time.monotonic() - begin:.0f} s"

@@ -1,0 +1,139 @@
+"""A case by the runner of `bench/aten`: what is copied, what the board is asked, and what its answers mean."""
+
+from __future__ import annotations
+
+import base64
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ...models.spec import ModelSpec, is_frame_network
+from ..backends import Runnable, get_backend
+from ..backends.aten_json import NAME, load, write
+from ..case import Case
+from ..facts import reach
+from ..input import ring_length
+from ..job import Job
+from ..measure import WarmUpRule
+from ..record import Engine, Timing, Verification
+from ..verify import Tally
+from .heard import Heard
+from .measured import Asked, Measured
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+# Answers beyond the receptive field, which rest on frames alone; and answers of a clip network.
+STEADY_FRAMES = 8
+CLIPS = 4
+# cuDNN may look for its quickest convolutions, as a deployed network would; TF32 is not float32.
+CUDNN_BENCHMARK = True
+ALLOW_TF32 = False
+
+
+def ask(job: Job, spec: ModelSpec, net: Any, example: Tensor, folder: Path) -> Asked:
+    """The file to copy and the job. Raises UserError for a network that the form cannot hold."""
+    case = job.case
+    file = folder / f"{case.model}-{case.precision}-b{case.batch}.aten.zip"
+    if not file.exists():  # another case of this run may have written it
+        write(net, example, case.precision, file.with_suffix(".part")).rename(file)
+    frames = reach(net) if is_frame_network(net) else 0
+    rule = WarmUpRule()
+    return Asked(
+        files={"artefact": file},
+        fields={
+            "engine": "aten-json",
+            "ring_length": ring_length(spec, case.batch),
+            "seed": int(case.input.removeprefix("random-")),
+            "fill": frames,
+            "check": frames + STEADY_FRAMES if frames else CLIPS,
+            "rows": _rows(spec, case),
+            "warm_up": {
+                "steady": rule.steady._asdict(),
+                "max_predictions": rule.max_predictions,
+                "max_seconds": rule.max_seconds,
+            },
+            "cudnn_benchmark": CUDNN_BENCHMARK,
+            "allow_tf32": ALLOW_TF32,
+        },
+    )
+
+
+def _rows(spec: ModelSpec, case: Case) -> list[int]:
+    """Of a batch the rows that are compared: the first and the last, where answers are rows of scores."""
+    return sorted({0, case.batch - 1}) if spec.classes is not None else list(range(case.batch))
+
+
+def played(job: Job, net: Any, example: Tensor, asked: Asked) -> Runnable:
+    """What runs there, here: to see what it carries from frame to frame."""
+    return load(asked.files["artefact"], job.case.precision)
+
+
+def read(heard: Heard, job: Job, spec: ModelSpec, net: Any, example: Tensor, asked: Asked) -> Measured:
+    """The board's word, and its answers held to the eager network of this machine in float32."""
+    told = heard.results["measured"]
+    cuda = told["versions"]["cuda"] if told["gpu"] else None
+    notes = [f"cudnn.benchmark {_on(CUDNN_BENCHMARK)}, TF32 {_on(ALLOW_TF32)}"] if cuda else []
+    if told["transfer_s"]:
+        there, back = told["transfer_s"]
+        notes.append(f"not in the latency: input to the device {1e3 * there:.3g} ms, scores back {1e3 * back:.3g} ms")
+    if told["cuda_bytes"]:
+        notes.append(f"CUDA reserved {told['cuda_bytes'][1] / 1e6:.4g} MB")
+    if cuda and told["taken_bytes"] is not None:
+        notes.append(f"memory available to others fell by {told['taken_bytes'] / 1e6:.4g} MB")
+    return Measured(
+        timing=Timing.model_validate(told["timing"]),
+        verification=_verify(heard, spec, net, example, job.case),
+        engine=Engine(
+            name=NAME,
+            version=told["versions"]["torch"],
+            provider=f"{told['gpu']}, CUDA {cuda}, cuDNN {told['versions']['cudnn']}" if cuda else "CPU",
+            threads=told["threads"],
+            artefact_bytes=asked.files["artefact"].stat().st_size,
+            notes=tuple(notes),
+        ),
+        versions=told["versions"],
+        affinity=tuple(told["affinity"]),
+        threads=told["threads"],
+        inter_op_threads=told["inter_op_threads"],
+        peak_rss_bytes=told["peak_rss_bytes"],
+        peak_allocated_bytes=told["cuda_bytes"][0] if told["cuda_bytes"] else None,
+        output_sha256=told["output_sha256"],
+    )
+
+
+def _on(flag: bool) -> str:
+    return "on" if flag else "off"
+
+
+def _verify(heard: Heard, spec: ModelSpec, net: Any, example: Tensor, case: Case) -> Verification:
+    """Prediction by prediction, on inputs made by arithmetic: no generator of random numbers is the same everywhere."""
+    import torch
+
+    from ...models.outputs import tensors_in
+    from ..aten.runner import example as made_input
+
+    rows = _rows(spec, case)
+    dtype = {"fp16": "float16", "bf16": "bfloat16"}.get(case.precision, "float32")
+    row = {"shape": list(example.shape), "dtype": dtype}
+    by_frames = is_frame_network(net)
+    state = net.initial_state(len(rows)) if by_frames else ()
+    tally = Tally()
+    with torch.inference_mode():
+        for line in heard.answers:
+            x = made_input(row, line["index"])[rows].float()
+            if by_frames:
+                expected, state = net.step(x, state)
+            else:
+                expected = net(x)
+            tally.add([_tensor(told) for told in line["tensors"]], tensors_in(expected))
+    what = f"a stream of {tally.compared} frames" if by_frames else f"{tally.compared} inputs"
+    tolerance = get_backend(case.backend).tolerance[case.precision]
+    found = tally.verification(f"the eager network in fp32 of the machine that sent it there, on {what}", tolerance)
+    return found if tally.compared else found.model_copy(update={"passed": False, "relative_error": float("inf")})
+
+
+def _tensor(told: dict[str, Any]) -> Tensor:
+    import torch
+
+    data = bytearray(base64.b64decode(told["data"]))
+    return torch.frombuffer(data, dtype=torch.float32).reshape(told["shape"])

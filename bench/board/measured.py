@@ -1,0 +1,35 @@
+"""What the engines of a board have in common: a job to ask for, and what was measured."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from ..record import Engine, Timing, Verification
+
+
+@dataclass(frozen=True)
+class Asked:
+    """Files to copy, by the key under which the job names them, and the rest of the job."""
+
+    files: Mapping[str, Path]
+    fields: Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Measured:
+    """A case that was measured on a board; bytes, seconds."""
+
+    timing: Timing
+    verification: Verification
+    engine: Engine
+    versions: Mapping[str, Any]
+    affinity: tuple[int, ...]
+    threads: int | None = None
+    inter_op_threads: int | None = None
+    peak_rss_bytes: int | None = None
+    peak_allocated_bytes: int | None = field(default=None)
+    output_sha256: str | None = None
+    notes: tuple[str, ...] = ()

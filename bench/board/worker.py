@@ -1,0 +1,139 @@
+"""The process of one case that runs on a board: `python -m co3d_bench.bench.board.worker`, a job in, events out.
+
+Here the network is built, written, counted and asked for the right answers; there it is timed. It holds no connection
+while it does its own part, and the board goes on if it is killed: `boards.py` ends what is left.
+"""
+
+from __future__ import annotations
+
+import sys
+import time
+from datetime import datetime, timezone
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ...devices.board import AgentError, Board
+from ...devices.ssh import Ssh, Unreachable
+from ...models.spec import ModelSpec
+from ...models.zoo import find_model
+from ..backends import Runnable
+from ..environment import Checkout, make_environment, read_versions
+from ..errors import UserError
+from ..facts import assumptions, model_facts
+from ..failure import wrong_answer
+from ..input import Inputs
+from ..job import Event, Job, Place, phase_event
+from ..passes import Emit, Loaded, Timed, counting_pass, load
+from ..record import Counters, Record
+from ..worker import FindModel, serve, spec_of
+from . import aten, trtexec
+from .facts import PATTERNS, seen, versions
+from .heard import Heard
+from .measured import Asked, Measured
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+ENGINES = {"aten-json": aten, "trtexec": trtexec}
+SCRIPT = "onboard.py"
+WATCH_PERIOD_S = 1.0
+
+
+def measure(job: Job, place: Place, emit: Emit, find_model: FindModel = find_model) -> Event:
+    """The case's record, why it failed, or that the board is lost."""
+    import torch
+
+    started, begin = datetime.now(timezone.utc), time.perf_counter()
+    spec, case, engine = spec_of(job, find_model), job.case, ENGINES[job.case.backend]
+    emit(phase_event("exporting"))
+    loaded = load(spec, job.weights)
+    example = torch.zeros(case.batch, *spec.input_shape)
+    asked = engine.ask(job, spec, loaded.net, example, Path(place.work))
+    board = Board(
+        Ssh(place.host), job.run_id, place.python, on_wait=lambda text: emit(phase_event(text.replace("\n", " ")))
+    )
+    heard = Heard(emit)
+    try:
+        hello = board.hello(PATTERNS)
+        emit(phase_event("copying"))
+        files = {key: board.put(file) for key, file in asked.files.items()}
+        emit(phase_event("starting there"))
+        ended = board.run(board_job(job, place, asked, files), heard.take)
+    except (Unreachable, AgentError) as error:
+        return Event(event="lost", phase=str(error))
+    if failure := heard.failure(ended, job.settings.timeout_s):
+        return Event(event="failed", failure=failure)
+    emit(phase_event("verifying"))
+    measured = engine.read(heard, job, spec, loaded.net, example, asked)
+    wrong = wrong_answer(measured.verification)
+    host = seen(hello).host
+    played = engine.played(job, loaded.net, example, asked)
+    counters, uncounted = counters_of(spec, loaded, measured, played, example, emit)
+    record = Record(
+        run_id=job.run_id,
+        started_at=started.isoformat(timespec="milliseconds"),
+        duration_s=time.perf_counter() - begin,
+        case=case,
+        process=job.process,
+        settings=job.settings,
+        model=model_facts(spec, loaded.net, job.weights),
+        environment=make_environment(
+            host,
+            Checkout(job.git_commit, job.git_dirty),
+            versions({**measured.versions, "co3d_bench": read_versions().get("co3d_bench")}, hello.snapshot),
+            intra_op_threads=measured.threads or case.threads,
+            inter_op_threads=measured.inter_op_threads or 1,
+        ),
+        counters=counters,
+        timing=None if wrong else measured.timing,
+        peak_rss_bytes=measured.peak_rss_bytes,
+        output_sha256=measured.output_sha256,
+        verification=measured.verification,
+        engine=measured.engine,
+        notes=(*loaded.notes, *assumptions(spec, loaded.net), *measured.notes, *uncounted),
+        error=wrong,
+    )
+    return Event(event="done", record=record)
+
+
+def board_job(job: Job, place: Place, asked: Asked, files: dict[str, str]) -> dict[str, Any]:
+    """What the board is told; its name over there is made of all of it."""
+    from ..run import child_environment
+
+    return {
+        **asked.fields,
+        **files,
+        "script": SCRIPT,
+        "case": job.case.key,
+        "process": job.process,
+        "torch_device": place.torch_device,
+        "threads": job.case.threads,
+        "runs": job.settings.runs,
+        "timeout_s": job.settings.timeout_s,
+        "environment": child_environment(job.case.threads),
+        "watch": {"paths": [], "period_s": WATCH_PERIOD_S},
+    }
+
+
+def counters_of(
+    spec: ModelSpec, loaded: Loaded, measured: Measured, played: Runnable, example: Tensor, emit: Emit
+) -> tuple[Counters, tuple[str, ...]]:
+    """Counts hold on every machine, so they are made here; the peak of allocated memory is the board's."""
+    timed = Timed(loaded.net, played, measured.timing, None, None)
+    counters, notes = counting_pass(spec, timed, Inputs([example]), False, emit)
+    return counters.model_copy(update={"peak_allocated_bytes": measured.peak_allocated_bytes}), notes
+
+
+def main(find_model: FindModel = find_model) -> int:
+    """Read a job and have it measured on its board."""
+
+    def work(job: Job, emit: Emit) -> Event:
+        if job.place is None:
+            raise UserError(f"{job.case.key}: the job names no board")
+        return measure(job, job.place, emit, find_model)
+
+    return serve(work)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

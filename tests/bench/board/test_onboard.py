@@ -1,0 +1,102 @@
+"""What is timed over there is timed as here: the same rules, on the same clock, to the digit."""
+
+from __future__ import annotations
+
+import sys
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from co3d_bench.bench import measure, steady
+from co3d_bench.bench.board import onboard
+from co3d_bench.bench.probe import Disturbance
+
+
+class Clock:
+    """A clock on which each step takes what the list says, the last for ever."""
+
+    def __init__(self, steps_s):
+        self.steps_s, self.now, self.calls = steps_s, 0.0, 0
+
+    def __call__(self):
+        return self.now
+
+    def step(self, x):
+        self.now += self.steps_s[min(self.calls, len(self.steps_s) - 1)]
+        self.calls += 1
+
+
+def nothing():
+    return None
+
+
+sys.modules["steady"] = steady  # which lies beside it over there
+
+STEPS = st.lists(st.floats(0.001, 3.0), min_size=1, max_size=40)
+RULE = measure.WarmUpRule()
+
+
+@settings(deadline=None)
+@given(STEPS, st.integers(0, 30))
+def test_it_warms_up_as_here(steps_s, fill):
+    here, there = Clock(steps_s), Clock(steps_s)
+    ours = measure.warm_up(here.step, [0, 1], fill=fill, clock=here, synchronize=nothing)
+    rule = {
+        "steady": RULE.steady._asdict(),
+        "max_predictions": RULE.max_predictions,
+        "max_seconds": RULE.max_seconds,
+    }
+    before, onboard.clock = onboard.clock, there
+    try:
+        theirs = onboard.warm_up(there.step, [0, 1], fill, rule, nothing)
+    finally:
+        onboard.clock = before
+    assert (theirs["warmup_predictions"], theirs["warmup_steady"]) == (len(ours.latency_s), ours.steady)
+    assert theirs["warmup_latency_s"] == list(ours.latency_s[-100:])
+    assert theirs["warmup_s"] == ours.seconds
+
+
+def test_it_samples_as_here(monkeypatch):
+    steps_s = [0.1, 0.2, 0.3, 0.4]
+    here, there = Clock(steps_s), Clock(steps_s)
+    counters = [Disturbance(i, 0.1 * i * i, 0.01 * i) for i in range(5)]
+    ours = measure.sample(
+        here.step,
+        [0, 1],
+        4,
+        clock=here,
+        cpu_clock=here,
+        synchronize=nothing,
+        probe=iter(counters).__next__,
+    )
+    probes = iter([(c.involuntary_switches, c.steal_s, c.waited_s) for c in counters])
+    monkeypatch.setattr(onboard, "clock", there)
+    monkeypatch.setattr(onboard, "thread_cpu_s", there)
+    monkeypatch.setattr(onboard, "Probe", lambda: probes.__next__)
+    theirs = onboard.sample(there.step, [0, 1], 4, nothing, lambda done: None)
+    assert theirs["samples"] == ours.samples.model_dump(exclude={"pace_s", "usual_pace_s"})
+    assert theirs["sampling_wall_s"] == ours.wall_s
+    assert theirs["harness_cpu_share"] == ours.own_cpu_s / ours.wall_s
+
+
+def test_the_probe_counts_what_the_kernel_tells():
+    probe = onboard.Probe()
+    first = probe()
+    second = probe()
+    assert len(first) == 3
+    assert all(later >= earlier for earlier, later in zip(first, second, strict=True))
+
+
+def test_numbers_of_one_output_are_found_among_all():
+    text = """[
+  { "name" : "new_state_0"
+  , "dimensions" : "1x2"
+  , "values" : [ 9, 9 ]
+  }
+, { "name" : "scores"
+  , "dimensions" : "1x3"
+  , "values" : [ 1.5, -2, 3e-05 ]
+  }
+]"""
+    assert onboard.numbers(text, "scores") == "[ 1.5, -2, 3e-05 ]"
+    assert onboard.numbers(text, "other") is None
