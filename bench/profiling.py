@@ -27,7 +27,7 @@ from .measure import Clock, warm_up
 from .passes import load
 from .profile import Ceilings, Profile, between_s, rows_by_kind
 from .stats import median, median_absolute_deviation
-from .trace import STEP, Traced, operators_of, torch_events, tracing
+from .trace import STEP, Traced, join, operators_of, torch_events, tracing
 
 if TYPE_CHECKING:
     from .case import WeightsFile
@@ -46,8 +46,8 @@ _QUIET_SHARE = 0.05
 
 def check_backend(backend: Backend) -> None:
     """Raises UserError for a backend that is not installed, or whose operators cannot be traced."""
-    if not backend.in_torch:
-        can = ", ".join(each.name for each in list_backends() if each.in_torch)
+    if not (backend.in_torch or backend.traces_itself):
+        can = ", ".join(each.name for each in list_backends() if each.in_torch or each.traces_itself)
         raise UserError(f"--backend {backend.name}: runs outside of torch and cannot be profiled; these can: {can}")
     if lacks := backend.missing():
         raise UserError(f"--backend {backend.name}: {lacks}")
@@ -93,7 +93,8 @@ def take_profile(
         warm_up(runnable.step, inputs.ring, fill=fill, clock=clock, synchronize=runnable.synchronize)
         # Before and after tracing, so that a machine that changes its pace meanwhile changes both alike.
         plain = plain_times(runnable, inputs.ring, steps, clock)
-        traced, traced_times = trace_steps(runnable, inputs.ring, steps, clock)
+        trace = trace_own_steps if backend.traces_itself else trace_steps
+        traced, traced_times = trace(runnable, inputs.ring, steps, clock)
         plain += plain_times(runnable, inputs.ring, steps, clock)
     profile = Profile(
         started_at=started.isoformat(timespec="milliseconds"),
@@ -145,6 +146,16 @@ def trace_steps(runnable: Runnable, ring: Sequence[Any], steps: int, clock: Cloc
                 runnable.synchronize()
                 found.append(clock() - start)
     return operators_of(torch_events(trace)), found
+
+
+def trace_own_steps(runnable: Any, ring: Sequence[Any], steps: int, clock: Clock) -> tuple[Traced, list[float]]:
+    """The same from an engine that tells its calls itself; nothing is recorded inside them."""
+    found, times = [], []
+    for x in islice(cycle(ring), steps):
+        start = clock()
+        found.append(runnable.traced_step(x))
+        times.append(clock() - start)
+    return Traced(join(found), float(len(found[0]))), times
 
 
 def _notes(profile: Profile) -> tuple[str, ...]:

@@ -95,6 +95,8 @@ class Backend:
     # Whether what it allocates can be seen in torch's allocator; only then there is a peak of allocated bytes.
     in_torch: bool = True
     outside: Outside | None = None
+    # Whether its runnables have `traced_step(x)`, which tells the calls of a step as `trace.Found`, for a profile.
+    traces_itself: bool = False
     # None if it can be used here, else why not and how to install it
     missing: Callable[[], str | None] = lambda: None
     order: int = 100
