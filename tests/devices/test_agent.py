@@ -136,7 +136,7 @@ def test_it_is_python_3_6_with_its_standard_library(file):
     assert not words & newer
     imported = {alias.name for node in ast.walk(tree) if isinstance(node, ast.Import) for alias in node.names}
     imported |= {node.module for node in ast.walk(tree) if isinstance(node, ast.ImportFrom)}
-    assert imported - set(sys.stdlib_module_names) <= ({"torch", "runner"} if file is ONBOARD else set())
+    assert imported - set(sys.stdlib_module_names) <= ({"torch", "runner", "steady"} if file is ONBOARD else set())
 
 
 def test_it_says_who_is_there(board, tmp_path):
