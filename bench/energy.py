@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ..devices.profile import DeviceProfile
+from ..devices.root import THIS_MACHINE, Root
 from ..devices.sensors import Reading
 from ..devices.sensors.find import find_sensors
 from ..devices.sensors.sampler import Log
@@ -43,10 +44,10 @@ METERS = (
 )
 
 
-def find_meter(profile: DeviceProfile) -> tuple[Meter, str | None] | str:
-    """What energy is taken from on this machine, and what it measures; or why there is nothing."""
+def find_meter(profile: DeviceProfile, root: Root = THIS_MACHINE) -> tuple[Meter, str | None] | str:
+    """What energy is taken from on a machine, and what it measures; or why there is nothing."""
     reasons = []
-    sensors = find_sensors(profile)
+    sensors = find_sensors(profile, root)
     readings: dict[str, Reading] = {}
     notes: dict[str, str | None] = {}
     for sensor in sensors:

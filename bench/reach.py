@@ -40,6 +40,12 @@ def check_here(devices: Iterable[str], profiles: Mapping[str, DeviceProfile], na
         raise UserError("\n".join(_not_here(profile, seen, profiles) for profile in missing), NOT_HERE)
 
 
+def check_local(devices: Iterable[str], profiles: Mapping[str, DeviceProfile]) -> None:
+    """Raises UserError for devices that are at a host, for what is done on this machine alone."""
+    if away := [f"{name} is at {profiles[name].host}" for name in devices if profiles[name].host]:
+        raise UserError(f"device {', '.join(away)}: only `run` reaches boards; this measures on this machine", NOT_HERE)
+
+
 def _not_here(profile: DeviceProfile, seen: Seen, profiles: Mapping[str, DeviceProfile]) -> str:
     here = find_auto(profiles.values(), seen).profile
     return (

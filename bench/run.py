@@ -28,7 +28,7 @@ from .own import same_code
 from .plan import Plan, PlanFacts, Search, Turn, turns
 from .plan import plan as cross
 from .progress import Progress, Silent
-from .reach import check_here
+from .reach import check_here, check_local
 from .record import BatchSearch, BatchTrial, Record, Settings
 from .stop import Stop
 from .store import append_record, check_writable, mark_run, newest_run, read_records, records_file
@@ -100,10 +100,15 @@ def look_around(config: Config) -> PlanFacts:
     )
 
 
-def make_plan(config: Config, names: Names | None = None) -> Plan:
-    """The plan of a config on this machine. Raises UserError where it holds no case, or a device is not here."""
+def make_plan(config: Config, names: Names | None = None, *, boards: bool = False) -> Plan:
+    """The plan of a config on this machine; with `boards` also on those of its devices that are at a host.
+
+    Raises UserError where it holds no case, or a device is not here.
+    """
     names = names or Names()
     check_here(config.plan.devices, config.profiles, names)
+    if not boards:
+        check_local(config.plan.devices, config.profiles)
     planned = cross(config, look_around(config), names)
     if not (planned.cases or planned.searches):
         reasons = "; ".join(f"{out.what}: {out.why}" for out in planned.left_out)
@@ -136,7 +141,7 @@ def run(
     names = names or Names()
     progress = progress or Silent()
     settings = Settings(**config.run.model_dump(exclude={"out", "energy"}))
-    plan = plan or make_plan(config, names)
+    plan = plan or make_plan(config, names, boards=True)
     check_ready(plan, names)
     weights = find_weights(config, names)
     before = _before(config, settings, weights, resume)

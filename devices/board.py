@@ -122,8 +122,8 @@ class Board:
         part.hardlink_to(file)
         try:
             for _ in range(2):
-                self._again(lambda: self.transport.copy([part], self.folder))
-                if self._again(lambda: self._ask("adopt", name))["whole"]:
+                self.again(lambda: self.transport.copy([part], self.folder))
+                if self.again(lambda: self._ask("adopt", name))["whole"]:
                     self._there.add(name)
                     return name
         finally:
@@ -136,7 +136,7 @@ class Board:
         Raises Unreachable where the board is away for longer than our patience, AgentError.
         """
         name = case_name(job)
-        told = self._again(lambda: self._ask("start", name, stdin=json.dumps(job)))
+        told = self.again(lambda: self._ask("start", name, stdin=json.dumps(job)))
         if told["event"] == "busy":
             end = shlex.join(["ssh", self.transport.host, self.python, f"{FOLDER}/{told['run']}/agent.py", "clean"])
             raise AgentError(f"run {told['run']} measures there since {told['since']}; wait for it, or end it: {end}")
@@ -184,8 +184,8 @@ class Board:
                 wait_s = self.patience.first_s if offset > before else wait_s
                 wait_s = self._wait(wait_s, last_s, error)
 
-    def _again(self, call: Callable[[], Any]) -> Any:
-        """Call until the board is reached."""
+    def again(self, call: Callable[[], Any]) -> Any:
+        """Call until the board is reached. Raises Unreachable where it is away for longer than our patience."""
         begin, wait_s = self.patience.clock(), self.patience.first_s
         while True:
             try:

@@ -24,7 +24,7 @@ def text_of(name):
 
 
 def test_every_room_has_a_readme():
-    for room in ("bench", "bench/backends", "bench/export", "bench/metrics", "devices"):
+    for room in ("bench", "bench/backends", "bench/board", "bench/export", "bench/metrics", "devices"):
         assert (ROOT / room / "README.md").is_file()
     for room in ("models", "models/zoo", "models/continual", "models/weights"):
         assert (ROOT / room / "README.md").is_file()

@@ -98,6 +98,8 @@ def read(heard: Heard, job: Job, spec: ModelSpec, net: Any, example: Tensor, ask
         peak_rss_bytes=told["peak_rss_bytes"],
         peak_allocated_bytes=told["cuda_bytes"][0] if told["cuda_bytes"] else None,
         output_sha256=told["output_sha256"],
+        span=tuple(told["span"]),
+        energy_blocks=told["energy_blocks"],
     )
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import secrets
 import tempfile
 from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
 from pathlib import Path
 
 from ...devices.board import AgentError, Board
@@ -53,8 +54,10 @@ def _meet(profile: DeviceProfile) -> BoardFacts:
     board = Board(Ssh(profile.host or ""), f"look-{secrets.token_hex(4)}", profile.python)
     try:
         board.open()
-        hello = board.hello(PATTERNS, torch=True)
-        board.clean()
+        try:
+            hello = board.hello(PATTERNS, torch=True)
+        finally:
+            board.clean()
     except (Unreachable, AgentError) as error:
         raise Away(_not_reached(profile, str(error))) from error
     found = seen(hello)
@@ -118,12 +121,11 @@ class Boards:
         self._tell(why)
 
     def settle(self, device: str) -> None:
-        """A case's record is kept: nothing of it needs to run, or lie, there any more."""
+        """A case's record is kept: nothing of it needs to run, or lie, there any more. The next case says, if that
+        cannot be had."""
         if device in self._open and device not in self.lost:
-            try:
+            with suppress(Unreachable, AgentError):
                 self._open[device].settle()
-            except (Unreachable, AgentError) as error:
-                self.lose(device, _not_reached(self._profiles[device], str(error)))
 
     def __enter__(self) -> Boards:
         return self

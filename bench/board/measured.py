@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +30,8 @@ class Measured:
     threads: int | None = None
     inter_op_threads: int | None = None
     peak_rss_bytes: int | None = None
-    peak_allocated_bytes: int | None = field(default=None)
+    peak_allocated_bytes: int | None = None
     output_sha256: str | None = None
+    span: tuple[float, float] | None = None  # from the first sample to the last one, on the clock of its sensors
+    energy_blocks: Sequence[Sequence[float]] = ()
     notes: tuple[str, ...] = ()

@@ -108,7 +108,7 @@ def aten_json(job, folder, emit):
         if cuda:
             torch.cuda.reset_peak_memory_stats()
         emit("phase", phase="sampling", done=0, total=job["runs"])
-        timing = sample(program.step, ring, job["runs"], synchronize, seldom(emit, job["runs"]))
+        timing, span = sample(program.step, ring, job["runs"], synchronize, seldom(emit, job["runs"]))
         emit("phase", phase="verifying")
         facts = {
             "peak_rss_bytes": status_bytes("VmHWM"),
@@ -118,11 +118,17 @@ def aten_json(job, folder, emit):
             "gpu": torch.cuda.get_device_name(0) if cuda else None,
         }
         answer(runner, program, row, job, emit)
+        blocks = []
+        if job["energy"]:
+            emit("phase", phase="energy")
+            blocks = energy_blocks(program.step, ring, synchronize, job["energy"])
     timing.update(warmed, load_s=load_s, first_prediction_s=first_s)
     emit(
         "measured",
         timing=timing,
         import_s=import_s,
+        span=span,
+        energy_blocks=blocks,
         output_sha256=digest,
         threads=torch.get_num_threads(),
         inter_op_threads=torch.get_num_interop_threads(),
@@ -183,7 +189,7 @@ def median(values):
 
 
 def sample(step, ring, runs, synchronize, report):
-    """Time calls one after the other, with what disturbed each of them."""
+    """Time calls one after the other, with what disturbed each of them; and when the first began and the last ended."""
     probe = Probe()
     latencies, switches, steal, waited = [], [], [], []
     own_s = 0.0
@@ -205,10 +211,11 @@ def sample(step, ring, runs, synchronize, report):
         before = after
         report(done)
     own_s += thread_cpu_s() - mark
-    wall_s = clock() - begin
+    finish = clock()
+    wall_s = finish - begin
     gc.enable()
     samples = {"latency_s": latencies, "involuntary_switches": switches, "steal_s": steal, "waited_s": waited}
-    return {"samples": samples, "sampling_wall_s": wall_s, "harness_cpu_share": own_s / wall_s}
+    return {"samples": samples, "sampling_wall_s": wall_s, "harness_cpu_share": own_s / wall_s}, [begin, finish]
 
 
 def thread_cpu_s():
@@ -259,6 +266,25 @@ def answer(runner, program, row, job, emit):
             kept = (tensor if whole else tensor[job["rows"]]).contiguous()
             tensors.append({"shape": list(kept.shape), "data": base64.b64encode(raw(kept)).decode()})
         emit("answer", index=index, tensors=tensors)
+
+
+def energy_blocks(step, ring, synchronize, asked):
+    """Idle and busy stretches in turn: when each began and ended, and how many predictions were in it."""
+    blocks = []
+    for number in range(2 * asked["blocks"] + 1):
+        begin, calls = clock(), 0
+        if number % 2:
+            for x in itertools.cycle(ring):
+                step(x)
+                synchronize()
+                calls += 1
+                if clock() - begin >= asked["block_s"]:
+                    break
+        else:
+            time.sleep(asked["block_s"])
+        blocks.append([begin, clock(), calls])
+    time.sleep(asked["after_s"])  # so that a reading lies behind the last block
+    return blocks
 
 
 def raw(tensor):

@@ -27,16 +27,17 @@ from ..passes import Emit, Loaded, Timed, counting_pass, load
 from ..record import Counters, Record
 from ..worker import FindModel, serve, spec_of
 from . import aten, trtexec
-from .facts import PATTERNS, seen, versions
+from .facts import PATTERNS, versions
+from .facts import seen as machine
 from .heard import Heard
 from .measured import Asked, Measured
+from .sensed import MOVING, PERIOD_S, STANDING, energy_asked, energy_job, energy_seen, log_of, seen, watched
 
 if TYPE_CHECKING:
     from torch import Tensor
 
 ENGINES = {"aten-json": aten, "trtexec": trtexec}
 SCRIPT = "onboard.py"
-WATCH_PERIOD_S = 1.0
 
 
 def measure(job: Job, place: Place, emit: Emit, find_model: FindModel = find_model) -> Event:
@@ -54,11 +55,16 @@ def measure(job: Job, place: Place, emit: Emit, find_model: FindModel = find_mod
     )
     heard = Heard(emit)
     try:
-        hello = board.hello(PATTERNS)
+        hello = board.again(lambda: board.hello((*PATTERNS, *MOVING, *STANDING)))
+        profile = job.device
+        power = None
+        if profile and job.energy and case.backend == "aten-json":
+            power = energy_asked(profile, hello.snapshot, job.settings.timeout_s)
+        paths = watched(profile, hello.snapshot) if profile else []
         emit(phase_event("copying"))
         files = {key: board.put(file) for key, file in asked.files.items()}
         emit(phase_event("starting there"))
-        ended = board.run(board_job(job, place, asked, files), heard.take)
+        ended = board.run(board_job(job, place, asked, files, paths, energy_job(power)), heard.take)
     except (Unreachable, AgentError) as error:
         return Event(event="lost", phase=str(error))
     if failure := heard.failure(ended, job.settings.timeout_s):
@@ -66,9 +72,8 @@ def measure(job: Job, place: Place, emit: Emit, find_model: FindModel = find_mod
     emit(phase_event("verifying"))
     measured = engine.read(heard, job, spec, loaded.net, example, asked)
     wrong = wrong_answer(measured.verification)
-    host = seen(hello).host
-    played = engine.played(job, loaded.net, example, asked)
-    counters, uncounted = counters_of(spec, loaded, measured, played, example, emit)
+    host = machine(hello).host
+    log = log_of(heard.watched, profile, hello.snapshot) if profile else None
     record = Record(
         run_id=job.run_id,
         started_at=started.isoformat(timespec="milliseconds"),
@@ -84,19 +89,26 @@ def measure(job: Job, place: Place, emit: Emit, find_model: FindModel = find_mod
             intra_op_threads=measured.threads or case.threads,
             inter_op_threads=measured.inter_op_threads or 1,
         ),
-        counters=counters,
         timing=None if wrong else measured.timing,
         peak_rss_bytes=measured.peak_rss_bytes,
         output_sha256=measured.output_sha256,
         verification=measured.verification,
+        sensors=seen(log, measured.span) if log else None,
+        energy=energy_seen(log, power, measured.energy_blocks) if log and not wrong else None,
         engine=measured.engine,
-        notes=(*loaded.notes, *assumptions(spec, loaded.net), *measured.notes, *uncounted),
+        notes=(*loaded.notes, *assumptions(spec, loaded.net), *measured.notes),
         error=wrong,
     )
-    return Event(event="done", record=record)
+    emit(Event(event="measured", record=record))
+    played = engine.played(job, loaded.net, example, asked)
+    counters, uncounted = counters_of(spec, loaded, measured, played, example, emit)
+    counted = {"counters": counters, "duration_s": time.perf_counter() - begin, "notes": record.notes + uncounted}
+    return Event(event="done", record=record.model_copy(update=counted))
 
 
-def board_job(job: Job, place: Place, asked: Asked, files: dict[str, str]) -> dict[str, Any]:
+def board_job(
+    job: Job, place: Place, asked: Asked, files: dict[str, str], paths: list[str], energy: dict[str, Any] | None
+) -> dict[str, Any]:
     """What the board is told; its name over there is made of all of it."""
     from ..run import child_environment
 
@@ -111,7 +123,8 @@ def board_job(job: Job, place: Place, asked: Asked, files: dict[str, str]) -> di
         "runs": job.settings.runs,
         "timeout_s": job.settings.timeout_s,
         "environment": child_environment(job.case.threads),
-        "watch": {"paths": [], "period_s": WATCH_PERIOD_S},
+        "watch": {"paths": paths, "period_s": PERIOD_S},
+        "energy": energy,
     }
 
 

@@ -43,4 +43,4 @@ def plan(
     loaded = load_config(config, given)
     for note in loaded.notes:
         typer.echo(note, err=True)
-    options.show_plan(loaded, make_plan(loaded))
+    options.show_plan(loaded, make_plan(loaded, boards=True))

@@ -72,7 +72,7 @@ def run(
     loaded = load_config(config, given)
     for note in loaded.notes:
         typer.echo(note, err=True)
-    plan = make_plan(loaded)
+    plan = make_plan(loaded, boards=True)
     if dry_run:
         options.show_plan(loaded, plan)
         return

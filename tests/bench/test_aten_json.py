@@ -172,6 +172,22 @@ def test_an_old_torch_runs_it(file):
 
 
 @torch.no_grad()
+def test_half_precision_is_traced_and_answered_in_float32(tmp_path):
+    """A CPU has no pool of 3D maps in half precision, which this network needs."""
+    net = clip_network()
+    path = written(net, torch.zeros(1, 3, 4, 16, 16, dtype=torch.float16), tmp_path / "net.aten.zip")
+    graph, data = runner.read(path)
+    tensors = {row["name"]: runner.tensor(row, data) for row in graph["tensors"]}
+    assert {tensor.dtype for tensor in tensors.values() if tensor.is_floating_point()} == {torch.float16}
+    assert graph["inputs"][0]["dtype"] == "float16"
+    assert graph["tolerance"] == 2e-2
+    shown = runner.example(graph["inputs"][0], runner.EXAMPLES - 1).float()
+    (name,) = graph["scores"]
+    assert relative_error(tensors[name].float(), net(shown)) < 1e-3
+    assert {tensor.dtype for tensor in net.parameters()} == {torch.float32}
+
+
+@torch.no_grad()
 def test_streams_start_again_and_do_not_touch_each_other(file):
     one, other = runner.Program(file), runner.Program(file)
     frames = torch.randn(30, 2, 3, 16, 16)

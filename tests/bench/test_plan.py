@@ -7,7 +7,7 @@ import pytest
 from co3d_bench.bench.config import make_config
 from co3d_bench.bench.errors import NOTHING, UserError
 from co3d_bench.bench.names import Names
-from co3d_bench.bench.plan import LeftOut, PlanFacts, input_id, plan, turns
+from co3d_bench.bench.plan import BoardFacts, LeftOut, PlanFacts, input_id, plan, turns
 from co3d_bench.bench.run import run
 
 FACTS = PlanFacts(auto_threads=2, video_sha256="0123456789abcdef" * 4)
@@ -95,3 +95,36 @@ def test_processes_go_through_the_cases_in_turn_every_second_round_backwards():
         ("x3d-xs", 3),
         ("x3d-s", 3),
     ]
+
+
+def board_config(**plan):
+    table = {"plan": {"models": "x3d-xs", **plan}, "devices": {"pi": {"extends": "cpu", "host": "pi.local"}}}
+    return make_config(table)
+
+
+def test_devices_come_one_after_the_other_and_eager_is_played_on_a_board():
+    config = board_config(models=["x3d-xs", "x3d-s"], devices=["cpu", "pi"], backends="eager")
+    facts = PlanFacts(auto_threads=2, boards={"pi": BoardFacts(auto_threads=4)})
+    found = plan(config, facts)
+    assert [(case.device, case.model, case.backend, case.threads) for case in found.cases] == [
+        ("cpu", "x3d-xs", "eager", 2),
+        ("cpu", "x3d-s", "eager", 2),
+        ("pi", "x3d-xs", "aten-json", 4),
+        ("pi", "x3d-s", "aten-json", 4),
+    ]
+    assert found.at_host == {"pi"}
+    assert [turn.case.device for turn in turns(found.cases, 2)] == ["cpu"] * 4 + ["pi"] * 4
+
+
+def test_a_board_that_is_away_leaves_the_others():
+    config = board_config(devices=["pi", "cpu"])
+    found = plan(config, PlanFacts(auto_threads=2, away={"pi": "it is not reached"}))
+    assert [case.device for case in found.cases] == ["cpu"]
+    assert found.away == {"pi": "it is not reached"}
+
+
+def test_what_a_board_lacks_is_left_out():
+    facts = PlanFacts(auto_threads=2, boards={"pi": BoardFacts(4, lacks={"aten-json": "no torch there"})})
+    found = plan(board_config(devices="pi"), facts)
+    assert found.cases == ()
+    assert [out.why for out in found.left_out] == ["backend aten-json: no torch there"]

@@ -73,7 +73,8 @@ def test_it_samples_as_here(monkeypatch):
     monkeypatch.setattr(onboard, "clock", there)
     monkeypatch.setattr(onboard, "thread_cpu_s", there)
     monkeypatch.setattr(onboard, "Probe", lambda: probes.__next__)
-    theirs = onboard.sample(there.step, [0, 1], 4, nothing, lambda done: None)
+    theirs, span = onboard.sample(there.step, [0, 1], 4, nothing, lambda done: None)
+    assert span == [0.0, ours.wall_s]
     assert theirs["samples"] == ours.samples.model_dump(exclude={"pace_s", "usual_pace_s"})
     assert theirs["sampling_wall_s"] == ours.wall_s
     assert theirs["harness_cpu_share"] == ours.own_cpu_s / ours.wall_s
