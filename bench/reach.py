@@ -40,6 +40,17 @@ def check_here(devices: Iterable[str], profiles: Mapping[str, DeviceProfile], na
         raise UserError("\n".join(_not_here(profile, seen, profiles) for profile in missing), NOT_HERE)
 
 
+def check_no_host(devices: Iterable[str], profiles: Mapping[str, DeviceProfile]) -> None:
+    """Raises UserError for devices at a host: what is measured here would carry the name of another machine."""
+    lines = [
+        f"device {name} is at {profiles[name].host}; this version does not measure over ssh: run it there"
+        for name in devices
+        if profiles[name].host
+    ]
+    if lines:
+        raise UserError("\n".join(lines), NOT_HERE)
+
+
 def _not_here(profile: DeviceProfile, seen: Seen, profiles: Mapping[str, DeviceProfile]) -> str:
     here = find_auto(profiles.values(), seen).profile
     return (

@@ -27,7 +27,7 @@ from .own import same_code
 from .plan import Plan, PlanFacts, Search, Turn, turns
 from .plan import plan as cross
 from .progress import Progress, Silent
-from .reach import check_here
+from .reach import check_here, check_no_host
 from .record import BatchSearch, BatchTrial, Record, Settings
 from .stop import Stop
 from .store import append_record, check_writable, mark_run, newest_run, read_records, records_file
@@ -114,6 +114,7 @@ def run(
     names = names or Names()
     progress = progress or Silent()
     settings = Settings(runs=config.run.runs, timeout_s=config.run.timeout_s, processes=config.run.processes)
+    check_no_host(config.plan.devices, config.profiles)
     plan = plan or make_plan(config, names)
     check_ready(plan, names)
     weights = find_weights(config, names)
