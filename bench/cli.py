@@ -16,6 +16,7 @@ from .. import __version__
 from .commands import (
     checking,
     comparing,
+    doctoring,
     exporting,
     history,
     listing,
@@ -38,6 +39,7 @@ VERBS = {
     "run": running.run,
     "plan": planning.plan,
     "list": listing.list_,
+    "doctor": doctoring.doctor,
     "show": showing.show,
     "profile": profiling.profile,
     "export": exporting.export,

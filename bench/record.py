@@ -14,6 +14,7 @@ from typing import Literal
 from pydantic import Field
 
 from .case import Case, Frozen
+from .cuda_facts import CudaFacts
 from .sensing import Energy, Sensors
 
 SCHEMA_VERSION = 1
@@ -269,6 +270,7 @@ class Record(Frozen):
     verification: Verification | None = None
     engine: Engine | None = None
     sensors: Sensors | None = Field(default=None, description="around the timed samples; None: nobody looked")
+    cuda: CudaFacts | None = Field(default=None, description="on a CUDA device")
     energy: Energy | None = Field(default=None, description="None: not asked for")
     batch_search: BatchSearch | None = Field(default=None, description="where the batch was found by `--batch auto`")
     notes: tuple[str, ...] = Field(default=(), description="what a reader should know, e.g. a video that looped")

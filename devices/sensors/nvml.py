@@ -84,7 +84,10 @@ def questions(mine: frozenset[int]) -> tuple[Question, ...]:
             Figure("gpu_memory_used_bytes", note="by everybody: context, libraries and other processes are in it"),
             lambda nvml, handle: Reading(float(nvml.nvmlDeviceGetMemoryInfo(handle).used)),
         ),
-        Question(Figure("gpu_other_processes"), lambda nvml, handle: others(nvml, handle, mine)),
+        Question(
+            Figure("gpu_other_processes", note="a container that renumbers processes counts ours too"),
+            lambda nvml, handle: others(nvml, handle, mine),
+        ),
         Question(Figure("gpu_throttle", kind="flags"), reasons),
         Question(Figure("gpu_power_capped_s", kind="counter"), _violation_s(POWER_POLICY)),
         Question(Figure("gpu_thermal_capped_s", kind="counter"), _violation_s(THERMAL_POLICY)),

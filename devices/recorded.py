@@ -1,0 +1,67 @@
+"""Which files tell of a machine: what a board sends over, so that it can be recognised and checked from afar.
+
+Recognition, facts, sensors and doctor read nothing else; tests/devices/test_recorded.py holds that.
+"""
+
+from __future__ import annotations
+
+_CPU = "/sys/devices/system/cpu"
+
+# For `take_snapshot`, or for whoever reads them on the other machine. A star stays within one part of a path.
+PATTERNS = (
+    "/.dockerenv",
+    "/etc/nv_tegra_release",
+    "/etc/nvpmodel.conf",
+    "/etc/os-release",
+    "/proc/1/cgroup",
+    "/proc/cpuinfo",
+    "/proc/device-tree/compatible",
+    "/proc/device-tree/model",
+    "/proc/loadavg",
+    "/proc/meminfo",
+    "/proc/self/cgroup",
+    "/proc/self/status",
+    "/proc/sys/kernel/arch",
+    "/proc/sys/kernel/osrelease",
+    "/proc/sys/kernel/random/boot_id",
+    "/run/.containerenv",
+    "/run/systemd/container",
+    "/sys/bus/i2c/devices/*/hwmon/hwmon*/curr*_input",
+    "/sys/bus/i2c/devices/*/hwmon/hwmon*/in*_input",
+    "/sys/bus/i2c/devices/*/hwmon/hwmon*/in*_label",
+    "/sys/bus/i2c/devices/*/hwmon/hwmon*/name",
+    "/sys/bus/i2c/drivers/ina3221x/*/iio:device*/in_power*_input",
+    "/sys/bus/i2c/drivers/ina3221x/*/iio:device*/rail_name_*",
+    "/sys/bus/i2c/drivers/ina3221x/*/iio_device/in_power*_input",
+    "/sys/bus/i2c/drivers/ina3221x/*/iio_device/rail_name_*",
+    "/sys/class/devfreq/*/*_freq",
+    "/sys/class/dmi/id/bios_vendor",
+    "/sys/class/dmi/id/product_name",
+    "/sys/class/dmi/id/sys_vendor",
+    "/sys/class/hwmon/hwmon*/name",
+    "/sys/class/hwmon/hwmon*/oc*_event_cnt",
+    "/sys/class/hwmon/hwmon*/temp*_input",
+    "/sys/class/hwmon/hwmon*/temp*_label",
+    "/sys/class/powercap/intel-rapl:*/energy_uj",
+    "/sys/class/powercap/intel-rapl:*/max_energy_range_uj",
+    "/sys/class/powercap/intel-rapl:*/name",
+    "/sys/class/thermal/cooling_device*/cur_state",
+    "/sys/class/thermal/cooling_device*/type",
+    "/sys/class/thermal/thermal_zone*/temp",
+    "/sys/class/thermal/thermal_zone*/type",
+    "/sys/devices/*/devfreq/*/*_freq",
+    "/sys/hypervisor/type",
+    "/var/lib/nvpmodel/status",
+    f"{_CPU}/cpu*/cpufreq/scaling_cur_freq",
+    f"{_CPU}/cpu*/cpufreq/scaling_governor",
+    f"{_CPU}/cpu*/cpufreq/scaling_max_freq",
+    f"{_CPU}/cpu*/cpufreq/scaling_min_freq",
+    f"{_CPU}/cpu*/thermal_throttle/*_throttle_count",
+    f"{_CPU}/cpu*/topology/core_cpus_list",
+    f"{_CPU}/cpu*/topology/thread_siblings_list",
+    f"{_CPU}/cpufreq/boost",
+    f"{_CPU}/intel_pstate/no_turbo",
+    f"{_CPU}/isolated",
+    f"{_CPU}/online",
+    f"{_CPU}/present",
+)
