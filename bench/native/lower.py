@@ -135,10 +135,8 @@ class _Lowering:
                     self.values[node] = rule(self, *node.args, **node.kwargs)
                 else:
                     raise self._refuse()
-            elif node.op == "output":
-                results = node.args[0]
         self._group()
-        return self._ends(inputs, results)
+        return self._ends(inputs, self.node.args[0])  # the last node is the output
 
     def _ends(self, inputs: list[Any], results: Sequence[Node]) -> Lowered:
         taken = {_memory(value) for value in inputs}
@@ -213,8 +211,8 @@ class _Lowering:
         if paddings is None:
             return self._add(Call(Kind.PACK_CHANNELS, "pack", [Tap(given)], [Map(*given.size)]))
         sizes = (given.frames, given.height, given.width)
-        around = (size + 2 * pad for size, pad in zip(sizes, paddings, strict=True))
-        out = Map(given.batch, *around, given.channels, planes=True)
+        frames, height, width = (size + 2 * pad for size, pad in zip(sizes, paddings, strict=True))
+        out = Map(given.batch, frames, height, width, given.channels, planes=True)
         return self._add(Call(Kind.PACK_PLANES, "pack", [Tap(given)], [out], Window(padding=paddings[1:])))
 
     # -- calls --------------------------------------------------------------------------------------------------------
@@ -287,7 +285,7 @@ class _Lowering:
         if kernel.dim() == 4:
             kernel = kernel.unsqueeze(2)
         strides, paddings, dilations = (_three(each, fill) for each, fill in ((stride, 1), (padding, 0), (dilation, 1)))
-        window = Window(tuple(kernel.shape[3:]), strides[1:], paddings[1:], dilations[1:])
+        window = Window((kernel.shape[3], kernel.shape[4]), strides[1:], paddings[1:], dilations[1:])
         value = self.values[x]
         if isinstance(value, _Planes) and groups == 1 and not value.shared and len(x.users) == 1:
             given = self._packed(value, paddings)

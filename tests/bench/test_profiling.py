@@ -20,8 +20,8 @@ from ..profiles import CEILINGS
 from .test_backends import clip_network
 
 
-def profiled(spec, **options):
-    backend = get_backend("eager")
+def profiled(spec, engine="eager", **options):
+    backend = get_backend(engine)
     return take_profile(Case(model=spec.name), spec, backend, ceilings=lambda clock: CEILINGS, steps=3, **options)
 
 
@@ -47,6 +47,17 @@ def test_the_convolutions_of_a_network_have_all_their_products():
     assert kinds["convolution 3 x 3"].macs == stem * 10
     assert kinds["depthwise convolution 3 x 3"].macs == depthwise * 10
     assert not any("no rule" in note for note in profile.notes)
+
+
+@pytest.mark.skipif(get_backend("native").missing() is not None, reason="no C++ compiler")
+def test_an_engine_that_tells_its_calls_is_profiled_by_them():
+    spec = replace(tiny_zoo.find_model("tiny-clip"), input_shape=(3, 4, 16, 16), build=clip_network)
+    profile = profiled(spec, "native")
+    kinds = {row.kind: row for row in rows_by_kind(profile)}
+    # Every tap in time is charged, also where it lies outside of the clip.
+    assert kinds["depthwise convolution 3 x 3 x 3"].macs == 12 * 27 * 4 * 64
+    assert kinds["depthwise convolution 3 x 3 x 3"].calls == 1
+    assert sum(row.time_s for row in kinds.values()) <= 1.5 * profile.traced_step_s
 
 
 def test_a_backend_outside_of_torch_is_refused_with_those_that_can():

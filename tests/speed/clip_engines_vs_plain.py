@@ -25,9 +25,9 @@ from co3d_bench.models.zoo import find_model
 ENGINES = ("native", "openvino", "onnxruntime")
 
 
-def plain_in_openvino(net: torch.nn.Module, clip: torch.Tensor, threads: int) -> Runnable:
+def plain_in_openvino(net: Any, clip: torch.Tensor, threads: int) -> Runnable:
     """The same backend, which folds and rearranges nothing in a network that is not made of our layers."""
-    plain: Any = plain_clip_network(net.blocks).eval()
+    plain = plain_clip_network(net.blocks).eval()
     return get_backend("openvino").prepare(plain, clip, Ask("fp32", threads))
 
 
