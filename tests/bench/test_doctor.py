@@ -109,7 +109,7 @@ def test_without_a_command_it_stays_until_it_is_restored(tmp_path):
     assert call(tmp_path)[0] == 0
     assert root.read(GOVERNOR) == "performance"
     code, _, err = call(tmp_path, "--fix")
-    assert (code, "nothing that can be applied" in err) == (0, True)
+    assert (code, "settings of an earlier --fix are still in force" in err) == (4, True)
     assert f"{GOVERNOR}: performance -> powersave" in call(tmp_path, "--restore")[2]
     assert root.read(GOVERNOR) == "powersave"
     assert "nothing to put back" in call(tmp_path, "--restore")[2]
