@@ -33,14 +33,15 @@ from .pace import pace_key
 from .passes import Emit, Timed, counting_pass, load, timing_pass
 from .record import REFERENCE, Record, Verification
 from .search import search_batches
-from .verify import compare, verify
+from .verify import COMPARE_BUDGET_S, compare, verify
 from .watched import Watched
 
 FindModel = Callable[[str], ModelSpec]
 
 _PR_SET_PDEATHSIG = 1
-# Of the free memory, how much a verification may take.
+# Of the free memory, and of the time a case has, how much a verification may take.
 _VERIFY_SHARE = 0.5
+_VERIFY_TIME_SHARE = 0.25
 
 
 def measure_case(job: Job, emit: Emit, find_model: FindModel = find_model) -> Record:
@@ -73,7 +74,7 @@ def measure_case(job: Job, emit: Emit, find_model: FindModel = find_model) -> Re
         verification = None
         if not job.timing_only:
             emit(phase_event("verifying"))
-            verification = _verification(job.case, backend, timed, inputs.ring[0])
+            verification = _verification(job.case, backend, timed, inputs.ring[0], job.settings.timeout_s)
     failure = wrong_answer(verification) if verification else None
     record = Record(
         run_id=job.run_id,
@@ -117,7 +118,7 @@ def measure_case(job: Job, emit: Emit, find_model: FindModel = find_model) -> Re
     return record.model_copy(update={"counters": counters, "duration_s": seconds, "notes": record.notes + uncounted})
 
 
-def _verification(case: Case, backend: Backend, timed: Timed, example: Any) -> Verification:
+def _verification(case: Case, backend: Backend, timed: Timed, example: Any, timeout_s: float) -> Verification:
     """The reference is held to the other form of the network; every other engine and precision to the reference."""
     tolerance = backend.tolerance[case.precision]
     if backend.outside:
@@ -125,7 +126,8 @@ def _verification(case: Case, backend: Backend, timed: Timed, example: Any) -> V
     if (backend.name, case.precision) == REFERENCE:
         memory = _VERIFY_SHARE * free_memory_bytes()
         return verify(timed.runnable, timed.net, example, tolerance, memory_for_clip_bytes=memory)
-    return compare(timed.runnable, timed.net, example, tolerance)
+    budget_s = min(COMPARE_BUDGET_S, _VERIFY_TIME_SHARE * timeout_s)
+    return compare(timed.runnable, timed.net, example, tolerance, budget_s=budget_s)
 
 
 def main(find_model: FindModel = find_model) -> int:

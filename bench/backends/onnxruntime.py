@@ -1,7 +1,8 @@
 """ONNX Runtime, by the part of it that computes: its own CPU code, CUDA, TensorRT or OpenVINO. One row each.
 
 State lies in buffers that are bound to the session: it is written where the next step reads it, and never copied.
-ONNX Runtime falls back to its CPU code without a word if another provider cannot start; here that is an error.
+ONNX Runtime falls back to its CPU code without a word, for a whole network if another provider cannot start and for
+single operators that it does not have; here both are errors.
 """
 
 from __future__ import annotations
@@ -68,7 +69,7 @@ def prepare(provider: Provider, net: nn.Module, example: Tensor, ask: Ask) -> Ru
         model, note = quantise(model, made, reach(net) if made.state else 0, ask.calibration)
         notes = (note,)
     artefact = model.SerializeToString()
-    return BoundSession(open_session(artefact, provider, ask), made, provider, ask, len(artefact), notes)
+    return BoundSession(open_session(artefact, provider, ask), made, provider, len(artefact), notes)
 
 
 def open_session(artefact: bytes, provider: Provider, ask: Ask) -> Any:
@@ -83,6 +84,8 @@ def open_session(artefact: bytes, provider: Provider, ask: Ask) -> Any:
     # Threads may wait for each other busily within a step, and rest between steps: nothing of ours turns while
     # nothing is computed.
     options.add_session_config_entry("session.force_spinning_stop", "1")
+    if provider is not CPU:  # else single operators that the provider lacks would run there, without a word
+        options.add_session_config_entry("session.disable_cpu_ep_fallback", "1")
     try:
         session = ort.InferenceSession(
             artefact, options, providers=[(provider.name, provider.options(ask))], enable_fallback=False
@@ -102,12 +105,12 @@ class BoundSession:
     """A session with everything it reads and writes bound to memory of ours."""
 
     def __init__(
-        self, session: Any, made: Any, provider: Provider, ask: Ask, artefact_bytes: int, notes: tuple[str, ...]
+        self, session: Any, made: Any, provider: Provider, artefact_bytes: int, notes: tuple[str, ...]
     ) -> None:
         import onnxruntime as ort
         import torch
 
-        self._session, self._ask = session, ask
+        self._session = session
         self._artefact_bytes, self._notes = artefact_bytes, notes
         self._view = ort.OrtValue.from_dlpack
         self._binding = session.io_binding()
@@ -154,7 +157,7 @@ class BoundSession:
             name="ONNX Runtime",
             version=ort.__version__,
             provider=self._session.get_providers()[0],
-            threads=self._ask.threads,
+            threads=self._session.get_session_options().intra_op_num_threads,
             artefact_bytes=self._artefact_bytes,
             notes=self._notes,
         )

@@ -189,6 +189,29 @@ def test_a_silent_fallback_is_an_error(monkeypatch):
         onnxruntime.open_session(b"", onnxruntime.CUDA, Ask())
 
 
+@pytest.mark.parametrize("provider", [onnxruntime.CPU, onnxruntime.CUDA, onnxruntime.TENSORRT, onnxruntime.OPENVINO])
+def test_single_operators_may_not_fall_back_either(monkeypatch, provider):
+    asked = []
+
+    class Session(FellBack):
+        def __init__(self, artefact, options, **_):
+            asked.append(options)
+
+        def get_providers(self):
+            return [provider.name]
+
+    monkeypatch.setattr(ort, "InferenceSession", Session)
+    onnxruntime.open_session(b"", provider, Ask(threads=3))
+    (options,) = asked
+    assert options.intra_op_num_threads == 3
+    entry = "session.disable_cpu_ep_fallback"
+    if provider is onnxruntime.CPU:
+        with pytest.raises(RuntimeError, match=entry):
+            options.get_session_config_entry(entry)
+    else:
+        assert options.get_session_config_entry(entry) == "1"
+
+
 def test_a_provider_that_is_not_installed_says_how_to_install_it():
     if "CUDAExecutionProvider" in ort.get_available_providers():
         pytest.skip("it is installed here")
@@ -212,7 +235,7 @@ def small(name):
 
 @pytest.mark.parametrize(
     "name",
-    ["slowfast-4x16-r50", "coslowfast-4x16-r50-32", "tsm-mobilenetv2"],
+    ["slowfast-4x16-r50", "tsm-mobilenetv2"],
 )
 def test_networks_of_the_zoo_run(name):
     net, x = small(name)
