@@ -4,7 +4,7 @@ from co3d_bench.bench.config import find_profiles, load_config, make_config
 from co3d_bench.bench.errors import NOT_HERE, USAGE, UserError
 from co3d_bench.bench.names import Names
 from co3d_bench.bench.reach import state
-from co3d_bench.bench.run import make_plan, run
+from co3d_bench.bench.run import make_plan
 from co3d_bench.devices.recognise import Gpu, Seen
 from co3d_bench.devices.seen import look
 
@@ -74,9 +74,9 @@ def test_the_generic_device_asks_nothing():
 
 def test_a_board_at_a_host_is_planned_and_never_measured_here():
     made = config(LAPTOP, "mine", mine={"extends": "cpu", "host": "u@board"})
-    assert [case.device for case in make_plan(made, names(LAPTOP)).cases] == ["mine"]
-    with pytest.raises(UserError, match="device mine is at u@board") as raised:
-        run(made, names=names(LAPTOP))
+    assert [case.device for case in make_plan(made, names(LAPTOP), boards=True).cases] == ["mine"]
+    with pytest.raises(UserError, match="device mine is at u@board: only `run` reaches boards") as raised:
+        make_plan(made, names(LAPTOP))
     assert raised.value.exit_code == NOT_HERE
 
 

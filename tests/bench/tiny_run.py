@@ -14,7 +14,7 @@ def config(folder, models, runs=5, timeout_s=60.0, processes=1):
     from co3d_bench.bench.config import make_config
     from co3d_bench.bench.names import Names
 
-    limits = {"runs": runs, "timeout_s": timeout_s, "processes": processes}
+    limits = {"runs": runs, "timeout_s": timeout_s, "processes": processes, "min_s": 0.0, "budget_s": 0.0}
     table = {"plan": {"models": models}, "run": {"out": str(folder), **limits}}
     names = Names(find_model=tiny_zoo.find_model)
     return make_config(table, names), names

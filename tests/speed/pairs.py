@@ -24,15 +24,23 @@ def arguments(doc: str | None, models: list[str], pairs: int, **lists: list[str]
     return options
 
 
+CALLS = 3  # that count, of each turn
+
+
 def timed(call: Callable[[], object]) -> float:
-    """Seconds one call takes."""
-    start = time.perf_counter()
+    """Seconds one call takes among its own kind: the median of a few behind one that does not count, for that one finds
+    the caches full of the other's data, and the other's threads still spinning."""
     call()
-    return time.perf_counter() - start
+    found = []
+    for _ in range(CALLS):
+        start = time.perf_counter()
+        call()
+        found.append(time.perf_counter() - start)
+    return statistics.median(found)
 
 
 def in_turn(ours: Callable[[], object], theirs: Callable[[], object], pairs: int) -> tuple[list[float], list[float]]:
-    """Seconds of each call, pair by pair; who goes first flips, so that neither gains from its place."""
+    """Seconds of a call of each, pair by pair; who goes first flips, so that neither gains from its place."""
     ours_s, their_s = [], []
     for index in range(pairs):
         if index % 2:
