@@ -60,18 +60,18 @@ class Pace:
 
 
 def usual(paces: Sequence[float]) -> float | None:
-    """What is usual, from the paces of earlier processes, oldest first; None where there were none.
+    """What is usual, from the paces of earlier processes, oldest first; None where there were too few.
 
     Not the fastest of all, for once in a while a machine is faster than it ever is again.
     """
     newest = sorted(paces[-REMEMBERED:])
-    return newest[min(PLACE, len(newest)) - 1] if newest else None
+    return newest[PLACE - 1] if len(newest) >= PLACE else None
 
 
-def pace_key(host: HostFacts, threads: int) -> str:
-    """What must agree before paces of two processes may be compared."""
+def pace_key(host: HostFacts, backend: str, threads: int) -> str:
+    """What must agree before paces of two processes may be compared: the threads of an engine are in the way a little."""
     cores = ",".join(map(str, host.affinity))
-    return f"{host.cpu_model}; cores {cores}; {threads} threads; torch {metadata.version('torch')}"
+    return f"{host.cpu_model}; cores {cores}; {backend}, {threads} threads; torch {metadata.version('torch')}"
 
 
 def memory_file() -> Path:

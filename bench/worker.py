@@ -68,7 +68,7 @@ def measure_case(job: Job, emit: Emit, find_model: FindModel = find_model) -> Re
         if backend.outside:
             timed = backend.outside.timing_pass(loaded, ask, inputs, job.settings.runs, emit)
         else:
-            pace = pace_key(host, job.case.threads)
+            pace = pace_key(host, backend.name, job.case.threads)
             timed = timing_pass(loaded, spec, backend, ask, inputs, job.settings, pace, emit)
         sensors = watched.stop() if watched else None
         verification = None
