@@ -69,7 +69,7 @@ def usual(paces: Sequence[float]) -> float | None:
 
 
 def pace_key(host: HostFacts, backend: str, threads: int) -> str:
-    """What must agree before paces of two processes may be compared: the threads of an engine are in the way a little."""
+    """What must agree before paces of two processes may be compared: an engine has threads too."""
     cores = ",".join(map(str, host.affinity))
     return f"{host.cpu_model}; cores {cores}; {backend}, {threads} threads; torch {metadata.version('torch')}"
 

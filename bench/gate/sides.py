@@ -42,6 +42,7 @@ class Measured:
     clean: tuple[float, ...] = ()  # those of them that nothing interrupted; all where those are too few
     record: Record | None = None
     failure: str | None = None
+    pace_s: float | None = None  # of the machine meanwhile (`bench/pace.py`)
 
     @property
     def value_s(self) -> float:
@@ -97,7 +98,8 @@ class Processes:
             why = f"{record.error.kind}: {record.error.message}" if record.error else "not timed"
             return Measured(record=record, failure=why)
         samples = record.timing.samples
-        return Measured(tuple(samples.latency_s), tuple(clean(samples)), record)
+        pace_s = median(samples.pace_s) if samples.pace_s else None
+        return Measured(tuple(samples.latency_s), tuple(clean(samples)), record, pace_s=pace_s)
 
 
 @dataclass(frozen=True)

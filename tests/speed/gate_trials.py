@@ -215,10 +215,14 @@ def simulate(options: argparse.Namespace) -> None:
 def record(options: argparse.Namespace) -> None:
     """Run the pairs as a check does, each model in turn, and keep their figures."""
     from co3d_bench.bench.case import Case
+    from co3d_bench.bench.environment import read_versions
+    from co3d_bench.bench.gate.measure import measure_pair
+    from co3d_bench.bench.gate.schedule import Pair
     from co3d_bench.bench.gate.sides import Processes
     from co3d_bench.bench.job import Job
     from co3d_bench.bench.names import Names
     from co3d_bench.bench.stop import Stop
+    from co3d_bench.devices.host import read_host
 
     found: dict[str, Any] = {"runs": options.runs, "metric": METRIC, "cases": {}}
     if options.noise.exists():
@@ -226,22 +230,20 @@ def record(options: argparse.Namespace) -> None:
         if found["runs"] != options.runs:
             raise SystemExit(f"{options.noise} holds pairs of {found['runs']} samples: give --runs {found['runs']}")
     side = Processes("base", sys.executable, {}, Job.model_json_schema(), {}, Names(), 600.0)
+    pair = Pair("", "null", 0, ("base", "head"))
     with Stop() as stop:
         for number in range(options.pairs):
             for model in options.models:
-                measured = [side.measure(Case(model=model, threads=2), options.runs, False, stop) for _ in range(2)]
-                if stop.signal or None in measured:
-                    raise SystemExit(f"stopped; {options.noise} has what was measured")
-                figures = []
-                for each in measured:
-                    if each is None or each.failure or each.record is None or each.record.environment is None:
-                        raise SystemExit(f"{model}: {each and each.failure}")
-                    environment = each.record.environment
-                    found["cpu"], found["versions"] = environment.machine.cpu_model, environment.versions
-                    figures.append(1e3 * each.value_s)
-                case = found["cases"].setdefault(model, {"first": [], "second": []})
-                for place, value in zip(case, figures, strict=True):
-                    case[place].append(round(value, 4))
+                case = Case(model=model, threads=2)
+                measured = measure_pair(case, pair, options.runs, {"base": side, "head": side}, stop)
+                if isinstance(measured, str):
+                    raise SystemExit(f"{model}: {measured}; {options.noise} has what was measured before")
+                host = read_host()
+                found["cpu"], found["versions"] = host.cpu_model, read_versions()
+                figures = [1e3 * measured[role].value_s for role in ("base", "head")]
+                kept = found["cases"].setdefault(model, {"first": [], "second": []})
+                for place, value in zip(kept, figures, strict=True):
+                    kept[place].append(round(value, 4))
                 print(f"{number + 1} of {options.pairs}: {model} {figures[0]:.3f} {figures[1]:.3f} ms", flush=True)
                 options.noise.parent.mkdir(parents=True, exist_ok=True)
                 options.noise.write_text(json.dumps(found, indent=1) + "\n")

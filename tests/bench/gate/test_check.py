@@ -14,7 +14,7 @@ from co3d_bench.bench.case import Case
 from co3d_bench.bench.errors import FAILED, NOTHING, OK, USAGE
 from co3d_bench.bench.gate.check import check_pair, earlier_sigmas, plan_text
 from co3d_bench.bench.gate.journal import read
-from co3d_bench.bench.gate.measure import Stopped
+from co3d_bench.bench.gate.measure import Stopped, equally_fast
 from co3d_bench.bench.gate.sides import Measured
 from co3d_bench.bench.judge.rule import Rule
 
@@ -105,6 +105,33 @@ def test_the_plan_speaks_of_what_earlier_checks_saw(tmp_path):
     assert "at least 14 pairs of fresh processes" in text
     assert "about 84 s at 3.0 s a process" in text
     assert f"{CASE.key}: with a spread of" in text
+
+
+class Paced(Made):
+    """On a machine that takes twice as long for three processes of six, whichever they are."""
+
+    processes = 0
+
+    def measure(self, case, runs, full, stop):
+        slow = 1 + (Paced.processes // 3) % 2
+        Paced.processes += 1
+        measured = super().measure(case, runs, full, stop)
+        values = tuple(slow * value for value in measured.latency_s)
+        return Measured(values, values, pace_s=0.001 * slow)
+
+
+def test_a_pair_on_a_machine_of_two_speeds_is_measured_again(tmp_path):
+    base, head = Paced("a", 0.1, 1), Paced("b", 0.1, 2)
+    (finding,) = run(tmp_path, base, head).findings
+    assert finding.judgement.verdict == "equivalent"
+    assert base.calls + head.calls > 2 + 2 * 14
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "equal"), [(1.0, 1.02, True), (1.02, 1.0, True), (1.0, 1.05, False), (None, 1.0, True)]
+)
+def test_what_counts_as_one_pace(first, second, equal):
+    assert equally_fast(first, second) is equal
 
 
 PROGRAM = """
