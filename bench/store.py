@@ -14,6 +14,7 @@ import os
 import re
 import warnings
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 from pydantic import ValidationError
@@ -63,7 +64,8 @@ def append_line(file: Path, text: str) -> None:
                 raise OSError(28, f"only {written} of {len(data)} bytes were written")
             os.fsync(fd)
             if size == 0:
-                _sync_folder(file.parent)
+                with suppress(FileNotFoundError):  # somebody removed it just now; the next line makes it anew
+                    _sync_folder(file.parent)
         finally:
             os.close(fd)
     except OSError as error:

@@ -25,7 +25,10 @@ def measure(folder, models, runs=5, timeout_s=60.0, processes=1, **options):
 
 def start(folder, models, runs, *flags):
     command = [sys.executable, str(SCRIPT), str(folder), ",".join(models), str(runs), *flags]
-    return subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
+    # Tests that a shell started in the background ignore Ctrl-C, and so would what they start.
+    return subprocess.Popen(
+        command, stderr=subprocess.PIPE, text=True, preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL)
+    )
 
 
 def wait_for(condition, seconds=60):
