@@ -96,7 +96,7 @@ def measure(made, **options):
 
 
 def test_two_boards_one_after_the_other_and_a_connection_that_breaks_in_the_middle(sshd, tmp_path):
-    made = config(tmp_path, {"tx2": ("tx2", "tx2.local"), "my-xavier": ("xavier", "xavier.local")}, runs=3000)
+    made = config(tmp_path, {"tx2": ("tx2", "tx2.local"), "my-xavier": ("xavier", "xavier.local")}, runs=8000)
     progress = At("sampling", sshd.cut)
     records = measure(made, progress=progress)
     assert [record.case.key for record in records] == [
@@ -108,7 +108,7 @@ def test_two_boards_one_after_the_other_and_a_connection_that_breaks_in_the_midd
     first, second = records
     for record in records:
         assert record.ok
-        assert len(record.timing.samples.latency_s) == len(record.timing.samples.waited_s) == 3000
+        assert len(record.timing.samples.latency_s) == len(record.timing.samples.waited_s) == 8000
         assert record.timing.samples.latency_s != sorted(record.timing.samples.latency_s)
         assert record.verification.passed
         assert record.verification.compared > record.model.receptive_field
@@ -124,7 +124,7 @@ def test_two_boards_one_after_the_other_and_a_connection_that_breaks_in_the_midd
     assert first.environment.machine.cpu_model == "quill"
     assert first.sensors.figure("power_w/board").during.median == pytest.approx(3.056)  # VDD_IN alone
     assert second.sensors.figure("power_w/board").during.median == pytest.approx(3.346)  # the sum of six rails
-    assert first.sensors.figure("gpu_hz").during.count > 1
+    assert first.sensors.figure("gpu_hz").during.count >= 1  # half a second apart
     assert 0 < first.sensors.sampler_cpu_s < first.sensors.watched_s
     assert left(sshd) == ["lock"]
 
