@@ -33,6 +33,7 @@ speed: $(VENV)/.installed-test
 	$(BIN)/python tests/speed/step_vs_continual_inference.py
 	$(BIN)/python tests/speed/clip_vs_plain_torch.py
 	$(BIN)/python tests/speed/engines.py
+	$(BIN)/python tests/speed/clip_engines_vs_plain.py
 
 $(BIN)/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 10))' || \

@@ -236,7 +236,8 @@ def _noise(timing: Timing, summary: Summary, cores: int) -> Iterator[str]:
             f"{'slower' if summary.pace_off > 0 else 'faster'} than it usually is"
         )
     if summary.clean_count < min(MIN_CLEAN, summary.count) or 1 - summary.disturbed_share < MIN_CLEAN_SHARE:
-        yield f"noisy: {summary.count - summary.clean_count} of {summary.count} samples were interrupted by other work"
+        hits = summary.count - summary.clean_count
+        yield f"noisy: {hits} of {summary.count} samples were disturbed by other work or a slower machine"
     if timing.warmup_steady is False:
         yield "noisy: the latency was not steady when the warm-up reached its limit"
     if summary.mad_s > MAX_RELATIVE_MAD * summary.median_s:

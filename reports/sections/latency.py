@@ -19,7 +19,7 @@ Each strip has its own scale.{% if others %} {{ others }} more cases are in the 
 {% for form in forms %}
 <li class="{{ form }}"><span class="shape"></span>{{ form }}</li>
 {% endfor %}
-<li><span class="shape diamond"></span>interrupted by other work</li>
+<li><span class="shape diamond"></span>disturbed by other work or a slower machine</li>
 <li><span class="line"></span>median, shaded: ± median absolute deviation</li>
 <li><span class="line dashed"></span>p90</li>
 {% if any_beyond %}
