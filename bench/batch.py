@@ -17,8 +17,8 @@ FASTER = 1.02
 class Limits:
     """What bounds a search."""
 
-    base_bytes: int  # resident memory before the first trial: interpreter, libraries, weights
-    memory_bytes: int  # resident memory that the process may reach
+    base_bytes: int  # taken before the first trial; of resident memory: interpreter, libraries, weights
+    memory_bytes: int  # that the process may take, of what limits it: resident memory, or the GPU's
     calls: int  # predictions that a whole case makes
     seconds: float  # that a whole case may take
 
@@ -37,7 +37,7 @@ def why_not(last: BatchTrial, limits: Limits) -> str | None:
     batch = 2 * last.batch
     if batch > LARGEST:
         return "larger ones are not tried"
-    needed = limits.base_bytes + 2 * max(0, last.peak_rss_bytes - limits.base_bytes)
+    needed = limits.base_bytes + 2 * max(0, last.peak_bytes - limits.base_bytes)
     if needed > limits.memory_bytes:
         return f"{batch} would need {needed / 1e9:.3g} GB of {limits.memory_bytes / 1e9:.3g}"
     seconds = limits.calls * 2 * median(last.latency_s)
@@ -81,7 +81,7 @@ def told(search: BatchSearch) -> str:
 
 
 def by_batch(trials: Sequence[BatchTrial]) -> str:
-    """Every trial in a few words: batch, predictions per second, highest resident memory."""
+    """Every trial in a few words: batch, predictions per second, most memory."""
     return ", ".join(
-        f"{trial.batch}: {predictions_per_s(trial):.3g}/s in {trial.peak_rss_bytes / 1e9:.3g} GB" for trial in trials
+        f"{trial.batch}: {predictions_per_s(trial):.3g}/s in {trial.peak_bytes / 1e9:.3g} GB" for trial in trials
     )

@@ -16,10 +16,14 @@ class CudaFlags(Frozen):
 
 
 class CudaMemory(Frozen):
-    """Peak of the passes since `start_memory`; a card's and, where CPU and GPU share it, the machine's."""
+    """Of one prediction, in a pass of its own; a card's and, where CPU and GPU share it, the machine's."""
 
-    peak_allocated_bytes: int = Field(description="live tensors")
-    peak_reserved_bytes: int = Field(description="what torch's allocator took for them, and keeps")
+    peak_allocated_bytes: int | None = Field(
+        default=None, description="live tensors: weights, state, input and the highest transient; None: not torch's"
+    )
+    peak_reserved_bytes: int | None = Field(
+        default=None, description="what torch's allocator took for them from the device; None: not torch's"
+    )
     available_drop_bytes: int | None = Field(
         default=None,
         description="by how much MemAvailable fell, on boards whose GPU shares it: context and libraries are in it",

@@ -8,6 +8,7 @@ from importlib import metadata
 from pathlib import Path
 
 from ..devices.host import HostFacts
+from .cuda_facts import CudaFacts
 from .git import told
 from .record import Environment, Machine, ProcessFacts
 
@@ -55,8 +56,10 @@ def make_environment(
     intra_op_threads: int,
     inter_op_threads: int,
     allocator: str | None = None,
+    cuda: CudaFacts | None = None,
 ) -> Environment:
-    """Put the facts into the form of a record."""
+    """Put the facts into the form of a record; those of a GPU that must agree between records stand with the others."""
+    of_gpu = {"cuda": cuda.cuda, "cudnn": cuda.cudnn} if cuda else {}
     return Environment(
         machine=Machine(
             cpu_model=host.cpu_model,
@@ -68,6 +71,7 @@ def make_environment(
             kernel=host.kernel,
             container=host.container,
             hypervisor=host.hypervisor,
+            gpu=cuda.name if cuda else None,
         ),
         process=ProcessFacts(
             affinity=host.affinity,
@@ -79,7 +83,7 @@ def make_environment(
             memory_limit_bytes=host.memory_limit_bytes,
             allocator=allocator,
         ),
-        versions=versions,
+        versions=versions | {name: version for name, version in of_gpu.items() if version is not None},
         git_commit=checkout.commit,
         git_dirty=checkout.dirty,
     )

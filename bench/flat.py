@@ -107,7 +107,15 @@ def _function(net: Any, dtype: torch.dtype, new: tuple[int, ...] | None = None) 
 class FlatRunnable:
     """A compiled form of the function, called with the state that it gave back the last time."""
 
-    def __init__(self, flat: Flat, call: Callable[..., tuple[Any, ...]], engine: Engine) -> None:
+    def __init__(
+        self,
+        flat: Flat,
+        call: Callable[..., tuple[Any, ...]],
+        engine: Engine,
+        synchronize: Callable[[], Any] = lambda: None,
+    ) -> None:
+        self._device = flat.example.device
+        self._synchronize = synchronize
         self._initial = flat.state
         self._next_state = flat.next_state()
         self._call = call
@@ -121,12 +129,12 @@ class FlatRunnable:
         self.state = self._initial
 
     def step(self, x: Tensor) -> Tensor:
-        answer, *new = self._call(x, *self.state)
+        answer, *new = self._call(x.to(self._device), *self.state)
         self.state = self._next_state((*self.state, *new))
         return answer
 
     def synchronize(self) -> None:
-        return None
+        self._synchronize()
 
     def state_tensors(self) -> State:
         return self.state

@@ -32,6 +32,7 @@ class Job(Frozen):
     search: bool = Field(default=False, description="look for the batches of the case, and measure nothing")
     own: OwnModel | None = Field(default=None, description="the network, where it is not of the zoo")
     weights: WeightsFile | None = Field(default=None, description="None: seeded")
+    torch_device: Literal["cpu", "cuda"] = Field(default="cpu", description="to compute on, as the profile has it")
     device: DeviceProfile | None = Field(default=None, description="whose sensors are watched; None: none are")
     energy: bool = Field(default=False, description="measure energy too, where a sensor can")
     video: str | None = Field(default=None, description="path of the video, where the case's input is one")

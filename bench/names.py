@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from ..devices.doctor import TorchFacts
 from ..devices.profile import DeviceProfile, list_profiles
 from ..devices.recognise import Seen
 from ..devices.seen import look
@@ -14,6 +15,7 @@ from ..models.suites import SUITES, Suite
 from ..models.zoo import find_model
 from .backends import Backend, list_backends
 from .own import OwnModel, ask, is_own
+from .torch_facts import ask_torch
 
 
 def _backends() -> dict[str, Backend]:
@@ -35,6 +37,7 @@ class Names:
     backends: Mapping[str, Backend] = field(default_factory=_backends)
     devices: Mapping[str, DeviceProfile] = field(default_factory=_devices)
     look: Callable[[], Seen] = look  # at this machine, where a device has to be recognised
+    ask_torch: Callable[[], TorchFacts] = ask_torch  # whether it can use the device, where that is not the CPU
 
     def precisions(self) -> list[str]:
         """Every precision that some backend offers."""

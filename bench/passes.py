@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ..models.spec import ModelSpec
+from .accelerator import Accelerator
 from .backends import Ask, Backend, Runnable
 from .budget import further
 from .case import WeightsFile
@@ -79,18 +80,20 @@ def timing_pass(
     inputs: Inputs,
     settings: Settings,
     pace_key: str,
+    accelerator: Accelerator,
     emit: Emit,
 ) -> Timed:
     """Predict for the first time, listen to what others do, warm up, take the samples."""
     clock = time.perf_counter
     net = loaded.net
+    ring = accelerator.place(inputs.ring)
     start = clock()
     runnable = backend.prepare(net, inputs.ring[0], ask)
     prepare_s = clock() - start
 
     emit(phase_event("first prediction"))
     start = clock()
-    first = runnable.step(inputs.ring[0])
+    first = runnable.step(ring[0])
     runnable.synchronize()
     first_prediction_s = clock() - start
     output_sha256 = checksum(first)
@@ -102,9 +105,9 @@ def timing_pass(
     others_before = others(quiet_begin, use())
 
     emit(phase_event("warming"))
-    runnable.warm(inputs.ring[0])
+    runnable.warm(ring[0])
     fill = reach(net) if spec.form == "frame" else 0
-    warmed = warm_up(runnable.step, inputs.ring, fill=fill, clock=clock, synchronize=runnable.synchronize)
+    warmed = warm_up(runnable.step, ring, fill=fill, clock=clock, synchronize=runnable.synchronize)
 
     probe = KernelProbe()
     report = _seldom(emit, settings.runs, clock)
@@ -112,8 +115,8 @@ def timing_pass(
     usual_pace_s = usual(remembered(pace_key, memory_file()))
     sampling_begin = use()
     sampling = sample(
-        runnable.step,
-        inputs.ring,
+        accelerator.clocked(runnable.step),
+        ring,
         settings.runs,
         clock=clock,
         cpu_clock=time.thread_time,

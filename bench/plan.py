@@ -143,7 +143,7 @@ def input_id(config: Config, facts: PlanFacts) -> str:
 
 def _misfit(engine: Backend, profile: DeviceProfile, precision: str, *, on_board: bool) -> str | None:
     """Why an engine does not compute so on such a device."""
-    offered = engine.on_board if on_board else dict.fromkeys(engine.torch_devices, engine.precisions)
+    offered = engine.on_board if on_board else engine.here
     where = "boards over ssh" if on_board else "this machine"
     if not offered:
         return f"backend {engine.name} does not run on {where}"

@@ -27,11 +27,14 @@ COMPARABLE_FACTS = (
     "machine.cpu_model",
     "machine.logical_cores",
     "machine.architecture",
+    "machine.gpu",
     "process.affinity",
     "process.intra_op_threads",
     "process.governor",
     "process.allocator",
     "versions.torch",
+    "versions.cuda",
+    "versions.cudnn",
     "versions.python",
 )
 
@@ -181,13 +184,19 @@ class BatchTrial(Frozen):
     batch: int = Field(ge=1)
     latency_s: list[float] = Field(min_length=1, description="of each timed call")
     peak_rss_bytes: int = Field(description="highest resident memory during the trial, eager reference included")
+    peak_device_bytes: int | None = Field(default=None, description="most that was taken of a GPU's memory")
+
+    @property
+    def peak_bytes(self) -> int:
+        """Of the memory that limits the batch."""
+        return self.peak_rss_bytes if self.peak_device_bytes is None else self.peak_device_bytes
 
 
 class BatchSearch(Frozen):
     """How `--batch auto` came to the batches that were then measured as ordinary cases."""
 
     trials: tuple[BatchTrial, ...] = Field(description="by doubling, from 1")
-    memory_bytes: int | None = Field(default=None, description="resident memory the search allowed itself")
+    memory_bytes: int | None = Field(default=None, description="that the search allowed itself, resident or of a GPU")
     stopped: str = Field(description="why no larger batch was tried, for people")
 
 
@@ -203,6 +212,7 @@ class Machine(Frozen):
     kernel: str
     container: str | None
     hypervisor: str | None = None
+    gpu: str | None = Field(default=None, description="the one that computed, where one did")
 
 
 class ProcessFacts(Frozen):

@@ -7,13 +7,15 @@ import secrets
 import signal
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timezone
 from pathlib import Path
 
 from ..devices.cgroup import oom_kills
+from ..devices.doctor.checks import torch_on
 from ..devices.host import read_host
+from ..devices.profile import DeviceProfile
 from .batch import batches
 from .board.boards import Away, Boards, check_any, meet
 from .case import Case, WeightsFile
@@ -142,7 +144,7 @@ def run(
     progress = progress or Silent()
     settings = Settings(**config.run.model_dump(exclude={"out", "energy"}))
     plan = plan or make_plan(config, names, boards=True)
-    check_ready(plan, names)
+    check_ready(plan, names, config.profiles)
     weights = find_weights(config, names)
     before = _before(config, settings, weights, resume)
     check_writable(config.run.out)
@@ -199,16 +201,36 @@ def run(
     return records
 
 
-def check_ready(plan: Plan, names: Names) -> None:
-    """Raises UserError where an engine of the plan cannot be used here; it says how to install each of them."""
+def check_ready(plan: Plan, names: Names, profiles: Mapping[str, DeviceProfile]) -> None:
+    """Raises UserError where an engine of the plan, or torch on one of its devices, cannot be used here; it says what
+    to install."""
     if lines := missing_backends(plan, names):
         raise UserError("\n".join((*lines, "nothing was run; install it, or leave the backend out")), NOTHING)
+    if lines := _blind_torch(plan, names, profiles):
+        raise UserError("\n".join((*lines, "nothing was run")), NOTHING)
+
+
+def _blind_torch(plan: Plan, names: Names, profiles: Mapping[str, DeviceProfile]) -> tuple[str, ...]:
+    """Each device of this machine that the installed torch cannot compute on, with why; a line each."""
+    cases = [case for case in _local(plan) if names.backends[case.backend].outside is None]
+    wanted = [profiles[name] for name in dict.fromkeys(case.device for case in cases)]
+    wanted = [profile for profile in wanted if profile.torch_device != "cpu"]
+    facts = names.ask_torch() if wanted else None
+    found = ((profile, torch_on(facts, profile)) for profile in wanted if facts)
+    return tuple(
+        f"device {profile.name}: {bad.what}; {bad.effect}; {bad.mend}" for profile, bad in found if bad.state == "bad"
+    )
+
+
+def _local(plan: Plan) -> list[Case]:
+    """The cases that run on this machine, those of searches among them."""
+    cases = (*plan.cases, *(search.case for search in plan.searches))
+    return [case for case in cases if case.device not in plan.at_host]
 
 
 def missing_backends(plan: Plan, names: Names) -> tuple[str, ...]:
     """Each engine of the plan that cannot be used here, with why and how to install it; a line each."""
-    cases = (*plan.cases, *(search.case for search in plan.searches))
-    wanted = dict.fromkeys(case.backend for case in cases if case.device not in plan.at_host)
+    wanted = dict.fromkeys(case.backend for case in _local(plan))
     return tuple(f"backend {name}: {why}" for name in wanted if (why := names.backends[name].missing()))
 
 
@@ -260,6 +282,7 @@ def _job(
         search=search,
         own=config.own.get(turn.case.model),
         weights=weights,
+        torch_device=config.profiles[turn.case.device].torch_device,
         device=config.profiles[turn.case.device],
         energy=config.run.energy,
         video=str(Path(config.input.file).absolute()) if config.input.file else None,

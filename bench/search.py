@@ -8,14 +8,12 @@ process is a second net, which makes an allocation fail instead of the kernel ki
 from __future__ import annotations
 
 import gc
-import resource
 import time
-from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ..devices.host import free_memory_bytes
 from ..models.spec import ModelSpec, is_frame_network
+from .accelerator import Accelerator, Memory, accelerator_of
 from .backends import Ask, Backend, get_backend
 from .batch import Limits, why_not
 from .errors import UserError
@@ -24,7 +22,7 @@ from .failure import failure_of
 from .input import make_inputs
 from .job import Event, Job, phase_event
 from .passes import Emit, load
-from .probe import peak_rss_bytes, restart_peak_rss, status_bytes
+from .probe import peak_rss_bytes
 from .record import BatchSearch, BatchTrial
 
 if TYPE_CHECKING:
@@ -51,15 +49,16 @@ def search_batches(job: Job, spec: ModelSpec, emit: Emit) -> BatchSearch:
     if backend.outside:
         raise UserError(f"--batch auto: {backend.name} is a program of its own; name the batches to be measured")
     emit(phase_event("loading"))
+    accelerator = accelerator_of(job, backend)
     net = load(spec, job.weights).net
-    limits = _limits(job, net)
-    _hold_to(limits)
+    limits = _limits(job, net, accelerator.memory)
+    accelerator.memory.hold_to(limits.memory_bytes - limits.base_bytes)
     trials: list[BatchTrial] = []
     batch = 1
     while True:
         emit(phase_event(f"trying batch {batch}"))
         try:
-            trial = _try(job, spec, net, backend, batch)
+            trial = _try(job, spec, net, backend, accelerator, batch)
         except Exception as error:
             if not trials:
                 raise
@@ -76,15 +75,17 @@ def search_batches(job: Job, spec: ModelSpec, emit: Emit) -> BatchSearch:
     return BatchSearch(trials=tuple(trials), memory_bytes=limits.memory_bytes, stopped=stopped)
 
 
-def _try(job: Job, spec: ModelSpec, net: Any, backend: Backend, batch: int) -> BatchTrial:
+def _try(job: Job, spec: ModelSpec, net: Any, backend: Backend, accelerator: Accelerator, batch: int) -> BatchTrial:
     import torch
 
-    restart_peak_rss()
+    accelerator.memory.restart()
     clock = time.perf_counter
     latencies: list[float] = []
     with torch.inference_mode():
-        ring = make_inputs(spec, batch, job.case.input, Path(job.video) if job.video else None).ring
-        runnable = backend.prepare(net, ring[0], Ask(job.case.precision, job.case.threads, calibration=ring))
+        inputs = make_inputs(spec, batch, job.case.input, Path(job.video) if job.video else None).ring
+        ask = Ask(job.case.precision, job.case.threads, calibration=inputs, device=accelerator.device)
+        runnable = backend.prepare(net, inputs[0], ask)
+        ring = accelerator.place(inputs)
         begin = clock()
         for call in range(WARM_CALLS + TIMED_CALLS):
             start = clock()
@@ -97,8 +98,12 @@ def _try(job: Job, spec: ModelSpec, net: Any, backend: Backend, batch: int) -> B
                 latencies.append(end - start)
             if len(latencies) > 1 and end - begin > TRIAL_S:
                 break
-        _call_eager(net, ring[0])
-    return BatchTrial(batch=batch, latency_s=latencies, peak_rss_bytes=peak_rss_bytes() or 0)
+        _call_eager(net, inputs[0])
+        held = accelerator.memory.peak_bytes()
+    device_bytes = None if job.torch_device == "cpu" else held
+    return BatchTrial(
+        batch=batch, latency_s=latencies, peak_rss_bytes=peak_rss_bytes() or 0, peak_device_bytes=device_bytes
+    )
 
 
 def _call_eager(net: Any, x: Tensor) -> None:
@@ -109,25 +114,13 @@ def _call_eager(net: Any, x: Tensor) -> None:
         net(x)
 
 
-def _limits(job: Job, net: Any) -> Limits:
-    base = status_bytes("VmRSS") or 0
+def _limits(job: Job, net: Any, memory: Memory) -> Limits:
+    base = memory.base_bytes()
     # A frame network fills its receptive field before it is timed and again while it is verified.
     fill = 2 * reach(net) if is_frame_network(net) else 0
     return Limits(
         base_bytes=base,
-        memory_bytes=base + int(MEMORY_SHARE * free_memory_bytes()),
+        memory_bytes=base + int(MEMORY_SHARE * memory.free_bytes()),
         calls=job.settings.runs + _WARM_UP + fill,
         seconds=TIME_SHARE * job.settings.timeout_s,
     )
-
-
-def _hold_to(limits: Limits) -> None:
-    """Let allocations fail before memory runs out; and if it does all the same, let it be us who is killed."""
-    data = status_bytes("VmData")
-    if data:  # else the kernel does not tell, and the prediction has to do
-        room = data + limits.memory_bytes - limits.base_bytes
-        _, hard = resource.getrlimit(resource.RLIMIT_DATA)
-        with suppress(OSError, ValueError):  # a lower limit stands already
-            resource.setrlimit(resource.RLIMIT_DATA, (room, hard))
-    with suppress(OSError):
-        Path("/proc/self/oom_score_adj").write_text("1000")

@@ -36,9 +36,10 @@ Reference = Callable[[list["Tensor"]], Any]
 
 
 def relative_error(a: Tensor, b: Tensor) -> float:
-    """max|a - b| / max|b|; infinite where either is not finite, or the shapes differ."""
+    """max|a - b| / max|b|; infinite where either is not finite, or the shapes differ. `a` may lie on a device."""
     if a.shape != b.shape:
         return float("inf")
+    a = a.to(b.device)
     if not b.numel():
         return 0.0
     if not b.is_floating_point():

@@ -19,6 +19,7 @@ from typing import Any
 from ..devices.host import free_memory_bytes, read_host
 from ..models.spec import ModelSpec
 from ..models.zoo import find_model
+from .accelerator import accelerator_of
 from .allocator import keep_freed_memory
 from .backends import Ask, Backend, get_backend
 from .case import Case
@@ -59,9 +60,10 @@ def measure_case(job: Job, emit: Emit, find_model: FindModel = find_model) -> Re
     spec = spec_of(job, find_model)
     backend = get_backend(job.case.backend)
     emit(phase_event("loading"))
+    accelerator = accelerator_of(job, backend)
     inputs = make_inputs(spec, job.case.batch, job.case.input, Path(job.video) if job.video else None)
     loaded = load(spec, job.weights)
-    ask = Ask(job.case.precision, job.case.threads, calibration=inputs.ring)
+    ask = Ask(job.case.precision, job.case.threads, calibration=inputs.ring, device=accelerator.device)
     if watched:
         watched.ready()
     with torch.inference_mode():
@@ -69,8 +71,9 @@ def measure_case(job: Job, emit: Emit, find_model: FindModel = find_model) -> Re
             timed = backend.outside.timing_pass(loaded, ask, inputs, job.settings.runs, emit)
         else:
             pace = pace_key(host, backend.name, job.case.threads)
-            timed = timing_pass(loaded, spec, backend, ask, inputs, job.settings, pace, emit)
+            timed = timing_pass(loaded, spec, backend, ask, inputs, job.settings, pace, accelerator, emit)
         sensors = watched.stop() if watched else None
+        cuda = accelerator.facts(timed.runnable, inputs.ring, in_torch=backend.in_torch)
         verification = None
         if not job.timing_only:
             emit(phase_event("verifying"))
@@ -91,12 +94,14 @@ def measure_case(job: Job, emit: Emit, find_model: FindModel = find_model) -> Re
             intra_op_threads=torch.get_num_threads(),
             inter_op_threads=torch.get_num_interop_threads(),
             allocator=allocator,
+            cuda=cuda,
         ),
         timing=None if failure else timed.timing,
         peak_rss_bytes=timed.peak_rss_bytes,
         output_sha256=timed.output_sha256,
         verification=verification,
         sensors=sensors,
+        cuda=cuda,
         engine=timed.runnable.engine(),
         notes=inputs.notes + loaded.notes + assumptions(spec, timed.net),
         error=failure,
@@ -109,11 +114,17 @@ def measure_case(job: Job, emit: Emit, find_model: FindModel = find_model) -> Re
         time_left_s = job.settings.timeout_s - (time.perf_counter() - begin)
         with torch.inference_mode():
             energy = energy_pass(
-                job.device, timed.runnable.step, inputs.ring, timed.runnable.synchronize, time_left_s=time_left_s / 2
+                job.device,
+                timed.runnable.step,
+                accelerator.place(inputs.ring),
+                timed.runnable.synchronize,
+                time_left_s=time_left_s / 2,
             )
         record = record.model_copy(update={"energy": energy})
         emit(Event(event="measured", record=record))
-    counters, uncounted = counting_pass(spec, timed, inputs, backend.in_torch, emit)
+    counters, uncounted = counting_pass(spec, timed, inputs, backend.in_torch and cuda is None, emit)
+    if cuda and cuda.memory:  # the device's own count; that of the CPU's allocator would be of the host
+        counters = counters.model_copy(update={"peak_allocated_bytes": cuda.memory.peak_allocated_bytes})
     seconds = time.perf_counter() - begin
     return record.model_copy(update={"counters": counters, "duration_s": seconds, "notes": record.notes + uncounted})
 

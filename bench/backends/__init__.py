@@ -19,8 +19,9 @@ if TYPE_CHECKING:
 
 
 # Chosen, not derived: a few hundred layers' rounding in float32, some tens of steps of what fp16 and bf16 can tell
-# apart, and for int8 that a third is lost. Where best classes differ is recorded beside, and is not judged.
-TOLERANCE = {"fp32": 1e-4, "fp16": 2e-2, "bf16": 1e-1, "int8": 3e-1}
+# apart, and for int8 that a third is lost. TF32 multiplies with as many bits as fp16. Where best classes differ is
+# recorded beside, and is not judged.
+TOLERANCE = {"fp32": 1e-4, "tf32": 2e-2, "fp16": 2e-2, "bf16": 1e-1, "int8": 3e-1}
 
 
 @dataclass(frozen=True)
@@ -29,7 +30,8 @@ class Ask:
 
     precision: str = "fp32"
     threads: int = 1
-    calibration: Sequence[Tensor] = ()  # inputs as they will be given, to choose int8's scales by
+    calibration: Sequence[Tensor] = ()  # inputs on the host, to choose int8's scales by
+    device: str = "cpu"  # where to compute, in torch's words
 
 
 PLAIN = Ask()
@@ -47,7 +49,10 @@ class Runnable(Protocol):
         ...
 
     def step(self, x: Tensor) -> Tensor:
-        """One prediction: a clip (B, C, T, H, W) or the next frame (B, C, H, W) in, scores (B, classes) out."""
+        """One prediction: a clip (B, C, T, H, W) or the next frame (B, C, H, W) in, scores (B, classes) out.
+
+        While it is timed, inputs lie on the device; at other times they may come from the host.
+        """
         ...
 
     def synchronize(self) -> None:
@@ -63,7 +68,8 @@ class Runnable(Protocol):
         ...
 
 
-# (network in eval mode, which it must not change; one input as it will be given to `step`) -> the runnable.
+# (network in eval mode on the CPU, which it must not change; one input like those for `step`, on the host) -> the
+# runnable.
 # Raises UserError for a network that the engine cannot run, and says which operator it is.
 Prepare = Callable[["nn.Module", "Tensor", Ask], Runnable]
 
@@ -86,9 +92,9 @@ class Backend:
     name: str
     title: str
     prepare: Prepare
-    precisions: tuple[str, ...] = ("fp32",)
-    torch_devices: tuple[str, ...] = ("cpu",)
-    # On a board that is reached over ssh: torch device -> precisions. Nothing, unless it was written for that.
+    # On this machine: torch device -> precisions.
+    here: Mapping[str, tuple[str, ...]] = field(default_factory=lambda: {"cpu": ("fp32",)})
+    # On a board that is reached over ssh: the same. Nothing, unless it was written for that.
     on_board: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     # precision -> largest relative error max|a - b| / max|b| against the eager reference that is still right
     tolerance: Mapping[str, float] = field(default_factory=lambda: TOLERANCE)
@@ -100,6 +106,11 @@ class Backend:
     # None if it can be used here, else why not and how to install it
     missing: Callable[[], str | None] = lambda: None
     order: int = 100
+
+    @property
+    def precisions(self) -> tuple[str, ...]:
+        """Every precision that it computes in somewhere."""
+        return tuple(dict.fromkeys(precision for each in self.here.values() for precision in each))
 
 
 @cache

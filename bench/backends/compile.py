@@ -1,4 +1,4 @@
-"""torch.compile: the whole call as one graph, its pointwise work fused into C++ loops by Inductor.
+"""torch.compile: the whole call as one graph, its pointwise work fused into C++ loops (on CUDA: Triton's) by Inductor.
 
 Batch norm is folded and the weights are frozen, so that Inductor packs them for oneDNN once. A graph break is an error
 here: a network in pieces would be timed as something that nobody deploys.
@@ -36,7 +36,7 @@ def prepare(net: nn.Module, example: Tensor, ask: Ask) -> Runnable:
         raise UserError(why)
     dtype = getattr(torch, eager.DTYPES[ask.precision])
     with torch.inference_mode(False), torch.no_grad():
-        made = flat.flatten(fold_batch_norm(net).to(dtype), example, dtype)
+        made = flat.flatten(fold_batch_norm(net).to(ask.device, dtype), example.to(ask.device), dtype)
     compiled = torch.compile(made.function, fullgraph=True, dynamic=False, options=_options())
     with toolchain.empty_cache():
         try:
@@ -44,17 +44,15 @@ def prepare(net: nn.Module, example: Tensor, ask: Ask) -> Runnable:
                 compiled(*made.inputs)
         except Exception as error:
             raise toolchain.refusal("compile", net, error) from error
-    return flat.FlatRunnable(
-        made,
-        compiled,
-        Engine(
-            name="torch.compile (Inductor)",
-            version=torch.__version__,
-            provider="C++ for the CPU, oneDNN",
-            threads=torch.get_num_threads(),
-            notes=("compiled anew, no cache used",),
-        ),
+    on_cuda = ask.device != "cpu"
+    engine = Engine(
+        name="torch.compile (Inductor)",
+        version=torch.__version__,
+        provider=f"Triton on {torch.cuda.get_device_name()}" if on_cuda else "C++ for the CPU, oneDNN",
+        threads=torch.get_num_threads(),
+        notes=("compiled anew, no cache used",),
     )
+    return flat.FlatRunnable(made, compiled, engine, torch.cuda.synchronize if on_cuda else lambda: None)
 
 
 def missing() -> str | None:
@@ -65,7 +63,7 @@ BACKEND = Backend(
     name="compile",
     title="torch.compile, one graph, weights frozen",
     prepare=prepare,
-    precisions=tuple(eager.DTYPES),
+    here=eager.PRECISIONS,
     tolerance=TOLERANCE,
     missing=missing,
     order=20,

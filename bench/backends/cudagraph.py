@@ -28,7 +28,7 @@ Record = Callable[[Callable[[], None]], Callable[[], None]]
 
 
 def prepare(net: nn.Module, example: Tensor, ask: Ask) -> Runnable:
-    """Records the step on the first CUDA device, batch norm folded, TF32 off."""
+    """Records the step on the first CUDA device, batch norm folded. Whether TF32 is used is set by `bench/cuda.py`."""
     import torch
 
     from ...models.continual import fold_batch_norm
@@ -37,7 +37,6 @@ def prepare(net: nn.Module, example: Tensor, ask: Ask) -> Runnable:
         raise UserError(why)
     if not torch.cuda.is_available():
         raise UserError(f"cudagraph: torch {torch.__version__} sees no CUDA device; install a build of torch for CUDA")
-    torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = False
     dtype = getattr(torch, eager.DTYPES[ask.precision])
     with torch.inference_mode(False), torch.no_grad():
         made = flat.flatten(fold_batch_norm(net).to("cuda", dtype), example.to("cuda", copy=True), dtype)
@@ -45,7 +44,7 @@ def prepare(net: nn.Module, example: Tensor, ask: Ask) -> Runnable:
             name="PyTorch, CUDA graph",
             version=torch.__version__,
             provider=torch.cuda.get_device_name(),
-            notes=(f"CUDA {torch.version.cuda}", "TF32 off"),
+            notes=(f"CUDA {torch.version.cuda}",),
         )
         try:
             return Recorded(made, record, torch.cuda.synchronize, engine)
@@ -148,9 +147,9 @@ BACKEND = Backend(
     name="cudagraph",
     title="CUDA graph of one step",
     prepare=prepare,
-    precisions=tuple(eager.DTYPES),
-    torch_devices=("cuda",),
+    here={"cuda": eager.PRECISIONS["cuda"]},
     tolerance=TOLERANCE,
+    in_torch=False,  # a graph's memory is a pool that torch's counters of what is alive do not see
     missing=missing,
     order=40,
 )

@@ -7,6 +7,7 @@ import importlib.util
 from typing import TYPE_CHECKING, Any
 
 from ...models.spec import is_frame_network
+from ..accelerator import TF32
 from ..record import Engine
 from . import PLAIN, TOLERANCE, Ask, Backend, Runnable
 
@@ -15,47 +16,64 @@ if TYPE_CHECKING:
     from torch import Tensor, nn
 
 
-DTYPES = {"fp32": "float32", "bf16": "bfloat16", "fp16": "float16"}
+# TF32 is a switch of CUDA's (`bench/cuda.py`), and no type.
+DTYPES = {"fp32": "float32", TF32: "float32", "bf16": "bfloat16", "fp16": "float16"}
+# On what it computes, and in which precisions.
+PRECISIONS = {"cpu": ("fp32", "bf16", "fp16"), "cuda": tuple(DTYPES)}
 
 
-class Synchronous:
-    """What is the same for both kinds on a CPU, where a call returns when it is done."""
+class Called:
+    """What is the same for both kinds; the network lies on `device`."""
 
-    def __init__(self, net: Any, dtype: torch.dtype, notes: tuple[str, ...] = ()) -> None:
+    def __init__(self, net: Any, dtype: torch.dtype, device: str = "cpu", notes: tuple[str, ...] = ()) -> None:
+        import torch
+
         self.net = net
         self.dtype = dtype
+        self.device = torch.device(device)
         self.notes = notes
+        self._wait = torch.cuda.synchronize if self.device.type == "cuda" else None
 
     def warm(self, x: Tensor) -> None:
         return None
 
     def synchronize(self) -> None:
-        return None
+        """On a CPU a call returns when it is done."""
+        if self._wait:
+            self._wait()
 
     def engine(self) -> Engine:
         import torch
 
-        return Engine(name="PyTorch", version=torch.__version__, threads=torch.get_num_threads(), notes=self.notes)
+        return Engine(
+            name="PyTorch",
+            version=torch.__version__,
+            provider=torch.cuda.get_device_name() if self.device.type == "cuda" else None,
+            threads=torch.get_num_threads(),
+            notes=self.notes,
+        )
 
 
-class EagerClip(Synchronous):
+class EagerClip(Called):
     """A clip network, called."""
 
     def reset(self) -> None:
         return None
 
     def step(self, x: Tensor) -> Tensor:
-        return self.net(x.to(self.dtype))
+        return self.net(x.to(self.device, self.dtype))
 
     def state_tensors(self) -> tuple[Tensor, ...]:
         return ()
 
 
-class EagerFrames(Synchronous):
+class EagerFrames(Called):
     """A frame network with its state."""
 
-    def __init__(self, net: Any, dtype: torch.dtype, batch: int, notes: tuple[str, ...] = ()) -> None:
-        super().__init__(net, dtype, notes)
+    def __init__(
+        self, net: Any, dtype: torch.dtype, batch: int, device: str = "cpu", notes: tuple[str, ...] = ()
+    ) -> None:
+        super().__init__(net, dtype, device, notes)
         self.batch = batch
         self.reset()
 
@@ -63,7 +81,7 @@ class EagerFrames(Synchronous):
         self.state: tuple[Tensor, ...] = self.net.initial_state(self.batch)
 
     def step(self, x: Tensor) -> Tensor:
-        y, self.state = self.net.step(x.to(self.dtype), self.state)
+        y, self.state = self.net.step(x.to(self.device, self.dtype), self.state)
         return y
 
     def state_tensors(self) -> tuple[Tensor, ...]:
@@ -75,16 +93,16 @@ def runnable(
 ) -> Runnable:
     """The network called from Python; one with a `step` is run frame by frame.
 
-    It is converted to the precision asked for, unless it already is in `dtype`.
+    It is converted to the precision and brought to the device asked for, unless it already is there, in `dtype`.
     """
     import torch
 
     given: torch.dtype = dtype or getattr(torch, DTYPES[ask.precision])
-    if dtype is None and given != torch.float32:
-        net = copy.deepcopy(net).to(given)
+    if dtype is None and (given != torch.float32 or ask.device != "cpu"):
+        net = copy.deepcopy(net).to(ask.device, given)
     if is_frame_network(net):
-        return EagerFrames(net, given, len(example), notes)
-    return EagerClip(net, given, notes)
+        return EagerFrames(net, given, len(example), ask.device, notes)
+    return EagerClip(net, given, ask.device, notes)
 
 
 def prepare(net: nn.Module, example: Tensor, ask: Ask = PLAIN) -> Runnable:
@@ -100,7 +118,7 @@ BACKEND = Backend(
     name="eager",
     title="PyTorch, eager",
     prepare=prepare,
-    precisions=tuple(DTYPES),
+    here=PRECISIONS,
     tolerance=TOLERANCE,
     missing=missing,
     order=0,

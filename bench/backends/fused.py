@@ -21,24 +21,29 @@ if TYPE_CHECKING:
 class RecordedFrames(eager.EagerFrames):
     """One recorded step: (frame, state) -> (scores, *state)."""
 
-    def __init__(self, net: Any, dtype: Any, batch: int, program: Any) -> None:
-        super().__init__(net, dtype, batch)
+    def __init__(self, net: Any, dtype: Any, batch: int, device: str, program: Any) -> None:
+        super().__init__(net, dtype, batch, device)
         self.program = program
 
     def step(self, x: Tensor) -> Tensor:
-        scores, *state = self.program(x.to(self.dtype), self.state)
+        scores, *state = self.program(x.to(self.device, self.dtype), self.state)
         self.state = tuple(state)
         return scores
 
     def engine(self) -> Engine:
-        return super().engine().model_copy(update={"provider": "TorchScript"})
+        return _scripted(super().engine())
 
 
 class RecordedClip(eager.EagerClip):
     """One recorded call."""
 
     def engine(self) -> Engine:
-        return super().engine().model_copy(update={"provider": "TorchScript"})
+        return _scripted(super().engine())
+
+
+def _scripted(engine: Engine) -> Engine:
+    where = f" on {engine.provider}" if engine.provider else ""
+    return engine.model_copy(update={"provider": f"TorchScript{where}"})
 
 
 def prepare(net: nn.Module, example: Tensor, ask: Ask) -> Runnable:
@@ -48,19 +53,19 @@ def prepare(net: nn.Module, example: Tensor, ask: Ask) -> Runnable:
     from ...models.continual import fold_batch_norm
 
     dtype = getattr(torch, eager.DTYPES[ask.precision])
-    folded: Any = fold_batch_norm(net).to(dtype)
+    folded: Any = fold_batch_norm(net).to(ask.device, dtype)
     why = None if hasattr(torch.jit, "trace") else "this torch has no TorchScript"
     if not _is_ours(net):
         why = "only networks of co3d-bench's layers are recorded"
     if why:
         note = f"called from Python: {why}"
-        return eager.runnable(folded, example, Ask("fp32", ask.threads), (note,), dtype=dtype)
-    x = example.to(dtype)
+        return eager.runnable(folded, example, ask, (note,), dtype=dtype)
+    x = example.to(ask.device, dtype)
     with torch.no_grad():
         if not is_frame_network(net):
-            return RecordedClip(_recorded(folded, (x,)), dtype)
+            return RecordedClip(_recorded(folded, (x,)), dtype, ask.device)
         program = _recorded(_step_of(folded), (x, folded.initial_state(len(example))))
-    return RecordedFrames(folded, dtype, len(example), program)
+    return RecordedFrames(folded, dtype, len(example), ask.device, program)
 
 
 def _recorded(module: nn.Module, inputs: tuple[Any, ...]) -> Any:
@@ -99,7 +104,7 @@ BACKEND = Backend(
     name="fused",
     title="PyTorch, batch norm folded, recorded",
     prepare=prepare,
-    precisions=tuple(eager.DTYPES),
+    here=eager.PRECISIONS,
     tolerance=TOLERANCE,
     missing=eager.missing,
     order=10,

@@ -10,6 +10,7 @@ from ...models.spec import ModelSpec, is_frame_network
 from ..backends import Runnable, get_backend
 from ..backends.aten_json import NAME, load, write
 from ..case import Case
+from ..cuda_facts import CudaFacts
 from ..facts import reach
 from ..input import ring_length
 from ..job import Job
@@ -71,40 +72,38 @@ def played(job: Job, net: Any, example: Tensor, asked: Asked) -> Runnable:
 def read(heard: Heard, job: Job, spec: ModelSpec, net: Any, example: Tensor, asked: Asked) -> Measured:
     """The board's word, and its answers held to the eager network of this machine in float32."""
     told = heard.results["measured"]
-    cuda = told["versions"]["cuda"] if told["gpu"] else None
-    notes = [f"cudnn.benchmark {_on(CUDNN_BENCHMARK)}, TF32 {_on(ALLOW_TF32)}"] if cuda else []
-    if told["transfer_s"]:
-        there, back = told["transfer_s"]
-        notes.append(f"not in the latency: input to the device {1e3 * there:.3g} ms, scores back {1e3 * back:.3g} ms")
-    if told["cuda_bytes"]:
-        notes.append(f"CUDA reserved {told['cuda_bytes'][1] / 1e6:.4g} MB")
-    if cuda and told["taken_bytes"] is not None:
-        notes.append(f"memory available to others fell by {told['taken_bytes'] / 1e6:.4g} MB")
+    cuda = _cuda(told["cuda"], unified=job.device is not None and job.device.unified_memory)
     return Measured(
         timing=Timing.model_validate(told["timing"]),
         verification=_verify(heard, spec, net, example, job.case),
         engine=Engine(
             name=NAME,
             version=told["versions"]["torch"],
-            provider=f"{told['gpu']}, CUDA {cuda}, cuDNN {told['versions']['cudnn']}" if cuda else "CPU",
+            provider=f"{cuda.name}, CUDA {cuda.cuda}, cuDNN {cuda.cudnn}" if cuda else "CPU",
             threads=told["threads"],
             artefact_bytes=asked.files["artefact"].stat().st_size,
-            notes=tuple(notes),
         ),
         versions=told["versions"],
         affinity=tuple(told["affinity"]),
         threads=told["threads"],
         inter_op_threads=told["inter_op_threads"],
         peak_rss_bytes=told["peak_rss_bytes"],
-        peak_allocated_bytes=told["cuda_bytes"][0] if told["cuda_bytes"] else None,
+        peak_allocated_bytes=cuda.memory.peak_allocated_bytes if cuda and cuda.memory else None,
+        cuda=cuda,
         output_sha256=told["output_sha256"],
         span=tuple(told["span"]),
         energy_blocks=told["energy_blocks"],
     )
 
 
-def _on(flag: bool) -> str:
-    return "on" if flag else "off"
+def _cuda(told: dict[str, Any] | None, *, unified: bool) -> CudaFacts | None:
+    """What the board tells of its GPU; the memory that is missing to others is the GPU's only where they share it."""
+    if told is None:
+        return None
+    facts = CudaFacts.model_validate(told)
+    if unified or facts.memory is None:
+        return facts
+    return facts.model_copy(update={"memory": facts.memory.model_copy(update={"available_drop_bytes": None})})
 
 
 def _verify(heard: Heard, spec: ModelSpec, net: Any, example: Tensor, case: Case) -> Verification:

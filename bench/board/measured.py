@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from ..cuda_facts import CudaFacts
 from ..record import Engine, Timing, Verification
 
 
@@ -31,6 +32,7 @@ class Measured:
     inter_op_threads: int | None = None
     peak_rss_bytes: int | None = None
     peak_allocated_bytes: int | None = None
+    cuda: CudaFacts | None = None
     output_sha256: str | None = None
     span: tuple[float, float] | None = None  # from the first sample to the last one, on the clock of its sensors
     energy_blocks: Sequence[Sequence[float]] = ()

@@ -88,8 +88,9 @@ def aten_json(job, folder, emit):
     if cuda:
         torch.backends.cudnn.benchmark = job["cudnn_benchmark"]
         torch.backends.cudnn.allow_tf32 = torch.backends.cuda.matmul.allow_tf32 = job["allow_tf32"]
-        torch.zeros(1, device=job["torch_device"])  # the device's context is no part of loading a network
     available = available_bytes()
+    if cuda:
+        torch.zeros(1, device=job["torch_device"])  # the device's context is no part of loading a network
     start = clock()
     program = runner.Program(str(HERE / job["artefact"]), job["torch_device"])
     synchronize()
@@ -105,23 +106,19 @@ def aten_json(job, folder, emit):
         digest = checksum(first)
         emit("phase", phase="warming")
         warmed = warm_up(program.step, ring, job["fill"], job["warm_up"], synchronize)
-        if cuda:
-            torch.cuda.reset_peak_memory_stats()
         emit("phase", phase="sampling", done=0, total=job["runs"])
-        timing, span = sample(program.step, ring, job["runs"], synchronize, seldom(emit, job["runs"]))
+        step = DeviceClock(torch, program.step) if cuda else program.step
+        timing, span = sample(step, ring, job["runs"], synchronize, seldom(emit, job["runs"]))
         emit("phase", phase="verifying")
-        facts = {
-            "peak_rss_bytes": status_bytes("VmHWM"),
-            "taken_bytes": taken(available, available_bytes()),
-            "cuda_bytes": [torch.cuda.max_memory_allocated(), torch.cuda.max_memory_reserved()] if cuda else None,
-            "transfer_s": transfers(torch, row, first, job["torch_device"]) if cuda else None,
-            "gpu": torch.cuda.get_device_name(0) if cuda else None,
-        }
+        facts = {"peak_rss_bytes": status_bytes("VmHWM"), "cuda": None}
+        if cuda:
+            del ring[1:]  # of the inputs, one is part of what a prediction needs
+            facts["cuda"] = cuda_facts(torch, step.seconds(), program.step, ring[0], row, first, job, available)
         answer(runner, program, row, job, emit)
         blocks = []
         if job["energy"]:
             emit("phase", phase="energy")
-            blocks = energy_blocks(program.step, ring, synchronize, job["energy"])
+            blocks = energy_blocks(program.step, random_inputs(torch, row, job), synchronize, job["energy"])
     timing.update(warmed, load_s=load_s, first_prediction_s=first_s)
     emit(
         "measured",
@@ -136,11 +133,57 @@ def aten_json(job, folder, emit):
         versions={
             "python": platform.python_version(),
             "torch": torch.__version__,
-            "cuda": torch.version.cuda,
-            "cudnn": str(torch.backends.cudnn.version()) if cuda else None,
         },
         **facts,
     )
+
+
+class DeviceClock:
+    """Events around each call; they are read when all is over, since asking would wait."""
+
+    def __init__(self, torch, step):
+        self.torch, self.step, self.pairs = torch, step, []
+
+    def __call__(self, x):
+        begin, end = (self.torch.cuda.Event(enable_timing=True) for _ in range(2))
+        begin.record()
+        y = self.step(x)
+        end.record()
+        self.pairs.append((begin, end))
+        return y
+
+    def seconds(self):
+        self.torch.cuda.synchronize()
+        return [begin.elapsed_time(end) / 1e3 for begin, end in self.pairs]  # it is in milliseconds
+
+
+def cuda_facts(torch, device_s, step, x, row, scores, job, available):
+    """The device and its software, its time for each sample, copies, and the memory that one prediction needs."""
+    there, back = transfers(torch, row, scores, job["torch_device"])
+    torch.cuda.empty_cache()
+    torch.cuda.reset_peak_memory_stats()
+    step(x)
+    torch.cuda.synchronize()
+    version = torch.backends.cudnn.version()
+    return {
+        "name": torch.cuda.get_device_name(0),
+        "capability": "{}.{}".format(*torch.cuda.get_device_capability(0)),
+        "cuda": torch.version.cuda,
+        "cudnn": None if version is None else str(version),
+        "flags": {
+            "cudnn_benchmark": torch.backends.cudnn.benchmark,
+            "cudnn_tf32": torch.backends.cudnn.allow_tf32,
+            "matmul_tf32": torch.backends.cuda.matmul.allow_tf32,
+        },
+        "device_s": device_s,
+        "to_device_s": there,
+        "to_host_s": back,
+        "memory": {
+            "peak_allocated_bytes": torch.cuda.max_memory_allocated(),
+            "peak_reserved_bytes": torch.cuda.max_memory_reserved(),
+            "available_drop_bytes": taken(available, available_bytes()),
+        },
+    }
 
 
 def random_inputs(torch, row, job):

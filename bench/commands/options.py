@@ -49,7 +49,7 @@ Host = Annotated[
 ]
 Backends = Annotated[list[str] | None, typer.Option("--backend", help="Engine.", metavar="NAME")]
 Precisions = Annotated[
-    list[str] | None, typer.Option("--precision", help="Of weights and arithmetic.", metavar="fp32|bf16|fp16|int8")
+    list[str] | None, typer.Option("--precision", help="Of weights and arithmetic.", metavar="fp32|tf32|bf16|fp16|int8")
 ]
 Batch = Annotated[
     list[str] | None,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Mapping
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -68,6 +68,7 @@ def _factories(pair: Words, config: Path | None, given: Mapping[str, Override]) 
     names = Names()
     loaded = load_config(config, {**given, "plan.models": Override("--pair", [pair[0]])})
     cases = make_plan(loaded, names).cases
+    names = replace(names, devices=loaded.profiles)
     base, head = (of_factory(word, cases[0].model, names, loaded.run.timeout_s, sys.executable) for word in pair)
     return Chosen({"base": base, "head": head}, cases, Path(loaded.run.out))
 
@@ -88,6 +89,7 @@ def _commits(
     names = Names()
     loaded = load_config(config, given)
     cases = make_plan(loaded, names).cases
+    names = replace(names, devices=loaded.profiles)
     own = _own(loaded, cases, repository)
     versions = stack.enter_context(code.checked_out(repository, pair, Path(loaded.run.out) / "gate"))
     base, head = (of_code(version, own, names, loaded.run.timeout_s) for version in versions)

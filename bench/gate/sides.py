@@ -74,11 +74,15 @@ class Processes:
 
     def measure(self, case: Case, runs: int, full: bool, stop: Stop) -> Measured | None:
         """One fresh process: timed, and in full also verified and counted."""
+        torch_device = self.names.devices[case.device].torch_device
+        if torch_device != "cpu" and "torch_device" not in self.schema["properties"]:
+            return Measured(failure=f"this version of co3d-bench does not measure on {torch_device}")
         job = Job(
             run_id=self.name,
             case=case,
             settings=Settings(runs=runs, timeout_s=self.timeout_s),
             own=self.own.get(case.model),
+            torch_device=torch_device,
             timing_only=not full,
         )
         line = json.dumps(understood(job.model_dump(mode="json", exclude_none=True), self.schema)).encode() + b"\n"

@@ -6,9 +6,10 @@ import re
 from collections.abc import Callable, Iterable, Mapping
 
 from ..host import parse_cpu_list
+from ..profile import DeviceProfile
 from ..root import number
 from ..sensors.jetson import gpu_folder
-from . import Command, Finding, Patient, Write
+from . import Command, Finding, Patient, TorchFacts, Write
 
 _CPU = "/sys/devices/system/cpu"
 _HOT_C = 75.0
@@ -232,27 +233,27 @@ def affinity(patient: Patient) -> list[Finding]:
 
 def torch(patient: Patient) -> list[Finding]:
     """Whether the torch that is installed can compute on this device."""
-    facts, profile = patient.torch, patient.profile
-    if facts is None:
-        return []
+    return [] if patient.torch is None else [torch_on(patient.torch, patient.profile)]
+
+
+def torch_on(facts: TorchFacts, profile: DeviceProfile) -> Finding:
+    """Whether a torch can compute on a device."""
     if facts.version is None:
-        return [
-            Finding("torch", "bad", facts.reason or "not installed", "nothing can be measured", "pip install torch")
-        ]
+        return Finding("torch", "bad", facts.reason or "not installed", "nothing can be measured", "pip install torch")
     if profile.torch_device == "cpu":
-        return [Finding("torch", "good", f"torch {facts.version}")]
+        return Finding("torch", "good", f"torch {facts.version}")
     get = 'a build of torch for CUDA: README, "CUDA and Jetson"'
     if facts.cuda is None:
         what = f"torch {facts.version} is a build for the CPU"
-        return [Finding("torch", "bad", what, "the GPU cannot be used", get)]
+        return Finding("torch", "bad", what, "the GPU cannot be used", get)
     if not facts.cuda_available:
         what = f"torch {facts.version} (CUDA {facts.cuda}) sees no GPU"
-        return [Finding("torch", "bad", what, "the driver is missing or older than that CUDA", get)]
+        return Finding("torch", "bad", what, "the driver is missing or older than that CUDA", get)
     wanted = f"sm_{(profile.cuda_capability or '').replace('.', '')}"
     if profile.cuda_capability and not runs_on(wanted, facts.architectures):
         what = f"torch {facts.version} has no code for {wanted}, only for {', '.join(facts.architectures)}"
-        return [Finding("torch", "bad", what, "the first call fails: no kernel image", get)]
-    return [Finding("torch", "good", f"torch {facts.version}, CUDA {facts.cuda}")]
+        return Finding("torch", "bad", what, "the first call fails: no kernel image", get)
+    return Finding("torch", "good", f"torch {facts.version}, CUDA {facts.cuda}")
 
 
 def runs_on(wanted: str, architectures: Iterable[str]) -> bool:

@@ -12,14 +12,14 @@ from co3d_bench.bench.backends import Ask, list_backends
 from co3d_bench.bench.verify import compare
 from co3d_bench.models import continual as co
 
-READY = [backend for backend in list_backends() if backend.missing() is None and "cpu" in backend.torch_devices]
+READY = [backend for backend in list_backends() if backend.missing() is None and "cpu" in backend.here]
 # A C++ compiler takes 5 to 10 s for each of the tiny networks. So of these backends one form is compiled in each of
 # two precisions; fp16 goes the way of bf16.
 COMPILED = {("fp32", "frame"), ("bf16", "clip")}
 CASES = [
     (backend, precision, form)
     for backend in READY
-    for precision in backend.precisions
+    for precision in backend.here["cpu"]
     for form in ("clip", "frame")
     if backend.name not in ("compile", "export") or (precision, form) in COMPILED
 ]

@@ -1,85 +1,34 @@
 """Against a stand-in for torch.cuda: no card is at hand."""
 
+import time
 from types import SimpleNamespace
 
 import pytest
+import tiny_zoo
+import torch as real_torch
+from fake_cuda import FakeCuda, fake_torch
+from small_networks import clip_network
 
+from co3d_bench.bench import accelerator
+from co3d_bench.bench.backends import Ask, get_backend
+from co3d_bench.bench.case import Case
 from co3d_bench.bench.cuda import (
+    Cuda,
     DeviceClock,
+    memory_of,
     read_facts,
-    read_memory,
     set_flags,
-    start_memory,
     time_copies,
 )
 from co3d_bench.bench.cuda_facts import CudaFlags
+from co3d_bench.bench.errors import UserError
+from co3d_bench.bench.job import Job
+from co3d_bench.bench.record import Settings
+from co3d_bench.bench.search import search_batches
+from co3d_bench.bench.worker import measure_case
+from co3d_bench.devices.profile import list_profiles
 from co3d_bench.devices.root import Local
-
-
-class FakeCuda:
-    """Work is queued and done when somebody waits for it; the device's clock runs only while it works."""
-
-    def __init__(self):
-        self.now = 0.0  # of the host
-        self.device_now = 0.0
-        self.queue = []
-        self.allocated = self.reserved = 0
-        self.resets = 0
-
-    def launch(self, seconds):
-        self.now += 0.001  # what a launch costs the host
-        self.queue.append(seconds)
-
-    def synchronize(self):
-        for job in self.queue:
-            if callable(job):
-                job()
-            else:
-                self.device_now += job
-                self.now += job
-        self.queue.clear()
-
-    def Event(self, enable_timing):
-        assert enable_timing
-        event = SimpleNamespace(time=None)
-
-        def mark():
-            event.time = self.device_now
-
-        def elapsed_time(later):
-            assert None not in (event.time, later.time), "asked before the device was waited for"
-            return (later.time - event.time) * 1e3
-
-        event.record = lambda: self.queue.append(mark)
-        event.elapsed_time = elapsed_time
-        return event
-
-    def reset_peak_memory_stats(self):
-        self.resets += 1
-        self.allocated = self.reserved = 0
-
-    def max_memory_allocated(self):
-        return self.allocated
-
-    def max_memory_reserved(self):
-        return self.reserved
-
-    def get_device_name(self):
-        return "Xavier"
-
-    def get_device_capability(self):
-        return (7, 2)
-
-
-def fake_torch(cuda):
-    return SimpleNamespace(
-        cuda=cuda,
-        version=SimpleNamespace(cuda="11.4"),
-        backends=SimpleNamespace(
-            cuda=SimpleNamespace(matmul=SimpleNamespace(allow_tf32=True)),
-            cudnn=SimpleNamespace(allow_tf32=True, benchmark=False, version=lambda: 8600),
-        ),
-    )
+from co3d_bench.models import continual as co
 
 
 def test_switches_are_set_whatever_they_were():
@@ -117,21 +66,27 @@ def test_the_device_takes_less_than_the_user_waits():
     assert waited == pytest.approx([0.012, 0.022])
 
 
-def test_memory_of_a_board_whose_gpu_shares_it(tmp_path):
+def test_memory_is_that_of_one_prediction_and_on_a_shared_one_what_others_lost(tmp_path):
     (tmp_path / "proc").mkdir()
     meminfo = tmp_path / "proc/meminfo"
     root, cuda = Local(tmp_path), FakeCuda()
-    meminfo.write_text("MemTotal: 8000000 kB\nMemAvailable: 5000000 kB\n")
-    before = start_memory(cuda, root)
-    assert (before, cuda.resets) == (5_000_000 * 1024, 1)
-    cuda.allocated, cuda.reserved = 100, 200
+    cuda.allocated, cuda.reserved = 10_000, 20_000  # of a warm-up that tried algorithms
+
+    def predict():
+        cuda.allocated, cuda.reserved = 100, 200
+
+    def found(**options):
+        return memory_of(cuda, predict, 5_000_000 * 1024, root=root, **options)
+
     meminfo.write_text("MemTotal: 8000000 kB\nMemAvailable: 4000000 kB\n")
-    found = read_memory(cuda, before, True, root)
-    assert (found.peak_allocated_bytes, found.peak_reserved_bytes) == (100, 200)
-    assert found.available_drop_bytes == 1_000_000 * 1024
+    memory = found(unified=True)
+    assert cuda.calls == ["empty_cache", "reset_peak_memory_stats"]
+    assert (memory.peak_allocated_bytes, memory.peak_reserved_bytes) == (100, 200)
+    assert memory.available_drop_bytes == 1_000_000 * 1024
     meminfo.write_text("MemTotal: 8000000 kB\nMemAvailable: 6000000 kB\n")  # somebody else gave some back
-    assert read_memory(cuda, before, True, root).available_drop_bytes == 0
-    assert read_memory(cuda, before, False, root).available_drop_bytes is None
+    assert found(unified=True).available_drop_bytes == 0
+    assert found().available_drop_bytes is None
+    assert found(in_torch=False).model_dump(exclude_none=True) == {}
 
 
 def test_copies_are_waited_for():
@@ -141,7 +96,109 @@ def test_copies_are_waited_for():
     def on(seconds):
         return SimpleNamespace(to=lambda place: (places.append(place), cuda.launch(seconds)))
 
-    there, back = time_copies(cuda, [on(0.002), on(0.004)], on(0.0005), lambda: cuda.now, copies=4)
+    there, back = time_copies(cuda, "cuda", [on(0.002), on(0.004)], [on(0.0005)], lambda: cuda.now, copies=4)
     assert there == pytest.approx(0.004)  # the median of 2, 4, 2, 4 ms, and 1 ms of launching
     assert back == pytest.approx(0.0015)
     assert places == ["cuda"] * 4 + ["cpu"] * 4
+
+
+def test_a_torch_that_sees_no_device_says_what_to_do():
+    torch = fake_torch(FakeCuda())
+    torch.cuda.is_available = lambda: False
+    with pytest.raises(UserError, match=r"torch 2\.1\.0 sees no CUDA device; install a build of torch for CUDA"):
+        Cuda(torch)
+
+
+class Card(FakeCuda):
+    """A device on which every call of a network takes 3 ms by its own clock, and memory as it is told."""
+
+    def __init__(self):
+        super().__init__()
+        self.flags = fake_torch(self)
+
+    def accelerator(self, job):
+        return Watching(self.flags, tf32=job.case.precision == "tf32", unified=True, device="cpu")
+
+
+class Watching(Cuda):
+    """Queues 3 ms of work for each timed call."""
+
+    def clocked(self, step):
+        cuda = self._torch.cuda
+
+        def launched(x):
+            y = step(x)
+            cuda.launch(0.003)
+            cuda.allocated, cuda.reserved = 1_000, 2_000
+            return y
+
+        return super().clocked(launched)
+
+
+@pytest.fixture
+def card(monkeypatch):
+    card = Card()
+    monkeypatch.setattr(real_torch, "set_num_interop_threads", lambda count: None)  # once in a process, says torch
+    monkeypatch.setitem(accelerator.ACCELERATORS, "cuda", card.accelerator)
+    return card
+
+
+def job(**options):
+    case = Case(device="xavier", threads=1, **options)
+    settings = Settings(runs=5, timeout_s=60.0)
+    (xavier,) = (profile for profile in list_profiles() if profile.name == "xavier")
+    return Job(run_id="1", case=case, settings=settings, torch_device="cuda", device=xavier)
+
+
+def test_a_case_on_a_device_is_timed_by_both_clocks_and_verified(card):
+    record = measure_case(job(model="tiny-clip"), lambda event: None, tiny_zoo.find_model)
+    assert record.error is None
+    assert record.verification.passed
+    cuda = record.cuda
+    assert (cuda.name, cuda.capability, cuda.cuda, cuda.cudnn) == ("Xavier", "7.2", "11.4", "8600")
+    assert cuda.flags == CudaFlags(cudnn_benchmark=True, cudnn_tf32=False, matmul_tf32=False)
+    assert cuda.device_s == pytest.approx([0.003] * len(record.timing.samples))
+    assert cuda.to_device_s > 0
+    assert cuda.to_host_s > 0
+    assert cuda.memory.available_drop_bytes >= 0
+    assert record.counters.peak_allocated_bytes == cuda.memory.peak_allocated_bytes
+    assert record.counters.macs > 0
+    assert record.environment.machine.gpu == "Xavier"
+    assert (record.environment.versions["cuda"], record.environment.versions["cudnn"]) == ("11.4", "8600")
+    assert type(record).model_validate_json(record.model_dump_json()) == record
+
+
+def test_tf32_is_asked_for_by_its_name(card):
+    record = measure_case(job(model="tiny-clip", precision="tf32"), lambda event: None, tiny_zoo.find_model)
+    assert record.cuda.flags == CudaFlags(cudnn_benchmark=True, cudnn_tf32=True, matmul_tf32=True)
+    assert record.verification.tolerance == get_backend("eager").tolerance["tf32"]
+
+
+def test_a_search_ends_where_the_device_is_full(card):
+    asked = job(model="tiny-clip")
+    free = iter([8 << 30, 8 << 30, 7 << 30, 4 << 30])  # before all, before the trials, after those of batch 1 and 2
+    card.mem_get_info = lambda: (next(free), 16 << 30)
+    found = search_batches(asked, tiny_zoo.find_model("tiny-clip"), lambda event: None)
+    assert [(trial.batch, trial.peak_device_bytes) for trial in found.trials] == [(1, 1 << 30), (2, 4 << 30)]
+    assert found.memory_bytes == int(0.9 * (8 << 30))
+    assert found.stopped == "4 would need 8.59 GB of 7.73"
+
+
+@pytest.mark.parametrize("name", ["eager", "fused"])
+def test_engines_of_pytorch_bring_network_and_inputs_to_the_device(name, monkeypatch):
+    """On `meta` nothing is computed, but a network and an input must be on one device. It cannot be recorded there."""
+    monkeypatch.setattr("co3d_bench.bench.backends.fused._recorded", lambda module, inputs: module(*inputs) and module)
+    net = co.convert(clip_network())
+    frame = real_torch.zeros(1, 3, 16, 16)
+    runnable = get_backend(name).prepare(net, frame, Ask(device="meta"))
+    answers = [runnable.step(frame) for _ in range(2)]
+    assert {answer.device.type for answer in answers} == {"meta"}
+    assert {tensor.device.type for tensor in runnable.state_tensors()} == {"meta"}
+    assert next(net.parameters()).device.type == "cpu"
+
+
+def test_waiting_is_free_where_there_is_nothing_to_wait_for():
+    runnable = get_backend("eager").prepare(clip_network(), real_torch.zeros(1, 3, 4, 16, 16), Ask())
+    begin = time.perf_counter()
+    runnable.synchronize()
+    assert time.perf_counter() - begin < 1

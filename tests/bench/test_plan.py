@@ -9,6 +9,9 @@ from co3d_bench.bench.errors import NOTHING, UserError
 from co3d_bench.bench.names import Names
 from co3d_bench.bench.plan import BoardFacts, LeftOut, PlanFacts, input_id, plan, turns
 from co3d_bench.bench.run import run
+from co3d_bench.devices.doctor import TorchFacts
+from co3d_bench.devices.recognise import Gpu, Seen
+from co3d_bench.devices.seen import look
 
 FACTS = PlanFacts(auto_threads=2, video_sha256="0123456789abcdef" * 4)
 
@@ -57,6 +60,20 @@ def test_what_is_not_installed_is_told_before_anything_runs():
     )
 
 
+def test_a_torch_that_cannot_use_the_device_is_told_before_anything_runs():
+    seen = Seen(look().host, (Gpu("GeForce RTX 2080 Ti", "7.5"),))
+    facts = iter([TorchFacts("2.13.0+cpu"), TorchFacts("2.13.0", "12.6", True, ("sm_80",))])
+    names = dataclasses.replace(Names(), look=lambda: seen, ask_torch=lambda: next(facts))
+    config = make_config({"plan": {"models": ["x3d-s"], "devices": ["rtx2080ti"]}}, names)
+    for why in ("torch 2.13.0+cpu is a build for the CPU; the GPU cannot be used", "has no code for sm_75, only for"):
+        with pytest.raises(UserError) as raised:
+            run(config, names=names)
+        assert raised.value.exit_code == NOTHING
+        assert why in raised.value.message
+        assert raised.value.message.startswith("device rtx2080ti: torch 2.13.0")
+        assert raised.value.message.endswith("\nnothing was run")
+
+
 @pytest.mark.parametrize(("file", "name"), [("/a/b c.mp4", "b_c.mp4"), ("d/ü.avi", "_.avi"), ("x.mp4", "x.mp4")])
 def test_a_video_is_named_in_one_word(file, name):
     config = make_config({"plan": {"models": ["x3d-s"]}, "input": {"kind": "video", "file": file}})
@@ -67,7 +84,7 @@ def test_what_does_not_fit_together_is_left_out_and_told():
     names = Names()
     eager = names.backends["eager"]
     names = dataclasses.replace(
-        names, backends={"eager": eager, "other": dataclasses.replace(eager, name="other", precisions=("int8",))}
+        names, backends={"eager": eager, "other": dataclasses.replace(eager, name="other", here={"cpu": ("int8",)})}
     )
     config = make_config({"plan": {"models": ["x3d-s"], "backends": ["eager", "other"]}}, names)
     planned = plan(config, FACTS, names)

@@ -33,9 +33,9 @@ COMPARE_S = 5.0
 
 def ready(names: list[str], precisions: list[str]) -> list[tuple[Backend, str]]:
     """The backends of those names, or all, that can be used on this CPU, with what they have of the precisions."""
-    found = [row for row in list_backends() if row.missing() is None and "cpu" in row.torch_devices]
+    found = [row for row in list_backends() if row.missing() is None and "cpu" in row.here]
     wanted = [row for row in found if not names or row.name in names]
-    return [(row, precision) for row in wanted for precision in row.precisions if precision in precisions]
+    return [(row, precision) for row in wanted for precision in row.here["cpu"] if precision in precisions]
 
 
 def rival(name: str, net: torch.nn.Module, inputs: list[torch.Tensor]) -> Callable[[], object]:

@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
+import json
 import sys
+from types import SimpleNamespace
 
+import pytest
+import torch as real_torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from co3d_bench.bench import measure, steady
-from co3d_bench.bench.board import onboard
+from co3d_bench.bench.board import aten, onboard
+from co3d_bench.bench.cuda_facts import CudaFlags, CudaMemory
 from co3d_bench.bench.probe import Disturbance
+
+from ..fake_cuda import FakeCuda, fake_torch
 
 
 class Clock:
@@ -101,3 +108,63 @@ def test_numbers_of_one_output_are_found_among_all():
 ]"""
     assert onboard.numbers(text, "scores") == "[ 1.5, -2, 3e-05 ]"
     assert onboard.numbers(text, "other") is None
+
+
+class Program:
+    """3 ms of the device's time a step."""
+
+    def __init__(self, cuda, path, device):
+        self.cuda, self.device = cuda, device
+        self.graph = {"inputs": [{"shape": [1, 2], "dtype": "float32"}]}
+
+    def step(self, x):
+        self.cuda.launch(0.003)
+        self.cuda.allocated, self.cuda.reserved = 1_000, 2_000
+        return x * 2
+
+    def reset(self):
+        pass
+
+
+def test_on_a_gpu_it_tells_the_devices_clock_copies_and_memory(monkeypatch, tmp_path):
+    """With a stand-in for CUDA whose tensors stay on the CPU, which torch also knows as `cpu:0`."""
+    cuda = FakeCuda()
+    torch = SimpleNamespace(**{**vars(real_torch), "cuda": cuda, "version": SimpleNamespace(cuda="11.4")})
+    torch.backends = fake_torch(cuda).backends
+    torch.set_num_interop_threads = lambda count: None  # once in a process, says torch
+    runner = SimpleNamespace(
+        Program=lambda path, device: Program(cuda, path, device), example=lambda row, index: real_torch.ones(1, 2)
+    )
+    monkeypatch.setitem(sys.modules, "torch", torch)
+    monkeypatch.setitem(sys.modules, "runner", runner)
+    available = iter([9_000, 5_000])
+    monkeypatch.setattr(onboard, "available_bytes", lambda: next(available))
+    told = []
+    job = {
+        "artefact": "net.zip",
+        "torch_device": "cpu:0",
+        "threads": real_torch.get_num_threads(),
+        "cudnn_benchmark": True,
+        "allow_tf32": False,
+        "seed": 0,
+        "ring_length": 4,
+        "fill": 0,
+        "warm_up": {"steady": RULE.steady._asdict(), "max_predictions": 20, "max_seconds": 5.0},
+        "runs": 6,
+        "check": 1,
+        "rows": [0],
+        "energy": None,
+    }
+    onboard.aten_json(job, tmp_path, lambda event, **fields: told.append((event, fields)))
+    event, measured = told[-1]
+    assert event == "measured"
+    facts = aten._cuda(json.loads(json.dumps(measured["cuda"])), unified=True)
+    assert facts.device_s == pytest.approx([0.003] * 6)
+    assert facts.flags == CudaFlags(cudnn_benchmark=True, cudnn_tf32=False, matmul_tf32=False)
+    assert (facts.name, facts.capability, facts.cuda, facts.cudnn) == ("Xavier", "7.2", "11.4", "8600")
+    assert facts.memory == CudaMemory(peak_allocated_bytes=1_000, peak_reserved_bytes=2_000, available_drop_bytes=4_000)
+    assert cuda.calls == ["empty_cache", "reset_peak_memory_stats"]
+    assert facts.to_device_s >= 0
+    apart = aten._cuda(measured["cuda"], unified=False)
+    assert apart.memory.available_drop_bytes is None
+    assert aten._cuda(None, unified=True) is None

@@ -7,8 +7,9 @@ import pytest
 
 from co3d_bench.bench.case import Case
 from co3d_bench.bench.errors import UserError
-from co3d_bench.bench.gate.sides import Measured, of_command, understood
+from co3d_bench.bench.gate.sides import Measured, Processes, of_command, understood
 from co3d_bench.bench.job import Job
+from co3d_bench.bench.names import Names
 from co3d_bench.bench.record import Settings
 from co3d_bench.bench.stop import Stop
 
@@ -70,3 +71,12 @@ def test_an_older_version_is_asked_only_for_what_it_knows():
     assert asked["settings"]["runs"] == 100
     assert asked["case"] == CASE.model_dump()
     assert understood(job.model_dump(mode="json"), Job.model_json_schema()) == job.model_dump(mode="json")
+
+
+def test_an_older_version_does_not_measure_the_cpu_in_a_gpus_place():
+    schema = json.loads(json.dumps(Job.model_json_schema()))
+    del schema["properties"]["torch_device"]
+    side = Processes("base", sys.executable, {}, schema, {}, Names(), 60.0)
+    with Stop() as stop:
+        measured = side.measure(Case(model="x3d-xs", device="xavier"), 5, False, stop)
+    assert measured == Measured(failure="this version of co3d-bench does not measure on cuda")
