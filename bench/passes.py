@@ -15,7 +15,6 @@ from typing import Any
 from ..models.spec import ModelSpec
 from .accelerator import Accelerator
 from .backends import Ask, Backend, Runnable
-from .budget import further
 from .case import WeightsFile
 from .facts import reach
 from .input import Inputs
@@ -25,6 +24,7 @@ from .memory import peak_allocated_bytes, tensor_bytes, weights
 from .pace import Pace, memory_file, remember, remembered, usual
 from .probe import KernelProbe, UseProbe, others, peak_rss_bytes
 from .record import Counters, Settings, Timing
+from .resample import further
 from .stats import median
 from .weights import put_into
 
@@ -115,7 +115,7 @@ def timing_pass(
     usual_pace_s = usual(remembered(pace_key, memory_file()))
     sampling_begin = use()
     sampling = sample(
-        accelerator.clocked(runnable.step),
+        runnable.step if backend.own_stream else accelerator.clocked(runnable.step),
         ring,
         settings.runs,
         clock=clock,

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..models.spec import ModelSpec, is_frame_network
 from .accelerator import Accelerator, Memory, accelerator_of
+from .allocator import keep_freed_memory
 from .backends import Ask, Backend, get_backend
 from .batch import Limits, why_not
 from .errors import UserError
@@ -41,6 +42,7 @@ _WARM_UP = 12
 
 def search_batches(job: Job, spec: ModelSpec, emit: Emit) -> BatchSearch:
     """Try batches by doubling. What goes wrong at batch 1 is raised; at a larger one it ends the search."""
+    keep_freed_memory()  # as a case does: else its calls would be slower here
     import torch
 
     torch.set_num_threads(job.case.threads)

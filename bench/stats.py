@@ -11,6 +11,9 @@ from dataclasses import dataclass
 from typing import Literal
 
 from .record import Record, Samples, Timing
+from .resample import disturbed as disturbed
+from .resample import median_precision as median_precision
+from .resample import usual_pace as usual_pace
 from .steady import Change, SteadyRule, largest_change
 from .steady import median as median
 from .throttle import throttled
@@ -30,19 +33,8 @@ MIN_CLEAN = 20
 MAX_OTHERS = 0.1
 MAX_OTHERS_SHARE = 0.05
 
-# A sample counts as disturbed beyond these. A quiet Linux machine takes a busy thread off its core about a hundred
-# times a second (timer, kernel threads), so the usual count of a series says nothing; what stands out of it does.
-USUAL_SWITCHES_FACTOR = 2
-USUAL_SWITCHES_EXTRA = 3
-MAX_STEAL_SHARE = 0.05
-# Of the sample's time. Where other work takes a core all along, switches are as rare as usual, but one thread waits
-# for its core while the others wait for that thread.
-MAX_WAITED_SHARE = 0.2
-# How much longer the fixed piece of work (`pace.py`) may take beside a sample than it usually does here; and, over all
-# clean samples, how far from usual the machine may be. Where nothing is known of it, usual is the quickest tenth.
-MAX_PACE = 1.03
+# How far from usual the machine's own pace may be, over all clean samples.
 MAX_PACE_OF_ALL = 1.03
-_QUICKEST = 0.1
 
 
 def median_absolute_deviation(values: Sequence[float]) -> float:
@@ -78,30 +70,6 @@ def percentile(values: Sequence[float], percent: int) -> float | None:
     return sorted(values)[math.ceil(len(values) * percent / 100) - 1]
 
 
-def disturbed(samples: Samples) -> list[bool]:
-    """Which samples were interrupted: far more involuntary context switches than is usual in the series, more than
-    a twentieth of the time stolen by the hypervisor, a fifth of it spent waiting for a core, or the machine itself
-    slower than it usually is."""
-    nothing = [0] * len(samples)
-    switches = samples.involuntary_switches or nothing
-    steal = samples.steal_s or nothing
-    waited = samples.waited_s or nothing
-    limit = USUAL_SWITCHES_FACTOR * median(switches) + USUAL_SWITCHES_EXTRA if switches else 0
-    pace = samples.pace_s or nothing
-    slow = MAX_PACE * (usual_pace(samples) or math.inf)
-    return [
-        count > limit or stolen > MAX_STEAL_SHARE * latency or wait > MAX_WAITED_SHARE * latency or beat > slow
-        for count, stolen, wait, beat, latency in zip(switches, steal, waited, pace, samples.latency_s, strict=True)
-    ]
-
-
-def usual_pace(samples: Samples) -> float | None:
-    """Seconds that the fixed piece of work usually takes on this machine, as far as the series knows."""
-    if samples.usual_pace_s is not None or not samples.pace_s:
-        return samples.usual_pace_s
-    return sorted(samples.pace_s)[int(_QUICKEST * len(samples))]
-
-
 def pace_off(samples: Samples) -> float | None:
     """How much slower the machine was than it usually is, over the clean samples; 0.05 is 5 %, None if not known."""
     expected = usual_pace(samples)
@@ -130,19 +98,6 @@ def drift(values: Sequence[float]) -> Change | None:
         return None
     change = largest_change(values, max(DRIFT.shortest, len(values) // 10))
     return change if abs(change.relative) > DRIFT.tolerance and abs(change.errors) > DRIFT.errors else None
-
-
-def median_precision(values: Sequence[float]) -> float:
-    """Half the 95 % interval of the median, relative to it, by ranks (no shape is assumed); 1 for fewer than 6 values.
-
-    It says how well this process's median is known, not what another process would give.
-    """
-    count = len(values)
-    if count < 6:
-        return 1.0
-    ordered = sorted(values)
-    low = max(0, math.floor((count - 1.96 * math.sqrt(count)) / 2))
-    return (ordered[count - 1 - low] - ordered[low]) / 2 / median(ordered)
 
 
 @dataclass(frozen=True)

@@ -59,7 +59,7 @@ def match(profile: DeviceProfile, seen: Seen) -> str | None:
         if named and gpu.capability in (None, wanted.cuda_capability):
             capability = f", compute capability {gpu.capability}" if gpu.capability else ""
             return f"its GPU {gpu.index} is a {gpu.name}{capability}"
-    return "any Linux machine is" if wanted.any_machine else None
+    return "any Linux machine has one" if wanted.any_machine else None
 
 
 def recognise(profiles: Iterable[DeviceProfile], seen: Seen) -> tuple[Found, ...]:

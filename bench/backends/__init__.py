@@ -100,6 +100,8 @@ class Backend:
     tolerance: Mapping[str, float] = field(default_factory=lambda: TOLERANCE)
     # Whether what it allocates can be seen in torch's allocator; only then there is a peak of allocated bytes.
     in_torch: bool = True
+    # Whether it queues its work on a CUDA stream of its own, where events of torch's current one see nothing.
+    own_stream: bool = False
     outside: Outside | None = None
     # Whether its runnables have `traced_step(x)`, which tells the calls of a step as `trace.Found`, for a profile.
     traces_itself: bool = False

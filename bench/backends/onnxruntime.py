@@ -187,6 +187,7 @@ def _row(name: str, provider: Provider, precisions: tuple[str, ...], order: int)
         here={provider.device: precisions},
         tolerance=TOLERANCE,
         in_torch=False,
+        own_stream=provider.device == "cuda",
         missing=partial(missing, provider),
         order=order,
     )

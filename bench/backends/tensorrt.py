@@ -269,6 +269,7 @@ BACKEND = Backend(
     here={"cuda": ("fp32", "fp16", "int8")},
     tolerance=TOLERANCE,
     in_torch=False,
+    own_stream=True,
     missing=missing,
     order=70,
 )

@@ -21,6 +21,7 @@ from .facts import PATTERNS, seen
 
 SCRIPTS = (
     Path(__file__).with_name("onboard.py"),
+    Path(__file__).parents[1] / "resample.py",
     Path(__file__).parents[1] / "steady.py",
     Path(next(iter(aten_folder))) / "runner.py",
 )

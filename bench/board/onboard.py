@@ -25,6 +25,7 @@ import sys
 import time
 import traceback
 from pathlib import Path
+from types import SimpleNamespace
 
 HERE = Path(__file__).resolve().parent
 SYSROOT = Path(os.environ.get("CO3D_BENCH_SYSROOT", "/"))
@@ -108,7 +109,7 @@ def aten_json(job, folder, emit):
         warmed = warm_up(program.step, ring, job["fill"], job["warm_up"], synchronize)
         emit("phase", phase="sampling", done=0, total=job["runs"])
         step = DeviceClock(torch, program.step) if cuda else program.step
-        timing, span = sample(step, ring, job["runs"], synchronize, seldom(emit, job["runs"]))
+        timing, span = sample(step, ring, SimpleNamespace(**job["settings"]), synchronize, seldom(emit, job["runs"]))
         emit("phase", phase="verifying")
         facts = {"peak_rss_bytes": status_bytes("VmHWM"), "cuda": None}
         if cuda:
@@ -231,33 +232,45 @@ def median(values):
     return ordered[half] if len(values) % 2 else (ordered[half - 1] + ordered[half]) / 2
 
 
-def sample(step, ring, runs, synchronize, report):
-    """Time calls one after the other, with what disturbed each of them; and when the first began and the last ended."""
+def sample(step, ring, settings, synchronize, report):
+    """Time calls one after the other, with what disturbed each of them; and when the first began and the last ended.
+
+    As many as were asked for, and more by the host's rule: in place of disturbed ones, or for a precision.
+    """
+    from resample import further
+
     probe = Probe()
-    latencies, switches, steal, waited = [], [], [], []
-    own_s = 0.0
+    taken = SimpleNamespace(
+        latency_s=[], involuntary_switches=[], steal_s=[], waited_s=[], pace_s=[], usual_pace_s=None
+    )
+    more = further(settings)
+    endless = itertools.cycle(ring)
+    wanted, own_s = settings.runs, 0.0
     gc.collect()
     gc.disable()
     begin = clock()
-    mark, before = thread_cpu_s(), probe()
-    for done, x in enumerate(itertools.islice(itertools.cycle(ring), runs), start=1):
-        own_s += thread_cpu_s() - mark
-        start = clock()
-        step(x)
-        synchronize()
-        end = clock()
-        mark, after = thread_cpu_s(), probe()
-        latencies.append(end - start)
-        switches.append(after[0] - before[0])
-        steal.append(after[1] - before[1])
-        waited.append(max(0.0, after[2] - before[2]))
-        before = after
-        report(done)
+    mark = thread_cpu_s()
+    while wanted > 0:
+        before = probe()
+        for x in itertools.islice(endless, wanted):
+            own_s += thread_cpu_s() - mark
+            start = clock()
+            step(x)
+            synchronize()
+            end = clock()
+            mark, after = thread_cpu_s(), probe()
+            taken.latency_s.append(end - start)
+            taken.involuntary_switches.append(after[0] - before[0])
+            taken.steal_s.append(after[1] - before[1])
+            taken.waited_s.append(max(0.0, after[2] - before[2]))
+            before = after
+            report(len(taken.latency_s))
+        wanted = more(taken, clock() - begin)
     own_s += thread_cpu_s() - mark
     finish = clock()
     wall_s = finish - begin
     gc.enable()
-    samples = {"latency_s": latencies, "involuntary_switches": switches, "steal_s": steal, "waited_s": waited}
+    samples = {key: vars(taken)[key] for key in ("latency_s", "involuntary_switches", "steal_s", "waited_s")}
     return {"samples": samples, "sampling_wall_s": wall_s, "harness_cpu_share": own_s / wall_s}, [begin, finish]
 
 
@@ -292,7 +305,7 @@ def seldom(emit, total):
         nonlocal last
         if clock() - last >= REPORT_EVERY_S:
             last = clock()
-            emit("phase", phase="sampling", done=done, total=total)
+            emit("phase", phase="sampling", done=done, total=max(done, total))
 
     return report
 

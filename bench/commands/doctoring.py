@@ -41,9 +41,9 @@ def doctor(
     `--fix -- COMMAND` applies what it may, runs the command, and puts everything back, also on Ctrl-C. `--fix` alone
     leaves it applied until `--restore`. The exit code is 1 while something is bad, else that of the command.
     """
-    from ...devices.doctor.fix import STATE, Fixer, FixError
-    from ...devices.nvpmodel import run_quietly
+    from ...devices.doctor.fix import FixError
     from ...devices.root import Local
+    from .aftermath import after_a_kill, fixer_of
 
     root = Local(sysroot)
     here = sysroot == Path("/")
@@ -51,12 +51,12 @@ def doctor(
         raise UserError("a command goes with --fix: co3d-bench doctor --fix -- COMMAND", USAGE)
     if fix and restore:
         raise UserError("--fix and --restore are opposites; give one of them", USAGE)
-    fixer = Fixer(root, sysroot / STATE, run_quietly if here else None)
+    fixer = fixer_of(sysroot)
     try:
         if restore:
             _tell(fixer.restore() or ["nothing to put back"])
             return
-        _after_a_crash(fixer)
+        after_a_kill(fixer)
         profile = _profile(device, config, root)
         if not fix:
             findings = _examine(profile, root, here)
@@ -146,16 +146,6 @@ def _show(findings: Sequence[Finding]) -> None:
 def _tell(lines: Sequence[str]) -> None:
     for line in lines:
         typer.echo(line, err=True)
-
-
-def _after_a_crash(fixer: Fixer) -> None:
-    """Put back what a doctor that was killed left behind. What --fix alone left is meant to stay."""
-    from ...devices.doctor.fix import alive
-
-    left = fixer.leftover()
-    if left and left.pid and not alive(left.pid):
-        typer.echo(f"an earlier doctor (process {left.pid}) was killed; putting its settings back", err=True)
-        _tell(fixer.restore())
 
 
 def _held(command: Sequence[str], fixer: Fixer) -> int:

@@ -76,6 +76,7 @@ def run(
     if dry_run:
         options.show_plan(loaded, plan)
         return
+    _settle()
     typer.echo(f"plan from {loaded.source}, {loaded.run.runs} timed predictions a case", err=True)
     for left_out in plan.left_out:
         typer.echo(f"left out: {left_out.what}: {left_out.why}", err=True)
@@ -92,6 +93,17 @@ def run(
         again = "" if retry_failed else "; `--resume --retry-failed` repeats them"
         typer.echo(f"{len(failed)} of {len(records)} cases failed{again}", err=True)
         raise typer.Exit(FAILED)
+
+
+def _settle() -> None:
+    """What a killed doctor left in force would be measured as if it were the machine's own."""
+    from ...devices.doctor.fix import FixError
+    from .aftermath import after_a_kill, fixer_of
+
+    try:
+        after_a_kill(fixer_of(Path("/")))
+    except FixError as error:
+        typer.echo(str(error), err=True)
 
 
 def _show(records: list[Record], out: Path) -> None:

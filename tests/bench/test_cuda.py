@@ -1,5 +1,6 @@
 """Against a stand-in for torch.cuda: no card is at hand."""
 
+import dataclasses
 import time
 from types import SimpleNamespace
 
@@ -166,6 +167,14 @@ def test_a_case_on_a_device_is_timed_by_both_clocks_and_verified(card):
     assert record.environment.machine.gpu == "Xavier"
     assert (record.environment.versions["cuda"], record.environment.versions["cudnn"]) == ("11.4", "8600")
     assert type(record).model_validate_json(record.model_dump_json()) == record
+
+
+def test_what_works_on_a_stream_of_its_own_has_no_time_by_events(card, monkeypatch):
+    own = dataclasses.replace(get_backend("eager"), own_stream=True, in_torch=False)
+    monkeypatch.setattr("co3d_bench.bench.worker.get_backend", lambda name: own)
+    record = measure_case(job(model="tiny-clip"), lambda event: None, tiny_zoo.find_model)
+    assert (record.ok, record.cuda.device_s) == (True, [])
+    assert record.cuda.memory.peak_allocated_bytes is record.counters.peak_allocated_bytes is None
 
 
 def test_tf32_is_asked_for_by_its_name(card):

@@ -1,5 +1,6 @@
 """The verb doctor on invented machines, in processes of its own, signals included."""
 
+import json
 import os
 import signal
 import subprocess
@@ -7,6 +8,7 @@ import sys
 
 import pytest
 
+from co3d_bench.bench.commands import aftermath, running
 from co3d_bench.bench.torch_facts import read_torch
 from co3d_bench.devices.doctor.fix import STATE
 from co3d_bench.devices.root import Local
@@ -101,6 +103,26 @@ def test_after_a_kill_the_next_start_puts_everything_back(tmp_path):
     assert "was killed; putting its settings back" in err
     assert root.read(GOVERNOR) == "powersave"
     assert "BAD   governor     powersave" in out
+
+
+def test_a_run_does_the_same_and_without_root_says_how(tmp_path, monkeypatch, capsys):
+    root = write(tmp_path, LAPTOP)
+    call(tmp_path, "--fix")
+    state = tmp_path / STATE
+    state.write_text(json.dumps(json.loads(state.read_text()) | {"pid": 2**22 + 1}))  # beyond any process
+    fixer = aftermath.fixer_of(tmp_path)
+    monkeypatch.setattr(aftermath, "fixer_of", lambda sysroot: fixer)
+    monkeypatch.setattr(os, "geteuid", lambda: 1000)
+    running._settle()
+    assert "`sudo co3d-bench doctor --restore` puts them back" in capsys.readouterr().err
+    assert root.read(GOVERNOR) == "performance"
+    monkeypatch.setattr(os, "geteuid", lambda: 0)
+    running._settle()
+    assert f"{GOVERNOR}: performance -> powersave" in capsys.readouterr().err
+    assert root.read(GOVERNOR) == "powersave"
+    state.write_text("not json")
+    running._settle()
+    assert "cannot be read" in capsys.readouterr().err
 
 
 def test_without_a_command_it_stays_until_it_is_restored(tmp_path):

@@ -119,7 +119,11 @@ def wait_until(holds):
         time.sleep(0.02)
 
 
-@pytest.mark.parametrize("file", [AGENT, ONBOARD, ONBOARD.parents[1] / "steady.py"], ids=lambda file: file.name)
+@pytest.mark.parametrize(
+    "file",
+    [AGENT, ONBOARD, *(ONBOARD.parents[1] / f"{name}.py" for name in ("steady", "resample"))],
+    ids=lambda file: file.name,
+)
 def test_it_is_python_3_6_with_its_standard_library(file):
     tree = ast.parse(file.read_text(), feature_version=(3, 6))
     newer = {
@@ -136,7 +140,9 @@ def test_it_is_python_3_6_with_its_standard_library(file):
     assert not words & newer
     imported = {alias.name for node in ast.walk(tree) if isinstance(node, ast.Import) for alias in node.names}
     imported |= {node.module for node in ast.walk(tree) if isinstance(node, ast.ImportFrom)}
-    assert imported - set(sys.stdlib_module_names) <= ({"torch", "runner", "steady"} if file is ONBOARD else set())
+    assert imported - set(sys.stdlib_module_names) <= (
+        {"torch", "runner", "steady", "resample"} if file is ONBOARD else set()
+    )
 
 
 def test_it_says_who_is_there(board, tmp_path):

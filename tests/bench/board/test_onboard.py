@@ -11,10 +11,11 @@ import torch as real_torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from co3d_bench.bench import measure, steady
+from co3d_bench.bench import measure, resample, steady
 from co3d_bench.bench.board import aten, onboard
 from co3d_bench.bench.cuda_facts import CudaFlags, CudaMemory
 from co3d_bench.bench.probe import Disturbance
+from co3d_bench.bench.record import Settings
 
 from ..fake_cuda import FakeCuda, fake_torch
 
@@ -37,7 +38,7 @@ def nothing():
     return None
 
 
-sys.modules["steady"] = steady  # which lies beside it over there
+sys.modules |= {"steady": steady, "resample": resample}  # which lie beside it over there
 
 STEPS = st.lists(st.floats(0.001, 3.0), min_size=1, max_size=40)
 RULE = measure.WarmUpRule()
@@ -66,7 +67,8 @@ def test_it_warms_up_as_here(steps_s, fill):
 def test_it_samples_as_here(monkeypatch):
     steps_s = [0.1, 0.2, 0.3, 0.4]
     here, there = Clock(steps_s), Clock(steps_s)
-    counters = [Disturbance(i, 0.1 * i * i, 0.01 * i) for i in range(5)]
+    asked = Settings(runs=4, budget_s=3.0)  # the third is disturbed, and five more are taken
+    counters = [Disturbance(i + 100 * (i > 2), 0.0001 * i * i, 0.01 * i) for i in range(20)]
     ours = measure.sample(
         here.step,
         [0, 1],
@@ -75,13 +77,15 @@ def test_it_samples_as_here(monkeypatch):
         cpu_clock=here,
         synchronize=nothing,
         probe=iter(counters).__next__,
+        further=resample.further(asked),
     )
     probes = iter([(c.involuntary_switches, c.steal_s, c.waited_s) for c in counters])
     monkeypatch.setattr(onboard, "clock", there)
     monkeypatch.setattr(onboard, "thread_cpu_s", there)
     monkeypatch.setattr(onboard, "Probe", lambda: probes.__next__)
-    theirs, span = onboard.sample(there.step, [0, 1], 4, nothing, lambda done: None)
+    theirs, span = onboard.sample(there.step, [0, 1], SimpleNamespace(**asked.model_dump()), nothing, lambda done: None)
     assert span == [0.0, ours.wall_s]
+    assert len(ours.samples) == 9
     assert theirs["samples"] == ours.samples.model_dump(exclude={"pace_s", "usual_pace_s"})
     assert theirs["sampling_wall_s"] == ours.wall_s
     assert theirs["harness_cpu_share"] == ours.own_cpu_s / ours.wall_s
@@ -151,6 +155,7 @@ def test_on_a_gpu_it_tells_the_devices_clock_copies_and_memory(monkeypatch, tmp_
         "fill": 0,
         "warm_up": {"steady": RULE.steady._asdict(), "max_predictions": 20, "max_seconds": 5.0},
         "runs": 6,
+        "settings": Settings(runs=6).model_dump(),
         "check": 1,
         "rows": [0],
         "energy": None,

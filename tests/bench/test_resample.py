@@ -6,9 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from co3d_bench.bench.budget import FEWEST, MOST_FACTOR, further, missing
 from co3d_bench.bench.record import Samples, Settings
-from co3d_bench.bench.stats import clean, median_precision
+from co3d_bench.bench.resample import FEWEST, MOST_FACTOR, further, median_precision, missing
+from co3d_bench.bench.stats import clean
 
 
 def samples(count, hits=0, latency_s=0.1, spread=0.0):
