@@ -7,9 +7,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from .metrics import get_metric
 from .record import Record
 from .stats import clean, clean_throughput, median, verdict
 from .store import each_record
+from .throttle import throttled
 
 if TYPE_CHECKING:
     import pandas
@@ -54,6 +56,30 @@ def _version(of: str) -> Callable[[Record], Value]:
     return lambda record: record.environment.versions.get(of) if record.environment else None
 
 
+def _scaled(metric: str, factor: float) -> Callable[[Record], Value]:
+    """A metric, which has the unit of people, in ours."""
+
+    def value(record: Record) -> Value:
+        found = get_metric(metric).value(record)
+        return None if found is None else found * factor
+
+    return value
+
+
+def _cuda(name: str) -> Callable[[Record], Value]:
+    return lambda record: getattr(record.cuda, name) if record.cuda else None
+
+
+def _cuda_memory(name: str) -> Callable[[Record], Value]:
+    return lambda record: getattr(record.cuda.memory, name) if record.cuda and record.cuda.memory else None
+
+
+def _highest_temperature_c(record: Record) -> Value:
+    figures = record.sensors.figures if record.sensors else ()
+    highest = [f.during.max for f in figures if f.during and f.name.partition("/")[0] == "temperature_c"]
+    return max(highest, default=None)
+
+
 def _accuracy(record: Record) -> Value:
     published = record.model.published if record.model else None
     return published.accuracy_top1 if published else None
@@ -66,6 +92,7 @@ FIELDS: tuple[Field, ...] = (
     Field("case", lambda r: r.key, "the whole case in one word"),
     Field("model", lambda r: r.case.model, "the network's name"),
     Field("device", lambda r: r.case.device, "the device profile"),
+    Field("device_kind", lambda r: r.device_kind, "the profile that the device comes down to, by what it extends"),
     Field("backend", lambda r: r.case.backend, "the engine's name"),
     Field("precision", lambda r: r.case.precision, "of weights and arithmetic"),
     Field("batch", lambda r: r.case.batch, "clips, or streams of frames, in one call"),
@@ -84,6 +111,21 @@ FIELDS: tuple[Field, ...] = (
     Field("state_bytes", _counter("state_bytes"), "carried from frame to frame"),
     Field("peak_allocated_bytes", _counter("peak_allocated_bytes"), "weights, state, input and highest transient"),
     Field("peak_rss_bytes", lambda r: r.peak_rss_bytes, "highest resident memory of the process"),
+    Field(
+        "energy_j", _scaled("energy", 1e-3), "of one prediction, idle part included; what it is of differs by device"
+    ),
+    Field("energy_above_idle_j", _scaled("energy_above_idle", 1e-3), "of one prediction, beyond the device when idle"),
+    Field("energy_quantity", lambda r: r.energy.quantity if r.energy else None, "what the energy is of"),
+    Field("highest_temperature_c", _highest_temperature_c, "of any zone, while samples were taken"),
+    Field("throttled", throttled, "what says that the machine was slowed down meanwhile; missing: nothing does"),
+    Field("device_s", _scaled("device_time", 1e-3), "median time of a timed call on the GPU alone"),
+    Field("to_device_s", _cuda("to_device_s"), "copy of an input to the GPU; not in the latency"),
+    Field("to_host_s", _cuda("to_host_s"), "copy of an answer back; not in the latency"),
+    Field("cuda_reserved_bytes", _cuda_memory("peak_reserved_bytes"), "what torch took of the GPU's memory"),
+    Field(
+        "available_drop_bytes", _cuda_memory("available_drop_bytes"), "by how much free memory fell, where it is shared"
+    ),
+    Field("gpu", _cuda("name"), "the GPU's name"),
     Field("accuracy_top1_percent", _accuracy, "as published, not measured here"),
     Field(
         "relative_error", lambda r: r.verification.relative_error if r.verification else None, "against the reference"

@@ -18,7 +18,7 @@ def to_record(job: Job, spec: ModelSpec, outcome: Outcome, oom_kills: int, durat
     """The record of a case; `oom_kills` counts processes the kernel killed for memory while it ran."""
     final = outcome.final
     if final is not None and final.record is not None:
-        return _with_harness_share(final.record, outcome.sampling_cpu_s)
+        return _completed(final.record, job, outcome.sampling_cpu_s)
     if final is not None and final.failure is not None:
         failure = final.failure
     else:
@@ -26,7 +26,7 @@ def to_record(job: Job, spec: ModelSpec, outcome: Outcome, oom_kills: int, durat
     if outcome.measured is not None:  # what was measured is not lost because counting failed
         note = f"not counted ({failure.kind}): {failure.message}"
         kept = outcome.measured.model_copy(update={"notes": (*outcome.measured.notes, note)})
-        return _with_harness_share(kept, outcome.sampling_cpu_s)
+        return _completed(kept, job, outcome.sampling_cpu_s)
     started = datetime.now(timezone.utc).timestamp() - duration_s
     return Record(
         run_id=job.run_id,
@@ -35,6 +35,7 @@ def to_record(job: Job, spec: ModelSpec, outcome: Outcome, oom_kills: int, durat
         case=job.case,
         process=job.process,
         settings=job.settings,
+        device_kind=_device_kind(job),
         model=model_facts(spec, weights=job.weights),
         error=failure.model_copy(update={"detail": failure.detail and failure.detail[-DETAIL_CHARACTERS:]}),
     )
@@ -69,10 +70,15 @@ def diagnose(outcome: Outcome, timeout_s: float, oom_kills: int) -> Failure:
     )
 
 
-def _with_harness_share(record: Record, parent_cpu_s: float) -> Record:
-    """Add the parent's CPU time to what the sampling code used itself."""
+def _device_kind(job: Job) -> str | None:
+    return (job.device.kind or None) if job.device else None
+
+
+def _completed(record: Record, job: Job, parent_cpu_s: float) -> Record:
+    """What a measuring process does not know of itself: whose kind its device is, and the parent's CPU time."""
+    told = {"device_kind": _device_kind(job)}
     timing = record.timing
     if timing is None or timing.sampling_wall_s <= 0:
-        return record
+        return record.model_copy(update=told)
     share = timing.harness_cpu_share + parent_cpu_s / timing.sampling_wall_s
-    return record.model_copy(update={"timing": timing.model_copy(update={"harness_cpu_share": share})})
+    return record.model_copy(update={**told, "timing": timing.model_copy(update={"harness_cpu_share": share})})

@@ -269,6 +269,11 @@ class Record(Frozen):
     case: Case
     process: int = Field(default=1, ge=1, description="which of the run's fresh processes of this case")
     settings: Settings
+    device_kind: str | None = Field(
+        default=None,
+        description="the profile that the case's device comes down to: its own name, or what it extends in the end; "
+        "None: not told",
+    )
     model: ModelFacts | None = None
     environment: Environment | None = None
     counters: Counters | None = None

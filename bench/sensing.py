@@ -9,7 +9,7 @@ from pydantic import Field
 from ..devices.sensors import Figure
 from ..devices.sensors import watch as watching
 from ..devices.sensors.sampler import Log
-from ..devices.sensors.throttle import throttled
+from ..devices.sensors.throttle import could_tell, throttled
 from .case import Frozen
 
 
@@ -87,6 +87,11 @@ def sensors_of(log: Log, begin: float, end: float) -> Sensors:
 def throttle_signs(sensors: Sensors | None) -> tuple[str, ...]:
     """Every sign that the machine was slowed down while samples were taken."""
     return throttled(_seen(figure) for figure in sensors.figures) if sensors else ()
+
+
+def throttling_would_show(sensors: Sensors | None) -> bool:
+    """Whether something was read that would have told of it; else the lack of signs means nothing."""
+    return sensors is not None and could_tell(_seen(figure) for figure in sensors.figures)
 
 
 def _figure(seen: watching.Seen) -> SensorFigure:

@@ -120,6 +120,10 @@ class DeviceProfile(_Table):
     """One kind of device. What a plan and a measuring process need is `torch_device` and `precisions`."""
 
     name: str = Field(default="", description="the file's name; not written in the file")
+    kind: str = Field(
+        default="",
+        description="the name of the profile at the end of what it extends, else its own; not written either",
+    )
     title: str
     torch_device: Literal["cpu", "cuda"] = "cpu"
     precisions: list[str] = Field(min_length=1)
@@ -158,7 +162,7 @@ def load_profile(file: Path) -> DeviceProfile:
         table = tomllib.loads(file.read_text())
     except tomllib.TOMLDecodeError as error:
         raise ProfileError(f"{file.name}: not valid TOML: {error}") from error
-    return _checked({**table, "name": file.stem}, f"{file.name}: ")
+    return _checked({**table, "name": file.stem, "kind": file.stem}, f"{file.name}: ")
 
 
 def load_profiles(folder: Path = PROFILES) -> tuple[DeviceProfile, ...]:
@@ -217,7 +221,8 @@ def _own(name: str, table: Any, known: Mapping[str, DeviceProfile], place: str) 
         there = f"did you mean {near[0]}?" if near else f"there are {', '.join(known)}"
         raise ProfileError(f"{place}.extends = {word!r}: {there}")
     below = base.model_dump(exclude_defaults=True) if base else {}
-    return _checked({**_laid_over(below, table), "name": name}, f"{place}.")
+    kind = base.kind if base else name
+    return _checked({**_laid_over(below, table), "name": name, "kind": kind}, f"{place}.")
 
 
 def _laid_over(below: Mapping[str, Any], above: Mapping[str, Any]) -> dict[str, Any]:

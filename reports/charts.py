@@ -45,6 +45,7 @@ class Plot:
     height_px: int = 320
     limit: float | None = None  # a line to compare with
     limit_text: str = ""
+    least_share: float = 0.0  # of the networks that must have the figure; of fewer, the plot would show a few as all
 
 
 PLOTS = (
@@ -59,6 +60,13 @@ PLOTS = (
     ),
     Plot("macs", "macs", "Accuracy against computation", "← multiply-accumulates per prediction, G (log)"),
     Plot("memory", "peak_allocated", "Accuracy against memory", "← peak allocated memory, MB (log)"),
+    Plot(
+        "energy",
+        "energy",
+        "Accuracy against energy",
+        "← energy per prediction, idle part included, mJ (log)",
+        least_share=0.5,
+    ),
 )
 
 
@@ -364,12 +372,15 @@ def pareto_chart(
     width: int | Literal["container"] = "container",
     palette: Mapping[str, str] = theme.VARIABLES,
 ) -> dict[str, Any] | None:
-    """One Pareto plot of records of one setting; None where no record has both figures.
+    """One Pareto plot of records of one setting; None where no record has both figures, or too few have the cost.
 
     To be drawn with `theme.config(palette)`. The palette of CSS variables is for SVG inside the page only.
     """
     x, y = get_metric(plot.metric), get_metric("accuracy")
-    many = sum(record.ok for record in latest(records))
+    measured = [record for record in latest(records) if record.ok]
+    many = len(measured)
+    if sum(x.value(record) is not None for record in measured) < plot.least_share * many:
+        return None
     plot = replace(plot, height_px=plot.height_px + EXTRA_HEIGHT_PX * max(0, many - 8))
     data = _data(records, plot, x, y)
     if data is None:

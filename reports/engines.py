@@ -139,6 +139,15 @@ def plotted(records: Sequence[Record]) -> dict[Setting, tuple[Record, ...]]:
     return {setting: found[setting] for setting in worth if setting in most}
 
 
+def worth_most(records: Sequence[Record], most: int) -> tuple[Record, ...]:
+    """At most so many of these, in their order: of very many, those of the settings that have plots come first."""
+    if len(records) <= most:
+        return tuple(records)
+    settings = set(plotted(records))
+    first = sorted(range(len(records)), key=lambda place: setting_of(records[place].case) not in settings)
+    return tuple(records[place] for place in sorted(first[:most]))
+
+
 def engine_text(engine: Engine) -> str:
     """An engine as it describes itself: name, version, provider, threads."""
     threads = None if engine.threads is None else f"{engine.threads} thread{'s' if engine.threads != 1 else ''}"

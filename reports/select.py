@@ -58,6 +58,11 @@ def model_title(record: Record) -> str:
     return record.model.title if record.model else record.case.model
 
 
+def device_kind(record: Record) -> str:
+    """The profile that a record's device comes down to; its name where nobody told."""
+    return record.device_kind or record.case.device
+
+
 SEPARATOR = " · "
 
 

@@ -7,7 +7,7 @@ the terminal or HTML is not decided here.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING
@@ -19,7 +19,7 @@ from ..bench.record import Published, Record
 from ..bench.stats import Summary, doubts, summarise
 from .engines import several_engines, speeds
 from .notation import MISSING, Footnotes, fixed, number, plus_minus
-from .select import FORM_TITLES, latest, model_title, setting_of, short_titles
+from .select import FORM_TITLES, device_kind, latest, model_title, setting_of, short_titles
 
 if TYPE_CHECKING:
     import pandas
@@ -149,6 +149,11 @@ def _several_rows(sources: Sequence[Source]) -> bool:
     return any(source.record.case.batch > 1 for source in sources)
 
 
+def _energy(sources: Sequence[Source]) -> bool:
+    """Whether any sensor told how much a prediction takes."""
+    return any(_metric("energy", source) is not None for source in sources)
+
+
 def _state(source: Source) -> float | None:
     """Clip networks carry nothing from clip to clip: no figure, rather than a 0 to be ranked."""
     model = source.record.model
@@ -238,6 +243,20 @@ COLUMNS = (
         paper=lambda published: published.parameters_m,
         explains="learned numbers of the network",
     ),
+    _column(
+        "energy",
+        "energy_mj",
+        "Energy",
+        explains="of one prediction, idle part included; what the sensor measures differs by device",
+        wanted=_energy,
+    ),
+    _column(
+        "energy_above_idle",
+        "energy_above_idle_mj",
+        "Above idle",
+        explains="energy of one prediction beyond what the device takes in the same time when idle",
+        wanted=_energy,
+    ),
     Column(
         name="state_mb",
         head="State",
@@ -325,11 +344,16 @@ def _paper_rate_text(device: str, source: Source) -> str:
 
 
 def _paper_columns(sources: Sequence[Source]) -> tuple[Column, ...]:
-    """One column for each device of which the paper prints a throughput of any of these networks."""
+    """One column for each device of which the paper prints a throughput of any of these networks.
+
+    Those of the kinds that were measured here come first.
+    """
     devices = {device for source in sources if source.published for device in source.published.throughput}
+    ours = {device_kind(source.record) for source in sources}
+    known = list(PAPER_DEVICES)
     ordered = sorted(
         devices,
-        key=lambda device: (list(PAPER_DEVICES).index(device) if device in PAPER_DEVICES else 99, device),
+        key=lambda device: (device not in ours, known.index(device) if device in known else len(known), device),
     )
     return tuple(
         Column(
@@ -340,10 +364,15 @@ def _paper_columns(sources: Sequence[Source]) -> tuple[Column, ...]:
             write=partial(_paper_rate_text, device),
             spread=partial(_paper_rate_std, device),
             spread_name=f"paper_{device}_std_per_s",
-            explains="throughput as the paper prints it for its own device; not measured here",
+            explains=f"throughput as the paper prints it for {_whose(device, ours)}; not measured here",
         )
         for device in ordered
     )
+
+
+def _whose(device: str, ours: Collection[str]) -> str:
+    # "cpu" is any processor; the others are one kind of board or card.
+    return "a device of the same kind" if device in ours and device != "cpu" else "its own device"
 
 
 def _cell(column: Column, source: Source, marks: tuple[str, ...]) -> Cell:
@@ -374,6 +403,7 @@ def build(records: Sequence[Record]) -> Table:
     columns += ENGINE_COLUMNS if several_engines(chosen) else ()
     columns += _paper_columns(sources)
     notes = Footnotes()
+    quantities = {r.energy.quantity for r in chosen if r.energy and r.energy.busy}
     settings = short_titles(setting_of(record.case) for record in chosen)
     rows = []
     for source in sources:
@@ -383,7 +413,10 @@ def build(records: Sequence[Record]) -> Table:
         marks = notes.marks(doubt)
         said = [f"the paper's figures: {published_note}"] if published_note else []
         searched = [told(record.batch_search)] if record.batch_search else []
-        own = notes.marks([*said, *searched, *record.notes])
+        # Joules of one sensor are not to be set against those of another that measures something else.
+        differs = record.energy and record.energy.busy and len(quantities) > 1
+        energy = [f"energy: {record.energy.quantity or 'of what is not told'}"] if record.energy and differs else []
+        own = notes.marks([*said, *searched, *energy, *record.notes])
         # A failed case may still hold figures (a wrong answer has MACs), but never a speed.
         shown = tuple(
             _cell(column, source, marks) if record.ok or not column.noisy else Cell(value=None, text=MISSING)

@@ -12,16 +12,19 @@ from rich.text import Text
 from ..bench.record import Record
 from .table import Cell, Row, Table, build
 
+# Stands for the first of the paper's columns, which is of the device that was measured, if the paper has it.
+PAPER = "paper"
 # What the terminal shows, most wanted first; those that do not fit are left to the report.
 COLUMNS = (
     "throughput_per_s",
     "latency_ms",
     "per_stream_per_s",
     "accuracy_top1_percent",
+    "energy_mj",
     "peak_allocated_mb",
     "macs_g",
     "latency_p90_ms",
-    "paper_cpu_per_s",
+    PAPER,
     "state_mb",
     "parameters_m",
 )
@@ -74,8 +77,10 @@ class TerminalTable:
         return drawn
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
-        known = {column.name for column in self.table.columns}
-        names = [name for name in COLUMNS if name in known]
+        known = [column.name for column in self.table.columns]
+        papers = [name for name in known if name.startswith("paper_")]
+        names = [(papers or [""])[0] if name == PAPER else name for name in COLUMNS]
+        names = [name for name in names if name in known]
         drawn = self._draw(names)
         wide = options.update(max_width=1000)
         while len(names) > 1 and console.measure(drawn, options=wide).maximum > options.max_width:

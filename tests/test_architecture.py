@@ -17,6 +17,8 @@ ALLOWED = {
     "bench": ("devices", "models"),
     "reports": (
         "bench.record",
+        "bench.sensing",  # parts of the record
+        "bench.cuda_facts",
         "bench.case",
         "bench.profile",
         "bench.store",

@@ -9,6 +9,17 @@ from .watch import Seen
 
 # A cap of the clock that fell by more than this is not rounding.
 _CAP_FELL = 0.02
+# Where a sign can come from, by the beginning of a figure's name.
+_TELLING = frozenset(
+    {
+        "gpu_throttle",
+        "cpu_throttle_events",
+        "gpu_thermal_capped_s",
+        "throttle_events",
+        "cooling_state",
+        "gpu_max_hz",
+    }
+)
 
 
 def throttled(seen: Iterable[Seen]) -> tuple[str, ...]:
@@ -18,6 +29,17 @@ def throttled(seen: Iterable[Seen]) -> tuple[str, ...]:
     and voltage are.
     """
     return tuple(sign for each in seen if (sign := _sign(each)))
+
+
+def could_tell(seen: Iterable[Seen]) -> bool:
+    """Whether anything was read that throttling would have shown in: else no sign means nothing."""
+    return any(each.figure.name.partition("/")[0] in _TELLING and _was_read(each) for each in seen)
+
+
+def _was_read(seen: Seen) -> bool:
+    if seen.figure.kind == "flags":
+        return seen.reason is None
+    return (seen.added if seen.figure.kind == "counter" else seen.during) is not None
 
 
 def _sign(seen: Seen) -> str | None:

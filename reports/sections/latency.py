@@ -4,11 +4,11 @@ from markupsafe import Markup
 
 from ...bench.record import Record
 from ...bench.stats import disturbed, doubts, summarise
-from ..engines import plotted
+from ..engines import worth_most
 from ..latency_chart import beyond_edge, latency_chart
 from ..notation import number, plus_minus
 from ..page import Page, chart, fragment
-from ..select import forms, model_title, setting_of
+from ..select import forms, model_title
 from ..table import Row
 from . import Section
 
@@ -47,11 +47,8 @@ def _shown(page: Page) -> list[tuple[Row, Record]]:
     """The cases that get a strip, in the order of the table."""
     by_key = {record.key: record for record in page.records}
     timed = [(row, by_key[row.key]) for row in page.table.rows if by_key[row.key].timing is not None]
-    if len(timed) <= MOST_STRIPS:
-        return timed
-    settings = set(plotted(page.records))
-    first = sorted(range(len(timed)), key=lambda place: setting_of(timed[place][1].case) not in settings)
-    return [timed[place] for place in sorted(first[:MOST_STRIPS])]
+    shown = {record.key for record in worth_most([record for _, record in timed], MOST_STRIPS)}
+    return [(row, record) for row, record in timed if record.key in shown]
 
 
 def render(page: Page) -> Markup | None:

@@ -11,6 +11,7 @@ from co3d_bench.bench.stats import clean, median
 from co3d_bench.bench.store import append_record
 
 from ..factories import make_engine_record, make_mixed_records, make_record
+from ..reports.device_records import on_board, on_card, on_pc
 
 
 def test_load_gives_each_record_a_row_with_units_in_the_names(tmp_path):
@@ -39,6 +40,29 @@ def test_a_failed_case_has_missing_values_and_says_why():
 def test_what_really_ran_is_in_it():
     row = frame([make_engine_record("x3d-m", "onnxruntime")]).iloc[0]
     assert (row["backend"], row["engine"], row["engine_version"]) == ("onnxruntime", "ONNX Runtime", "1.23.2")
+
+
+def test_what_the_device_did_is_in_it_in_our_units():
+    pc, board, card = (row for _, row in frame([on_pc(), on_board(fell=True), on_card()]).iterrows())
+    assert (pc["energy_j"], pc["energy_above_idle_j"]) == (
+        pytest.approx(0.5),
+        pytest.approx(0.375),
+    )  # 20 and 15 W, 25 ms
+    assert (pc["highest_temperature_c"], board["highest_temperature_c"], card["highest_temperature_c"]) == (
+        71,
+        55,
+        68.5,
+    )
+    assert pc["energy_quantity"].startswith("of all packages")
+    assert (board["device"], board["device_kind"]) == ("my-xavier", "xavier")
+    assert "the cap of its clock fell" in board["throttled"]
+    assert pandas.isna(pc["throttled"])
+    record = on_card()
+    assert card["device_s"] == pytest.approx(median(clean(record.timing.samples)) / 2)
+    assert (card["to_device_s"], card["to_host_s"]) == (0.00042, 0.00003)
+    assert (card["cuda_reserved_bytes"], card["gpu"]) == (188_000_000, "NVIDIA GeForce RTX 3090")
+    assert pandas.isna(card["available_drop_bytes"])
+    assert pandas.isna(pc["gpu"])
 
 
 def test_names_of_columns_are_distinct_and_explained():

@@ -7,6 +7,7 @@ from co3d_bench.bench.child import Listener, Outcome
 from co3d_bench.bench.job import Event, Job, phase_event
 from co3d_bench.bench.outcome import to_record
 from co3d_bench.bench.record import Failure, Settings
+from co3d_bench.devices.profile import list_profiles, with_own
 
 JOB = Job(run_id="r", case=Case(model="tiny-clip"), settings=Settings(timeout_s=7))
 SPEC = tiny_zoo.SPECS["tiny-clip"]
@@ -91,3 +92,13 @@ def test_a_line_that_is_no_event_is_remembered():
     listener = Listener(lambda event: None, lambda: 0.0)
     listener.feed(b"chatter\n")
     assert "could not be read" in listener.unreadable
+
+
+def test_every_record_tells_what_kind_its_device_is():
+    tables = {"mine": {"extends": "other"}, "other": {"extends": "xavier"}}
+    (device,) = (profile for profile in with_own(list_profiles(), tables) if profile.name == "mine")
+    job = JOB.model_copy(update={"device": device})
+    done = outcome(final=Event(event="done", record=make_record()))
+    for ended in (done, outcome(measured=make_record(), returncode=-11), outcome(timed_out=True)):
+        assert to_record(job, SPEC, ended, 0, 1.0).device_kind == "xavier"
+        assert to_record(JOB, SPEC, ended, 0, 1.0).device_kind is None

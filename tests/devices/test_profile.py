@@ -94,6 +94,7 @@ def test_a_bench_toml_adds_a_board_and_changes_what_it_names():
     found = own(**{"my-xavier": {"extends": "xavier", "host": "user@xavier.local", "power": {"quantity": "mine"}}})
     mine, base = found["my-xavier"], found["xavier"]
     assert (mine.host, mine.extends, base.host) == ("user@xavier.local", "xavier", None)
+    assert (mine.kind, base.kind) == ("xavier", "xavier")
     assert mine.power.quantity == "mine"
     assert mine.power.total == base.power.total
     assert mine.recognise == base.recognise
@@ -110,11 +111,15 @@ def test_a_bench_toml_changes_a_profile_of_ours():
 def test_own_profiles_may_extend_each_other_in_any_order():
     found = own(second={"extends": "first", "title": "B"}, first={"extends": "orin", "host": "a"})
     assert (found["second"].host, found["second"].title, found["second"].cuda_capability) == ("a", "B", "8.7")
+    # Of a chain, the kind is its end: what figures of others are printed for.
+    assert (found["second"].extends, found["second"].kind, found["first"].kind) == ("first", "orin", "orin")
 
 
 def test_a_whole_profile_may_stand_in_a_bench_toml():
     table = {"title": "A board", "precisions": ["fp32"], "recognise": {"device_tree": ["acme,board"]}}
-    assert own(acme=table)["acme"] == DeviceProfile.model_validate({"name": "acme", **table})
+    assert own(acme=table)["acme"] == DeviceProfile.model_validate({"name": "acme", "kind": "acme", **table})
+    found = own(acme=table, desk={"extends": "acme"})
+    assert (found["desk"].kind, found["acme"].kind) == ("acme", "acme")
 
 
 @pytest.mark.parametrize(

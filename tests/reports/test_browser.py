@@ -9,6 +9,7 @@ import pytest
 
 from ..factories import DEFAULT_MODELS, make_default_records, make_failed_record, make_mixed_records, make_model
 from ..factories import make_record as record_of
+from .device_records import on_board, on_card
 
 HOSTILE = "<script>alert(1)</script>\"'><img src=x onerror=alert(2)>"
 
@@ -82,7 +83,8 @@ def test_rows_can_be_picked_and_sorted_by_keyboard(open_report: Any) -> None:
 
 @pytest.mark.parametrize("width", [320, 390, 768, 1280])
 def test_the_page_never_scrolls_sideways(open_report: Any, width: int) -> None:
-    page = open_report(make_mixed_records(), width=width).page
+    page = open_report([*make_mixed_records(), on_board("x3d-m", fell=True), on_card("x3d-m")], width=width).page
+    assert page.locator("#device table").count() == 3
     assert page.evaluate("document.documentElement.scrollWidth") <= width
     wide = page.eval_on_selector_all(
         ".drawing", "boxes => boxes.filter(box => box.querySelector('svg').clientWidth > box.clientWidth + 1).length"

@@ -14,6 +14,7 @@ from co3d_bench.reports.export import picture, picture_spec
 from co3d_bench.reports.latency_chart import beyond_edge, edge_s, latency_chart
 
 from ..factories import (
+    DEFAULT_MODELS,
     make_case,
     make_default_records,
     make_failed_record,
@@ -22,8 +23,10 @@ from ..factories import (
     make_record,
     make_samples,
 )
+from .device_records import on_locked_pc, on_pc
 
-THROUGHPUT, MACS, MEMORY = PLOTS
+THROUGHPUT, MACS, MEMORY, ENERGY = PLOTS
+MEASURED = [on_pc(model) for model in DEFAULT_MODELS]
 
 
 def layers(spec: dict[str, Any], mark: str, **properties: Any) -> list[list[dict[str, Any]]]:
@@ -42,9 +45,12 @@ def points(spec):
 
 
 @pytest.mark.parametrize("plot", PLOTS, ids=lambda plot: plot.name)
-@pytest.mark.parametrize("records", [make_default_records(), make_mixed_records()], ids=["default", "mixed"])
+@pytest.mark.parametrize("records", [MEASURED, make_mixed_records()], ids=["measured", "mixed"])
 def test_every_plot_is_valid_vega_lite(records, plot):
-    alt.LayerChart.from_dict(pareto_chart(records, plot)).to_dict(validate=True)
+    spec = pareto_chart(records, plot)
+    assert (spec is None) == (plot is ENERGY and records is not MEASURED)
+    if spec:
+        alt.LayerChart.from_dict(spec).to_dict(validate=True)
 
 
 def test_latency_strips_are_valid_vega_lite():
@@ -106,6 +112,15 @@ def test_what_has_no_figure_has_no_point_and_nothing_has_no_plot():
     assert pareto_chart([], MACS) is None
     assert pareto_chart([make_failed_record(), unpublished], MACS) is None
     assert len(points(pareto_chart([unpublished, make_record("x3d-m")], MACS))) == 1
+
+
+def test_energy_is_drawn_where_at_least_half_of_the_networks_have_it():
+    models = DEFAULT_MODELS[:4]
+    half = [on_pc(model) for model in models[:2]] + [on_locked_pc(model) for model in models[2:]]
+    assert len(points(pareto_chart(half, ENERGY))) == 2
+    fewer = [on_pc(models[0]), *(on_locked_pc(model) for model in models[1:])]
+    assert pareto_chart(fewer, ENERGY) is None
+    assert pareto_chart(make_default_records(), ENERGY) is None
 
 
 def test_one_lonely_network_still_gives_a_plot():

@@ -16,6 +16,7 @@ from co3d_bench.reports.page import fragment, json_text
 from co3d_bench.reports.sections import all_sections
 
 from ..factories import make_default_records, make_failed_record, make_mixed_records, make_record
+from .device_records import on_card
 
 
 @pytest.fixture(scope="module")
@@ -70,6 +71,13 @@ def test_sections_without_anything_to_say_are_left_out():
     assert 'id="latency"' not in failed
     assert 'id="problems"' in failed
     assert "<h1" in render_html([])
+
+
+def test_what_the_device_did_stands_behind_how_steady_it_ran():
+    text = render_html([on_card("x3d-m"), on_card("cox3d-m-16")])
+    titles = re.findall(r"<h2 id=\"(\w+)-title\">", text)
+    assert titles[:4] == ["table", "pareto", "latency", "device"]
+    assert not re.search(r"""\son\w+=|\sstyle=["']""", re.sub(r"<script[^>]*>.*?</script>", "", text, flags=re.DOTALL))
 
 
 def test_every_section_has_a_distinct_order():

@@ -25,6 +25,7 @@ from ..factories import (
     make_record,
     make_samples,
 )
+from .device_records import on_board, on_card, on_locked_pc, on_pc
 
 EVEN = make_samples(0.025, count=100, spread=0.0, disturbed_share=0.0)  # 40 predictions a second, no spread
 
@@ -107,6 +108,53 @@ def test_a_network_the_paper_does_not_know_has_its_own_figures_only():
     assert [column.name for column in table.columns if column.name.startswith("paper_")] == []
     assert table.cell(table.rows[0], "accuracy_top1_percent").text == "\u2013"
     assert table.cell(table.rows[0], "macs_g").paper_text is None
+
+
+def names(table, beginning):
+    return [column.name for column in table.columns if column.name.startswith(beginning)]
+
+
+def test_energy_has_columns_where_some_record_has_it():
+    assert names(build([on_locked_pc("x3d-s"), make_record("x3d-m")]), "energy") == []
+    table = build([on_pc("x3d-m"), on_locked_pc("x3d-s")])
+    assert names(table, "energy") == ["energy_mj", "energy_above_idle_mj"]
+    some, none = table.rows
+    assert [table.cell(some, name).text for name in ("energy_mj", "energy_above_idle_mj")] == ["500", "375"]
+    assert (table.cell(none, "energy_mj").value, table.cell(none, "energy_mj").text) == (None, "\u2013")
+    assert "Energy, mJ" in formats.markdown(table)
+    assert pd.read_csv(io.StringIO(formats.csv(table))).loc[0, "energy_mj"] == pytest.approx(500)
+    assert some.marks == ()
+
+
+def test_energies_that_are_not_of_the_same_say_of_what_they_are():
+    table = build([on_pc("x3d-m"), on_card("x3d-m"), on_locked_pc("x3d-s")])
+    texts = dict(table.footnotes)
+    assert [[texts[mark] for mark in row.marks] for row in table.rows] == [
+        ["energy: of all packages; memory and the board are not in it"],
+        [],
+        ["energy: of the whole card"],
+    ]
+
+
+def test_the_papers_figures_of_the_same_kind_of_device_come_first():
+    def papers(*records):
+        return names(build(records), "paper_")
+
+    assert papers(make_record()) == [
+        "paper_cpu_per_s",
+        "paper_tx2_per_s",
+        "paper_xavier_per_s",
+        "paper_rtx2080ti_per_s",
+    ]
+    board = on_board()  # called my-xavier, and a xavier in the end
+    assert papers(board)[:2] == ["paper_xavier_per_s", "paper_cpu_per_s"]
+    assert papers(board.model_copy(update={"device_kind": None}))[0] == "paper_cpu_per_s"  # nobody told what it is
+    old = make_record(case=make_case(device="tx2"))
+    assert (old.device_kind, papers(old)[0]) == (None, "paper_tx2_per_s")
+    table = build([board])
+    explained = {column.name: column.explains for column in table.columns}
+    assert "a device of the same kind" in explained["paper_xavier_per_s"]
+    assert "its own device" in explained["paper_cpu_per_s"]
 
 
 def test_no_records_no_rows():

@@ -9,6 +9,7 @@ from co3d_bench.reports.table import build
 from co3d_bench.reports.terminal import render_table
 
 from ..factories import make_default_records, make_failed_record, make_mixed_records, make_model, make_record
+from .device_records import on_board
 
 
 def printed(records, width, color=False):
@@ -36,6 +37,16 @@ def test_at_100_columns_the_figures_that_matter_are_there():
     table = build(make_default_records())
     for name in ("accuracy_top1_percent", "throughput_per_s", "latency_ms", "macs_g", "paper_cpu_per_s"):
         assert table.cell(table.rows[-1], name).text in row
+
+
+def test_energy_and_the_papers_figure_of_the_same_board_are_there():
+    head, *lines = printed([on_board("x3d-m")], 140).splitlines()
+    assert "Energy" in head
+    assert "Paper: Xavier" in head
+    assert "Paper: CPU" not in head
+    (row,) = (line for line in lines if line.startswith("X3D-M"))
+    assert "750" in row
+    assert "17.47" in row
 
 
 def test_failures_and_doubts_are_told_below():

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from co3d_bench.devices.profile import list_profiles
 from co3d_bench.devices.sensors import Figure, Reading
 from co3d_bench.devices.sensors.sampler import Log, collect, parse_log
-from co3d_bench.devices.sensors.throttle import throttled
+from co3d_bench.devices.sensors.throttle import could_tell, throttled
 from co3d_bench.devices.sensors.watch import Seen, Spread, Watch, around, spread
 
 from ..boards import board
@@ -130,6 +130,8 @@ def test_signs_of_throttling():
         Seen(FLAGS, reason="not supported"),
     ]
     assert throttled(quiet) == ()
+    # What has no value, or shows nothing of throttling, is no evidence that there was none.
+    assert [could_tell([seen]) for seen in quiet] == [True, True, False, False, True, True, False, True, False]
     loud = [
         counter("cpu_throttle_events", 2.0),
         counter("throttle_events/oc1", 1.0),
@@ -146,6 +148,7 @@ def test_signs_of_throttling():
         "GPU: the cap of its clock fell from 1300 to 900 MHz",
         "GPU: thermal slowdown (hardware)",
     )
+    assert all(could_tell([seen]) for seen in loud)
 
 
 def test_a_process_of_its_own_reads_a_board(tmp_path):
