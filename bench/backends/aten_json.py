@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..record import Engine
 from . import Ask, Backend, Runnable
-from .eager import DTYPES, missing
+from .eager import dtype_of, missing
 
 if TYPE_CHECKING:
     import torch
@@ -56,18 +56,17 @@ def write(net: nn.Module, example: Tensor, precision: str, path: Path) -> Path:
 
     from ..export import Options, get_format
 
-    example = torch.zeros(example.shape, dtype=getattr(torch, DTYPES[precision]))
+    example = torch.zeros(example.shape, dtype=dtype_of(precision))
     (file,) = get_format("aten-json").write(net, example, path, Options())
     return file
 
 
 def load(path: Path, precision: str) -> Played:
     """A file made ready to be called."""
-    import torch
 
     from ..aten.runner import Program
 
-    return Played(Program(path), getattr(torch, DTYPES[precision]), path.stat().st_size)
+    return Played(Program(path), dtype_of(precision), path.stat().st_size)
 
 
 def prepare(net: nn.Module, example: Tensor, ask: Ask) -> Runnable:

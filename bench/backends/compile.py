@@ -34,7 +34,7 @@ def prepare(net: nn.Module, example: Tensor, ask: Ask) -> Runnable:
 
     if why := missing():
         raise UserError(why)
-    dtype = getattr(torch, eager.DTYPES[ask.precision])
+    dtype = eager.dtype_of(ask.precision)
     with torch.inference_mode(False), torch.no_grad():
         made = flat.flatten(fold_batch_norm(net).to(ask.device, dtype), example.to(ask.device), dtype)
     compiled = torch.compile(made.function, fullgraph=True, dynamic=False, options=_options())

@@ -37,7 +37,7 @@ def prepare(net: nn.Module, example: Tensor, ask: Ask) -> Runnable:
         raise UserError(why)
     if not torch.cuda.is_available():
         raise UserError(f"cudagraph: torch {torch.__version__} sees no CUDA device; install a build of torch for CUDA")
-    dtype = getattr(torch, eager.DTYPES[ask.precision])
+    dtype = eager.dtype_of(ask.precision)
     with torch.inference_mode(False), torch.no_grad():
         made = flat.flatten(fold_batch_norm(net).to("cuda", dtype), example.to("cuda", copy=True), dtype)
         engine = Engine(

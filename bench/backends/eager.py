@@ -16,10 +16,16 @@ if TYPE_CHECKING:
     from torch import Tensor, nn
 
 
-# TF32 is a switch of CUDA's (`bench/cuda.py`), and no type.
-DTYPES = {"fp32": "float32", TF32: "float32", "bf16": "bfloat16", "fp16": "float16"}
+DTYPES = {"fp32": "float32", "bf16": "bfloat16", "fp16": "float16"}
 # On what it computes, and in which precisions.
-PRECISIONS = {"cpu": ("fp32", "bf16", "fp16"), "cuda": tuple(DTYPES)}
+PRECISIONS = {"cpu": tuple(DTYPES), "cuda": (*DTYPES, TF32)}
+
+
+def dtype_of(precision: str) -> torch.dtype:
+    """The type of weights and feature maps. TF32 is a switch of CUDA's (`bench/cuda.py`), and no type."""
+    import torch
+
+    return getattr(torch, "float32" if precision == TF32 else DTYPES[precision])
 
 
 class Called:
@@ -97,7 +103,7 @@ def runnable(
     """
     import torch
 
-    given: torch.dtype = dtype or getattr(torch, DTYPES[ask.precision])
+    given = dtype or dtype_of(ask.precision)
     if dtype is None and (given != torch.float32 or ask.device != "cpu"):
         net = copy.deepcopy(net).to(ask.device, given)
     if is_frame_network(net):

@@ -28,7 +28,7 @@ def prepare(net: nn.Module, example: Tensor, ask: Ask) -> Runnable:
 
     if why := missing():
         raise UserError(why)
-    dtype = getattr(torch, eager.DTYPES[ask.precision])
+    dtype = eager.dtype_of(ask.precision)
     with torch.inference_mode(False), torch.no_grad(), toolchain.empty_cache() as folder:
         made = flat.flatten(fold_batch_norm(net).to(dtype), example, dtype)
         # Tensors made in inference mode, as a case's inputs are, cannot be exported.

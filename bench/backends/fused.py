@@ -52,7 +52,7 @@ def prepare(net: nn.Module, example: Tensor, ask: Ask) -> Runnable:
 
     from ...models.continual import fold_batch_norm
 
-    dtype = getattr(torch, eager.DTYPES[ask.precision])
+    dtype = eager.dtype_of(ask.precision)
     folded: Any = fold_batch_norm(net).to(ask.device, dtype)
     why = None if hasattr(torch.jit, "trace") else "this torch has no TorchScript"
     if not _is_ours(net):

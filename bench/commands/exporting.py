@@ -43,7 +43,7 @@ def export(
     import torch
 
     from ...models.zoo import UnknownModelError, find_model
-    from ..backends.eager import DTYPES
+    from ..backends.eager import DTYPES, dtype_of
     from ..passes import load
     from ..weights import find_file
 
@@ -53,7 +53,7 @@ def export(
         spec = find_model(model)
     except UnknownModelError as error:
         raise UserError(str(error)) from None
-    dtype = getattr(torch, DTYPES[precision])
+    dtype = dtype_of(precision)
     net = load(spec, find_file(weights, spec) if weights else None).net.to(dtype)
     example = torch.zeros(batch, *spec.input_shape, dtype=dtype)
     for file in chosen.write(net, example, out, Options(opset=opset)):

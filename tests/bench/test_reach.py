@@ -59,9 +59,8 @@ def test_a_card_that_is_not_here_is_named_with_its_capability():
 
 
 def test_on_the_board_itself_it_is_found():
-    with pytest.raises(UserError, match="eager") as raised:  # no engine of ours takes CUDA by itself yet
-        make_plan(config(XAVIER, "xavier"), names(XAVIER))
-    assert "not this machine" not in raised.value.message
+    (case,) = make_plan(config(XAVIER, "xavier"), names(XAVIER)).cases
+    assert case.key.startswith("x3d-xs/xavier/eager/fp32/b1/")
 
 
 def test_the_generic_device_asks_nothing():
