@@ -30,6 +30,7 @@ class Ask:
     precision: str = "fp32"
     threads: int = 1
     calibration: Sequence[Tensor] = ()  # inputs as they will be given, to choose int8's scales by
+    traced: bool = False  # whether its steps will be traced as well, for a profile
 
 
 PLAIN = Ask()
@@ -95,7 +96,7 @@ class Backend:
     # Whether what it allocates can be seen in torch's allocator; only then there is a peak of allocated bytes.
     in_torch: bool = True
     outside: Outside | None = None
-    # Whether its runnables have `traced_step(x)`, which tells the calls of a step as `trace.Found`, for a profile.
+    # Whether its runnables have `traced_steps(xs, clock)`, which tells the calls of steps as `trace.TracedSteps`.
     traces_itself: bool = False
     # None if it can be used here, else why not and how to install it
     missing: Callable[[], str | None] = lambda: None
