@@ -43,7 +43,7 @@ class NativeRunnable:
     """The engine with its memory; the answers are copied out of it."""
 
     def __init__(self, lowered: Lowered, layout: Layout, memory: Tensor, library: Library, threads: int) -> None:
-        from ..native.library import FLAGS, Engine
+        from ..native.library import Engine
 
         self._memory, self._layout, self._lowered = memory, layout, lowered
         self._initial = lowered.made.state
@@ -59,7 +59,7 @@ class NativeRunnable:
             provider=f"{library.vector_bits}-bit vectors",
             threads=threads,
             artefact_bytes=library.size_bytes,
-            notes=(f"{library.compiler} {' '.join(FLAGS)}",),
+            notes=(f"{library.compiler} {' '.join(library.flags)}",),
         )
         self.reset()
 
