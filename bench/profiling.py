@@ -27,15 +27,13 @@ from .measure import Clock, warm_up
 from .passes import load
 from .profile import Ceilings, Profile, between_s, rows_by_kind
 from .stats import median, median_absolute_deviation
-from .trace import STEP, Traced, join, operators_of, torch_events, tracing
+from .trace import SETTLING_STEPS, STEP, Traced, TracedSteps, join, operators_of, timed_steps, torch_events, tracing
 
 if TYPE_CHECKING:
     from .case import WeightsFile
 
 STEPS = 20
 NO_CHECKOUT = Checkout()
-# Traced before the steps that count: the profiler's own first events are slow.
-_SETTLING_STEPS = 2
 # Above this share of a step between operators, the trace does not show where the time goes.
 _UNSEEN_SHARE = 0.5
 # Operators below it need no rule.
@@ -48,7 +46,7 @@ def check_backend(backend: Backend) -> None:
     """Raises UserError for a backend that is not installed, or whose operators cannot be traced."""
     if not (backend.in_torch or backend.traces_itself):
         can = ", ".join(each.name for each in list_backends() if each.in_torch or each.traces_itself)
-        raise UserError(f"--backend {backend.name}: runs outside of torch and cannot be profiled; these can: {can}")
+        raise UserError(f"--backend {backend.name}: it tells nothing of its operators; these can be profiled: {can}")
     if lacks := backend.missing():
         raise UserError(f"--backend {backend.name}: {lacks}")
 
@@ -86,16 +84,17 @@ def take_profile(
     loaded = load(spec, weights)
     limits = ceilings(clock)
     with torch.inference_mode():
-        runnable = backend.prepare(loaded.net, inputs.ring[0], Ask(case.precision, case.threads, inputs.ring))
+        ask = Ask(case.precision, case.threads, inputs.ring, traced=backend.traces_itself)
+        runnable = backend.prepare(loaded.net, inputs.ring[0], ask)
         runnable.step(inputs.ring[0])
         runnable.warm(inputs.ring[0])
         fill = reach(loaded.net) if spec.form == "frame" else 0
         warm_up(runnable.step, inputs.ring, fill=fill, clock=clock, synchronize=runnable.synchronize)
         # Before and after tracing, so that a machine that changes its pace meanwhile changes both alike.
-        plain = plain_times(runnable, inputs.ring, steps, clock)
+        plain = timed_steps(runnable, islice(cycle(inputs.ring), steps), clock)
         trace = trace_own_steps if backend.traces_itself else trace_steps
         traced, traced_times = trace(runnable, inputs.ring, steps, clock)
-        plain += plain_times(runnable, inputs.ring, steps, clock)
+        plain += timed_steps(runnable, islice(cycle(inputs.ring), steps), clock)
     profile = Profile(
         started_at=started.isoformat(timespec="milliseconds"),
         case=case,
@@ -109,7 +108,7 @@ def take_profile(
             allocator=allocator,
         ),
         engine=runnable.engine(),
-        ceilings=limits,
+        ceilings=limits if traced.event_s is None else limits.model_copy(update={"event_s": traced.event_s}),
         steps=steps,
         step_s=median(plain),
         step_mad_s=median_absolute_deviation(plain),
@@ -120,24 +119,13 @@ def take_profile(
     return profile.model_copy(update={"notes": inputs.notes + loaded.notes + _notes(profile)})
 
 
-def plain_times(runnable: Runnable, ring: Sequence[Any], steps: int, clock: Clock) -> list[float]:
-    """Seconds of each of `steps` steps."""
-    found = []
-    for x in islice(cycle(ring), steps):
-        start = clock()
-        runnable.step(x)
-        runnable.synchronize()
-        found.append(clock() - start)
-    return found
-
-
 def trace_steps(runnable: Runnable, ring: Sequence[Any], steps: int, clock: Clock) -> tuple[Traced, list[float]]:
     """The operators of `steps` steps, and how long each step took while it was traced."""
     from torch.profiler import record_function
 
     found = []
     with tracing() as trace:
-        for x in islice(cycle(ring), _SETTLING_STEPS):
+        for x in islice(cycle(ring), SETTLING_STEPS):
             runnable.step(x)
         for x in islice(cycle(ring), steps):
             with record_function(STEP):
@@ -149,13 +137,9 @@ def trace_steps(runnable: Runnable, ring: Sequence[Any], steps: int, clock: Cloc
 
 
 def trace_own_steps(runnable: Any, ring: Sequence[Any], steps: int, clock: Clock) -> tuple[Traced, list[float]]:
-    """The same from an engine that tells its calls itself; nothing is recorded inside them."""
-    found, times = [], []
-    for x in islice(cycle(ring), steps):
-        start = clock()
-        found.append(runnable.traced_step(x))
-        times.append(clock() - start)
-    return Traced(join(found), float(len(found[0]))), times
+    """The same from an engine that tells its calls itself."""
+    told: TracedSteps = runnable.traced_steps(list(islice(cycle(ring), steps)), clock)
+    return Traced(join(told.steps), float(len(told.steps[0])), told.event_s), list(told.times_s)
 
 
 def _notes(profile: Profile) -> tuple[str, ...]:

@@ -21,6 +21,10 @@ from .work import VIEWS, Argument, Call, Shape, Work, moves_nothing, work_of
 
 # The mark around each traced step.
 STEP = "co3d-bench step"
+# Before the steps that count: what traces is slow at first.
+SETTLING_STEPS = 2
+
+Clock = Callable[[], float]  # seconds from any origin
 
 
 @dataclass(frozen=True)
@@ -62,11 +66,36 @@ class Found:
 
 
 @dataclass(frozen=True)
+class TracedSteps:
+    """What an engine told of steps by its own clock."""
+
+    steps: tuple[Sequence[Found], ...]  # the calls of each; of one, the mean of all, where it keeps no more
+    times_s: tuple[float, ...]  # that each step took while it was traced
+    event_s: float | None = None  # what one of the events costs that are said to lie in a call; None where none do
+
+
+# (state to go on from, inputs of the steps, clock) -> what the engine told
+TraceFrom = Callable[[Sequence[Any], Sequence[Any], Clock], TracedSteps]
+
+
+@dataclass(frozen=True)
 class Traced:
     """The operators of one step, and how many events a step recorded."""
 
     operators: tuple[Operator, ...]
     events: float
+    event_s: float | None = None  # what one costs, where that is not what torch's cost
+
+
+def timed_steps(runnable: Any, xs: Iterable[Any], clock: Clock) -> list[float]:
+    """Seconds of a step on each of the inputs."""
+    found = []
+    for x in xs:
+        start = clock()
+        runnable.step(x)
+        runnable.synchronize()
+        found.append(clock() - start)
+    return found
 
 
 def operators_of(events: Iterable[Event]) -> Traced:

@@ -90,6 +90,12 @@ def ceilings_text(profile: Profile) -> str:
     )
 
 
+def _taken_off(profile: Profile) -> str:
+    inside = sum(operator.events for operator in profile.operators)
+    event_us = number(1e6 * profile.ceilings.event_s)
+    return f"; {event_us} µs are taken off for each of the {inside:.0f} events within its operators" if inside else ""
+
+
 def render_profile(profile: Profile) -> RenderableType:
     """The profile as a rich renderable: operators by kind, then the most expensive ones on their shapes."""
     single, kinds = rows(profile), rows_by_kind(profile)
@@ -99,9 +105,8 @@ def render_profile(profile: Profile) -> RenderableType:
         f"{number(1e3 * left)} ms ({percent(left / profile.step_s)} %) lies between operators: Python, and finding the "
         "code for each call",
         f"this machine at best: {ceilings_text(profile)}",
-        f"a step takes {number(1e3 * profile.step_s)} ms, {number(1e3 * profile.traced_step_s)} ms while it is traced; "
-        f"{number(1e6 * profile.ceilings.event_s)} µs are taken off for each of its {profile.events:.0f} events that "
-        "lies inside another",
+        f"a step takes {number(1e3 * profile.step_s)} ms, {number(1e3 * profile.traced_step_s)} ms while it is traced"
+        + _taken_off(profile),
         *profile.notes,
     ]
     shown: list[RenderableType] = [

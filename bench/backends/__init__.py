@@ -32,6 +32,7 @@ class Ask:
     threads: int = 1
     calibration: Sequence[Tensor] = ()  # inputs on the host, to choose int8's scales by
     device: str = "cpu"  # where to compute, in torch's words
+    traced: bool = False  # whether its steps will be traced as well, for a profile
 
 
 PLAIN = Ask()
@@ -103,7 +104,7 @@ class Backend:
     # Whether it queues its work on a CUDA stream of its own, where events of torch's current one see nothing.
     own_stream: bool = False
     outside: Outside | None = None
-    # Whether its runnables have `traced_step(x)`, which tells the calls of a step as `trace.Found`, for a profile.
+    # Whether its runnables have `traced_steps(xs, clock)`, which tells the calls of steps as `trace.TracedSteps`.
     traces_itself: bool = False
     # None if it can be used here, else why not and how to install it
     missing: Callable[[], str | None] = lambda: None

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import time
+from collections.abc import Sequence
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
@@ -16,7 +17,7 @@ from .. import toolchain
 from ..native.calls import Kind, Map
 from ..native.work import shapes_of, work_of
 from ..record import Engine as EngineRecord
-from ..trace import Found
+from ..trace import Clock, Found, TracedSteps
 from . import TOLERANCE, Ask, Backend, Runnable
 
 if TYPE_CHECKING:
@@ -42,7 +43,7 @@ class NativeRunnable:
     """The engine with its memory; the answers are copied out of it."""
 
     def __init__(self, lowered: Lowered, layout: Layout, memory: Tensor, library: Library, threads: int) -> None:
-        from ..native.library import FLAGS, Engine
+        from ..native.library import Engine
 
         self._memory, self._layout, self._lowered = memory, layout, lowered
         self._initial = lowered.made.state
@@ -58,7 +59,7 @@ class NativeRunnable:
             provider=f"{library.vector_bits}-bit vectors",
             threads=threads,
             artefact_bytes=library.size_bytes,
-            notes=(f"{library.compiler} {' '.join(FLAGS)}",),
+            notes=(f"{library.compiler} {' '.join(library.flags)}",),
         )
         self.reset()
 
@@ -86,8 +87,16 @@ class NativeRunnable:
         answers = tuple(answer.clone() for answer in self._answers)  # ours is written again at the next step
         return answers[0] if len(answers) == 1 else answers
 
-    def traced_step(self, x: Tensor) -> list[Found]:
-        """A step, and every call of it with what it did and how long it took."""
+    def traced_steps(self, xs: Sequence[Tensor], clock: Clock) -> TracedSteps:
+        """Steps, and every call of each with what it did and how long it took."""
+        steps, times_s = [], []
+        for x in xs:
+            start = clock()
+            steps.append(self._traced_step(x))
+            times_s.append(clock() - start)
+        return TracedSteps(tuple(steps), tuple(times_s))
+
+    def _traced_step(self, x: Tensor) -> list[Found]:
         x = x.float().contiguous()
         start_ns = time.monotonic_ns()
         times = pairwise([start_ns, *self._engine.timed_step(x.data_ptr())])

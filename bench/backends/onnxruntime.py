@@ -8,9 +8,13 @@ single operators that it does not have; here both are errors.
 from __future__ import annotations
 
 import importlib.util
-from collections.abc import Callable
+import json
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import partial
+from itertools import cycle, islice
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
 from ..entry import entry
@@ -18,6 +22,10 @@ from ..errors import UserError
 from ..facts import reach
 from ..places import Places
 from ..record import Engine
+from ..trace import SETTLING_STEPS, Clock, TracedSteps, TraceFrom, timed_steps
+from ..tracing.cost import measure_event_s
+from ..tracing.model import Model, read_model
+from ..tracing.onnxruntime import steps_of
 from . import TOLERANCE, Ask, Backend, Runnable
 
 if TYPE_CHECKING:
@@ -69,11 +77,45 @@ def prepare(provider: Provider, net: nn.Module, example: Tensor, ask: Ask) -> Ru
         model, note = quantise(model, made, reach(net) if made.state else 0, ask.calibration)
         notes = (note,)
     artefact = model.SerializeToString()
-    return BoundSession(open_session(artefact, provider, ask), made, provider, len(artefact), notes)
+
+    def bound(trace: Path | None = None, traced: TraceFrom | None = None) -> BoundSession:
+        session = open_session(provider, ask, artefact, trace)
+        return BoundSession(session, made, provider, len(artefact), notes, traced)
+
+    if not ask.traced:
+        return bound()
+    return bound(traced=partial(traced_steps, bound, partial(open_session, provider, ask), read_model(model)))
 
 
-def open_session(artefact: bytes, provider: Provider, ask: Ask) -> Any:
-    """A session that runs on that provider. Raises UserError if ONNX Runtime runs it elsewhere, or cannot at all."""
+def traced_steps(
+    bound: Callable[[Path], BoundSession],
+    opened: Callable[..., Any],
+    model: Model,
+    state: Sequence[Tensor],
+    xs: Sequence[Tensor],
+    clock: Clock,
+) -> TracedSteps:
+    """Steps from that state on by a session of their own, since one that traces can do nothing else.
+
+    Raises UserError where ONNX Runtime gave up tracing before their end.
+    """
+    with TemporaryDirectory(prefix="co3d-bench-", ignore_cleanup_errors=True) as folder:
+        twin = bound(Path(folder) / "trace")
+        for ours, theirs in zip(twin.state_tensors(), state, strict=True):
+            ours.copy_(theirs)
+        timed_steps(twin, islice(cycle(xs), SETTLING_STEPS), clock)
+        times_s = timed_steps(twin, xs, clock)
+        steps = steps_of(json.loads(twin.end_trace().read_bytes()), model)[SETTLING_STEPS:]
+    if len(steps) < len(xs):
+        raise UserError(f"ONNX Runtime keeps no longer trace than {len(steps)} steps of this network: --steps")
+    return TracedSteps(tuple(steps), tuple(times_s), measure_event_s(opened, clock))
+
+
+def open_session(provider: Provider, ask: Ask, artefact: bytes, trace: Path | None = None) -> Any:
+    """A session that runs on that provider; with `trace`, it keeps one, in a file whose name begins so.
+
+    Raises UserError if ONNX Runtime runs it elsewhere, or cannot at all.
+    """
     import onnxruntime as ort
 
     options = ort.SessionOptions()
@@ -81,6 +123,9 @@ def open_session(artefact: bytes, provider: Provider, ask: Ask) -> Any:
     options.inter_op_num_threads = 1
     options.execution_mode = ort.ExecutionMode.ORT_SEQUENTIAL
     options.log_severity_level = 3
+    if trace:
+        options.enable_profiling = True
+        options.profile_file_prefix = str(trace)
     # Threads may wait for each other busily within a step, and rest between steps: nothing of ours turns while
     # nothing is computed.
     options.add_session_config_entry("session.force_spinning_stop", "1")
@@ -105,13 +150,19 @@ class BoundSession:
     """A session with everything it reads and writes bound to memory of ours."""
 
     def __init__(
-        self, session: Any, made: Any, provider: Provider, artefact_bytes: int, notes: tuple[str, ...]
+        self,
+        session: Any,
+        made: Any,
+        provider: Provider,
+        artefact_bytes: int,
+        notes: tuple[str, ...],
+        traced: TraceFrom | None = None,
     ) -> None:
         import onnxruntime as ort
         import torch
 
         self._session = session
-        self._artefact_bytes, self._notes = artefact_bytes, notes
+        self._artefact_bytes, self._notes, self._traced = artefact_bytes, notes, traced
         self._view = ort.OrtValue.from_dlpack
         self._binding = session.io_binding()
         self._input = made.input_names[0]
@@ -143,6 +194,15 @@ class BoundSession:
         places.advance()
         answers = tuple(answer.clone() for answer in self._answers)  # ours is written again at the next step
         return answers[0] if len(answers) == 1 else answers
+
+    def traced_steps(self, xs: Sequence[Tensor], clock: Clock) -> TracedSteps:
+        """As `backends/README.md` says; made ready with `Ask.traced`."""
+        assert self._traced is not None  # noqa: S101 - a profile asks for it
+        return self._traced(self.state_tensors(), xs, clock)
+
+    def end_trace(self) -> Path:
+        """The file of the trace, whole; nothing is traced after that."""
+        return Path(self._session.end_profiling())
 
     def synchronize(self) -> None:
         self._binding.synchronize_outputs()
@@ -188,6 +248,7 @@ def _row(name: str, provider: Provider, precisions: tuple[str, ...], order: int)
         tolerance=TOLERANCE,
         in_torch=False,
         own_stream=provider.device == "cuda",
+        traces_itself=provider is CPU,  # elsewhere the trace holds the launches of kernels only
         missing=partial(missing, provider),
         order=order,
     )

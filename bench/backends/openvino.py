@@ -5,6 +5,9 @@ from __future__ import annotations
 import importlib.util
 import io
 import platform
+from collections.abc import Callable, Sequence
+from functools import partial
+from itertools import cycle, islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,6 +16,9 @@ from ..errors import UserError
 from ..facts import reach
 from ..places import Places
 from ..record import Engine
+from ..trace import SETTLING_STEPS, Clock, TracedSteps, TraceFrom, timed_steps
+from ..tracing.model import Model, read_model
+from ..tracing.openvino import Counter, Executed, calls_of, read_counters, read_graph
 from . import TOLERANCE, Ask, Backend, Runnable
 
 if TYPE_CHECKING:
@@ -25,8 +31,6 @@ _ARITHMETIC = {"fp32": "f32", "int8": "f32", "bf16": "bf16"}
 
 def prepare(net: nn.Module, example: Tensor, ask: Ask) -> Runnable:
     """Export, quantise if asked for, compile for the fewest milliseconds a request."""
-    import openvino as ov
-
     from ..export.onnx import make_model
 
     made = entry(net, example.cpu(), plain=True, moves=False)
@@ -37,10 +41,21 @@ def prepare(net: nn.Module, example: Tensor, ask: Ask) -> Runnable:
         onnx_model, note = quantise(onnx_model, made, reach(net) if made.state else 0, ask.calibration)
         notes = (note,)
     artefact = onnx_model.SerializeToString()
+
+    def bound(*, counting: bool = False, traced: TraceFrom | None = None) -> BoundRequest:
+        return BoundRequest(compiled(artefact, ask, counting=counting), made, len(artefact), notes, traced)
+
+    return bound(traced=partial(traced_steps, bound, read_model(onnx_model)) if ask.traced else None)
+
+
+def compiled(artefact: bytes, ask: Ask, *, counting: bool = False) -> Any:
+    """The model compiled for the CPU, `counting` what each node takes. Raises UserError where it cannot be."""
+    import openvino as ov
+
     wanted = _ARITHMETIC[ask.precision]
     try:
         core = ov.Core()
-        compiled = core.compile_model(
+        found = core.compile_model(
             core.read_model(io.BytesIO(artefact)),
             "CPU",
             {
@@ -48,20 +63,42 @@ def prepare(net: nn.Module, example: Tensor, ask: Ask) -> Runnable:
                 "INFERENCE_NUM_THREADS": ask.threads,
                 "NUM_STREAMS": 1,
                 "INFERENCE_PRECISION_HINT": wanted,
+                "PERF_COUNT": counting,
             },
         )
     except RuntimeError as error:
         raise UserError(f"OpenVINO cannot run this network: {_last_line(error)}") from error
-    used = compiled.get_property("INFERENCE_PRECISION_HINT").get_type_name()
+    used = found.get_property("INFERENCE_PRECISION_HINT").get_type_name()
     if used != wanted:
         raise UserError(f"OpenVINO was asked for {wanted} and computes in {used}: this CPU has no {wanted}")
-    return BoundRequest(compiled, made, len(artefact), notes)
+    return found
+
+
+def traced_steps(
+    bound: Callable[..., BoundRequest], model: Model, state: Sequence[Tensor], xs: Sequence[Tensor], clock: Clock
+) -> TracedSteps:
+    """Steps from that state on by a request of their own that counts; what is told is their mean."""
+    twin = bound(counting=True)
+    for ours, theirs in zip(twin.state_tensors(), state, strict=True):
+        ours.copy_(theirs)
+    timed_steps(twin, islice(cycle(xs), SETTLING_STEPS), clock)
+    before = twin.counters()
+    times_s = timed_steps(twin, xs, clock)
+    requests = SETTLING_STEPS, SETTLING_STEPS + len(xs)
+    return TracedSteps((calls_of(before, twin.counters(), requests, twin.graph(), model),), tuple(times_s))
 
 
 class BoundRequest:
     """One request whose inputs and outputs are memory of ours."""
 
-    def __init__(self, compiled: Any, made: Entry, artefact_bytes: int, notes: tuple[str, ...]) -> None:
+    def __init__(
+        self,
+        compiled: Any,
+        made: Entry,
+        artefact_bytes: int,
+        notes: tuple[str, ...],
+        traced: TraceFrom | None = None,
+    ) -> None:
         import openvino as ov
         import torch
 
@@ -69,7 +106,7 @@ class BoundRequest:
             return ov.Tensor(tensor.numpy(), shared_memory=True)
 
         self._compiled, self._request, self._view = compiled, compiled.create_infer_request(), view
-        self._artefact_bytes, self._notes = artefact_bytes, notes
+        self._artefact_bytes, self._notes, self._traced = artefact_bytes, notes, traced
         self._input, *self._state_ports = (compiled.input(name) for name in made.input_names)
         ports = [compiled.output(name) for name in made.output_names]
         self._new_ports = ports[made.answers :]
@@ -98,6 +135,19 @@ class BoundRequest:
         places.advance()
         answers = tuple(answer.clone() for answer in self._answers)  # ours is written again at the next step
         return answers[0] if len(answers) == 1 else answers
+
+    def traced_steps(self, xs: Sequence[Tensor], clock: Clock) -> TracedSteps:
+        """As `backends/README.md` says; made ready with `Ask.traced`."""
+        assert self._traced is not None  # noqa: S101 - a profile asks for it
+        return self._traced(self.state_tensors(), xs, clock)
+
+    def counters(self) -> list[Counter]:
+        """What each node took, where that is counted."""
+        return read_counters(self._request)
+
+    def graph(self) -> dict[str, Executed]:
+        """The nodes that run."""
+        return read_graph(self._compiled)
 
     def synchronize(self) -> None:
         return None
@@ -148,6 +198,7 @@ BACKEND = Backend(
     here={"cpu": ("fp32", *(("bf16",) if _has_bf16() else ()), "int8")},
     tolerance=TOLERANCE,
     in_torch=False,
+    traces_itself=True,
     missing=missing,
     order=60,
 )

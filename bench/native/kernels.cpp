@@ -2,8 +2,8 @@
 //
 // Maps are channels-last: image by image, row by row, pixel by pixel, the channels of a pixel side by side, `pitch`
 // floats from pixel to pixel. Pitches are multiples of 8 (the one packed frame excepted), so that half a vector is the
-// least that is ever written; what is read past a pixel is never kept. `graph.py` fills the tables, `library.py`
-// compiles this file for the machine it runs on.
+// least that is ever written; what is read past a pixel is never kept. `library.py` fills the tables, and compiles
+// this file for the machine it runs on.
 
 #include <atomic>
 #include <chrono>
@@ -36,7 +36,7 @@ enum Kind : int32_t { PACK_PLANES, PACK_CHANNELS, DENSE, DEPTHWISE, SCALE, MEAN,
 enum Activation : int32_t { NONE, RELU, SILU, SIGMOID };
 enum Reduction : int32_t { AVERAGE, MAXIMUM };
 
-// One call. Tensors are places of the table of addresses; unused fields are zero. `graph.py` has the same fields.
+// One call. Tensors are places of the table of addresses; unused fields are zero. `library.py` has the same fields.
 struct Node {
     int32_t kind, activation, reduction;
     int32_t taps, addends, outputs;

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ctypes
 import os
 import re
+import shlex
 import subprocess
 import weakref
 from collections.abc import Sequence
@@ -19,6 +20,7 @@ from .memory import Layout
 
 SOURCE = Path(__file__).with_name("kernels.cpp")
 FLAGS = ("-O3", "-march=native", "-std=c++17", "-ffp-contract=fast", "-fopenmp", "-fPIC", "-shared")
+MORE_FLAGS = "CO3D_BENCH_CXXFLAGS"
 _INT = ctypes.c_int32
 
 
@@ -49,6 +51,7 @@ class Library:
 
     handle: Any
     compiler: str  # its name and version
+    flags: tuple[str, ...]
     size_bytes: int
 
     @property
@@ -60,23 +63,28 @@ def compiler() -> str:
     return os.environ.get("CXX") or "g++"
 
 
+def more_flags() -> tuple[str, ...]:
+    """What the user has the compiler told besides, the last word being theirs: another instruction set, say."""
+    return tuple(shlex.split(os.environ.get(MORE_FLAGS, "")))
+
+
 def build(source: Path = SOURCE) -> Library:
     """Compile and load; the file is gone when that is done. Raises UserError with what the compiler said."""
-    name = compiler()
+    name, flags = compiler(), (*FLAGS, *more_flags())
     with TemporaryDirectory(prefix="co3d-bench-", ignore_cleanup_errors=True) as folder:
         file = Path(folder) / "kernels.so"
         done = subprocess.run(  # noqa: S603 - the user's own compiler, no shell
-            [name, *FLAGS, str(source), "-o", str(file)], capture_output=True, text=True, check=False
+            [name, *flags, str(source), "-o", str(file)], capture_output=True, text=True, check=False
         )
         if done.returncode:
             said = next((line for line in done.stderr.splitlines() if "error" in line), done.stderr.strip()[:200])
-            raise UserError(f"native: {name} {' '.join(FLAGS)} cannot compile the kernels: {said}")
+            raise UserError(f"native: {name} {' '.join(flags)} cannot compile the kernels: {said}")
         handle = ctypes.CDLL(str(file))
         size_bytes = file.stat().st_size
     handle.engine_make.restype = handle.engine_address.restype = ctypes.c_void_p
     if handle.engine_node_bytes() != ctypes.sizeof(Node):
         raise UserError("native: kernels.cpp and library.py differ in what a node is; install co3d-bench anew")
-    return Library(handle, _version(name), size_bytes)
+    return Library(handle, _version(name), flags, size_bytes)
 
 
 def _version(name: str) -> str:

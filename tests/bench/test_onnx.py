@@ -186,7 +186,7 @@ class FellBack:
 def test_a_silent_fallback_is_an_error(monkeypatch):
     monkeypatch.setattr(ort, "InferenceSession", FellBack)
     with pytest.raises(UserError, match="asked for CUDAExecutionProvider and runs on CPUExecutionProvider"):
-        onnxruntime.open_session(b"", onnxruntime.CUDA, Ask())
+        onnxruntime.open_session(onnxruntime.CUDA, Ask(), b"")
 
 
 @pytest.mark.parametrize("provider", [onnxruntime.CPU, onnxruntime.CUDA, onnxruntime.TENSORRT, onnxruntime.OPENVINO])
@@ -201,7 +201,7 @@ def test_single_operators_may_not_fall_back_either(monkeypatch, provider):
             return [provider.name]
 
     monkeypatch.setattr(ort, "InferenceSession", Session)
-    onnxruntime.open_session(b"", provider, Ask(threads=3))
+    onnxruntime.open_session(provider, Ask(threads=3), b"")
     (options,) = asked
     assert options.intra_op_num_threads == 3
     entry = "session.disable_cpu_ep_fallback"

@@ -60,8 +60,8 @@ def test_an_engine_that_tells_its_calls_is_profiled_by_them():
     assert sum(row.time_s for row in kinds.values()) <= 1.5 * profile.traced_step_s
 
 
-def test_a_backend_outside_of_torch_is_refused_with_those_that_can():
-    with pytest.raises(UserError, match="runs outside of torch and cannot be profiled; these can: eager, fused"):
+def test_a_backend_that_tells_nothing_is_refused_with_those_that_do():
+    with pytest.raises(UserError, match="it tells nothing of its operators; these can be profiled: eager, fused"):
         check_backend(replace(get_backend("eager"), name="elsewhere", in_torch=False))
 
 
