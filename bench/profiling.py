@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..devices.host import read_host
+from ..devices.profile import DeviceProfile
 from ..models.spec import ModelSpec
 from .allocator import keep_freed_memory
 from .backends import Ask, Backend, Runnable, list_backends
@@ -49,6 +50,14 @@ def check_backend(backend: Backend) -> None:
         raise UserError(f"--backend {backend.name}: it tells nothing of its operators; these can be profiled: {can}")
     if lacks := backend.missing():
         raise UserError(f"--backend {backend.name}: {lacks}")
+
+
+def check_device(profile: DeviceProfile) -> None:
+    """Raises UserError for a device whose operators the host only starts: their time is not to be had so."""
+    if profile.torch_device != "cpu":
+        raise UserError(
+            f"--device {profile.name}: profiles are taken on the CPU, not on {profile.torch_device}, so far"
+        )
 
 
 def prepare_process(threads: int) -> None:

@@ -60,7 +60,7 @@ def _take(config: Path | None, given: dict[str, Override], steps: int) -> tuple[
     from ..environment import read_checkout
     from ..names import Names
     from ..profile import profiles_file
-    from ..profiling import check_backend, prepare_process, take_profile
+    from ..profiling import check_backend, check_device, prepare_process, take_profile
     from ..run import make_plan
     from ..store import check_writable
     from ..weights import find_weights
@@ -68,6 +68,7 @@ def _take(config: Path | None, given: dict[str, Override], steps: int) -> tuple[
     names = Names()
     loaded = load_config(config, given, names)
     case = make_plan(loaded, names).cases[0]
+    check_device(loaded.profiles[case.device])
     backend = names.backends[case.backend]
     check_backend(backend)
     files = find_weights(loaded, names)

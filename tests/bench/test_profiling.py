@@ -14,7 +14,8 @@ from co3d_bench.bench.backends import get_backend
 from co3d_bench.bench.case import Case
 from co3d_bench.bench.errors import UserError
 from co3d_bench.bench.profile import read_profiles, rows_by_kind
-from co3d_bench.bench.profiling import check_backend, take_profile
+from co3d_bench.bench.profiling import check_backend, check_device, take_profile
+from co3d_bench.devices.profile import list_profiles
 
 from ..profiles import CEILINGS
 from .test_backends import clip_network
@@ -58,6 +59,13 @@ def test_an_engine_that_tells_its_calls_is_profiled_by_them():
     assert kinds["depthwise convolution 3 x 3 x 3"].macs == 12 * 27 * 4 * 64
     assert kinds["depthwise convolution 3 x 3 x 3"].calls == 1
     assert sum(row.time_s for row in kinds.values()) <= 1.5 * profile.traced_step_s
+
+
+def test_a_profile_is_of_the_cpu():
+    profiles = {profile.name: profile for profile in list_profiles()}
+    check_device(profiles["cpu"])
+    with pytest.raises(UserError, match="--device xavier: profiles are taken on the CPU, not on cuda, so far"):
+        check_device(profiles["xavier"])
 
 
 def test_a_backend_that_tells_nothing_is_refused_with_those_that_do():
