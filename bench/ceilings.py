@@ -37,7 +37,12 @@ def measure_ceilings(clock: Clock, *, gemm_size: int = GEMM_SIZE, copy_bytes: in
 
     a, b = torch.randn(gemm_size, gemm_size), torch.randn(gemm_size, gemm_size)
     out = torch.empty(gemm_size, gemm_size)
-    gemm_s = best_s(lambda: torch.mm(a, b, out=out), clock=clock)
+    # The same product by two libraries, of which the quicker one differs by processor: torch's BLAS, and, as a 1 x 1
+    # convolution over a row of pixels that lie channels last, the one for convolutions.
+    pixels, filters = a.view(1, 1, gemm_size, gemm_size).movedim(3, 1), b.view(gemm_size, gemm_size, 1, 1)
+    products = (lambda: torch.mm(a, b, out=out), lambda: torch.conv2d(pixels, filters))
+    with torch.inference_mode():
+        gemm_s = min(best_s(product, clock=clock) for product in products)
     source = torch.ones(copy_bytes, dtype=torch.uint8)
     target = torch.zeros_like(source)
     copy_s = best_s(lambda: target.copy_(source), clock=clock)
