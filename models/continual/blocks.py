@@ -6,7 +6,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from .frames import last_frames
+from .frames import last_frames, to_clip, to_frames
 from .state import Fill, Sequential, State, Temporal
 
 
@@ -34,8 +34,11 @@ class BatchNorm3d(nn.BatchNorm3d):
         if not self.inplace or self.training or not may_overwrite():
             return super().forward(input)
         unused = input.new_empty(0)  # the batch's own statistics, which inference does not compute
+        # Several clips by frames: torch has no quick code for them where they lie frame by frame.
+        clips = input.dim() == 5 and len(input) > 1
+        frames = to_frames(input) if clips else input
         torch.native_batch_norm(
-            input,
+            frames,
             self.weight,
             self.bias,
             self.running_mean,
@@ -43,9 +46,9 @@ class BatchNorm3d(nn.BatchNorm3d):
             False,
             0.0,
             self.eps,
-            out=(input, unused, unused),
+            out=(frames, unused, unused),
         )
-        return input
+        return to_clip(frames, len(input)) if clips else input
 
 
 class Swish(nn.Module):

@@ -94,6 +94,7 @@ class Pool3d(nn.Module):
         if self.stride[0] != 1 or (self.pad_time and self.padding[0]):
             if x.dim() == 4 or state is not None:
                 raise ValueError("a pool that skips or pads frames has no steps; `convert` makes the frame form")
+            x = x.contiguous(memory_format=torch.channels_last_3d)  # as torch's own pools want several clips
             return _REGULAR[self.kind](x, self.kernel_size, self.stride, self.padding, **self.options)
         if x.dim() == 4:
             y = self._space(x)
