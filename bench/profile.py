@@ -31,9 +31,7 @@ Bound = Literal["compute", "memory", "calls"]
 class Ceilings(Frozen):
     """What the machine does at best, measured with the case's threads."""
 
-    gemm_macs_per_s: float = Field(
-        description="of a large float32 product, by the quicker of two libraries"
-    )
+    gemm_macs_per_s: float = Field(description="of a large float32 product, by the quicker of two libraries")
     copy_bytes_per_s: float = Field(description="bytes read and written by a copy far larger than the caches")
     call_s: float = Field(description="the smallest operator, called from Python: one element added to one")
     event_s: float = Field(description="what it costs to record one event while tracing")
