@@ -6,12 +6,13 @@ What each figure means, and does not mean, is in METHODOLOGY.md.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Literal
+from functools import wraps
+from typing import Literal, TypeVar
 
+from . import resample
 from .record import Record, Samples, Timing
-from .resample import disturbed as disturbed
 from .resample import median_precision as median_precision
 from .resample import usual_pace as usual_pace
 from .steady import Change, SteadyRule, largest_change
@@ -37,6 +38,29 @@ MAX_OTHERS_SHARE = 0.05
 MAX_PACE_OF_ALL = 1.03
 
 
+_Subject = TypeVar("_Subject")
+_Answer = TypeVar("_Answer")
+
+
+def _asked_again(function: Callable[[_Subject], _Answer]) -> Callable[[_Subject], _Answer]:
+    """The same function, which keeps its newest answer: every column of a table asks about one record after another.
+
+    For what does not change any more, as records that were read. A series that is still growing is for `resample`.
+    """
+    kept: list[tuple[_Subject, _Answer]] = []
+
+    @wraps(function)
+    def ask(subject: _Subject) -> _Answer:
+        if not kept or kept[0][0] is not subject:
+            kept[:] = [(subject, function(subject))]
+        return kept[0][1]
+
+    return ask
+
+
+disturbed = _asked_again(resample.disturbed)
+
+
 def median_absolute_deviation(values: Sequence[float]) -> float:
     """Median distance from the median: a spread that a few slow samples cannot inflate."""
     middle = median(values)
@@ -55,7 +79,7 @@ def standard_deviation(values: Sequence[float]) -> float:
     middle = mean(values)
     if len(values) == 1:
         return 0.0
-    return math.sqrt(math.fsum((value - middle) ** 2 for value in values) / (len(values) - 1))
+    return math.sqrt(math.fsum([(value - middle) ** 2 for value in values]) / (len(values) - 1))
 
 
 def throughput(samples: Samples, batch: int) -> float:
@@ -80,6 +104,7 @@ def pace_off(samples: Samples) -> float | None:
     return median(untouched or samples.pace_s) / expected - 1
 
 
+@_asked_again
 def clean(samples: Samples) -> list[float]:
     """The latencies of the samples that nothing interrupted; all of them where those are not even half."""
     found = [latency for latency, hit in zip(samples.latency_s, disturbed(samples), strict=True) if not hit]
@@ -96,7 +121,13 @@ def drift(values: Sequence[float]) -> Change | None:
     """Where and by how much the level of a series changed, if it did; None for fewer than 16 values."""
     if len(values) < DRIFT.window:
         return None
-    change = largest_change(values, max(DRIFT.shortest, len(values) // 10))
+    shortest = max(DRIFT.shortest, len(values) // 10)
+    # The median of so many of the values lies between these two, so that most series need no looking for a split.
+    ordered = sorted(values)
+    low, high = ordered[(shortest - 1) // 2], ordered[-((shortest + 1) // 2)]
+    if high <= low * (1 + DRIFT.tolerance) and low <= high * (1 + DRIFT.tolerance):
+        return None
+    change = largest_change(values, shortest)
     return change if abs(change.relative) > DRIFT.tolerance and abs(change.errors) > DRIFT.errors else None
 
 
@@ -130,27 +161,29 @@ class Summary:
 
 def summarise(samples: Samples, batch: int) -> Summary:
     """Every derived figure of a series at once."""
-    values = clean(samples)
+    in_order = clean(samples)
+    values = sorted(in_order)  # once: what follows sorts them again, and finds nothing to do
     middle, spread = mean(values), standard_deviation(values)
     rate = batch / middle
+    hits = sum(disturbed(samples))
     return Summary(
         count=len(samples),
-        clean_count=len(samples) - sum(disturbed(samples)),
+        clean_count=len(samples) - hits,
         mean_s=middle,
         std_s=spread,
         median_s=median(values),
         mad_s=median_absolute_deviation(values),
-        min_s=min(values),
-        max_s=max(values),
+        min_s=values[0],
+        max_s=values[-1],
         p90_s=percentile(values, 90),
         p95_s=percentile(values, 95),
         p99_s=percentile(values, 99),
         throughput=rate,
         # First-order propagation: the spread of a rate around predictions / total time.
         throughput_std=rate * spread / middle,
-        disturbed_share=sum(disturbed(samples)) / len(samples),
+        disturbed_share=hits / len(samples),
         pace_off=pace_off(samples),
-        drift=drift(values),
+        drift=drift(in_order),
         all_median_s=median(samples.latency_s),
         all_throughput=throughput(samples, batch),
         all_max_s=max(samples.latency_s),
@@ -165,6 +198,7 @@ class Verdict:
     reasons: tuple[str, ...] = ()
 
 
+@_asked_again
 def verdict(record: Record) -> Verdict:
     """Whether this record's speed may be taken at face value, and if not, why not, in words."""
     if record.error is not None:

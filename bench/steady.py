@@ -7,7 +7,6 @@ ssh, so it is written for Python 3.6: no dataclasses, and types as they were.
 
 import itertools
 import math
-from bisect import bisect_left, bisect_right
 from typing import List, NamedTuple, Sequence
 
 # Of a normal distribution: standard deviation = 1.4826 MAD; of a median, 1.2533 standard deviations / sqrt(samples).
@@ -52,21 +51,25 @@ def largest_change(values: Sequence[float], shortest: int) -> Change:
     if count < 2 * shortest:
         raise ValueError(f"{count} values cannot be parted into two times {shortest}")
     # How far the ranks of the first values, summed, are from those of any others: |U| of Pettitt.
-    excess = list(itertools.accumulate(2 * rank - (count + 1) for rank in _ranks(values)))
-    place = max(range(shortest, count - shortest + 1), key=lambda place: abs(excess[place - 1]))
-    return _split(values, place)
+    excess = list(itertools.accumulate([twice - (count + 1) for twice in _twice_the_ranks(values)]))
+    sizes = list(map(abs, excess[shortest - 1 : count - shortest]))
+    return _split(values, shortest + sizes.index(max(sizes)))
 
 
-def _ranks(values: Sequence[float]) -> List[float]:
-    """From 1; equal values share the middle of their ranks."""
+def _twice_the_ranks(values: Sequence[float]) -> List[int]:
+    """Ranks from 1, doubled: equal values share the middle of theirs."""
     ordered = sorted(values)
-    return [(bisect_left(ordered, value) + bisect_right(ordered, value) + 1) / 2 for value in values]
+    last = {value: rank for rank, value in enumerate(ordered, 1)}
+    if len(last) == len(ordered):
+        return [2 * last[value] for value in values]
+    first = {value: len(ordered) - rank for rank, value in enumerate(reversed(ordered))}
+    return [first[value] + last[value] for value in values]
 
 
 def _split(values: Sequence[float], place: int) -> Change:
     before, after = values[:place], values[place:]
     low, high = median(before), median(after)
-    scatter = _SIGMA_OF_MAD * median([*(abs(v - low) for v in before), *(abs(v - high) for v in after)])
+    scatter = _SIGMA_OF_MAD * median([abs(v - low) for v in before] + [abs(v - high) for v in after])
     error = _ERROR_OF_MEDIAN * scatter * math.sqrt(1 / len(before) + 1 / len(after))
     difference = high - low
     errors = difference / error if error else math.copysign(math.inf, difference) if difference else 0.0

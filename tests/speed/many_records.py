@@ -42,7 +42,8 @@ def many_cases(count: int) -> Iterator[Record]:
     """The default networks under ever more settings, each measured once."""
     originals = [make_record(model) for model in DEFAULT_MODELS]
     backends = ("eager", "fused", "compile", "export", "onnxruntime", "openvino")
-    settings = itertools.product(itertools.count(1), (1, 2, 4, 8), backends, ("fp32", "bf16", "int8"))
+    each = list(itertools.product((1, 2, 4, 8), backends, ("fp32", "bf16", "int8")))
+    settings = ((batch, *rest) for batch in itertools.count(1) for rest in each)
     for batch, threads, backend, precision in itertools.islice(settings, -(-count // len(originals))):
         for record in originals:
             case = make_case(record.case.model, batch=batch, threads=threads, backend=backend, precision=precision)
