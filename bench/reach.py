@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 
 from ..devices.profile import AUTO, DeviceProfile
 from ..devices.recognise import Found, Seen, describe, match, recognise
+from ..devices.ssh import Ssh, Unreachable
 from .errors import NOT_HERE, UserError
 from .names import Names
+
+_ANSWER_S = 15.0
 
 
 def find_auto(profiles: Iterable[DeviceProfile], seen: Seen) -> Found:
@@ -20,10 +23,20 @@ def tell_auto(found: Found) -> str:
     return f"device {AUTO}: {found.profile.name} ({found.profile.title}), because {found.why}"
 
 
-def state(profile: DeviceProfile, seen: Seen) -> str:
-    """Where a device is, in a few words. A host that is named is believed, also where this machine would do."""
+def unanswered(host: str) -> str | None:
+    """Why a host does not answer over ssh; None where it does. Waits for it a quarter of a minute at most."""
+    try:
+        done = Ssh(host).run(["true"], timeout_s=_ANSWER_S)
+    except Unreachable as error:
+        return str(error)
+    return None if done.returncode == 0 else f"`true` ended with exit code {done.returncode} there"
+
+
+def state(profile: DeviceProfile, seen: Seen, unanswered: Callable[[str], str | None] = unanswered) -> str:
+    """Where a device is, in a few words. What a host really is, a plan finds out; here it has to answer."""
     if profile.host is not None:
-        return f"at {profile.host}"
+        why_not = unanswered(profile.host)
+        return f"reachable at {profile.host}" if why_not is None else f"not reachable at {profile.host}: {why_not}"
     why = match(profile, seen)
     return f"this machine: {why}" if why else "not here"
 

@@ -80,7 +80,9 @@ def test_a_board_at_a_host_is_never_measured_here():
 
 def test_states():
     profiles = config(LAPTOP, "cpu", mine={"extends": "tx2", "host": "u@tx2"}).profiles
-    assert state(profiles["mine"], LAPTOP) == "at u@tx2"
+    assert state(profiles["mine"], LAPTOP, lambda host: None) == "reachable at u@tx2"
+    away = state(profiles["mine"], LAPTOP, lambda host: f"no route to {host}")
+    assert away == "not reachable at u@tx2: no route to u@tx2"
     assert state(profiles["tx2"], LAPTOP) == "not here"
     assert state(profiles["xavier"], XAVIER).startswith("this machine: its device tree has")
 

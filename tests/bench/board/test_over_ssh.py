@@ -20,6 +20,7 @@ from co3d_bench.bench.errors import NOT_HERE, UserError
 from co3d_bench.bench.metrics import get_metric
 from co3d_bench.bench.names import Names
 from co3d_bench.bench.progress import Silent
+from co3d_bench.bench.reach import unanswered
 from co3d_bench.bench.run import Interrupted, Unfinished, make_plan, run
 from co3d_bench.bench.store import read_records
 
@@ -281,3 +282,8 @@ def test_tensorrt_runs_the_onnx_file_and_answers_in_mid_stream(sshd, tmp_path):
     assert record.environment.versions["tensorrt"] == "8.2.1"
     assert "trtexec's own summary: Throughput: 1 qps" in record.engine.notes
     assert left(sshd) == ["lock"]
+
+
+def test_a_host_that_answers_is_told_from_one_that_does_not(sshd):
+    assert unanswered("tx2.local") is None
+    assert unanswered("nowhere.invalid")
