@@ -107,9 +107,10 @@ def aten_json(job, folder, emit):
         digest = checksum(first)
         emit("phase", phase="warming")
         warmed = warm_up(program.step, ring, job["fill"], job["warm_up"], synchronize)
-        emit("phase", phase="sampling", done=0, total=job["runs"])
+        settings = SimpleNamespace(**job["settings"])
+        emit("phase", phase="sampling", done=0, total=settings.runs)
         step = DeviceClock(torch, program.step) if cuda else program.step
-        timing, span = sample(step, ring, SimpleNamespace(**job["settings"]), synchronize, seldom(emit, job["runs"]))
+        timing, span = sample(step, ring, settings, synchronize, seldom(emit, settings.runs))
         emit("phase", phase="verifying")
         facts = {"peak_rss_bytes": status_bytes("VmHWM"), "cuda": None}
         if cuda:

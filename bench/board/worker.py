@@ -122,7 +122,6 @@ def board_job(
         "process": job.process,
         "torch_device": place.torch_device,
         "threads": job.case.threads,
-        "runs": job.settings.runs,
         "settings": job.settings.model_dump(include={"runs", "budget_s", "min_s", "target_precision"}),
         "timeout_s": job.settings.timeout_s,
         "environment": child_environment(job.case.threads),

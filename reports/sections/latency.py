@@ -63,7 +63,7 @@ def render(page: Page) -> Markup | None:
         hits = sum(disturbed(samples))
         text = f"median {plus_minus(1e3 * s.median_s, 1e3 * s.mad_s)} ms"
         text += f", p90 {number(1e3 * s.p90_s)}" if s.p90_s is not None else ""
-        text += f", {hits} of {s.count} interrupted" if hits else f", {s.count} samples"
+        text += f", {hits} of {s.count} disturbed" if hits else f", {s.count} samples"
         if hits and s.all_median_s != s.median_s:
             text += f" (median of all {number(1e3 * s.all_median_s)})"
         if beyond := beyond_edge(samples):

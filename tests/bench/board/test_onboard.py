@@ -154,7 +154,6 @@ def test_on_a_gpu_it_tells_the_devices_clock_copies_and_memory(monkeypatch, tmp_
         "ring_length": 4,
         "fill": 0,
         "warm_up": {"steady": RULE.steady._asdict(), "max_predictions": 20, "max_seconds": 5.0},
-        "runs": 6,
         "settings": Settings(runs=6).model_dump(),
         "check": 1,
         "rows": [0],
