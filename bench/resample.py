@@ -3,11 +3,11 @@
 This file also goes to boards that are reached over ssh, so it is written for Python 3.6 and takes whatever has the
 attributes of `Samples` and `Settings` (`record.py`).
 """
-# ruff: noqa: UP006, UP035, B905 - zip() has no strict= there
+# ruff: noqa: UP006, UP035, UP045, B905 - zip() has no strict= there
 
 import math
 from statistics import median
-from typing import Any, Callable, List, Sequence
+from typing import Any, Callable, List, Optional, Sequence
 
 # A sample counts as disturbed beyond these. A quiet Linux machine takes a busy thread off its core about a hundred
 # times a second (timer, kernel threads), so the usual count of a series says nothing; what stands out of it does.
@@ -43,7 +43,7 @@ def disturbed(samples: Any) -> List[bool]:
     ]
 
 
-def usual_pace(samples: Any) -> float | None:
+def usual_pace(samples: Any) -> Optional[float]:
     """Seconds that the fixed piece of work usually takes on this machine, as far as the series knows."""
     if samples.usual_pace_s is not None or not samples.pace_s:
         return samples.usual_pace_s

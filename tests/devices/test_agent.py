@@ -145,6 +145,19 @@ def test_it_is_python_3_6_with_its_standard_library(file):
     )
 
 
+@pytest.mark.parametrize("file", [ONBOARD.parents[1] / f"{name}.py" for name in ("steady", "resample")])
+def test_its_annotations_can_be_read_by_python_3_6(file):
+    """Unions by |, list[int], and brackets behind what collections.abc has are syntax there, and fail all the same."""
+    tree = ast.parse(file.read_text())
+    hints = [getattr(node, name, None) for node in ast.walk(tree) for name in ("annotation", "returns")]
+    parts = [part for hint in hints if isinstance(hint, ast.AST) for part in ast.walk(hint)]
+    assert parts
+    assert not [part for part in parts if isinstance(part, ast.BinOp)]
+    bracketed = {getattr(part.value, "id", "") for part in parts if isinstance(part, ast.Subscript)}
+    assert not bracketed & {"list", "dict", "tuple", "set", "type"}
+    assert "collections.abc" not in {node.module for node in ast.walk(tree) if isinstance(node, ast.ImportFrom)}
+
+
 def test_it_says_who_is_there(board, tmp_path):
     (tmp_path / "sys/class/thermal/thermal_zone0").mkdir(parents=True)
     (tmp_path / "sys/class/thermal/thermal_zone0/temp").write_text("41500\n")
