@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from .metrics import get_metric
 from .record import Record
-from .stats import clean, clean_throughput, median, verdict
+from .stats import at_usual_pace, clean, clean_throughput, median, pace_off, verdict
 from .store import each_record
 from .throttle import throttled
 
@@ -45,7 +45,15 @@ def _engine(name: str) -> Callable[[Record], Value]:
 
 
 def _latency_s(record: Record) -> Value:
+    return median(at_usual_pace(record.timing.samples)) if record.timing else None
+
+
+def _as_measured_s(record: Record) -> Value:
     return median(clean(record.timing.samples)) if record.timing else None
+
+
+def _pace_off(record: Record) -> Value:
+    return pace_off(record.timing.samples) if record.timing else None
 
 
 def _throughput_per_s(record: Record) -> Value:
@@ -100,8 +108,10 @@ FIELDS: tuple[Field, ...] = (
     Field("input", lambda r: r.case.input, "what the network looked at"),
     Field("family", lambda r: r.model.family if r.model else None, "the network's family"),
     Field("form", lambda r: r.model.form if r.model else None, "clip, frame, or input"),
-    Field("latency_s", _latency_s, "median over the clean timed calls"),
+    Field("latency_s", _latency_s, "median over the clean timed calls, at the machine's usual pace"),
+    Field("latency_as_measured_s", _as_measured_s, "likewise, not corrected for the machine's pace"),
     Field("throughput_per_s", _throughput_per_s, "predictions a second, over the clean timed calls"),
+    Field("pace_off", _pace_off, "how much slower the machine was meanwhile than it usually is; 0.05: 5 %"),
     Field("samples", lambda r: len(r.timing.samples) if r.timing else None, "timed calls"),
     Field("first_prediction_s", _timing("first_prediction_s"), "the first call in the process"),
     Field("prepare_s", _timing("prepare_s"), "what the engine did before"),

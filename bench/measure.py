@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import gc
 import itertools
+import math
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -20,6 +21,7 @@ PACE_EVERY_S = 0.25  # a reading takes a millisecond or two
 
 Clock = Callable[[], float]  # seconds from any origin
 Probe = Callable[[], Disturbance]
+FEWEST = 5  # samples that are taken however late it is
 Further = Callable[[Samples, float], int]  # the samples so far and what they took in seconds -> how many more
 
 
@@ -62,8 +64,12 @@ def warm_up(
     clock: Clock,
     synchronize: Callable[[], None],
     rule: WarmUpRule = WarmUpRule(),
+    until: float = math.inf,
 ) -> WarmUp:
-    """Call `step` at least `fill` times and until it is steady; the rule's limits apply to what follows the fill."""
+    """Call `step` at least `fill` times and until it is steady; the rule's limits apply to what follows the fill.
+
+    When the clock reaches `until` it ends in any case, after the fill.
+    """
     latencies: list[float] = []
     begin = filled = end = clock()
     for x in itertools.cycle(inputs):
@@ -80,7 +86,7 @@ def warm_up(
         if is_steady(latencies, rule.steady):
             return WarmUp(tuple(latencies), end - begin, True)
         late = end - filled >= rule.max_seconds and len(latencies) >= rule.steady.window
-        if late or extra >= rule.max_predictions:
+        if late or end >= until or extra >= rule.max_predictions:
             break
     return WarmUp(tuple(latencies), end - begin, False)
 
@@ -98,10 +104,11 @@ def sample(
     usual_pace_s: float | None = None,
     pace_every_s: float = PACE_EVERY_S,
     further: Further = lambda samples, spent_s: 0,
+    until: float = math.inf,
     on_sample: Callable[[int], None] = lambda done: None,
 ) -> Sampling:
     """Time `runs` calls, one after the other, inputs in turn, and as many more as `further` asks for, until it asks
-    for none.
+    for none. From `until` on, by the clock, no call is begun but the first `FEWEST`.
 
     The probe is read once at each border between samples, so that nothing falls between two samples unseen. `pace`
     is read before the first sample, after the last one, and at the first border after `pace_every_s` seconds.
@@ -145,12 +152,14 @@ def sample(
                 taken.waited_s.append(max(0.0, after.waited_s - before.waited_s))
                 before = after
                 on_sample(len(taken))
+                if end >= until and len(taken) >= FEWEST:
+                    break
                 if pace is not None and clock() - read_s >= pace_every_s:
                     read_pace()
                     before = probe()
             if len(taken.pace_s) < len(taken):
                 read_pace()
-            wanted = further(taken, clock() - begin)
+            wanted = further(taken, clock() - begin) if clock() < until else 0
         own_cpu_s += cpu_clock() - cpu_mark
         wall_s = clock() - begin
     return Sampling(taken, wall_s, own_cpu_s)

@@ -8,7 +8,6 @@ so that where it takes longer than it usually does on this machine, slow samples
 from __future__ import annotations
 
 import json
-import math
 import os
 import time
 from collections.abc import Callable, Sequence
@@ -18,17 +17,23 @@ from pathlib import Path
 
 from ..devices.host import HostFacts
 from ..models.weights.cache import cache_folder
+from .resample import middle_of_most
 
-READINGS = 3  # of each part, of which the quickest counts: a tick of the kernel may fall into any
-# Of the readings of earlier processes so many are looked at, the newest; and what is usual is the fastest but two.
-REMEMBERED = 30
-PLACE = 3
+READINGS = 5  # of which the quickest counts: a tick of the kernel may fall into any
+# Of earlier processes so many are looked at, the newest: that ten more do not move what is usual by much.
+REMEMBERED = 100
+FEWEST = 5
 _TAIL_BYTES = 1 << 16
+# What the work is. Paces of different work are not to be mixed, so it is part of the key; change it with the work.
+_WORK = "depthwise 54 x 40 x 40"
 
 
 class Pace:
-    """Seconds of a fixed piece of work, with the threads that torch has: a product of matrices and a depthwise
-    convolution, small enough for a core's own caches, so that it does not matter which network ran before.
+    """Seconds of a fixed piece of work, with the threads that torch has: three depthwise convolutions, small enough for
+    a core's own caches, so that it does not matter which network ran before.
+
+    Of products of matrices, sums, copies and convolutions in and out of the caches, this is what the latency of
+    networks followed most closely (METHODOLOGY.md, "Pace").
     """
 
     def __init__(self, clock: Callable[[], float] = time.perf_counter) -> None:
@@ -36,42 +41,33 @@ class Pace:
         from torch.nn.functional import conv2d
 
         self._clock = clock
-        a, out = torch.ones(128, 128), torch.empty(128, 128)
         maps, kernels = torch.ones(1, 54, 40, 40), torch.ones(54, 1, 3, 3)
 
-        def product() -> None:
-            for _ in range(8):
-                torch.mm(a, a, out=out)
-
-        def depthwise() -> None:
+        def work() -> None:
             for _ in range(3):
                 conv2d(maps, kernels, padding=1, groups=54)
 
-        self._parts: tuple[Callable[[], object], ...] = (product, depthwise)
+        self._work = work
         self()  # the first call finds its code
 
     def __call__(self) -> float:
-        return math.fsum(min(self._seconds(part) for _ in range(READINGS)) for part in self._parts)
+        return min(self._seconds() for _ in range(READINGS))
 
-    def _seconds(self, part: Callable[[], object]) -> float:
+    def _seconds(self) -> float:
         start = self._clock()
-        part()
+        self._work()
         return self._clock() - start
 
 
 def usual(paces: Sequence[float]) -> float | None:
-    """What is usual, from the paces of earlier processes, oldest first; None where there were too few.
-
-    Not the fastest of all, for once in a while a machine is faster than it ever is again.
-    """
-    newest = sorted(paces[-REMEMBERED:])
-    return newest[PLACE - 1] if len(newest) >= PLACE else None
+    """What is usual, from the paces of earlier processes, oldest first; None where there were too few."""
+    return middle_of_most(paces[-REMEMBERED:]) if len(paces) >= FEWEST else None
 
 
 def pace_key(host: HostFacts, backend: str, threads: int) -> str:
     """What must agree before paces of two processes may be compared: an engine has threads too."""
     cores = ",".join(map(str, host.affinity))
-    return f"{host.cpu_model}; cores {cores}; {backend}, {threads} threads; torch {metadata.version('torch')}"
+    return f"{host.cpu_model}; cores {cores}; {backend}, {threads} threads; torch {metadata.version('torch')}; {_WORK}"
 
 
 def memory_file() -> Path:

@@ -22,10 +22,9 @@ from .job import Event, phase_event
 from .measure import sample, warm_up
 from .memory import peak_allocated_bytes, tensor_bytes, weights
 from .pace import Pace, memory_file, remember, remembered, usual
-from .probe import KernelProbe, UseProbe, others, peak_rss_bytes
+from .probe import KernelProbe, UseProbe, others, peak_rss_bytes, worked
 from .record import Counters, Settings, Timing
-from .resample import further
-from .stats import median
+from .resample import further, middle_of_most
 from .weights import put_into
 
 WEIGHTS_SEED = 0
@@ -34,6 +33,9 @@ REPORT_EVERY_S = 2.0
 # How long other processes are listened to before the warm-up: 50 ticks of the kernel's.
 LISTEN_S = 0.5
 WARMUP_KEPT = 100
+# Of the time a case may take, when warming up and sampling end at the latest: verification and counting follow.
+WARMUP_TIME_SHARE = 0.2
+SAMPLING_TIME_SHARE = 0.5
 
 Emit = Callable[[Event], None]
 
@@ -82,8 +84,13 @@ def timing_pass(
     pace_key: str,
     accelerator: Accelerator,
     emit: Emit,
+    begun: float,
 ) -> Timed:
-    """Predict for the first time, listen to what others do, warm up, take the samples."""
+    """Predict for the first time, listen to what others do, warm up, take the samples.
+
+    `begun` is when the case was, by `time.perf_counter`: where calls are so slow that the case would be stopped among
+    them, samples end at half of its time, and what was measured is kept.
+    """
     clock = time.perf_counter
     net = loaded.net
     ring = accelerator.place(inputs.ring)
@@ -107,7 +114,14 @@ def timing_pass(
     emit(phase_event("warming"))
     runnable.warm(ring[0])
     fill = reach(net) if spec.form == "frame" else 0
-    warmed = warm_up(runnable.step, ring, fill=fill, clock=clock, synchronize=runnable.synchronize)
+    warmed = warm_up(
+        runnable.step,
+        ring,
+        fill=fill,
+        clock=clock,
+        synchronize=runnable.synchronize,
+        until=begun + WARMUP_TIME_SHARE * settings.timeout_s,
+    )
 
     probe = KernelProbe()
     report = _seldom(emit, settings.runs, clock)
@@ -125,11 +139,15 @@ def timing_pass(
         pace=Pace(),
         usual_pace_s=usual_pace_s,
         further=further(settings),
+        until=begun + SAMPLING_TIME_SHARE * settings.timeout_s,
         on_sample=report,
     )
-    others_meanwhile = others(sampling_begin, use())
-    if sampling.samples.pace_s:
-        remember(pace_key, median(sampling.samples.pace_s), memory_file())
+    sampling_end = use()
+    others_meanwhile = others(sampling_begin, sampling_end)
+    cpu_share = worked(sampling_begin, sampling_end) if accelerator.device == "cpu" else None
+    samples = sampling.samples.model_copy(update={"cpu_share": cpu_share})
+    if samples.pace_s:
+        remember(pace_key, middle_of_most(samples.pace_s), memory_file())
     emit(Event(event="sampled"))
     timing = Timing(
         load_s=loaded.seconds,
@@ -141,7 +159,7 @@ def timing_pass(
         warmup_latency_s=list(warmed.latency_s[-WARMUP_KEPT:]),
         others_before=others_before,
         others_meanwhile=others_meanwhile,
-        samples=sampling.samples,
+        samples=samples,
         sampling_wall_s=sampling.wall_s,
         loop_overhead_s=loop_overhead_s(clock),
         harness_cpu_share=sampling.own_cpu_s / sampling.wall_s,

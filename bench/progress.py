@@ -15,7 +15,7 @@ from .case import Case
 from .job import Event
 from .plan import Search
 from .record import BatchSearch, Record
-from .stats import doubts, summarise
+from .stats import doubts, pace_remark, summarise
 
 _CLEAR_LINE = "\r\x1b[2K"
 
@@ -143,4 +143,7 @@ def describe(record: Record) -> str:
 
 def remarks(record: Record) -> tuple[str, ...]:
     """What speaks against a record's numbers, one line each."""
-    return record.notes if record.error else (*doubts(record), *record.notes)
+    if record.error:
+        return record.notes
+    pace = pace_remark(record.timing.samples) if record.timing else None
+    return (*doubts(record), *([pace] if pace else []), *record.notes)

@@ -123,6 +123,12 @@ class Samples(Frozen):
     usual_pace_s: float | None = Field(
         default=None, description="what it usually takes on this machine; None: not known before this process"
     )
+    cpu_share: float | None = Field(
+        default=None,
+        ge=0,
+        le=1,
+        description="CPU time of this process / wall time of the sampling, at most 1; None: not told, or on a GPU",
+    )
 
     def __len__(self) -> int:
         return len(self.latency_s)

@@ -17,10 +17,10 @@ MAX_STEAL_SHARE = 0.05
 # Of the sample's time. Where other work takes a core all along, switches are as rare as usual, but one thread waits
 # for its core while the others wait for that thread.
 MAX_WAITED_SHARE = 0.2
-# How much longer the fixed piece of work (`pace.py`) may take beside a sample than it usually does here. Where nothing
-# is known of it, usual is the quickest tenth.
-MAX_PACE = 1.03
-_QUICKEST = 0.1
+# Beside a sample the fixed piece of work (`pace.py`) may take so many times as long as it usually does here, or as
+# short. A core's clock moves by a few per cent all the time; beyond this the machine is in another state, for example
+# with two virtual cores on one real one.
+MAX_PACE = 1.1
 
 # However much time there is: a record is a line that is read again and again.
 MOST_FACTOR = 20
@@ -29,25 +29,46 @@ FEWEST = 5
 
 
 def disturbed(samples: Any) -> List[bool]:
-    """Which samples were interrupted: far more involuntary context switches than is usual in the series, more than
-    a twentieth of the time stolen by the hypervisor, a fifth of it spent waiting for a core, or the machine itself
-    slower than it usually is."""
+    """Which samples were interrupted, or taken while the machine itself was far from its usual pace."""
+    usual_s = usual_pace(samples)
+    if not usual_s:
+        return interrupted(samples)
+    fast, slow = usual_s / MAX_PACE, usual_s * MAX_PACE
+    return [hit or not fast <= beat <= slow for hit, beat in zip(interrupted(samples), samples.pace_s)]
+
+
+def interrupted(samples: Any) -> List[bool]:
+    """Which samples other work took time from: far more involuntary context switches than is usual in the series, more
+    than a twentieth of the time stolen by the hypervisor, or a fifth of it spent waiting for a core."""
     nothing = [0] * len(samples.latency_s)
     switches = samples.involuntary_switches or nothing
     limit = USUAL_SWITCHES_FACTOR * median(switches) + USUAL_SWITCHES_EXTRA if switches else 0
-    slow = MAX_PACE * (usual_pace(samples) or math.inf)
-    each = (switches, samples.steal_s or nothing, samples.waited_s or nothing, samples.pace_s or nothing)
+    each = (switches, samples.steal_s or nothing, samples.waited_s or nothing)
     return [
-        count > limit or stolen > MAX_STEAL_SHARE * latency or wait > MAX_WAITED_SHARE * latency or beat > slow
-        for count, stolen, wait, beat, latency in zip(*each, samples.latency_s)
+        count > limit or stolen > MAX_STEAL_SHARE * latency or wait > MAX_WAITED_SHARE * latency
+        for count, stolen, wait, latency in zip(*each, samples.latency_s)
     ]
 
 
 def usual_pace(samples: Any) -> Optional[float]:
     """Seconds that the fixed piece of work usually takes on this machine, as far as the series knows."""
-    if samples.usual_pace_s is not None or not samples.pace_s:
+    if not samples.pace_s:
+        return None
+    if samples.usual_pace_s is not None:
         return samples.usual_pace_s
-    return sorted(samples.pace_s)[int(_QUICKEST * len(samples.pace_s))]
+    return middle_of_most(samples.pace_s)
+
+
+def middle_of_most(values: Sequence[float]) -> float:
+    """The median of the closest half of the values; ValueError if there are none.
+
+    Of a machine with two states that is the state in which it mostly is, and nothing between them.
+    """
+    ordered = sorted(values)
+    half = len(ordered) // 2 + 1
+    starts = range(len(ordered) - half + 1)
+    start = min(starts, key=lambda place: ordered[place + half - 1] - ordered[place], default=0)
+    return median(ordered[start : start + half])
 
 
 def median_precision(values: Sequence[float]) -> float:

@@ -27,15 +27,21 @@ MAX_RELATIVE_MAD = 0.05
 MAX_SKEW = 0.05
 # A change point within the clean samples that is larger than this, and stands out of their scatter, is a drift.
 DRIFT = SteadyRule(window=16, shortest=8, tolerance=0.03)
-# Clean samples are to be most of all, and enough for a median to be had to a few per cent.
-MIN_CLEAN_SHARE = 0.5
+# Clean samples are to be so many that their median can be had to a few per cent, and no lucky few of very many: where a
+# machine has two states, half of all samples may well be those of the other one. But other work is not to interrupt most.
+MIN_CLEAN_SHARE = 0.2
 MIN_CLEAN = 20
+MAX_INTERRUPTED_SHARE = 0.5
 # Cores that other processes kept busy: so many, on large machines this share of those we may use.
 MAX_OTHERS = 0.1
 MAX_OTHERS_SHARE = 0.05
 
-# How far from usual the machine's own pace may be, over all clean samples.
-MAX_PACE_OF_ALL = 1.03
+# How far from usual the machine's own pace may be over all clean samples, as a factor, where figures are corrected for
+# it, and where they are not. Networks follow the pace to the power of 0.6 to 1.3 (METHODOLOGY.md, "Pace"), so that what
+# is left of the larger one is 2 % at most.
+MAX_PACE_CORRECTED = 1.06
+MAX_PACE_AS_IT_IS = 1.03
+TOLD_PACE = 0.01  # a smaller correction is not worth a line
 
 
 _Subject = TypeVar("_Subject")
@@ -106,14 +112,40 @@ def pace_off(samples: Samples) -> float | None:
 
 @_asked_again
 def clean(samples: Samples) -> list[float]:
-    """The latencies of the samples that nothing interrupted; all of them where those are not even half."""
+    """The latencies of the samples that nothing interrupted, as measured; all of them where those are too few."""
     found = [latency for latency, hit in zip(samples.latency_s, disturbed(samples), strict=True) if not hit]
-    return found if len(found) >= MIN_CLEAN_SHARE * len(samples) else list(samples.latency_s)
+    few = max(min(MIN_CLEAN, len(samples) / 2), MIN_CLEAN_SHARE * len(samples))
+    return found if len(found) >= few else list(samples.latency_s)
+
+
+@_asked_again
+def pace_factor(samples: Samples) -> float:
+    """Times the clean latencies what they would be at the machine's usual pace; 1 where that is not known, or too far
+    off to tell.
+
+    Only the time in which the process computed follows the pace (`Samples.cpu_share`): what waits takes as long on a
+    faster machine.
+    """
+    off = pace_off(samples)
+    if off is None or samples.usual_pace_s is None or samples.cpu_share is None or _far(off, MAX_PACE_CORRECTED):
+        return 1.0
+    return 1 - samples.cpu_share * off / (1 + off)
+
+
+def _far(off: float, factor: float) -> bool:
+    return abs(math.log1p(off)) > math.log(factor)
+
+
+@_asked_again
+def at_usual_pace(samples: Samples) -> list[float]:
+    """The clean latencies at the machine's usual pace: what every figure of a record is made of."""
+    factor = pace_factor(samples)
+    return [factor * latency for latency in clean(samples)]
 
 
 def clean_throughput(samples: Samples, batch: int) -> float:
-    """Predictions per second over the clean samples."""
-    found = clean(samples)
+    """Predictions per second over the clean samples, at the machine's usual pace."""
+    found = at_usual_pace(samples)
     return batch * len(found) / math.fsum(found)
 
 
@@ -135,7 +167,8 @@ def drift(values: Sequence[float]) -> Change | None:
 class Summary:
     """A latency series in a few numbers; times in seconds, throughput in predictions per second.
 
-    All but `count`, `disturbed_share` and what begins with `all_` is of the clean samples (`clean`).
+    All but `count`, `disturbed_share` and what begins with `all_` is of the clean samples (`clean`), times
+    `pace_factor`; what begins with `all_` is as measured.
     """
 
     count: int
@@ -153,6 +186,7 @@ class Summary:
     throughput_std: float
     disturbed_share: float
     pace_off: float | None
+    pace_factor: float
     drift: Change | None
     all_median_s: float
     all_throughput: float
@@ -161,7 +195,7 @@ class Summary:
 
 def summarise(samples: Samples, batch: int) -> Summary:
     """Every derived figure of a series at once."""
-    in_order = clean(samples)
+    in_order = at_usual_pace(samples)
     values = sorted(in_order)  # once: what follows sorts them again, and finds nothing to do
     middle, spread = mean(values), standard_deviation(values)
     rate = batch / middle
@@ -183,6 +217,7 @@ def summarise(samples: Samples, batch: int) -> Summary:
         throughput_std=rate * spread / middle,
         disturbed_share=hits / len(samples),
         pace_off=pace_off(samples),
+        pace_factor=pace_factor(samples),
         drift=drift(in_order),
         all_median_s=median(samples.latency_s),
         all_throughput=throughput(samples, batch),
@@ -219,14 +254,17 @@ def _noise(timing: Timing, summary: Summary, cores: int) -> Iterator[str]:
     others = max(timing.others_before or 0.0, timing.others_meanwhile or 0.0)
     if others > max(MAX_OTHERS, MAX_OTHERS_SHARE * cores):
         yield f"noisy: other processes kept {others:.2g} cores busy"
-    if summary.pace_off is not None and abs(math.log1p(summary.pace_off)) > math.log(MAX_PACE_OF_ALL):
+    corrected = timing.samples.cpu_share is not None and timing.samples.usual_pace_s is not None
+    allowed = MAX_PACE_CORRECTED if corrected else MAX_PACE_AS_IT_IS
+    if summary.pace_off is not None and _far(summary.pace_off, allowed):
         yield (
             f"noisy: the machine itself was {abs(summary.pace_off):.0%} "
             f"{'slower' if summary.pace_off > 0 else 'faster'} than it usually is"
         )
-    if summary.clean_count < min(MIN_CLEAN, summary.count) or 1 - summary.disturbed_share < MIN_CLEAN_SHARE:
+    few = summary.clean_count < max(min(MIN_CLEAN, summary.count), MIN_CLEAN_SHARE * summary.count)
+    if few or _mostly_interrupted(timing.samples, summary.disturbed_share):
         hits = summary.count - summary.clean_count
-        yield f"noisy: {hits} of {summary.count} samples were disturbed by other work or a slower machine"
+        yield f"noisy: {hits} of {summary.count} samples were disturbed by other work or a machine off its pace"
     if timing.warmup_steady is False:
         yield "noisy: the latency was not steady when the warm-up reached its limit"
     if summary.mad_s > MAX_RELATIVE_MAD * summary.median_s:
@@ -244,11 +282,31 @@ def _noise(timing: Timing, summary: Summary, cores: int) -> Iterator[str]:
         )
 
 
+def _mostly_interrupted(samples: Samples, disturbed_share: float) -> bool:
+    if disturbed_share <= MAX_INTERRUPTED_SHARE:
+        return False
+    return sum(resample.interrupted(samples)) > MAX_INTERRUPTED_SHARE * len(samples)
+
+
+def pace_remark(samples: Samples) -> str | None:
+    """What was done to the figures for the machine's pace, in words; None where it is less than a hundredth."""
+    factor, off = pace_factor(samples), pace_off(samples)
+    if off is None or abs(factor - 1) < TOLD_PACE:
+        return None
+    return (
+        f"figures are for the usual pace of this machine, which was {abs(off):.0%} "
+        f"{'slower' if off > 0 else 'faster'} meanwhile (median as measured: {1e3 * median(clean(samples)):.4g} ms)"
+    )
+
+
 def doubts(record: Record) -> tuple[str, ...]:
     """Why a reader should not take this record's speed at face value, in words; empty if nothing speaks against it."""
     reasons = verdict(record).reasons
-    count = len(record.timing.samples) if record.timing and record.ok else SAMPLES_FOR_PERCENTILE[90]
+    if record.timing is None or not record.ok:
+        return reasons
+    count, asked = len(record.timing.samples), record.settings.runs
+    if count < asked:
+        return (f"few samples: {count} of {asked}, for sampling ends at half of the time a case may take", *reasons)
     if count < SAMPLES_FOR_PERCENTILE[90]:
-        few = f"few samples: {count}, below the {SAMPLES_FOR_PERCENTILE[90]} a p90 needs"
-        return (few, *reasons)
+        return (f"few samples: {count}, below the {SAMPLES_FOR_PERCENTILE[90]} a p90 needs", *reasons)
     return reasons

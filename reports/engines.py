@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 
 from ..bench.metrics import get_metric
 from ..bench.record import REFERENCE, Engine, Record
-from ..bench.stats import clean, doubts, median, median_absolute_deviation
+from ..bench.stats import at_usual_pace, doubts, median, median_absolute_deviation
 from .select import (
     FORM_TITLES,
     PRECISION_TITLES,
@@ -179,7 +179,7 @@ def _references(records: Iterable[Record]) -> Mapping[tuple[str, ...], Record]:
 
 def _seconds(record: Record) -> float:
     """The median latency; 0 where there is none."""
-    return median(clean(record.timing.samples)) if record.ok and record.timing else 0.0
+    return median(at_usual_pace(record.timing.samples)) if record.ok and record.timing else 0.0
 
 
 def _row(record: Record, ratios: Mapping[str, float]) -> EngineRow:
@@ -202,7 +202,7 @@ def _row(record: Record, ratios: Mapping[str, float]) -> EngineRow:
         return replace(row, error=error, wrong=record.error.kind == "wrong-answer")
     if record.timing is None:
         return row
-    latencies = clean(record.timing.samples)
+    latencies = at_usual_pace(record.timing.samples)
     return replace(
         row,
         latency_ms=get_metric("latency").value(record),

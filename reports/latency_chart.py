@@ -86,14 +86,16 @@ def latency_chart(
         scale=alt.Scale(domain=[summary.count + 1, 0], nice=False),
         axis=None,
     )
-    middle, mad = 1e3 * summary.median_s, 1e3 * summary.mad_s
+    # Dots are as they were measured, and so are the lines among them.
+    measured = 1e3 / summary.pace_factor
+    middle, mad = measured * summary.median_s, measured * summary.mad_s
     band = _values([{"ms": middle - mad, "end": middle + mad}])
     layers: list[Any] = [
         alt.Chart(band).mark_rect(**look["band"], aria=False).encode(x=across, x2="end:Q"),
         alt.Chart(_values([{"ms": middle}])).mark_rule(**look["median"], aria=False).encode(x=across),
     ]
-    if summary.p90_s is not None and 1e3 * summary.p90_s <= high:
-        at = _values([{"ms": 1e3 * summary.p90_s}])
+    if summary.p90_s is not None and measured * summary.p90_s <= high:
+        at = _values([{"ms": measured * summary.p90_s}])
         layers.append(alt.Chart(at).mark_rule(**look["percentile"], aria=False).encode(x=across))
     form = record.model.form if record.model else "clip"
     hit = alt.when("datum.hit")

@@ -8,7 +8,7 @@ from typing import Literal
 
 from ..bench.case import Case
 from ..bench.record import COMPARABLE_FACTS, Record, fact
-from ..bench.stats import clean, median
+from ..bench.stats import at_usual_pace, median
 
 # One wire from an engine's name to people; anything else is shown as it is.
 PRECISION_TITLES = {"fp32": "float32", "fp16": "float16", "bf16": "bfloat16"}
@@ -41,7 +41,7 @@ def latest(records: Iterable[Record]) -> tuple[Record, ...]:
 
 def _middle(processes: Sequence[Record]) -> Record:
     timed = sorted(
-        ((median(clean(r.timing.samples)), place, r) for place, r in enumerate(processes) if r.ok and r.timing)
+        ((median(at_usual_pace(r.timing.samples)), place, r) for place, r in enumerate(processes) if r.ok and r.timing)
     )
     if len(processes) == 1 or not timed:
         return processes[-1]

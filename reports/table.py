@@ -16,7 +16,7 @@ from ..bench.batch import told
 from ..bench.case import Case
 from ..bench.metrics import get_metric
 from ..bench.record import Published, Record
-from ..bench.stats import Summary, doubts, summarise
+from ..bench.stats import Summary, doubts, pace_remark, summarise
 from .engines import several_engines, speeds
 from .notation import MISSING, Footnotes, fixed, number, plus_minus
 from .select import FORM_TITLES, device_kind, latest, model_title, setting_of, short_titles
@@ -412,11 +412,12 @@ def build(records: Sequence[Record]) -> Table:
         published_note = source.published.note if source.published else None
         marks = notes.marks(doubt)
         said = [f"the paper's figures: {published_note}"] if published_note else []
+        pace = pace_remark(record.timing.samples) if record.timing and record.ok else None
         searched = [told(record.batch_search)] if record.batch_search else []
         # Joules of one sensor are not to be set against those of another that measures something else.
         differs = record.energy and record.energy.busy and len(quantities) > 1
         energy = [f"energy: {record.energy.quantity or 'of what is not told'}"] if record.energy and differs else []
-        own = notes.marks([*said, *searched, *energy, *record.notes])
+        own = notes.marks([*said, *searched, *energy, *([pace] if pace else []), *record.notes])
         # A failed case may still hold figures (a wrong answer has MACs), but never a speed.
         shown = tuple(
             _cell(column, source, marks) if record.ok or not column.noisy else Cell(value=None, text=MISSING)

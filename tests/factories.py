@@ -188,7 +188,7 @@ def make_record(model: str = "x3d-m", /, *, samples: Samples | None = None, **ch
         "started_at": "2026-11-22T12:00:00Z",
         "duration_s": 40.0,
         "case": make_case(model),
-        "settings": Settings(),
+        "settings": Settings(runs=len(samples)),
         "model": facts,
         "environment": make_environment(),
         "counters": Counters(

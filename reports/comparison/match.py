@@ -18,7 +18,7 @@ from ...bench.judge.rule import Rule, rule_of_stores
 from ...bench.judge.verdict import Evidence, Units, judge_all
 from ...bench.metrics import Metric, all_metrics, get_metric
 from ...bench.record import Record, fact
-from ...bench.stats import clean, doubts, median
+from ...bench.stats import at_usual_pace, doubts, median
 from ..select import differing_facts
 
 # The words of a case's key, in its order, and how each stands there.
@@ -371,7 +371,7 @@ def _figure(name: str) -> Callable[[Record], float | None]:
 
 
 def _latencies(record: Record) -> list[float]:
-    return clean(record.timing.samples) if record.timing else []
+    return at_usual_pace(record.timing.samples) if record.timing else []
 
 
 def _shown(judgement: Judgement, row: _Row, metric: str) -> Judgement:

@@ -3,7 +3,7 @@
 from markupsafe import Markup
 
 from ...bench.record import Record
-from ...bench.stats import disturbed, doubts, summarise
+from ...bench.stats import disturbed, doubts, pace_remark, summarise
 from ..engines import worth_most
 from ..latency_chart import beyond_edge, latency_chart
 from ..notation import number, plus_minus
@@ -19,7 +19,7 @@ Each strip has its own scale.{% if others %} {{ others }} more cases are in the 
 {% for form in forms %}
 <li class="{{ form }}"><span class="shape"></span>{{ form }}</li>
 {% endfor %}
-<li><span class="shape diamond"></span>disturbed by other work or a slower machine</li>
+<li><span class="shape diamond"></span>disturbed by other work or a machine off its pace</li>
 <li><span class="line"></span>median, shaded: ± median absolute deviation</li>
 <li><span class="line dashed"></span>p90</li>
 {% if any_beyond %}
@@ -68,6 +68,8 @@ def render(page: Page) -> Markup | None:
             text += f" (median of all {number(1e3 * s.all_median_s)})"
         if beyond := beyond_edge(samples):
             text += f", {beyond} beyond the edge (up to {number(1e3 * s.all_max_s)} ms)"
+        if pace := pace_remark(samples):
+            text += f"; {pace}"
         if page.table.several_settings:
             text += f" · {row.setting}"
         strips.append(

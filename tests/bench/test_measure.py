@@ -1,6 +1,6 @@
 from dataclasses import replace
 
-from co3d_bench.bench.measure import WarmUpRule, sample, warm_up
+from co3d_bench.bench.measure import FEWEST, WarmUpRule, sample, warm_up
 from co3d_bench.bench.probe import Disturbance
 from co3d_bench.bench.steady import SteadyRule
 
@@ -92,6 +92,13 @@ def test_as_many_more_are_taken_as_are_asked_for_and_nothing_falls_between():
     assert taken.samples.steal_s == [1.0] * 6
 
 
+def test_samples_end_when_their_time_is_over_but_for_a_few():
+    late = take(FakeMachine([1.0] * 40), [0], 30, until=12.5, further=lambda samples, spent_s: 10)
+    assert len(late.samples) == 13
+    never = take(FakeMachine([1.0] * 40), [0], 30, until=0.0, pace=lambda: 1.0)
+    assert len(never.samples) == len(never.samples.pace_s) == FEWEST
+
+
 def test_the_pace_is_read_around_the_samples_and_each_has_the_slower_of_two():
     machine = FakeMachine([1.0] * 6)
     readings = iter([5.0, 7.0, 6.0, 4.0])
@@ -105,6 +112,14 @@ def test_the_pace_is_read_around_the_samples_and_each_has_the_slower_of_two():
     assert taken.samples.usual_pace_s == 4.5
     assert taken.samples.latency_s == [1.0] * 6
     assert next(readings, None) is None  # before, after the second and the fourth sample, and at the end
+
+
+def test_a_warm_up_ends_when_its_time_is_over_but_sees_the_receptive_field():
+    machine = FakeMachine([float(n) for n in range(1, 100)])
+    warmed = warm_up(
+        machine.step, [0], fill=20, clock=machine.clock, synchronize=machine.synchronize, rule=TEN, until=10.0
+    )
+    assert (len(warmed.latency_s), warmed.steady) == (20, False)
 
 
 TEN = WarmUpRule(steady=SteadyRule(window=10, shortest=4))

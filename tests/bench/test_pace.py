@@ -8,35 +8,36 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from co3d_bench.bench import stats
-from co3d_bench.bench.pace import PLACE, READINGS, REMEMBERED, Pace, remember, remembered, usual
+from co3d_bench.bench.pace import FEWEST, READINGS, REMEMBERED, Pace, remember, remembered, usual
 from co3d_bench.bench.record import Samples
 
 
-def test_a_reading_is_the_quickest_of_each_part():
+def test_a_reading_takes_one_of_the_clock():
     ticks = iter(range(10_000))
-    pace = Pace(clock=lambda: next(ticks))
-    assert pace() == 2  # of both parts, one tick each
+    assert Pace(clock=lambda: next(ticks))() == 1
 
 
 def test_a_tick_of_the_kernel_in_one_of_them_does_not_count():
-    times = iter([0, 1] * READINGS + [0, 1] * READINGS)  # the first call
-    later = iter([0.0, 9.0, 0.0, 2.0, 0.0, 9.0, 0.0, 3.0, 0.0, 9.0, 0.0, 9.0])
-    pace = Pace(clock=lambda: next(times))
+    pace = Pace()
+    later = iter([0.0, 9.0, 0.0, 2.0] + [0.0, 9.0] * (READINGS - 2))
     pace._clock = lambda: next(later)
-    assert pace() == 5.0
+    assert pace() == 2.0
 
 
-def test_usual_is_the_fastest_but_two_of_the_newest():
-    assert usual([]) is None
-    assert usual([5.0, 4.0]) is None
-    assert usual([5.0, 4.0, 3.0]) == 5.0
-    assert usual([1.0, 9.0, 8.0, 7.0]) == 8.0
-    assert usual([1.0] * PLACE + [5.0] * REMEMBERED) == 5.0  # what was long ago
+def test_usual_is_the_state_in_which_the_machine_mostly_was():
+    assert usual([1.0] * (FEWEST - 1)) is None
+    assert usual([1.6, 1.0, 1.61, 1.01, 1.02, 1.03, 1.62]) == pytest.approx(1.015)  # four of seven
+    assert usual([1.0] * REMEMBERED + [5.0] * REMEMBERED) == 5.0  # what was long ago is over
 
 
-@given(st.lists(st.floats(1e-6, 1e3), min_size=PLACE, max_size=80))
-def test_usual_is_one_of_those_seen(paces):
-    assert usual(paces) in paces
+@given(st.lists(st.floats(1e-6, 1e3), min_size=FEWEST, max_size=80))
+def test_half_of_what_was_seen_lies_around_the_usual_one(paces):
+    """Nowhere do as many lie as close together."""
+    found, half = usual(paces), len(paces) // 2 + 1
+    assert min(paces) <= found <= max(paces)
+    ordered = sorted(paces)
+    closest = min(ordered[place + half - 1] - ordered[place] for place in range(len(paces) - half + 1))
+    assert sum(abs(pace - found) <= closest for pace in paces) >= half
 
 
 def test_paces_are_kept_by_machine_and_torn_lines_passed_over(tmp_path):
@@ -66,13 +67,13 @@ def test_where_nothing_can_be_kept_nothing_is_lost(tmp_path):
     assert remembered("a", tmp_path / "file" / "pace.jsonl") == []
 
 
-def paced(*paces, usual_pace_s=None):
-    return Samples(latency_s=[0.1] * len(paces), pace_s=list(paces), usual_pace_s=usual_pace_s)
+def paced(*paces, usual_pace_s=None, cpu_share=None):
+    return Samples(latency_s=[0.1] * len(paces), pace_s=list(paces), usual_pace_s=usual_pace_s, cpu_share=cpu_share)
 
 
-def test_a_sample_beside_a_slow_machine_is_disturbed():
-    assert stats.disturbed(paced(1.0, 1.02, 1.04, usual_pace_s=1.0)) == [False, False, True]
-    assert stats.disturbed(paced(1.0, 1.02, 1.04, usual_pace_s=None)) == [False, False, True]
+def test_a_sample_beside_a_machine_in_another_state_is_disturbed():
+    assert stats.disturbed(paced(1.0, 0.92, 1.09, 1.3, 0.7, usual_pace_s=1.0)) == [False] * 3 + [True] * 2
+    assert stats.disturbed(paced(1.0, 1.02, 1.3, usual_pace_s=None)) == [False, False, True]
     assert stats.disturbed(paced(1.04, 1.04, usual_pace_s=None)) == [False, False]
     assert stats.disturbed(Samples(latency_s=[0.1])) == [False]
 
@@ -81,6 +82,36 @@ def test_a_sample_beside_a_slow_machine_is_disturbed():
 def test_how_far_the_machine_is_from_usual(pace, off):
     assert stats.pace_off(paced(pace, pace, usual_pace_s=1.0)) == pytest.approx(off)
     assert stats.pace_off(paced(pace)) == pytest.approx(0.0)
+
+
+@pytest.mark.parametrize(
+    ("samples", "factor"),
+    [
+        (paced(1.05, usual_pace_s=1.0, cpu_share=1.0), 1 / 1.05),
+        (paced(0.96, usual_pace_s=1.0, cpu_share=1.0), 1 / 0.96),
+        (paced(1.05, usual_pace_s=1.0, cpu_share=0.0), 1.0),  # it only waits: no faster on a faster machine
+        (paced(1.05, usual_pace_s=1.0, cpu_share=0.5), 0.5 + 0.5 / 1.05),
+        (paced(1.05, usual_pace_s=1.0), 1.0),  # a GPU computed, or nobody knows
+        (paced(1.05, cpu_share=1.0), 1.0),  # what is usual is not known
+        (paced(1.08, usual_pace_s=1.0, cpu_share=1.0), 1.0),  # too far off to tell; the verdict says so
+        (Samples(latency_s=[0.1], cpu_share=1.0), 1.0),
+    ],
+)
+def test_figures_are_those_of_the_usual_pace_as_far_as_the_process_computed(samples, factor):
+    assert stats.pace_factor(samples) == pytest.approx(factor)
+    assert stats.at_usual_pace(samples) == pytest.approx([0.1 * factor])
+    assert stats.clean(samples) == [0.1]
+    summary = stats.summarise(samples, 2)
+    assert (summary.median_s, summary.all_median_s) == (pytest.approx(0.1 * factor), 0.1)
+    assert stats.clean_throughput(samples, 2) == pytest.approx(20 / factor)
+    assert (stats.pace_remark(samples) is None) == (factor == 1.0)
+
+
+def test_a_correction_is_told_with_what_was_measured():
+    assert stats.pace_remark(paced(1.05, usual_pace_s=1.0, cpu_share=1.0)) == (
+        "figures are for the usual pace of this machine, which was 5% slower meanwhile (median as measured: 100 ms)"
+    )
+    assert "4% faster" in stats.pace_remark(paced(0.96, usual_pace_s=1.0, cpu_share=1.0))
 
 
 def test_another_process_on_the_same_cores_is_seen():

@@ -125,10 +125,24 @@ def test_each_kind_of_noise_is_told_in_words(timing, why):
     assert any(reason.startswith(why) for reason in found.reasons), found.reasons
 
 
+def test_half_of_the_samples_in_another_state_of_the_machine_are_no_noise():
+    samples = make_samples(0.1, disturbed_share=0.0)
+    paces = [1.0] * 45 + [1.3] * 55
+    fast = samples.model_copy(update={"pace_s": paces, "usual_pace_s": 1.0})
+    slow = [latency * pace for latency, pace in zip(samples.latency_s, paces, strict=True)]
+    record = quiet(samples=fast.model_copy(update={"latency_s": slow}))
+    assert stats.verdict(record) == stats.Verdict("steady")
+    assert stats.summarise(record.timing.samples, 1).median_s == pytest.approx(0.1, rel=0.01)
+    lucky = fast.model_copy(update={"pace_s": [1.0] * 19 + [1.3] * 81})
+    assert stats.verdict(quiet(samples=lucky)).reasons == (
+        "noisy: 81 of 100 samples were disturbed by other work or a machine off its pace",
+    )
+
+
 def test_too_few_clean_samples_are_told():
     samples = Samples(latency_s=[0.1] * 100, steal_s=[0.0] * 45 + [0.1] * 55)
     assert stats.verdict(quiet(samples=samples)).reasons == (
-        "noisy: 55 of 100 samples were disturbed by other work or a slower machine",
+        "noisy: 55 of 100 samples were disturbed by other work or a machine off its pace",
     )
 
 
@@ -149,3 +163,5 @@ def test_few_samples_are_a_doubt_but_not_noise():
     record = make_record("x3d-s", samples=make_samples(0.1, count=30, disturbed_share=0.0))
     assert stats.verdict(record).kind == "steady"
     assert stats.doubts(record) == ("few samples: 30, below the 64 a p90 needs",)
+    cut = record.model_copy(update={"settings": record.settings.model_copy(update={"runs": 100})})
+    assert stats.doubts(cut) == ("few samples: 30 of 100, for sampling ends at half of the time a case may take",)
