@@ -8,6 +8,7 @@ from __future__ import annotations
 import gc
 import itertools
 import math
+import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -15,9 +16,12 @@ from typing import Any
 
 from .probe import Disturbance
 from .record import Samples
+from .resample import off_pace
 from .steady import STEADY, SteadyRule, is_steady
 
 PACE_EVERY_S = 0.25  # a reading takes a millisecond or two
+_DIGITS = 9  # of seconds: clocks tell no more, and a record is a line that is read again and again
+REST_S = 0.5  # between two readings while the machine is waited for
 
 Clock = Callable[[], float]  # seconds from any origin
 Probe = Callable[[], Disturbance]
@@ -103,6 +107,8 @@ def sample(
     pace: Callable[[], float] | None = None,
     usual_pace_s: float | None = None,
     pace_every_s: float = PACE_EVERY_S,
+    sleep: Callable[[float], None] = time.sleep,
+    work_clock: Clock | None = None,
     further: Further = lambda samples, spent_s: 0,
     until: float = math.inf,
     on_sample: Callable[[int], None] = lambda done: None,
@@ -111,7 +117,9 @@ def sample(
     for none. From `until` on, by the clock, no call is begun but the first `FEWEST`.
 
     The probe is read once at each border between samples, so that nothing falls between two samples unseen. `pace`
-    is read before the first sample, after the last one, and at the first border after `pace_every_s` seconds.
+    is read before the first sample, after the last one, and at the first border after `pace_every_s` seconds. Where it
+    is far from the usual one, further samples wait until it is not, as long as `further` still asks for some.
+    `work_clock` is the CPU time of what computes; what it advances in the timed calls gives `Samples.cpu_share`.
     `own_cpu_s` is what `cpu_clock` (of this thread) advanced outside the timed calls.
     """
     taken = Samples(
@@ -124,13 +132,13 @@ def sample(
         nonlocal read_s, newest_pace_s
         if pace is None:
             return
-        before, newest_pace_s = newest_pace_s, pace()
+        before, newest_pace_s = newest_pace_s, round(pace(), _DIGITS)
         missing = len(taken) - len(taken.pace_s)
         taken.pace_s.extend([max(before, newest_pace_s)] * missing)
         read_s = clock()
 
     endless = itertools.cycle(inputs)
-    own_cpu_s = 0.0
+    own_cpu_s = worked_s = 0.0
     with _no_garbage_collection():
         begin = clock()
         cpu_mark = cpu_clock()
@@ -140,16 +148,18 @@ def sample(
             before = probe()
             for x in itertools.islice(endless, wanted):
                 own_cpu_s += cpu_clock() - cpu_mark
+                work_mark = work_clock() if work_clock else 0.0
                 start = clock()
                 step(x)
                 synchronize()
                 end = clock()
+                worked_s += work_clock() - work_mark if work_clock else 0.0
                 cpu_mark = cpu_clock()
                 after = probe()
-                taken.latency_s.append(end - start)
+                taken.latency_s.append(round(end - start, _DIGITS))
                 taken.involuntary_switches.append(after.involuntary_switches - before.involuntary_switches)
                 taken.steal_s.append(after.steal_s - before.steal_s)
-                taken.waited_s.append(max(0.0, after.waited_s - before.waited_s))
+                taken.waited_s.append(round(max(0.0, after.waited_s - before.waited_s), _DIGITS))
                 before = after
                 on_sample(len(taken))
                 if end >= until and len(taken) >= FEWEST:
@@ -160,8 +170,14 @@ def sample(
             if len(taken.pace_s) < len(taken):
                 read_pace()
             wanted = further(taken, clock() - begin) if clock() < until else 0
+            while wanted > 0 and usual_pace_s and pace and off_pace(newest_pace_s, usual_pace_s):
+                sleep(REST_S)
+                newest_pace_s, read_s = round(pace(), _DIGITS), clock()
+                wanted = further(taken, clock() - begin) if clock() < until else 0
         own_cpu_s += cpu_clock() - cpu_mark
         wall_s = clock() - begin
+    if work_clock and len(taken):
+        taken = taken.model_copy(update={"cpu_share": min(1.0, worked_s / math.fsum(taken.latency_s))})
     return Sampling(taken, wall_s, own_cpu_s)
 
 

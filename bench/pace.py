@@ -22,7 +22,7 @@ from .resample import middle_of_most
 READINGS = 5  # of which the quickest counts: a tick of the kernel may fall into any
 # Of earlier processes so many are looked at, the newest: that ten more do not move what is usual by much.
 REMEMBERED = 100
-FEWEST = 5
+FEWEST = 10
 _TAIL_BYTES = 1 << 16
 # What the work is. Paces of different work are not to be mixed, so it is part of the key; change it with the work.
 _WORK = "depthwise 54 x 40 x 40"

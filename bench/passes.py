@@ -22,7 +22,7 @@ from .job import Event, phase_event
 from .measure import sample, warm_up
 from .memory import peak_allocated_bytes, tensor_bytes, weights
 from .pace import Pace, memory_file, remember, remembered, usual
-from .probe import KernelProbe, UseProbe, others, peak_rss_bytes, worked
+from .probe import KernelProbe, UseProbe, others, peak_rss_bytes
 from .record import Counters, Settings, Timing
 from .resample import further, middle_of_most
 from .weights import put_into
@@ -137,15 +137,14 @@ def timing_pass(
         synchronize=runnable.synchronize,
         probe=probe,
         pace=Pace(),
+        work_clock=time.process_time if accelerator.device == "cpu" else None,
         usual_pace_s=usual_pace_s,
         further=further(settings),
         until=begun + SAMPLING_TIME_SHARE * settings.timeout_s,
         on_sample=report,
     )
-    sampling_end = use()
-    others_meanwhile = others(sampling_begin, sampling_end)
-    cpu_share = worked(sampling_begin, sampling_end) if accelerator.device == "cpu" else None
-    samples = sampling.samples.model_copy(update={"cpu_share": cpu_share})
+    others_meanwhile = others(sampling_begin, use())
+    samples = sampling.samples
     if samples.pace_s:
         remember(pace_key, middle_of_most(samples.pace_s), memory_file())
     emit(Event(event="sampled"))

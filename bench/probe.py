@@ -87,13 +87,6 @@ def others(before: Use | None, after: Use | None) -> float | None:
     return max(0.0, theirs_s / (after.at_s - before.at_s))
 
 
-def worked(before: Use | None, after: Use | None) -> float | None:
-    """Share of the time between the two in which this process computed, on one core or more; None if not known."""
-    if before is None or after is None or after.at_s <= before.at_s:
-        return None
-    return min(1.0, (after.own_s - before.own_s) / (after.at_s - before.at_s))
-
-
 def _waited_s(schedstat: int) -> float:
     """The second of the three numbers, in nanoseconds; a thread that has ended waits no more."""
     try:

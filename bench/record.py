@@ -127,7 +127,7 @@ class Samples(Frozen):
         default=None,
         ge=0,
         le=1,
-        description="CPU time of this process / wall time of the sampling, at most 1; None: not told, or on a GPU",
+        description="CPU time of this process in the timed calls / their time, at most 1; None: not told, or on a GPU",
     )
 
     def __len__(self) -> int:

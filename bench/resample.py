@@ -33,8 +33,12 @@ def disturbed(samples: Any) -> List[bool]:
     usual_s = usual_pace(samples)
     if not usual_s:
         return interrupted(samples)
-    fast, slow = usual_s / MAX_PACE, usual_s * MAX_PACE
-    return [hit or not fast <= beat <= slow for hit, beat in zip(interrupted(samples), samples.pace_s)]
+    return [hit or off_pace(beat, usual_s) for hit, beat in zip(interrupted(samples), samples.pace_s)]
+
+
+def off_pace(pace_s: float, usual_pace_s: float) -> bool:
+    """Whether the machine is in another state than usual, rather than its clock a little faster or slower."""
+    return not usual_pace_s / MAX_PACE <= pace_s <= usual_pace_s * MAX_PACE
 
 
 def interrupted(samples: Any) -> List[bool]:

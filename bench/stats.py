@@ -28,7 +28,8 @@ MAX_SKEW = 0.05
 # A change point within the clean samples that is larger than this, and stands out of their scatter, is a drift.
 DRIFT = SteadyRule(window=16, shortest=8, tolerance=0.03)
 # Clean samples are to be so many that their median can be had to a few per cent, and no lucky few of very many: where a
-# machine has two states, half of all samples may well be those of the other one. But other work is not to interrupt most.
+# machine has two states, half of all samples may well be those of the other one. But other work is not to interrupt
+# most of them.
 MIN_CLEAN_SHARE = 0.2
 MIN_CLEAN = 20
 MAX_INTERRUPTED_SHARE = 0.5

@@ -24,6 +24,7 @@ from .select import (
 REAL_TIME_PER_S = 30.0  # one prediction for each frame of an ordinary camera
 
 MOST_PAIRS = 4  # sentences about pairs of networks; the table has the rest
+MOST_NAMES = 12  # of doubtful or failed cases in one sentence
 
 _NO_BREAK = "\u00a0"  # a number and its unit stay on one line
 
@@ -183,6 +184,12 @@ def _namer(records: Sequence[Record]) -> Callable[[Record], str]:
     return lambda record: f"{model_title(record)} [{settings[setting_of(record.case)]}]"
 
 
+def _listed(names: Sequence[str]) -> str:
+    """Names in a sentence, and how many more there are."""
+    more = len(names) - MOST_NAMES
+    return ", ".join([*names[:MOST_NAMES], *([f"and {more} more"] if more > 0 else [])])
+
+
 def headline(records: Sequence[Record]) -> Headline:
     """The headline of these records; of several settings, that with most measured networks speaks.
 
@@ -194,7 +201,7 @@ def headline(records: Sequence[Record]) -> Headline:
     measured = [r for r in chosen if r.ok and r.timing]
     failed = [r for r in chosen if not r.ok]
     name = _namer(chosen)
-    failures = ", ".join(f"{name(r)} ({r.error.kind})" for r in failed if r.error)
+    failures = _listed([f"{name(r)} ({r.error.kind})" for r in failed if r.error])
     if not measured:
         many = f"None of the {len(chosen)} cases could" if len(chosen) > 1 else "The only case could not"
         return Headline(f"{many} be measured", sentences=(f"Failed: {failures}.",) if failures else ())
@@ -229,7 +236,7 @@ def headline(records: Sequence[Record]) -> Headline:
         verbs = "carries doubts and is" if len(doubtful) == 1 else "carry doubts and are"
         sentences.append(
             f"{len(doubtful)} of {len(measured)} measurements {verbs} marked where the numbers stand:"
-            f" {', '.join(doubtful)}."
+            f" {_listed(doubtful)}."
         )
     if failures:
         sentences.append(f"Failed: {failures}.")

@@ -14,6 +14,7 @@ from ..bench.metrics import get_metric
 from ..bench.profile import Profile
 from ..bench.record import Record
 from ..bench.trend import Series, series
+from .engines import worth_most
 from .headline import Headline, headline
 from .select import latest
 from .table import Table, build
@@ -25,22 +26,28 @@ _JINJA = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=Tru
 _JSON_ESCAPES = {ord(letter): f"\\u{ord(letter):04x}" for letter in "<>&\u2028\u2029"}
 
 
+# The page stays usable: nobody reads more rows than that in a browser, and nobody's telephone lays them out.
+MOST_ROWS = 500
+
+
 @dataclass(frozen=True)
 class Page:
     """The records of a report, the latest of each case, and what is derived from all of them at once."""
 
     records: tuple[Record, ...]
-    table: Table
+    table: Table  # of `shown`
     headline: Headline
     profiles: tuple[Profile, ...] = ()  # of the cases that were profiled, the newest of each
     history: tuple[Series, ...] = ()  # the median latency of each case, run after run
+    shown: tuple[Record, ...] = ()  # those that have a row: all, or of very many those worth most
 
 
 def page_of(records: Sequence[Record], profiles: Sequence[Profile] = ()) -> Page:
     """Everything the sections read."""
     chosen = latest(records)
     history = series(records, get_metric("latency"))
-    return Page(chosen, build(chosen), headline(chosen), tuple(profiles), history)
+    shown = worth_most(chosen, MOST_ROWS)
+    return Page(chosen, build(shown), headline(chosen), tuple(profiles), history, shown)
 
 
 def fragment(template: str, **values: Any) -> Markup:

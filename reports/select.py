@@ -40,10 +40,12 @@ def latest(records: Iterable[Record]) -> tuple[Record, ...]:
 
 
 def _middle(processes: Sequence[Record]) -> Record:
+    if len(processes) == 1:
+        return processes[0]
     timed = sorted(
         ((median(at_usual_pace(r.timing.samples)), place, r) for place, r in enumerate(processes) if r.ok and r.timing)
     )
-    if len(processes) == 1 or not timed:
+    if not timed:
         return processes[-1]
     record = timed[(len(timed) - 1) // 2][2]
     apart = timed[-1][0] / timed[0][0] - 1

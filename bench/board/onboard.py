@@ -260,10 +260,10 @@ def sample(step, ring, settings, synchronize, report):
             synchronize()
             end = clock()
             mark, after = thread_cpu_s(), probe()
-            taken.latency_s.append(end - start)
+            taken.latency_s.append(round(end - start, 9))
             taken.involuntary_switches.append(after[0] - before[0])
             taken.steal_s.append(after[1] - before[1])
-            taken.waited_s.append(max(0.0, after[2] - before[2]))
+            taken.waited_s.append(round(max(0.0, after[2] - before[2]), 9))
             before = after
             report(len(taken.latency_s))
         wanted = more(taken, clock() - begin)

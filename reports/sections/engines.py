@@ -114,7 +114,7 @@ def notes_of(found: tuple[EngineGroup, ...]) -> list[tuple[str, list[str]]]:
 
 
 def render(page: Page) -> Markup | None:
-    found = groups(page.records)
+    found = groups(page.shown)
     if not found:
         return None
     # The marks are those of the table, so that a doubt has one letter on the whole page.

@@ -37,7 +37,7 @@ Table (CSV)</button>
 def render(page: Page) -> Markup | None:
     if not page.records:
         return None
-    lines = "".join(json.dumps(record.model_dump(mode="json"), ensure_ascii=False) + "\n" for record in page.records)
+    lines = "".join(json.dumps(record.model_dump(mode="json"), ensure_ascii=False) + "\n" for record in page.shown)
     return fragment(
         _TEMPLATE,
         columns=[column for column in page.table.columns if not column.name.startswith("paper_")],

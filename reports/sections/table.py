@@ -15,7 +15,8 @@ aria-label="note {{ mark }} on {{ of }}">{{ mark }}</a>{{ "," if not loop.last }
 {% endif %}
 {% endmacro %}
 <p class="lead">Click a network to highlight it everywhere, a column head to sort. \
-Small figures below are the paper's.</p>
+Small figures below are the paper's.{% if others %} {{ others }} more cases were measured: \
+<code>co3d-bench report -o report.csv</code> writes all of them.{% endif %}</p>
 <div class="scroll" role="region" tabindex="0" aria-label="Table of all networks, scrolls sideways">
 <table class="results">
 <caption>Measured figures of each network, with the figures of the paper below them</caption>
@@ -93,6 +94,7 @@ def render(page: Page) -> Markup | None:
         several=page.table.several_settings,
         forms=FORM_TITLES,
         cell_of=page.table.cell,
+        others=len(page.records) - len(page.table.rows),
     )
 
 

@@ -1,6 +1,8 @@
 from dataclasses import replace
 
-from co3d_bench.bench.measure import FEWEST, WarmUpRule, sample, warm_up
+import pytest
+
+from co3d_bench.bench.measure import FEWEST, REST_S, WarmUpRule, sample, warm_up
 from co3d_bench.bench.probe import Disturbance
 from co3d_bench.bench.steady import SteadyRule
 
@@ -90,6 +92,45 @@ def test_as_many_more_are_taken_as_are_asked_for_and_nothing_falls_between():
     assert asked[0][1] == 2 * 1.0 + 3 * 0.5
     # What happened while it was asked belongs to no sample either: one probe more at the beginning of each round.
     assert taken.samples.steal_s == [1.0] * 6
+
+
+def test_further_samples_wait_for_the_usual_pace():
+    machine, slept = FakeMachine([1.0] * 9), []
+    readings = iter([9.0, 9.0, 9.0, 4.6, 4.4])
+    taken = take(
+        machine,
+        [0],
+        3,
+        pace=lambda: next(readings),
+        usual_pace_s=4.5,
+        pace_every_s=100.0,
+        sleep=slept.append,
+        further=lambda samples, spent_s: 2 if len(samples) == 3 else 0,
+    )
+    assert taken.samples.pace_s == [9.0, 9.0, 9.0, 4.6, 4.6]
+    assert slept == [REST_S] * 2
+
+
+def test_it_waits_no_longer_than_more_samples_are_asked_for():
+    asked = iter([5, 5, 5, 0])
+    taken = take(
+        FakeMachine([1.0] * 9),
+        [0],
+        3,
+        pace=lambda: 9.0,
+        usual_pace_s=4.5,
+        sleep=lambda seconds: None,
+        further=lambda samples, spent_s: next(asked),
+    )
+    assert len(taken.samples) == 3
+
+
+@pytest.mark.parametrize(("cores", "share"), [(0.0, 0.0), (0.5, 0.5), (2.0, 1.0)])
+def test_the_share_of_the_calls_in_which_the_process_computed(cores, share):
+    machine = FakeMachine([1.0] * 4)
+    taken = take(machine, [0], 4, work_clock=lambda: cores * machine.now)
+    assert taken.samples.cpu_share == pytest.approx(share)
+    assert take(FakeMachine([1.0] * 4), [0], 4).samples.cpu_share is None
 
 
 def test_samples_end_when_their_time_is_over_but_for_a_few():
