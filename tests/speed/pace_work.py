@@ -5,7 +5,7 @@
 For so long, networks and pieces of work are timed in turn. Medians over ten seconds each are one point. Points are kept
 apart by the pace itself: those within a tenth of where it mostly is, and all others, if there are five. Printed for
 each network: how far its points spread as they are (standard deviation in per cent), how far once each is divided by
-that of a piece of work, and the power with which it follows the pace that `bench/pace.py` reads.
+that of a piece of work ("quickest": the work of the pace, but the quickest of its readings), and the power with which it follows the pace that `bench/pace.py` reads.
 """
 
 from __future__ import annotations
@@ -115,7 +115,8 @@ def point(pace: Pace, works: dict[str, Work], networks: dict[str, Work]) -> dict
             while time.perf_counter() < until:
                 found[name].append(seconds(call))
         for name, work in works.items():
-            found[name].append(min(seconds(work) for _ in range(READINGS)))
+            found[name].append(statistics.median(seconds(work) for _ in range(READINGS)))
+        found["quickest"].append(min(seconds(pace.work) for _ in range(READINGS)))
     return {name: statistics.median(values) for name, values in found.items()}
 
 
@@ -125,7 +126,7 @@ def spread(values: list[float]) -> float:
 
 
 def show(title: str, points: list[dict[str, float]], models: list[str]) -> None:
-    works = ["pace", *WORKS]
+    works = ["pace", "quickest", *WORKS]
     print(f"\n{title}: {len(points)} points of {POINT_S:g} s\n")
     print(f"| | as it is | {' | '.join(f'/ {work}' for work in works)} | power of the pace |")
     print("|---" * (len(works) + 3) + "|")
