@@ -21,6 +21,8 @@ MAX_WAITED_SHARE = 0.2
 # short. A core's clock moves by a few per cent all the time; beyond this the machine is in another state, for example
 # with two virtual cores on one real one.
 MAX_PACE = 1.1
+# A machine that changes its state does so several times in a row, and between two readings too.
+AROUND_S = 0.3
 
 # However much time there is: a record is a line that is read again and again.
 MOST_FACTOR = 20
@@ -30,10 +32,24 @@ FEWEST = 5
 
 def disturbed(samples: Any) -> List[bool]:
     """Which samples were interrupted, or taken while the machine itself was far from its usual pace."""
-    usual_s = usual_pace(samples)
+    hits, usual_s = interrupted(samples), usual_pace(samples)
     if not usual_s:
-        return interrupted(samples)
-    return [hit or off_pace(beat, usual_s) for hit, beat in zip(interrupted(samples), samples.pace_s)]
+        return hits
+    off = [off_pace(beat, usual_s) for beat in samples.pace_s]
+    if True not in off:
+        return hits
+    behind = _soon_after(off, samples.latency_s)
+    before = reversed(_soon_after(off[::-1], samples.latency_s[::-1]))
+    return [any(each) for each in zip(hits, behind, before)]
+
+
+def _soon_after(off: Sequence[bool], latency_s: Sequence[float]) -> List[bool]:
+    """Those that are, and those that end within `AROUND_S` of the end of one that is."""
+    found, since_s = [], math.inf
+    for is_off, seconds in zip(off, latency_s):
+        since_s = 0.0 if is_off else since_s + seconds
+        found.append(since_s <= AROUND_S)
+    return found
 
 
 def off_pace(pace_s: float, usual_pace_s: float) -> bool:

@@ -33,6 +33,8 @@ DRIFT = SteadyRule(window=16, shortest=8, tolerance=0.03)
 MIN_CLEAN_SHARE = 0.2
 MIN_CLEAN = 20
 MAX_INTERRUPTED_SHARE = 0.5
+# Of the time that was asked for (`min_s`), the clean samples are to fill this share: machines change slowly, too.
+MIN_CLEAN_TIME = 1 / 3
 # Cores that other processes kept busy: so many, on large machines this share of those we may use.
 MAX_OTHERS = 0.1
 MAX_OTHERS_SHARE = 0.05
@@ -244,14 +246,14 @@ def verdict(record: Record) -> Verdict:
     timing = record.timing
     summary = summarise(timing.samples, record.case.batch)
     cores = len(record.environment.process.affinity) if record.environment else 1
-    reasons = tuple(_noise(timing, summary, cores))
+    reasons = tuple(_noise(timing, summary, cores, record.settings.min_s))
     if why := throttled(record):
         return Verdict("throttled", (f"throttled: {why}", *reasons))
     return Verdict("noisy" if reasons else "steady", reasons)
 
 
-def _noise(timing: Timing, summary: Summary, cores: int) -> Iterator[str]:
-    """Each reason to call a series noisy, on a machine of which it may use so many cores."""
+def _noise(timing: Timing, summary: Summary, cores: int, asked_s: float) -> Iterator[str]:
+    """Each reason to call a series noisy that was to last so long, on a machine of which it may use so many cores."""
     others = max(timing.others_before or 0.0, timing.others_meanwhile or 0.0)
     if others > max(MAX_OTHERS, MAX_OTHERS_SHARE * cores):
         yield f"noisy: other processes kept {others:.2g} cores busy"
@@ -266,6 +268,8 @@ def _noise(timing: Timing, summary: Summary, cores: int) -> Iterator[str]:
     if few or _mostly_interrupted(timing.samples, summary.disturbed_share):
         hits = summary.count - summary.clean_count
         yield f"noisy: {hits} of {summary.count} samples were disturbed by other work or a machine off its pace"
+    elif (clean_s := summary.mean_s * summary.clean_count) < MIN_CLEAN_TIME * asked_s:
+        yield f"noisy: the clean samples last {clean_s:.2g} s together, of {asked_s:g} s asked for"
     if timing.warmup_steady is False:
         yield "noisy: the latency was not steady when the warm-up reached its limit"
     if summary.mad_s > MAX_RELATIVE_MAD * summary.median_s:

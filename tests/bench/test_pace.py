@@ -73,10 +73,22 @@ def paced(*paces, usual_pace_s=None, cpu_share=None):
 
 
 def test_a_sample_beside_a_machine_in_another_state_is_disturbed():
-    assert stats.disturbed(paced(1.0, 0.92, 1.09, 1.3, 0.7, usual_pace_s=1.0)) == [False] * 3 + [True] * 2
-    assert stats.disturbed(paced(1.0, 1.02, 1.3, usual_pace_s=None)) == [False, False, True]
+    def found(*paces, usual_pace_s):
+        alike = paced(*paces, usual_pace_s=usual_pace_s)
+        return stats.disturbed(alike.model_copy(update={"latency_s": [1.0] * len(paces)}))
+
+    assert found(1.0, 0.92, 1.09, 1.3, 0.7, usual_pace_s=1.0) == [False] * 3 + [True] * 2
+    assert found(1.0, 1.02, 1.3, usual_pace_s=None) == [False, False, True]
     assert stats.disturbed(paced(1.04, 1.04, usual_pace_s=None)) == [False, False]
     assert stats.disturbed(Samples(latency_s=[0.1])) == [False]
+
+
+def test_so_are_those_just_before_and_after_it():
+    samples = paced(*[1.0] * 5, 1.3, *[1.0] * 5, usual_pace_s=1.0)
+    short = samples.model_copy(update={"latency_s": [0.125] * 11})
+    assert stats.disturbed(short) == [False] * 3 + [True] * 5 + [False] * 3
+    long = samples.model_copy(update={"latency_s": [0.5] * 11})
+    assert stats.disturbed(long) == [False] * 5 + [True] + [False] * 5
 
 
 @pytest.mark.parametrize(("pace", "off"), [(1.0, 0.0), (1.25, 0.25), (0.8, -0.2)])

@@ -133,10 +133,18 @@ def test_half_of_the_samples_in_another_state_of_the_machine_are_no_noise():
     record = quiet(samples=fast.model_copy(update={"latency_s": slow}))
     assert stats.verdict(record) == stats.Verdict("steady")
     assert stats.summarise(record.timing.samples, 1).median_s == pytest.approx(0.1, rel=0.01)
-    lucky = fast.model_copy(update={"pace_s": [1.0] * 19 + [1.3] * 81})
+    lucky = fast.model_copy(update={"pace_s": [1.0] * 22 + [1.3] * 78})
     assert stats.verdict(quiet(samples=lucky)).reasons == (
         "noisy: 81 of 100 samples were disturbed by other work or a machine off its pace",
     )
+
+
+def test_clean_samples_that_last_too_short_are_told():
+    """A second of samples may all lie in one mood of the machine."""
+    record = quiet(samples=make_samples(0.01, disturbed_share=0.0))
+    asked = record.model_copy(update={"settings": record.settings.model_copy(update={"min_s": 15.0})})
+    assert stats.verdict(asked).reasons == ("noisy: the clean samples last 1 s together, of 15 s asked for",)
+    assert stats.verdict(record).kind == "steady"
 
 
 def test_too_few_clean_samples_are_told():

@@ -5,7 +5,8 @@
 For so long, networks and pieces of work are timed in turn. Medians over ten seconds each are one point. Points are kept
 apart by the pace itself: those within a tenth of where it mostly is, and all others, if there are five. Printed for
 each network: how far its points spread as they are (standard deviation in per cent), how far once each is divided by
-that of a piece of work ("quickest": the work of the pace, but the quickest of its readings), and the power with which it follows the pace that `bench/pace.py` reads.
+that of a piece of work ("quickest": that of the pace, but the quickest of its readings), and the power with which it
+follows the pace that `bench/pace.py` reads.
 """
 
 from __future__ import annotations
