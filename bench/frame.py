@@ -7,9 +7,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from .garbage import held_back
 from .metrics import get_metric
 from .record import Record
-from .stats import at_usual_pace, clean, clean_throughput, median, pace_off, verdict
+from .stats import summarise, verdict
 from .store import each_record
 from .throttle import throttled
 
@@ -45,19 +46,22 @@ def _engine(name: str) -> Callable[[Record], Value]:
 
 
 def _latency_s(record: Record) -> Value:
-    return median(at_usual_pace(record.timing.samples)) if record.timing else None
+    return summarise(record.timing.samples).median_s if record.timing else None
 
 
 def _as_measured_s(record: Record) -> Value:
-    return median(clean(record.timing.samples)) if record.timing else None
+    if record.timing is None:
+        return None
+    summary = summarise(record.timing.samples)
+    return summary.median_s / summary.pace_factor
 
 
 def _pace_off(record: Record) -> Value:
-    return pace_off(record.timing.samples) if record.timing else None
+    return summarise(record.timing.samples).pace_off if record.timing else None
 
 
 def _throughput_per_s(record: Record) -> Value:
-    return clean_throughput(record.timing.samples, record.case.batch) if record.timing else None
+    return summarise(record.timing.samples).throughput(record.case.batch) if record.timing else None
 
 
 def _version(of: str) -> Callable[[Record], Value]:
@@ -161,7 +165,8 @@ def load(path: str | Path) -> pandas.DataFrame:
 
     Missing figures are missing values. Raises UserError where there is no store or it cannot be read.
     """
-    return frame(each_record(path))
+    with held_back():
+        return frame(each_record(path))
 
 
 def frame(records: Iterable[Record]) -> pandas.DataFrame:
@@ -169,9 +174,10 @@ def frame(records: Iterable[Record]) -> pandas.DataFrame:
     import pandas
 
     columns: dict[str, list[Value]] = {field.name: [] for field in FIELDS}
+    steps = [(columns[field.name].append, field.value) for field in FIELDS]
     for record in records:
-        for field in FIELDS:
-            columns[field.name].append(field.value(record))
+        for append, value in steps:
+            append(value(record))
     table = pandas.DataFrame(columns)
     table["started_at"] = pandas.to_datetime(table["started_at"], utc=True, format="ISO8601")
     return table

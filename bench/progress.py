@@ -137,8 +137,9 @@ def describe(record: Record) -> str:
         return f"{record.error.kind}: {record.error.message}"
     if record.timing is None:
         return "not timed"
-    summary = summarise(record.timing.samples, record.case.batch)
-    return f"{1e3 * summary.median_s:.4g} ms, {summary.throughput:.4g} predictions/s, {record.duration_s:.0f} s"
+    summary = summarise(record.timing.samples)
+    rate = summary.throughput(record.case.batch)
+    return f"{1e3 * summary.median_s:.4g} ms, {rate:.4g} predictions/s, {record.duration_s:.0f} s"
 
 
 def remarks(record: Record) -> tuple[str, ...]:

@@ -60,14 +60,16 @@ def off_pace(pace_s: float, usual_pace_s: float) -> bool:
 def interrupted(samples: Any) -> List[bool]:
     """Which samples other work took time from: far more involuntary context switches than is usual in the series, more
     than a twentieth of the time stolen by the hypervisor, or a fifth of it spent waiting for a core."""
-    nothing = [0] * len(samples.latency_s)
-    switches = samples.involuntary_switches or nothing
-    limit = USUAL_SWITCHES_FACTOR * median(switches) + USUAL_SWITCHES_EXTRA if switches else 0
-    each = (switches, samples.steal_s or nothing, samples.waited_s or nothing)
-    return [
-        count > limit or stolen > MAX_STEAL_SHARE * latency or wait > MAX_WAITED_SHARE * latency
-        for count, stolen, wait, latency in zip(*each, samples.latency_s)
-    ]
+    latency_s, switches = samples.latency_s, samples.involuntary_switches
+    hits = [False] * len(latency_s)
+    if switches:
+        limit = USUAL_SWITCHES_FACTOR * median(switches) + USUAL_SWITCHES_EXTRA
+        hits = [count > limit for count in switches]
+    # Of most series each is far below what counts, which takes a glance: a report reads a hundred thousand of them.
+    for lost_s, share in ((samples.steal_s, MAX_STEAL_SHARE), (samples.waited_s, MAX_WAITED_SHARE)):
+        if lost_s and max(lost_s) > share * min(latency_s):
+            hits = [hit or lost > share * seconds for hit, lost, seconds in zip(hits, lost_s, latency_s)]
+    return hits
 
 
 def usual_pace(samples: Any) -> Optional[float]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from functools import wraps
+from functools import cached_property, wraps
 from typing import Literal, TypeVar
 
 from . import resample
@@ -142,14 +142,8 @@ def _far(off: float, factor: float) -> bool:
 @_asked_again
 def at_usual_pace(samples: Samples) -> list[float]:
     """The clean latencies at the machine's usual pace: what every figure of a record is made of."""
-    factor = pace_factor(samples)
-    return [factor * latency for latency in clean(samples)]
-
-
-def clean_throughput(samples: Samples, batch: int) -> float:
-    """Predictions per second over the clean samples, at the machine's usual pace."""
-    found = at_usual_pace(samples)
-    return batch * len(found) / math.fsum(found)
+    factor, found = pace_factor(samples), clean(samples)
+    return found if factor == 1.0 else [factor * latency for latency in found]
 
 
 def drift(values: Sequence[float]) -> Change | None:
@@ -162,70 +156,109 @@ def drift(values: Sequence[float]) -> Change | None:
     low, high = ordered[(shortest - 1) // 2], ordered[-((shortest + 1) // 2)]
     if high <= low * (1 + DRIFT.tolerance) and low <= high * (1 + DRIFT.tolerance):
         return None
-    change = largest_change(values, shortest)
+    change = largest_change(values, shortest, DRIFT.tolerance)
     return change if abs(change.relative) > DRIFT.tolerance and abs(change.errors) > DRIFT.errors else None
 
 
-@dataclass(frozen=True)
 class Summary:
     """A latency series in a few numbers; times in seconds, throughput in predictions per second.
 
     All but `count`, `disturbed_share` and what begins with `all_` is of the clean samples (`clean`), times
-    `pace_factor`; what begins with `all_` is as measured.
+    `pace_factor`; what begins with `all_` is as measured. Each figure is derived when it is first asked for: of a
+    hundred thousand records most are asked for two or three.
     """
 
-    count: int
-    clean_count: int
-    mean_s: float
-    std_s: float
-    median_s: float
-    mad_s: float
-    min_s: float
-    max_s: float
-    p90_s: float | None
-    p95_s: float | None
-    p99_s: float | None
-    throughput: float
-    throughput_std: float
-    disturbed_share: float
-    pace_off: float | None
-    pace_factor: float
-    drift: Change | None
-    all_median_s: float
-    all_throughput: float
-    all_max_s: float
+    def __init__(self, samples: Samples) -> None:
+        self._samples = samples
+
+    @property
+    def count(self) -> int:
+        return len(self._samples)
+
+    @cached_property
+    def clean_count(self) -> int:
+        return self.count - sum(disturbed(self._samples))
+
+    @property
+    def disturbed_share(self) -> float:
+        return 1 - self.clean_count / self.count
+
+    @cached_property
+    def _values(self) -> list[float]:
+        """Sorted once: what sorts them again finds nothing to do."""
+        return sorted(at_usual_pace(self._samples))
+
+    @cached_property
+    def mean_s(self) -> float:
+        return mean(self._values)
+
+    @cached_property
+    def std_s(self) -> float:
+        return standard_deviation(self._values)
+
+    @cached_property
+    def median_s(self) -> float:
+        return median(self._values)
+
+    @cached_property
+    def mad_s(self) -> float:
+        return median_absolute_deviation(self._values)
+
+    @property
+    def min_s(self) -> float:
+        return self._values[0]
+
+    @property
+    def max_s(self) -> float:
+        return self._values[-1]
+
+    @property
+    def p90_s(self) -> float | None:
+        return percentile(self._values, 90)
+
+    @property
+    def p95_s(self) -> float | None:
+        return percentile(self._values, 95)
+
+    @property
+    def p99_s(self) -> float | None:
+        return percentile(self._values, 99)
+
+    def throughput(self, batch: int) -> float:
+        return batch / self.mean_s
+
+    def throughput_std(self, batch: int) -> float:
+        """First-order propagation: the spread of a rate around predictions / total time."""
+        return self.throughput(batch) * self.std_s / self.mean_s
+
+    @cached_property
+    def pace_off(self) -> float | None:
+        return pace_off(self._samples)
+
+    @property
+    def pace_factor(self) -> float:
+        return pace_factor(self._samples)
+
+    @cached_property
+    def drift(self) -> Change | None:
+        return drift(at_usual_pace(self._samples))
+
+    @cached_property
+    def all_median_s(self) -> float:
+        return median(self._samples.latency_s)
+
+    def all_throughput(self, batch: int) -> float:
+        return throughput(self._samples, batch)
+
+    @property
+    def all_max_s(self) -> float:
+        return max(self._samples.latency_s)
 
 
-def summarise(samples: Samples, batch: int) -> Summary:
-    """Every derived figure of a series at once."""
-    in_order = at_usual_pace(samples)
-    values = sorted(in_order)  # once: what follows sorts them again, and finds nothing to do
-    middle, spread = mean(values), standard_deviation(values)
-    rate = batch / middle
-    hits = sum(disturbed(samples))
-    return Summary(
-        count=len(samples),
-        clean_count=len(samples) - hits,
-        mean_s=middle,
-        std_s=spread,
-        median_s=median(values),
-        mad_s=median_absolute_deviation(values),
-        min_s=values[0],
-        max_s=values[-1],
-        p90_s=percentile(values, 90),
-        p95_s=percentile(values, 95),
-        p99_s=percentile(values, 99),
-        throughput=rate,
-        # First-order propagation: the spread of a rate around predictions / total time.
-        throughput_std=rate * spread / middle,
-        disturbed_share=hits / len(samples),
-        pace_off=pace_off(samples),
-        pace_factor=pace_factor(samples),
-        drift=drift(in_order),
-        all_median_s=median(samples.latency_s),
-        all_throughput=throughput(samples, batch),
-        all_max_s=max(samples.latency_s),
-    )
+@_asked_again
+def summarise(samples: Samples) -> Summary:
+    """Every derived figure of a series."""
+    return Summary(samples)
 
 
 @dataclass(frozen=True)
@@ -244,7 +277,7 @@ def verdict(record: Record) -> Verdict:
     if record.timing is None:
         return Verdict("untimed", ("not timed",))
     timing = record.timing
-    summary = summarise(timing.samples, record.case.batch)
+    summary = summarise(timing.samples)
     cores = len(record.environment.process.affinity) if record.environment else 1
     reasons = tuple(_noise(timing, summary, cores, record.settings.min_s))
     if why := throttled(record):

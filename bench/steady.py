@@ -30,7 +30,7 @@ def is_steady(latencies: Sequence[float], rule: SteadyRule = STEADY) -> bool:
     """Whether the last `window` values are one level; False for fewer."""
     if len(latencies) < rule.window:
         return False
-    change = largest_change(latencies[-rule.window :], rule.shortest)
+    change = largest_change(latencies[-rule.window :], rule.shortest, rule.tolerance)
     return abs(change.relative) <= rule.tolerance or abs(change.errors) <= rule.errors
 
 
@@ -39,21 +39,23 @@ class Change(NamedTuple):
 
     place: int  # of the first value behind it
     relative: float  # 0.1: the values behind it are a tenth larger
-    errors: float  # the same in standard errors of the difference of both medians
+    errors: float  # the same in standard errors of the difference of both medians; 0 where it does not matter
 
 
-def largest_change(values: Sequence[float], shortest: int) -> Change:
+def largest_change(values: Sequence[float], shortest: int, tolerance: float = 0.0) -> Change:
     """The split that the ranks of the values speak for most, each side of `shortest` values or more (Pettitt 1979).
 
-    Raises ValueError for fewer than twice as many values.
+    How far it stands out is not looked at where it is no larger than `tolerance`. Raises ValueError for fewer than
+    twice as many values.
     """
     count = len(values)
     if count < 2 * shortest:
         raise ValueError(f"{count} values cannot be parted into two times {shortest}")
     # How far the ranks of the first values, summed, are from those of any others: |U| of Pettitt.
     excess = list(itertools.accumulate([twice - (count + 1) for twice in _twice_the_ranks(values)]))
-    sizes = list(map(abs, excess[shortest - 1 : count - shortest]))
-    return _split(values, shortest + sizes.index(max(sizes)))
+    places = excess[shortest - 1 : count - shortest]
+    high, low = max(places), min(places)
+    return _split(values, shortest + places.index(high if high >= -low else low), tolerance)
 
 
 def _twice_the_ranks(values: Sequence[float]) -> List[int]:
@@ -66,14 +68,17 @@ def _twice_the_ranks(values: Sequence[float]) -> List[int]:
     return [first[value] + last[value] for value in values]
 
 
-def _split(values: Sequence[float], place: int) -> Change:
+def _split(values: Sequence[float], place: int, tolerance: float) -> Change:
     before, after = values[:place], values[place:]
     low, high = median(before), median(after)
+    relative = (high - low) / low if low else 0.0
+    if abs(relative) <= tolerance:
+        return Change(place, relative, 0.0)
     scatter = _SIGMA_OF_MAD * median([abs(v - low) for v in before] + [abs(v - high) for v in after])
     error = _ERROR_OF_MEDIAN * scatter * math.sqrt(1 / len(before) + 1 / len(after))
     difference = high - low
     errors = difference / error if error else math.copysign(math.inf, difference) if difference else 0.0
-    return Change(place, difference / low if low else 0.0, errors)
+    return Change(place, relative, errors)
 
 
 def median(values: Sequence[float]) -> float:

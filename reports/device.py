@@ -236,7 +236,7 @@ DEVICE_COLUMNS = (
 def _wall(record: Record) -> Cell:
     if record.cuda is None or record.timing is None:
         return ()
-    s = summarise(record.timing.samples, record.case.batch)
+    s = summarise(record.timing.samples)
     return (Line(plus_minus(1e3 * s.median_s, 1e3 * s.mad_s)),)
 
 

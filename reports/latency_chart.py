@@ -70,7 +70,7 @@ def latency_chart(
     """The samples of one record with median, median absolute deviation and p90; None if it was not timed."""
     if not record.ok or record.timing is None:
         return None
-    summary = summarise(record.timing.samples, record.case.batch)
+    summary = summarise(record.timing.samples)
     look = theme.looks(palette)
     low = 1e3 * min(record.timing.samples.latency_s)
     high = 1e3 * (edge_s(record.timing.samples) or summary.all_max_s)

@@ -160,9 +160,12 @@ def _state(source: Source) -> float | None:
     return _metric("state", source) if model and model.form == "frame" else None
 
 
+def _rate_std(source: Source) -> float | None:
+    return source.summary.throughput_std(source.record.case.batch) if source.summary else None
+
+
 def _rate_text(source: Source) -> str:
-    s = source.summary
-    return plus_minus(s.throughput, s.throughput_std) if s else MISSING
+    return plus_minus(_metric("throughput", source), _rate_std(source)) if source.summary else MISSING
 
 
 def _latency_text(source: Source) -> str:
@@ -189,7 +192,7 @@ COLUMNS = (
         unit="predictions/s",
         value=partial(_metric, "throughput"),
         write=_rate_text,
-        spread=lambda source: source.summary.throughput_std if source.summary else None,
+        spread=_rate_std,
         spread_name="throughput_std_per_s",
         noisy=True,
         explains="predictions / total time ± standard deviation; of clips, frames or, where neither, inputs",
@@ -390,7 +393,7 @@ def _cell(column: Column, source: Source, marks: tuple[str, ...]) -> Cell:
 
 def source_of(record: Record, speed: float | None = None) -> Source:
     """A record with its summary and its published figures at hand."""
-    summary = summarise(record.timing.samples, record.case.batch) if record.timing and record.ok else None
+    summary = summarise(record.timing.samples) if record.timing and record.ok else None
     return Source(record, summary, record.model.published if record.model else None, speed)
 
 

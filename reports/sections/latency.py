@@ -59,7 +59,7 @@ def render(page: Page) -> Markup | None:
         if spec is None or record.timing is None:
             continue
         samples = record.timing.samples
-        s = summarise(samples, record.case.batch)
+        s = summarise(samples)
         hits = sum(disturbed(samples))
         text = f"median {plus_minus(1e3 * s.median_s, 1e3 * s.mad_s)} ms"
         text += f", p90 {number(1e3 * s.p90_s)}" if s.p90_s is not None else ""

@@ -114,9 +114,9 @@ def test_figures_are_those_of_the_usual_pace_as_far_as_the_process_computed(samp
     assert stats.pace_factor(samples) == pytest.approx(factor)
     assert stats.at_usual_pace(samples) == pytest.approx([0.1 * factor])
     assert stats.clean(samples) == [0.1]
-    summary = stats.summarise(samples, 2)
+    summary = stats.summarise(samples)
     assert (summary.median_s, summary.all_median_s) == (pytest.approx(0.1 * factor), 0.1)
-    assert stats.clean_throughput(samples, 2) == pytest.approx(20 / factor)
+    assert summary.throughput(2) == pytest.approx(20 / factor)
     assert (stats.pace_remark(samples) is None) == (factor == 1.0)
 
 

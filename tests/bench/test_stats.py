@@ -63,10 +63,10 @@ def series(*latencies, hits=()):
 
 
 def test_figures_are_of_the_clean_samples_and_those_of_all_stand_beside_them():
-    found = stats.summarise(series(1.0, 1.0, 1.0, 9.0, hits=[3]), batch=2)
-    assert (found.median_s, found.mean_s, found.max_s, found.throughput) == (1.0, 1.0, 1.0, 2.0)
+    found = stats.summarise(series(1.0, 1.0, 1.0, 9.0, hits=[3]))
+    assert (found.median_s, found.mean_s, found.max_s, found.throughput(2)) == (1.0, 1.0, 1.0, 2.0)
     assert (found.count, found.clean_count, found.disturbed_share) == (4, 3, 0.25)
-    assert (found.all_median_s, found.all_max_s, found.all_throughput) == (1.0, 9.0, 8 / 12)
+    assert (found.all_median_s, found.all_max_s, found.all_throughput(2)) == (1.0, 9.0, 8 / 12)
 
 
 def test_where_most_are_disturbed_the_few_clean_ones_are_no_better_than_all():
@@ -132,7 +132,7 @@ def test_half_of_the_samples_in_another_state_of_the_machine_are_no_noise():
     slow = [latency * pace for latency, pace in zip(samples.latency_s, paces, strict=True)]
     record = quiet(samples=fast.model_copy(update={"latency_s": slow}))
     assert stats.verdict(record) == stats.Verdict("steady")
-    assert stats.summarise(record.timing.samples, 1).median_s == pytest.approx(0.1, rel=0.01)
+    assert stats.summarise(record.timing.samples).median_s == pytest.approx(0.1, rel=0.01)
     lucky = fast.model_copy(update={"pace_s": [1.0] * 22 + [1.3] * 78})
     assert stats.verdict(quiet(samples=lucky)).reasons == (
         "noisy: 81 of 100 samples were disturbed by other work or a machine off its pace",
@@ -159,7 +159,8 @@ def test_interrupted_samples_that_are_few_do_not_spoil_a_record():
     slow = [latency * (4.0 if place < 12 else 1.0) for place, latency in enumerate(samples.latency_s)]
     found = quiet(samples=samples.model_copy(update={"latency_s": slow}))
     assert stats.verdict(found).kind == "steady"
-    assert stats.summarise(found.timing.samples, 1).all_throughput < stats.summarise(found.timing.samples, 1).throughput
+    summary = stats.summarise(found.timing.samples)
+    assert summary.all_throughput(1) < summary.throughput(1)
 
 
 def test_what_failed_and_what_was_not_timed_are_neither_steady_nor_noisy():

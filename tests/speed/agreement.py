@@ -97,7 +97,7 @@ def main() -> None:
                 record = measured(model)
                 if record.timing is None:
                     raise SystemExit(f"{model}: {record.error and record.error.message}")
-                summary, found = summarise(record.timing.samples, 1), verdict(record)
+                summary, found = summarise(record.timing.samples), verdict(record)
                 every[model].append(summary.all_median_s)
                 if found.kind == "steady":
                     steady[model].append(summary.median_s)
