@@ -6,12 +6,13 @@ What each figure means, and does not mean, is in METHODOLOGY.md.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from functools import cached_property, wraps
-from typing import Literal, TypeVar
+from functools import cached_property
+from typing import Literal
 
 from . import resample
+from .memo import as_long_as_it_lives, newest
 from .record import Record, Samples, Timing
 from .resample import median_precision as median_precision
 from .resample import usual_pace as usual_pace
@@ -46,28 +47,7 @@ MAX_PACE_CORRECTED = 1.06
 MAX_PACE_AS_IT_IS = 1.03
 TOLD_PACE = 0.01  # a smaller correction is not worth a line
 
-
-_Subject = TypeVar("_Subject")
-_Answer = TypeVar("_Answer")
-
-
-def _asked_again(function: Callable[[_Subject], _Answer]) -> Callable[[_Subject], _Answer]:
-    """The same function, which keeps its newest answer: every column of a table asks about one record after another.
-
-    For what does not change any more, as records that were read. A series that is still growing is for `resample`.
-    """
-    kept: list[tuple[_Subject, _Answer]] = []
-
-    @wraps(function)
-    def ask(subject: _Subject) -> _Answer:
-        if not kept or kept[0][0] is not subject:
-            kept[:] = [(subject, function(subject))]
-        return kept[0][1]
-
-    return ask
-
-
-disturbed = _asked_again(resample.disturbed)
+disturbed = newest(resample.disturbed)
 
 
 def median_absolute_deviation(values: Sequence[float]) -> float:
@@ -113,7 +93,7 @@ def pace_off(samples: Samples) -> float | None:
     return median(untouched or samples.pace_s) / expected - 1
 
 
-@_asked_again
+@newest
 def clean(samples: Samples) -> list[float]:
     """The latencies of the samples that nothing interrupted, as measured; all of them where those are too few."""
     found = [latency for latency, hit in zip(samples.latency_s, disturbed(samples), strict=True) if not hit]
@@ -121,7 +101,7 @@ def clean(samples: Samples) -> list[float]:
     return found if len(found) >= few else list(samples.latency_s)
 
 
-@_asked_again
+@as_long_as_it_lives
 def pace_factor(samples: Samples) -> float:
     """Times the clean latencies what they would be at the machine's usual pace; 1 where that is not known, or too far
     off to tell.
@@ -139,7 +119,7 @@ def _far(off: float, factor: float) -> bool:
     return abs(math.log1p(off)) > math.log(factor)
 
 
-@_asked_again
+@newest
 def at_usual_pace(samples: Samples) -> list[float]:
     """The clean latencies at the machine's usual pace: what every figure of a record is made of."""
     factor, found = pace_factor(samples), clean(samples)
@@ -255,7 +235,13 @@ class Summary:
         return max(self._samples.latency_s)
 
 
-@_asked_again
+@as_long_as_it_lives
+def median_latency_s(samples: Samples) -> float:
+    """The one figure of a series: the median of its clean samples, at the machine's usual pace."""
+    return summarise(samples).median_s
+
+
+@newest
 def summarise(samples: Samples) -> Summary:
     """Every derived figure of a series."""
     return Summary(samples)
@@ -269,7 +255,7 @@ class Verdict:
     reasons: tuple[str, ...] = ()
 
 
-@_asked_again
+@as_long_as_it_lives
 def verdict(record: Record) -> Verdict:
     """Whether this record's speed may be taken at face value, and if not, why not, in words."""
     if record.error is not None:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 
 from ..bench.metrics import get_metric
 from ..bench.record import REFERENCE, Engine, Record
-from ..bench.stats import at_usual_pace, doubts, median, median_absolute_deviation
+from ..bench.stats import at_usual_pace, doubts, median_absolute_deviation, median_latency_s
 from .select import (
     FORM_TITLES,
     PRECISION_TITLES,
@@ -179,7 +179,7 @@ def _references(records: Iterable[Record]) -> Mapping[tuple[str, ...], Record]:
 
 def _seconds(record: Record) -> float:
     """The median latency; 0 where there is none."""
-    return median(at_usual_pace(record.timing.samples)) if record.ok and record.timing else 0.0
+    return median_latency_s(record.timing.samples) if record.ok and record.timing else 0.0
 
 
 def _row(record: Record, ratios: Mapping[str, float]) -> EngineRow:

@@ -8,7 +8,7 @@ from typing import Literal
 
 from ..bench.case import Case
 from ..bench.record import COMPARABLE_FACTS, Record, fact
-from ..bench.stats import at_usual_pace, median
+from ..bench.stats import median_latency_s
 
 # One wire from an engine's name to people; anything else is shown as it is.
 PRECISION_TITLES = {"fp32": "float32", "fp16": "float16", "bf16": "bfloat16"}
@@ -43,7 +43,7 @@ def _middle(processes: Sequence[Record]) -> Record:
     if len(processes) == 1:
         return processes[0]
     timed = sorted(
-        ((median(at_usual_pace(r.timing.samples)), place, r) for place, r in enumerate(processes) if r.ok and r.timing)
+        ((median_latency_s(r.timing.samples), place, r) for place, r in enumerate(processes) if r.ok and r.timing)
     )
     if not timed:
         return processes[-1]

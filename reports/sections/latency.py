@@ -40,7 +40,7 @@ Each strip has its own scale.{% if others %} {{ others }} more cases are in the 
 
 
 # The page stays usable: of very many cases, those of the settings that have plots come first.
-MOST_STRIPS = 60
+MOST_STRIPS = 30
 
 
 def _shown(page: Page) -> list[tuple[Row, Record]]:

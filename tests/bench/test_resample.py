@@ -1,13 +1,14 @@
 """How many samples more are taken."""
 
 import random
+import statistics
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from co3d_bench.bench.record import Samples, Settings
-from co3d_bench.bench.resample import FEWEST, MOST_FACTOR, further, median_precision, missing
+from co3d_bench.bench.resample import FEWEST, MOST_FACTOR, further, interrupted, median_precision, missing
 from co3d_bench.bench.stats import clean
 
 
@@ -17,6 +18,28 @@ def samples(count, hits=0, latency_s=0.1, spread=0.0):
         latency_s=[latency_s * (1 + draw.gauss(0, spread)) for _ in range(count)],
         involuntary_switches=[100] * hits + [0] * (count - hits),
     )
+
+
+SERIES = st.integers(1, 40).flatmap(
+    lambda count: st.tuples(
+        *(
+            st.lists(values, min_size=count, max_size=count)
+            for values in (st.floats(1e-4, 1), st.integers(0, 50), st.floats(0, 0.1), st.floats(0, 0.5))
+        )
+    )
+)
+
+
+@given(SERIES)
+def test_a_sample_is_interrupted_by_switches_steal_or_waiting(series):
+    """By the words of METHODOLOGY.md, one sample at a time."""
+    latency_s, switches, steal_s, waited_s = series
+    found = interrupted(Samples(latency_s=latency_s, involuntary_switches=switches, steal_s=steal_s, waited_s=waited_s))
+    usual = statistics.median(switches)
+    assert found == [
+        count > 2 * usual + 3 or stolen > 0.05 * latency or waited > 0.2 * latency
+        for latency, count, stolen, waited in zip(latency_s, switches, steal_s, waited_s, strict=True)
+    ]
 
 
 def test_nothing_more_where_all_are_clean():

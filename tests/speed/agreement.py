@@ -1,9 +1,10 @@
 """Whether runs that call themselves steady agree: fresh runs of the same networks, one after the other.
 
-    python tests/speed/agreement.py [--models x3d-xs cox3d-s-13] [--runs 10] [--beside N] [--rival]
+    python tests/speed/agreement.py [--models x3d-xs cox3d-s-13] [--runs 10] [--beside N] [--timeout S] [--rival]
 
 Each run is what `co3d-bench run` does (100 samples or more, budget of bench.toml), in a store that is thrown away. With
-`--beside 1` a process burns one core meanwhile. With `--rival` pytorch-benchmark (mean of 100) measures the same
+`--beside 1` a process burns one core meanwhile; a call may then take seconds, so give it a `--timeout`, at half of which
+sampling ends. With `--rival` pytorch-benchmark (mean of 100) measures the same
 network in a fresh process of its own after each run; it wants an older ptflops than ours, so install it without its
 wants: pip install --no-deps pytorch-benchmark==0.3.6 gputil tqdm pyyaml. Printed: each run, then largest / smallest of
 the medians.
@@ -62,9 +63,11 @@ def burning(count: int):
             other.wait()
 
 
-def measured(model: str) -> Record:
+def measured(model: str, timeout_s: float | None) -> Record:
     with tempfile.TemporaryDirectory() as folder:
         given = {"plan.models": Override("--models", [model]), "run.out": Override("--out", folder)}
+        if timeout_s is not None:
+            given["run.timeout_s"] = Override("--timeout", timeout_s)
         (found,) = run(load_config(None, given))
     return found
 
@@ -88,20 +91,22 @@ def main() -> None:
     parser.add_argument("--models", nargs="+", default=["x3d-xs", "cox3d-s-13"])
     parser.add_argument("--runs", type=int, default=10)
     parser.add_argument("--beside", type=int, default=0, help="processes that burn a core each meanwhile")
+    parser.add_argument("--timeout", type=float, help="seconds a case may take")
     parser.add_argument("--rival", action="store_true", help="pytorch-benchmark as well")
     options = parser.parse_args()
     steady, every, theirs = defaultdict(list), defaultdict(list), defaultdict(list)
     with burning(options.beside):
         for number in range(options.runs):
             for model in options.models:
-                record = measured(model)
+                record = measured(model, options.timeout)
                 if record.timing is None:
                     raise SystemExit(f"{model}: {record.error and record.error.message}")
                 summary, found = summarise(record.timing.samples), verdict(record)
                 every[model].append(summary.all_median_s)
                 if found.kind == "steady":
                     steady[model].append(summary.median_s)
-                line = f"{number + 1} {model:12} {1e3 * summary.median_s:.2f} ms, {found.kind}"
+                line = f"{number + 1} {model:12} {1e3 * summary.median_s:.2f} ms"
+                line += f" (x {summary.pace_factor:.3f} for the pace), {found.kind}"
                 print(f"{line}, {summary.clean_count} of {summary.count} clean", *found.reasons, sep="; ", flush=True)
                 if options.rival:
                     theirs[model].append(rival_s(model))
