@@ -129,7 +129,7 @@ def missing(samples: Any, settings: Any) -> int:
     few = settings.runs - len(untouched)
     if few > 0:
         return max(few, FEWEST)
-    short_s = settings.min_s - math.fsum(samples.latency_s)
+    short_s = settings.min_s - math.fsum(untouched)
     if short_s > 0:
         return max(FEWEST, math.ceil(short_s / median(samples.latency_s)))
     if settings.target_precision is None:

@@ -28,12 +28,11 @@ MAX_RELATIVE_MAD = 0.05
 MAX_SKEW = 0.05
 # A change point within the clean samples that is larger than this, and stands out of their scatter, is a drift.
 DRIFT = SteadyRule(window=16, shortest=8, tolerance=0.03)
-# Clean samples are to be so many that their median can be had to a few per cent, and no lucky few of very many: where a
-# machine has two states, half of all samples may well be those of the other one. But other work is not to interrupt
-# most of them.
-MIN_CLEAN_SHARE = 0.2
+# Clean samples are to be most of all, and so many that their median can be had to a few per cent.
+MIN_CLEAN_SHARE = 0.5
 MIN_CLEAN = 20
-MAX_INTERRUPTED_SHARE = 0.5
+# Figures are theirs even where they are fewer, for they say more than all together; but not of a lucky few.
+LEAST_CLEAN_SHARE = 0.2
 # Of the time that was asked for (`min_s`), the clean samples are to fill this share: machines change slowly, too.
 MIN_CLEAN_TIME = 1 / 3
 # Cores that other processes kept busy: so many, on large machines this share of those we may use.
@@ -97,7 +96,7 @@ def pace_off(samples: Samples) -> float | None:
 def clean(samples: Samples) -> list[float]:
     """The latencies of the samples that nothing interrupted, as measured; all of them where those are too few."""
     found = [latency for latency, hit in zip(samples.latency_s, disturbed(samples), strict=True) if not hit]
-    few = max(min(MIN_CLEAN, len(samples) / 2), MIN_CLEAN_SHARE * len(samples))
+    few = max(min(MIN_CLEAN, len(samples) / 2), LEAST_CLEAN_SHARE * len(samples))
     return found if len(found) >= few else list(samples.latency_s)
 
 
@@ -283,8 +282,7 @@ def _noise(timing: Timing, summary: Summary, cores: int, asked_s: float) -> Iter
             f"noisy: the machine itself was {abs(summary.pace_off):.0%} "
             f"{'slower' if summary.pace_off > 0 else 'faster'} than it usually is"
         )
-    few = summary.clean_count < max(min(MIN_CLEAN, summary.count), MIN_CLEAN_SHARE * summary.count)
-    if few or _mostly_interrupted(timing.samples, summary.disturbed_share):
+    if summary.clean_count < max(min(MIN_CLEAN, summary.count), MIN_CLEAN_SHARE * summary.count):
         hits = summary.count - summary.clean_count
         yield f"noisy: {hits} of {summary.count} samples were disturbed by other work or a machine off its pace"
     elif (clean_s := summary.mean_s * summary.clean_count) < MIN_CLEAN_TIME * asked_s:
@@ -304,12 +302,6 @@ def _noise(timing: Timing, summary: Summary, cores: int, asked_s: float) -> Iter
             f"noisy: from sample {change.place + 1} on it is {abs(change.relative):.0%} "
             f"{'slower' if change.relative > 0 else 'faster'}"
         )
-
-
-def _mostly_interrupted(samples: Samples, disturbed_share: float) -> bool:
-    if disturbed_share <= MAX_INTERRUPTED_SHARE:
-        return False
-    return sum(resample.interrupted(samples)) > MAX_INTERRUPTED_SHARE * len(samples)
 
 
 def pace_remark(samples: Samples) -> str | None:

@@ -61,6 +61,10 @@ def test_a_short_series_goes_on_for_the_time_asked_for():
     assert missing(samples(100, latency_s=0.05), Settings(runs=100, min_s=5.0)) == 0
 
 
+def test_only_clean_samples_fill_that_time():
+    assert missing(samples(200, hits=60, latency_s=0.05), Settings(runs=100, min_s=10.0)) == 60
+
+
 def test_the_budget_counts_from_where_the_samples_asked_for_are_taken():
     wanted = further(Settings(runs=100, budget_s=1.0))
     assert wanted(samples(100, hits=40), 10.0) == 10  # 0.1 s each
