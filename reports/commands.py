@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ..bench.errors import ENVIRONMENT, NOTHING, USAGE, UserError
+from ..bench.garbage import held_back
 from ..bench.profile import Profile
 from ..bench.record import Record
 
@@ -125,7 +126,8 @@ def write_report(store: Path, output: Path | None = None, format: str | None = N
     format, nothing to plot, a place that cannot be written.
     """
     format = format_of(output) if format is None else format
-    content = _format(format).write(read(store))
+    with held_back():
+        content = _format(format).write(read(store))
     path = output or default_output(store, format)
     write_whole(path, content)
     return path
