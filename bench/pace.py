@@ -35,7 +35,7 @@ class Pace:
     a core's own caches, so that it does not matter which network ran before.
 
     Of products of matrices, sums, copies and convolutions in and out of the caches, this is what the latency of
-    networks followed most closely (METHODOLOGY.md, "Pace").
+    networks followed most closely (METHODOLOGY.md, "Time").
     """
 
     def __init__(self, clock: Callable[[], float] = time.perf_counter) -> None:

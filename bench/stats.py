@@ -40,9 +40,9 @@ MAX_OTHERS = 0.1
 MAX_OTHERS_SHARE = 0.05
 
 # How far from usual the machine's own pace may be over all clean samples, as a factor, where figures are corrected for
-# it, and where they are not. Networks follow the pace to the power of 0.6 to 1.3 (METHODOLOGY.md, "Pace"), so that what
-# is left of the larger one is 2 % at most.
-MAX_PACE_CORRECTED = 1.06
+# it, and where they are not. Networks follow the pace to the power of 0.9 to 1.6 (METHODOLOGY.md, "Time"), so that what
+# is left of the larger one is 3 % at most.
+MAX_PACE_CORRECTED = 1.05
 MAX_PACE_AS_IT_IS = 1.03
 TOLD_PACE = 0.01  # a smaller correction is not worth a line
 

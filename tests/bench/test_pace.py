@@ -100,12 +100,12 @@ def test_how_far_the_machine_is_from_usual(pace, off):
 @pytest.mark.parametrize(
     ("samples", "factor"),
     [
-        (paced(1.05, usual_pace_s=1.0, cpu_share=1.0), 1 / 1.05),
+        (paced(1.04, usual_pace_s=1.0, cpu_share=1.0), 1 / 1.04),
         (paced(0.96, usual_pace_s=1.0, cpu_share=1.0), 1 / 0.96),
-        (paced(1.05, usual_pace_s=1.0, cpu_share=0.0), 1.0),  # it only waits: no faster on a faster machine
-        (paced(1.05, usual_pace_s=1.0, cpu_share=0.5), 0.5 + 0.5 / 1.05),
-        (paced(1.05, usual_pace_s=1.0), 1.0),  # a GPU computed, or nobody knows
-        (paced(1.05, cpu_share=1.0), 1.0),  # what is usual is not known
+        (paced(1.04, usual_pace_s=1.0, cpu_share=0.0), 1.0),  # it only waits: no faster on a faster machine
+        (paced(1.04, usual_pace_s=1.0, cpu_share=0.5), 0.5 + 0.5 / 1.04),
+        (paced(1.04, usual_pace_s=1.0), 1.0),  # a GPU computed, or nobody knows
+        (paced(1.04, cpu_share=1.0), 1.0),  # what is usual is not known
         (paced(1.08, usual_pace_s=1.0, cpu_share=1.0), 1.0),  # too far off to tell; the verdict says so
         (Samples(latency_s=[0.1], cpu_share=1.0), 1.0),
     ],
@@ -121,8 +121,8 @@ def test_figures_are_those_of_the_usual_pace_as_far_as_the_process_computed(samp
 
 
 def test_a_correction_is_told_with_what_was_measured():
-    assert stats.pace_remark(paced(1.05, usual_pace_s=1.0, cpu_share=1.0)) == (
-        "figures are for the usual pace of this machine, which was 5% slower meanwhile (median as measured: 100 ms)"
+    assert stats.pace_remark(paced(1.04, usual_pace_s=1.0, cpu_share=1.0)) == (
+        "figures are for the usual pace of this machine, which was 4% slower meanwhile (median as measured: 100 ms)"
     )
     assert "4% faster" in stats.pace_remark(paced(0.96, usual_pace_s=1.0, cpu_share=1.0))
 
