@@ -9,6 +9,7 @@ import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import compress
 from typing import Literal
 
 from . import resample
@@ -82,22 +83,23 @@ def percentile(values: Sequence[float], percent: int) -> float | None:
     return sorted(values)[math.ceil(len(values) * percent / 100) - 1]
 
 
-def pace_off(samples: Samples) -> float | None:
-    """How much slower the machine was than it usually is, over the clean samples; 0.05 is 5 %, None if not known."""
-    expected = usual_pace(samples)
-    if expected is None or not samples.pace_s:
-        return None
+def _clean(samples: Samples) -> list[bool]:
+    """Which samples count: those that nothing disturbed; all of them where those are too few."""
     hits = disturbed(samples)
-    untouched = [beat for beat, hit in zip(samples.pace_s, hits, strict=True) if not hit]
-    return median(untouched or samples.pace_s) / expected - 1
+    few = max(min(MIN_CLEAN, len(hits) / 2), LEAST_CLEAN_SHARE * len(hits))
+    return [not hit for hit in hits] if len(hits) - sum(hits) >= few else [True] * len(hits)
 
 
 @newest
 def clean(samples: Samples) -> list[float]:
-    """The latencies of the samples that nothing interrupted, as measured; all of them where those are too few."""
-    found = [latency for latency, hit in zip(samples.latency_s, disturbed(samples), strict=True) if not hit]
-    few = max(min(MIN_CLEAN, len(samples) / 2), LEAST_CLEAN_SHARE * len(samples))
-    return found if len(found) >= few else list(samples.latency_s)
+    """The latencies of the samples that nothing disturbed, as measured; all of them where those are too few."""
+    return list(compress(samples.latency_s, _clean(samples)))
+
+
+def pace_off(samples: Samples) -> float | None:
+    """How much slower the machine was than it usually is, over the clean samples; 0.05 is 5 %, None if not known."""
+    expected = usual_pace(samples)
+    return median(list(compress(samples.pace_s, _clean(samples)))) / expected - 1 if expected else None
 
 
 @as_long_as_it_lives
