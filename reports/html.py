@@ -11,6 +11,7 @@ import hashlib
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cache
 from importlib.resources import files
 
 from altair.utils.schemapi import debug_mode
@@ -20,13 +21,20 @@ from .. import __version__
 from ..bench.profile import Profile
 from ..bench.record import Record
 from . import theme
-from .bundle import bundle
 from .page import Page, fragment, json_text, page_of
 from .sections import Section, all_sections
 
 
 def _template(name: str) -> str:
     return (files(__name__.rpartition(".")[0]) / "templates" / name).read_text(encoding="utf-8")
+
+
+@cache
+def _bundle() -> str:
+    """Vega, Vega-Lite and Vega-Embed as one script, from vl-convert; nothing is fetched."""
+    import vl_convert  # here, since loading it takes as long as the rest of the report
+
+    return inline_script(vl_convert.javascript_bundle("window.vegaEmbed = vegaEmbed;"))
 
 
 def inline_script(code: str) -> str:
@@ -71,14 +79,14 @@ class Part:
 
 def document(title: str, head: Sequence[Markup], parts: Sequence[Part], *, styles: Sequence[str] = ()) -> str:
     """A page of the house: `styles` are further style sheets among the templates."""
-    style, script, vega = _style(*styles), inline_script(_template("page.js")), inline_script(bundle())
+    style, script, bundle = _style(*styles), inline_script(_template("page.js")), _bundle()
     return str(
         fragment(
             _template("page.html.jinja"),
             title=title,
-            policy=content_security_policy([style], [vega, script]),
+            policy=content_security_policy([style], [bundle, script]),
             style=Markup(style),  # noqa: S704 - our own files
-            bundle=Markup(vega),  # noqa: S704 - vl-convert's own file, made safe above
+            bundle=Markup(bundle),  # noqa: S704 - vl-convert's own file, made safe above
             script=Markup(script),  # noqa: S704 - our own file
             config=json_text(theme.config(theme.VARIABLES)),
             head=head,

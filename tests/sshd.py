@@ -15,7 +15,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import psutil
@@ -126,9 +126,10 @@ class Sshd:
     def cut(self) -> None:
         """Break every connection, as a pulled cable does in the end. What was started over them lives on."""
         for session in self.sessions():
-            for each in (*session.children(recursive=True), session):
-                if each.name().startswith("sshd"):
-                    each.kill()
+            with suppress(psutil.NoSuchProcess):  # it may be on its way out from the last time
+                for each in (*session.children(recursive=True), session):
+                    if each.name().startswith("sshd"):
+                        each.kill()
 
     def stop(self) -> None:
         """No connection any more, and no new one."""

@@ -16,11 +16,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from co3d_bench.reports import theme
-from co3d_bench.reports.bundle import bundle
 from co3d_bench.reports.comparison import words
 from co3d_bench.reports.comparison.html import html
 from co3d_bench.reports.comparison.plot import MOST_ROWS, axis_of, drawn, interval_chart, ticks
-from co3d_bench.reports.html import inline_script
+from co3d_bench.reports.html import _bundle
 
 from ..conftest import Opened
 from .findings import (
@@ -45,7 +44,7 @@ class Elements(HTMLParser):
     def __init__(self, page: str) -> None:
         super().__init__()
         self.found: list[tuple[str, tuple[str, ...]]] = []
-        self.feed(page.replace(inline_script(bundle()), ""))  # which is ours, and long
+        self.feed(page.replace(_bundle(), ""))  # which is ours, and long
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         self.found.append((tag, tuple(name for name, _ in attrs)))
