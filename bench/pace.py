@@ -34,8 +34,8 @@ class Pace:
     """Seconds of a fixed piece of work, with the threads that torch has: three depthwise convolutions, small enough for
     a core's own caches, so that it does not matter which network ran before.
 
-    Of products of matrices, sums, copies and convolutions in and out of the caches, this is what the latency of
-    networks followed most closely (METHODOLOGY.md, "Time").
+    Of products of matrices, sums and convolutions in and out of the caches, this is what halved the spread of every
+    network (METHODOLOGY.md, "Time").
     """
 
     def __init__(self, clock: Callable[[], float] = time.perf_counter) -> None:

@@ -41,8 +41,8 @@ MAX_OTHERS = 0.1
 MAX_OTHERS_SHARE = 0.05
 
 # How far from usual the machine's own pace may be over all clean samples, as a factor, where figures are corrected for
-# it, and where they are not. Networks follow the pace to the power of 0.9 to 1.6 (METHODOLOGY.md, "Time"), so that what
-# is left of the larger one is 3 % at most.
+# it, and where they are not. Networks were seen to follow the pace to the power of 0.5 to 1.6 (METHODOLOGY.md, "Time"),
+# so that 3 % are left of the larger one at most.
 MAX_PACE_CORRECTED = 1.05
 MAX_PACE_AS_IT_IS = 1.03
 TOLD_PACE = 0.01  # a smaller correction is not worth a line
@@ -144,7 +144,7 @@ def drift(values: Sequence[float]) -> Change | None:
 class Summary:
     """A latency series in a few numbers; times in seconds, throughput in predictions per second.
 
-    All but `count`, `disturbed_share` and what begins with `all_` is of the clean samples (`clean`), times
+    All but `count` and what begins with `all_` is of the clean samples (`clean`), times
     `pace_factor`; what begins with `all_` is as measured. Each figure is derived when it is first asked for: of a
     hundred thousand records most are asked for two or three.
     """
@@ -159,10 +159,6 @@ class Summary:
     @cached_property
     def clean_count(self) -> int:
         return self.count - sum(disturbed(self._samples))
-
-    @property
-    def disturbed_share(self) -> float:
-        return 1 - self.clean_count / self.count
 
     @cached_property
     def _values(self) -> list[float]:
@@ -324,7 +320,7 @@ def doubts(record: Record) -> tuple[str, ...]:
         return reasons
     count, asked = len(record.timing.samples), record.settings.runs
     if count < asked:
-        return (f"few samples: {count} of {asked}, for sampling ends at half of the time a case may take", *reasons)
+        return (f"few samples: {count} of {asked} in half of the time a case may take", *reasons)
     if count < SAMPLES_FOR_PERCENTILE[90]:
         return (f"few samples: {count}, below the {SAMPLES_FOR_PERCENTILE[90]} a p90 needs", *reasons)
     return reasons

@@ -88,8 +88,6 @@ def series(records: Iterable[Record], metric: Metric) -> tuple[Series, ...]:
         value = metric.value(record) if record.ok else None
         if value is None or value <= 0 or record.environment is None:
             continue
-        if metric.noisy:
-            doubts(record)  # kept, and cheaper now that the record's samples were just looked at
         runs = groups.setdefault((record.key, record.environment.machine.cpu_model), {})
         runs.setdefault(record.run_id, []).append((value, record))
     found = []

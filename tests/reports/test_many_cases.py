@@ -29,11 +29,14 @@ def test_those_worth_most_have_a_row_and_the_page_says_how_many_have_none(record
     html = render_html(records)
     assert html.count('<tr data-model="cox3d-s-13"') == MOST_ROWS - 3
     assert f"{MORE} more cases were measured" in html
+    assert f"of the cases shown here, without {MORE} more" in html
     assert html.count('\\"schema_version\\"') == MOST_ROWS  # the raw records that can be taken out of the page
 
 
 def test_a_page_of_all_cases_says_nothing_of_more():
-    assert "more cases were measured" not in render_html([make_record("x3d-xs")])
+    html = render_html([make_record("x3d-xs")])
+    assert "more cases were measured" not in html
+    assert "of the cases shown here" not in html
 
 
 def test_a_sentence_names_only_some_of_very_many():
