@@ -24,7 +24,7 @@ from .resample import middle_of_most
 READINGS = 9
 # Of earlier processes so many are looked at, the newest: that ten more do not move what is usual by much.
 REMEMBERED = 100
-FEWEST = 10
+FEWEST = 3  # two states show from then on, and what is usual settles as more come
 _TAIL_BYTES = 1 << 16
 # What the work is. Paces of different work are not to be mixed, so it is part of the key; change it with the work.
 _WORK = "depthwise 54 x 40 x 40, median of 9"

@@ -3,7 +3,7 @@
     python tests/speed/agreement.py [--models x3d-xs cox3d-s-13] [--runs 10] [--beside N] [--timeout S] [--rival]
 
 Each run is what `co3d-bench run` does (100 samples or more, 15 s at least), in a store that is thrown away. A machine
-on which nothing was measured before has no usual pace yet: let ten runs go before. With `--beside 1` a process burns
+on which nothing was measured before has no usual pace yet: let some runs go before. With `--beside 1` a process burns
 one core meanwhile; a call may then take seconds, so give it a `--timeout`, at half of which sampling ends. With
 `--rival` pytorch-benchmark (mean of 100) measures the same network in a fresh process of its own after each run; it
 wants an older ptflops than ours, so install it without its wants: pip install --no-deps pytorch-benchmark==0.3.6 gputil
