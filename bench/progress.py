@@ -27,7 +27,7 @@ class Progress(Protocol):
 
     def found(self, search: Search, found: BatchSearch) -> None: ...
 
-    def begin(self, run_id: str, total: int, done: int) -> None: ...
+    def begin(self, run_id: str, cases: int, total: int, done: int) -> None: ...
 
     def started(self, number: int, case: Case) -> None: ...
 
@@ -47,7 +47,7 @@ class Silent:
 
     def found(self, search: Search, found: BatchSearch) -> None: ...
 
-    def begin(self, run_id: str, total: int, done: int) -> None: ...
+    def begin(self, run_id: str, cases: int, total: int, done: int) -> None: ...
 
     def started(self, number: int, case: Case) -> None: ...
 
@@ -80,11 +80,12 @@ class Lines:
         if found.trials:
             self._print(f"       tried {by_batch(found.trials)}")
 
-    def begin(self, run_id: str, total: int, done: int) -> None:
-        """Say which run this is, and what it takes over from before."""
+    def begin(self, run_id: str, cases: int, total: int, done: int) -> None:
+        """Say which run this is, how many fresh processes there will be, and what it takes over from before."""
         self._total = total
+        often = f", in {total // cases} fresh processes each" if total > cases else ""
         kept = f", {done} already measured" if done else ""
-        self._print(f"run {run_id}: {total} case{'s' if total != 1 else ''}{kept}")
+        self._print(f"run {run_id}: {cases} case{'s' if cases != 1 else ''}{often}{kept}")
 
     def started(self, number: int, case: Case) -> None:
         """A case begins."""

@@ -29,6 +29,7 @@ from .outcome import diagnose, to_record
 from .own import same_code
 from .plan import Plan, PlanFacts, Search, Turn, turns
 from .plan import plan as cross
+from .processes import AUTO, another
 from .progress import Progress, Silent
 from .reach import check_here, check_local
 from .record import BatchSearch, BatchTrial, Record, Settings
@@ -44,12 +45,12 @@ BOARD_EXTRA_S = 3600.0
 
 
 class Interrupted(UserError):
-    """Stopped by a signal. `records` holds the finished cases; they are in the store as well."""
+    """Stopped by a signal. `records` holds what is finished; it is in the store as well."""
 
     def __init__(self, number: int, records: list[Record], total: int) -> None:
         name = "Ctrl-C" if number == signal.SIGINT else "SIGTERM"
         super().__init__(
-            f"stopped by {name}: {len(records)} of {total} cases are finished and kept; "
+            f"stopped by {name}: {len(records)} of {total} measurements are finished and kept; "
             "the same command with --resume does the rest",
             INTERRUPTED if number == signal.SIGINT else TERMINATED,
         )
@@ -57,10 +58,10 @@ class Interrupted(UserError):
 
 
 class Unfinished(UserError):
-    """Boards are away; the other devices are done. `records` holds the finished cases, which are in the store too."""
+    """Boards are away; the other devices are done. `records` holds what is finished, which is in the store too."""
 
     def __init__(self, away: Sequence[str], records: list[Record], missing: int) -> None:
-        count = f"{missing} case{'s are' if missing != 1 else ' is'} not measured, " if missing else ""
+        count = f"{missing} measurement{'s are' if missing != 1 else ' is'} missing, " if missing else ""
         lines = (*dict.fromkeys(away), f"{count}{len(records)} kept; the same command with --resume does the rest")
         super().__init__("\n".join(lines), NOT_HERE)
         self.records = records
@@ -132,9 +133,10 @@ def run(
     """Measure every case of the config's plan (or of `plan`); returns their records in the order of `plan.turns`.
 
     A case that fails gives a record with `error` and the rest goes on. Each record is on the disk before the next
-    process starts. With `resume`, the store's newest run is continued: processes that have a record there with the
-    same settings and weights are not run again (failed ones only with `retry_failed`), nor is a search for batches of
-    which a case has a record.
+    process starts. Where the config's processes are "auto", `processes.py` says after each whether there is another.
+    With `resume`, the store's newest run is continued: processes that have a record there with the same settings and
+    weights are not run again (failed ones only with `retry_failed`), nor is a search for batches of which a case has a
+    record.
 
     A device at a host is reached over ssh; one that is lost does not end the others.
 
@@ -142,7 +144,9 @@ def run(
     """
     names = names or Names()
     progress = progress or Silent()
-    settings = Settings(**config.run.model_dump(exclude={"out", "energy"}))
+    auto = config.run.processes == "auto"
+    table = config.run.model_dump(exclude={"out", "energy"})
+    settings = Settings(**(table | {"processes": AUTO} if auto else table))
     plan = plan or make_plan(config, names, boards=True)
     check_ready(plan, names, config.profiles)
     weights = find_weights(config, names)
@@ -172,11 +176,16 @@ def run(
             cases.update(dict.fromkeys(search.cases(batches(found)), found))
         wanted = turns(tuple(cases), settings.processes)
         done = before.kept(wanted, retry_failed)
-        progress.begin(before.run_id, len(wanted), len(done))
+        progress.begin(before.run_id, len(cases), len(wanted), len(done))
+        taken: dict[Case, list[Record]] = {case: [] for case in cases}
+        spared = 0  # processes that "auto" does without
         for number, turn in enumerate(wanted, start=1):
             if stop.signal:
                 break
             record = done.get(turn)
+            if auto and record is None and not another(taken[turn.case]):
+                spared += 1
+                continue
             if record is None and turn.case.device not in boards.lost:
                 progress.started(number, turn.case)
                 try:
@@ -193,11 +202,13 @@ def run(
                 boards.settle(turn.case.device)
             if record is not None:
                 records.append(record)
+                taken[turn.case].append(record)
     progress.end()
-    if stop.signal and len(records) < len(wanted):
-        raise Interrupted(stop.signal, records, len(wanted))
-    if plan.away or len(records) < len(wanted):
-        raise Unfinished((*plan.away.values(), *boards.lost.values()), records, len(wanted) - len(records))
+    missing = len(wanted) - spared - len(records)
+    if stop.signal and missing:
+        raise Interrupted(stop.signal, records, len(records) + missing)
+    if plan.away or missing:
+        raise Unfinished((*plan.away.values(), *boards.lost.values()), records, missing)
     return records
 
 
@@ -284,7 +295,7 @@ def _job(
         weights=weights,
         torch_device=config.profiles[turn.case.device].torch_device,
         device=config.profiles[turn.case.device],
-        energy=config.run.energy,
+        energy=config.run.energy and turn.process == 1,  # long, and of many alike one is enough
         video=str(Path(config.input.file).absolute()) if config.input.file else None,
         place=place,
         git_commit=checkout.commit,

@@ -110,10 +110,30 @@ def pace_factor(samples: Samples) -> float:
     Only the time in which the process computed follows the pace (`Samples.cpu_share`): what waits takes as long on a
     faster machine.
     """
+    found = _corrected(samples)
+    if found is None:
+        return 1.0
+    share, off = found
+    return 1 - share * off / (1 + off)
+
+
+def _corrected(samples: Samples) -> tuple[float, float] | None:
+    """The share of the calls that follows the pace, and how far that is off; None where nothing is corrected."""
     off = pace_off(samples)
     if off is None or samples.usual_pace_s is None or samples.cpu_share is None or _far(off, MAX_PACE_CORRECTED):
-        return 1.0
-    return 1 - samples.cpu_share * off / (1 + off)
+        return None
+    return samples.cpu_share, off
+
+
+def _follows_pace(samples: Samples, change: Change) -> bool:
+    """Whether a change of level among the clean samples is the machine's, as far as its pace tells, where figures are
+    corrected for that."""
+    found = _corrected(samples)
+    if found is None:
+        return False
+    paces = list(compress(samples.pace_s, _clean(samples)))
+    machine = found[0] * (median(paces[change.place :]) / median(paces[: change.place]) - 1)
+    return abs((1 + change.relative) / (1 + machine) - 1) <= DRIFT.tolerance
 
 
 def _far(off: float, factor: float) -> bool:
@@ -218,7 +238,9 @@ class Summary:
 
     @cached_property
     def drift(self) -> Change | None:
-        return drift(at_usual_pace(self._samples))
+        """A change of level that the machine's pace does not explain."""
+        change = drift(at_usual_pace(self._samples))
+        return None if change is None or _follows_pace(self._samples, change) else change
 
     @cached_property
     def all_median_s(self) -> float:

@@ -15,6 +15,7 @@ from importlib.util import find_spec
 from itertools import pairwise
 
 from .metrics import Metric
+from .processes import speaking
 from .record import COMPARABLE_FACTS, Record, fact
 from .stats import doubts, median
 
@@ -35,7 +36,7 @@ PENALTY = 0.6
 
 @dataclass(frozen=True)
 class Point:
-    """One run of a case: the middle value of its processes."""
+    """One run of a case: the middle value of its processes, of those that speak for it (`processes.py`)."""
 
     run_id: str
     started_at: str
@@ -165,6 +166,9 @@ def changed(before: Record, after: Record) -> tuple[str, ...]:
 
 def _point(run_id: str, processes: Sequence[tuple[float, Record]], metric: Metric) -> Point:
     ordered = sorted(processes, key=lambda each: each[0])
+    if metric.noisy and len(ordered) > 1:
+        those = {id(record) for record in speaking([record for _, record in ordered])}
+        ordered = [each for each in ordered if id(each[1]) in those] or ordered
     middle = ordered[(len(ordered) - 1) // 2][1]
     value = median([each for each, _ in ordered])
     return Point(run_id, middle.started_at, value, middle, doubts(middle) if metric.noisy else ())

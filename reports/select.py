@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from typing import Literal
 
 from ..bench.case import Case
+from ..bench.processes import middle
 from ..bench.record import COMPARABLE_FACTS, Record, fact
-from ..bench.stats import median_latency_s
 
 # One wire from an engine's name to people; anything else is shown as it is.
 PRECISION_TITLES = {"fp32": "float32", "fp16": "float16", "bf16": "bfloat16"}
@@ -28,7 +28,7 @@ def latest(records: Iterable[Record]) -> tuple[Record, ...]:
     """One record per case, of its last run, in the order in which the cases first appeared.
 
     The order of the store is the order of time: each finished case is appended to it. Of several fresh processes of
-    that run it is the one with the middle median latency, and a note says so; a failed one only where all failed.
+    that run it is the middle one (`bench/processes.py`), and a note says so; a failed one only where all failed.
     """
     found: dict[str, dict[int, Record]] = {}
     for record in records:
@@ -36,23 +36,7 @@ def latest(records: Iterable[Record]) -> tuple[Record, ...]:
         if any(other.run_id != record.run_id for other in run.values()):
             run.clear()
         run[record.process] = record
-    return tuple(_middle(tuple(run.values())) for run in found.values())
-
-
-def _middle(processes: Sequence[Record]) -> Record:
-    if len(processes) == 1:
-        return processes[0]
-    timed = sorted(
-        ((median_latency_s(r.timing.samples), place, r) for place, r in enumerate(processes) if r.ok and r.timing)
-    )
-    if not timed:
-        return processes[-1]
-    record = timed[(len(timed) - 1) // 2][2]
-    apart = timed[-1][0] / timed[0][0] - 1
-    note = f"the middle one of {len(timed)} fresh processes, whose medians lie within {apart:.1%}"
-    if failed := len(processes) - len(timed):
-        note += f"; {failed} more failed"
-    return record.model_copy(update={"notes": (*record.notes, note)})
+    return tuple(middle(tuple(run.values())) for run in found.values())
 
 
 def model_title(record: Record) -> str:

@@ -26,6 +26,7 @@ ALLOWED = {
         "bench.judge",
         "bench.trend",
         "bench.metrics",
+        "bench.processes",
         "bench.batch",
         "bench.garbage",  # a few lines about memory, for whoever holds many records
         "bench.errors",  # UserError and the exit codes: the words in which every room tells a mistake

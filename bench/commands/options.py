@@ -62,8 +62,12 @@ Batch = Annotated[
 Threads = Annotated[list[str] | None, typer.Option("--threads", help="Threads inside one operator.", metavar="N|auto")]
 Runs = Annotated[int | None, typer.Option("--runs", help="Timed predictions of each case.", metavar="N")]
 Processes = Annotated[
-    int | None,
-    typer.Option("--processes", help="Fresh processes of each case; 7 let two runs be compared.", metavar="N"),
+    str | None,
+    typer.Option(
+        "--processes",
+        help="Fresh processes of each case; auto is 5 or, of what takes long, fewer; 7 let two runs be compared.",
+        metavar="N|auto",
+    ),
 ]
 Precision = Annotated[
     str | None,
@@ -92,7 +96,7 @@ def overrides(
     batch: list[str] | None = None,
     threads: list[str] | None = None,
     runs: int | None = None,
-    processes: int | None = None,
+    processes: str | None = None,
     target_precision: str | None = None,
     budget: float | None = None,
     timeout: float | None = None,
@@ -114,7 +118,7 @@ def overrides(
         ("plan.batch", "--batch", [_count(word) for word in batch] if batch else None),
         ("plan.threads", "--threads", [_count(word) for word in threads] if threads else None),
         ("run.runs", "--runs", runs),
-        ("run.processes", "--processes", processes),
+        ("run.processes", "--processes", processes and _count(processes)),
         ("run.target_precision", "--target-precision", target_precision and _share(target_precision)),
         ("run.budget_s", "--budget", budget),
         ("run.timeout_s", "--timeout", timeout),

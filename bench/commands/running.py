@@ -91,7 +91,8 @@ def run(
         raise unfinished
     if failed := [record for record in records if not record.ok]:
         again = "" if retry_failed else "; `--resume --retry-failed` repeats them"
-        typer.echo(f"{len(failed)} of {len(records)} cases failed{again}", err=True)
+        failed_cases, cases = ({record.key for record in those} for those in (failed, records))
+        typer.echo(f"{len(failed_cases)} of {len(cases)} cases failed{again}", err=True)
         raise typer.Exit(FAILED)
 
 

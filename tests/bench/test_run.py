@@ -198,7 +198,7 @@ def test_a_stop_signal_keeps_what_is_finished(tmp_path, number, code, name):
     os.kill(parent.pid, number)
     _, stderr = parent.communicate(timeout=20)
     assert parent.returncode == code
-    assert f"stopped by {name}: 1 of 3 cases" in stderr
+    assert f"stopped by {name}: 1 of 3 measurements" in stderr
     assert "--resume" in stderr
     assert "Traceback" not in stderr
     assert not alive(child)

@@ -143,6 +143,15 @@ def test_samples_in_another_state_of_the_machine_do_not_move_the_figures():
     )
 
 
+def test_a_level_that_moves_with_the_machines_pace_is_no_drift():
+    samples = shifted(1.06, 0)
+    pace = {"pace_s": [1.0] * 60 + [1.05] * 40, "usual_pace_s": 1.0, "cpu_share": 1.0}
+    assert stats.verdict(quiet(samples=samples.model_copy(update=pace))) == stats.Verdict("steady")
+    for changes in ({"usual_pace_s": None}, {"cpu_share": 0.2}, {"pace_s": [1.05] * 60 + [1.0] * 40}):
+        found = stats.verdict(quiet(samples=samples.model_copy(update=pace | changes)))
+        assert found.reasons == ("noisy: from sample 61 on it is 6% slower",), changes
+
+
 def test_clean_samples_that_last_too_short_are_told():
     """A second of samples may all lie in one mood of the machine."""
     record = quiet(samples=make_samples(0.01, disturbed_share=0.0))

@@ -2,7 +2,7 @@
 
     python tests/speed/agreement.py [--models x3d-xs cox3d-s-13] [--runs 10] [--beside N] [--timeout S] [--rival]
 
-Each run is what `co3d-bench run` does (100 samples or more, 15 s at least), in a store that is thrown away. A machine
+Each run is what `co3d-bench run` does by default, in a store that is thrown away. A machine
 on which nothing was measured before has no usual pace yet: let some runs go before. With `--beside 1` a process burns
 one core meanwhile; a call may then take seconds, so give it a `--timeout`, at half of which sampling ends. With
 `--rival` pytorch-benchmark (mean of 100) measures the same network in a fresh process of its own after each run; it
@@ -22,9 +22,10 @@ from collections import defaultdict
 from contextlib import contextmanager
 
 from co3d_bench.bench.config import Override, load_config
+from co3d_bench.bench.processes import middle
 from co3d_bench.bench.record import Record
 from co3d_bench.bench.run import run
-from co3d_bench.bench.stats import summarise, verdict
+from co3d_bench.bench.stats import median_latency_s, summarise, verdict
 
 # pytorch-benchmark as its README uses it; it prints to both streams, so the figure is the last line. The state of a
 # frame network is kept in the module that it calls.
@@ -63,13 +64,14 @@ def burning(count: int):
             other.wait()
 
 
-def measured(model: str, timeout_s: float | None) -> Record:
+def measured(model: str, timeout_s: float | None) -> tuple[Record, list[Record]]:
+    """The process that stands for a run, and all of them."""
     with tempfile.TemporaryDirectory() as folder:
         given = {"plan.models": Override("--models", [model]), "run.out": Override("--out", folder)}
         if timeout_s is not None:
             given["run.timeout_s"] = Override("--timeout", timeout_s)
-        (found,) = run(load_config(None, given))
-    return found
+        found = run(load_config(None, given))
+    return middle(found), found
 
 
 def rival_s(model: str) -> float:
@@ -94,24 +96,27 @@ def main() -> None:
     parser.add_argument("--timeout", type=float, help="seconds a case may take")
     parser.add_argument("--rival", action="store_true", help="pytorch-benchmark as well")
     options = parser.parse_args()
-    steady, every, theirs = defaultdict(list), defaultdict(list), defaultdict(list)
+    steady, every, single, theirs = (defaultdict(list) for _ in range(4))
     with burning(options.beside):
         for number in range(options.runs):
             for model in options.models:
-                record = measured(model, options.timeout)
+                record, processes = measured(model, options.timeout)
                 if record.timing is None:
                     raise SystemExit(f"{model}: {record.error and record.error.message}")
                 summary, found = summarise(record.timing.samples), verdict(record)
-                every[model].append(summary.all_median_s)
+                every[model].append(summary.median_s)
+                single[model] += [median_latency_s(each.timing.samples) for each in processes if each.timing]
                 if found.kind == "steady":
                     steady[model].append(summary.median_s)
                 line = f"{number + 1} {model:12} {1e3 * summary.median_s:.2f} ms"
                 line += f" (x {summary.pace_factor:.3f} for the pace), {found.kind}"
-                print(f"{line}, {summary.clean_count} of {summary.count} clean", *found.reasons, sep="; ", flush=True)
+                line += f", {summary.clean_count} of {summary.count} clean"
+                print(line, *found.reasons, *record.notes[-1:], sep="; ", flush=True)
                 if options.rival:
                     theirs[model].append(rival_s(model))
     for model in options.models:
         print(f"{model}: steady: {spread(steady[model])}; all: {spread(every[model])}")
+        print(f"{model}: single processes: {spread(single[model])}")
         if options.rival:
             mean = statistics.mean(theirs[model])
             print(f"{model}: pytorch-benchmark: {spread(theirs[model])}, mean {1e3 * mean:.2f} ms")

@@ -1,0 +1,79 @@
+"""Several fresh processes of one case in one run: which of them speak for it. Pure.
+
+Each process has its own place in memory and its own minutes, which no sample of it can average out; so a run measures
+a case in several, one after the other, and what is shown is the middle one.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+from .record import Record
+from .stats import median_latency_s, verdict
+
+# What `processes = "auto"` means. Networks whose single processes spread by a tenth agreed within 2.5 % by the middle
+# one of five, and by the middle one of three did not (METHODOLOGY.md, "Time").
+AUTO = 5
+AUTO_S = 120.0
+
+
+def another(processes: Sequence[Record]) -> bool:
+    """Whether "auto" measures a case once more after these: not where all of them would take more than two minutes
+    then, as with an engine that is built for a minute, nor after one that failed."""
+    if not processes:
+        return True
+    spent_s = [_spent_s(record) for record in processes]
+    return len(processes) < AUTO and processes[-1].ok and math.fsum(spent_s) + spent_s[-1] <= AUTO_S
+
+
+def _spent_s(record: Record) -> float:
+    """Without the energy, which only the first process takes."""
+    blocks = (*record.energy.busy, *record.energy.idle) if record.energy else ()
+    return record.duration_s - math.fsum(block.seconds for block in blocks)
+
+
+def speaking(processes: Sequence[Record]) -> tuple[Record, ...]:
+    """Those with figures whose word counts, quickest first: the steady ones where they are half of them or more, else
+    the others, so that the figure of a run that mostly was not steady has its doubts with it. Empty where none ran."""
+    ordered = sorted(_timed(processes), key=_median_s)
+    steady = [verdict(record).kind == "steady" for record in ordered]
+    wanted = 2 * sum(steady) >= len(steady)
+    return tuple(record for record, is_steady in zip(ordered, steady, strict=True) if is_steady == wanted)
+
+
+def middle(processes: Sequence[Record]) -> Record:
+    """The process that stands for a case in a run, with a note that says so, and the energy of the one that took it;
+    the last one where none has figures. ValueError if there are none."""
+    if not processes:
+        raise ValueError("of no processes none stands for them")
+    if len(processes) == 1:
+        return processes[0]
+    those = speaking(processes)
+    if not those:
+        return processes[-1]
+    record = those[(len(those) - 1) // 2]
+    energy = record.energy or next((each.energy for each in processes if each.energy), None)
+    return record.model_copy(update={"notes": (*record.notes, _note(processes, those)), "energy": energy})
+
+
+def _note(processes: Sequence[Record], those: Sequence[Record]) -> str:
+    """How many there were, how many count, and how far apart they lie."""
+    timed = len(_timed(processes))
+    kind = "" if len(those) == timed else " steady" if verdict(those[0]).kind == "steady" else " unsteady"
+    said = f"the middle one of {len(those)}{kind} fresh processes"
+    if len(those) > 1:
+        said += f", whose medians lie within {_median_s(those[-1]) / _median_s(those[0]) - 1:.1%}"
+    if left := timed - len(those):
+        said += f"; {left} more {'was' if left == 1 else 'were'} {'not steady' if kind == ' steady' else 'steady'}"
+    if failed := len(processes) - timed:
+        said += f"; {failed} more failed"
+    return said
+
+
+def _timed(processes: Sequence[Record]) -> list[Record]:
+    return [record for record in processes if record.ok and record.timing]
+
+
+def _median_s(record: Record) -> float:
+    return median_latency_s(record.timing.samples) if record.timing else math.inf

@@ -1,0 +1,84 @@
+"""Which of several fresh processes speak for a case."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from co3d_bench.bench.processes import AUTO, another, middle, speaking
+from co3d_bench.bench.sensing import Energy, EnergyBlock
+from co3d_bench.bench.stats import verdict
+
+from ..factories import make_failed_record, make_record, make_samples
+
+
+def process(number, level, *, steady=True, **changes):
+    record = make_record("x3d-s", process=number, samples=make_samples(level, spread=0, disturbed_share=0.0), **changes)
+    timing = record.timing.model_copy(update={"others_meanwhile": 0.0 if steady else 1.0})
+    return record.model_copy(update={"timing": timing})
+
+
+def test_a_single_process_stands_for_itself():
+    record = process(1, 0.1)
+    assert middle([record]) is record
+    with pytest.raises(ValueError, match="none"):
+        middle([])
+
+
+def test_an_unsteady_process_has_no_say_among_steady_ones():
+    found = middle([process(1, 0.100), process(2, 0.101, steady=False), process(3, 0.104)])
+    assert found.process == 1
+    assert verdict(found).kind == "steady"
+    assert found.notes == (
+        "the middle one of 2 steady fresh processes, whose medians lie within 4.0%; 1 more was not steady",
+    )
+
+
+def test_where_most_are_unsteady_the_one_shown_says_so():
+    found = middle([process(1, 0.100), process(2, 0.2, steady=False), process(3, 0.3, steady=False)])
+    assert (found.process, verdict(found).kind) == (2, "noisy")
+    assert found.notes == (
+        "the middle one of 2 unsteady fresh processes, whose medians lie within 50.0%; 1 more was steady",
+    )
+
+
+def test_one_that_is_left_alone_has_no_distance_to_others():
+    failed = [make_failed_record("x3d-s", process=number) for number in (2, 3)]
+    found = middle([process(1, 0.1), *failed])
+    assert found.notes == ("the middle one of 1 fresh processes; 2 more failed",)
+    assert middle(failed) is failed[-1]
+
+
+def test_the_energy_is_that_of_the_process_that_took_it():
+    energy = Energy(reason="no sensor")
+    first, second, third = (process(number, level) for number, level in ((1, 0.3), (2, 0.2), (3, 0.1)))
+    found = middle([first.model_copy(update={"energy": energy}), second, third])
+    assert (found.process, found.energy) == (2, energy)
+
+
+@given(st.lists(st.tuples(st.floats(0.01, 1.0), st.booleans()), min_size=1, max_size=7))
+def test_a_run_is_steady_where_half_of_its_processes_are(drawn):
+    records = [process(number, level, steady=steady) for number, (level, steady) in enumerate(drawn, start=1)]
+    levels = [record.timing.samples.latency_s[0] for record in speaking(records)]
+    assert levels == sorted(levels)
+    is_steady = 2 * sum(steady for _, steady in drawn) >= len(drawn)
+    assert verdict(middle(records)).kind == ("steady" if is_steady else "noisy")
+    assert len(levels) == sum(steady == is_steady for _, steady in drawn)
+
+
+def spent(*seconds, **changes):
+    return [process(number, 0.1, duration_s=each, **changes) for number, each in enumerate(seconds, start=1)]
+
+
+def test_auto_is_five_processes_but_no_more_than_two_minutes_of_them():
+    assert another([])
+    assert another(spent(*[9.0] * (AUTO - 1)))
+    assert not another(spent(*[9.0] * AUTO))
+    assert another(spent(50.0))
+    assert not another(spent(50.0, 50.0))
+    assert not another(spent(70.0))
+    assert not another([make_failed_record("x3d-s", process=1)])
+
+
+def test_energy_is_taken_once_and_does_not_count():
+    block = EnergyBlock(seconds=40.0, calls=9, energy_j=1.0, fresh_readings=9)
+    assert another(spent(90.0, energy=Energy(busy=(block,), idle=(block,))))
