@@ -183,6 +183,14 @@ def test_several_processes_of_each_case_are_kept_and_a_lost_one_is_measured_agai
     assert [(r.case.model, r.process) for r in read_records(tmp_path)] == order
 
 
+def test_auto_is_five_processes_of_what_runs_and_one_of_what_fails(tmp_path):
+    measure(tmp_path, ["tiny-clip", "exits"], processes="auto")
+    found = [(r.case.model, r.process) for r in read_records(tmp_path)]
+    assert found == [("tiny-clip", 1), ("exits", 1), *(("tiny-clip", number) for number in (2, 3, 4, 5))]
+    measure(tmp_path, ["tiny-clip", "exits"], processes="auto", resume=True)
+    assert written(tmp_path) == 6
+
+
 def test_other_settings_are_another_measurement(tmp_path):
     first = measure(tmp_path, ["exits"], runs=5)
     measure(tmp_path, ["exits"], runs=6, resume=True)

@@ -62,6 +62,7 @@ def config(tmp_path, devices, models=("small-frames",), **changes):
         "run": {
             "out": str(tmp_path / "results"),
             "runs": 20,
+            "processes": 1,
             "energy": False,
             "min_s": 0.0,
             "budget_s": 0.0,
