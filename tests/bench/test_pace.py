@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from co3d_bench.bench import stats
 from co3d_bench.bench.pace import FEWEST, READINGS, REMEMBERED, Pace, remember, remembered, usual
 from co3d_bench.bench.record import Samples
+from co3d_bench.bench.resample import middle_of_most, off_pace
 
 
 def test_a_reading_takes_one_of_the_clock():
@@ -32,13 +33,14 @@ def test_usual_is_the_state_in_which_the_machine_mostly_was():
 
 
 @given(st.lists(st.floats(1e-6, 1e3), min_size=FEWEST, max_size=80))
-def test_half_of_what_was_seen_lies_around_the_usual_one(paces):
-    """Nowhere do as many lie as close together."""
-    found, half = usual(paces), len(paces) // 2 + 1
-    assert min(paces) <= found <= max(paces)
-    ordered = sorted(paces)
-    closest = min(ordered[place + half - 1] - ordered[place] for place in range(len(paces) - half + 1))
-    assert sum(abs(pace - found) <= closest for pace in paces) >= half
+def test_what_is_usual_is_the_middle_of_one_state_and_follows_the_unit(paces):
+    found = usual(paces)
+    most = middle_of_most(paces)
+    assert not off_pace(found, most)
+    near = [pace for pace in paces if not off_pace(pace, most)]
+    if near:
+        assert 2 * sum(pace <= found for pace in near) >= len(near) <= 2 * sum(pace >= found for pace in near)
+    assert usual([2 * pace for pace in paces]) == 2 * found
 
 
 def test_paces_are_kept_by_machine_and_torn_lines_passed_over(tmp_path):
@@ -55,10 +57,10 @@ def test_paces_are_kept_by_machine_and_torn_lines_passed_over(tmp_path):
 def test_the_file_stays_small(tmp_path):
     file = tmp_path / "pace.jsonl"
     key = "k" * 200
-    for n in range(2000):
+    for n in range(6000):
         remember(key, n, file)
-    assert file.stat().st_size < 1 << 18
-    assert remembered(key, file)[-1] == 1999
+    assert file.stat().st_size < 1 << 20
+    assert remembered(key, file)[-1] == 5999
     assert all(json.loads(line) for line in file.read_text().splitlines())
 
 
