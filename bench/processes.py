@@ -12,8 +12,8 @@ from collections.abc import Sequence
 from .record import Record
 from .stats import median_latency_s, verdict
 
-# What `processes = "auto"` means. Networks whose single processes spread by a tenth agreed within 2.5 % by the middle
-# one of five, and by the middle one of three did not (METHODOLOGY.md, "Time").
+# What `processes = "auto"` means. Of six runs whose single steady processes spread by a tenth, the middle ones of five
+# agreed within 2.5 %, those of three did not.
 AUTO = 5
 AUTO_S = 120.0
 
