@@ -1,6 +1,12 @@
 import os
 import tempfile
 
+from hypothesis import settings
+
+# No test is held to a time: on a shared machine any of them may be kept waiting for a core.
+settings.register_profile("untimed", deadline=None)
+settings.load_profile("untimed")
+
 # Nothing of what tests do is remembered for the user's own runs.
 os.environ.setdefault("CO3D_BENCH_CACHE", tempfile.mkdtemp(prefix="co3d-bench-tests-"))
 
