@@ -100,6 +100,7 @@ def _accuracy(record: Record) -> Value:
 # The whole table: a new column is one line here.
 FIELDS: tuple[Field, ...] = (
     Field("run_id", lambda r: r.run_id, "the run it was measured in; sorts by time"),
+    Field("process", lambda r: r.process, "which of the fresh processes of this case in this run"),
     Field("started_at", lambda r: r.started_at, "UTC"),
     Field("case", lambda r: r.key, "the whole case in one word"),
     Field("model", lambda r: r.case.model, "the network's name"),

@@ -8,8 +8,10 @@ so that where it takes longer than it usually does on this machine, slow samples
 from __future__ import annotations
 
 import json
+import math
 import os
 import time
+from bisect import bisect_right
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from importlib import metadata
@@ -18,13 +20,15 @@ from statistics import median
 
 from ..devices.host import HostFacts
 from ..models.weights.cache import cache_folder
-from .resample import middle_of_most, off_pace
+from .resample import MAX_PACE, middle_of_most, off_pace
 
 # Of which the middle one counts. Not the quickest: what slows a core for moments slows networks too, and hides from it.
 READINGS = 9
 # Of earlier processes so many are looked at, the newest: that a run of some dozens does not move what is usual by much.
 REMEMBERED = 500
 FEWEST = 3  # two states show from then on, and what is usual settles as more come
+# Of those the machine was quicker for so many at least, or that was chance.
+FAIR_SHARE = 0.25
 _TAIL_BYTES = 1 << 18
 # What the work is. Paces of different work are not to be mixed, so it is part of the key; change it with the work.
 _WORK = "depthwise 54 x 40 x 40, median of 9"
@@ -64,15 +68,19 @@ class Pace:
 def usual(paces: Sequence[float]) -> float | None:
     """What is usual, from the paces of earlier processes, oldest first; None where there were too few.
 
-    The middle of all that are in the state in which most are: that of the closest half alone was seen to move by 3 %
-    within forty processes, where this moved by 1 %.
+    It is the middle of the quickest state in which the machine was for a fair share of them: neighbours make a machine
+    slower, and what it does without them is what it can do.
     """
-    if len(paces) < FEWEST:
+    newest = sorted(paces[-REMEMBERED:])
+    if len(newest) < FEWEST:
         return None
-    newest = paces[-REMEMBERED:]
-    most = middle_of_most(newest)
-    near = [pace for pace in newest if not off_pace(pace, most)]
-    return median(near) if near else most  # it may lie between two, where no half is close
+    enough = max(FEWEST, math.ceil(len(newest) * FAIR_SHARE))
+    states = (newest[first : bisect_right(newest, pace * MAX_PACE)] for first, pace in enumerate(newest))
+    state = next((state for state in states if len(state) >= enough), None)
+    if state is None:  # each time another one
+        return middle_of_most(newest)
+    middle = median(state)
+    return median([pace for pace in newest if not off_pace(pace, middle)])
 
 
 def pace_key(host: HostFacts, backend: str, threads: int) -> str:

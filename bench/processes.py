@@ -8,14 +8,20 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from typing import Literal
 
 from .record import Record
 from .stats import median_latency_s, verdict
 
-# What `processes = "auto"` means. Of six runs whose single steady processes spread by a tenth, the middle ones of five
-# agreed within 2.5 %, those of three did not.
+# What `processes = "auto"` means: so many, but no more than fit into so many seconds. How far runs of five agree:
+# METHODOLOGY.md, "Before anything is timed".
 AUTO = 5
 AUTO_S = 120.0
+
+
+def most(asked: int | Literal["auto"]) -> int:
+    """How many processes of a case there are at most."""
+    return AUTO if asked == "auto" else asked
 
 
 def another(processes: Sequence[Record]) -> bool:

@@ -29,7 +29,7 @@ from .outcome import diagnose, to_record
 from .own import same_code
 from .plan import Plan, PlanFacts, Search, Turn, turns
 from .plan import plan as cross
-from .processes import AUTO, another
+from .processes import another, most
 from .progress import Progress, Silent
 from .reach import check_here, check_local
 from .record import BatchSearch, BatchTrial, Record, Settings
@@ -145,8 +145,9 @@ def run(
     names = names or Names()
     progress = progress or Silent()
     auto = config.run.processes == "auto"
-    table = config.run.model_dump(exclude={"out", "energy"})
-    settings = Settings(**(table | {"processes": AUTO} if auto else table))
+    settings = Settings(
+        **config.run.model_dump(exclude={"out", "energy", "processes"}), processes=most(config.run.processes)
+    )
     plan = plan or make_plan(config, names, boards=True)
     check_ready(plan, names, config.profiles)
     weights = find_weights(config, names)
@@ -177,13 +178,12 @@ def run(
         wanted = turns(tuple(cases), settings.processes)
         done = before.kept(wanted, retry_failed)
         progress.begin(before.run_id, len(cases), len(wanted), len(done))
-        taken: dict[Case, list[Record]] = {case: [] for case in cases}
         spared = 0  # processes that "auto" does without
         for number, turn in enumerate(wanted, start=1):
             if stop.signal:
                 break
             record = done.get(turn)
-            if auto and record is None and not another(taken[turn.case]):
+            if auto and record is None and not another([each for each in records if each.case == turn.case]):
                 spared += 1
                 continue
             if record is None and turn.case.device not in boards.lost:
@@ -202,7 +202,6 @@ def run(
                 boards.settle(turn.case.device)
             if record is not None:
                 records.append(record)
-                taken[turn.case].append(record)
     progress.end()
     missing = len(wanted) - spared - len(records)
     if stop.signal and missing:

@@ -77,9 +77,15 @@ Precision = Annotated[
 ]
 Budget = Annotated[
     float | None,
-    typer.Option("--budget", help="Seconds for samples that replace disturbed ones, or sharpen.", metavar="S"),
+    typer.Option(
+        "--budget",
+        help="Seconds a process may take longer, for samples that replace disturbed ones, or sharpen.",
+        metavar="S",
+    ),
 ]
-Timeout = Annotated[float | None, typer.Option("--timeout", help="Seconds after which a case is stopped.", metavar="S")]
+Timeout = Annotated[
+    float | None, typer.Option("--timeout", help="Seconds after which a process is stopped.", metavar="S")
+]
 VideoFile = Annotated[Path | None, typer.Option("--video", help="Real frames instead of seeded noise.", metavar="FILE")]
 Seed = Annotated[int | None, typer.Option("--seed", help="Seed of the random input.", metavar="N")]
 Out = Annotated[str | None, typer.Option("--out", help="Folder for records and report.", metavar="FOLDER")]
@@ -162,6 +168,7 @@ def _count(word: str) -> int | str:
 def show_plan(config: Config, plan: Plan) -> None:
     """Print every case, what was left out or is not installed, and where the plan came from."""
     from ..names import Names
+    from ..processes import most
     from ..run import missing_backends
 
     for case in plan.cases:
@@ -172,11 +179,13 @@ def show_plan(config: Config, plan: Plan) -> None:
         typer.echo(f"cannot be run here: {line}", err=True)
     for out in plan.left_out:
         typer.echo(f"left out: {out.what}: {out.why}", err=True)
-    count = len(plan.cases)
+    count, often = len(plan.cases), most(config.run.processes)
     if plan.searches:
         typer.echo(f"bauto: {len(plan.searches)} times a batch is looked for, and gives a case or two", err=True)
+    fewer = " (or fewer, of what takes long)" if config.run.processes == "auto" else ""
+    each = f"in {often} fresh processes each{fewer}, " if often > 1 else ""
     typer.echo(
-        f"{count} case{'s' if count != 1 else ''} of {config.run.runs} timed predictions each, from {config.source}; "
+        f"{count} case{'s' if count != 1 else ''}, {each}of {config.run.runs} timed predictions, from {config.source}; "
         f"records would go to {config.run.out}",
         err=True,
     )

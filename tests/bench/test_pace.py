@@ -1,6 +1,7 @@
 """How fast the machine itself is, and what is usual here."""
 
 import json
+import statistics
 import threading
 
 import pytest
@@ -8,9 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from co3d_bench.bench import stats
-from co3d_bench.bench.pace import FEWEST, READINGS, REMEMBERED, Pace, remember, remembered, usual
+from co3d_bench.bench.pace import FAIR_SHARE, FEWEST, READINGS, REMEMBERED, Pace, remember, remembered, usual
 from co3d_bench.bench.record import Samples
-from co3d_bench.bench.resample import middle_of_most, off_pace
 
 
 def test_a_reading_takes_one_of_the_clock():
@@ -26,21 +26,31 @@ def test_a_tick_of_the_kernel_in_some_of_them_does_not_count():
     assert pace() == 2.0
 
 
-def test_usual_is_the_state_in_which_the_machine_mostly_was():
+def test_usual_is_the_quickest_state_in_which_the_machine_was_for_a_fair_share():
     assert usual([1.0] * (FEWEST - 1)) is None
-    assert usual([1.6, 1.0, 1.61, 1.01, 1.02, 1.03, 1.62, 1.04, 1.63, 1.05]) == pytest.approx(1.025)  # six of ten
+    slow, quick = [1.60, 1.61, 1.62, 1.63], [1.00, 1.02, 1.04]
+    assert usual(slow) == pytest.approx(1.615)
+    assert usual([*slow, *quick[:2]]) == pytest.approx(1.615)  # two may be chance
+    assert usual([*slow, *quick]) == 1.02
+    assert usual([*slow * 2, *quick]) == 1.02
+    assert usual([*slow * 3, *quick]) == pytest.approx(1.615)  # of fifteen, three may be
     assert usual([1.0] * REMEMBERED + [5.0] * REMEMBERED) == 5.0  # what was long ago is over
+    assert usual([1.0, 2.0, 4.0]) == pytest.approx(1.5)  # no state at all
 
 
 @given(st.lists(st.floats(1e-6, 1e3), min_size=FEWEST, max_size=80))
-def test_what_is_usual_is_the_middle_of_one_state_and_follows_the_unit(paces):
+def test_what_is_usual_follows_the_unit_and_never_the_order(paces):
     found = usual(paces)
-    most = middle_of_most(paces)
-    assert not off_pace(found, most)
-    near = [pace for pace in paces if not off_pace(pace, most)]
-    if near:
-        assert 2 * sum(pace <= found for pace in near) >= len(near) <= 2 * sum(pace >= found for pace in near)
+    assert min(paces) <= found <= max(paces)
     assert usual([2 * pace for pace in paces]) == 2 * found
+    assert usual(paces[::-1]) == found
+
+
+@given(st.lists(st.floats(1.0, 1.09), min_size=FEWEST, max_size=40), st.lists(st.floats(2.0, 9.0), max_size=40))
+def test_a_fair_share_of_one_quick_state_is_enough(quick, slower):
+    found = usual([*slower, *quick])
+    if len(quick) >= FAIR_SHARE * (len(quick) + len(slower)):
+        assert found == pytest.approx(statistics.median(quick))
 
 
 def test_paces_are_kept_by_machine_and_torn_lines_passed_over(tmp_path):

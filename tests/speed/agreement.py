@@ -2,12 +2,12 @@
 
     python tests/speed/agreement.py [--models x3d-xs cox3d-s-13] [--runs 10] [--beside N] [--timeout S] [--rival]
 
-Each run is what `co3d-bench run` does by default, in a store that is thrown away. A machine
-on which nothing was measured before has no usual pace yet: let some runs go before. With `--beside 1` a process burns
-one core meanwhile; a call may then take seconds, so give it a `--timeout`, at half of which sampling ends. With
-`--rival` pytorch-benchmark (mean of 100) measures the same network in a fresh process of its own after each run; it
-wants an older ptflops than ours, so install it without its wants: pip install --no-deps pytorch-benchmark==0.3.6 gputil
-tqdm pyyaml. Printed: each run, then largest / smallest of the medians.
+Each run is what `co3d-bench run` does by default, in a store that is thrown away; its figure is that of the process
+that stands for it. A machine on which nothing was measured before has no usual pace yet: let some runs go before. With
+`--beside 1` a process burns one core meanwhile; a call may then take seconds, so give it a `--timeout`, at half of
+which sampling ends. With `--rival` pytorch-benchmark (mean of 100) measures the same network in a fresh process of its
+own after each run; it wants an older ptflops than ours, so install it without its wants: pip install --no-deps
+pytorch-benchmark==0.3.6 gputil tqdm pyyaml. Printed: each run, then largest / smallest of the medians.
 """
 
 from __future__ import annotations
@@ -105,7 +105,8 @@ def main() -> None:
                     raise SystemExit(f"{model}: {record.error and record.error.message}")
                 summary, found = summarise(record.timing.samples), verdict(record)
                 every[model].append(summary.median_s)
-                single[model] += [median_latency_s(each.timing.samples) for each in processes if each.timing]
+                ran = [each for each in processes if each.timing and verdict(each).kind == "steady"]
+                single[model] += [median_latency_s(each.timing.samples) for each in ran if each.timing]
                 if found.kind == "steady":
                     steady[model].append(summary.median_s)
                 line = f"{number + 1} {model:12} {1e3 * summary.median_s:.2f} ms"
@@ -116,7 +117,7 @@ def main() -> None:
                     theirs[model].append(rival_s(model))
     for model in options.models:
         print(f"{model}: steady: {spread(steady[model])}; all: {spread(every[model])}")
-        print(f"{model}: single processes: {spread(single[model])}")
+        print(f"{model}: steady single processes: {spread(single[model])}")
         if options.rival:
             mean = statistics.mean(theirs[model])
             print(f"{model}: pytorch-benchmark: {spread(theirs[model])}, mean {1e3 * mean:.2f} ms")
