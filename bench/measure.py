@@ -72,7 +72,7 @@ def warm_up(
 ) -> WarmUp:
     """Call `step` at least `fill` times and until it is steady; the rule's limits apply to what follows the fill.
 
-    When the clock reaches `until` it ends in any case, after the fill.
+    When the clock reaches `until` it ends in any case, and where that is amid the fill it was not steady.
     """
     latencies: list[float] = []
     begin = filled = end = clock()
@@ -84,6 +84,8 @@ def warm_up(
         latencies.append(end - start)
         extra = len(latencies) - fill
         if extra < 0:
+            if end >= until:
+                break
             continue
         if extra == 0:
             filled = end

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import hashlib
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -25,6 +26,7 @@ from .pace import Pace, memory_file, remember, remembered, usual
 from .probe import KernelProbe, UseProbe, others, peak_rss_bytes
 from .record import Counters, Settings, Timing
 from .resample import further, middle_of_most
+from .stats import MAX_OTHERS
 from .weights import put_into
 
 WEIGHTS_SEED = 0
@@ -215,6 +217,21 @@ def counting_pass(
         peak_allocated_bytes=peak,
     )
     return counters, counted.notes
+
+
+@contextmanager
+def undisturbed(timing: Timing) -> Iterator[None]:
+    """For what is not timed: one thread of torch's where other work kept a core busy. Several would wait for the one
+    that has lost its core, at every operator, a hundred times as long."""
+    import torch
+
+    threads = torch.get_num_threads()
+    if (timing.others_meanwhile or 0.0) > MAX_OTHERS:
+        torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(threads)
 
 
 def checksum(output: Any) -> str | None:

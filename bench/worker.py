@@ -31,7 +31,7 @@ from .input import make_inputs
 from .job import Event, Job, phase_event
 from .own import load_code
 from .pace import pace_key
-from .passes import Emit, Timed, counting_pass, load, timing_pass
+from .passes import Emit, Timed, counting_pass, load, timing_pass, undisturbed
 from .record import REFERENCE, Record, Verification
 from .search import search_batches
 from .verify import COMPARE_BUDGET_S, compare, verify
@@ -77,7 +77,8 @@ def measure_case(job: Job, emit: Emit, find_model: FindModel = find_model) -> Re
         verification = None
         if not job.timing_only:
             emit(phase_event("verifying"))
-            verification = _verification(job.case, backend, timed, inputs.ring[0], job.settings.timeout_s)
+            with undisturbed(timed.timing):
+                verification = _verification(job.case, backend, timed, inputs.ring[0], job.settings.timeout_s)
     failure = wrong_answer(verification) if verification else None
     record = Record(
         run_id=job.run_id,
@@ -122,7 +123,8 @@ def measure_case(job: Job, emit: Emit, find_model: FindModel = find_model) -> Re
             )
         record = record.model_copy(update={"energy": energy})
         emit(Event(event="measured", record=record))
-    counters, uncounted = counting_pass(spec, timed, inputs, backend.in_torch and cuda is None, emit)
+    with undisturbed(timed.timing):
+        counters, uncounted = counting_pass(spec, timed, inputs, backend.in_torch and cuda is None, emit)
     if cuda and cuda.memory:  # the device's own count; that of the CPU's allocator would be of the host
         counters = counters.model_copy(update={"peak_allocated_bytes": cuda.memory.peak_allocated_bytes})
     seconds = time.perf_counter() - begin

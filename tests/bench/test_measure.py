@@ -3,8 +3,11 @@ from dataclasses import replace
 import pytest
 
 from co3d_bench.bench.measure import FEWEST, REST_S, WarmUpRule, sample, warm_up
+from co3d_bench.bench.passes import undisturbed
 from co3d_bench.bench.probe import Disturbance
 from co3d_bench.bench.steady import SteadyRule
+
+from ..factories import make_record
 
 
 class FakeMachine:
@@ -155,12 +158,13 @@ def test_the_pace_is_read_around_the_samples_and_each_has_the_slower_of_two():
     assert next(readings, None) is None  # before, after the second and the fourth sample, and at the end
 
 
-def test_a_warm_up_ends_when_its_time_is_over_but_sees_the_receptive_field():
+@pytest.mark.parametrize(("until", "predictions"), [(10.0, 4), (200.0, 20)])
+def test_a_warm_up_ends_when_its_time_is_over_also_amid_the_receptive_field(until, predictions):
     machine = FakeMachine([float(n) for n in range(1, 100)])
     warmed = warm_up(
-        machine.step, [0], fill=20, clock=machine.clock, synchronize=machine.synchronize, rule=TEN, until=10.0
+        machine.step, [0], fill=20, clock=machine.clock, synchronize=machine.synchronize, rule=TEN, until=until
     )
-    assert (len(warmed.latency_s), warmed.steady) == (20, False)
+    assert (len(warmed.latency_s), warmed.steady) == (predictions, False)
 
 
 TEN = WarmUpRule(steady=SteadyRule(window=10, shortest=4))
@@ -196,3 +200,17 @@ def test_the_limits_end_what_is_never_steady():
 def test_a_slow_network_may_take_longer_than_the_limit_to_show_that_it_is_steady():
     warmed = warm(FakeMachine([3.0] * 20), rule=replace(TEN, max_seconds=5))
     assert (len(warmed.latency_s), warmed.steady) == (10, True)
+
+
+@pytest.mark.parametrize(("others", "threads"), [(None, 2), (0.02, 2), (0.9, 1)])
+def test_beside_other_work_what_is_not_timed_has_one_thread(others, threads):
+    import torch
+
+    before = torch.get_num_threads()
+    torch.set_num_threads(2)
+    try:
+        with undisturbed(make_record().timing.model_copy(update={"others_meanwhile": others})):
+            assert torch.get_num_threads() == threads
+        assert torch.get_num_threads() == 2
+    finally:
+        torch.set_num_threads(before)
