@@ -294,14 +294,12 @@ def _noise(timing: Timing, summary: Summary, cores: int, asked_s: float) -> Iter
     """Each reason to call a series noisy that was to last so long, on a machine of which it may use so many cores."""
     others = max(timing.others_before or 0.0, timing.others_meanwhile or 0.0)
     if others > max(MAX_OTHERS, MAX_OTHERS_SHARE * cores):
-        yield f"noisy: other processes kept {others:.2g} cores busy"
+        kept = f"{others:.2g}"
+        yield f"noisy: other processes kept {kept} core{'' if kept == '1' else 's'} busy"
     corrected = timing.samples.cpu_share is not None and timing.samples.usual_pace_s is not None
     allowed = MAX_PACE_CORRECTED if corrected else MAX_PACE_AS_IT_IS
     if summary.pace_off is not None and _far(summary.pace_off, allowed):
-        yield (
-            f"noisy: the machine itself was {abs(summary.pace_off):.0%} "
-            f"{'slower' if summary.pace_off > 0 else 'faster'} than it usually is"
-        )
+        yield f"noisy: the machine itself was {_off(summary.pace_off)} than it usually is"
     if summary.clean_count < max(min(MIN_CLEAN, summary.count), MIN_CLEAN_SHARE * summary.count):
         hits = summary.count - summary.clean_count
         yield f"noisy: {hits} of {summary.count} samples were disturbed by other work or a machine off its pace"
@@ -317,11 +315,14 @@ def _noise(timing: Timing, summary: Summary, cores: int, asked_s: float) -> Iter
             f"make the mean {summary.mean_s / summary.median_s - 1:.0%} longer than it"
         )
     if summary.drift is not None:
-        change = summary.drift
-        yield (
-            f"noisy: from sample {change.place + 1} on it is {abs(change.relative):.0%} "
-            f"{'slower' if change.relative > 0 else 'faster'}"
-        )
+        yield f"noisy: from sample {summary.drift.place + 1} on it is {_off(summary.drift.relative)}"
+
+
+def _off(relative: float) -> str:
+    """How much slower (more than 0) or faster something is, in words: in per cent, and in times where it is many."""
+    if relative >= 9:
+        return f"{relative:.0f} times slower"
+    return f"{abs(relative):.0%} {'slower' if relative > 0 else 'faster'}"
 
 
 def pace_remark(samples: Samples) -> str | None:
@@ -330,8 +331,8 @@ def pace_remark(samples: Samples) -> str | None:
     if off is None or abs(factor - 1) < TOLD_PACE:
         return None
     return (
-        f"figures are for the usual pace of this machine, which was {abs(off):.0%} "
-        f"{'slower' if off > 0 else 'faster'} meanwhile (median as measured: {1e3 * median(clean(samples)):.4g} ms)"
+        f"figures are for the usual pace of this machine, which was {_off(off)} meanwhile "
+        f"(median as measured: {1e3 * median(clean(samples)):.4g} ms)"
     )
 
 

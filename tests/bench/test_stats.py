@@ -111,7 +111,9 @@ def shifted(by, hits):
     [
         ({"others_meanwhile": 0.9}, "noisy: other processes kept 0.9 cores busy"),
         ({"others_before": 0.5, "others_meanwhile": 0.0}, "noisy: other processes kept 0.5 cores busy"),
+        ({"others_meanwhile": 1.0}, "noisy: other processes kept 1 core busy"),
         ({"samples": slow_machine(1.1)}, "noisy: the machine itself was 10% slower than it usually is"),
+        ({"samples": slow_machine(150.0)}, "noisy: the machine itself was 149 times slower than it usually is"),
         ({"samples": slow_machine(0.9)}, "noisy: the machine itself was 10% faster than it usually is"),
         ({"warmup_steady": False}, "noisy: the latency was not steady when the warm-up reached its limit"),
         ({"samples": shifted(1.1, 0)}, "noisy: from sample 61 on it is 10% slower"),
