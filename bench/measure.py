@@ -127,24 +127,17 @@ def sample(
     taken = Samples(
         latency_s=[], involuntary_switches=[], steal_s=[], waited_s=[], pace_s=[], usual_pace_s=usual_pace_s
     )
-    read_s = newest_pace_s = 0.0
-
-    def read_pace() -> None:
-        """What comes between two readings has the slower of them."""
-        nonlocal read_s, newest_pace_s
-        if pace is None:
-            return
-        before, newest_pace_s = newest_pace_s, round(pace(), _DIGITS)
-        missing = len(taken) - len(taken.pace_s)
-        taken.pace_s.extend([max(before, newest_pace_s)] * missing)
-        read_s = clock()
-
+    between = _Between(pace, usual_pace_s, pace_every_s, clock)
     endless = itertools.cycle(inputs)
     own_cpu_s = worked_s = 0.0
     with _no_garbage_collection():
         begin = clock()
         cpu_mark = cpu_clock()
-        read_pace()
+
+        def still_wanted() -> int:
+            return further(taken, clock() - begin) if clock() < until else 0
+
+        between.read(taken)
         wanted = runs
         while wanted > 0:
             before = probe()
@@ -166,21 +159,50 @@ def sample(
                 on_sample(len(taken))
                 if end >= until and len(taken) >= FEWEST:
                     break
-                if pace is not None and clock() - read_s >= pace_every_s:
-                    read_pace()
+                if between.due:
+                    between.read(taken)
                     before = probe()
             if len(taken.pace_s) < len(taken):
-                read_pace()
-            wanted = further(taken, clock() - begin) if clock() < until else 0
-            while wanted > 0 and usual_pace_s and pace and off_pace(newest_pace_s, usual_pace_s):
+                between.read(taken)
+            wanted = still_wanted()
+            while wanted > 0 and between.off:
                 sleep(REST_S)
-                newest_pace_s, read_s = round(pace(), _DIGITS), clock()
-                wanted = further(taken, clock() - begin) if clock() < until else 0
+                between.read(taken)
+                wanted = still_wanted()
         own_cpu_s += cpu_clock() - cpu_mark
         wall_s = clock() - begin
     if work_clock and len(taken):
         taken = taken.model_copy(update={"cpu_share": min(1.0, worked_s / math.fsum(taken.latency_s))})
     return Sampling(taken, wall_s, own_cpu_s)
+
+
+@dataclass
+class _Between:
+    """The pace of the machine, read at borders between samples; nothing where there is none to read."""
+
+    pace: Callable[[], float] | None
+    usual_s: float | None
+    every_s: float
+    clock: Clock
+    newest_s: float = 0.0
+    read_at_s: float = 0.0
+
+    def read(self, taken: Samples) -> None:
+        """What came since the last reading has the slower of the two."""
+        if self.pace is None:
+            return
+        before, self.newest_s = self.newest_s, round(self.pace(), _DIGITS)
+        taken.pace_s.extend([max(before, self.newest_s)] * (len(taken) - len(taken.pace_s)))
+        self.read_at_s = self.clock()
+
+    @property
+    def due(self) -> bool:
+        return self.pace is not None and self.clock() - self.read_at_s >= self.every_s
+
+    @property
+    def off(self) -> bool:
+        """Whether the machine is to be waited for."""
+        return bool(self.pace and self.usual_s and off_pace(self.newest_s, self.usual_s))
 
 
 @contextmanager
