@@ -76,6 +76,8 @@ class Watch:
             stdin = cast("IO[str]", self._process.stdin)
             stdin.write(json.dumps(asdict(order)) + "\n")
             stdin.flush()
+        except BrokenPipeError:
+            pass  # it ended before it heard what to read; `ready` says so
         except OSError as error:
             self._reason = f"the process that reads the sensors could not be started: {error}"
 

@@ -1,4 +1,5 @@
 import math
+import subprocess
 
 import pytest
 from hypothesis import given
@@ -165,6 +166,16 @@ def test_a_sampler_that_cannot_start_is_a_reason(monkeypatch):
     monkeypatch.setattr("sys.executable", "/nowhere/python")
     assert "could not be started" in Watch(PROFILES["cpu"]).stop().reason
     monkeypatch.setattr("sys.executable", "/bin/false")
+    assert "ended at its start" in Watch(PROFILES["cpu"]).stop().reason
+
+    class Gone(subprocess.Popen):
+        """It has ended before anything is written to it."""
+
+        def __init__(self, *arguments, **options):
+            super().__init__(*arguments, **options)
+            self.wait()
+
+    monkeypatch.setattr("subprocess.Popen", Gone)
     assert "ended at its start" in Watch(PROFILES["cpu"]).stop().reason
 
 
