@@ -24,7 +24,7 @@ def followed(tmp_path_factory):
     said = []
     for line in "".join(blocks("console")).splitlines():
         verb, *words = shlex.split(line.removeprefix("$ co3d-bench "))
-        quick = ["--runs", "5", "--threads", "1"] if verb == "run" else []
+        quick = ["--runs", "5", "--processes", "1", "--budget", "0", "--threads", "1"] if verb == "run" else []
         command = [sys.executable, "-m", "co3d_bench", verb, *words, *quick]
         done = subprocess.run(command, capture_output=True, text=True, cwd=folder, check=False)
         assert done.returncode == 0, done.stderr

@@ -19,7 +19,7 @@ def test_run_a_real_network_on_a_real_video(tmp_path):
     # One thread: beside another busy process, two threads on two cores wait for each other at every operator.
     command = [sys.executable, "-m", "co3d_bench", "run", "--model", "x3d-xs", "--model", "cox3d-s-1"]
     done = subprocess.run(
-        [*command, "--runs", "2", "--processes", "1", "--threads", "1", "--video", str(video)],
+        [*command, "--runs", "2", "--processes", "1", "--budget", "0", "--threads", "1", "--video", str(video)],
         capture_output=True,
         text=True,
         cwd=tmp_path,

@@ -77,6 +77,11 @@ def here(tmp_path, monkeypatch):
     return tmp_path
 
 
+# Nothing here is about speed.
+QUICK = {"runs": 3, "processes": 1, "min_s": 0.0}
+QUICK_WORDS = ("--runs", "3", "--processes", "1", "--budget", "0")
+
+
 def call(*arguments):
     return subprocess.run([sys.executable, "-m", "co3d_bench", *arguments], capture_output=True, text=True, check=False)
 
@@ -90,16 +95,14 @@ def wrong(*arguments):
 
 
 def measure(*words, out="results", **more):
-    made = make_config(
-        {"plan": {"models": list(words), "threads": 1, **more}, "run": {"out": out, "runs": 3, "processes": 1}}
-    )
+    made = make_config({"plan": {"models": list(words), "threads": 1, **more}, "run": {"out": out, **QUICK}})
     return run(made)
 
 
 def test_networks_of_any_kind_are_measured(here):
     models = [f"net.py:{name}" for name in ("Image", "Everything", "Memory")]
     arguments = [word for model in models for word in ("--model", model)]
-    done = call("run", "--runs", "3", "--processes", "1", "--threads", "1", *arguments)
+    done = call("run", *QUICK_WORDS, "--threads", "1", *arguments)
     assert done.returncode == 0, done.stderr
     assert "chatter" not in done.stdout
     image, everything, memory = read_records(Path("results"))
@@ -131,7 +134,7 @@ def test_a_batch_and_a_folder_with_a_space_and_another_current_folder(here, monk
     (here / "my nets").mkdir()
     (here / "net.py").rename(here / "my nets" / "my net.py")
     (here / "my nets" / "bench.toml").write_text('plan.models = "my net.py:Everything"\nplan.batch = [1, 3]\n')
-    done = call("run", "--config", "my nets/bench.toml", "--runs", "3", "--processes", "1")
+    done = call("run", "--config", "my nets/bench.toml", *QUICK_WORDS)
     assert done.returncode == 0, done.stderr
     records = read_records(Path("results"))
     assert [r.case.model for r in records] == ["my_net.py:Everything"] * 2
@@ -140,7 +143,7 @@ def test_a_batch_and_a_folder_with_a_space_and_another_current_folder(here, monk
 
 
 def test_a_file_that_is_edited_during_a_run_is_not_measured_under_the_old_name(here):
-    made = make_config({"plan": {"models": ["net.py:Image"]}, "run": {"out": "results", "runs": 3, "processes": 1}})
+    made = make_config({"plan": {"models": ["net.py:Image"]}, "run": {"out": "results", **QUICK}})
     (here / "net.py").write_text(CODE + "\n# edited\n")
     (record,) = run(made)
     assert record.error.message == "net.py:Image: the file was changed while the run was going on; run it again"
@@ -149,7 +152,7 @@ def test_a_file_that_is_edited_during_a_run_is_not_measured_under_the_old_name(h
 
 
 def test_resume_measures_an_edited_file_again(here):
-    table = {"plan": {"models": ["net.py:Image"]}, "run": {"out": "results", "runs": 3, "processes": 1}}
+    table = {"plan": {"models": ["net.py:Image"]}, "run": {"out": "results", **QUICK}}
     (first,) = run(make_config(table))
     assert run(make_config(table), resume=True) == [first]
     (here / "net.py").write_text(CODE + "\n# edited\n")

@@ -36,7 +36,7 @@ def text_of(path):
 
 def config(folder, weights, models=("tiny-clip",)):
     plan = {"models": list(models)} | ({"weights": weights} if weights else {})
-    return make_config({"plan": plan, "run": {"out": str(folder), "runs": 5, "processes": 1}}, NAMES)
+    return make_config({"plan": plan, "run": {"out": str(folder), "runs": 5, "processes": 1, "min_s": 0.0}}, NAMES)
 
 
 def measure(folder, weights, models=("tiny-clip",), **options):
