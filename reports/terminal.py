@@ -10,6 +10,8 @@ from rich.table import Table as RichTable
 from rich.text import Text
 
 from ..bench.record import Record
+from ..bench.stats import verdict
+from .select import latest
 from .table import Cell, Row, Table, build
 
 # Stands for the first of the paper's columns, which is of the device that was measured, if the paper has it.
@@ -48,8 +50,9 @@ def _name(row: Row) -> Text:
 class TerminalTable:
     """A rich renderable that chooses its columns by the width it is given."""
 
-    def __init__(self, table: Table) -> None:
+    def __init__(self, table: Table, advice: str | None = None) -> None:
         self.table = table
+        self.advice = advice
 
     def _draw(self, names: Sequence[str]) -> RichTable:
         drawn = RichTable(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False, header_style="bold")
@@ -92,6 +95,8 @@ class TerminalTable:
             if row.error
         ]
         below += [Text.assemble((f"{mark} ", "bold yellow"), (text, "dim")) for mark, text in self.table.footnotes]
+        if self.advice:
+            below.append(Text(f"\n{self.advice}", style="bold yellow"))
         yield Group(drawn, *([Text(""), *below] if below else []))
 
 
@@ -99,4 +104,14 @@ def render_table(records: Sequence[Record]) -> RenderableType:
     """The records as a rich renderable; print it with a `rich.console.Console`."""
     if not records:
         return Text("No records yet.")
-    return TerminalTable(build(records))
+    return TerminalTable(build(records), _advice(records))
+
+
+def _advice(records: Sequence[Record]) -> str | None:
+    """What to do where most of this is not steady; the notes say why of each."""
+    timed = [record for record in latest(records) if record.ok and record.timing]
+    restless = sum(verdict(record).kind != "steady" for record in timed)
+    if 2 * restless <= len(timed):
+        return None
+    those = "This case is" if len(timed) == 1 else f"{restless} of {len(timed)} cases are"
+    return f"{those} not steady: `co3d-bench doctor` says what it sees; measure again when less goes on here."

@@ -65,3 +65,12 @@ def test_nothing_measured_and_nothing_but_failures():
     assert printed([], 80) == "No records yet.\n"
     assert "failed" in printed([make_failed_record()], 80)
     assert render_table([]) is not None
+
+
+def test_where_most_is_not_steady_it_says_what_to_do():
+    quiet = make_default_records()
+    busy = [record.timing.model_copy(update={"others_meanwhile": 1.0}) for record in quiet]
+    loud = [record.model_copy(update={"timing": timing}) for record, timing in zip(quiet, busy, strict=True)]
+    assert "not steady" not in printed([*quiet[:3], *loud[3:]], 100)
+    assert "4 of 6 cases are not steady: `co3d-bench doctor` says" in printed([*quiet[:2], *loud[2:]], 100)
+    assert "This case is not steady" in printed(loud[:1], 100)
