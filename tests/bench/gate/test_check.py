@@ -14,9 +14,11 @@ from co3d_bench.bench.case import Case
 from co3d_bench.bench.errors import FAILED, NOTHING, OK, USAGE
 from co3d_bench.bench.gate.check import check_pair, earlier_sigmas, plan_text
 from co3d_bench.bench.gate.journal import read
-from co3d_bench.bench.gate.measure import Stopped, equally_fast
+from co3d_bench.bench.gate.measure import MAX_PACE_APART, Stopped, measure_pair, pace_apart
+from co3d_bench.bench.gate.schedule import Pair
 from co3d_bench.bench.gate.sides import Measured
 from co3d_bench.bench.judge.rule import Rule
+from co3d_bench.bench.stop import Stop
 
 CASE = Case(model="x3d-xs", threads=2)
 
@@ -127,11 +129,37 @@ def test_a_pair_on_a_machine_of_two_speeds_is_measured_again(tmp_path):
     assert base.calls + head.calls > 2 + 2 * 14
 
 
+class Restless:
+    """Processes on a machine whose pace is never the same twice; they take as long as they are told."""
+
+    def __init__(self, *paces_s):
+        self.paces_s = iter(paces_s)
+
+    def measure(self, case, runs, full, stop):
+        pace_s = next(self.paces_s)
+        return Measured((pace_s,) * 3, (pace_s,) * 3, pace_s=pace_s)
+
+
 @pytest.mark.parametrize(
-    ("first", "second", "equal"), [(1.0, 1.02, True), (1.02, 1.0, True), (1.0, 1.05, False), (None, 1.0, True)]
+    ("paces_s", "kept"),
+    [
+        ((1.0, 1.02), (1.0, 1.02)),
+        ((1.0, 1.5, 2.0, 2.0), (2.0, 2.0)),
+        ((1.0, 1.5, 2.0, 1.8, 3.0, 2.0, 1.0, 1.2), (2.0, 1.8)),
+    ],
 )
-def test_what_counts_as_one_pace(first, second, equal):
-    assert equally_fast(first, second) is equal
+def test_of_a_pair_the_attempt_counts_in_which_the_machine_changed_least(paces_s, kept):
+    side = Restless(*paces_s)
+    found = measure_pair(CASE, Pair(CASE.key, "first", 0, ("base", "head")), 3, {"base": side, "head": side}, Stop())
+    assert (found["base"].value_s, found["head"].value_s) == kept
+    assert next(side.paces_s, None) is None
+
+
+@pytest.mark.parametrize(
+    ("first_s", "second_s", "equal"), [(1.0, 1.02, True), (1.02, 1.0, True), (1.0, 1.05, False), (None, 1.0, True)]
+)
+def test_what_counts_as_one_pace(first_s, second_s, equal):
+    assert (pace_apart(first_s, second_s) <= MAX_PACE_APART) is equal
 
 
 PROGRAM = """
