@@ -96,10 +96,15 @@ def clean(samples: Samples) -> list[float]:
     return list(compress(samples.latency_s, _clean(samples)))
 
 
+def pace_s(samples: Samples) -> float | None:
+    """Seconds that the machine's fixed piece of work took beside the samples that count; None where it was not done."""
+    return median(list(compress(samples.pace_s, _clean(samples)))) if samples.pace_s else None
+
+
 def pace_off(samples: Samples) -> float | None:
     """How much slower the machine was than it usually is, over the clean samples; 0.05 is 5 %, None if not known."""
-    expected = usual_pace(samples)
-    return median(list(compress(samples.pace_s, _clean(samples)))) / expected - 1 if expected else None
+    found, expected = pace_s(samples), usual_pace(samples)
+    return found / expected - 1 if found and expected else None
 
 
 @as_long_as_it_lives

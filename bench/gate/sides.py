@@ -26,7 +26,7 @@ from ..outcome import to_record
 from ..own import OwnModel, ask
 from ..record import Record, Settings
 from ..run import child_environment
-from ..stats import clean, median
+from ..stats import clean, median, pace_s
 from ..stop import Stop
 from .code import Code
 
@@ -102,8 +102,7 @@ class Processes:
             why = f"{record.error.kind}: {record.error.message}" if record.error else "not timed"
             return Measured(record=record, failure=why)
         samples = record.timing.samples
-        pace_s = median(samples.pace_s) if samples.pace_s else None
-        return Measured(tuple(samples.latency_s), tuple(clean(samples)), record, pace_s=pace_s)
+        return Measured(tuple(samples.latency_s), tuple(clean(samples)), record, pace_s=pace_s(samples))
 
 
 @dataclass(frozen=True)

@@ -145,6 +145,12 @@ def test_samples_in_another_state_of_the_machine_do_not_move_the_figures():
     )
 
 
+@pytest.mark.parametrize(("first", "pace_s"), [(70, 1.0), (40, 1.0), (0, 1.3)])
+def test_the_pace_of_a_series_is_that_of_the_samples_that_count(first, pace_s):
+    assert stats.pace_s(in_two_states(first).timing.samples) == pace_s
+    assert stats.pace_s(make_samples(0.1)) is None
+
+
 def test_a_level_that_moves_with_the_machines_pace_is_no_drift():
     samples = shifted(1.06, 0)
     pace = {"pace_s": [1.0] * 60 + [1.05] * 40, "usual_pace_s": 1.0, "cpu_share": 1.0}
