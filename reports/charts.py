@@ -20,10 +20,11 @@ from ..bench.metrics import Metric, get_metric
 from ..bench.record import Record
 from ..bench.stats import doubts
 from . import labels, theme
+from .columns import Source, source_of
 from .headline import REAL_TIME_PER_S
 from .pareto import front
 from .select import FORM_TITLES, Pair, latest, model_title, pairs
-from .table import Source, build, source_of
+from .table import build
 
 SHAPES = {"clip": "square", "frame": "circle", "input": "triangle-up"}
 FORMS = tuple(FORM_TITLES)

@@ -5,7 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 
-from .table import Cell, Column, Row, Table, frame
+from .columns import Column
+from .table import Cell, Row, Table, frame
 
 _LATEX_SPECIAL = {
     "\\": r"\textbackslash{}",

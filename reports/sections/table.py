@@ -2,9 +2,9 @@
 
 from markupsafe import Markup
 
+from ..columns import ENGINE_COLUMNS, Column
 from ..page import Page, fragment
 from ..select import FORM_TITLES
-from ..table import ENGINE_COLUMNS, Column
 from . import Section
 
 _TEMPLATE = """\
