@@ -8,10 +8,12 @@ import pytest
 from co3d_bench.bench.case import Case
 from co3d_bench.bench.errors import UserError
 from co3d_bench.bench.gate.sides import Measured, Processes, of_command, understood
-from co3d_bench.bench.job import Job
+from co3d_bench.bench.job import Event, Job
 from co3d_bench.bench.names import Names
 from co3d_bench.bench.record import Settings
 from co3d_bench.bench.stop import Stop
+
+from ...factories import make_record, make_samples
 
 CASE = Case(model="command")
 
@@ -80,3 +82,18 @@ def test_an_older_version_does_not_measure_the_cpu_in_a_gpus_place():
     with Stop() as stop:
         measured = side.measure(Case(model="x3d-xs", device="xavier"), 5, False, stop)
     assert measured == Measured(failure="this version of co3d-bench does not measure on cuda")
+
+
+def test_figure_and_pace_of_a_process_are_those_of_the_samples_that_count(tmp_path):
+    """Of a machine that is a half slower for the longer part of it, like the figure the pace is the usual one."""
+    samples = make_samples(0.1, disturbed_share=0.0)
+    paces = [1.0] * 40 + [1.5] * 60
+    slow = [latency * pace for latency, pace in zip(samples.latency_s, paces, strict=True)]
+    samples = samples.model_copy(update={"latency_s": slow, "pace_s": paces, "usual_pace_s": 1.0})
+    (tmp_path / "event").write_bytes(Event(event="done", record=make_record("x3d-xs", samples=samples)).line())
+    worker = ("-c", f"import sys; sys.stdin.readline(); print(open({str(tmp_path / 'event')!r}).read())")
+    side = Processes("base", sys.executable, {}, Job.model_json_schema(), {}, Names(), 60.0, worker)
+    with Stop() as stop:
+        measured = side.measure(Case(model="x3d-xs"), 100, False, stop)
+    assert (measured.failure, measured.pace_s, len(measured.clean)) == (None, 1.0, pytest.approx(38, abs=2))
+    assert measured.value_s == pytest.approx(0.1, rel=0.02)
