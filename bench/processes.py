@@ -13,24 +13,43 @@ from typing import Literal
 from .record import Record
 from .stats import median_latency_s, verdict
 
-# What `processes = "auto"` means: so many, but no more than fit into so many seconds. How far runs of five agree:
-# METHODOLOGY.md, "Before anything is timed".
+# What `processes = "auto"` means: so many, and some more where a bad minute of the machine met too many of them, but no
+# more than fit into so many seconds. How far such runs agree: METHODOLOGY.md, "Before anything is timed".
 AUTO = 5
+AUTO_MORE = 3
 AUTO_S = 120.0
+
+
+def at_first(asked: int | Literal["auto"]) -> int:
+    """How many processes of a case there are where nothing speaks for more or fewer."""
+    return AUTO if asked == "auto" else asked
 
 
 def most(asked: int | Literal["auto"]) -> int:
     """How many processes of a case there are at most."""
-    return AUTO if asked == "auto" else asked
+    return AUTO + AUTO_MORE if asked == "auto" else asked
 
 
 def another(processes: Sequence[Record]) -> bool:
     """Whether "auto" measures a case once more after these: not where all of them would take more than two minutes
-    then, as with an engine that is built for a minute, nor after one that failed."""
+    then, as with an engine that is built for a minute, nor after one that failed; after the fifth only where fewer
+    than half are steady, and more could make them half."""
     if not processes:
         return True
     spent_s = [_spent_s(record) for record in processes]
-    return len(processes) < AUTO and processes[-1].ok and math.fsum(spent_s) + spent_s[-1] <= AUTO_S
+    if not processes[-1].ok or math.fsum(spent_s) + spent_s[-1] > AUTO_S:
+        return False
+    return len(processes) < AUTO or _more_help(sum(map(_is_steady, processes)), len(processes))
+
+
+def _more_help(steady: int, count: int) -> bool:
+    """Of the steadiness alone, never of the figures: who goes on until a figure pleases has chosen it."""
+    left = AUTO + AUTO_MORE - count
+    return left > 0 and not _are_half(steady, count) and _are_half(steady + left, count + left)
+
+
+def _are_half(steady: int, count: int) -> bool:
+    return 2 * steady >= count
 
 
 def _spent_s(record: Record) -> float:
@@ -43,8 +62,8 @@ def speaking(processes: Sequence[Record]) -> tuple[Record, ...]:
     """Those with figures whose word counts, quickest first: the steady ones where they are half of them or more, else
     the others, so that the figure of a run that mostly was not steady has its doubts with it. Empty where none ran."""
     ordered = sorted(_timed(processes), key=_median_s)
-    steady = [verdict(record).kind == "steady" for record in ordered]
-    wanted = 2 * sum(steady) >= len(steady)
+    steady = [_is_steady(record) for record in ordered]
+    wanted = _are_half(sum(steady), len(steady))
     return tuple(record for record, is_steady in zip(ordered, steady, strict=True) if is_steady == wanted)
 
 
@@ -79,6 +98,10 @@ def _note(processes: Sequence[Record], those: Sequence[Record]) -> str:
 
 def _timed(processes: Sequence[Record]) -> list[Record]:
     return [record for record in processes if record.ok and record.timing]
+
+
+def _is_steady(record: Record) -> bool:
+    return record.timing is not None and verdict(record).kind == "steady"
 
 
 def _median_s(record: Record) -> float:

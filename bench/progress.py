@@ -29,7 +29,7 @@ class Progress(Protocol):
 
     def begin(self, run_id: str, cases: int, total: int, done: int) -> None: ...
 
-    def started(self, number: int, case: Case) -> None: ...
+    def started(self, number: int, total: int, case: Case) -> None: ...
 
     def event(self, event: Event) -> None: ...
 
@@ -49,7 +49,7 @@ class Silent:
 
     def begin(self, run_id: str, cases: int, total: int, done: int) -> None: ...
 
-    def started(self, number: int, case: Case) -> None: ...
+    def started(self, number: int, total: int, case: Case) -> None: ...
 
     def event(self, event: Event) -> None: ...
 
@@ -66,7 +66,6 @@ class Lines:
     def __init__(self, stream: TextIO = sys.stderr, live: bool | None = None) -> None:
         self._stream = stream
         self._live = stream.isatty() if live is None else live
-        self._total = 0
         self._head = ""
 
     def searching(self, search: Search) -> None:
@@ -82,14 +81,13 @@ class Lines:
 
     def begin(self, run_id: str, cases: int, total: int, done: int) -> None:
         """Say which run this is, how many fresh processes there will be, and what it takes over from before."""
-        self._total = total
         often = f", in {total // cases} fresh processes each" if total > cases else ""
         kept = f", {done} already measured" if done else ""
         self._print(f"run {run_id}: {cases} case{'s' if cases != 1 else ''}{often}{kept}")
 
-    def started(self, number: int, case: Case) -> None:
-        """A case begins."""
-        self._head = f"[{number}/{self._total}] {case.key}"
+    def started(self, number: int, total: int, case: Case) -> None:
+        """A process of a case begins: which one, of how many as far as is known by now."""
+        self._head = f"[{number}/{total}] {case.key}"
         self._show("starting")
 
     def event(self, event: Event) -> None:

@@ -262,7 +262,7 @@ class Settings(Frozen):
     )
     target_precision: float | None = Field(default=None, gt=0, lt=1, description="go on until it is reached")
     min_s: float = Field(default=0.0, ge=0, description="sample at least so long, within the budget")
-    processes: int = Field(default=1, ge=1, description="fresh processes of each case")
+    processes: int = Field(default=1, ge=1, description="fresh processes of each case, as planned")
 
 
 class Record(Frozen):

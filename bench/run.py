@@ -29,7 +29,7 @@ from .outcome import diagnose, to_record
 from .own import same_code
 from .plan import Plan, PlanFacts, Search, Turn, turns
 from .plan import plan as cross
-from .processes import another, most
+from .processes import another, at_first, most
 from .progress import Progress, Silent
 from .reach import check_here, check_local
 from .record import BatchSearch, BatchTrial, Record, Settings
@@ -146,7 +146,7 @@ def run(
     progress = progress or Silent()
     auto = config.run.processes == "auto"
     settings = Settings(
-        **config.run.model_dump(exclude={"out", "energy", "processes"}), processes=most(config.run.processes)
+        **config.run.model_dump(exclude={"out", "energy", "processes"}), processes=at_first(config.run.processes)
     )
     plan = plan or make_plan(config, names, boards=True)
     check_ready(plan, names, config.profiles)
@@ -175,19 +175,23 @@ def run(
         cases: dict[Case, BatchSearch | None] = dict.fromkeys(plan.cases)
         for search, found in found_batches.items():
             cases.update(dict.fromkeys(search.cases(batches(found)), found))
-        wanted = turns(tuple(cases), settings.processes)
+        wanted = turns(tuple(cases), most(config.run.processes))
         done = before.kept(wanted, retry_failed)
-        progress.begin(before.run_id, len(cases), len(wanted), len(done))
-        spared = 0  # processes that "auto" does without
-        for number, turn in enumerate(wanted, start=1):
+        first = at_first(config.run.processes)
+        expected, number = first * len(cases), 0
+        progress.begin(before.run_id, len(cases), expected, len(done))
+        for turn in wanted:
             if stop.signal:
                 break
             record = done.get(turn)
-            if auto and record is None and not another([each for each in records if each.case == turn.case]):
-                spared += 1
+            lost, extra = turn.case.device in boards.lost, turn.process > first
+            if record is None and ((lost and extra) or (auto and not another(_of(turn.case, records)))):
+                expected -= not extra
                 continue
-            if record is None and turn.case.device not in boards.lost:
-                progress.started(number, turn.case)
+            expected += extra
+            number += 1
+            if record is None and not lost:
+                progress.started(number, expected, turn.case)
                 try:
                     place = boards.place(turn.case.device)
                     record = _measure(job(turn, place=place), names, board_worker if place else worker, stop, progress)
@@ -203,12 +207,16 @@ def run(
             if record is not None:
                 records.append(record)
     progress.end()
-    missing = len(wanted) - spared - len(records)
+    missing = expected - len(records)
     if stop.signal and missing:
         raise Interrupted(stop.signal, records, len(records) + missing)
     if plan.away or missing:
         raise Unfinished((*plan.away.values(), *boards.lost.values()), records, missing)
     return records
+
+
+def _of(case: Case, records: Sequence[Record]) -> list[Record]:
+    return [record for record in records if record.case == case]
 
 
 def check_ready(plan: Plan, names: Names, profiles: Mapping[str, DeviceProfile]) -> None:

@@ -65,7 +65,8 @@ Processes = Annotated[
     str | None,
     typer.Option(
         "--processes",
-        help="Fresh processes of each case; auto is 5 or, of what takes long, fewer; 7 let two runs be compared.",
+        help="Fresh processes of each case; auto is 5, fewer of what takes long, up to 8 where few are steady; "
+        "7 let two runs be compared.",
         metavar="N|auto",
     ),
 ]
@@ -168,7 +169,7 @@ def _count(word: str) -> int | str:
 def show_plan(config: Config, plan: Plan) -> None:
     """Print every case, what was left out or is not installed, and where the plan came from."""
     from ..names import Names
-    from ..processes import most
+    from ..processes import at_first, most
     from ..run import missing_backends
 
     for case in plan.cases:
@@ -179,11 +180,11 @@ def show_plan(config: Config, plan: Plan) -> None:
         typer.echo(f"cannot be run here: {line}", err=True)
     for out in plan.left_out:
         typer.echo(f"left out: {out.what}: {out.why}", err=True)
-    count, often = len(plan.cases), most(config.run.processes)
+    count, often, at_most = len(plan.cases), at_first(config.run.processes), most(config.run.processes)
     if plan.searches:
         typer.echo(f"bauto: {len(plan.searches)} times a batch is looked for, and gives a case or two", err=True)
-    fewer = " (or fewer, of what takes long)" if config.run.processes == "auto" else ""
-    each = f"in {often} fresh processes each{fewer}, " if often > 1 else ""
+    auto = f" (fewer of what takes long, up to {at_most} where few are steady)" if at_most > often else ""
+    each = f"in {often} fresh processes each{auto}, " if often > 1 else ""
     typer.echo(
         f"{count} case{'s' if count != 1 else ''}, {each}of {config.run.runs} timed predictions, from {config.source}; "
         f"records would go to {config.run.out}",

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from co3d_bench.bench.processes import AUTO, another, middle, speaking
+from co3d_bench.bench.processes import AUTO, AUTO_MORE, another, middle, most, speaking
 from co3d_bench.bench.sensing import Energy, EnergyBlock
 from co3d_bench.bench.stats import verdict
 
@@ -77,6 +77,29 @@ def test_auto_is_five_processes_but_no_more_than_two_minutes_of_them():
     assert not another(spent(50.0, 50.0))
     assert not another(spent(70.0))
     assert not another([make_failed_record("x3d-s", process=1)])
+
+
+def steadiness(*steady, seconds=9.0):
+    return [process(number, 0.1, steady=each, duration_s=seconds) for number, each in enumerate(steady, start=1)]
+
+
+def test_auto_goes_on_after_five_where_more_could_make_half_of_them_steady():
+    assert another(steadiness(True, True, False, False, False))
+    assert another(steadiness(True, False, False, False, False))
+    assert not another(steadiness(True, False, False, False, False, False))
+    assert another(steadiness(True, False, False, False, False, True, True))
+    assert not another(steadiness(*[False] * 5)), "a machine that is never steady costs nobody more"
+    assert not another(steadiness(True, True, True, False, False))
+    assert not another(steadiness(True, True, False, False, False, True)), "three of six are half"
+    assert not another(steadiness(True, True, False, False, False, seconds=21.0)), "within the two minutes"
+
+
+@given(st.lists(st.booleans(), min_size=AUTO + AUTO_MORE, max_size=AUTO + AUTO_MORE))
+def test_auto_ends_steady_or_could_not_have(drawn):
+    count = next(n for n in range(1, len(drawn) + 1) if not another(steadiness(*drawn[:n])))
+    assert AUTO <= count <= most("auto")
+    could = any(2 * sum(drawn[:n]) >= n for n in range(AUTO, len(drawn) + 1))
+    assert could == (2 * sum(drawn[:count]) >= count)
 
 
 def test_energy_is_taken_once_and_does_not_count():

@@ -1,5 +1,6 @@
 """Whole runs with real processes: nothing measured is lost, whatever falls over."""
 
+import io
 import os
 import shutil
 import signal
@@ -12,6 +13,7 @@ import pytest
 from tiny_run import WORKER, config
 
 from co3d_bench.bench.errors import NOTHING, UserError
+from co3d_bench.bench.progress import Lines
 from co3d_bench.bench.run import run
 from co3d_bench.bench.store import append_record, read_records
 
@@ -189,6 +191,16 @@ def test_auto_is_five_processes_of_what_runs_and_one_of_what_fails(tmp_path):
     assert found == [("tiny-clip", 1), ("exits", 1), *(("tiny-clip", number) for number in (2, 3, 4, 5))]
     measure(tmp_path, ["tiny-clip", "exits"], processes="auto", resume=True)
     assert written(tmp_path) == 6
+
+
+def test_auto_goes_on_where_more_are_wanted_and_counts_what_is_known(tmp_path, monkeypatch):
+    monkeypatch.setattr("co3d_bench.bench.run.another", lambda processes: len(processes) < 6)
+    shown = io.StringIO()
+    measure(tmp_path, ["tiny-clip"], processes="auto", progress=Lines(shown))
+    assert [r.process for r in read_records(tmp_path)] == [1, 2, 3, 4, 5, 6]
+    assert "1 case, in 5 fresh processes each" in shown.getvalue()
+    heads = [line.split()[1] for line in shown.getvalue().splitlines() if line.startswith("ok")]
+    assert heads == ["[1/5]", "[2/5]", "[3/5]", "[4/5]", "[5/5]", "[6/6]"]
 
 
 def test_other_settings_are_another_measurement(tmp_path):
