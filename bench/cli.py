@@ -5,6 +5,7 @@ A verb's own file imports what it needs when it is used, so that `--help`, `list
 
 from __future__ import annotations
 
+import gc
 import sys
 import warnings
 from typing import Annotated, Any
@@ -96,6 +97,8 @@ def main() -> None:
         discard_output()
         typer.echo(f"co3d-bench: {error.filename or 'the output'}: {error.strerror or error}", err=True)
         sys.exit(ENVIRONMENT)
+    finally:
+        gc.freeze()  # else Python searches all of torch for circles once more before it ends
 
 
 def _words(error: TyperException) -> str:

@@ -7,6 +7,7 @@ that nothing a library prints can end up between them.
 from __future__ import annotations
 
 import ctypes
+import gc
 import os
 import signal
 import sys
@@ -171,6 +172,7 @@ def serve(work: Callable[[Job, Emit], Event]) -> int:
         emit(work(job, emit))
     except Exception as error:  # noqa: BLE001 - whatever a network raises becomes a record
         emit(Event(event="failed", failure=failure_of(error)))
+    gc.freeze()  # Python would search all of torch for circles once more before it ends, a second on a slow core
     return 0
 
 

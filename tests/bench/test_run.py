@@ -196,10 +196,11 @@ def test_auto_is_five_processes_of_what_runs_and_one_of_what_fails(tmp_path):
 def test_auto_goes_on_where_more_are_wanted_and_counts_what_is_known(tmp_path, monkeypatch):
     monkeypatch.setattr("co3d_bench.bench.run.another", lambda processes: len(processes) < 6)
     shown = io.StringIO()
-    measure(tmp_path, ["tiny-clip"], processes="auto", progress=Lines(shown))
+    made, names = config(tmp_path, ["tiny-clip"], processes="auto")
+    run(made, names=names, worker=("false",), progress=Lines(shown))  # a process is a process, also one that fails
     assert [r.process for r in read_records(tmp_path)] == [1, 2, 3, 4, 5, 6]
     assert "1 case, in 5 fresh processes each" in shown.getvalue()
-    heads = [line.split()[1] for line in shown.getvalue().splitlines() if line.startswith("ok")]
+    heads = [line.split()[1] for line in shown.getvalue().splitlines() if line.startswith("FAILED")]
     assert heads == ["[1/5]", "[2/5]", "[3/5]", "[4/5]", "[5/5]", "[6/6]"]
 
 
