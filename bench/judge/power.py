@@ -78,7 +78,9 @@ def _of_ranks(noise: Floats, confidence: float) -> tuple[Floats, Floats]:
     """Estimate and lower end of every row. The ends are those of ranks, which a bootstrap of few comes close to."""
     sums = np.sort(walsh_means(noise), axis=-1)
     end = rank_interval(noise.shape[-1], confidence)
-    return np.median(sums, axis=-1), sums[:, end - 1] if end else np.full(len(noise), -np.inf)
+    count = sums.shape[-1]
+    medians = (sums[:, (count - 1) // 2] + sums[:, count // 2]) / 2  # of what is sorted; np.median sorts again
+    return medians, sums[:, end - 1] if end else np.full(len(noise), -np.inf)
 
 
 def _error(units: int) -> float:

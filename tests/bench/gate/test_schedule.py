@@ -69,7 +69,7 @@ def test_a_noisy_host_gets_more_pairs_and_no_more_than_the_rule_allows():
     assert firsts[1] == RULE.max_units
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=10, deadline=None)
 @given(st.integers(1, 3), st.floats(0.001, 0.1), st.floats(0.8, 1.3), st.integers(0, 99))
 def test_null_pairs_keep_step_with_the_others(cases, spread, slowdown, seed):
     # After every pair all are estimated anew; how finely does not matter here, and takes most of the time.
