@@ -1,0 +1,131 @@
+"""What a pair of processes would gain from taking turns: equal code in two fresh processes, sampled in three ways.
+
+    python tests/speed/taking_turns.py [--models x3d-xs cox3d-s-13] [--pairs 12] [--samples 36] [--threads 2]
+
+The gate measures the two processes of a pair one after the other, so that whatever the machine does meanwhile is in
+their ratio. Here both are alive, and only one of them computes at a time: the whole series of one and then of the
+other, as the gate does it; call by call in turn; and four calls in turn, of which the first, which finds the caches
+full of the other's data, does not count. Which process is started first, and which goes first in a turn, alternates.
+Printed for each pair: by how much the medians differ; then how far that scatters (the truth is 0). Nothing else should
+run meanwhile.
+"""
+
+from __future__ import annotations
+
+import argparse
+import itertools
+import json
+import math
+import statistics
+import subprocess
+import sys
+import time
+from dataclasses import dataclass
+
+WARM_UP = 25
+
+
+@dataclass(frozen=True)
+class Way:
+    """How the samples of a process are taken: so many calls a turn, the first of them perhaps only to get warm."""
+
+    calls: int
+    uncounted: int = 0
+
+
+def one_process(model: str, threads: int) -> None:
+    """Gets ready and says so; then each line of standard input asks for so many calls, answered by their latencies."""
+    from co3d_bench.bench.allocator import keep_freed_memory
+
+    keep_freed_memory()
+    import torch
+
+    from co3d_bench.bench.backends import Ask
+    from co3d_bench.bench.backends.eager import BACKEND
+    from co3d_bench.models.zoo import find_model
+
+    torch.set_num_threads(threads)
+    torch.manual_seed(0)
+    spec = find_model(model)
+    net = spec.build().eval()
+    inputs = [torch.randn(1, *spec.input_shape) for _ in range(4)]
+    with torch.inference_mode():
+        runnable = BACKEND.prepare(net, inputs[0], Ask("fp32", threads))
+        endless = itertools.cycle(inputs)
+        for _ in range(WARM_UP):
+            runnable.step(next(endless))
+        print("ready", flush=True)
+        for line in sys.stdin:
+            latency_s = []
+            for _ in range(int(line)):
+                start = time.perf_counter()
+                runnable.step(next(endless))
+                latency_s.append(time.perf_counter() - start)
+            print(json.dumps(latency_s), flush=True)
+
+
+class Process:
+    """A fresh process that has warmed up and waits."""
+
+    def __init__(self, model: str, threads: int) -> None:
+        words = [sys.executable, __file__, "--one", model, "--threads", str(threads)]
+        self._process = subprocess.Popen(words, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        self._answer()
+
+    def calls(self, count: int) -> list[float]:
+        assert self._process.stdin
+        self._process.stdin.write(f"{count}\n")
+        self._process.stdin.flush()
+        return json.loads(self._answer())
+
+    def end(self) -> None:
+        self._process.communicate()
+
+    def _answer(self) -> str:
+        assert self._process.stdout
+        line = self._process.stdout.readline()
+        if not line:
+            raise SystemExit(f"a process ended with exit code {self._process.wait()}")
+        return line
+
+
+def difference(base: Process, head: Process, way: Way, samples: int) -> float:
+    """ln of the head's median / the base's."""
+    found: dict[Process, list[float]] = {base: [], head: []}
+    for turn in range(samples // (way.calls - way.uncounted)):
+        for process in (base, head) if turn % 2 == 0 else (head, base):
+            found[process] += process.calls(way.calls)[way.uncounted :]
+    return math.log(statistics.median(found[head]) / statistics.median(found[base]))
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--models", nargs="+", default=["x3d-xs", "cox3d-s-13"])
+    parser.add_argument("--pairs", type=int, default=12)
+    parser.add_argument("--samples", type=int, default=36, help="that count, of each process in each way")
+    parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--one", help=argparse.SUPPRESS)
+    options = parser.parse_args()
+    if options.one:
+        one_process(options.one, options.threads)
+        return
+    ways = {"one after the other": Way(options.samples), "call by call": Way(1), "four calls, three count": Way(4, 1)}
+    for model in options.models:
+        differences: dict[str, list[float]] = {name: [] for name in ways}
+        for pair in range(options.pairs):
+            first, second = Process(model, options.threads), Process(model, options.threads)
+            base, head = (first, second) if pair % 2 == 0 else (second, first)
+            for name, way in ways.items():
+                differences[name].append(difference(base, head, way, options.samples))
+            for process in (first, second):
+                process.end()
+            told = ", ".join(f"{name} {found[-1]:+.1%}" for name, found in differences.items())
+            print(f"{model} {pair + 1} of {options.pairs}: {told}", flush=True)
+        for name, found in differences.items():
+            low, _, high = statistics.quantiles(found, n=4)
+            spread = f"standard deviation {statistics.stdev(found):.1%}, quartiles {low:+.1%} to {high:+.1%}"
+            print(f"{model}: {name}: mean {statistics.mean(found):+.1%}, {spread}")
+
+
+if __name__ == "__main__":
+    main()
