@@ -84,6 +84,7 @@ def run_child(
     stop: Stop,
     on_event: Callable[[Event], None] = lambda event: None,
     environment: Mapping[str, str] | None = None,
+    pass_fds: Sequence[int] = (),
 ) -> Outcome:
     """Run one process in its own group until it ends, takes too long, or we are told to stop."""
     listener = Listener(on_event, time.process_time)
@@ -97,6 +98,7 @@ def run_child(
         stderr=subprocess.PIPE,
         start_new_session=True,  # Ctrl-C reaches us alone, and what it starts can be killed with it
         env={**os.environ, **(environment or {})},
+        pass_fds=tuple(pass_fds),
     )
     stdin, stdout, stderr = cast(
         "tuple[IO[bytes], IO[bytes], IO[bytes]]", (process.stdin, process.stdout, process.stderr)

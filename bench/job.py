@@ -21,6 +21,13 @@ class Place(Frozen):
     work: str = Field(description="folder of this machine in which a run keeps what it copies to the board")
 
 
+class Seat(Frozen):
+    """Where one of two processes that take turns sits: file descriptors that it was started with (`turns.py`)."""
+
+    take: int = Field(ge=0, description="it reads the turn there")
+    give: int = Field(ge=0, description="it hands it over there")
+
+
 class Job(Frozen):
     """One case to be measured, as the parent hands it to a fresh process on its standard input."""
 
@@ -29,6 +36,7 @@ class Job(Frozen):
     process: int = 1
     settings: Settings
     timing_only: bool = Field(default=False, description="neither verified nor counted: one of many alike")
+    seat: Seat | None = Field(default=None, description="sample in turn with another process; None: by itself")
     search: bool = Field(default=False, description="look for the batches of the case, and measure nothing")
     own: OwnModel | None = Field(default=None, description="the network, where it is not of the zoo")
     weights: WeightsFile | None = Field(default=None, description="None: seeded")

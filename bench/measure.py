@@ -114,6 +114,7 @@ def sample(
     further: Further = lambda samples, spent_s: 0,
     until: float = math.inf,
     on_sample: Callable[[int], None] = lambda done: None,
+    hand_over: Callable[[], bool] = lambda: False,
 ) -> Sampling:
     """Time `runs` calls, one after the other, inputs in turn, and as many more as `further` asks for, until it asks
     for none. From `until` on, by the clock, no call is begun but the first `FEWEST`.
@@ -122,6 +123,7 @@ def sample(
     is read before the first sample, after the last one, and at the first border after `pace_every_s` seconds. Where it
     is far from the usual one, further samples wait until it is not, as long as `further` still asks for some.
     `work_clock` is the CPU time of what computes; what it advances in the timed calls gives `Samples.cpu_share`.
+    `hand_over` is called after each sample; it may wait, and says whether it did.
     `own_cpu_s` is what `cpu_clock` (of this thread) advanced outside the timed calls.
     """
     taken = Samples(
@@ -161,6 +163,8 @@ def sample(
                     break
                 if between.due:
                     between.read(taken)
+                    before = probe()
+                if hand_over():
                     before = probe()
             if len(taken.pace_s) < len(taken):
                 between.read(taken)

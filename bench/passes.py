@@ -27,6 +27,7 @@ from .probe import KernelProbe, UseProbe, others, peak_rss_bytes
 from .record import Counters, Settings, Timing
 from .resample import further, middle_of_most
 from .stats import MAX_OTHERS
+from .turns import Turns
 from .weights import put_into
 
 WEIGHTS_SEED = 0
@@ -87,6 +88,7 @@ def timing_pass(
     accelerator: Accelerator,
     emit: Emit,
     begun: float,
+    turns: Turns | None = None,
 ) -> Timed:
     """Predict for the first time, listen to what others do, warm up, take the samples.
 
@@ -129,6 +131,8 @@ def timing_pass(
     report = _seldom(emit, settings.runs, clock)
     emit(phase_event("sampling", 0, settings.runs))
     usual_pace_s = usual(remembered(pace_key, memory_file()))
+    if turns:
+        turns.wait()
     sampling_begin = use()
     sampling = sample(
         runnable.step if backend.own_stream else accelerator.clocked(runnable.step),
@@ -144,6 +148,7 @@ def timing_pass(
         further=further(settings),
         until=begun + SAMPLING_TIME_SHARE * settings.timeout_s,
         on_sample=report,
+        hand_over=turns.hand_over if turns else lambda: False,
     )
     others_meanwhile = others(sampling_begin, use())
     samples = sampling.samples

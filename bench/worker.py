@@ -35,6 +35,7 @@ from .pace import pace_key
 from .passes import Emit, Timed, counting_pass, load, timing_pass, undisturbed
 from .record import REFERENCE, Record, Verification
 from .search import search_batches
+from .turns import Turns
 from .verify import COMPARE_BUDGET_S, compare, verify
 from .watched import Watched
 
@@ -72,7 +73,8 @@ def measure_case(job: Job, emit: Emit, find_model: FindModel = find_model) -> Re
             timed = backend.outside.timing_pass(loaded, ask, inputs, job.settings.runs, emit)
         else:
             pace = pace_key(host, backend.name, job.case.threads)
-            timed = timing_pass(loaded, spec, backend, ask, inputs, job.settings, pace, accelerator, emit, begin)
+            turns = Turns(job.seat.take, job.seat.give) if job.seat else None
+            timed = timing_pass(loaded, spec, backend, ask, inputs, job.settings, pace, accelerator, emit, begin, turns)
         sensors = watched.stop() if watched else None
         cuda = accelerator.facts(timed.runnable, inputs.ring, in_torch=backend.in_torch)
         verification = None

@@ -6,15 +6,17 @@ import math
 import signal
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 from ..case import Case
 from ..errors import INTERRUPTED, TERMINATED, UserError
 from ..judge.rule import Rule
 from ..record import Record
 from ..stop import Stop
+from .in_turn import measure_in_turn
 from .journal import Figure, Journal
 from .schedule import Pair, Side, next_round
-from .sides import Measured, Runner
+from .sides import Measured, Processes, Runner
 
 # Of each process: at least so many samples, and so many seconds of them.
 MIN_RUNS = 30
@@ -89,16 +91,14 @@ def measure_pair(case: Case, pair: Pair, runs: int, sides: Sides, stop: Stop) ->
     closest: dict[Side, Figure] = {}
     least = math.inf
     for _ in range(PACE_ATTEMPTS):
+        sat: tuple[Side, Side] = ("base", "base") if pair.stage == "null" else pair.sides
         found: dict[Side, Figure] = {}
-        paces = []
-        for role in pair.sides:
-            side: Side = "base" if pair.stage == "null" else role
-            measured = _one(case, sides[side], runs, False, stop)
+        both = _both(case, (sides[sat[0]], sides[sat[1]]), runs, stop)
+        for role, side, measured in zip(pair.sides, sat, both, strict=True):
             if measured.failure is not None:
                 return f"{side}: {measured.failure}"
             found[role] = Figure(value_s=measured.value_s, latency_s=measured.latency_s)
-            paces.append(measured.pace_s)
-        apart = pace_apart(*paces)
+        apart = pace_apart(*(measured.pace_s for measured in both))
         if apart < least:
             closest, least = found, apart
         if least <= MAX_PACE_APART:
@@ -111,6 +111,23 @@ def pace_apart(first_s: float | None, second_s: float | None) -> float:
     if first_s is None or second_s is None:
         return 1.0
     return max(first_s, second_s) / min(first_s, second_s)
+
+
+def _both(case: Case, runners: tuple[Runner, Runner], runs: int, stop: Stop) -> Sequence[Measured]:
+    """One process of each: in turn where their workers can, else one after the other, as far as they do not fail."""
+    sitting = [each for each in runners if isinstance(each, Processes) and each.takes_turns(case)]
+    if len(sitting) < len(runners):
+        first = _one(case, runners[0], runs, False, stop)
+        return first, first if first.failure is not None else _one(case, runners[1], runs, False, stop)
+    found: tuple[Measured | None, ...] = ()
+    for _ in range(ATTEMPTS):
+        first_seat, second_seat = (partial(each.measure, case, runs, False, stop) for each in sitting)
+        found = measure_in_turn(first_seat, second_seat, stop)
+        if stop.signal or None in found:
+            raise Stopped(stop.signal or signal.SIGINT)
+        if all(each and each.failure is None for each in found):
+            break
+    return [each for each in found if each]
 
 
 def _one(case: Case, runner: Runner, runs: int, full: bool, stop: Stop) -> Measured:

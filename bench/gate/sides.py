@@ -11,7 +11,7 @@ import os
 import shlex
 import subprocess
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
@@ -20,7 +20,7 @@ from ...devices.cgroup import oom_kills
 from ..case import Case
 from ..child import run_child
 from ..errors import ENVIRONMENT, UserError
-from ..job import Job
+from ..job import Job, Seat
 from ..names import Names
 from ..outcome import to_record
 from ..own import OwnModel, ask
@@ -72,8 +72,22 @@ class Processes:
     timeout_s: float
     worker: tuple[str, ...] = WORKER
 
-    def measure(self, case: Case, runs: int, full: bool, stop: Stop) -> Measured | None:
-        """One fresh process: timed, and in full also verified and counted."""
+    def takes_turns(self, case: Case) -> bool:
+        """Whether its workers can sample the case in turn with those of another side: not older ones, nor an engine
+        that is timed by a tool of its own."""
+        return "seat" in self.schema["properties"] and not self.names.backends[case.backend].outside
+
+    def measure(
+        self,
+        case: Case,
+        runs: int,
+        full: bool,
+        stop: Stop,
+        seat: Seat | None = None,
+        ready: Callable[[], None] = lambda: None,
+    ) -> Measured | None:
+        """One fresh process: timed, and in full also verified and counted. With a `seat` it samples in turn with
+        another one, and `ready` is called when it waits for its first turn."""
         torch_device = self.names.devices[case.device].torch_device
         if torch_device != "cpu" and "torch_device" not in self.schema["properties"]:
             return Measured(failure=f"this version of co3d-bench does not measure on {torch_device}")
@@ -84,6 +98,7 @@ class Processes:
             own=self.own.get(case.model),
             torch_device=torch_device,
             timing_only=not full,
+            seat=seat,
         )
         line = json.dumps(understood(job.model_dump(mode="json", exclude_none=True), self.schema)).encode() + b"\n"
         begin, killed = time.monotonic(), oom_kills()
@@ -92,7 +107,9 @@ class Processes:
             line,
             self.timeout_s,
             stop=stop,
+            on_event=lambda event: ready() if event.phase == "sampling" else None,
             environment={**child_environment(case.threads), **self.environment},
+            pass_fds=(seat.take, seat.give) if seat else (),
         )
         if outcome.stopped:
             return None

@@ -97,6 +97,24 @@ def test_as_many_more_are_taken_as_are_asked_for_and_nothing_falls_between():
     assert taken.samples.steal_s == [1.0] * 6
 
 
+def test_what_happens_while_others_have_their_turn_belongs_to_no_sample():
+    machine = FakeMachine([1.0] * 4, probe_s=0.5)
+    handed = []
+
+    def hand_over():
+        handed.append(machine.now)
+        if len(handed) % 2:
+            return False  # the turn goes on
+        machine.now += 100.0
+        machine.probes += 50  # what the other one does, the machine's counters see
+        return True
+
+    taken = take(machine, [0], 4, hand_over=hand_over)
+    assert taken.samples.latency_s == [1.0] * 4
+    assert taken.samples.steal_s == [1.0] * 4
+    assert len(handed) == 4
+
+
 def test_further_samples_wait_for_the_usual_pace():
     machine, slept = FakeMachine([1.0] * 9), []
     readings = iter([9.0, 9.0, 9.0, 4.6, 4.4])

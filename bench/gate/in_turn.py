@@ -1,0 +1,44 @@
+"""The two processes of a pair at once, of which one computes at a time: what the machine does is in both alike.
+
+Measured one after the other, equal code differs by as much as the machine changes meanwhile. How much that is in either
+way, `tests/speed/taking_turns.py` tells.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
+from threading import Event
+
+from ..job import Seat
+from ..stop import Stop
+from .sides import Measured
+
+# Measures one process, which sits there and calls the function once it is ready for its first turn.
+Measure = Callable[[Seat, Callable[[], None]], Measured | None]
+
+
+def measure_in_turn(first: Measure, second: Measure, stop: Stop) -> tuple[Measured | None, Measured | None]:
+    """Start one and, when it is ready, the other; then they take turns, beginning with the first. None: told to stop.
+
+    Neither starts, warms up or ends while the other one computes. Where one falls over, the other goes on alone.
+    """
+    to_first, to_second = os.pipe(), os.pipe()
+    with ThreadPoolExecutor(2) as pool:
+        one = _start(pool, first, Seat(take=to_first[0], give=to_second[1]))
+        os.close(to_second[1])  # the process has its own; ours would hide that it is gone
+        two = _start(pool, second, Seat(take=to_second[0], give=to_first[1])) if not stop.signal else None
+        os.write(to_first[1], b".")
+        for end in (*to_first, to_second[0]):
+            os.close(end)
+        return one.result(), two.result() if two else None
+
+
+def _start(pool: ThreadPoolExecutor, measure: Measure, seat: Seat) -> Future[Measured | None]:
+    """Returns when the process waits for its turn, or is over."""
+    ready = Event()
+    found = pool.submit(measure, seat, ready.set)
+    found.add_done_callback(lambda _: ready.set())
+    ready.wait()
+    return found

@@ -1,0 +1,84 @@
+"""Pairs whose two processes take turns, with real workers: a network that writes down when it computes."""
+
+import sys
+import time
+from itertools import pairwise
+
+import pytest
+
+from co3d_bench.bench.case import Case
+from co3d_bench.bench.gate.measure import measure_pair
+from co3d_bench.bench.gate.schedule import Pair
+from co3d_bench.bench.gate.sides import of_factory
+from co3d_bench.bench.names import Names
+from co3d_bench.bench.stop import Stop
+
+RUNS = 12
+NETWORK = """
+import os, time
+import torch
+
+class Told(torch.nn.Module):
+    input_shape = (3, 2, 4, 4)
+
+    def __init__(self, seconds=0.02, falls_at=None):
+        super().__init__()
+        self.line = torch.nn.Linear(4, 1)
+        self.seconds, self.falls_at, self.calls = seconds, falls_at, 0
+
+    def forward(self, clip):
+        begin = time.monotonic()
+        self.calls += 1
+        if self.calls == self.falls_at:
+            raise RuntimeError("it fell over")
+        scores = self.line(clip).flatten(1)[:, :5]
+        while time.monotonic() < begin + self.seconds:
+            pass
+        with open("told.txt", "a") as file:
+            file.write(f"{os.getpid()} {begin} {time.monotonic()}\\n")
+        return scores
+
+def head():
+    return Told(0.03)
+
+def falls():
+    return Told(falls_at=24)
+"""
+
+
+@pytest.fixture
+def here(tmp_path, monkeypatch):
+    (tmp_path / "told.py").write_text(NETWORK)
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def measured(head):
+    sides = {
+        side: of_factory(f"told.py:{factory}", "told", Names(), 120.0, sys.executable)
+        for side, factory in (("base", "Told"), ("head", head))
+    }
+    case = Case(model="told", threads=1)
+    with Stop() as stop:
+        return measure_pair(case, Pair(case.key, "first", 0, ("base", "head")), RUNS, sides, stop)
+
+
+def test_only_one_of_them_computes_at_a_time_and_they_alternate(here):
+    found = measured("head")
+    assert [len(found[side].latency_s) for side in ("base", "head")] == [RUNS, RUNS]
+    assert found["base"].value_s == pytest.approx(0.02, rel=0.2)
+    assert found["head"].value_s == pytest.approx(0.03, rel=0.2)
+    calls = [line.split() for line in (here / "told.txt").read_text().splitlines()]
+    calls = [(pid, float(begin), float(end)) for pid, begin, end in calls]
+    assert all(end <= begin for (_, _, end), (_, begin, _) in pairwise(calls)), "nobody computed beside the other"
+    sampled = [pid for pid, _, _ in calls[-2 * RUNS :]]
+    assert len(set(sampled)) == 2
+    assert all(one != other for one, other in pairwise(sampled))
+
+
+def test_one_that_falls_over_says_so_and_the_other_does_not_wait_for_ever(here):
+    begin = time.monotonic()
+    found = measured("falls")
+    assert isinstance(found, str)
+    assert "head: exception: RuntimeError: it fell over" in found
+    assert time.monotonic() - begin < 110, "or a time limit ended it"
