@@ -52,6 +52,7 @@ class Longer(torch.nn.Module):
     def __init__(self, net):
         super().__init__()
         self.net = net
+        self.input_shape = net.input_shape
 
     def forward(self, clip):
         start = time.perf_counter()
@@ -68,9 +69,6 @@ def base():
 
 def head():
     return Longer(base()) if {slowdown} else base()
-
-
-base.input_shape = head.input_shape = (3, 4, 160, 160)
 """
 
 # So many pairs in a row: ln(second / first) of each.

@@ -1,13 +1,16 @@
 """Pairs whose two processes take turns, with real workers: a network that writes down when it computes."""
 
+import signal
 import sys
+import threading
 import time
 from itertools import pairwise
 
+import psutil
 import pytest
 
 from co3d_bench.bench.case import Case
-from co3d_bench.bench.gate.measure import measure_pair
+from co3d_bench.bench.gate.measure import Stopped, measure_pair
 from co3d_bench.bench.gate.schedule import Pair
 from co3d_bench.bench.gate.sides import of_factory
 from co3d_bench.bench.names import Names
@@ -53,18 +56,23 @@ def here(tmp_path, monkeypatch):
     return tmp_path
 
 
-def measured(head):
+def measured(head, stop):
     sides = {
         side: of_factory(f"told.py:{factory}", "told", Names(), 120.0, sys.executable)
         for side, factory in (("base", "Told"), ("head", head))
     }
     case = Case(model="told", threads=1)
-    with Stop() as stop:
-        return measure_pair(case, Pair(case.key, "first", 0, ("base", "head")), RUNS, sides, stop)
+    return measure_pair(case, Pair(case.key, "first", 0, ("base", "head")), RUNS, sides, stop)
 
 
-def test_only_one_of_them_computes_at_a_time_and_they_alternate(here):
-    found = measured("head")
+@pytest.fixture
+def stop():
+    with Stop() as made:
+        yield made
+
+
+def test_only_one_of_them_computes_at_a_time_and_they_alternate(here, stop):
+    found = measured("head", stop)
     assert [len(found[side].latency_s) for side in ("base", "head")] == [RUNS, RUNS]
     assert found["base"].value_s == pytest.approx(0.02, rel=0.2)
     assert found["head"].value_s == pytest.approx(0.03, rel=0.2)
@@ -76,9 +84,28 @@ def test_only_one_of_them_computes_at_a_time_and_they_alternate(here):
     assert all(one != other for one, other in pairwise(sampled))
 
 
-def test_one_that_falls_over_says_so_and_the_other_does_not_wait_for_ever(here):
+def test_one_that_falls_over_says_so_and_the_other_does_not_wait_for_ever(here, stop):
     begin = time.monotonic()
-    found = measured("falls")
+    found = measured("falls", stop)
     assert isinstance(found, str)
     assert "head: exception: RuntimeError: it fell over" in found
     assert time.monotonic() - begin < 110, "or a time limit ended it"
+
+
+@pytest.mark.parametrize("computing", [1, 2])
+def test_told_to_stop_it_ends_both_whichever_have_begun(here, stop, computing):
+    def begun():
+        file = here / "told.txt"
+        return len({line.split()[0] for line in file.read_text().splitlines()}) if file.exists() else 0
+
+    def ask():
+        while begun() < computing:
+            time.sleep(0.05)
+        stop.request(signal.SIGINT)
+
+    asking = threading.Thread(target=ask)
+    asking.start()
+    with pytest.raises(Stopped):
+        measured("head", stop)
+    asking.join()
+    assert not psutil.Process().children()
