@@ -33,7 +33,7 @@ _SUMS_AT_ONCE = 50_000
 def paired(
     base: Sequence[float], head: Sequence[float], *, better: Better, seed: int = 0, confidence: float = 0.95
 ) -> Estimate:
-    """The slowdown from pairs of fresh processes, `base[i]` and `head[i]` having run back to back.
+    """The slowdown from pairs of fresh processes, `base[i]` and `head[i]` having run together.
 
     The estimate is the Hodges-Lehmann median of the r of all pairs: nearly as sharp as a mean, and two wild pairs of
     seven do not move it far. Pairs whose order alternates cancel what the second place costs.

@@ -32,7 +32,7 @@ _WORST_FIRST: tuple[Verdict, ...] = ("regressed", "inconclusive", "equivalent", 
 
 @dataclass(frozen=True)
 class Units:
-    """One figure of each fresh process. Where they are pairs, the i-th of both sides ran back to back."""
+    """One figure of each fresh process. Where they are pairs, the i-th of both sides ran together."""
 
     base: tuple[float, ...]
     head: tuple[float, ...]
