@@ -1,8 +1,8 @@
 """What is to be measured next: evidence in, the next round of pairs out. Pure.
 
-A pair is two fresh processes side by side or back to back, so that what drifts meets both. Which side goes first alternates, and the
-pairs of base against base, which tell what this host does to equal code, lie between the others and alternate
-likewise. Once the first stage is complete, candidates get fresh pairs that begin with the other side.
+A pair is two fresh processes side by side or back to back, so that what drifts meets both. Which side goes first
+alternates, and the pairs of base against base, which tell what this host does to equal code, lie between the others
+and alternate likewise. Once the first stage is complete, candidates get fresh pairs that begin with the other side.
 """
 
 from __future__ import annotations

@@ -27,19 +27,11 @@ def one_process(model: str, kind: str, runs: int, threads: int) -> None:
         if keep_freed_memory({}) != KEPT:
             raise SystemExit("the C library here has no mallopt")
     import torch
+    from pairs import prepared
 
-    from co3d_bench.bench.backends import Ask
-    from co3d_bench.bench.backends.eager import BACKEND
-    from co3d_bench.models.zoo import find_model
-
-    torch.set_num_threads(threads)
-    torch.manual_seed(0)
-    spec = find_model(model)
-    net = spec.build().eval()
-    inputs = [torch.randn(1, *spec.input_shape) for _ in range(4)]
+    runnable, inputs = prepared(model, threads)
+    endless = itertools.cycle(inputs)
     with torch.inference_mode():
-        runnable = BACKEND.prepare(net, inputs[0], Ask("fp32", threads))
-        endless = itertools.cycle(inputs)
         for _ in range(20):
             runnable.step(next(endless))
         faults = resource.getrusage(resource.RUSAGE_SELF).ru_minflt

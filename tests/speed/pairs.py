@@ -9,6 +9,10 @@ from collections.abc import Callable
 
 import torch
 
+from co3d_bench.bench.backends import Ask, Runnable
+from co3d_bench.bench.backends.eager import BACKEND
+from co3d_bench.models.zoo import find_model
+
 
 def arguments(doc: str | None, models: list[str], pairs: int, **lists: list[str]) -> argparse.Namespace:
     """The options of a speed script, `lists` being more of them; sets torch's threads and says what runs."""
@@ -22,6 +26,17 @@ def arguments(doc: str | None, models: list[str], pairs: int, **lists: list[str]
     torch.set_num_threads(options.threads)
     print(f"torch {torch.__version__}, {options.threads} threads")
     return options
+
+
+def prepared(model: str, threads: int) -> tuple[Runnable, list[torch.Tensor]]:
+    """A network of the zoo, ready to run eagerly, and inputs for it; for processes of their own."""
+    torch.set_num_threads(threads)
+    torch.manual_seed(0)
+    spec = find_model(model)
+    net = spec.build().eval()
+    inputs = [torch.randn(1, *spec.input_shape) for _ in range(4)]
+    with torch.inference_mode():
+        return BACKEND.prepare(net, inputs[0], Ask("fp32", threads)), inputs
 
 
 CALLS = 3  # that count, of each turn

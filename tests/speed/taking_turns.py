@@ -39,19 +39,11 @@ def one_process(model: str, threads: int) -> None:
 
     keep_freed_memory()
     import torch
+    from pairs import prepared
 
-    from co3d_bench.bench.backends import Ask
-    from co3d_bench.bench.backends.eager import BACKEND
-    from co3d_bench.models.zoo import find_model
-
-    torch.set_num_threads(threads)
-    torch.manual_seed(0)
-    spec = find_model(model)
-    net = spec.build().eval()
-    inputs = [torch.randn(1, *spec.input_shape) for _ in range(4)]
+    runnable, inputs = prepared(model, threads)
+    endless = itertools.cycle(inputs)
     with torch.inference_mode():
-        runnable = BACKEND.prepare(net, inputs[0], Ask("fp32", threads))
-        endless = itertools.cycle(inputs)
         for _ in range(WARM_UP):
             runnable.step(next(endless))
         print("ready", flush=True)
