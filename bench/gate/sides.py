@@ -17,9 +17,10 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from ...devices.cgroup import oom_kills
+from ...models.own import OwnModelError
 from ..case import Case
 from ..child import run_child
-from ..errors import ENVIRONMENT, UserError
+from ..errors import ENVIRONMENT, USAGE, UserError
 from ..job import Job, Seat
 from ..names import Names
 from ..outcome import to_record
@@ -164,15 +165,23 @@ def of_command(text: str, timeout_s: float) -> Command:
 
 
 def of_code(code: Code, own: Mapping[str, str], names: Names, timeout_s: float) -> Processes:
-    """The side of a commit; `own` maps names to `file.py:factory`, the file seen from the top of its repository."""
+    """The side of a commit; `own` maps names to `file.py:factory`, the file seen from the top of its repository.
+    Raises UserError where the commit has no such network."""
     environment = code.environment()
-    models = {name: ask(reference, code.folder, code.python, environment) for name, reference in own.items()}
+    try:
+        models = {name: ask(reference, code.folder, code.python, environment) for name, reference in own.items()}
+    except OwnModelError as error:
+        raise UserError(f"--pair: {code.name}: {error}", USAGE) from None
     return Processes(code.name, code.python, environment, _schema(code.python, environment), models, names, timeout_s)
 
 
 def of_factory(reference: str, name: str, names: Names, timeout_s: float, python: str) -> Processes:
-    """The side of a network of the user's own; in the records of both sides it goes by one name."""
-    found = names.ask_own(reference, Path())
+    """The side of a network of the user's own; in the records of both sides it goes by one name. Raises UserError
+    where there is no such network."""
+    try:
+        found = names.ask_own(reference, Path())
+    except OwnModelError as error:
+        raise UserError(f"--pair: {error}", USAGE) from None
     named = found.model_copy(update={"facts": found.facts.model_copy(update={"name": name})})
     return Processes(reference, python, {}, Job.model_json_schema(), {name: named}, names, timeout_s)
 

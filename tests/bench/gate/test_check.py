@@ -195,10 +195,21 @@ def test_a_command_that_does_not_run_fails(tmp_path):
     assert "could not convert string to float: 'none'" in " ".join(done.stdout.split())
 
 
+NETWORK = """
+import torch
+
+def small():
+    net = torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Linear(96, 2))
+    net.input_shape = (3, 2, 4, 4)
+    return net
+"""
+
+
 @pytest.mark.parametrize(
     ("sides", "code", "message"),
     [
         (("no-such-commit", "HEAD"), USAGE, "--pair: 'no-such-commit' is no commit of"),
+        (("net.py:small", "net.py:none"), USAGE, "--pair: net.py:none: net.py has no none; there are small"),
         (
             ("no-such-program --now", "python x.py"),
             NOTHING,
@@ -207,6 +218,7 @@ def test_a_command_that_does_not_run_fails(tmp_path):
     ],
 )
 def test_what_is_no_side_is_told(tmp_path, sides, code, message):
+    (tmp_path / "net.py").write_text(NETWORK)
     command = [sys.executable, "-m", "co3d_bench", "check", "--pair", *sides, "--plan"]
     done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
     assert done.returncode == code

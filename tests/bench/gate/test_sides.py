@@ -7,7 +7,8 @@ import pytest
 
 from co3d_bench.bench.case import Case
 from co3d_bench.bench.errors import UserError
-from co3d_bench.bench.gate.sides import Measured, Processes, of_command, understood
+from co3d_bench.bench.gate.code import Code
+from co3d_bench.bench.gate.sides import Measured, Processes, of_code, of_command, understood
 from co3d_bench.bench.job import Event, Job
 from co3d_bench.bench.names import Names
 from co3d_bench.bench.record import Settings
@@ -97,3 +98,20 @@ def test_figure_and_pace_of_a_process_are_those_of_the_samples_that_count(tmp_pa
         measured = side.measure(Case(model="x3d-xs"), 100, False, stop)
     assert (measured.failure, measured.pace_s, len(measured.clean)) == (None, 1.0, pytest.approx(38, abs=2))
     assert measured.value_s == pytest.approx(0.1, rel=0.02)
+
+
+def test_a_commit_that_has_not_the_network_says_so(tmp_path):
+    (tmp_path / "net.py").write_text("def other():\n    pass\n")
+    code = Code("main (1a2b3c)", "1a2b3c", tmp_path, sys.executable, ())
+    with pytest.raises(UserError, match=r"^--pair: main \(1a2b3c\): net.py:clip: net.py has no clip; there are other$"):
+        of_code(code, {"clip": "net.py:clip"}, Names(), 60.0)
+
+
+def test_only_new_workers_and_engines_that_we_time_take_turns():
+    schema = json.loads(json.dumps(Job.model_json_schema()))
+    new = Processes("head", sys.executable, {}, schema, {}, Names(), 60.0)
+    assert new.takes_turns(CASE)
+    assert not new.takes_turns(Case(model="x3d-xs", backend="trtexec"))
+    older = json.loads(json.dumps(schema))
+    del older["properties"]["seat"]
+    assert not Processes("base", sys.executable, {}, older, {}, Names(), 60.0).takes_turns(CASE)
