@@ -18,6 +18,8 @@ class Turns:
     """One process's part. `take` and `give` are file descriptors: where the turn comes from, and where it goes."""
 
     def __init__(self, take: int, give: int, clock: Callable[[], float] = time.perf_counter) -> None:
+        for end in (take, give):  # whatever else this process starts must not seem to be it, once it is gone
+            os.set_inheritable(end, False)
         self._take, self._give, self._clock = take, give, clock
         self._since = 0.0
         self._alone = False

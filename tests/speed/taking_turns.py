@@ -1,11 +1,11 @@
-"""What a pair of processes would gain from taking turns: equal code in two fresh processes, sampled in three ways.
+"""What a pair of processes gains from taking turns: equal code in two fresh processes, sampled in three ways.
 
     python tests/speed/taking_turns.py [--models x3d-xs cox3d-s-13] [--pairs 12] [--samples 36] [--threads 2]
 
-The gate measures the two processes of a pair one after the other, so that whatever the machine does meanwhile is in
-their ratio. Here both are alive, and only one of them computes at a time: the whole series of one and then of the
-other, as the gate does it; call by call in turn; and four calls in turn, of which the first, which finds the caches
-full of the other's data, does not count. Which process is started first, and which goes first in a turn, alternates.
+Where the two are measured one after the other, whatever the machine does meanwhile is in their ratio. Here both are
+alive, and only one of them computes at a time: the whole series of one and then of the other; call by call in turn,
+about as the gate does it; and four calls in turn, of which the first, which finds the caches full of the other's data,
+does not count. Which process is started first, and which goes first in a turn, alternates.
 Printed for each pair: by how much the medians differ; then how far that scatters (the truth is 0). Nothing else should
 run meanwhile.
 """
