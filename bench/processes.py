@@ -14,7 +14,7 @@ from .record import Record
 from .stats import median_latency_s, verdict
 
 # What `processes = "auto"` means: so many, and some more where a bad minute of the machine met too many of them, but no
-# more than fit into so many seconds. How far such runs agree: METHODOLOGY.md, "Before anything is timed".
+# more than fit into so many seconds. How far runs of five agree: METHODOLOGY.md, "Before anything is timed".
 AUTO = 5
 AUTO_MORE = 3
 AUTO_S = 120.0
