@@ -84,20 +84,25 @@ def _most_accurate_in_real_time(measured: Sequence[Record]) -> Record | None:
 
 
 def _title(measured: Sequence[Record]) -> str:
+    title, rests_on = _claim(measured)
+    return f"{title}, as far as a doubtful measurement can tell" if _doubtful(*rests_on) else title
+
+
+def _claim(measured: Sequence[Record]) -> tuple[str, Sequence[Record]]:
+    """What is said of them, and the records without which it would not be."""
     best = _most_accurate_in_real_time(measured)
     fastest = max(measured, key=_rate)
     if best is not None:
-        title = (
+        return (
             f"{model_title(best)} is the most accurate network that keeps up with a {REAL_TIME_PER_S:.0f} frames/s"
             f" video here: {_percent(_accuracy(best))} at {_per_s(best)}"
-        )
-        return f"{title}, as far as a doubtful measurement can tell" if _doubtful(best) else title
+        ), (best,)
     if _rate(fastest) >= REAL_TIME_PER_S:
-        return f"{model_title(fastest)} is the fastest network here: {_per_s(fastest)}"
+        return f"{model_title(fastest)} is the fastest network here: {_per_s(fastest)}", (fastest,)
     return (
         f"No network keeps up with a {REAL_TIME_PER_S:.0f} frames/s video here;"
         f" {model_title(fastest)} comes closest with {_per_s(fastest)}"
-    )
+    ), measured
 
 
 def ratio(pair: Pair) -> float:

@@ -21,6 +21,15 @@ def even(model, per_s, /, **changes):
     return make_record(model, samples=make_samples(1 / per_s, spread=0.0, disturbed_share=0.0), **changes)
 
 
+def _timed_noisily(model, per_s, *, published=True):
+    """The title of one network that was measured beside others at work; that it says so is asserted here."""
+    record = even(model, per_s) if published else even(model, per_s, model=make_model(model, published=None))
+    timing = record.timing.model_copy(update={"others_meanwhile": 1.0})
+    title = plain(headline([record.model_copy(update={"timing": timing})]).title)
+    assert title.endswith(", as far as a doubtful measurement can tell")
+    return title
+
+
 def plain(text):
     return text.replace("\u00a0", " ")
 
@@ -89,6 +98,9 @@ def test_doubts_are_said_in_the_title_and_below():
     assert found.title.endswith(", as far as a doubtful measurement can tell")
     assert [fact.doubtful for fact in found.facts] == [True, True]
     assert "1 of 2 measurements carries doubts and is marked where the numbers stand: CoX3D-M (16)." in found.sentences
+
+    assert _timed_noisily("x3d-m", 50, published=False).startswith("X3D-M is the fastest network here: 50.0")
+    assert _timed_noisily("x3d-m", 4).startswith("No network keeps up with a 30 frames/s video here")
 
     found = headline(make_mixed_records())
     assert any(text.endswith("(on doubtful measurements).") for text in found.sentences)
