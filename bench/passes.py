@@ -20,7 +20,7 @@ from .case import WeightsFile
 from .facts import reach
 from .input import Inputs
 from .job import Event, phase_event
-from .measure import sample, warm_up
+from .measure import WarmUpRule, sample, warm_up
 from .memory import peak_allocated_bytes, tensor_bytes, weights
 from .pace import Pace, memory_file, remember, remembered, usual
 from .probe import KernelProbe, UseProbe, others, peak_rss_bytes
@@ -36,6 +36,8 @@ REPORT_EVERY_S = 2.0
 # How long other processes are listened to before the warm-up: 50 ticks of the kernel's.
 LISTEN_S = 0.5
 WARMUP_KEPT = 100
+# Where two take turns, a machine that is restless is so for both: only the network itself has to come to rest.
+IN_TURN = WarmUpRule(max_predictions=60, max_seconds=3.0)
 # Of the time a case may take, when warming up and sampling end at the latest: verification and counting follow.
 WARMUP_TIME_SHARE = 0.2
 SAMPLING_TIME_SHARE = 0.5
@@ -93,7 +95,8 @@ def timing_pass(
     """Predict for the first time, listen to what others do, warm up, take the samples.
 
     `begun` is when the case was, by `time.perf_counter`: where calls are so slow that the case would be stopped among
-    them, samples end at half of its time, and what was measured is kept.
+    them, samples end at half of its time, and what was measured is kept. With `turns` it begins in one, which lasts
+    until it is warm, and from then on samples are taken in turn.
     """
     clock = time.perf_counter
     net = loaded.net
@@ -109,11 +112,13 @@ def timing_pass(
     first_prediction_s = clock() - start
     output_sha256 = checksum(first)
 
-    emit(phase_event("listening"))
     use = UseProbe()
-    quiet_begin = use()
-    time.sleep(LISTEN_S)
-    others_before = others(quiet_begin, use())
+    others_before = None
+    if turns is None:  # else whatever others do meets both alike
+        emit(phase_event("listening"))
+        quiet_begin = use()
+        time.sleep(LISTEN_S)
+        others_before = others(quiet_begin, use())
 
     emit(phase_event("warming"))
     runnable.warm(ring[0])
@@ -124,6 +129,7 @@ def timing_pass(
         fill=fill,
         clock=clock,
         synchronize=runnable.synchronize,
+        rule=IN_TURN if turns else WarmUpRule(),
         until=begun + WARMUP_TIME_SHARE * settings.timeout_s,
     )
 
@@ -132,7 +138,7 @@ def timing_pass(
     emit(phase_event("sampling", 0, settings.runs))
     usual_pace_s = usual(remembered(pace_key, memory_file()))
     if turns:
-        turns.wait()
+        turns.hand_over()
     sampling_begin = use()
     sampling = sample(
         runnable.step if backend.own_stream else accelerator.clocked(runnable.step),

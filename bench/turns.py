@@ -12,6 +12,8 @@ from collections.abc import Callable
 
 # Shorter calls go on until this has passed: else they would mostly find a core that just woke up.
 TURN_S = 0.005
+# The phase of a process that has loaded its network and waits for its first turn.
+WAITING = "waiting for its turn"
 
 
 class Turns:

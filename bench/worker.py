@@ -29,13 +29,13 @@ from .environment import Checkout, make_environment, read_versions
 from .facts import assumptions, model_facts
 from .failure import failure_of, wrong_answer
 from .input import make_inputs
-from .job import Event, Job, phase_event
+from .job import Event, Job, Seat, phase_event
 from .own import load_code
 from .pace import pace_key
 from .passes import Emit, Timed, counting_pass, load, timing_pass, undisturbed
 from .record import REFERENCE, Record, Verification
 from .search import search_batches
-from .turns import Turns
+from .turns import WAITING, Turns
 from .verify import COMPARE_BUDGET_S, compare, verify
 from .watched import Watched
 
@@ -73,7 +73,7 @@ def measure_case(job: Job, emit: Emit, find_model: FindModel = find_model) -> Re
             timed = backend.outside.timing_pass(loaded, ask, inputs, job.settings.runs, emit)
         else:
             pace = pace_key(host, backend.name, job.case.threads)
-            turns = Turns(job.seat.take, job.seat.give) if job.seat else None
+            turns = _first_turn(job.seat, emit) if job.seat else None
             timed = timing_pass(loaded, spec, backend, ask, inputs, job.settings, pace, accelerator, emit, begin, turns)
         sensors = watched.stop() if watched else None
         cuda = accelerator.facts(timed.runnable, inputs.ring, in_torch=backend.in_torch)
@@ -132,6 +132,14 @@ def measure_case(job: Job, emit: Emit, find_model: FindModel = find_model) -> Re
         counters = counters.model_copy(update={"peak_allocated_bytes": cuda.memory.peak_allocated_bytes})
     seconds = time.perf_counter() - begin
     return record.model_copy(update={"counters": counters, "duration_s": seconds, "notes": record.notes + uncounted})
+
+
+def _first_turn(seat: Seat, emit: Emit) -> Turns:
+    """Wait for the first turn of two."""
+    turns = Turns(seat.take, seat.give)
+    emit(phase_event(WAITING))
+    turns.wait()
+    return turns
 
 
 def _verification(case: Case, backend: Backend, timed: Timed, example: Any, timeout_s: float) -> Verification:

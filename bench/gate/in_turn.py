@@ -20,25 +20,26 @@ Measure = Callable[[Seat, Callable[[], None]], Measured | None]
 
 
 def measure_in_turn(first: Measure, second: Measure, stop: Stop) -> tuple[Measured | None, Measured | None]:
-    """Start one and, when it is ready, the other; then they take turns, beginning with the first. None: told to stop.
+    """Start both, and once both are loaded give the first its turn. None: told to stop.
 
-    Neither starts, warms up or ends while the other one computes. Where one falls over, the other goes on alone.
+    They load side by side, for nothing is timed there; from then on only one of them computes at a time. Where one
+    falls over, the other goes on alone.
     """
     to_first, to_second = os.pipe(), os.pipe()
     with ThreadPoolExecutor(2) as pool:
-        one = _start(pool, first, Seat(take=to_first[0], give=to_second[1]))
-        os.close(to_second[1])  # the process has its own; ours would hide that it is gone
-        two = _start(pool, second, Seat(take=to_second[0], give=to_first[1])) if not stop.signal else None
+        one, one_ready = _start(pool, first, Seat(take=to_first[0], give=to_second[1]))
+        two, two_ready = _start(pool, second, Seat(take=to_second[0], give=to_first[1]))
+        one_ready.wait()
+        two_ready.wait()
         os.write(to_first[1], b".")
-        for end in (*to_first, to_second[0]):
+        for end in (*to_first, *to_second):  # the processes have their own; ours would hide that one of them is gone
             os.close(end)
-        return one.result(), two.result() if two else None
+        return one.result(), two.result()
 
 
-def _start(pool: ThreadPoolExecutor, measure: Measure, seat: Seat) -> Future[Measured | None]:
-    """Returns when the process waits for its turn, or is over."""
+def _start(pool: ThreadPoolExecutor, measure: Measure, seat: Seat) -> tuple[Future[Measured | None], Event]:
+    """The event comes when the process waits for its first turn, or is over."""
     ready = Event()
     found = pool.submit(measure, seat, ready.set)
     found.add_done_callback(lambda _: ready.set())
-    ready.wait()
-    return found
+    return found, ready

@@ -24,10 +24,6 @@ MIN_SECONDS = 1.0
 MOST_RUNS = 2000
 # A process may fall over once by somebody else's fault.
 ATTEMPTS = 2
-# A pair in whose two processes the machine itself was not equally fast says little of the code: it is measured again,
-# and the attempt counts in which it was most nearly so. The machine's pace alone decides, never the figures.
-PACE_ATTEMPTS = 4
-MAX_PACE_APART = 1.03
 
 Sides = Mapping[Side, Runner]
 Tell = Callable[[str], None]
@@ -88,29 +84,14 @@ def measure_pairs(
 
 def measure_pair(case: Case, pair: Pair, runs: int, sides: Sides, stop: Stop) -> dict[Side, Figure] | str:
     """Both processes of a pair, by the side that each stands for; or why there is none, in words. Raises Stopped."""
-    closest: dict[Side, Figure] = {}
-    least = math.inf
-    for _ in range(PACE_ATTEMPTS):
-        sat: tuple[Side, Side] = ("base", "base") if pair.stage == "null" else pair.sides
-        found: dict[Side, Figure] = {}
-        both = _both(case, (sides[sat[0]], sides[sat[1]]), runs, stop)
-        for role, side, measured in zip(pair.sides, sat, both, strict=True):
-            if measured.failure is not None:
-                return f"{side}: {measured.failure}"
-            found[role] = Figure(value_s=measured.value_s, latency_s=measured.latency_s)
-        apart = pace_apart(*(measured.pace_s for measured in both))
-        if apart < least:
-            closest, least = found, apart
-        if least <= MAX_PACE_APART:
-            break
-    return closest
-
-
-def pace_apart(first_s: float | None, second_s: float | None) -> float:
-    """How many times as slow the machine was in the slower one of two processes; 1 where they do not tell."""
-    if first_s is None or second_s is None:
-        return 1.0
-    return max(first_s, second_s) / min(first_s, second_s)
+    sat: tuple[Side, Side] = ("base", "base") if pair.stage == "null" else pair.sides
+    found: dict[Side, Figure] = {}
+    both = _both(case, (sides[sat[0]], sides[sat[1]]), runs, stop)
+    for role, side, measured in zip(pair.sides, sat, both, strict=True):
+        if measured.failure is not None:
+            return f"{side}: {measured.failure}"
+        found[role] = Figure(value_s=measured.value_s, latency_s=measured.latency_s)
+    return found
 
 
 def _both(case: Case, runners: tuple[Runner, Runner], runs: int, stop: Stop) -> Sequence[Measured]:

@@ -27,8 +27,9 @@ from ..outcome import to_record
 from ..own import OwnModel, ask
 from ..record import Record, Settings
 from ..run import child_environment
-from ..stats import clean, median, pace_s
+from ..stats import clean, median
 from ..stop import Stop
+from ..turns import WAITING
 from .code import Code
 
 WORKER = ("-m", "co3d_bench.bench.worker")
@@ -43,7 +44,6 @@ class Measured:
     clean: tuple[float, ...] = ()  # those of them that nothing interrupted; all where those are too few
     record: Record | None = None
     failure: str | None = None
-    pace_s: float | None = None  # of the machine meanwhile (`bench/pace.py`)
 
     @property
     def value_s(self) -> float:
@@ -108,7 +108,7 @@ class Processes:
             line,
             self.timeout_s,
             stop=stop,
-            on_event=lambda event: ready() if event.phase == "sampling" else None,
+            on_event=lambda event: ready() if event.phase == WAITING else None,
             environment={**child_environment(case.threads), **self.environment},
             pass_fds=(seat.take, seat.give) if seat else (),
         )
@@ -120,7 +120,7 @@ class Processes:
             why = f"{record.error.kind}: {record.error.message}" if record.error else "not timed"
             return Measured(record=record, failure=why)
         samples = record.timing.samples
-        return Measured(tuple(samples.latency_s), tuple(clean(samples)), record, pace_s=pace_s(samples))
+        return Measured(tuple(samples.latency_s), tuple(clean(samples)), record)
 
 
 @dataclass(frozen=True)

@@ -14,11 +14,9 @@ from co3d_bench.bench.case import Case
 from co3d_bench.bench.errors import FAILED, NOTHING, OK, USAGE
 from co3d_bench.bench.gate.check import check_pair, earlier_sigmas, plan_text
 from co3d_bench.bench.gate.journal import read
-from co3d_bench.bench.gate.measure import MAX_PACE_APART, Stopped, measure_pair, pace_apart
-from co3d_bench.bench.gate.schedule import Pair
+from co3d_bench.bench.gate.measure import Stopped
 from co3d_bench.bench.gate.sides import Measured
 from co3d_bench.bench.judge.rule import Rule
-from co3d_bench.bench.stop import Stop
 
 CASE = Case(model="x3d-xs", threads=2)
 
@@ -107,59 +105,6 @@ def test_the_plan_speaks_of_what_earlier_checks_saw(tmp_path):
     assert "at least 14 pairs of fresh processes" in text
     assert "about 84 s at 3.0 s a process" in text
     assert f"{CASE.key}: with a spread of" in text
-
-
-class Paced(Made):
-    """On a machine that takes twice as long for three processes of six, whichever they are."""
-
-    processes = 0
-
-    def measure(self, case, runs, full, stop):
-        slow = 1 + (Paced.processes // 3) % 2
-        Paced.processes += 1
-        measured = super().measure(case, runs, full, stop)
-        values = tuple(slow * value for value in measured.latency_s)
-        return Measured(values, values, pace_s=0.001 * slow)
-
-
-def test_a_pair_on_a_machine_of_two_speeds_is_measured_again(tmp_path):
-    base, head = Paced("a", 0.1, 1), Paced("b", 0.1, 2)
-    (finding,) = run(tmp_path, base, head).findings
-    assert finding.judgement.verdict == "equivalent"
-    assert base.calls + head.calls > 2 + 2 * 14
-
-
-class Restless:
-    """Processes on a machine whose pace is never the same twice; they take as long as they are told."""
-
-    def __init__(self, *paces_s):
-        self.paces_s = iter(paces_s)
-
-    def measure(self, case, runs, full, stop):
-        pace_s = next(self.paces_s)
-        return Measured((pace_s,) * 3, (pace_s,) * 3, pace_s=pace_s)
-
-
-@pytest.mark.parametrize(
-    ("paces_s", "kept"),
-    [
-        ((1.0, 1.02), (1.0, 1.02)),
-        ((1.0, 1.5, 2.0, 2.0), (2.0, 2.0)),
-        ((1.0, 1.5, 2.0, 1.8, 3.0, 2.0, 1.0, 1.2), (2.0, 1.8)),
-    ],
-)
-def test_of_a_pair_the_attempt_counts_in_which_the_machine_changed_least(paces_s, kept):
-    side = Restless(*paces_s)
-    found = measure_pair(CASE, Pair(CASE.key, "first", 0, ("base", "head")), 3, {"base": side, "head": side}, Stop())
-    assert (found["base"].value_s, found["head"].value_s) == kept
-    assert next(side.paces_s, None) is None
-
-
-@pytest.mark.parametrize(
-    ("first_s", "second_s", "equal"), [(1.0, 1.02, True), (1.02, 1.0, True), (1.0, 1.05, False), (None, 1.0, True)]
-)
-def test_what_counts_as_one_pace(first_s, second_s, equal):
-    assert (pace_apart(first_s, second_s) <= MAX_PACE_APART) is equal
 
 
 PROGRAM = """
