@@ -37,7 +37,7 @@ REPORT_EVERY_S = 2.0
 LISTEN_S = 0.5
 WARMUP_KEPT = 100
 # Where two take turns, a machine that is restless is so for both: only the network itself has to come to rest.
-IN_TURN = WarmUpRule(max_predictions=60, max_seconds=3.0)
+IN_TURN = WarmUpRule(max_predictions=30, max_seconds=1.5)
 # Of the time a case may take, when warming up and sampling end at the latest: verification and counting follow.
 WARMUP_TIME_SHARE = 0.2
 SAMPLING_TIME_SHARE = 0.5

@@ -24,15 +24,28 @@ class Figure(Frozen):
     latency_s: tuple[float, ...]
 
 
-class Entry(Frozen):
+class Both(Frozen):
+    """The two processes of a pair."""
+
+    base: Figure
+    head: Figure
+    ratio: float | None = Field(
+        default=None, description="head over base, where their calls were made in turn; None: that of their figures"
+    )
+
+    @property
+    def head_s(self) -> float:
+        """What the head takes where the base takes its figure."""
+        return self.head.value_s if self.ratio is None else self.ratio * self.base.value_s
+
+
+class Entry(Both):
     """One pair, measured."""
 
     case: str
     stage: Stage
     number: int = Field(ge=0)
     order: tuple[Side, Side]
-    base: Figure
-    head: Figure
 
 
 class Start(Frozen):
@@ -64,9 +77,9 @@ class Journal:
         else:
             append_line(self._file, start.model_dump_json())
 
-    def add(self, pair: Pair, base: Figure, head: Figure) -> None:
+    def add(self, pair: Pair, both: Both) -> None:
         """Keep a pair. Raises UserError if the disk does not take it."""
-        entry = Entry(case=pair.case, stage=pair.stage, number=pair.number, order=pair.sides, base=base, head=head)
+        entry = Entry(case=pair.case, stage=pair.stage, number=pair.number, order=pair.sides, **dict(both))
         append_line(self._file, entry.model_dump_json())
         self.entries.append(entry)
 
@@ -80,7 +93,7 @@ def evidence_of(key: str, entries: Sequence[Entry]) -> Evidence:
     units = {
         stage: Units(
             tuple(entry.base.value_s for entry in entries if (entry.case, entry.stage) == (key, stage)),
-            tuple(entry.head.value_s for entry in entries if (entry.case, entry.stage) == (key, stage)),
+            tuple(entry.head_s for entry in entries if (entry.case, entry.stage) == (key, stage)),
         )
         for stage in ("first", "second", "null")
     }

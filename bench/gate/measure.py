@@ -10,11 +10,12 @@ from functools import partial
 
 from ..case import Case
 from ..errors import INTERRUPTED, TERMINATED, UserError
+from ..judge.estimate import call_by_call
 from ..judge.rule import Rule
 from ..record import Record
 from ..stop import Stop
 from .in_turn import measure_in_turn
-from .journal import Figure, Journal
+from .journal import Both, Figure, Journal
 from .schedule import Pair, Side, next_round
 from .sides import Measured, Processes, Runner
 
@@ -73,42 +74,50 @@ def measure_pairs(
             if pair.case not in going:
                 continue
             tell(f"{pair.case}: {_words(pair)}")
-            figures = measure_pair(going[pair.case], pair, runs[pair.case], sides, stop)
-            if isinstance(figures, str):
-                failed[pair.case] = figures
+            both = measure_pair(going[pair.case], pair, runs[pair.case], sides, stop)
+            if isinstance(both, str):
+                failed[pair.case] = both
                 del going[pair.case]
                 continue
-            journal.add(pair, figures["base"], figures["head"])
+            journal.add(pair, both)
     return failed
 
 
-def measure_pair(case: Case, pair: Pair, runs: int, sides: Sides, stop: Stop) -> dict[Side, Figure] | str:
-    """Both processes of a pair, by the side that each stands for; or why there is none, in words. Raises Stopped."""
+def measure_pair(case: Case, pair: Pair, runs: int, sides: Sides, stop: Stop) -> Both | str:
+    """Both processes of a pair, by the side that each stands for; or why there is none, in words. Raises Stopped.
+
+    They take turns where their workers can; else they run one after the other.
+    """
     sat: tuple[Side, Side] = ("base", "base") if pair.stage == "null" else pair.sides
-    found: dict[Side, Figure] = {}
-    both = _both(case, (sides[sat[0]], sides[sat[1]]), runs, stop)
-    for role, side, measured in zip(pair.sides, sat, both, strict=True):
+    runners = [sides[side] for side in sat]
+    sitting = [each for each in runners if isinstance(each, Processes) and each.takes_turns(case)]
+    in_turn = len(sitting) == len(runners)
+    found = _in_turn(case, sitting, runs, stop) if in_turn else _in_a_row(case, runners, runs, stop)
+    for side, measured in zip(sat, found, strict=True):
         if measured.failure is not None:
             return f"{side}: {measured.failure}"
-        found[role] = Figure(value_s=measured.value_s, latency_s=measured.latency_s)
-    return found
+    by_role = dict(zip(pair.sides, found, strict=True))
+    base, head = (Figure(value_s=by_role[role].value_s, latency_s=by_role[role].latency_s) for role in ("base", "head"))
+    return Both(base=base, head=head, ratio=call_by_call(base.latency_s, head.latency_s) if in_turn else None)
 
 
-def _both(case: Case, runners: tuple[Runner, Runner], runs: int, stop: Stop) -> Sequence[Measured]:
-    """One process of each: in turn where their workers can, else one after the other, as far as they do not fail."""
-    sitting = [each for each in runners if isinstance(each, Processes) and each.takes_turns(case)]
-    if len(sitting) < len(runners):
-        first = _one(case, runners[0], runs, False, stop)
-        return first, first if first.failure is not None else _one(case, runners[1], runs, False, stop)
+def _in_turn(case: Case, runners: Sequence[Processes], runs: int, stop: Stop) -> Sequence[Measured]:
     found: tuple[Measured | None, ...] = ()
     for _ in range(ATTEMPTS):
-        first_seat, second_seat = (partial(each.measure, case, runs, False, stop) for each in sitting)
-        found = measure_in_turn(first_seat, second_seat, stop)
+        first, second = (partial(each.measure, case, runs, False, stop) for each in runners)
+        found = measure_in_turn(first, second, stop)
         if stop.signal or None in found:
             raise Stopped(stop.signal or signal.SIGINT)
         if all(each and each.failure is None for each in found):
             break
     return [each for each in found if each]
+
+
+def _in_a_row(case: Case, runners: Sequence[Runner], runs: int, stop: Stop) -> Sequence[Measured]:
+    """As far as they do not fail."""
+    first, second = runners
+    measured = _one(case, first, runs, False, stop)
+    return measured, measured if measured.failure is not None else _one(case, second, runs, False, stop)
 
 
 def _one(case: Case, runner: Runner, runs: int, full: bool, stop: Stop) -> Measured:

@@ -83,6 +83,19 @@ def within(base: Sequence[float], head: Sequence[float], *, seed: int = 0, confi
     return Estimate(slowdown, _exp(ends[0]), _exp(ends[1]), confidence, units=1, paired=False)
 
 
+def call_by_call(base: Sequence[float], head: Sequence[float]) -> float:
+    """How many times as long the head takes, where two processes made their calls in turn: `base[i]` and `head[i]` are
+    seconds of calls beside each other. The figure of one pair, so without an interval.
+
+    Of the ratios of all these it is the Hodges-Lehmann median: on a machine whose speed changes within a second, what
+    slows one call slows the one beside it, and drops out here, but not of a ratio of two medians.
+    Raises ValueError like `paired`; of sides that differ in length the longer one's last calls are left out.
+    """
+    count = min(len(base), len(head))
+    ratios = _log_ratio(_figures(head[:count]), _figures(base[:count]))
+    return math.exp(np.median(walsh_means(ratios)))
+
+
 def rank_interval(units: int, confidence: float) -> int | None:
     """Which of the ordered sums of two (1 is the smallest) ends the exact interval of signed ranks of so many pairs;
     None where there are too few for that confidence (fewer than 6 for 95 %)."""

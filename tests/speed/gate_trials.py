@@ -238,7 +238,7 @@ def record(options: argparse.Namespace) -> None:
                     raise SystemExit(f"{model}: {measured}; {options.noise} has what was measured before")
                 host = read_host()
                 found["cpu"], found["versions"] = host.cpu_model, read_versions()
-                figures = [1e3 * measured[role].value_s for role in ("base", "head")]
+                figures = [1e3 * measured.base.value_s, 1e3 * measured.head_s]
                 kept = found["cases"].setdefault(model, {"first": [], "second": []})
                 for place, value in zip(kept, figures, strict=True):
                     kept[place].append(round(value, 4))

@@ -75,9 +75,11 @@ def stop():
 
 def test_only_one_of_them_computes_at_a_time_and_they_alternate(here, stop):
     found = measured("head", stop)
-    assert [len(found[side].latency_s) for side in ("base", "head")] == [RUNS, RUNS]
-    assert found["base"].value_s == pytest.approx(0.02, rel=0.2)
-    assert found["head"].value_s == pytest.approx(0.03, rel=0.2)
+    assert [len(side.latency_s) for side in (found.base, found.head)] == [RUNS, RUNS]
+    assert found.base.value_s == pytest.approx(0.02, rel=0.2)
+    assert found.head.value_s == pytest.approx(0.03, rel=0.2)
+    assert found.ratio == pytest.approx(1.5, rel=0.2)
+    assert found.head_s == found.ratio * found.base.value_s
     calls = [line.split() for line in (here / "told.txt").read_text().splitlines()]
     calls = [(pid, float(begin), float(end)) for pid, begin, end in calls]
     assert all(end <= begin for (_, _, end), (_, begin, _) in pairwise(calls)), "nobody computed beside the other"

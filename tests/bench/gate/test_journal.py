@@ -1,6 +1,6 @@
 """What was measured stays, whatever happens."""
 
-from co3d_bench.bench.gate.journal import Figure, Journal, Start, evidence_of, folder_of, read
+from co3d_bench.bench.gate.journal import Both, Figure, Journal, Start, evidence_of, folder_of, read
 from co3d_bench.bench.gate.schedule import Pair
 
 START = Start(base="a", head="b", cases=("case",), runs=30)
@@ -12,7 +12,8 @@ def figure(value):
 
 def fill(journal, count, stage="first"):
     for number in range(count):
-        journal.add(Pair("case", stage, number, ("base", "head")), figure(1.0 + number), figure(2.0 + number))
+        both = Both(base=figure(1.0 + number), head=figure(2.0 + number))
+        journal.add(Pair("case", stage, number, ("base", "head")), both)
 
 
 def test_a_resumed_check_has_all_pairs_of_before(tmp_path):
@@ -52,3 +53,13 @@ def test_stages_are_kept_apart(tmp_path):
     fill(journal, 1, "null")
     evidence = evidence_of("case", journal.entries)
     assert (len(evidence.first), len(evidence.null or ()), len(evidence.second or ())) == (2, 1, 0)
+
+
+def test_a_pair_that_took_turns_counts_by_its_calls_and_comes_back_so(tmp_path):
+    journal = Journal(tmp_path, START, resume=False)
+    both = Both(base=figure(2.0), head=figure(9.0), ratio=1.5)
+    journal.add(Pair("case", "first", 0, ("head", "base")), both)
+    for entries in (journal.entries, Journal(tmp_path, START, resume=True).entries):
+        evidence = evidence_of("case", entries)
+        assert (evidence.first.base, evidence.first.head) == ((2.0,), (3.0,))
+        assert entries[0].head.latency_s == (9.0, 9.0)

@@ -10,7 +10,7 @@ from scipy import stats as scipy_stats
 
 from co3d_bench.bench import stats
 from co3d_bench.bench.judge import estimate
-from co3d_bench.bench.judge.estimate import BOOTSTRAP_FROM, paired, rank_interval, unpaired, within
+from co3d_bench.bench.judge.estimate import BOOTSTRAP_FROM, call_by_call, paired, rank_interval, unpaired, within
 
 figures = st.floats(1e-3, 1e3)
 pairs = st.lists(st.tuples(figures, figures), min_size=1, max_size=9)
@@ -196,3 +196,28 @@ def test_zeros_on_both_sides_are_equal_and_on_one_side_have_no_ratio():
 def test_what_is_no_pair_of_figures_is_refused(base, head, said):
     with pytest.raises(ValueError, match=said):
         paired(base, head, better="lower")
+
+
+@given(pairs, st.data())
+def test_what_slows_two_calls_beside_each_other_drops_out(calls, data):
+    base, head = zip(*calls, strict=True)
+    slow = data.draw(st.lists(figures, min_size=len(calls), max_size=len(calls)))
+    beside = [[factor * each for factor, each in zip(slow, side, strict=True)] for side in (base, head)]
+    assert call_by_call(*beside) == pytest.approx(call_by_call(base, head), rel=1e-6)
+    assert call_by_call(head, base) == pytest.approx(1 / call_by_call(base, head), rel=1e-6)
+
+
+def test_calls_in_turn_tell_more_than_two_medians_on_a_machine_that_changes_within_a_second():
+    """Each call's speed is the machine's of that moment, in waves of 20 %, and 1 % of its own."""
+    noise = np.random.default_rng(0)
+    by_calls, by_medians = [], []
+    for _ in range(200):
+        wave = 0.2 * np.sin(noise.uniform(0, 7) + np.arange(60) / noise.uniform(1, 9))
+        base, head = np.exp(wave[::2] + noise.normal(0, 0.01, 30)), np.exp(wave[1::2] + noise.normal(0, 0.01, 30))
+        by_calls.append(math.log(call_by_call(base.tolist(), head.tolist())))
+        by_medians.append(math.log(np.median(head) / np.median(base)))
+    assert np.std(by_calls) < np.std(by_medians) / 2
+
+
+def test_one_that_went_on_alone_is_left_out_there():
+    assert call_by_call([1.0, 2.0, 3.0], [1.1, 2.2, 3.3, 99.0, 99.0]) == pytest.approx(1.1)
