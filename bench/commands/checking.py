@@ -152,13 +152,13 @@ def _pair(
 
 
 def _plan(pair: tuple[str, str] | None, limit: float, config: Path | None, given: dict[str, Override]) -> None:
-    from ..gate.check import plan_text, process_seconds
+    from ..gate.check import pair_seconds, plan_text
     from ..gate.choose import choose
     from ..judge.rule import Rule
 
     with ExitStack() as stack:
         chosen = choose(pair or ("", ""), config, given, stack)
-        seconds = process_seconds(chosen.cases, chosen.sides)
+        seconds = pair_seconds(chosen.cases, chosen.sides)
         typer.echo(plan_text(chosen.cases, chosen.out, Rule(max_slowdown=limit), seconds))
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import signal
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -20,8 +19,8 @@ from ..record import Record
 from ..stop import Stop
 from ..store import append_record
 from .journal import BETTER, METRIC, Journal, Start, evidence_of, folder_of, read
-from .measure import MIN_RUNS, Sides, Stopped, Tell, Whole, measure_pairs, measure_whole
-from .schedule import pairs_at_least
+from .measure import MIN_RUNS, Sides, Tell, Whole, measure_pair, measure_pairs, measure_whole
+from .schedule import Pair, pairs_at_least
 
 # Spreads of one pair's ratio to tell examples of, where nothing was measured here yet: a quiet machine, a fair one, a
 # bad one.
@@ -69,15 +68,16 @@ def check_pair(cases: Sequence[Case], sides: Sides, rule: Rule, out: Path, resum
 
 
 def plan_text(cases: Sequence[Case], out: Path, rule: Rule, seconds: Mapping[str, float]) -> str:
-    """How long a check takes at least, and what it can find: by the spread of earlier checks where there are some."""
+    """How long a check takes at least, by the `seconds` of a pair of each case, and what it can find: by the spread of
+    earlier checks where there are some."""
     pairs = pairs_at_least(len(cases), rule)
     each = sum(seconds.values()) / len(seconds)
     again = rule.second_units(rule.min_units)
     lines = [
         f"{len(cases)} case{'s' if len(cases) != 1 else ''}, at least {pairs} pairs of fresh processes, "
         f"{rule.min_units} a case and {pairs - rule.min_units * len(cases)} of base against base: "
-        f"about {_minutes(2 * pairs * each)} at {each:.1f} s a process (measured just now); "
-        f"a candidate takes {again} pairs more, {_minutes(2 * again * each)}; "
+        f"about {_minutes(pairs * each)} at {each:.1f} s a pair (measured just now); "
+        f"a candidate takes {again} pairs more, {_minutes(again * each)}; "
         f"a noisy host up to {rule.max_units} pairs a case"
     ]
     known = earlier_sigmas(out)
@@ -107,17 +107,15 @@ def earlier_sigmas(out: Path) -> dict[str, float]:
     return {key: median(sigmas) for key, sigmas in found.items()}
 
 
-def process_seconds(cases: Sequence[Case], sides: Sides) -> dict[str, float]:
-    """How long one process of each case takes, by one of the base. Raises UserError where it cannot be measured."""
+def pair_seconds(cases: Sequence[Case], sides: Sides) -> dict[str, float]:
+    """How long a pair of each case takes, by one of base and base. Raises UserError where it cannot be measured."""
     found = {}
     with Stop() as stop:
         for case in cases:
             begin = time.monotonic()
-            measured = sides["base"].measure(case, MIN_RUNS, False, stop)
-            if measured is None:
-                raise Stopped(stop.signal or signal.SIGINT)
-            if measured.failure:
-                raise UserError(f"{case.key}: the base cannot be measured ({measured.failure})", NOTHING)
+            both = measure_pair(case, Pair(case.key, "null", 0, ("base", "head")), MIN_RUNS, sides, stop)
+            if isinstance(both, str):
+                raise UserError(f"{case.key} cannot be measured: {both}", NOTHING)
             found[case.key] = time.monotonic() - begin
     return found
 

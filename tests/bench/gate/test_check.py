@@ -101,9 +101,9 @@ def test_the_plan_speaks_of_what_earlier_checks_saw(tmp_path):
     assert "nothing is known of this host's spread yet" in plan_text((CASE,), tmp_path, Rule(), {CASE.key: 3.0})
     run(tmp_path, Made("a", 0.1, 1), Made("b", 0.1, 2))
     assert 0.003 < earlier_sigmas(tmp_path)[CASE.key] < 0.015
-    text = plan_text((CASE,), tmp_path, Rule(), {CASE.key: 3.0})
+    text = plan_text((CASE,), tmp_path, Rule(), {CASE.key: 6.0})
     assert "at least 14 pairs of fresh processes" in text
-    assert "about 84 s at 3.0 s a process" in text
+    assert "about 84 s at 6.0 s a pair" in text
     assert f"{CASE.key}: with a spread of" in text
 
 
@@ -158,7 +158,7 @@ def small():
         (
             ("no-such-program --now", "python x.py"),
             NOTHING,
-            "the base cannot be measured (no-such-program: No such file",
+            "cannot be measured: base: no-such-program: No such file",
         ),
     ],
 )
