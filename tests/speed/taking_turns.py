@@ -3,11 +3,11 @@
     python tests/speed/taking_turns.py [--models x3d-xs cox3d-s-13] [--pairs 12] [--samples 36] [--threads 2]
 
 Where the two are measured one after the other, whatever the machine does meanwhile is in their ratio. Here both are
-alive, and only one of them computes at a time: the whole series of one and then of the other; call by call in turn,
-about as the gate does it; and four calls in turn, of which the first, which finds the caches full of the other's data,
-does not count. Which process is started first, and which goes first in a turn, alternates.
-Printed for each pair: by how much the medians differ; then how far that scatters (the truth is 0). Nothing else should
-run meanwhile.
+alive, and only one of them computes at a time: the whole series of one and then of the other; call by call in turn; the
+same, but judged by calls beside each other instead of by two medians, as the gate does it; and four calls in turn, of
+which the first, which finds the caches full of the other's data, does not count. Which process is started first, and
+which goes first in a turn, alternates. Printed for each pair: by how much they differ; then how far that scatters (the
+truth is 0). Nothing else should run meanwhile.
 """
 
 from __future__ import annotations
@@ -22,15 +22,19 @@ import sys
 import time
 from dataclasses import dataclass
 
+from co3d_bench.bench.judge.estimate import call_by_call
+
 WARM_UP = 25
 
 
 @dataclass(frozen=True)
 class Way:
-    """How the samples of a process are taken: so many calls a turn, the first of them perhaps only to get warm."""
+    """How the samples of a process are taken: so many calls a turn, the first of them perhaps only to get warm; and
+    whether each is held to the one beside it."""
 
     calls: int
     uncounted: int = 0
+    beside: bool = False
 
 
 def one_process(model: str, threads: int) -> None:
@@ -82,11 +86,13 @@ class Process:
 
 
 def difference(base: Process, head: Process, way: Way, samples: int) -> float:
-    """ln of the head's median / the base's."""
+    """ln of head / base."""
     found: dict[Process, list[float]] = {base: [], head: []}
     for turn in range(samples // (way.calls - way.uncounted)):
         for process in (base, head) if turn % 2 == 0 else (head, base):
             found[process] += process.calls(way.calls)[way.uncounted :]
+    if way.beside:
+        return math.log(call_by_call(found[base], found[head]))
     return math.log(statistics.median(found[head]) / statistics.median(found[base]))
 
 
@@ -101,7 +107,12 @@ def main() -> None:
     if options.one:
         one_process(options.one, options.threads)
         return
-    ways = {"one after the other": Way(options.samples), "call by call": Way(1), "four calls, three count": Way(4, 1)}
+    ways = {
+        "one after the other": Way(options.samples),
+        "call by call": Way(1),
+        "call by call, as the gate": Way(1, beside=True),
+        "four calls, three count": Way(4, 1),
+    }
     for model in options.models:
         differences: dict[str, list[float]] = {name: [] for name in ways}
         for pair in range(options.pairs):
