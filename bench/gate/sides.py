@@ -33,6 +33,7 @@ from ..turns import WAITING
 from .code import Code
 
 WORKER = ("-m", "co3d_bench.bench.worker")
+_READY = (WAITING, "sampling")  # of commits that warmed up before they waited, the latter
 _FIELDS = "import json; from co3d_bench.bench.job import Job; print(json.dumps(Job.model_json_schema()))"
 
 
@@ -108,7 +109,7 @@ class Processes:
             line,
             self.timeout_s,
             stop=stop,
-            on_event=lambda event: ready() if event.phase == WAITING else None,
+            on_event=lambda event: ready() if event.phase in _READY else None,
             environment={**child_environment(case.threads), **self.environment},
             pass_fds=(seat.take, seat.give) if seat else (),
         )
