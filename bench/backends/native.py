@@ -23,14 +23,14 @@ from . import TOLERANCE, Ask, Backend, Runnable
 if TYPE_CHECKING:
     from torch import Tensor, nn
 
-    from ..native.library import Library
+    from ..native.compiled import Library
     from ..native.lower import Lowered
     from ..native.memory import Layout
 
 
 def prepare(net: nn.Module, example: Tensor, ask: Ask) -> Runnable:
     """Lower, lay out, compile, pack the weights."""
-    from ..native.library import build
+    from ..native.compiled import build
     from ..native.lower import lower
     from ..native.memory import allocate, lay_out
 
@@ -43,7 +43,7 @@ class NativeRunnable:
     """The engine with its memory; the answers are copied out of it."""
 
     def __init__(self, lowered: Lowered, layout: Layout, memory: Tensor, library: Library, threads: int) -> None:
-        from ..native.library import Engine
+        from ..native.compiled import Engine
 
         self._memory, self._layout, self._lowered = memory, layout, lowered
         self._initial = lowered.made.state

@@ -16,7 +16,7 @@ from co3d_bench.bench.backends import Ask, get_backend
 from co3d_bench.bench.backends.native import NativeRunnable
 from co3d_bench.bench.errors import UserError
 from co3d_bench.bench.native.calls import Activation, Kind
-from co3d_bench.bench.native.library import MORE_FLAGS, build
+from co3d_bench.bench.native.compiled import MORE_FLAGS, build
 from co3d_bench.bench.native.lower import lower
 from co3d_bench.bench.native.memory import allocate, lay_out
 from co3d_bench.bench.native.work import work_of

@@ -83,7 +83,7 @@ def build(source: Path = SOURCE) -> Library:
         size_bytes = file.stat().st_size
     handle.engine_make.restype = handle.engine_address.restype = ctypes.c_void_p
     if handle.engine_node_bytes() != ctypes.sizeof(Node):
-        raise UserError("native: kernels.cpp and library.py differ in what a node is; install co3d-bench anew")
+        raise UserError("native: kernels.cpp and compiled.py differ in what a node is; install co3d-bench anew")
     return Library(handle, _version(name), flags, size_bytes)
 
 
