@@ -1,13 +1,15 @@
 """What a pair of processes gains from taking turns: equal code in two fresh processes, sampled in three ways.
 
-    python tests/speed/taking_turns.py [--models x3d-xs cox3d-s-13] [--pairs 12] [--samples 36] [--threads 2]
+    python tests/speed/taking_turns.py [--models x3d-xs cox3d-s-13] [--pairs 12] [--samples 36] [--threads 2] [--tail 0]
 
 Where the two are measured one after the other, whatever the machine does meanwhile is in their ratio. Here both are
-alive, and only one of them computes at a time: the whole series of one and then of the other; call by call in turn; the
-same, but judged by calls beside each other instead of by two medians, as the gate does it; and four calls in turn, of
-which the first, which finds the caches full of the other's data, does not count. Which process is started first, and
-which goes first in a turn, alternates. Printed for each pair: by how much they differ; then how far that scatters (the
-truth is 0). Nothing else should run meanwhile.
+alive, and only one of them computes at a time: the whole series of one and then of the other; call by call in turn; and
+the same, but judged by calls beside each other instead of by two medians, as the gate does it. Behind a call, threads
+that wait for work spin on for some milliseconds into the other's call, which finds the caches full of other data too.
+So there are two more ways: the turn goes over once they rest; and two calls a turn, of which the first does not count.
+With `--tail 0.05` the head works on, in one thread, for 5 % of each of its calls.
+Which process is started first, and which goes first in a turn, alternates. Printed for each pair: by how much they
+differ; then how far that scatters (the truth is what `--tail` says). Nothing else should run meanwhile.
 """
 
 from __future__ import annotations
@@ -19,25 +21,29 @@ import math
 import statistics
 import subprocess
 import sys
+import threading
 import time
 from dataclasses import dataclass
+from pathlib import Path
 
 from co3d_bench.bench.judge.estimate import call_by_call
 
 WARM_UP = 25
+LOOK_EVERY_S = 0.0005
 
 
 @dataclass(frozen=True)
 class Way:
-    """How the samples of a process are taken: so many calls a turn, the first of them perhaps only to get warm; and
-    whether each is held to the one beside it."""
+    """How the samples of a process are taken: so many calls a turn, the first of them perhaps only to get warm; whether
+    its threads come to rest before the turn goes over; and whether each call is held to the one beside it."""
 
     calls: int
     uncounted: int = 0
+    rest: bool = False
     beside: bool = False
 
 
-def one_process(model: str, threads: int) -> None:
+def one_process(model: str, threads: int, tail: float) -> None:
     """Gets ready and says so; then each line of standard input asks for so many calls, answered by their latencies."""
     from co3d_bench.bench.allocator import keep_freed_memory
 
@@ -53,26 +59,47 @@ def one_process(model: str, threads: int) -> None:
         print("ready", flush=True)
         for line in sys.stdin:
             latency_s = []
-            for _ in range(int(line)):
+            count, rest = line.split()
+            for _ in range(int(count)):
                 start = time.perf_counter()
                 runnable.step(next(endless))
+                until = start + (time.perf_counter() - start) * (1 + tail)
+                while time.perf_counter() < until:
+                    pass
                 latency_s.append(time.perf_counter() - start)
+            while rest == "rest" and others_run():
+                time.sleep(LOOK_EVERY_S)
             print(json.dumps(latency_s), flush=True)
+
+
+def others_run() -> bool:
+    """Whether a thread of this process other than this one runs, or wants to."""
+    own = str(threading.get_native_id())
+    return any(state(task) == "R" for task in Path("/proc/self/task").iterdir() if task.name != own)
+
+
+def state(task: Path) -> str | None:
+    """The letter that Linux has for what a thread does; None where it ended."""
+    try:
+        return (task / "stat").read_text().rpartition(") ")[2][0]
+    except OSError:
+        return None
 
 
 class Process:
     """A fresh process that has warmed up and waits."""
 
-    def __init__(self, model: str, threads: int) -> None:
-        words = [sys.executable, __file__, "--one", model, "--threads", str(threads)]
+    def __init__(self, model: str, threads: int, tail: float) -> None:
+        words = [sys.executable, __file__, "--one", model, "--threads", str(threads), "--tail", str(tail)]
         self._process = subprocess.Popen(words, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
         self._answer()
 
-    def calls(self, count: int) -> list[float]:
+    def calls(self, way: Way) -> list[float]:
+        """Seconds of those of a turn that count."""
         assert self._process.stdin
-        self._process.stdin.write(f"{count}\n")
+        self._process.stdin.write(f"{way.calls} {'rest' if way.rest else 'on'}\n")
         self._process.stdin.flush()
-        return json.loads(self._answer())
+        return json.loads(self._answer())[way.uncounted :]
 
     def end(self) -> None:
         self._process.communicate()
@@ -90,7 +117,7 @@ def difference(base: Process, head: Process, way: Way, samples: int) -> float:
     found: dict[Process, list[float]] = {base: [], head: []}
     for turn in range(samples // (way.calls - way.uncounted)):
         for process in (base, head) if turn % 2 == 0 else (head, base):
-            found[process] += process.calls(way.calls)[way.uncounted :]
+            found[process] += process.calls(way)
     if way.beside:
         return math.log(call_by_call(found[base], found[head]))
     return math.log(statistics.median(found[head]) / statistics.median(found[base]))
@@ -102,21 +129,24 @@ def main() -> None:
     parser.add_argument("--pairs", type=int, default=12)
     parser.add_argument("--samples", type=int, default=36, help="that count, of each process in each way")
     parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--tail", type=float, default=0.0, help="share of a call that the head works on for")
     parser.add_argument("--one", help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.one:
-        one_process(options.one, options.threads)
+        one_process(options.one, options.threads, options.tail)
         return
     ways = {
         "one after the other": Way(options.samples),
         "call by call": Way(1),
         "call by call, as the gate": Way(1, beside=True),
-        "four calls, three count": Way(4, 1),
+        "once its threads rest": Way(1, rest=True, beside=True),
+        "two calls, one counts": Way(2, 1, beside=True),
     }
     for model in options.models:
         differences: dict[str, list[float]] = {name: [] for name in ways}
         for pair in range(options.pairs):
-            first, second = Process(model, options.threads), Process(model, options.threads)
+            tails = (0.0, options.tail) if pair % 2 == 0 else (options.tail, 0.0)
+            first, second = (Process(model, options.threads, tail) for tail in tails)
             base, head = (first, second) if pair % 2 == 0 else (second, first)
             for name, way in ways.items():
                 differences[name].append(difference(base, head, way, options.samples))

@@ -9,10 +9,11 @@ from co3d_bench.bench.case import Case
 from co3d_bench.bench.errors import UserError
 from co3d_bench.bench.gate.code import Code
 from co3d_bench.bench.gate.sides import Measured, Processes, of_code, of_command, understood
-from co3d_bench.bench.job import Event, Job
+from co3d_bench.bench.job import Event, Job, phase_event
 from co3d_bench.bench.names import Names
 from co3d_bench.bench.record import Settings
 from co3d_bench.bench.stop import Stop
+from co3d_bench.bench.turns import WAITING
 
 from ...factories import make_record, make_samples
 
@@ -98,6 +99,18 @@ def test_the_figure_of_a_process_is_that_of_the_samples_that_count(tmp_path):
         measured = side.measure(Case(model="x3d-xs"), 100, False, stop)
     assert (measured.failure, len(measured.clean)) == (None, pytest.approx(38, abs=2))
     assert measured.value_s == pytest.approx(0.1, rel=0.02)
+
+
+@pytest.mark.parametrize("phase", [WAITING, "sampling"])
+def test_a_process_is_heard_that_waits_for_its_turn_also_one_of_a_commit_that_warms_up_first(tmp_path, phase):
+    said = phase_event(phase).line() + Event(event="done", record=make_record("x3d-xs")).line()
+    (tmp_path / "events").write_bytes(phase_event("loading").line() + said)
+    worker = ("-c", f"import sys; sys.stdin.readline(); print(open({str(tmp_path / 'events')!r}).read())")
+    side = Processes("base", sys.executable, {}, Job.model_json_schema(), {}, Names(), 60.0, worker)
+    heard = []
+    with Stop() as stop:
+        assert side.measure(Case(model="x3d-xs"), 100, False, stop, ready=lambda: heard.append(phase)).failure is None
+    assert heard == [phase]
 
 
 def test_a_commit_that_has_not_the_network_says_so(tmp_path):
