@@ -27,7 +27,7 @@ from .probe import KernelProbe, UseProbe, others, peak_rss_bytes
 from .record import Counters, Settings, Timing
 from .resample import further, middle_of_most
 from .stats import MAX_OTHERS
-from .turns import Turns
+from .turns import Turns, settled
 from .weights import put_into
 
 WEIGHTS_SEED = 0
@@ -96,7 +96,7 @@ def timing_pass(
 
     `begun` is when the case was, by `time.perf_counter`: where calls are so slow that the case would be stopped among
     them, samples end at half of its time, and what was measured is kept. With `turns` it begins in one, which lasts
-    until it is warm, and from then on samples are taken in turn.
+    until it is warm, and from then on samples are taken in turn, each behind a call that does not count.
     """
     clock = time.perf_counter
     net = loaded.net
@@ -137,8 +137,13 @@ def timing_pass(
     report = _seldom(emit, settings.runs, clock)
     emit(phase_event("sampling", 0, settings.runs))
     usual_pace_s = usual(remembered(pace_key, memory_file()))
-    if turns:
-        turns.hand_over()
+
+    def uncounted() -> None:
+        runnable.step(ring[0])
+        runnable.synchronize()
+
+    hand_over = settled(turns.hand_over, uncounted) if turns else lambda: False
+    hand_over()
     sampling_begin = use()
     sampling = sample(
         runnable.step if backend.own_stream else accelerator.clocked(runnable.step),
@@ -154,7 +159,7 @@ def timing_pass(
         further=further(settings),
         until=begun + SAMPLING_TIME_SHARE * settings.timeout_s,
         on_sample=report,
-        hand_over=turns.hand_over if turns else lambda: False,
+        hand_over=hand_over,
     )
     others_meanwhile = others(sampling_begin, use())
     samples = sampling.samples
