@@ -36,7 +36,7 @@ class Job(Frozen):
     process: int = 1
     settings: Settings
     timing_only: bool = Field(default=False, description="neither verified nor counted: one of many alike")
-    seat: Seat | None = Field(default=None, description="sample in turn with another process; None: by itself")
+    in_turn: Seat | None = Field(default=None, description="sample in turn with another process; None: by itself")
     search: bool = Field(default=False, description="look for the batches of the case, and measure nothing")
     own: OwnModel | None = Field(default=None, description="the network, where it is not of the zoo")
     weights: WeightsFile | None = Field(default=None, description="None: seeded")

@@ -73,7 +73,7 @@ def measure_case(job: Job, emit: Emit, find_model: FindModel = find_model) -> Re
             timed = backend.outside.timing_pass(loaded, ask, inputs, job.settings.runs, emit)
         else:
             pace = pace_key(host, backend.name, job.case.threads)
-            turns = _first_turn(job.seat, emit) if job.seat else None
+            turns = _first_turn(job.in_turn, emit) if job.in_turn else None
             timed = timing_pass(loaded, spec, backend, ask, inputs, job.settings, pace, accelerator, emit, begin, turns)
         sensors = watched.stop() if watched else None
         cuda = accelerator.facts(timed.runnable, inputs.ring, in_torch=backend.in_torch)

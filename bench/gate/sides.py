@@ -33,7 +33,6 @@ from ..turns import WAITING
 from .code import Code
 
 WORKER = ("-m", "co3d_bench.bench.worker")
-_READY = (WAITING, "sampling")  # of commits that warmed up before they waited, the latter
 _FIELDS = "import json; from co3d_bench.bench.job import Job; print(json.dumps(Job.model_json_schema()))"
 
 
@@ -75,9 +74,9 @@ class Processes:
     worker: tuple[str, ...] = WORKER
 
     def takes_turns(self, case: Case) -> bool:
-        """Whether its workers can sample the case in turn with those of another side: not older ones, nor an engine
-        that is timed by a tool of its own."""
-        return "seat" in self.schema["properties"] and not self.names.backends[case.backend].outside
+        """Whether its workers can sample the case in turn with those of another side: not older ones (some took turns
+        in another way, as `seat`), nor an engine that is timed by a tool of its own."""
+        return "in_turn" in self.schema["properties"] and not self.names.backends[case.backend].outside
 
     def measure(
         self,
@@ -100,7 +99,7 @@ class Processes:
             own=self.own.get(case.model),
             torch_device=torch_device,
             timing_only=not full,
-            seat=seat,
+            in_turn=seat,
         )
         line = json.dumps(understood(job.model_dump(mode="json", exclude_none=True), self.schema)).encode() + b"\n"
         begin, killed = time.monotonic(), oom_kills()
@@ -109,7 +108,7 @@ class Processes:
             line,
             self.timeout_s,
             stop=stop,
-            on_event=lambda event: ready() if event.phase in _READY else None,
+            on_event=lambda event: ready() if event.phase == WAITING else None,
             environment={**child_environment(case.threads), **self.environment},
             pass_fds=(seat.take, seat.give) if seat else (),
         )

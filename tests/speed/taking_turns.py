@@ -1,14 +1,14 @@
-"""What a pair of processes gains from taking turns: equal code in two fresh processes, sampled in three ways.
+"""What a pair of processes gains from taking turns: equal code in two fresh processes, sampled in five ways.
 
     python tests/speed/taking_turns.py [--models x3d-xs cox3d-s-13] [--pairs 12] [--samples 36] [--threads 2] [--tail 0]
 
 Where the two are measured one after the other, whatever the machine does meanwhile is in their ratio. Here both are
 alive, and only one of them computes at a time: the whole series of one and then of the other; call by call in turn; and
-the same, but judged by calls beside each other instead of by two medians, as the gate does it. Behind a call, threads
-that wait for work spin on for some milliseconds into the other's call, which finds the caches full of other data too.
-So there are two more ways: the turn goes over once they rest; and two calls a turn, of which the first does not count.
-With `--tail 0.05` the head works on, in one thread, for 5 % of each of its calls.
-Which process is started first, and which goes first in a turn, alternates. Printed for each pair: by how much they
+the same, but judged by calls beside each other instead of by two medians. Behind a call, threads that wait for work
+spin on for some milliseconds into the other's call, which finds the caches full of other data too. So there are two
+more ways: the turn goes over once they rest; and two calls a turn, of which the first does not count, as the gate does
+it. With `--tail 0.05` the head works on, in one thread, for 5 % of each of its calls.
+Which process is started first, and goes first, alternates from pair to pair. Printed for each pair: by how much they
 differ; then how far that scatters (the truth is what `--tail` says). Nothing else should run meanwhile.
 """
 
@@ -112,15 +112,15 @@ class Process:
         return line
 
 
-def difference(base: Process, head: Process, way: Way, samples: int) -> float:
-    """ln of head / base."""
-    found: dict[Process, list[float]] = {base: [], head: []}
-    for turn in range(samples // (way.calls - way.uncounted)):
-        for process in (base, head) if turn % 2 == 0 else (head, base):
+def difference(first: Process, second: Process, way: Way, samples: int) -> float:
+    """ln of second / first."""
+    found: dict[Process, list[float]] = {first: [], second: []}
+    for _ in range(samples // (way.calls - way.uncounted)):
+        for process in (first, second):
             found[process] += process.calls(way)
     if way.beside:
-        return math.log(call_by_call(found[base], found[head]))
-    return math.log(statistics.median(found[head]) / statistics.median(found[base]))
+        return math.log(call_by_call(found[first], found[second]))
+    return math.log(statistics.median(found[second]) / statistics.median(found[first]))
 
 
 def main() -> None:
@@ -138,18 +138,19 @@ def main() -> None:
     ways = {
         "one after the other": Way(options.samples),
         "call by call": Way(1),
-        "call by call, as the gate": Way(1, beside=True),
+        "calls beside each other": Way(1, beside=True),
         "once its threads rest": Way(1, rest=True, beside=True),
         "two calls, one counts": Way(2, 1, beside=True),
     }
     for model in options.models:
         differences: dict[str, list[float]] = {name: [] for name in ways}
         for pair in range(options.pairs):
-            tails = (0.0, options.tail) if pair % 2 == 0 else (options.tail, 0.0)
+            head_first = pair % 2 == 1
+            tails = (options.tail, 0.0) if head_first else (0.0, options.tail)
             first, second = (Process(model, options.threads, tail) for tail in tails)
-            base, head = (first, second) if pair % 2 == 0 else (second, first)
             for name, way in ways.items():
-                differences[name].append(difference(base, head, way, options.samples))
+                found = difference(first, second, way, options.samples)
+                differences[name].append(-found if head_first else found)
             for process in (first, second):
                 process.end()
             told = ", ".join(f"{name} {found[-1]:+.1%}" for name, found in differences.items())
