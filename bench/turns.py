@@ -12,8 +12,6 @@ from collections.abc import Callable
 
 # Shorter calls go on until this has passed: else they would mostly find a core that just woke up.
 TURN_S = 0.005
-# What the other process leaves behind is gone within some milliseconds; of longer calls that is too little to tell.
-LONG_CALL_S = 1.0
 # The phase of a process that has loaded its network and waits for its first turn.
 WAITING = "waiting for its turn"
 
@@ -46,23 +44,18 @@ class Turns:
         return True
 
 
-def settled(
-    hand_over: Callable[[], bool], call: Callable[[], object], clock: Callable[[], float] = time.perf_counter
-) -> Callable[[], bool]:
+def settled(hand_over: Callable[[], bool], call: Callable[[], object]) -> Callable[[], bool]:
     """The same `hand_over`, and once the turn is back, one call that does not count.
 
     That call meets the caches full of the other one's data, and the other one's threads, which spin for a while where
     they wait for work: by that, slower code of one thread would seem slower than it is (`tests/speed/taking_turns.py`).
+    Long calls hardly need it, but which are long each process would find by itself, and the two must be treated alike.
     """
-    seconds = 0.0
 
     def and_settle() -> bool:
-        nonlocal seconds
         handed = hand_over()
-        if handed and seconds < LONG_CALL_S:
-            start = clock()
+        if handed:
             call()
-            seconds = clock() - start
         return handed
 
     return and_settle

@@ -3,7 +3,7 @@
 import os
 import threading
 
-from co3d_bench.bench.turns import LONG_CALL_S, TURN_S, Turns, settled
+from co3d_bench.bench.turns import TURN_S, Turns, settled
 
 
 class Clock:
@@ -76,22 +76,10 @@ def test_without_the_other_one_goes_on():
 
 def test_a_turn_begins_with_a_call_that_does_not_count():
     handed, calls = iter((True, False, True)), []
-    hand_over = settled(lambda: next(handed), lambda: calls.append("call"), Clock())
+    hand_over = settled(lambda: next(handed), lambda: calls.append("call"))
     assert hand_over()
     assert calls == ["call"]
     assert not hand_over(), "the turn goes on, so nothing has to settle"
     assert calls == ["call"]
     assert hand_over()
     assert calls == ["call", "call"]
-
-
-def test_a_long_call_needs_none_before_it():
-    clock, calls = Clock(), []
-
-    def call():
-        calls.append("call")
-        clock.now += LONG_CALL_S
-
-    hand_over = settled(lambda: True, call, clock)
-    assert all(hand_over() for _ in range(3))
-    assert calls == ["call"], "how long it is shows in the first one"
