@@ -64,7 +64,7 @@ class RunTable(_Table):
     timeout_s: Annotated[float, Field(gt=0, le=1_000_000)] = 600.0
     processes: Annotated[int, Field(ge=1, le=1000)] | Literal["auto"] = "auto"
     min_s: Annotated[float, Field(ge=0, le=1_000_000)] = 5.0
-    budget_s: Annotated[float, Field(ge=0, le=1_000_000)] = 20.0
+    budget_s: Annotated[float, Field(ge=0, le=1_000_000)] = 10.0
     target_precision: Annotated[float | None, BeforeValidator(_as_share), Field(gt=0, lt=1)] = None
     energy: bool = True  # where a sensor can be read; else the record says why not
 

@@ -9,7 +9,7 @@ from pydantic import Field
 from ..devices.profile import DeviceProfile
 from .case import Case, Frozen, WeightsFile
 from .own import OwnModel
-from .record import BatchSearch, BatchTrial, Failure, Record, Settings
+from .record import BatchSearch, BatchTrial, Counters, Failure, Record, Settings
 
 
 class Place(Frozen):
@@ -36,6 +36,7 @@ class Job(Frozen):
     process: int = 1
     settings: Settings
     timing_only: bool = Field(default=False, description="neither verified nor counted: one of many alike")
+    counters: Counters | None = Field(default=None, description="what an earlier process counted; None: to be counted")
     in_turn: Seat | None = Field(default=None, description="sample in turn with another process; None: by itself")
     search: bool = Field(default=False, description="look for the batches of the case, and measure nothing")
     own: OwnModel | None = Field(default=None, description="the network, where it is not of the zoo")

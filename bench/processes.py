@@ -10,14 +10,15 @@ import math
 from collections.abc import Sequence
 from typing import Literal
 
-from .record import Record
+from .record import Counters, Record
 from .stats import median_latency_s, verdict
 
-# What `processes = "auto"` means: so many, and some more where a bad minute of the machine met too many of them, but no
-# more than fit into so many seconds. How far runs of five agree: METHODOLOGY.md, "Before anything is timed".
-AUTO = 5
+# What `processes = "auto"` means: so many, from which on `compare` and `check` judge speed (`judge/rule.py`), and some
+# more where a bad minute of the machine met too many of them, but no more than fit into so many seconds. How far runs
+# of it agree: METHODOLOGY.md, "Before anything is timed".
+AUTO = 7
 AUTO_MORE = 3
-AUTO_S = 120.0
+AUTO_S = 150.0
 
 
 def at_first(asked: int | Literal["auto"]) -> int:
@@ -31,8 +32,8 @@ def most(asked: int | Literal["auto"]) -> int:
 
 
 def another(processes: Sequence[Record]) -> bool:
-    """Whether "auto" measures a case once more after these: not where all of them would take more than two minutes
-    then, as with an engine that is built for a minute, nor after one that failed; after the fifth only where fewer
+    """Whether "auto" measures a case once more after these: not where all of them would take more than `AUTO_S`
+    then, as with an engine that is built for a minute, nor after one that failed; after the seventh only where fewer
     than half are steady, and more could make them half."""
     if not processes:
         return True
@@ -56,6 +57,16 @@ def _spent_s(record: Record) -> float:
     """Without the energy, which only the first process takes."""
     blocks = (*record.energy.busy, *record.energy.idle) if record.energy else ()
     return record.duration_s - math.fsum(block.seconds for block in blocks)
+
+
+def counted(record: Record) -> Counters | None:
+    """What further processes of the case need not count again: these figures have no noise, and counting takes a
+    quarter of the time of a process. None where something is missing, since each then says why itself."""
+    counters = record.counters
+    if not record.ok or counters is None:
+        return None
+    every = (counters.macs, counters.macs_once, counters.macs_functional, counters.macs_aten, counters.flops_torch)
+    return None if None in every else counters
 
 
 def speaking(processes: Sequence[Record]) -> tuple[Record, ...]:

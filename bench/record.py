@@ -82,7 +82,7 @@ class ModelFacts(Frozen):
 
 
 class Counters(Frozen):
-    """Figures without noise: the same on every run."""
+    """Figures without noise: the same on every run, so that of several processes of a case the first counts."""
 
     macs: int | None = Field(
         description="multiply-accumulates of one prediction at batch 1, counted as the paper counts; "

@@ -29,10 +29,10 @@ from .outcome import diagnose, to_record
 from .own import same_code
 from .plan import Plan, PlanFacts, Search, Turn, turns
 from .plan import plan as cross
-from .processes import another, at_first, most
+from .processes import another, at_first, counted, most
 from .progress import Progress, Silent
 from .reach import check_here, check_local
-from .record import BatchSearch, BatchTrial, Record, Settings
+from .record import BatchSearch, BatchTrial, Counters, Record, Settings
 from .stop import Stop
 from .store import append_record, check_writable, mark_run, newest_run, read_records, records_file
 from .video import check_video, sha256
@@ -156,9 +156,11 @@ def run(
     mark_run(config.run.out, before.run_id)
     checkout = read_checkout()
     records: list[Record] = []
+    counts: dict[Case, Counters] = {}  # of this call alone: code may have changed since the run that is resumed
 
     def job(turn: Turn, search: bool = False, place: Place | None = None) -> Job:
-        return _job(config, before.run_id, turn, settings, weights.get(turn.case.model), checkout, search, place)
+        made = _job(config, before.run_id, turn, settings, weights.get(turn.case.model), checkout, search, place)
+        return made.model_copy(update={"counters": counts.get(turn.case)})
 
     with Stop() as stop, Boards(config.profiles, before.run_id, progress.away) as boards:
         found_batches: dict[Search, BatchSearch] = {}
@@ -202,6 +204,8 @@ def run(
                     break
                 record = record.model_copy(update={"batch_search": cases[turn.case]})
                 _keep(config.run.out, records, record)
+                if found_counts := counted(record):
+                    counts[turn.case] = found_counts
                 progress.finished(number, record)
                 boards.settle(turn.case.device)
             if record is not None:

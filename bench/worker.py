@@ -126,8 +126,10 @@ def measure_case(job: Job, emit: Emit, find_model: FindModel = find_model) -> Re
             )
         record = record.model_copy(update={"energy": energy})
         emit(Event(event="measured", record=record))
-    with undisturbed(timed.timing):
-        counters, uncounted = counting_pass(spec, timed, inputs, backend.in_torch and cuda is None, emit)
+    counters, uncounted = job.counters, ()
+    if counters is None:
+        with undisturbed(timed.timing):
+            counters, uncounted = counting_pass(spec, timed, inputs, backend.in_torch and cuda is None, emit)
     if cuda and cuda.memory:  # the device's own count; that of the CPU's allocator would be of the host
         counters = counters.model_copy(update={"peak_allocated_bytes": cuda.memory.peak_allocated_bytes})
     seconds = time.perf_counter() - begin

@@ -10,31 +10,26 @@ import sys
 import time
 from datetime import datetime, timezone
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from ...devices.board import AgentError, Board
 from ...devices.ssh import Ssh, Unreachable
-from ...models.spec import ModelSpec
 from ...models.zoo import find_model
-from ..backends import Runnable
 from ..environment import Checkout, make_environment, read_versions
 from ..errors import UserError
 from ..facts import assumptions, model_facts
 from ..failure import wrong_answer
 from ..input import Inputs
 from ..job import Event, Job, Place, phase_event
-from ..passes import Emit, Loaded, Timed, counting_pass, load
-from ..record import Counters, Record
+from ..passes import Emit, Timed, counting_pass, load
+from ..record import Record
 from ..worker import FindModel, serve, spec_of
 from . import aten, trtexec
 from .facts import PATTERNS, versions
 from .facts import seen as machine
 from .heard import Heard
-from .measured import Asked, Measured
+from .measured import Asked
 from .sensed import MOVING, PERIOD_S, STANDING, energy_asked, energy_job, energy_seen, log_of, seen, watched
-
-if TYPE_CHECKING:
-    from torch import Tensor
 
 ENGINES = {"aten-json": aten, "trtexec": trtexec}
 SCRIPT = "onboard.py"
@@ -102,8 +97,13 @@ def measure(job: Job, place: Place, emit: Emit, find_model: FindModel = find_mod
         error=wrong,
     )
     emit(Event(event="measured", record=record))
-    played = engine.played(job, loaded.net, example, asked)
-    counters, uncounted = counters_of(spec, loaded, measured, played, example, emit)
+    counters, uncounted = job.counters, ()
+    if counters is None:
+        played = engine.played(job, loaded.net, example, asked)
+        timed = Timed(loaded.net, played, measured.timing, None, None)
+        counters, uncounted = counting_pass(spec, timed, Inputs([example]), False, emit)
+    # Counts hold on every machine, so they are made here; the peak of allocated memory is the board's.
+    counters = counters.model_copy(update={"peak_allocated_bytes": measured.peak_allocated_bytes})
     counted = {"counters": counters, "duration_s": time.perf_counter() - begin, "notes": record.notes + uncounted}
     return Event(event="done", record=record.model_copy(update=counted))
 
@@ -128,15 +128,6 @@ def board_job(
         "watch": {"paths": paths, "period_s": PERIOD_S},
         "energy": energy,
     }
-
-
-def counters_of(
-    spec: ModelSpec, loaded: Loaded, measured: Measured, played: Runnable, example: Tensor, emit: Emit
-) -> tuple[Counters, tuple[str, ...]]:
-    """Counts hold on every machine, so they are made here; the peak of allocated memory is the board's."""
-    timed = Timed(loaded.net, played, measured.timing, None, None)
-    counters, notes = counting_pass(spec, timed, Inputs([example]), False, emit)
-    return counters.model_copy(update={"peak_allocated_bytes": measured.peak_allocated_bytes}), notes
 
 
 def main(find_model: FindModel = find_model) -> int:

@@ -65,8 +65,8 @@ Processes = Annotated[
     str | None,
     typer.Option(
         "--processes",
-        help="Fresh processes of each case; auto is 5, fewer of what takes long, up to 8 where few are steady; "
-        "7 let two runs be compared.",
+        help="Fresh processes of each case; auto is 7, which let two runs be compared, fewer of what takes long, "
+        "up to 10 where few are steady.",
         metavar="N|auto",
     ),
 ]

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from co3d_bench.bench.processes import AUTO, AUTO_MORE, another, middle, most, speaking
+from co3d_bench.bench.processes import AUTO, AUTO_MORE, another, counted, middle, most, speaking
 from co3d_bench.bench.sensing import Energy, EnergyBlock
 from co3d_bench.bench.stats import verdict
 
@@ -69,13 +69,13 @@ def spent(*seconds, **changes):
     return [process(number, 0.1, duration_s=each, **changes) for number, each in enumerate(seconds, start=1)]
 
 
-def test_auto_is_five_processes_but_no_more_than_two_minutes_of_them():
+def test_auto_is_seven_processes_but_no_more_than_two_and_a_half_minutes_of_them():
     assert another([])
     assert another(spent(*[9.0] * (AUTO - 1)))
     assert not another(spent(*[9.0] * AUTO))
-    assert another(spent(50.0))
-    assert not another(spent(50.0, 50.0))
-    assert not another(spent(70.0))
+    assert another(spent(70.0))
+    assert not another(spent(70.0, 70.0))
+    assert not another(spent(80.0))
     assert not another([make_failed_record("x3d-s", process=1)])
 
 
@@ -83,15 +83,15 @@ def steadiness(*steady, seconds=9.0):
     return [process(number, 0.1, steady=each, duration_s=seconds) for number, each in enumerate(steady, start=1)]
 
 
-def test_auto_goes_on_after_five_where_more_could_make_half_of_them_steady():
-    assert another(steadiness(True, True, False, False, False))
-    assert another(steadiness(True, False, False, False, False))
-    assert not another(steadiness(True, False, False, False, False, False))
-    assert another(steadiness(True, False, False, False, False, True, True))
-    assert not another(steadiness(*[False] * 5)), "a machine that is never steady costs nobody more"
-    assert not another(steadiness(True, True, True, False, False))
-    assert not another(steadiness(True, True, False, False, False, True)), "three of six are half"
-    assert not another(steadiness(True, True, False, False, False, seconds=21.0)), "within the two minutes"
+def test_auto_goes_on_after_seven_where_more_could_make_half_of_them_steady():
+    assert another(steadiness(*[True] * 3, *[False] * 4))
+    assert another(steadiness(*[True] * 2, *[False] * 5))
+    assert not another(steadiness(*[True] * 2, *[False] * 6))
+    assert another(steadiness(*[True] * 2, *[False] * 5, True, True))
+    assert not another(steadiness(*[False] * 7)), "a machine that is never steady costs nobody more"
+    assert not another(steadiness(*[True] * 4, *[False] * 3))
+    assert not another(steadiness(*[True] * 3, *[False] * 4, True)), "four of eight are half"
+    assert not another(steadiness(*[True] * 3, *[False] * 4, seconds=19.0)), "within the time"
 
 
 @given(st.lists(st.booleans(), min_size=AUTO + AUTO_MORE, max_size=AUTO + AUTO_MORE))
@@ -100,6 +100,16 @@ def test_auto_ends_steady_or_could_not_have(drawn):
     assert AUTO <= count <= most("auto")
     could = any(2 * sum(drawn[:n]) >= n for n in range(AUTO, len(drawn) + 1))
     assert could == (2 * sum(drawn[:count]) >= count)
+
+
+def test_counts_hold_for_further_processes_where_nothing_is_missing():
+    record = process(1, 0.1)
+    assert counted(record) is None, "each says itself why some are missing"
+    every = dict.fromkeys(("macs_once", "macs_functional", "macs_aten", "flops_torch"), 7)
+    counters = record.counters.model_copy(update=every)
+    assert counted(record.model_copy(update={"counters": counters})) is counters
+    assert counted(record.model_copy(update={"counters": None})) is None
+    assert counted(make_failed_record("x3d-s", process=1)) is None
 
 
 def test_energy_is_taken_once_and_does_not_count():

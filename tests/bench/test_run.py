@@ -13,7 +13,7 @@ import pytest
 from tiny_run import WORKER, config
 
 from co3d_bench.bench.errors import NOTHING, UserError
-from co3d_bench.bench.progress import Lines
+from co3d_bench.bench.progress import Lines, Silent
 from co3d_bench.bench.run import run
 from co3d_bench.bench.store import append_record, read_records
 
@@ -185,17 +185,35 @@ def test_several_processes_of_each_case_are_kept_and_a_lost_one_is_measured_agai
     assert [(r.case.model, r.process) for r in read_records(tmp_path)] == order
 
 
-def test_auto_is_five_processes_of_what_runs_and_one_of_what_fails(tmp_path):
-    measure(tmp_path, ["tiny-clip", "exits"], processes="auto")
-    found = [(r.case.model, r.process) for r in read_records(tmp_path)]
-    assert found == [("tiny-clip", 1), ("exits", 1), *(("tiny-clip", number) for number in (2, 3, 4, 5))]
+class Phases(Silent):
+    """What the processes of a run were at, one after the other."""
+
+    def __init__(self):
+        self.seen = []
+
+    def event(self, event):
+        self.seen.append(event.phase)
+
+
+def test_auto_is_several_processes_of_what_runs_and_one_of_what_fails(tmp_path, monkeypatch):
+    monkeypatch.setattr("co3d_bench.bench.processes.AUTO", 3)
+    monkeypatch.setattr("co3d_bench.bench.processes.AUTO_MORE", 0)
+    phases = Phases()
+    measure(tmp_path, ["tiny-clip", "exits"], processes="auto", progress=phases)
+    records = read_records(tmp_path)
+    found = [(r.case.model, r.process) for r in records]
+    assert found == [("tiny-clip", 1), ("exits", 1), ("tiny-clip", 2), ("tiny-clip", 3)]
     measure(tmp_path, ["tiny-clip", "exits"], processes="auto", resume=True)
-    assert written(tmp_path) == 6
+    assert written(tmp_path) == 4
+    assert phases.seen.count("counting") == 1, "the first process counts for all"
+    assert phases.seen.count("verifying") == 3
+    assert len({r.counters.model_dump_json() for r in records if r.ok}) == 1
 
 
 def test_auto_goes_on_where_more_are_wanted_and_counts_what_is_known(tmp_path, monkeypatch):
     monkeypatch.setattr("co3d_bench.bench.run.another", lambda processes: len(processes) < 6)
     shown = io.StringIO()
+    monkeypatch.setattr("co3d_bench.bench.processes.AUTO", 5)
     made, names = config(tmp_path, ["tiny-clip"], processes="auto")
     run(made, names=names, worker=("false",), progress=Lines(shown))  # a process is a process, also one that fails
     assert [r.process for r in read_records(tmp_path)] == [1, 2, 3, 4, 5, 6]
