@@ -5,11 +5,11 @@ import os
 import shutil
 import signal
 import subprocess
-import sys
 import time
 from pathlib import Path
 
 import pytest
+import quick
 from tiny_run import WORKER, config
 
 from co3d_bench.bench.errors import NOTHING, UserError
@@ -17,16 +17,14 @@ from co3d_bench.bench.progress import Lines, Silent
 from co3d_bench.bench.run import run
 from co3d_bench.bench.store import append_record, read_records
 
-SCRIPT = Path(__file__).with_name("tiny_run.py")
 
-
-def measure(folder, models, runs=5, timeout_s=60.0, processes=1, **options):
-    made, names = config(folder, models, runs, timeout_s, processes)
+def measure(folder, models, processes=1, **options):
+    made, names = config(folder, models, processes=processes)
     return run(made, names=names, worker=WORKER, **options)
 
 
-def start(folder, models, runs, *flags):
-    command = [sys.executable, str(SCRIPT), str(folder), ",".join(models), str(runs), *flags]
+def start(folder, models, *flags):
+    command = [*quick.WORKER, str(folder), ",".join(models), "5", *flags]
     # Tests that a shell started in the background ignore Ctrl-C, and so would what they start.
     return subprocess.Popen(
         command, stderr=subprocess.PIPE, text=True, preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL)
@@ -49,6 +47,12 @@ def alive(pid):
         return Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0] != "Z"
     except OSError:
         return False
+
+
+def without_last(folder):
+    """A store as a run leaves it that was killed in its last process."""
+    file = folder / "records.jsonl"
+    file.write_bytes(b"".join(file.read_bytes().splitlines(keepends=True)[:-1]))
 
 
 def written(folder):
@@ -121,70 +125,6 @@ def test_counted_figures(everything):
     assert record.counters.peak_allocated_bytes > 4 * 20 + 24 + 768
 
 
-def test_a_hanging_case_is_stopped(tmp_path):
-    records = measure(tmp_path, ["hangs", "tiny-clip"], timeout_s=6)
-    assert records[0].error.kind == "timeout"
-    assert records[1].ok
-
-
-def test_the_python_call_raises_for_what_cannot_start(tmp_path):
-    (tmp_path / "file").write_text("")
-    with pytest.raises(UserError, match="cannot write"):
-        measure(tmp_path / "file", ["tiny-clip"])
-    with pytest.raises(UserError, match="nothing to resume") as raised:
-        measure(tmp_path, ["tiny-clip"], resume=True)
-    assert raised.value.exit_code == NOTHING
-
-
-def test_after_kill_9_resume_does_what_is_missing_and_nothing_twice(tmp_path):
-    parent = start(tmp_path, ["tiny-clip", "hangs", "tiny-frames"], 5)
-    wait_for(lambda: written(tmp_path) == 1 and children(parent.pid))
-    wait_for(lambda: children(parent.pid))
-    (child,) = children(parent.pid)
-    time.sleep(0.5)  # the child asks the kernel to die with its parent as its first deed
-    parent.kill()
-    parent.wait()
-    wait_for(lambda: not alive(child), seconds=10)
-
-    first = read_records(tmp_path)
-    records = measure(tmp_path, ["tiny-clip", "tiny-frames"], resume=True)
-    assert records[0] == first[0]
-    assert [r.case.model for r in read_records(tmp_path)] == ["tiny-clip", "tiny-frames"]
-    assert len({r.run_id for r in records}) == 1
-    assert measure(tmp_path, ["tiny-clip", "tiny-frames"], resume=True) == records
-    assert written(tmp_path) == 2
-
-
-def test_resume_heals_a_torn_line_and_repeats_that_case(tmp_path):
-    measure(tmp_path, ["tiny-clip"])
-    file = tmp_path / "records.jsonl"
-    file.write_bytes(file.read_bytes()[:-200])
-    with pytest.warns(UserWarning, match="line 1"):
-        measure(tmp_path, ["tiny-clip"], resume=True)
-    with pytest.warns(UserWarning, match="line 1"):
-        assert [r.ok for r in read_records(tmp_path)] == [True]
-
-
-def test_failed_cases_are_repeated_only_when_asked(tmp_path):
-    first = measure(tmp_path, ["exits"])
-    assert measure(tmp_path, ["exits"], resume=True) == first
-    assert written(tmp_path) == 1
-    again = measure(tmp_path, ["exits"], resume=True, retry_failed=True)
-    assert again != first
-    assert written(tmp_path) == 2
-
-
-def test_several_processes_of_each_case_are_kept_and_a_lost_one_is_measured_again(tmp_path):
-    measure(tmp_path, ["tiny-clip", "exits"], processes=2)
-    order = [(r.case.model, r.process) for r in read_records(tmp_path)]
-    assert order == [("tiny-clip", 1), ("exits", 1), ("exits", 2), ("tiny-clip", 2)]
-    file = tmp_path / "records.jsonl"
-    lines = file.read_bytes().splitlines(keepends=True)
-    file.write_bytes(b"".join(lines[:-1]))
-    measure(tmp_path, ["tiny-clip", "exits"], processes=2, resume=True)
-    assert [(r.case.model, r.process) for r in read_records(tmp_path)] == order
-
-
 class Phases(Silent):
     """What the processes of a run were at, one after the other."""
 
@@ -195,7 +135,7 @@ class Phases(Silent):
         self.seen.append(event.phase)
 
 
-def test_auto_is_several_processes_of_what_runs_and_one_of_what_fails(tmp_path, monkeypatch):
+def test_of_auto_the_first_process_counts_and_what_fails_fails_once(everything, tmp_path, monkeypatch):
     monkeypatch.setattr("co3d_bench.bench.processes.AUTO", 3)
     monkeypatch.setattr("co3d_bench.bench.processes.AUTO_MORE", 0)
     phases = Phases()
@@ -203,19 +143,91 @@ def test_auto_is_several_processes_of_what_runs_and_one_of_what_fails(tmp_path, 
     records = read_records(tmp_path)
     found = [(r.case.model, r.process) for r in records]
     assert found == [("tiny-clip", 1), ("exits", 1), ("tiny-clip", 2), ("tiny-clip", 3)]
-    measure(tmp_path, ["tiny-clip", "exits"], processes="auto", resume=True)
-    assert written(tmp_path) == 4
     assert phases.seen.count("counting") == 1, "the first process counts for all"
     assert phases.seen.count("verifying") == 3
-    assert len({r.counters.model_dump_json() for r in records if r.ok}) == 1
+    elsewhere = next(r for r in everything[1] if r.case.model == "tiny-clip")
+    assert [r.counters for r in records if r.ok] == 3 * [elsewhere.counters], "fresh processes, the same to the byte"
+
+
+def test_a_hanging_case_is_stopped(tmp_path):
+    records = quick.measure(tmp_path, ["hangs", "works"], timeout_s=2)
+    assert records[0].error.kind == "timeout"
+    assert records[1].ok
+
+
+def test_the_python_call_raises_for_what_cannot_start(tmp_path):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(UserError, match="cannot write"):
+        quick.measure(tmp_path / "file", ["works"])
+    with pytest.raises(UserError, match="nothing to resume") as raised:
+        quick.measure(tmp_path, ["works"], resume=True)
+    assert raised.value.exit_code == NOTHING
+
+
+def test_after_kill_9_resume_does_what_is_missing_and_nothing_twice(tmp_path):
+    parent = start(tmp_path, ["works", "hangs", "works-too"])
+    wait_for(lambda: written(tmp_path) == 1 and children(parent.pid))
+    wait_for(lambda: children(parent.pid))
+    (child,) = children(parent.pid)
+    time.sleep(0.5)  # the child asks the kernel to die with its parent as its first deed
+    parent.kill()
+    parent.wait()
+    wait_for(lambda: not alive(child), seconds=10)
+
+    first = read_records(tmp_path)
+    records = quick.measure(tmp_path, ["works", "works-too"], resume=True)
+    assert records[0] == first[0]
+    assert [r.case.model for r in read_records(tmp_path)] == ["works", "works-too"]
+    assert len({r.run_id for r in records}) == 1
+    assert quick.measure(tmp_path, ["works", "works-too"], resume=True) == records
+    assert written(tmp_path) == 2
+
+
+def test_resume_heals_a_torn_line_and_repeats_that_case(tmp_path):
+    quick.measure(tmp_path, ["works"])
+    file = tmp_path / "records.jsonl"
+    file.write_bytes(file.read_bytes()[:-200])
+    with pytest.warns(UserWarning, match="line 1"):
+        quick.measure(tmp_path, ["works"], resume=True)
+    with pytest.warns(UserWarning, match="line 1"):
+        assert [r.ok for r in read_records(tmp_path)] == [True]
+
+
+def test_failed_cases_are_repeated_only_when_asked(tmp_path):
+    first = quick.measure(tmp_path, ["exits"])
+    assert quick.measure(tmp_path, ["exits"], resume=True) == first
+    assert written(tmp_path) == 1
+    again = quick.measure(tmp_path, ["exits"], resume=True, retry_failed=True)
+    assert again != first
+    assert written(tmp_path) == 2
+
+
+def test_several_processes_of_each_case_are_kept_and_a_lost_one_is_measured_again(tmp_path):
+    quick.measure(tmp_path, ["works", "exits"], processes=2)
+    order = [(r.case.model, r.process) for r in read_records(tmp_path)]
+    assert order == [("works", 1), ("exits", 1), ("exits", 2), ("works", 2)]
+    without_last(tmp_path)
+    quick.measure(tmp_path, ["works", "exits"], processes=2, resume=True)
+    assert [(r.case.model, r.process) for r in read_records(tmp_path)] == order
+
+
+def test_auto_resumed_does_what_is_missing(tmp_path, monkeypatch):
+    monkeypatch.setattr("co3d_bench.bench.processes.AUTO", 3)
+    monkeypatch.setattr("co3d_bench.bench.processes.AUTO_MORE", 0)
+    quick.measure(tmp_path, ["works", "exits"], processes="auto")
+    order = [("works", 1), ("exits", 1), ("works", 2), ("works", 3)]
+    assert [(r.case.model, r.process) for r in read_records(tmp_path)] == order
+    without_last(tmp_path)
+    quick.measure(tmp_path, ["works", "exits"], processes="auto", resume=True)
+    assert [(r.case.model, r.process) for r in read_records(tmp_path)] == order
 
 
 def test_auto_goes_on_where_more_are_wanted_and_counts_what_is_known(tmp_path, monkeypatch):
     monkeypatch.setattr("co3d_bench.bench.run.another", lambda processes: len(processes) < 6)
     shown = io.StringIO()
     monkeypatch.setattr("co3d_bench.bench.processes.AUTO", 5)
-    made, names = config(tmp_path, ["tiny-clip"], processes="auto")
-    run(made, names=names, worker=("false",), progress=Lines(shown))  # a process is a process, also one that fails
+    # A process is a process, also one that fails.
+    quick.measure(tmp_path, ["works"], processes="auto", worker=("false",), progress=Lines(shown))
     assert [r.process for r in read_records(tmp_path)] == [1, 2, 3, 4, 5, 6]
     assert "1 case, in 5 fresh processes each" in shown.getvalue()
     heads = [line.split()[1] for line in shown.getvalue().splitlines() if line.startswith("FAILED")]
@@ -223,15 +235,15 @@ def test_auto_goes_on_where_more_are_wanted_and_counts_what_is_known(tmp_path, m
 
 
 def test_other_settings_are_another_measurement(tmp_path):
-    first = measure(tmp_path, ["exits"], runs=5)
-    measure(tmp_path, ["exits"], runs=6, resume=True)
+    first = quick.measure(tmp_path, ["exits"], runs=5)
+    quick.measure(tmp_path, ["exits"], runs=6, resume=True)
     assert [r.settings.runs for r in read_records(tmp_path)] == [5, 6]
     assert {r.run_id for r in read_records(tmp_path)} == {first[0].run_id}
 
 
 @pytest.mark.parametrize(("number", "code", "name"), [(signal.SIGINT, 130, "Ctrl-C"), (signal.SIGTERM, 143, "SIGTERM")])
 def test_a_stop_signal_keeps_what_is_finished(tmp_path, number, code, name):
-    parent = start(tmp_path, ["exits", "hangs", "tiny-clip"], 5)
+    parent = start(tmp_path, ["exits", "hangs", "works"])
     wait_for(lambda: written(tmp_path) == 1 and children(parent.pid))
     (child,) = children(parent.pid)
     os.kill(parent.pid, number)
@@ -245,23 +257,21 @@ def test_a_stop_signal_keeps_what_is_finished(tmp_path, number, code, name):
 
 
 def test_two_runs_into_one_store_at_once(tmp_path):
-    models = ["exits", "raises", "tiny-clip"]
-    both = [start(tmp_path, models, 5) for _ in range(2)]
+    models = ["exits", "raises", "works"]
+    both = [start(tmp_path, models) for _ in range(2)]
     for process in both:
         process.communicate(timeout=120)
     records = read_records(tmp_path)
     assert sorted(r.case.model for r in records) == sorted(models * 2)
     assert len({r.run_id for r in records}) == 2
-    one, other = (r.counters for r in records if r.case.model == "tiny-clip")
-    assert one == other  # fresh processes, the same figures to the byte
 
 
 def test_a_store_removed_during_a_run_is_written_again(tmp_path):
-    parent = start(tmp_path / "store", ["exits", "raises", "tiny-clip"], 5)
+    parent = start(tmp_path / "store", ["exits", "pauses", "works"])
     wait_for(lambda: written(tmp_path / "store") == 1)
     shutil.rmtree(tmp_path / "store")
     parent.communicate(timeout=60)
-    assert [r.case.model for r in read_records(tmp_path / "store")] == ["exits", "raises", "tiny-clip"]
+    assert [r.case.model for r in read_records(tmp_path / "store")] == ["exits", "pauses", "works"]
 
 
 def test_a_full_disk_while_running_is_one_message(tmp_path, monkeypatch):
@@ -270,5 +280,5 @@ def test_a_full_disk_while_running_is_one_message(tmp_path, monkeypatch):
 
     monkeypatch.setattr("co3d_bench.bench.run.append_record", full)
     with pytest.raises(UserError, match="No space left"):
-        measure(tmp_path, ["exits"])
+        quick.measure(tmp_path, ["exits"])
     assert append_record is not full

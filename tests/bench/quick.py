@@ -1,0 +1,81 @@
+"""Networks that are never built, and a worker that measures nothing: for tests of the parent alone, of processes,
+signals and files. Without torch, so that each process is there at once.
+
+`python quick.py` is the worker; `python quick.py FOLDER MODELS RUNS [--resume] [--retry-failed]` a run of these
+networks, for the tests that kill, interrupt and race whole runs. That ends as the command line would.
+"""
+
+import os
+import sys
+import time
+from datetime import datetime, timezone
+from pathlib import Path
+
+from co3d_bench.bench.config import make_config
+from co3d_bench.bench.errors import UserError
+from co3d_bench.bench.job import Event
+from co3d_bench.bench.names import Names
+from co3d_bench.bench.progress import Lines
+from co3d_bench.bench.record import Record
+from co3d_bench.bench.run import run
+from co3d_bench.bench.worker import serve
+from co3d_bench.models.spec import ModelSpec, Preprocessing
+
+WORKER = (sys.executable, str(Path(__file__)))
+
+
+def _raise():
+    raise RuntimeError("the network fell over")
+
+
+DEEDS = {
+    "works": lambda: None,
+    "works-too": lambda: None,
+    "raises": _raise,
+    "exits": lambda: os._exit(7),
+    "pauses": lambda: time.sleep(1),
+    "hangs": lambda: time.sleep(600),
+}
+
+
+def find_model(name):
+    return ModelSpec(
+        name=name,
+        title=name.title(),
+        family="quick",
+        form="clip",
+        input_shape=(3, 4, 8, 8),
+        classes=5,
+        build=DEEDS[name],
+        preprocessing=Preprocessing((0.45,) * 3, (0.225,) * 3, short_side=10, frame_interval=2),
+    )
+
+
+def measure(folder, models, runs=5, timeout_s=60.0, processes=1, **options):
+    limits = {"runs": runs, "timeout_s": timeout_s, "processes": processes}
+    names = Names(find_model=find_model)
+    made = make_config({"plan": {"models": models}, "run": {"out": str(folder), **limits}}, names)
+    return run(made, names=names, **{"worker": WORKER, **options})
+
+
+def _work(job, emit):
+    DEEDS[job.case.model]()
+    asked = job.model_dump(include={"run_id", "process"})
+    now = datetime.now(timezone.utc).isoformat()
+    return Event(
+        event="done", record=Record(**asked, case=job.case, settings=job.settings, started_at=now, duration_s=0.1)
+    )
+
+
+def main(folder, models, runs, *flags):
+    resume, retry_failed = "--resume" in flags, "--retry-failed" in flags
+    try:
+        measure(folder, models.split(","), int(runs), resume=resume, retry_failed=retry_failed, progress=Lines())
+    except UserError as error:
+        print(f"co3d-bench: {error.message}", file=sys.stderr)
+        return error.exit_code
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(*sys.argv[1:]) if sys.argv[1:] else serve(_work))
