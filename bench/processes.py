@@ -79,8 +79,8 @@ def speaking(processes: Sequence[Record]) -> tuple[Record, ...]:
 
 
 def middle(processes: Sequence[Record]) -> Record:
-    """The process that stands for a case in a run, with a note that says so, and the energy of the one that took it;
-    the last one where none has figures. ValueError if there are none."""
+    """The process that stands for a case in a run, with a note that says so, how far they lie apart, and the energy of
+    the one that took it; the last one where none has figures. ValueError if there are none."""
     if not processes:
         raise ValueError("of no processes none stands for them")
     if len(processes) == 1:
@@ -90,7 +90,8 @@ def middle(processes: Sequence[Record]) -> Record:
         return processes[-1]
     record = those[(len(those) - 1) // 2]
     energy = record.energy or next((each.energy for each in processes if each.energy), None)
-    return record.model_copy(update={"notes": (*record.notes, _note(processes, those)), "energy": energy})
+    told = {"notes": (*record.notes, _note(processes, those)), "energy": energy, "apart": _apart(those)}
+    return record.model_copy(update=told)
 
 
 def _note(processes: Sequence[Record], those: Sequence[Record]) -> str:
@@ -98,13 +99,18 @@ def _note(processes: Sequence[Record], those: Sequence[Record]) -> str:
     timed = len(_timed(processes))
     kind = "" if len(those) == timed else " steady" if verdict(those[0]).kind == "steady" else " unsteady"
     said = f"the middle one of {len(those)}{kind} fresh processes"
-    if len(those) > 1:
-        said += f", whose medians lie within {_median_s(those[-1]) / _median_s(those[0]) - 1:.1%}"
+    if (apart := _apart(those)) is not None:
+        said += f", whose medians lie within {apart:.1%}"
     if left := timed - len(those):
         said += f"; {left} more {'was' if left == 1 else 'were'} {'not steady' if kind == ' steady' else 'steady'}"
     if failed := len(processes) - timed:
         said += f"; {failed} more failed"
     return said
+
+
+def _apart(ordered: Sequence[Record]) -> float | None:
+    """How far the slowest lies from the quickest; None of a single one."""
+    return _median_s(ordered[-1]) / _median_s(ordered[0]) - 1 if len(ordered) > 1 else None
 
 
 def _timed(processes: Sequence[Record]) -> list[Record]:

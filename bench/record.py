@@ -296,6 +296,11 @@ class Record(Frozen):
     batch_search: BatchSearch | None = Field(default=None, description="where the batch was found by `--batch auto`")
     notes: tuple[str, ...] = Field(default=(), description="what a reader should know, e.g. a video that looped")
     error: Failure | None = None
+    apart: float | None = Field(
+        default=None,
+        exclude=True,
+        description="how far the medians lie apart for which this one stands (`processes.py`); derived, never stored",
+    )
 
     @property
     def key(self) -> str:

@@ -36,6 +36,9 @@ MIN_CLEAN = 20
 LEAST_CLEAN_SHARE = 0.2
 # Of the time that was asked for (`min_s`), the clean samples are to fill this share: machines change slowly, too.
 MIN_CLEAN_TIME = 1 / 3
+# How far the medians of a case's fresh processes may lie apart, as a share of the smallest. Of seven, the middle one is
+# known to half of that then: by ranks, the true one lies beyond all of them in one of 64 runs.
+MAX_APART = 0.06
 # Cores that other processes kept busy: so many, on large machines this share of those we may use.
 MAX_OTHERS = 0.1
 MAX_OTHERS_SHARE = 0.05
@@ -289,7 +292,7 @@ def verdict(record: Record) -> Verdict:
     timing = record.timing
     summary = summarise(timing.samples)
     cores = len(record.environment.process.affinity) if record.environment else 1
-    reasons = tuple(_noise(timing, summary, cores, record.settings.min_s))
+    reasons = (*_noise(timing, summary, cores, record.settings.min_s), *_scattered(record.apart))
     if why := throttled(record):
         return Verdict("throttled", (f"throttled: {why}", *reasons))
     return Verdict("noisy" if reasons else "steady", reasons)
@@ -321,6 +324,12 @@ def _noise(timing: Timing, summary: Summary, cores: int, asked_s: float) -> Iter
         )
     if summary.drift is not None:
         yield f"noisy: from sample {summary.drift.place + 1} on it is {_off(summary.drift.relative)}"
+
+
+def _scattered(apart: float | None) -> Iterator[str]:
+    """The reason against a record that stands for several, whatever it says of itself."""
+    if apart is not None and apart > MAX_APART:
+        yield f"noisy: the medians of its fresh processes lie within {apart:.1%} only"
 
 
 def _off(relative: float) -> str:

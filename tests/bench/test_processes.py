@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from co3d_bench.bench.processes import AUTO, AUTO_MORE, another, counted, middle, most, speaking
 from co3d_bench.bench.sensing import Energy, EnergyBlock
-from co3d_bench.bench.stats import verdict
+from co3d_bench.bench.stats import MAX_APART, verdict
 
 from ..factories import make_failed_record, make_record, make_samples
 
@@ -55,7 +55,17 @@ def test_the_energy_is_that_of_the_process_that_took_it():
     assert (found.process, found.energy) == (2, energy)
 
 
-@given(st.lists(st.tuples(st.floats(0.01, 1.0), st.booleans()), min_size=1, max_size=7))
+def test_processes_that_lie_far_apart_are_a_doubt_of_the_run_alone():
+    near = [process(number, 0.1 + 0.001 * number) for number in range(1, 8)]
+    assert verdict(middle(near)).kind == "steady"
+    far = [process(number, 0.1 + 0.0012 * number) for number in range(1, 8)]
+    found = middle(far)
+    assert verdict(found).reasons == ("noisy: the medians of its fresh processes lie within 7.1% only",)
+    assert all(verdict(record).kind == "steady" for record in far)
+    assert "apart" not in found.model_dump_json(), "derived, so it is not stored"
+
+
+@given(st.lists(st.tuples(st.floats(0.1, 0.1 * (1 + 0.99 * MAX_APART)), st.booleans()), min_size=1, max_size=7))
 def test_a_run_is_steady_where_half_of_its_processes_are(drawn):
     records = [process(number, level, steady=steady) for number, (level, steady) in enumerate(drawn, start=1)]
     levels = [record.timing.samples.latency_s[0] for record in speaking(records)]
