@@ -19,7 +19,7 @@ from .record import Samples
 from .resample import off_pace
 from .steady import STEADY, SteadyRule, is_steady
 
-PACE_EVERY_S = 0.15  # a reading takes two or three milliseconds
+PACE_EVERY_S = 0.15  # a reading takes some milliseconds
 _DIGITS = 9  # of seconds: clocks tell no more, and a record is a line that is read again and again
 REST_S = 0.5  # between two readings while the machine is waited for
 

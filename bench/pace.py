@@ -23,35 +23,36 @@ from ..models.weights.cache import cache_folder
 from .resample import MAX_PACE, middle_of_most, off_pace
 
 # Of which the middle one counts. Not the quickest: what slows a core for moments slows networks too, and hides from it.
-READINGS = 9
+# The first finds the caches full of the network.
+READINGS = 3
 # Of earlier processes so many are looked at, the newest: that a run of some dozens does not move what is usual by much.
 REMEMBERED = 500
 FEWEST = 3  # two states show from then on, and what is usual settles as more come
 # Of those the machine was quicker for so many at least, or that was chance.
 FAIR_SHARE = 0.25
 _TAIL_BYTES = 1 << 18
-# What the work is. Paces of different work are not to be mixed, so it is part of the key; change it with the work.
-_WORK = "depthwise 54 x 40 x 40, median of 9"
+# The work: channels, height and width of what goes into a block, and of how many frames.
+_STAGES = ((24, 28), (48, 14), (96, 7), (192, 4))
+_FRAMES = 4
+# Paces of different work are not to be mixed, so it is part of the key; change it with the work.
+_WORK = "a block of X3D in each of 4 stages, from 24 x 4 x 28 x 28, median of 3"
 
 
 class Pace:
-    """Seconds of a fixed piece of work, with the threads that torch has: three depthwise convolutions, small enough for
-    a core's own caches, so that it does not matter which network ran before.
+    """Seconds of a fixed piece of work, with the threads that torch has: a network of video, but a small one.
 
-    Of products of matrices, sums and convolutions in and out of the caches, this is what halved the spread of every
-    network (METHODOLOGY.md, "Time").
+    Whatever a neighbour takes from the machine (the other half of a core, shared caches, bandwidth), networks lose more
+    of it than a single operator does, which fits into a core's own caches. Of products, sums, convolutions and blocks,
+    this is what leaves least of the spread of every network (METHODOLOGY.md, "Time").
     """
 
     def __init__(self, clock: Callable[[], float] = time.perf_counter) -> None:
-        import torch
-        from torch.nn.functional import conv2d
-
         self._clock = clock
-        maps, kernels = torch.ones(1, 54, 40, 40), torch.ones(54, 1, 3, 3)
+        blocks = [_block(*stage) for stage in _STAGES]
 
         def work() -> None:
-            for _ in range(3):
-                conv2d(maps, kernels, padding=1, groups=54)
+            for block in blocks:
+                block()
 
         self.work = work
         self()  # the first call finds its code
@@ -63,6 +64,27 @@ class Pace:
         start = self._clock()
         self.work()
         return self._clock() - start
+
+
+def _block(channels: int, side: int) -> Callable[[], object]:
+    """A residual block of X3D, batch norm and all, on maps and with weights that are constants: those of a generator of
+    random numbers would be missing where the network draws its own."""
+    import torch
+    from torch.nn.functional import batch_norm, conv3d
+
+    inner = 9 * channels // 4
+    x = torch.ones(1, channels, _FRAMES, side, side)
+    expand, project = torch.full((inner, channels, 1, 1, 1), 0.01), torch.full((channels, inner, 1, 1, 1), 0.01)
+    depthwise = torch.full((inner, 1, 3, 3, 3), 0.01)
+    inside, outside = ((torch.zeros(n), torch.ones(n), torch.ones(n), torch.zeros(n)) for n in (inner, channels))
+
+    def block() -> torch.Tensor:
+        y = batch_norm(conv3d(x, expand), *inside).relu_()
+        y = batch_norm(conv3d(y, depthwise, padding=1, groups=inner), *inside)
+        y = batch_norm(conv3d(y * torch.sigmoid(y), project), *outside)
+        return y.add_(x).relu_()
+
+    return block
 
 
 def usual(paces: Sequence[float]) -> float | None:

@@ -34,6 +34,11 @@ FEWEST_POINTS = 5
 Work = Callable[[], object]
 
 
+def depthwise_in_l2() -> Work:
+    maps, kernels = torch.ones(1, 54, 40, 40), torch.ones(54, 1, 3, 3)
+    return lambda: [conv2d(maps, kernels, padding=1, groups=54) for _ in range(3)]
+
+
 def products() -> Work:
     a, out = torch.ones(128, 128), torch.empty(128, 128)
     return lambda: [torch.mm(a, a, out=out) for _ in range(8)]
@@ -77,6 +82,7 @@ def block() -> Work:
 WORKS: dict[str, Callable[[], Work]] = {
     "products": products,
     "products, one thread": products_of_one_thread,
+    "depthwise in L2": depthwise_in_l2,
     "depthwise beyond L2": depthwise_beyond_l2,
     "sums": sums,
     "block": block,
@@ -105,19 +111,20 @@ def seconds(work: Work) -> float:
 
 
 def point(pace: Pace, works: dict[str, Work], networks: dict[str, Work]) -> dict[str, float]:
-    """Medians of everything over some seconds."""
+    """Medians of everything over some seconds; every work as often as the pace."""
     found: dict[str, list[float]] = defaultdict(list)
     end = time.perf_counter() + POINT_S
     while time.perf_counter() < end:
         for name, call in networks.items():
-            found["pace"].append(pace())
+            readings = [seconds(pace.work) for _ in range(READINGS)]
+            found["pace"].append(statistics.median(readings))
+            found["quickest"].append(min(readings))
+            for piece, work in works.items():
+                found[piece].append(statistics.median(seconds(work) for _ in range(READINGS)))
             until = time.perf_counter() + ROUND_S
             found[name].append(seconds(call))
             while time.perf_counter() < until:
                 found[name].append(seconds(call))
-        for name, work in works.items():
-            found[name].append(statistics.median(seconds(work) for _ in range(READINGS)))
-        found["quickest"].append(min(seconds(pace.work) for _ in range(READINGS)))
     return {name: statistics.median(values) for name, values in found.items()}
 
 
