@@ -20,7 +20,7 @@ from statistics import median
 
 from ..devices.host import HostFacts
 from ..models.weights.cache import cache_folder
-from .resample import MAX_PACE, middle_of_most, off_pace
+from .resample import middle_of_most
 
 # Of which the middle one counts. Not the quickest: what slows a core for moments slows networks too, and hides from it.
 # The first finds the caches full of the network.
@@ -30,6 +30,8 @@ REMEMBERED = 500
 FEWEST = 3  # two states show from then on, and what is usual settles as more come
 # Of those the machine was quicker for so many at least, or that was chance.
 FAIR_SHARE = 0.25
+# Paces of one state lie within so many times of each other.
+STATE = 1.1
 _TAIL_BYTES = 1 << 18
 # The work: channels, height and width of what goes into a block, and of how many frames.
 _STAGES = ((24, 28), (48, 14), (96, 7), (192, 4))
@@ -97,12 +99,12 @@ def usual(paces: Sequence[float]) -> float | None:
     if len(newest) < FEWEST:
         return None
     enough = max(FEWEST, math.ceil(len(newest) * FAIR_SHARE))
-    states = (newest[first : bisect_right(newest, pace * MAX_PACE)] for first, pace in enumerate(newest))
+    states = (newest[first : bisect_right(newest, pace * STATE)] for first, pace in enumerate(newest))
     state = next((state for state in states if len(state) >= enough), None)
     if state is None:  # each time another one
         return middle_of_most(newest)
     middle = median(state)
-    return median([pace for pace in newest if not off_pace(pace, middle)])
+    return median([pace for pace in newest if middle / STATE <= pace <= middle * STATE])
 
 
 def pace_key(host: HostFacts, backend: str, threads: int) -> str:

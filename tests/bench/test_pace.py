@@ -118,7 +118,7 @@ def test_how_far_the_machine_is_from_usual(pace, off):
         (paced(1.04, usual_pace_s=1.0, cpu_share=0.5), 0.5 + 0.5 / 1.04),
         (paced(1.04, usual_pace_s=1.0), 1.0),  # a GPU computed, or nobody knows
         (paced(1.04, cpu_share=1.0), 1.0),  # what is usual is not known
-        (paced(1.08, usual_pace_s=1.0, cpu_share=1.0), 1.0),  # too far off to tell; the verdict says so
+        (paced(1.12, usual_pace_s=1.0, cpu_share=1.0), 1.0),  # too far off to tell; the verdict says so
         (Samples(latency_s=[0.1], cpu_share=1.0), 1.0),
     ],
 )
