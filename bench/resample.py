@@ -20,7 +20,7 @@ MAX_WAITED_SHARE = 0.2
 # Beside a sample the fixed piece of work (`pace.py`) may take so many times as long as it usually does here, or as
 # short. Clocks and neighbours move it by a few per cent all the time, and one reading by some more; beyond this the
 # machine is in another state, for example with two virtual cores on one real one.
-MAX_PACE = 1.2
+MAX_PACE = 1.1
 # A machine that changes its state does so several times in a row, and between two readings too.
 AROUND_S = 0.3
 

@@ -160,6 +160,13 @@ def test_a_level_that_moves_with_the_machines_pace_is_no_drift():
         assert found.reasons == ("noisy: from sample 61 on it is 6% slower",), changes
 
 
+def test_a_large_correction_is_made_and_doubted():
+    pace = {"pace_s": [1.07] * 100, "usual_pace_s": 1.0, "cpu_share": 1.0}
+    record = quiet(samples=shifted(1.0, 0).model_copy(update=pace))
+    assert stats.pace_factor(record.timing.samples) == pytest.approx(1 / 1.07)
+    assert stats.verdict(record).reasons == ("noisy: the machine itself was 7% slower than it usually is",)
+
+
 def test_clean_samples_that_last_too_short_are_told():
     """A second of samples may all lie in one mood of the machine."""
     record = quiet(samples=make_samples(0.01, disturbed_share=0.0))
