@@ -331,7 +331,7 @@ def _noise(timing: Timing, summary: Summary, cores: int, asked_s: float) -> Iter
 def _scattered(apart: float | None) -> Iterator[str]:
     """The reason against a record that stands for several, whatever it says of itself."""
     if apart is not None and apart > MAX_APART:
-        yield f"noisy: the medians of its fresh processes lie within {apart:.1%} only"
+        yield f"noisy: the medians of its fresh processes lie {apart:.1%} apart"
 
 
 def _off(relative: float) -> str:

@@ -60,7 +60,7 @@ def test_processes_that_lie_far_apart_are_a_doubt_of_the_run_alone():
     assert verdict(middle(near)).kind == "steady"
     far = [process(number, 0.1 + 0.0012 * number) for number in range(1, 8)]
     found = middle(far)
-    assert verdict(found).reasons == ("noisy: the medians of its fresh processes lie within 7.1% only",)
+    assert verdict(found).reasons == ("noisy: the medians of its fresh processes lie 7.1% apart",)
     assert all(verdict(record).kind == "steady" for record in far)
     assert "apart" not in found.model_dump_json(), "derived, so it is not stored"
 
