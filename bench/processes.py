@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from typing import Literal
 
 from .record import Counters, Record
-from .stats import median_latency_s, verdict
+from .stats import MAX_APART, median_latency_s, verdict
 
 # What `processes = "auto"` means: so many, from which on `compare` and `check` judge speed (`judge/rule.py`), and some
 # more where a bad minute of the machine met too many of them, but no more than fit into so many seconds. How far runs
@@ -99,7 +99,7 @@ def _note(processes: Sequence[Record], those: Sequence[Record]) -> str:
     timed = len(_timed(processes))
     kind = "" if len(those) == timed else " steady" if verdict(those[0]).kind == "steady" else " unsteady"
     said = f"the middle one of {len(those)}{kind} fresh processes"
-    if (apart := _apart(those)) is not None:
+    if (apart := _apart(those)) is not None and apart <= MAX_APART:  # else it is a doubt, and said there
         said += f", whose medians lie within {apart:.1%}"
     if left := timed - len(those):
         said += f"; {left} more {'was' if left == 1 else 'were'} {'not steady' if kind == ' steady' else 'steady'}"

@@ -36,9 +36,8 @@ def test_an_unsteady_process_has_no_say_among_steady_ones():
 def test_where_most_are_unsteady_the_one_shown_says_so():
     found = middle([process(1, 0.100), process(2, 0.2, steady=False), process(3, 0.3, steady=False)])
     assert (found.process, verdict(found).kind) == (2, "noisy")
-    assert found.notes == (
-        "the middle one of 2 unsteady fresh processes, whose medians lie within 50.0%; 1 more was steady",
-    )
+    assert found.notes == ("the middle one of 2 unsteady fresh processes; 1 more was steady",)
+    assert verdict(found).reasons[-1] == "noisy: the medians of its fresh processes lie 50.0% apart"
 
 
 def test_one_that_is_left_alone_has_no_distance_to_others():
