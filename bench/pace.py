@@ -20,7 +20,7 @@ from statistics import median
 
 from ..devices.host import HostFacts
 from ..models.weights.cache import cache_folder
-from .resample import middle_of_most
+from .resample import MAX_PACE, middle_of_most, off_pace
 
 # Of which the middle one counts. Not the quickest: what slows a core for moments slows networks too, and hides from it.
 # The first finds the caches full of the network.
@@ -30,8 +30,6 @@ REMEMBERED = 500
 FEWEST = 3  # two states show from then on, and what is usual settles as more come
 # Of those the machine was quicker for so many at least, or that was chance.
 FAIR_SHARE = 0.25
-# Paces of one state lie within so many times of each other.
-STATE = 1.1
 _TAIL_BYTES = 1 << 18
 # The work: channels, height and width of what goes into a block, and of how many frames.
 _STAGES = ((24, 28), (48, 14), (96, 7), (192, 4))
@@ -43,9 +41,9 @@ _WORK = "a block of X3D in each of 4 stages, from 24 x 4 x 28 x 28, median of 3"
 class Pace:
     """Seconds of a fixed piece of work, with the threads that torch has: a network of video, but a small one.
 
-    Whatever a neighbour takes from the machine (the other half of a core, shared caches, bandwidth), networks lose more
-    of it than a single operator does, which fits into a core's own caches. Of products, sums, convolutions and blocks,
-    this is what leaves least of the spread of every network (METHODOLOGY.md, "Time").
+    A neighbour takes from the machine the other half of a core, shared caches, bandwidth; a single operator that fits
+    into a core's own caches does not need them all. Of products, sums, convolutions and a block, this left least of the
+    spread of three networks of four (METHODOLOGY.md, "Time").
     """
 
     def __init__(self, clock: Callable[[], float] = time.perf_counter) -> None:
@@ -99,12 +97,12 @@ def usual(paces: Sequence[float]) -> float | None:
     if len(newest) < FEWEST:
         return None
     enough = max(FEWEST, math.ceil(len(newest) * FAIR_SHARE))
-    states = (newest[first : bisect_right(newest, pace * STATE)] for first, pace in enumerate(newest))
+    states = (newest[first : bisect_right(newest, pace * MAX_PACE)] for first, pace in enumerate(newest))
     state = next((state for state in states if len(state) >= enough), None)
     if state is None:  # each time another one
         return middle_of_most(newest)
     middle = median(state)
-    return median([pace for pace in newest if middle / STATE <= pace <= middle * STATE])
+    return median([pace for pace in newest if not off_pace(pace, middle)])
 
 
 def pace_key(host: HostFacts, backend: str, threads: int) -> str:

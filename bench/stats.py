@@ -37,14 +37,14 @@ LEAST_CLEAN_SHARE = 0.2
 # Of the time that was asked for (`min_s`), the clean samples are to fill this share: machines change slowly, too.
 MIN_CLEAN_TIME = 1 / 3
 # How far the medians of a case's fresh processes may lie apart, as a share of the smallest. Of seven, the middle one is
-# known to half of that then: by ranks, the true one lies beyond all of them in one of 64 runs.
+# known to about half of that then: by ranks, the true one lies beyond all of them in one of 64 runs.
 MAX_APART = 0.06
 # Cores that other processes kept busy: so many, on large machines this share of those we may use.
 MAX_OTHERS = 0.1
 MAX_OTHERS_SHARE = 0.05
 
 # How far from usual the machine's own pace may be over all clean samples, as a factor: beyond the first figures are as
-# measured; within it they are corrected, which makes any of them better, but a record is steady only within the second;
+# measured; within it they are corrected, a better guess than none, but a record is steady only within the second;
 # where nothing is corrected, within the third. Networks were seen to follow the pace to the power of 0.9 to 1.4
 # (METHODOLOGY.md, "Time"), so that 2 % are left of the second at most.
 MAX_PACE_CORRECTED = 1.1

@@ -22,8 +22,8 @@ import torch
 from torch.nn.functional import batch_norm, conv2d, conv3d
 
 from co3d_bench.bench.allocator import keep_freed_memory
-from co3d_bench.bench.pace import READINGS, STATE, Pace
-from co3d_bench.bench.resample import middle_of_most
+from co3d_bench.bench.pace import READINGS, Pace
+from co3d_bench.bench.resample import MAX_PACE, middle_of_most
 from co3d_bench.models.spec import is_frame_network
 from co3d_bench.models.zoo import find_model
 
@@ -158,7 +158,7 @@ def main() -> None:
         point(pace, works, networks)  # warm
         points = [point(pace, works, networks) for _ in range(math.ceil(options.seconds / POINT_S))]
     usual = middle_of_most([p["pace"] for p in points])
-    near = [p for p in points if usual / STATE <= p["pace"] <= usual * STATE]
+    near = [p for p in points if usual / MAX_PACE <= p["pace"] <= usual * MAX_PACE]
     far = [p for p in points if p not in near]
     for title, group in (("where the machine mostly was", near), ("else", far)):
         if len(group) >= FEWEST_POINTS:

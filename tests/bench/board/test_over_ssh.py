@@ -107,6 +107,16 @@ def measure(made, **options):
     return run(made, names=NAMES, board_worker=WORKER, **options)
 
 
+def test_the_first_of_two_processes_counts_here_for_both(sshd, tmp_path):
+    progress = At("never", None)
+    first, second = measure(config(tmp_path, {"tx2": ("tx2", "tx2.local")}, processes=2), progress=progress)
+    assert progress.phases.count("counting") == 1
+    assert first.counters == second.counters
+    assert second.counters.macs > 0
+    assert second.ok
+    assert second.timing
+
+
 def test_two_boards_one_after_the_other_and_a_connection_that_breaks_in_the_middle(sshd, tmp_path):
     made = config(
         tmp_path, {"tx2": ("tx2", "tx2.local"), "my-xavier": ("xavier", "xavier.local")}, min_s=3.0, budget_s=20.0
