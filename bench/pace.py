@@ -16,15 +16,15 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 from importlib import metadata
 from pathlib import Path
-from statistics import median
+from statistics import fmean, median
 
 from ..devices.host import HostFacts
 from ..models.weights.cache import cache_folder
 from .resample import MAX_PACE, middle_of_most, off_pace
 
-# Of which the middle one counts. Not the quickest: what slows a core for moments slows networks too, and hides from it.
-# The first finds the caches full of the network.
-READINGS = 3
+# Of which the mean counts. The first finds the caches full of the network, as the network's own layers do; the others
+# find them full of the work, and tell less of what neighbours take of shared caches and bandwidth.
+READINGS = 2
 # Of earlier processes so many are looked at, the newest: that a run of some dozens does not move what is usual by much.
 REMEMBERED = 500
 FEWEST = 3  # two states show from then on, and what is usual settles as more come
@@ -35,7 +35,7 @@ _TAIL_BYTES = 1 << 18
 _STAGES = ((24, 28), (48, 14), (96, 7), (192, 4))
 _FRAMES = 4
 # Paces of different work are not to be mixed, so it is part of the key; change it with the work.
-_WORK = "a block of X3D in each of 4 stages, from 24 x 4 x 28 x 28, median of 3"
+_WORK = "a block of X3D in each of 4 stages, from 24 x 4 x 28 x 28, mean of 2"
 
 
 class Pace:
@@ -58,7 +58,7 @@ class Pace:
         self()  # the first call finds its code
 
     def __call__(self) -> float:
-        return median(self._seconds() for _ in range(READINGS))
+        return fmean(self._seconds() for _ in range(READINGS))
 
     def _seconds(self) -> float:
         start = self._clock()

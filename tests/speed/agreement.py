@@ -1,13 +1,16 @@
 """Whether runs that call themselves steady agree: fresh runs of the same networks, one after the other.
 
     python tests/speed/agreement.py [--models x3d-xs cox3d-s-13] [--runs 10] [--beside N] [--timeout S] [--rival]
+                                    [--keep FOLDER]
 
-Each run is what `co3d-bench run` does by default, in a store that is thrown away; its figure is that of the process
-that stands for it. A machine on which nothing was measured before has no usual pace yet: let some runs go before. With
-`--beside 1` a process burns one core meanwhile; a call may then take seconds, so give it a `--timeout`, at half of
-which sampling ends. With `--rival` pytorch-benchmark (mean of 100) measures the same network in a fresh process of its
-own after each run; it wants an older ptflops than ours, so install it without its wants: pip install --no-deps
-pytorch-benchmark==0.3.6 gputil tqdm pyyaml. Printed: each run, then largest / smallest of the medians.
+Each run is what `co3d-bench run` does by default; its figure is that of the process that stands for it. Stores are
+thrown away, or kept in a folder, where the same command finds them again: then it judges those, by the rules as they
+are by now, and runs only what is missing. A machine on which nothing was measured before has no usual pace yet: let
+some runs go before. With `--beside 1` a process burns one core meanwhile; a call may then take seconds, so give it a
+`--timeout`, at half of which sampling ends. With `--rival` pytorch-benchmark (mean of 100) measures the same network in
+a fresh process of its own after each run; it wants an older ptflops than ours, so install it without its wants:
+pip install --no-deps pytorch-benchmark==0.3.6 gputil tqdm pyyaml. Printed: each run, then largest / smallest of the
+medians.
 """
 
 from __future__ import annotations
@@ -20,12 +23,14 @@ import sys
 import tempfile
 from collections import defaultdict
 from contextlib import contextmanager
+from pathlib import Path
 
 from co3d_bench.bench.config import Override, load_config
 from co3d_bench.bench.processes import middle
 from co3d_bench.bench.record import Record
 from co3d_bench.bench.run import run
 from co3d_bench.bench.stats import median_latency_s, summarise, verdict
+from co3d_bench.bench.store import read_records, records_file
 
 # pytorch-benchmark as its README uses it; it prints to both streams, so the figure is the last line. The state of a
 # frame network is kept in the module that it calls.
@@ -64,13 +69,18 @@ def burning(count: int):
             other.wait()
 
 
-def measured(model: str, timeout_s: float | None) -> tuple[Record, list[Record]]:
-    """The process that stands for a run, and all of them."""
-    with tempfile.TemporaryDirectory() as folder:
-        given = {"plan.models": Override("--models", [model]), "run.out": Override("--out", folder)}
-        if timeout_s is not None:
-            given["run.timeout_s"] = Override("--timeout", timeout_s)
-        found = run(load_config(None, given))
+def measured(model: str, timeout_s: float | None, folder: Path) -> tuple[Record, list[Record]]:
+    """The process that stands for a run, and all of them: those of the folder, where they are there."""
+    if records_file(folder).exists():
+        found = read_records(folder)
+    else:
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=folder) as unfinished:
+            given = {"plan.models": Override("--models", [model]), "run.out": Override("--out", unfinished)}
+            if timeout_s is not None:
+                given["run.timeout_s"] = Override("--timeout", timeout_s)
+            found = run(load_config(None, given))
+            records_file(unfinished).rename(records_file(folder))
     return middle(found), found
 
 
@@ -95,12 +105,14 @@ def main() -> None:
     parser.add_argument("--beside", type=int, default=0, help="processes that burn a core each meanwhile")
     parser.add_argument("--timeout", type=float, help="seconds a case may take")
     parser.add_argument("--rival", action="store_true", help="pytorch-benchmark as well")
+    parser.add_argument("--keep", type=Path, metavar="FOLDER", help="where the stores are kept, and looked for")
     options = parser.parse_args()
     steady, every, single, theirs = (defaultdict(list) for _ in range(4))
-    with burning(options.beside):
+    with burning(options.beside), tempfile.TemporaryDirectory() as thrown_away:
+        stores = options.keep or Path(thrown_away)
         for number in range(options.runs):
             for model in options.models:
-                record, processes = measured(model, options.timeout)
+                record, processes = measured(model, options.timeout, stores / f"{number + 1}-{model}")
                 if record.timing is None:
                     raise SystemExit(f"{model}: {record.error and record.error.message}")
                 summary, found = summarise(record.timing.samples), verdict(record)

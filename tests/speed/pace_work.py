@@ -1,35 +1,37 @@
 """Which small piece of work tells best how fast the machine is for networks: the choice behind `bench/pace.py`.
 
-    python tests/speed/pace_work.py [--seconds 300] [--models x3d-xs cox3d-s-13 cox3d-m-16 x3d-s]
+    python tests/speed/pace_work.py [--processes 12] [--models x3d-xs cox3d-s-13 cox3d-m-16 x3d-s]
 
-For so long, networks and pieces of work are timed in turn. Medians over ten seconds each are one point. Points are kept
-apart by the pace itself: those within a tenth of where it mostly is, and all others, if there are five. Printed for
-each network: how far its points spread as they are (standard deviation in per cent), how far once each is divided by
-that of a piece of work ("quickest": that of the pace, but the quickest of its readings), and the power with which it
-follows the pace that `bench/pace.py` reads.
+Fresh processes, one network each and the networks in turn, as `run` measures them: each piece of work between two calls
+of the network, so that it finds the caches as the pace finds them in a run. A process's medians are one point. Printed
+for each network: how far its points spread as they are (standard deviation in per cent), how far once each is divided
+by that of a piece of work ("first reading", "last reading": of the pace, one of its readings alone), and the power with
+which it follows the pace that `bench/pace.py` reads.
 """
 
 from __future__ import annotations
 
 import argparse
+import json
 import math
 import statistics
+import subprocess
+import sys
 import time
 from collections import defaultdict
 from collections.abc import Callable
 
 import torch
-from torch.nn.functional import batch_norm, conv2d, conv3d
+from torch.nn.functional import conv2d
 
 from co3d_bench.bench.allocator import keep_freed_memory
 from co3d_bench.bench.pace import READINGS, Pace
-from co3d_bench.bench.resample import MAX_PACE, middle_of_most
 from co3d_bench.models.spec import is_frame_network
 from co3d_bench.models.zoo import find_model
 
-POINT_S = 10.0
-ROUND_S = 0.02  # each network in turn for so long, or once
-FEWEST_POINTS = 5
+WARM_S = 2.0
+POINT_S = 12.0
+CALLS_S = 0.12  # of the network between two rounds through the pieces of work
 
 Work = Callable[[], object]
 
@@ -44,49 +46,13 @@ def products() -> Work:
     return lambda: [torch.mm(a, a, out=out) for _ in range(8)]
 
 
-def products_of_one_thread() -> Work:
-    threads, work = torch.get_num_threads(), products()
-
-    def alone() -> None:
-        torch.set_num_threads(1)
-        work()
-        torch.set_num_threads(threads)
-
-    return alone
-
-
-def depthwise_beyond_l2() -> Work:
-    maps, kernels = torch.ones(1, 54, 80, 80), torch.ones(54, 1, 3, 3)
-    return lambda: conv2d(maps, kernels, padding=1, groups=54)
-
-
 def sums() -> Work:
     a, out = torch.ones(1, 96, 80, 80), torch.empty(1, 96, 80, 80)
     return lambda: torch.add(a, a, out=out)
 
 
-def block() -> Work:
-    """A residual block of X3D's second stage."""
-    x, norm = torch.randn(1, 48, 4, 20, 20), (torch.zeros(108), torch.ones(108), torch.ones(108), torch.zeros(108))
-    expand, depthwise = torch.randn(108, 48, 1, 1, 1), torch.randn(108, 1, 3, 3, 3)
-    project = torch.randn(48, 108, 1, 1, 1)
-
-    def call() -> torch.Tensor:
-        y = batch_norm(conv3d(x, expand), *norm).relu_()
-        y = batch_norm(conv3d(y, depthwise, groups=108, padding=1), *norm)
-        return x + conv3d(y * torch.sigmoid(y), project)
-
-    return call
-
-
-WORKS: dict[str, Callable[[], Work]] = {
-    "products": products,
-    "products, one thread": products_of_one_thread,
-    "depthwise in L2": depthwise_in_l2,
-    "depthwise beyond L2": depthwise_beyond_l2,
-    "sums": sums,
-    "block": block,
-}
+WORKS: dict[str, Callable[[], Work]] = {"products": products, "depthwise in L2": depthwise_in_l2, "sums": sums}
+PACE = ("pace", "first reading", "last reading")
 
 
 def network(name: str) -> Work:
@@ -110,22 +76,38 @@ def seconds(work: Work) -> float:
     return time.perf_counter() - start
 
 
-def point(pace: Pace, works: dict[str, Work], networks: dict[str, Work]) -> dict[str, float]:
-    """Medians of everything over some seconds; every work as often as the pace."""
-    found: dict[str, list[float]] = defaultdict(list)
-    end = time.perf_counter() + POINT_S
+def for_seconds(length_s: float, work: Work) -> None:
+    end = time.perf_counter() + length_s
     while time.perf_counter() < end:
-        for name, call in networks.items():
-            readings = [seconds(pace.work) for _ in range(READINGS)]
-            found["pace"].append(statistics.median(readings))
-            found["quickest"].append(min(readings))
-            for piece, work in works.items():
-                found[piece].append(statistics.median(seconds(work) for _ in range(READINGS)))
-            until = time.perf_counter() + ROUND_S
-            found[name].append(seconds(call))
-            while time.perf_counter() < until:
-                found[name].append(seconds(call))
+        work()
+
+
+@torch.inference_mode()
+def point(model: str) -> dict[str, float]:
+    """In this process: the median seconds of a network, of the pace and of every other piece of work."""
+    pace, works, call = Pace(), {name: make() for name, make in WORKS.items()}, network(model)
+    found: dict[str, list[float]] = defaultdict(list)
+
+    def a_round() -> None:
+        readings = [seconds(pace.work) for _ in range(READINGS)]
+        for name, figure in zip(PACE, (statistics.fmean(readings), readings[0], readings[-1]), strict=True):
+            found[name].append(figure)
+        for name, work in works.items():
+            call()
+            found[name].append(statistics.fmean(seconds(work) for _ in range(READINGS)))
+        call()  # finds the caches full of something else, and does not count
+        for_seconds(CALLS_S, lambda: found["network"].append(seconds(call)))
+
+    for_seconds(WARM_S, call)
+    for_seconds(POINT_S, a_round)
     return {name: statistics.median(values) for name, values in found.items()}
+
+
+def fresh(model: str) -> dict[str, float]:
+    """A point of a process of its own."""
+    command = [sys.executable, __file__, "--point", model]
+    done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True)
+    return json.loads(done.stdout)
 
 
 def spread(values: list[float]) -> float:
@@ -133,36 +115,33 @@ def spread(values: list[float]) -> float:
     return 100 * statistics.stdev(map(math.log, values))
 
 
-def show(title: str, points: list[dict[str, float]], models: list[str]) -> None:
-    works = ["pace", "quickest", *WORKS]
-    print(f"\n{title}: {len(points)} points of {POINT_S:g} s\n")
-    print(f"| | as it is | {' | '.join(f'/ {work}' for work in works)} | power of the pace |")
-    print("|---" * (len(works) + 3) + "|")
-    for model in models:
-        each = [f"{spread([p[model] / p[work] for p in points]):.1f}" for work in works]
-        logs = [[math.log(p[name]) for p in points] for name in ("pace", model)]
-        power = statistics.linear_regression(*logs).slope
-        print(f"| {model} | {spread([p[model] for p in points]):.1f} | {' | '.join(each)} | {power:.1f} |")
+def row(model: str, points: list[dict[str, float]]) -> str:
+    each = [f"{spread([p['network'] / p[work] for p in points]):.1f}" for work in (*PACE, *WORKS)]
+    logs = [[math.log(p[name]) for p in points] for name in ("pace", "network")]
+    power = statistics.linear_regression(*logs).slope
+    return f"| {model} | {spread([p['network'] for p in points]):.1f} | {' | '.join(each)} | {power:.1f} |"
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--seconds", type=float, default=300)
+    parser.add_argument("--processes", type=int, default=12, help="of each network")
     parser.add_argument("--models", nargs="+", default=["x3d-xs", "cox3d-s-13", "cox3d-m-16", "x3d-s"])
+    parser.add_argument("--point", metavar="MODEL", help=argparse.SUPPRESS)
     options = parser.parse_args()
-    keep_freed_memory()
-    torch.manual_seed(0)
-    with torch.inference_mode():
-        pace, works = Pace(), {name: make() for name, make in WORKS.items()}
-        networks = {name: network(name) for name in options.models}
-        point(pace, works, networks)  # warm
-        points = [point(pace, works, networks) for _ in range(math.ceil(options.seconds / POINT_S))]
-    usual = middle_of_most([p["pace"] for p in points])
-    near = [p for p in points if usual / MAX_PACE <= p["pace"] <= usual * MAX_PACE]
-    far = [p for p in points if p not in near]
-    for title, group in (("where the machine mostly was", near), ("else", far)):
-        if len(group) >= FEWEST_POINTS:
-            show(title, group, options.models)
+    if options.point:
+        keep_freed_memory()
+        torch.manual_seed(0)
+        print(json.dumps(point(options.point)))
+        return
+    points: dict[str, list[dict[str, float]]] = {model: [] for model in options.models}
+    for number in range(options.processes):
+        for model, those in points.items():
+            those.append(fresh(model))
+        print(f"{number + 1} of {options.processes}", file=sys.stderr, flush=True)
+    print(f"| | as it is | {' | '.join(f'/ {work}' for work in (*PACE, *WORKS))} | power of the pace |")
+    print("|---" * (len(PACE) + len(WORKS) + 3) + "|")
+    for model, those in points.items():
+        print(row(model, those))
 
 
 if __name__ == "__main__":
