@@ -42,8 +42,8 @@ class Pace:
     """Seconds of a fixed piece of work, with the threads that torch has: a network of video, but a small one.
 
     A neighbour takes from the machine the other half of a core, shared caches, bandwidth; a single operator that fits
-    into a core's own caches does not need them all. Of products, sums, convolutions and a block, this left least of the
-    spread of three networks of four (METHODOLOGY.md, "Time").
+    into a core's own caches does not need them all. Of the spread of four networks this left less than products and
+    sums did, and no more than convolutions, within a tenth of a per cent (METHODOLOGY.md, "Time").
     """
 
     def __init__(self, clock: Callable[[], float] = time.perf_counter) -> None:

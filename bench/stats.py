@@ -45,7 +45,7 @@ MAX_OTHERS_SHARE = 0.05
 
 # How far from usual the machine's own pace may be over all clean samples, as a factor: beyond the first figures are as
 # measured; within it they are corrected, a better guess than none, but a record is steady only within the second;
-# where nothing is corrected, within the third. Networks were seen to follow the pace to the power of 0.9 to 1.4
+# where nothing is corrected, within the third. Networks were seen to follow the pace to the power of 0.8 to 1.4
 # (METHODOLOGY.md, "Time"), so that 2 % are left of the second at most.
 MAX_PACE_CORRECTED = 1.1
 MAX_PACE_STEADY = 1.05
