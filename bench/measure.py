@@ -8,7 +8,6 @@ from __future__ import annotations
 import gc
 import itertools
 import math
-import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -16,12 +15,10 @@ from typing import Any
 
 from .probe import Disturbance
 from .record import Samples
-from .resample import off_pace
 from .steady import STEADY, SteadyRule, is_steady
 
 PACE_EVERY_S = 0.15  # a reading takes some milliseconds
 _DIGITS = 9  # of seconds: clocks tell no more, and a record is a line that is read again and again
-REST_S = 0.5  # between two readings while the machine is waited for
 
 Clock = Callable[[], float]  # seconds from any origin
 Probe = Callable[[], Disturbance]
@@ -109,7 +106,6 @@ def sample(
     pace: Callable[[], float] | None = None,
     usual_pace_s: float | None = None,
     pace_every_s: float = PACE_EVERY_S,
-    sleep: Callable[[float], None] = time.sleep,
     work_clock: Clock | None = None,
     further: Further = lambda samples, spent_s: 0,
     until: float = math.inf,
@@ -120,8 +116,7 @@ def sample(
     for none. From `until` on, by the clock, no call is begun but the first `FEWEST`.
 
     The probe is read once at each border between samples, so that nothing falls between two samples unseen. `pace`
-    is read before the first sample, after the last one, and at the first border after `pace_every_s` seconds. Where it
-    is far from the usual one, further samples wait until it is not, as long as `further` still asks for some.
+    is read before the first sample, after the last one, and at the first border after `pace_every_s` seconds.
     `work_clock` is the CPU time of what computes; what it advances in the timed calls gives `Samples.cpu_share`.
     `hand_over` is called after each sample; it may wait, and says whether it did.
     `own_cpu_s` is what `cpu_clock` (of this thread) advanced outside the timed calls.
@@ -129,15 +124,12 @@ def sample(
     taken = Samples(
         latency_s=[], involuntary_switches=[], steal_s=[], waited_s=[], pace_s=[], usual_pace_s=usual_pace_s
     )
-    between = _Between(pace, usual_pace_s, pace_every_s, clock)
+    between = _Between(pace, pace_every_s, clock)
     endless = itertools.cycle(inputs)
     own_cpu_s = worked_s = 0.0
     with _no_garbage_collection():
         begin = clock()
         cpu_mark = cpu_clock()
-
-        def still_wanted() -> int:
-            return further(taken, clock() - begin) if clock() < until else 0
 
         between.read(taken)
         wanted = runs
@@ -168,11 +160,7 @@ def sample(
                     before = probe()
             if len(taken.pace_s) < len(taken):
                 between.read(taken)
-            wanted = still_wanted()
-            while wanted > 0 and between.off:
-                sleep(REST_S)
-                between.read(taken)
-                wanted = still_wanted()
+            wanted = further(taken, clock() - begin) if clock() < until else 0
         own_cpu_s += cpu_clock() - cpu_mark
         wall_s = clock() - begin
     if work_clock and len(taken):
@@ -185,7 +173,6 @@ class _Between:
     """The pace of the machine, read at borders between samples; nothing where there is none to read."""
 
     pace: Callable[[], float] | None
-    usual_s: float | None
     every_s: float
     clock: Clock
     newest_s: float = 0.0
@@ -202,11 +189,6 @@ class _Between:
     @property
     def due(self) -> bool:
         return self.pace is not None and self.clock() - self.read_at_s >= self.every_s
-
-    @property
-    def off(self) -> bool:
-        """Whether the machine is to be waited for."""
-        return bool(self.pace and self.usual_s and off_pace(self.newest_s, self.usual_s))
 
 
 @contextmanager

@@ -17,10 +17,11 @@ from contextlib import suppress
 from importlib import metadata
 from pathlib import Path
 from statistics import fmean, median
+from typing import NamedTuple
 
 from ..devices.host import HostFacts
 from ..models.weights.cache import cache_folder
-from .resample import MAX_PACE, middle_of_most, off_pace
+from .resample import middle_of_most
 
 # Of which the mean counts. The first finds the caches full of the network, as the network's own layers do; the others
 # find them full of the work, and tell less of what neighbours take of shared caches and bandwidth.
@@ -30,6 +31,13 @@ REMEMBERED = 500
 FEWEST = 3  # two states show from then on, and what is usual settles as more come
 # Of those the machine was quicker for so many at least, or that was chance.
 FAIR_SHARE = 0.25
+# Paces of processes, which are of many readings, are of one state of the machine up to this factor.
+SAME_STATE = 1.1
+# What was usual so far stays so while the machine is within this factor of it, since figures are told at it: until then
+# they can be corrected well (`stats.MAX_PACE_STEADY`). It is given up for a state that is quicker by more, or where the
+# machine was slower by more in so many processes, some fifteen cases.
+STAYS = 1.3
+FORGOTTEN = 100
 _TAIL_BYTES = 1 << 18
 # The work: channels, height and width of what goes into a block, and of how many frames.
 _STAGES = ((24, 28), (48, 14), (96, 7), (192, 4))
@@ -87,22 +95,43 @@ def _block(channels: int, side: int) -> Callable[[], object]:
     return block
 
 
-def usual(paces: Sequence[float]) -> float | None:
-    """What is usual, from the paces of earlier processes, oldest first; None where there were too few.
+class Memory(NamedTuple):
+    """What is known of a machine from earlier processes."""
 
-    It is the middle of the quickest state in which the machine was for a fair share of them: neighbours make a machine
-    slower, and what it does without them is what it can do.
+    paces: tuple[float, ...] = ()  # oldest first
+    usual_s: float | None = None  # what the newest of them took for usual
+
+
+def usual(memory: Memory) -> float | None:
+    """The pace that figures are told at; None where too few are known.
+
+    It stays what it was, for two runs are alike only at the same one, unless the machine has become another.
     """
-    newest = sorted(paces[-REMEMBERED:])
+    newest, lately = memory.paces[-REMEMBERED:], memory.paces[-FORGOTTEN:]
     if len(newest) < FEWEST:
-        return None
+        return memory.usual_s
+    found, kept = _quickest(newest), memory.usual_s
+    if kept is None or found < kept / STAYS:
+        return found
+    slower = len(lately) == FORGOTTEN and min(lately) > kept * STAYS
+    return _quickest(lately) if slower else kept
+
+
+def _quickest(paces: Sequence[float]) -> float:
+    """The middle of the quickest state in which the machine was for a fair share of them: neighbours make a machine
+    slower, and what it does without them is what it can do."""
+    newest = sorted(paces)
     enough = max(FEWEST, math.ceil(len(newest) * FAIR_SHARE))
-    states = (newest[first : bisect_right(newest, pace * MAX_PACE)] for first, pace in enumerate(newest))
+    states = (newest[first : bisect_right(newest, pace * SAME_STATE)] for first, pace in enumerate(newest))
     state = next((state for state in states if len(state) >= enough), None)
     if state is None:  # each time another one
         return middle_of_most(newest)
     middle = median(state)
-    return median([pace for pace in newest if not off_pace(pace, middle)])
+    return median([pace for pace in newest if _same_state(pace, middle)])
+
+
+def _same_state(pace_s: float, other_s: float) -> bool:
+    return other_s / SAME_STATE <= pace_s <= other_s * SAME_STATE
 
 
 def pace_key(host: HostFacts, backend: str, threads: int) -> str:
@@ -116,26 +145,27 @@ def memory_file() -> Path:
     return cache_folder() / "pace.jsonl"
 
 
-def remembered(key: str, file: Path) -> list[float]:
-    """The paces kept for this key, oldest first. What cannot be read is passed over: it is only a help."""
+def remembered(key: str, file: Path) -> Memory:
+    """What is kept for this key. What cannot be read is passed over: it is only a help."""
     try:
         with file.open("rb") as lines:
             lines.seek(max(0, lines.seek(0, os.SEEK_END) - _TAIL_BYTES))
             data = lines.read()
     except OSError:
-        return []
-    found = []
+        return Memory()
+    paces, usual_s = [], None
     for line in data.splitlines():
         with suppress(ValueError, KeyError, TypeError):
             entry = json.loads(line)
             if entry["key"] == key:
-                found.append(float(entry["pace_s"]))
-    return found
+                paces.append(float(entry["pace_s"]))
+                usual_s = float(entry["usual_s"]) if entry["usual_s"] is not None else usual_s
+    return Memory(tuple(paces), usual_s)
 
 
-def remember(key: str, pace_s: float, file: Path) -> None:
-    """Keep a pace, if that is possible; where the file has grown large, its newest half."""
-    line = json.dumps({"key": key, "pace_s": pace_s}) + "\n"
+def remember(key: str, pace_s: float, usual_s: float | None, file: Path) -> None:
+    """Keep a pace and what was usual, if that is possible; where the file has grown large, its newest half."""
+    line = json.dumps({"key": key, "pace_s": pace_s, "usual_s": usual_s}) + "\n"
     with suppress(OSError):
         file.parent.mkdir(parents=True, exist_ok=True)
         if file.exists() and file.stat().st_size > 2 * _TAIL_BYTES:

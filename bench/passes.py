@@ -164,7 +164,7 @@ def timing_pass(
     others_meanwhile = others(sampling_begin, use())
     samples = sampling.samples
     if samples.pace_s:
-        remember(pace_key, middle_of_most(samples.pace_s), memory_file())
+        remember(pace_key, middle_of_most(samples.pace_s), usual_pace_s, memory_file())
     emit(Event(event="sampled"))
     timing = Timing(
         load_s=loaded.seconds,

@@ -10,14 +10,16 @@ import math
 from collections.abc import Sequence
 from typing import Literal
 
+from .one_pace import at_one_pace
 from .record import Counters, Record
-from .stats import MAX_APART, median_latency_s, verdict
+from .resample import half_interval
+from .stats import MAX_KNOWN_TO, median_latency_s, verdict
 
 # What `processes = "auto"` means: so many, from which on `compare` and `check` judge speed (`judge/rule.py`), and some
-# more where a bad minute of the machine met too many of them, but no more than fit into so many seconds. How far runs
-# of it agree: METHODOLOGY.md, "Before anything is timed".
+# more where a restless machine leaves the middle one unsure, but no more than fit into so many seconds. How far runs of
+# it agree: METHODOLOGY.md, "Before anything is timed".
 AUTO = 7
-AUTO_MORE = 3
+AUTO_MORE = 5
 AUTO_S = 180.0
 
 
@@ -34,19 +36,23 @@ def most(asked: int | Literal["auto"]) -> int:
 def another(processes: Sequence[Record]) -> bool:
     """Whether "auto" measures a case once more after these: not where all of them would take more than `AUTO_S`
     then, as with an engine that is built for a minute, nor after one that failed; after the seventh only where fewer
-    than half are steady, and more could make them half."""
+    than half are steady, and more could make them half, or where the middle one is not known well enough."""
     if not processes:
         return True
     spent_s = [_spent_s(record) for record in processes]
     if not processes[-1].ok or math.fsum(spent_s) + spent_s[-1] > AUTO_S:
         return False
-    return len(processes) < AUTO or _more_help(sum(map(_is_steady, processes)), len(processes))
+    return len(processes) < AUTO or _more_help(at_one_pace(processes))
 
 
-def _more_help(steady: int, count: int) -> bool:
-    """Of the steadiness alone, never of the figures: who goes on until a figure pleases has chosen it."""
+def _more_help(processes: Sequence[Record]) -> bool:
+    """Of steadiness and scatter alone, never of the figure: who goes on until a figure pleases has chosen it."""
+    steady, count = sum(map(_is_steady, processes)), len(processes)
     left = AUTO + AUTO_MORE - count
-    return left > 0 and not _are_half(steady, count) and _are_half(steady + left, count + left)
+    if not _are_half(steady, count):
+        return left > 0 and _are_half(steady + left, count + left)
+    known_to = _known_to(speaking(processes))
+    return left > 0 and known_to is not None and known_to > MAX_KNOWN_TO
 
 
 def _are_half(steady: int, count: int) -> bool:
@@ -79,28 +85,29 @@ def speaking(processes: Sequence[Record]) -> tuple[Record, ...]:
 
 
 def middle(processes: Sequence[Record]) -> Record:
-    """The process that stands for a case in a run, with a note that says so, how far they lie apart, and the energy of
+    """The process that stands for a case in a run, with a note that says so, how well it is known, and the energy of
     the one that took it; the last one where none has figures. ValueError if there are none."""
     if not processes:
         raise ValueError("of no processes none stands for them")
     if len(processes) == 1:
         return processes[0]
+    processes = at_one_pace(processes)
     those = speaking(processes)
     if not those:
         return processes[-1]
     record = those[(len(those) - 1) // 2]
     energy = record.energy or next((each.energy for each in processes if each.energy), None)
-    told = {"notes": (*record.notes, _note(processes, those)), "energy": energy, "apart": _apart(those)}
+    told = {"notes": (*record.notes, _note(processes, those)), "energy": energy, "known_to": _known_to(those)}
     return record.model_copy(update=told)
 
 
 def _note(processes: Sequence[Record], those: Sequence[Record]) -> str:
-    """How many there were, how many count, and how far apart they lie."""
+    """How many there were, how many count, and how well the middle one is known."""
     timed = len(_timed(processes))
     kind = "" if len(those) == timed else " steady" if verdict(those[0]).kind == "steady" else " unsteady"
     said = f"the middle one of {len(those)}{kind} fresh processes"
-    if (apart := _apart(those)) is not None and apart <= MAX_APART:  # else it is a doubt, and said there
-        said += f", whose medians lie within {apart:.1%}"
+    if (known_to := _known_to(those)) is not None and known_to <= MAX_KNOWN_TO:  # else it is a doubt, and said there
+        said += f", known to ±{known_to:.1%}"
     if left := timed - len(those):
         said += f"; {left} more {'was' if left == 1 else 'were'} {'not steady' if kind == ' steady' else 'steady'}"
     if failed := len(processes) - timed:
@@ -108,9 +115,9 @@ def _note(processes: Sequence[Record], those: Sequence[Record]) -> str:
     return said
 
 
-def _apart(ordered: Sequence[Record]) -> float | None:
-    """How far the slowest lies from the quickest; None of a single one."""
-    return _median_s(ordered[-1]) / _median_s(ordered[0]) - 1 if len(ordered) > 1 else None
+def _known_to(those: Sequence[Record]) -> float | None:
+    """How well the middle one is known, relative; None of a single one."""
+    return half_interval([_median_s(record) for record in those]) if len(those) > 1 else None
 
 
 def _timed(processes: Sequence[Record]) -> list[Record]:

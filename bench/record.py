@@ -296,10 +296,10 @@ class Record(Frozen):
     batch_search: BatchSearch | None = Field(default=None, description="where the batch was found by `--batch auto`")
     notes: tuple[str, ...] = Field(default=(), description="what a reader should know, e.g. a video that looped")
     error: Failure | None = None
-    apart: float | None = Field(
+    known_to: float | None = Field(
         default=None,
         exclude=True,
-        description="how far the medians lie apart for which this one stands (`processes.py`); derived, never stored",
+        description="half the 95 % interval of the median it stands for, relative (`processes.py`); never stored",
     )
 
     @property

@@ -3,11 +3,11 @@
 This file also goes to boards that are reached over ssh, so it is written for Python 3.6 and takes whatever has the
 attributes of `Samples` and `Settings` (`record.py`).
 """
-# ruff: noqa: UP006, UP035, UP045, B905 - zip() has no strict= there
+# ruff: noqa: UP006, UP035, B905 - zip() has no strict= there
 
 import math
 from statistics import median
-from typing import Any, Callable, List, Optional, Sequence
+from typing import Any, Callable, List, Sequence
 
 # A sample counts as disturbed beyond these. A quiet Linux machine takes a busy thread off its core about a hundred
 # times a second (timer, kernel threads), so the usual count of a series says nothing; what stands out of it does.
@@ -17,10 +17,10 @@ MAX_STEAL_SHARE = 0.05
 # Of the sample's time. Where other work takes a core all along, switches are as rare as usual, but one thread waits
 # for its core while the others wait for that thread.
 MAX_WAITED_SHARE = 0.2
-# Beside a sample the fixed piece of work (`pace.py`) may take so many times as long as it usually does here, or as
-# short. Clocks and neighbours move it by a few per cent all the time, and one reading by some more; beyond this the
-# machine is in another state, for example with two virtual cores on one real one.
-MAX_PACE = 1.1
+# Beside a sample the fixed piece of work (`pace.py`) may take so many times as long as it does beside most of the
+# series, or as short. Clocks and neighbours move it by a few per cent all the time, and one reading by some more;
+# beyond this the machine is in another state, for example with two virtual cores on one real one.
+MAX_PACE = 1.2
 # A machine that changes its state does so several times in a row, and between two readings too.
 AROUND_S = 0.3
 
@@ -31,11 +31,15 @@ FEWEST = 5
 
 
 def disturbed(samples: Any) -> List[bool]:
-    """Which samples were interrupted, or taken while the machine itself was far from its usual pace."""
-    hits, usual_s = interrupted(samples), usual_pace(samples)
-    if not usual_s:
+    """Which samples were interrupted, or taken while the machine itself was in another state than for most of them.
+
+    Which state that is, and how far from usual, is another matter: figures are corrected for it (`stats.py`).
+    """
+    hits, paces = interrupted(samples), samples.pace_s
+    if not paces or max(paces) <= MAX_PACE * min(paces):
         return hits
-    off = [off_pace(beat, usual_s) for beat in samples.pace_s]
+    most_s = middle_of_most(paces)
+    off = [not most_s / MAX_PACE <= beat <= most_s * MAX_PACE for beat in paces]
     if True not in off:
         return hits
     behind = _soon_after(off, samples.latency_s)
@@ -52,11 +56,6 @@ def _soon_after(off: Sequence[bool], latency_s: Sequence[float]) -> List[bool]:
     return found
 
 
-def off_pace(pace_s: float, usual_pace_s: float) -> bool:
-    """Whether the machine is in another state than usual, rather than its clock a little faster or slower."""
-    return not usual_pace_s / MAX_PACE <= pace_s <= usual_pace_s * MAX_PACE
-
-
 def interrupted(samples: Any) -> List[bool]:
     """Which samples other work took time from: far more involuntary context switches than is usual in the series, more
     than a twentieth of the time stolen by the hypervisor, or a fifth of it spent waiting for a core."""
@@ -70,15 +69,6 @@ def interrupted(samples: Any) -> List[bool]:
         if lost_s and max(lost_s) > share * min(latency_s):
             hits = [hit or lost > share * seconds for hit, lost, seconds in zip(hits, lost_s, latency_s)]
     return hits
-
-
-def usual_pace(samples: Any) -> Optional[float]:
-    """Seconds that the fixed piece of work usually takes on this machine, as far as the series knows."""
-    if not samples.pace_s:
-        return None
-    if samples.usual_pace_s is not None:
-        return samples.usual_pace_s
-    return middle_of_most(samples.pace_s)
 
 
 def middle_of_most(values: Sequence[float]) -> float:
@@ -98,10 +88,12 @@ def median_precision(values: Sequence[float]) -> float:
 
     It says how well this process's median is known, not what another process would give.
     """
-    count = len(values)
-    if count < 6:
-        return 1.0
-    ordered = sorted(values)
+    return half_interval(values) if len(values) >= 6 else 1.0
+
+
+def half_interval(values: Sequence[float]) -> float:
+    """The same, but of fewer than 6 values half the distance from the smallest to the largest; ValueError of none."""
+    ordered, count = sorted(values), len(values)
     low = max(0, math.floor((count - 1.96 * math.sqrt(count)) / 2))
     return (ordered[count - 1 - low] - ordered[low]) / 2 / median(ordered)
 

@@ -16,7 +16,6 @@ from . import resample
 from .memo import as_long_as_it_lives, newest
 from .record import Record, Samples, Timing
 from .resample import median_precision as median_precision
-from .resample import usual_pace as usual_pace
 from .steady import Change, SteadyRule, largest_change
 from .steady import median as median
 from .throttle import throttled
@@ -36,19 +35,17 @@ MIN_CLEAN = 20
 LEAST_CLEAN_SHARE = 0.2
 # Of the time that was asked for (`min_s`), the clean samples are to fill this share: machines change slowly, too.
 MIN_CLEAN_TIME = 1 / 3
-# How far the medians of a case's fresh processes may lie apart, as a share of the smallest. Of seven, the middle one is
-# known to about half of that then: by ranks, the true one lies beyond all of them in one of 64 runs.
-MAX_APART = 0.06
+# How well the middle of a case's fresh processes has to be known: half its 95 % interval by ranks, as a share of it.
+MAX_KNOWN_TO = 0.025
 # Cores that other processes kept busy: so many, on large machines this share of those we may use.
 MAX_OTHERS = 0.1
 MAX_OTHERS_SHARE = 0.05
 
 # How far from usual the machine's own pace may be over all clean samples, as a factor: beyond the first figures are as
 # measured; within it they are corrected, a better guess than none, but a record is steady only within the second;
-# where nothing is corrected, within the third. Networks were seen to follow the pace to the power of 0.8 to 1.4
-# (METHODOLOGY.md, "Time"), so that 2 % are left of the second at most.
-MAX_PACE_CORRECTED = 1.1
-MAX_PACE_STEADY = 1.05
+# where nothing is corrected, within the third. What corrections of how much leave is in METHODOLOGY.md, "Time".
+MAX_PACE_CORRECTED = 2.0
+MAX_PACE_STEADY = 1.3
 MAX_PACE_AS_IT_IS = 1.03
 TOLD_PACE = 0.01  # a smaller correction is not worth a line
 
@@ -108,8 +105,8 @@ def pace_s(samples: Samples) -> float | None:
 
 def pace_off(samples: Samples) -> float | None:
     """How much slower the machine was than it usually is, over the clean samples; 0.05 is 5 %, None if not known."""
-    found, expected = pace_s(samples), usual_pace(samples)
-    return found / expected - 1 if found and expected else None
+    found, usual_s = pace_s(samples), samples.usual_pace_s
+    return found / usual_s - 1 if found and usual_s else None
 
 
 @as_long_as_it_lives
@@ -130,7 +127,7 @@ def pace_factor(samples: Samples) -> float:
 def _corrected(samples: Samples) -> tuple[float, float] | None:
     """The share of the calls that follows the pace, and how far that is off; None where nothing is corrected."""
     off = pace_off(samples)
-    if off is None or samples.usual_pace_s is None or samples.cpu_share is None or _far(off, MAX_PACE_CORRECTED):
+    if off is None or samples.cpu_share is None or _far(off, MAX_PACE_CORRECTED):
         return None
     return samples.cpu_share, off
 
@@ -294,7 +291,7 @@ def verdict(record: Record) -> Verdict:
     timing = record.timing
     summary = summarise(timing.samples)
     cores = len(record.environment.process.affinity) if record.environment else 1
-    reasons = (*_noise(timing, summary, cores, record.settings.min_s), *_scattered(record.apart))
+    reasons = (*_noise(timing, summary, cores, record.settings.min_s), *_scattered(record.known_to))
     if why := throttled(record):
         return Verdict("throttled", (f"throttled: {why}", *reasons))
     return Verdict("noisy" if reasons else "steady", reasons)
@@ -306,8 +303,7 @@ def _noise(timing: Timing, summary: Summary, cores: int, asked_s: float) -> Iter
     if others > max(MAX_OTHERS, MAX_OTHERS_SHARE * cores):
         kept = f"{others:.2g}"
         yield f"noisy: other processes kept {kept} core{'' if kept == '1' else 's'} busy"
-    corrected = timing.samples.cpu_share is not None and timing.samples.usual_pace_s is not None
-    allowed = MAX_PACE_STEADY if corrected else MAX_PACE_AS_IT_IS
+    allowed = MAX_PACE_AS_IT_IS if timing.samples.cpu_share is None else MAX_PACE_STEADY
     if summary.pace_off is not None and _far(summary.pace_off, allowed):
         yield f"noisy: the machine itself was {_off(summary.pace_off)} than it usually is"
     if summary.clean_count < max(min(MIN_CLEAN, summary.count), MIN_CLEAN_SHARE * summary.count):
@@ -328,10 +324,10 @@ def _noise(timing: Timing, summary: Summary, cores: int, asked_s: float) -> Iter
         yield f"noisy: from sample {summary.drift.place + 1} on it is {_off(summary.drift.relative)}"
 
 
-def _scattered(apart: float | None) -> Iterator[str]:
+def _scattered(known_to: float | None) -> Iterator[str]:
     """The reason against a record that stands for several, whatever it says of itself."""
-    if apart is not None and apart > MAX_APART:
-        yield f"noisy: the medians of its fresh processes lie {apart:.1%} apart"
+    if known_to is not None and known_to > MAX_KNOWN_TO:
+        yield f"noisy: the middle of its fresh processes is known to ±{known_to:.1%} only"
 
 
 def _off(relative: float) -> str:

@@ -15,6 +15,7 @@ from importlib.util import find_spec
 from itertools import pairwise
 
 from .metrics import Metric
+from .one_pace import at_one_pace
 from .processes import speaking
 from .record import COMPARABLE_FACTS, Record, fact
 from .stats import doubts, median
@@ -84,15 +85,18 @@ def series(records: Iterable[Record], metric: Metric) -> tuple[Series, ...]:
 
     Steps are in them where ruptures is installed (`can_find_steps`) and there are enough runs free of doubt.
     """
-    groups: dict[tuple[str, str], dict[str, list[tuple[float, Record]]]] = {}
+    groups: dict[tuple[str, str], list[Record]] = {}
     for record in records:
-        value = metric.value(record) if record.ok else None
-        if value is None or value <= 0 or record.environment is None:
-            continue
-        runs = groups.setdefault((record.key, record.environment.machine.cpu_model), {})
-        runs.setdefault(record.run_id, []).append((value, record))
+        if record.ok and record.environment is not None:
+            groups.setdefault((record.key, record.environment.machine.cpu_model), []).append(record)
     found = []
-    for (key, machine), runs in groups.items():
+    for (key, machine), group in groups.items():
+        runs: dict[str, list[tuple[float, Record]]] = {}
+        for record in at_one_pace(group):
+            if (value := metric.value(record)) is not None and value > 0:
+                runs.setdefault(record.run_id, []).append((value, record))
+        if not runs:
+            continue
         points = tuple(_point(run_id, processes, metric) for run_id, processes in runs.items())
         points = tuple(sorted(points, key=lambda point: point.started_at))
         found.append(Series(key, machine, metric, points, steps(points)))

@@ -237,6 +237,15 @@ BACKENDS = tuple(_ENGINES)
 _PRECISIONS = {"fp32": (1.0, 4.1e-7, 1.0, 1e-4), "bf16": (1.4, 1.3e-2, 0.991, 1e-1), "int8": (1.8, 0.11, 0.87, 3e-1)}
 
 
+def on_slower_machine(record: Record, pace_s: float, usual_pace_s: float | None) -> Record:
+    """The same process, of a network that only computes, where the machine's pace was this one and not 1 s."""
+    assert record.timing
+    slow = {"latency_s": [pace_s * each for each in record.timing.samples.latency_s], "cpu_share": 1.0}
+    pace = {"pace_s": [pace_s] * len(record.timing.samples), "usual_pace_s": usual_pace_s}
+    timing = record.timing.model_copy(update={"samples": record.timing.samples.model_copy(update=slow | pace)})
+    return record.model_copy(update={"timing": timing})
+
+
 def make_engine_record(
     model: str = "x3d-m", /, backend: str = "onnxruntime", precision: str = "fp32", **changes: Any
 ) -> Record:

@@ -66,7 +66,7 @@ Processes = Annotated[
     typer.Option(
         "--processes",
         help="Fresh processes of each case; auto is 7, which let two runs be compared, fewer of what takes long, "
-        "up to 10 where few are steady.",
+        "up to 12 on a restless machine.",
         metavar="N|auto",
     ),
 ]

@@ -17,6 +17,7 @@ from ...bench.judge.findings import Comparison, Finding, Judgement
 from ...bench.judge.rule import Rule, rule_of_stores
 from ...bench.judge.verdict import Evidence, Units, judge_all
 from ...bench.metrics import Metric, all_metrics, get_metric
+from ...bench.one_pace import at_one_pace
 from ...bench.record import Record, fact
 from ...bench.stats import at_usual_pace, doubts, median
 from ..select import differing_facts
@@ -110,6 +111,7 @@ def compare(
     befores, afters = _groups(base, words), _groups(head, words)
     if not befores.keys() & afters.keys():
         raise UserError(_nothing_in_common(base, head), NOTHING)
+    rows = {label: _row(label, befores[label], afters[label]) for label in befores.keys() & afters.keys()}
 
     findings: list[Finding] = []
     evidences: list[tuple[Finding, Evidence]] = []
@@ -119,7 +121,7 @@ def compare(
         if before is None or after is None:
             findings.append(_one_sided(label, before, after, first))
             continue
-        row = _Row(label, before, after)
+        row = rows[label]
         if failed := _failed(row, first):
             findings.append(failed)
             continue
@@ -132,11 +134,6 @@ def compare(
 
     judgements = judge_all([evidence for _, evidence in evidences], rule)
     verdicts = {id(finding): judgement for (finding, _), judgement in zip(evidences, judgements, strict=True)}
-    rows = {
-        row.label: row
-        for label in befores.keys() & afters.keys()
-        for row in [_Row(label, befores[label], afters[label])]
-    }
     shown = [
         replace(finding, judgement=_shown(verdicts[id(finding)], rows[finding.key], finding.metric))
         if id(finding) in verdicts
@@ -144,6 +141,12 @@ def compare(
         for finding in findings
     ]
     return Comparison(base.name, head.name, tuple(shown), rule.max_slowdown, _notes(evidences, rule))
+
+
+def _row(label: str, base: _Group, head: _Group) -> _Row:
+    """Both sides, told at one pace of their machine."""
+    told, count = at_one_pace((*base.records, *head.records)), len(base.records)
+    return _Row(label, _Group(told[:count]), _Group(told[count:]))
 
 
 def _words(by: Sequence[str]) -> tuple[str, ...]:

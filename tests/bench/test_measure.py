@@ -2,7 +2,7 @@ from dataclasses import replace
 
 import pytest
 
-from co3d_bench.bench.measure import FEWEST, REST_S, WarmUpRule, sample, warm_up
+from co3d_bench.bench.measure import FEWEST, WarmUpRule, sample, warm_up
 from co3d_bench.bench.passes import undisturbed
 from co3d_bench.bench.probe import Disturbance
 from co3d_bench.bench.steady import SteadyRule
@@ -113,37 +113,6 @@ def test_what_happens_while_others_have_their_turn_belongs_to_no_sample():
     assert taken.samples.latency_s == [1.0] * 4
     assert taken.samples.steal_s == [1.0] * 4
     assert len(handed) == 4
-
-
-def test_further_samples_wait_for_the_usual_pace():
-    machine, slept = FakeMachine([1.0] * 9), []
-    readings = iter([9.0, 9.0, 9.0, 4.6, 4.4])
-    taken = take(
-        machine,
-        [0],
-        3,
-        pace=lambda: next(readings),
-        usual_pace_s=4.5,
-        pace_every_s=100.0,
-        sleep=slept.append,
-        further=lambda samples, spent_s: 2 if len(samples) == 3 else 0,
-    )
-    assert taken.samples.pace_s == [9.0, 9.0, 9.0, 4.6, 4.6]
-    assert slept == [REST_S] * 2
-
-
-def test_it_waits_no_longer_than_more_samples_are_asked_for():
-    asked = iter([5, 5, 5, 0])
-    taken = take(
-        FakeMachine([1.0] * 9),
-        [0],
-        3,
-        pace=lambda: 9.0,
-        usual_pace_s=4.5,
-        sleep=lambda seconds: None,
-        further=lambda samples, spent_s: next(asked),
-    )
-    assert len(taken.samples) == 3
 
 
 @pytest.mark.parametrize(("cores", "share"), [(0.0, 0.0), (0.5, 0.5), (2.0, 1.0)])

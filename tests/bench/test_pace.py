@@ -9,7 +9,18 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from co3d_bench.bench import stats
-from co3d_bench.bench.pace import FAIR_SHARE, FEWEST, READINGS, REMEMBERED, Pace, remember, remembered, usual
+from co3d_bench.bench.pace import (
+    FAIR_SHARE,
+    FEWEST,
+    FORGOTTEN,
+    READINGS,
+    REMEMBERED,
+    Memory,
+    Pace,
+    remember,
+    remembered,
+    usual,
+)
 from co3d_bench.bench.record import Samples
 
 
@@ -26,58 +37,83 @@ def test_what_the_first_one_takes_more_counts():
     assert pace() == pytest.approx(2.0 + 2.0 / READINGS)
 
 
+def among(*paces, kept_s=None):
+    return usual(Memory(paces, kept_s))
+
+
 def test_usual_is_the_quickest_state_in_which_the_machine_was_for_a_fair_share():
-    assert usual([1.0] * (FEWEST - 1)) is None
+    assert among(*[1.0] * (FEWEST - 1)) is None
     slow, quick = [1.60, 1.61, 1.62, 1.63], [1.00, 1.02, 1.04]
-    assert usual(slow) == pytest.approx(1.615)
-    assert usual([*slow, *quick[:2]]) == pytest.approx(1.615)  # two may be chance
-    assert usual([*slow, *quick]) == 1.02
-    assert usual([*slow * 2, *quick]) == 1.02
-    assert usual([*slow * 3, *quick]) == pytest.approx(1.615)  # of fifteen, three may be
-    assert usual([1.0] * REMEMBERED + [5.0] * REMEMBERED) == 5.0  # what was long ago is over
-    assert usual([1.0, 2.0, 4.0]) == pytest.approx(1.5)  # no state at all
+    assert among(*slow) == pytest.approx(1.615)
+    assert among(*slow, *quick[:2]) == pytest.approx(1.615)  # two may be chance
+    assert among(*slow, *quick) == 1.02
+    assert among(*slow * 2, *quick) == 1.02
+    assert among(*slow * 3, *quick) == pytest.approx(1.615)  # of fifteen, three may be
+    assert among(*[1.0] * REMEMBERED, *[5.0] * REMEMBERED) == 5.0  # what was long ago is over
+    assert among(1.0, 2.0, 4.0) == pytest.approx(1.5)  # no state at all
+
+
+def test_what_is_usual_stays_so_while_the_machine_is_slower_for_hours():
+    """Figures are told at it: those of two runs are alike only at the same one."""
+    hours = [1.0] * 7 + [1.2] * (2 * FORGOTTEN)
+    for count in range(FEWEST, len(hours) + 1):
+        assert among(*hours[:count], kept_s=1.02) == 1.02
+    assert among(kept_s=1.02) == 1.02
+
+
+def test_a_much_quicker_state_becomes_usual_where_it_is_no_chance():
+    slow = [1.4] * 6
+    assert among(*slow, 1.0, kept_s=1.4) == 1.4
+    assert among(*slow, 1.0, 1.0, 1.0, kept_s=1.4) == 1.0
+    assert among(*slow, 1.2, 1.2, 1.2, kept_s=1.4) == 1.4  # near enough to be corrected for
+
+
+def test_what_was_usual_is_given_up_where_the_machine_is_much_slower_for_long():
+    assert among(1.0, *[1.4] * FORGOTTEN, kept_s=1.0) == 1.4
+    assert among(1.0, *[1.4] * (FORGOTTEN - 1), 1.2, kept_s=1.0) == 1.0
 
 
 @given(st.lists(st.floats(1e-6, 1e3), min_size=FEWEST, max_size=80))
 def test_what_is_usual_follows_the_unit_and_never_the_order(paces):
-    found = usual(paces)
+    found = among(*paces)
     assert min(paces) <= found <= max(paces)
-    assert usual([2 * pace for pace in paces]) == 2 * found
-    assert usual(paces[::-1]) == found
+    assert among(*[2 * pace for pace in paces]) == 2 * found
+    assert among(*paces[::-1]) == found
 
 
 @given(st.lists(st.floats(1.0, 1.09), min_size=FEWEST, max_size=40), st.lists(st.floats(2.0, 9.0), max_size=40))
 def test_a_fair_share_of_one_quick_state_is_enough(quick, slower):
-    found = usual([*slower, *quick])
+    found = among(*slower, *quick)
     if len(quick) >= FAIR_SHARE * (len(quick) + len(slower)):
         assert found == pytest.approx(statistics.median(quick))
 
 
 def test_paces_are_kept_by_machine_and_torn_lines_passed_over(tmp_path):
     file = tmp_path / "deep" / "pace.jsonl"
-    assert remembered("a", file) == []
+    assert remembered("a", file) == Memory()
     for n in range(4):
-        remember("a", n / 10, file)
-        remember("b", n, file)
+        remember("a", n / 10, [None, 0.5, 0.6, None][n], file)
+        remember("b", n, None, file)
     with file.open("a") as lines:
         lines.write('{"key": "a", "pa\n[1]\n{"key": "a", "pace_s": "none"}\n')
-    assert remembered("a", file) == [0.0, 0.1, 0.2, 0.3]
+    assert remembered("a", file) == Memory((0.0, 0.1, 0.2, 0.3), 0.6)
+    assert remembered("b", file) == Memory((0.0, 1.0, 2.0, 3.0), None)
 
 
 def test_the_file_stays_small(tmp_path):
     file = tmp_path / "pace.jsonl"
     key = "k" * 200
     for n in range(6000):
-        remember(key, n, file)
+        remember(key, n, None, file)
     assert file.stat().st_size < 1 << 20
-    assert remembered(key, file)[-1] == 5999
+    assert remembered(key, file).paces[-1] == 5999
     assert all(json.loads(line) for line in file.read_text().splitlines())
 
 
 def test_where_nothing_can_be_kept_nothing_is_lost(tmp_path):
     (tmp_path / "file").write_text("")
-    remember("a", 1.0, tmp_path / "file" / "pace.jsonl")
-    assert remembered("a", tmp_path / "file" / "pace.jsonl") == []
+    remember("a", 1.0, 1.0, tmp_path / "file" / "pace.jsonl")
+    assert remembered("a", tmp_path / "file" / "pace.jsonl") == Memory()
 
 
 def paced(*paces, usual_pace_s=None, cpu_share=None):
@@ -89,8 +125,9 @@ def test_a_sample_beside_a_machine_in_another_state_is_disturbed():
         alike = paced(*paces, usual_pace_s=usual_pace_s)
         return stats.disturbed(alike.model_copy(update={"latency_s": [1.0] * len(paces)}))
 
-    assert found(1.0, 0.92, 1.09, 1.3, 0.7, usual_pace_s=1.0) == [False] * 3 + [True] * 2
-    assert found(1.0, 1.02, 1.3, usual_pace_s=None) == [False, False, True]
+    for usual_pace_s in (1.0, 1.3, None):  # it is about the state of most of them, be it a usual one or not
+        assert found(1.0, 0.92, 1.09, 1.3, 0.7, usual_pace_s=usual_pace_s) == [False] * 3 + [True] * 2
+    assert found(1.3, 1.32, 1.0, usual_pace_s=1.0) == [False, False, True]
     assert stats.disturbed(paced(1.04, 1.04, usual_pace_s=None)) == [False, False]
     assert stats.disturbed(Samples(latency_s=[0.1])) == [False]
 
@@ -106,7 +143,7 @@ def test_so_are_those_just_before_and_after_it():
 @pytest.mark.parametrize(("pace", "off"), [(1.0, 0.0), (1.25, 0.25), (0.8, -0.2)])
 def test_how_far_the_machine_is_from_usual(pace, off):
     assert stats.pace_off(paced(pace, pace, usual_pace_s=1.0)) == pytest.approx(off)
-    assert stats.pace_off(paced(pace)) == pytest.approx(0.0)
+    assert stats.pace_off(paced(pace)) is None
 
 
 @pytest.mark.parametrize(
@@ -119,7 +156,8 @@ def test_how_far_the_machine_is_from_usual(pace, off):
         (paced(1.04, usual_pace_s=1.0, cpu_share=0.5), 0.5 + 0.5 / 1.04),
         (paced(1.04, usual_pace_s=1.0), 1.0),  # a GPU computed, or nobody knows
         (paced(1.04, cpu_share=1.0), 1.0),  # what is usual is not known
-        (paced(1.12, usual_pace_s=1.0, cpu_share=1.0), 1.0),  # too far off to tell; the verdict says so
+        (paced(1.9, usual_pace_s=1.0, cpu_share=1.0), 1 / 1.9),
+        (paced(2.1, usual_pace_s=1.0, cpu_share=1.0), 1.0),  # too far off to tell; the verdict says so
         (Samples(latency_s=[0.1], cpu_share=1.0), 1.0),
     ],
 )

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from co3d_bench.bench.metrics import get_metric
 from co3d_bench.bench.trend import MIN_LEVEL, levels, series
 
-from ..factories import make_environment, make_failed_record, make_machine, make_noisy_record
+from ..factories import make_environment, make_failed_record, make_machine, make_noisy_record, on_slower_machine
 from ..runs import make_runs
 
 LATENCY = get_metric("latency")
@@ -39,6 +39,14 @@ def test_single_slow_runs_are_no_steps():
     latencies = [0.1] * 30
     latencies[7] = latencies[19] = 0.15
     assert one_series(make_runs(latencies)).steps == ()
+
+
+def test_what_is_usual_on_a_machine_may_change_on_the_way():
+    records = make_runs([0.1] * 20, scatter=0.0005)
+    told = [on_slower_machine(r, *((1.0, 1.0), (1.25, 1.2))[n >= 10]) for n, r in enumerate(records)]
+    found = one_series(told)
+    assert found.steps == ()
+    assert [point.value for point in found.points] == pytest.approx([120.0] * 20, rel=0.01)
 
 
 def test_a_change_of_one_per_cent_is_not_told_of():

@@ -102,7 +102,7 @@ def test_of_several_processes_of_the_last_run_the_middle_one_is_shown_and_says_s
     )
     (shown,) = latest([make_record("x3d-s", run_id="run-1"), slow, fast, middle])
     assert shown.process == middle.process
-    assert shown.notes == ("the middle one of 3 fresh processes, whose medians lie within 2.0%",)
+    assert shown.notes == ("the middle one of 3 fresh processes, known to ±1.0%",)
     assert latest([shown]) == (shown,)
 
 

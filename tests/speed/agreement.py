@@ -10,12 +10,13 @@ some runs go before. With `--beside 1` a process burns one core meanwhile; a cal
 `--timeout`, at half of which sampling ends. With `--rival` pytorch-benchmark (mean of 100) measures the same network in
 a fresh process of its own after each run; it wants an older ptflops than ours, so install it without its wants:
 pip install --no-deps pytorch-benchmark==0.3.6 gputil tqdm pyyaml. Printed: each run, then largest / smallest of the
-medians.
+medians, told at one pace of the machine, as `compare` tells them.
 """
 
 from __future__ import annotations
 
 import argparse
+import itertools
 import json
 import statistics
 import subprocess
@@ -26,6 +27,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from co3d_bench.bench.config import Override, load_config
+from co3d_bench.bench.one_pace import at_one_pace
 from co3d_bench.bench.processes import middle
 from co3d_bench.bench.record import Record
 from co3d_bench.bench.run import run
@@ -69,19 +71,18 @@ def burning(count: int):
             other.wait()
 
 
-def measured(model: str, timeout_s: float | None, folder: Path) -> tuple[Record, list[Record]]:
-    """The process that stands for a run, and all of them: those of the folder, where they are there."""
+def measured(model: str, timeout_s: float | None, folder: Path) -> list[Record]:
+    """The processes of a run: those of the folder, where they are there."""
     if records_file(folder).exists():
-        found = read_records(folder)
-    else:
-        folder.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(dir=folder) as unfinished:
-            given = {"plan.models": Override("--models", [model]), "run.out": Override("--out", unfinished)}
-            if timeout_s is not None:
-                given["run.timeout_s"] = Override("--timeout", timeout_s)
-            found = run(load_config(None, given))
-            records_file(unfinished).rename(records_file(folder))
-    return middle(found), found
+        return read_records(folder)
+    folder.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=folder) as unfinished:
+        given = {"plan.models": Override("--models", [model]), "run.out": Override("--out", unfinished)}
+        if timeout_s is not None:
+            given["run.timeout_s"] = Override("--timeout", timeout_s)
+        found = run(load_config(None, given))
+        records_file(unfinished).rename(records_file(folder))
+    return found
 
 
 def rival_s(model: str) -> float:
@@ -89,6 +90,36 @@ def rival_s(model: str) -> float:
     if done.returncode:
         raise SystemExit(f"pytorch-benchmark: {done.stderr.strip().splitlines()[-1]}")
     return float(json.loads(done.stdout.strip().splitlines()[-1]))
+
+
+def line_of(record: Record) -> str:
+    """What a run says of a network."""
+    if record.timing is None:
+        raise SystemExit(f"{record.key}: {record.error and record.error.message}")
+    summary, found = summarise(record.timing.samples), verdict(record)
+    line = f"{1e3 * summary.median_s:.2f} ms (x {summary.pace_factor:.3f} for the pace), {found.kind}"
+    return "; ".join((f"{line}, {summary.clean_count} of {summary.count} clean", *found.reasons, *record.notes[-1:]))
+
+
+def show(model: str, runs: list[list[Record]]) -> None:
+    """How far they agree, told at one pace."""
+    told = iter(at_one_pace(process for run in runs for process in run))
+    told = [list(itertools.islice(told, len(run))) for run in runs]
+    shown = [middle(run) for run in told]
+    steady = [median_s(record) for record in shown if verdict(record).kind == "steady"]
+    print(f"{model}: steady: {spread(steady)}; all: {spread([median_s(record) for record in shown])}")
+    single = [process for run in told for process in run if process.timing]
+    alone = [median_s(process) for process in single if verdict(process).kind == "steady"]
+    print(f"{model}: steady single processes: {spread(alone)}; all: {spread([median_s(each) for each in single])}")
+    raw = [
+        statistics.median(summarise(each.timing.samples).all_median_s for each in run if each.timing) for run in told
+    ]
+    print(f"{model}: all runs as measured, the median of their processes: {spread(raw)}")
+
+
+def median_s(record: Record) -> float:
+    assert record.timing
+    return median_latency_s(record.timing.samples)
 
 
 def spread(values: list[float]) -> str:
@@ -107,30 +138,19 @@ def main() -> None:
     parser.add_argument("--rival", action="store_true", help="pytorch-benchmark as well")
     parser.add_argument("--keep", type=Path, metavar="FOLDER", help="where the stores are kept, and looked for")
     options = parser.parse_args()
-    steady, every, single, theirs = (defaultdict(list) for _ in range(4))
+    runs, theirs = defaultdict(list), defaultdict(list)
     with burning(options.beside), tempfile.TemporaryDirectory() as thrown_away:
         stores = options.keep or Path(thrown_away)
         for number in range(options.runs):
             for model in options.models:
-                record, processes = measured(model, options.timeout, stores / f"{number + 1}-{model}")
-                if record.timing is None:
-                    raise SystemExit(f"{model}: {record.error and record.error.message}")
-                summary, found = summarise(record.timing.samples), verdict(record)
-                every[model].append(summary.median_s)
-                ran = [each for each in processes if each.timing and verdict(each).kind == "steady"]
-                single[model] += [median_latency_s(each.timing.samples) for each in ran if each.timing]
-                if found.kind == "steady":
-                    steady[model].append(summary.median_s)
-                line = f"{number + 1} {model:12} {1e3 * summary.median_s:.2f} ms"
-                line += f" (x {summary.pace_factor:.3f} for the pace), {found.kind}"
-                line += f", {summary.clean_count} of {summary.count} clean"
-                print(line, *found.reasons, *record.notes[-1:], sep="; ", flush=True)
+                processes = measured(model, options.timeout, stores / f"{number + 1}-{model}")
+                print(f"{number + 1} {model:12} {line_of(middle(processes))}", flush=True)
+                runs[model].append(processes)
                 if options.rival:
                     theirs[model].append(rival_s(model))
-    for model in options.models:
-        print(f"{model}: steady: {spread(steady[model])}; all: {spread(every[model])}")
-        print(f"{model}: steady single processes: {spread(single[model])}")
-        if options.rival:
+    for model, each in runs.items():
+        show(model, each)
+        if theirs[model]:
             mean = statistics.mean(theirs[model])
             print(f"{model}: pytorch-benchmark: {spread(theirs[model])}, mean {1e3 * mean:.2f} ms")
 

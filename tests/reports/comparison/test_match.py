@@ -24,6 +24,7 @@ from ...factories import (
     make_record,
     make_samples,
     make_wrong_record,
+    on_slower_machine,
 )
 
 
@@ -68,6 +69,16 @@ def test_seven_fresh_processes_a_side_allow_a_verdict():
     assert slow.estimate.units == 7
     assert slow.estimate.slowdown == pytest.approx(1.2, rel=0.01)  # of a rate: more is better, and it fell
     assert found.notes == ()
+
+
+@pytest.mark.parametrize(("before", "after"), [(1.0, 1.2), (None, 1.0), (1.25, None)])
+def test_what_is_usual_may_have_changed_between_two_runs(before, after):
+    same = processes("x3d-s", 0.118)
+    base, head = ([on_slower_machine(r, *each) for r in same] for each in ((1.0, before), (1.2, after)))
+    found = compare(side("A", *base), side("B", *head))
+    (finding,) = rows(found, "judged")
+    assert words.outcome(finding) == "equivalent"
+    assert finding.base == pytest.approx(finding.head)
 
 
 def test_the_direction_is_that_of_the_metric():
