@@ -26,18 +26,13 @@ from .resample import middle_of_most
 # Of which the mean counts. The first finds the caches full of the network, as the network's own layers do; the others
 # find them full of the work, and tell less of what neighbours take of shared caches and bandwidth.
 READINGS = 2
-# Of earlier processes so many are looked at, the newest: that a run of some dozens does not move what is usual by much.
-REMEMBERED = 500
-FEWEST = 3  # two states show from then on, and what is usual settles as more come
-# Of those the machine was quicker for so many at least, or that was chance.
+# Of earlier processes so many are looked at, the newest: some fifteen cases.
+REMEMBERED = 100
+FEWEST = 3  # two states show from then on
+# Of them the machine was in a state for so many at least, or that was chance.
 FAIR_SHARE = 0.25
 # Paces of processes, which are of many readings, are of one state of the machine up to this factor.
 SAME_STATE = 1.1
-# What was usual so far stays so while the machine is within this factor of it, since figures are told at it: until then
-# they can be corrected well (`stats.MAX_PACE_STEADY`). It is given up for a state that is quicker by more, or where the
-# machine was slower by more in so many processes, some fifteen cases.
-STAYS = 1.3
-FORGOTTEN = 100
 _TAIL_BYTES = 1 << 18
 # The work: channels, height and width of what goes into a block, and of how many frames.
 _STAGES = ((24, 28), (48, 14), (96, 7), (192, 4))
@@ -105,16 +100,19 @@ class Memory(NamedTuple):
 def usual(memory: Memory) -> float | None:
     """The pace that figures are told at; None where too few are known.
 
-    It stays what it was, for two runs are alike only at the same one, unless the machine has become another.
+    It is that of the quickest state in which the machine was, until as many processes are known as are looked at. Then
+    it stays, for two runs are alike only at the same one, unless the machine has left that state.
     """
-    newest, lately = memory.paces[-REMEMBERED:], memory.paces[-FORGOTTEN:]
-    if len(newest) < FEWEST:
-        return memory.usual_s
-    found, kept = _quickest(newest), memory.usual_s
-    if kept is None or found < kept / STAYS:
-        return found
-    slower = len(lately) == FORGOTTEN and min(lately) > kept * STAYS
-    return _quickest(lately) if slower else kept
+    lately, kept = memory.paces[-REMEMBERED:], memory.usual_s
+    if len(lately) < FEWEST:
+        return kept
+    if kept is None:
+        return _quickest(lately)
+    if len(lately) < REMEMBERED:
+        found = _quickest(lately)
+        return found if found < kept / SAME_STATE else kept
+    near = sum(_same_state(pace, kept) for pace in lately)
+    return kept if near >= FAIR_SHARE * REMEMBERED else _quickest(lately)
 
 
 def _quickest(paces: Sequence[float]) -> float:

@@ -23,6 +23,7 @@ ALLOWED = {
         "bench.profile",
         "bench.store",
         "bench.stats",
+        "bench.one_pace",
         "bench.judge",
         "bench.trend",
         "bench.metrics",

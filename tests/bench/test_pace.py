@@ -1,6 +1,7 @@
 """How fast the machine itself is, and what is usual here."""
 
 import json
+import math
 import statistics
 import threading
 
@@ -12,7 +13,6 @@ from co3d_bench.bench import stats
 from co3d_bench.bench.pace import (
     FAIR_SHARE,
     FEWEST,
-    FORGOTTEN,
     READINGS,
     REMEMBERED,
     Memory,
@@ -55,22 +55,21 @@ def test_usual_is_the_quickest_state_in_which_the_machine_was_for_a_fair_share()
 
 def test_what_is_usual_stays_so_while_the_machine_is_slower_for_hours():
     """Figures are told at it: those of two runs are alike only at the same one."""
-    hours = [1.0] * 7 + [1.2] * (2 * FORGOTTEN)
+    hours = [1.0] * REMEMBERED + [1.3] * math.floor((1 - FAIR_SHARE) * REMEMBERED)
     for count in range(FEWEST, len(hours) + 1):
         assert among(*hours[:count], kept_s=1.02) == 1.02
+    assert among(*hours, 1.3, kept_s=1.02) == 1.3, "by now it has become another machine"
     assert among(kept_s=1.02) == 1.02
 
 
-def test_a_much_quicker_state_becomes_usual_where_it_is_no_chance():
-    slow = [1.4] * 6
-    assert among(*slow, 1.0, kept_s=1.4) == 1.4
-    assert among(*slow, 1.0, 1.0, 1.0, kept_s=1.4) == 1.0
-    assert among(*slow, 1.2, 1.2, 1.2, kept_s=1.4) == 1.4  # near enough to be corrected for
-
-
-def test_what_was_usual_is_given_up_where_the_machine_is_much_slower_for_long():
-    assert among(1.0, *[1.4] * FORGOTTEN, kept_s=1.0) == 1.4
-    assert among(1.0, *[1.4] * (FORGOTTEN - 1), 1.2, kept_s=1.0) == 1.0
+def test_while_few_are_known_a_quicker_state_becomes_usual():
+    slow = [1.3] * 6
+    assert among(*slow, 1.0, kept_s=1.3) == 1.3
+    assert among(*slow, 1.0, 1.0, 1.0, kept_s=1.3) == 1.0
+    assert among(*slow, 1.2, 1.2, 1.2, kept_s=1.3) == 1.3  # no other state
+    many = [1.3] * math.ceil(FAIR_SHARE * REMEMBERED)
+    assert among(*many, *[1.0] * (REMEMBERED - len(many)), kept_s=1.3) == 1.3
+    assert among(*many, *[1.0] * (REMEMBERED - len(many)), 1.0, kept_s=1.3) == 1.0
 
 
 @given(st.lists(st.floats(1e-6, 1e3), min_size=FEWEST, max_size=80))

@@ -128,9 +128,9 @@ def test_each_kind_of_noise_is_told_in_words(timing, why):
 
 
 def in_two_states(first):
-    """So many of a hundred samples at the usual pace, the others where the machine is 28 % slower."""
+    """So many of a hundred samples at a pace, the others where the machine is a fifth slower."""
     samples = make_samples(0.1, disturbed_share=0.0)
-    paces = [1.0] * first + [1.28] * (100 - first)
+    paces = [0.91] * first + [1.098] * (100 - first)
     slow = [latency * pace for latency, pace in zip(samples.latency_s, paces, strict=True)]
     told = {"latency_s": slow, "pace_s": paces, "usual_pace_s": 1.0, "cpu_share": 1.0}
     return quiet(samples=samples.model_copy(update=told))
@@ -152,7 +152,7 @@ def test_a_machine_in_no_state_for_long_is_told():
     )
 
 
-@pytest.mark.parametrize(("first", "pace_s"), [(70, 1.0), (40, 1.28), (0, 1.28)])
+@pytest.mark.parametrize(("first", "pace_s"), [(70, 0.91), (40, 1.098), (0, 1.098)])
 def test_the_pace_of_a_series_is_that_of_the_samples_that_count(first, pace_s):
     assert stats.pace_s(in_two_states(first).timing.samples) == pace_s
     assert stats.pace_s(make_samples(0.1)) is None
