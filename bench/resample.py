@@ -78,8 +78,8 @@ def middle_of_most(values: Sequence[float]) -> float:
     """
     ordered = sorted(values)
     half = len(ordered) // 2 + 1
-    starts = range(len(ordered) - half + 1)
-    start = min(starts, key=lambda place: ordered[place + half - 1] - ordered[place], default=0)
+    widths = [high - low for low, high in zip(ordered, ordered[half - 1 :])]
+    start = widths.index(min(widths))
     return median(ordered[start : start + half])
 
 
