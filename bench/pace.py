@@ -8,15 +8,13 @@ so that where it takes longer than it usually does on this machine, slow samples
 from __future__ import annotations
 
 import json
-import math
 import os
 import time
-from bisect import bisect_right
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from contextlib import suppress
 from importlib import metadata
 from pathlib import Path
-from statistics import fmean, median
+from statistics import fmean
 from typing import NamedTuple
 
 from ..devices.host import HostFacts
@@ -29,8 +27,8 @@ READINGS = 2
 # Of earlier processes so many are looked at, the newest: some fifteen cases.
 REMEMBERED = 100
 FEWEST = 3  # two states show from then on
-# Of them the machine was in a state for so many at least, or that was chance.
-FAIR_SHARE = 0.25
+# The machine has left a state in which it was for a smaller share of them.
+LEFT_SHARE = 0.25
 # Paces of processes, which are of many readings, are of one state of the machine up to this factor.
 SAME_STATE = 1.1
 _TAIL_BYTES = 1 << 18
@@ -100,32 +98,15 @@ class Memory(NamedTuple):
 def usual(memory: Memory) -> float | None:
     """The pace that figures are told at; None where too few are known.
 
-    It is that of the quickest state in which the machine was, until as many processes are known as are looked at. Then
-    it stays, for two runs are alike only at the same one, unless the machine has left that state.
+    It is that of the state in which the machine mostly was, and stays what it was until the machine has left that
+    state: two runs are alike only at the same one.
     """
     lately, kept = memory.paces[-REMEMBERED:], memory.usual_s
     if len(lately) < FEWEST:
         return kept
-    if kept is None:
-        return _quickest(lately)
-    if len(lately) < REMEMBERED:
-        found = _quickest(lately)
-        return found if found < kept / SAME_STATE else kept
-    near = sum(_same_state(pace, kept) for pace in lately)
-    return kept if near >= FAIR_SHARE * REMEMBERED else _quickest(lately)
-
-
-def _quickest(paces: Sequence[float]) -> float:
-    """The middle of the quickest state in which the machine was for a fair share of them: neighbours make a machine
-    slower, and what it does without them is what it can do."""
-    newest = sorted(paces)
-    enough = max(FEWEST, math.ceil(len(newest) * FAIR_SHARE))
-    states = (newest[first : bisect_right(newest, pace * SAME_STATE)] for first, pace in enumerate(newest))
-    state = next((state for state in states if len(state) >= enough), None)
-    if state is None:  # each time another one
-        return middle_of_most(newest)
-    middle = median(state)
-    return median([pace for pace in newest if _same_state(pace, middle)])
+    if kept is None or sum(_same_state(pace, kept) for pace in lately) < LEFT_SHARE * len(lately):
+        return middle_of_most(lately)
+    return kept
 
 
 def _same_state(pace_s: float, other_s: float) -> bool:
