@@ -16,14 +16,11 @@ _FACTS = ("machine.cpu_model", "process.affinity", "versions.torch")
 
 
 def at_one_pace(records: Iterable[Record]) -> tuple[Record, ...]:
-    """The same records at the pace that the last one to know any knows as usual; as they are where none does, or where
-    they are not of one machine, engine and number of threads."""
+    """The same records; those of one machine, engine and number of threads at the pace that the last of them to know
+    any knows as usual, or as they are where none does."""
     records = tuple(records)
-    usual = [_usual_s(record) for record in records if record.timing]
-    known_s = next((each for each in reversed(usual) if each), None)
-    if known_s is None or len(set(usual)) == 1 or len({_place(record) for record in records if record.timing}) > 1:
-        return records
-    return tuple(_told_at(known_s, record) for record in records)
+    known = {_place(each): usual_s for each in records if (usual_s := _usual_s(each))}
+    return tuple(_told_at(known.get(_place(record)), record) for record in records) if known else records
 
 
 def _usual_s(record: Record) -> float | None:
@@ -34,9 +31,9 @@ def _place(record: Record) -> tuple[Any, ...]:
     return (record.case.backend, record.case.threads, *(fact(record, name) for name in _FACTS))
 
 
-def _told_at(usual_s: float, record: Record) -> Record:
+def _told_at(usual_s: float | None, record: Record) -> Record:
     timing = record.timing
-    if timing is None or not timing.samples.pace_s or timing.samples.usual_pace_s == usual_s:
+    if usual_s is None or timing is None or not timing.samples.pace_s or timing.samples.usual_pace_s == usual_s:
         return record
     samples = timing.samples.model_copy(update={"usual_pace_s": usual_s})
     return record.model_copy(update={"timing": timing.model_copy(update={"samples": samples})})

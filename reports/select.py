@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from ..bench.case import Case
+from ..bench.one_pace import at_one_pace
 from ..bench.processes import middle
 from ..bench.record import COMPARABLE_FACTS, Record, fact
 
@@ -28,7 +29,8 @@ def latest(records: Iterable[Record]) -> tuple[Record, ...]:
     """One record per case, of its last run, in the order in which the cases first appeared.
 
     The order of the store is the order of time: each finished case is appended to it. Of several fresh processes of
-    that run it is the middle one (`bench/processes.py`), and a note says so; a failed one only where all failed.
+    that run it is the middle one (`bench/processes.py`), and a note says so; a failed one only where all failed. All of
+    one machine and engine are told at one pace (`bench/one_pace.py`), so that they may be set against each other.
     """
     found: dict[str, dict[int, Record]] = {}
     for record in records:
@@ -36,7 +38,7 @@ def latest(records: Iterable[Record]) -> tuple[Record, ...]:
         if any(other.run_id != record.run_id for other in run.values()):
             run.clear()
         run[record.process] = record
-    return tuple(middle(tuple(run.values())) for run in found.values())
+    return at_one_pace(middle(tuple(run.values())) for run in found.values())
 
 
 def model_title(record: Record) -> str:

@@ -52,6 +52,7 @@ def test_what_knows_of_none_or_only_of_one_stays():
 def test_another_machine_or_engine_has_another_pace(other):
     records = process(1, 1.0, 1.0), process(2, 1.2, 1.1, **other)
     assert at_one_pace(records) == records
+    assert figures(*at_one_pace([*records, process(3, 1.0, 1.05)])) == [0.105, 0.11, 0.105]
 
 
 def test_where_no_pace_was_read_there_is_nothing_to_tell():

@@ -20,6 +20,7 @@ from ..factories import (
     make_model,
     make_record,
     make_samples,
+    on_slower_machine,
 )
 
 
@@ -104,6 +105,12 @@ def test_of_several_processes_of_the_last_run_the_middle_one_is_shown_and_says_s
     assert shown.process == middle.process
     assert shown.notes == ("the middle one of 3 fresh processes, known to ±1.0%",)
     assert latest([shown]) == (shown,)
+
+
+def test_the_cases_of_a_machine_are_told_at_one_pace():
+    bare = (make_record(name, samples=make_samples(0.1, disturbed_share=0)) for name in ("x3d-s", "x3d-m"))
+    records = [on_slower_machine(record, 1.2, usual) for record, usual in zip(bare, (1.0, 1.2), strict=True)]
+    assert [record.timing.samples.usual_pace_s for record in latest(records)] == [1.2, 1.2]
 
 
 def test_failed_processes_are_counted_and_shown_only_where_none_ran():
