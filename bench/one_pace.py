@@ -16,8 +16,8 @@ _FACTS = ("machine.cpu_model", "process.affinity", "versions.torch")
 
 
 def at_one_pace(records: Iterable[Record]) -> tuple[Record, ...]:
-    """The same records; those of one machine, engine and number of threads at the pace that the last of them to know
-    any knows as usual, or as they are where none does."""
+    """The same records; those of one machine, engine, number of threads and piece of work at the pace that the last of
+    them to know any knows as usual, or as they are where none does."""
     records = tuple(records)
     known = {_place(each): usual_s for each in records if (usual_s := _usual_s(each))}
     return tuple(_told_at(known.get(_place(record)), record) for record in records) if known else records
@@ -28,7 +28,8 @@ def _usual_s(record: Record) -> float | None:
 
 
 def _place(record: Record) -> tuple[Any, ...]:
-    return (record.case.backend, record.case.threads, *(fact(record, name) for name in _FACTS))
+    work = record.timing.pace_work if record.timing else None
+    return (work, record.case.backend, record.case.threads, *(fact(record, name) for name in _FACTS))
 
 
 def _told_at(usual_s: float | None, record: Record) -> Record:

@@ -35,8 +35,8 @@ _TAIL_BYTES = 1 << 18
 # The work: channels, height and width of what goes into a block, and of how many frames.
 _STAGES = ((24, 28), (48, 14), (96, 7), (192, 4))
 _FRAMES = 4
-# Paces of different work are not to be mixed, so it is part of the key; change it with the work.
-_WORK = "a block of X3D in each of 4 stages, from 24 x 4 x 28 x 28, mean of 2"
+# Paces of different work are not to be mixed, so it is part of the key and in the records; change it with the work.
+WORK = "a block of X3D in each of 4 stages, from 24 x 4 x 28 x 28, mean of 2"
 
 
 class Pace:
@@ -116,7 +116,7 @@ def _same_state(pace_s: float, other_s: float) -> bool:
 def pace_key(host: HostFacts, backend: str, threads: int) -> str:
     """What must agree before paces of two processes may be compared: an engine has threads too."""
     cores = ",".join(map(str, host.affinity))
-    return f"{host.cpu_model}; cores {cores}; {backend}, {threads} threads; torch {metadata.version('torch')}; {_WORK}"
+    return f"{host.cpu_model}; cores {cores}; {backend}, {threads} threads; torch {metadata.version('torch')}; {WORK}"
 
 
 def memory_file() -> Path:

@@ -22,7 +22,7 @@ from .input import Inputs
 from .job import Event, phase_event
 from .measure import WarmUpRule, sample, warm_up
 from .memory import peak_allocated_bytes, tensor_bytes, weights
-from .pace import Pace, memory_file, remember, remembered, usual
+from .pace import WORK, Pace, memory_file, remember, remembered, usual
 from .probe import KernelProbe, UseProbe, others, peak_rss_bytes
 from .record import Counters, Settings, Timing
 from .resample import further, middle_of_most
@@ -177,6 +177,7 @@ def timing_pass(
         others_before=others_before,
         others_meanwhile=others_meanwhile,
         samples=samples,
+        pace_work=WORK if samples.pace_s else None,
         sampling_wall_s=sampling.wall_s,
         loop_overhead_s=loop_overhead_s(clock),
         harness_cpu_share=sampling.own_cpu_s / sampling.wall_s,

@@ -146,6 +146,7 @@ class Timing(Frozen):
         default=None, description="False where the warm-up ended by its limits and not by a steady latency"
     )
     samples: Samples
+    pace_work: str | None = Field(default=None, description="which piece of work the pace is of (`pace.py`)")
     sampling_wall_s: float
     warmup_latency_s: list[float] = Field(default_factory=list, description="the newest of the warm-up, oldest first")
     others_before: float | None = Field(

@@ -55,6 +55,12 @@ def test_another_machine_or_engine_has_another_pace(other):
     assert figures(*at_one_pace([*records, process(3, 1.0, 1.05)])) == [0.105, 0.11, 0.105]
 
 
+def test_the_pace_of_another_version_may_be_of_another_piece_of_work():
+    older, newer = process(1, 1.0, 1.0), process(2, 1.2, 1.1)
+    newer = newer.model_copy(update={"timing": newer.timing.model_copy(update={"pace_work": "something longer"})})
+    assert at_one_pace([older, newer]) == (older, newer)
+
+
 def test_where_no_pace_was_read_there_is_nothing_to_tell():
     bare = make_record("x3d-s", process=1, samples=make_samples(0.1))
     assert at_one_pace([bare, process(2, 1.0, 1.0)])[0] is bare
