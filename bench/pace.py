@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from importlib import metadata
 from pathlib import Path
@@ -27,8 +27,8 @@ READINGS = 2
 # Of earlier processes so many are looked at, the newest: some fifteen cases.
 REMEMBERED = 100
 FEWEST = 3  # two states show from then on
-# The machine has left a state in which it was for a smaller share of them.
-LEFT_SHARE = 0.25
+# The machine has left a state for another once more than so many times as many of them are of that.
+OUTWEIGHS = 2
 # Paces of processes, which are of many readings, are of one state of the machine up to this factor.
 SAME_STATE = 1.1
 _TAIL_BYTES = 1 << 18
@@ -99,14 +99,19 @@ def usual(memory: Memory) -> float | None:
     """The pace that figures are told at; None where too few are known.
 
     It is that of the state in which the machine mostly was, and stays what it was until the machine has left that
-    state: two runs are alike only at the same one.
+    state for another: two runs look alike only at the same one.
     """
     lately, kept = memory.paces[-REMEMBERED:], memory.usual_s
     if len(lately) < FEWEST:
         return kept
-    if kept is None or sum(_same_state(pace, kept) for pace in lately) < LEFT_SHARE * len(lately):
-        return middle_of_most(lately)
+    mostly = middle_of_most(lately)
+    if kept is None or _count_of(mostly, lately) > OUTWEIGHS * _count_of(kept, lately):
+        return mostly
     return kept
+
+
+def _count_of(state_s: float, paces: Sequence[float]) -> int:
+    return sum(_same_state(pace, state_s) for pace in paces)
 
 
 def _same_state(pace_s: float, other_s: float) -> bool:

@@ -1,7 +1,6 @@
 """How fast the machine itself is, and what is usual here."""
 
 import json
-import math
 import threading
 
 import pytest
@@ -11,7 +10,7 @@ from hypothesis import strategies as st
 from co3d_bench.bench import stats
 from co3d_bench.bench.pace import (
     FEWEST,
-    LEFT_SHARE,
+    OUTWEIGHS,
     READINGS,
     REMEMBERED,
     Memory,
@@ -51,7 +50,8 @@ def test_usual_is_the_state_in_which_the_machine_mostly_was():
 
 def test_it_stays_so_while_the_machine_is_slower_for_hours():
     """Figures are told at it: those of two runs are alike only at the same one."""
-    hours = [1.0] * REMEMBERED + [1.3] * math.floor((1 - LEFT_SHARE) * REMEMBERED)
+    slower = OUTWEIGHS * REMEMBERED // (OUTWEIGHS + 1)
+    hours = [1.0] * REMEMBERED + [1.3] * slower
     for count in range(FEWEST, len(hours) + 1):
         assert among(*hours[:count], kept_s=1.02) == 1.02
     assert among(*hours, 1.3, kept_s=1.02) == 1.3, "by now it has become another machine"
@@ -61,8 +61,14 @@ def test_it_stays_so_while_the_machine_is_slower_for_hours():
 @pytest.mark.parametrize("later", [0.8, 1.3])
 def test_a_moment_at_first_is_not_usual_for_long(later):
     first = [1.0] * FEWEST
-    assert among(*first, *[later] * (3 * FEWEST), kept_s=1.0) == 1.0
-    assert among(*first, *[later] * (3 * FEWEST + 1), kept_s=1.0) == later
+    assert among(*first, *[later] * (OUTWEIGHS * FEWEST), kept_s=1.0) == 1.0
+    assert among(*first, *[later] * (OUTWEIGHS * FEWEST + 1), kept_s=1.0) == later
+
+
+def test_states_that_overlap_are_told_apart_by_how_often_the_machine_was_in_each():
+    slow_at_first, then = [2.65, 2.65, 2.73], [2.52, 2.44, 2.36, 2.32, 2.55, 2.31, 2.39, 2.38]
+    assert among(*slow_at_first, *then, kept_s=2.65) == 2.65
+    assert among(*slow_at_first, *then, *[2.38] * 5, kept_s=2.65) == pytest.approx(2.38, rel=0.01)
 
 
 @given(st.lists(st.floats(1e-6, 1e3), min_size=FEWEST, max_size=80))
