@@ -10,27 +10,24 @@ from __future__ import annotations
 import json
 import os
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from contextlib import suppress
 from importlib import metadata
 from pathlib import Path
-from statistics import fmean
+from statistics import fmean, median_low
 from typing import NamedTuple
 
 from ..devices.host import HostFacts
 from ..models.weights.cache import cache_folder
-from .resample import middle_of_most
 
 # Of which the mean counts. The first finds the caches full of the network, as the network's own layers do; the others
 # find them full of the work, and tell less of what neighbours take of shared caches and bandwidth.
 READINGS = 2
-# Of earlier processes so many are looked at, the newest: some fifteen cases.
+# Of earlier processes so many are looked at, the newest: some twelve cases.
 REMEMBERED = 100
 FEWEST = 3  # two states show from then on
-# The machine has left a state for another once more than so many times as many of them are of that.
-OUTWEIGHS = 2
-# Paces of processes, which are of many readings, are of one state of the machine up to this factor.
-SAME_STATE = 1.1
+# What was usual stays so while the middle of them is within this factor of it.
+MOVED = 1.05
 _TAIL_BYTES = 1 << 18
 # The work: channels, height and width of what goes into a block, and of how many frames.
 _STAGES = ((24, 28), (48, 14), (96, 7), (192, 4))
@@ -98,24 +95,14 @@ class Memory(NamedTuple):
 def usual(memory: Memory) -> float | None:
     """The pace that figures are told at; None where too few are known.
 
-    It is that of the state in which the machine mostly was, and stays what it was until the machine has left that
-    state for another: two runs look alike only at the same one.
+    It is the middle one of the newest, which with two states is of that in which the machine mostly was; and it stays
+    what it was until that has moved, since two runs look alike only at the same one.
     """
     lately, kept = memory.paces[-REMEMBERED:], memory.usual_s
     if len(lately) < FEWEST:
         return kept
-    mostly = middle_of_most(lately)
-    if kept is None or _count_of(mostly, lately) > OUTWEIGHS * _count_of(kept, lately):
-        return mostly
-    return kept
-
-
-def _count_of(state_s: float, paces: Sequence[float]) -> int:
-    return sum(_same_state(pace, state_s) for pace in paces)
-
-
-def _same_state(pace_s: float, other_s: float) -> bool:
-    return other_s / SAME_STATE <= pace_s <= other_s * SAME_STATE
+    middle = median_low(lately)
+    return kept if kept is not None and kept / MOVED <= middle <= kept * MOVED else middle
 
 
 def pace_key(host: HostFacts, backend: str, threads: int) -> str:
