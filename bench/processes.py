@@ -19,8 +19,10 @@ from .stats import MAX_KNOWN_TO, median_latency_s, verdict
 # more where a restless machine leaves the middle one unsure, but no more than fit into so many seconds. How far runs of
 # it agree: METHODOLOGY.md, "Before anything is timed".
 AUTO = 7
-AUTO_MORE = 5
+AUTO_MORE = 13
 AUTO_S = 180.0
+# So many more may make half of them steady: where none of seven is, the others will not be either.
+AUTO_STEADIER = 5
 
 
 def at_first(asked: int | Literal["auto"]) -> int:
@@ -48,11 +50,11 @@ def another(processes: Sequence[Record]) -> bool:
 def _more_help(processes: Sequence[Record]) -> bool:
     """Of steadiness and scatter alone, never of the figure: who goes on until a figure pleases has chosen it."""
     steady, count = sum(map(_is_steady, processes)), len(processes)
-    left = AUTO + AUTO_MORE - count
     if not _are_half(steady, count):
+        left = AUTO + AUTO_STEADIER - count
         return left > 0 and _are_half(steady + left, count + left)
     known_to = _known_to(speaking(processes))
-    return left > 0 and known_to is not None and known_to > MAX_KNOWN_TO
+    return count < AUTO + AUTO_MORE and known_to is not None and known_to > MAX_KNOWN_TO
 
 
 def _are_half(steady: int, count: int) -> bool:

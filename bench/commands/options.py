@@ -66,7 +66,7 @@ Processes = Annotated[
     typer.Option(
         "--processes",
         help="Fresh processes of each case; auto is 7, which let two runs be compared, fewer of what takes long, "
-        "up to 12 on a restless machine.",
+        "up to 20 on a restless machine.",
         metavar="N|auto",
     ),
 ]
