@@ -7,9 +7,11 @@ is usual may change (`pace.py`); but two figures can be set against each other o
 from __future__ import annotations
 
 from collections.abc import Iterable
+from statistics import median_low
 from typing import Any
 
 from .record import Record, fact
+from .stats import pace_s
 
 # What must agree, beside engine and threads, or the work took longer for another reason than the machine's pace.
 _FACTS = ("machine.cpu_model", "process.affinity", "versions.torch")
@@ -21,6 +23,13 @@ def at_one_pace(records: Iterable[Record]) -> tuple[Record, ...]:
     records = tuple(records)
     known = {_place(each): usual_s for each in records if (usual_s := _usual_s(each))}
     return tuple(_told_at(known.get(_place(record)), record) for record in records) if known else records
+
+
+def at_their_own_pace(records: Iterable[Record]) -> tuple[Record, ...]:
+    """The same records of one case on one machine, told at the middle of their own paces, whatever is usual there."""
+    records = tuple(records)
+    paces = [found for each in records if each.timing and (found := pace_s(each.timing.samples))]
+    return tuple(_told_at(median_low(paces), record) for record in records) if paces else records
 
 
 def _usual_s(record: Record) -> float | None:

@@ -10,7 +10,7 @@ import math
 from collections.abc import Sequence
 from typing import Literal
 
-from .one_pace import at_one_pace
+from .one_pace import at_one_pace, at_their_own_pace
 from .record import Counters, Record
 from .resample import half_interval
 from .stats import MAX_KNOWN_TO, median_latency_s, verdict
@@ -44,7 +44,8 @@ def another(processes: Sequence[Record]) -> bool:
     spent_s = [_spent_s(record) for record in processes]
     if not processes[-1].ok or math.fsum(spent_s) + spent_s[-1] > AUTO_S:
         return False
-    return len(processes) < AUTO or _more_help(at_one_pace(processes))
+    # Not at the usual pace: where the machine is off it that may be what is usual later, and the figure told anew.
+    return len(processes) < AUTO or _more_help(at_their_own_pace(processes))
 
 
 def _more_help(processes: Sequence[Record]) -> bool:

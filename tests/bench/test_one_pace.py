@@ -2,7 +2,7 @@
 
 import pytest
 
-from co3d_bench.bench.one_pace import at_one_pace
+from co3d_bench.bench.one_pace import at_one_pace, at_their_own_pace
 from co3d_bench.bench.processes import middle
 from co3d_bench.bench.stats import median_latency_s
 
@@ -70,3 +70,11 @@ def test_in_the_first_run_on_a_machine_its_first_processes_know_of_nothing_usual
     run = [process(1, 1.3, None), process(2, 1.0, None), process(3, 1.0, None), process(4, 1.3, 1.0)]
     assert figures(middle(run)) == [0.1]
     assert middle(run).known_to == pytest.approx(0.0)
+
+
+def test_at_their_own_pace_it_does_not_matter_what_is_usual():
+    for usual in (1.0, 1.3, None):
+        records = [process(1, 1.5, usual), process(2, 1.3, usual), process(3, 1.2, usual)]
+        assert figures(*at_their_own_pace(records)) == [0.13] * 3
+    bare, failed = make_record("x3d-s", process=1, samples=make_samples(0.1)), make_failed_record("x3d-s", process=2)
+    assert at_their_own_pace([bare, failed]) == (bare, failed)

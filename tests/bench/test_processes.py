@@ -8,7 +8,7 @@ from co3d_bench.bench.processes import AUTO, AUTO_STEADIER, another, counted, mi
 from co3d_bench.bench.sensing import Energy, EnergyBlock
 from co3d_bench.bench.stats import MAX_KNOWN_TO, verdict
 
-from ..factories import make_failed_record, make_record, make_samples
+from ..factories import make_failed_record, make_record, make_samples, on_slower_machine
 
 
 def process(number, level, *, steady=True, **changes):
@@ -114,6 +114,13 @@ def test_auto_goes_on_after_seven_where_the_middle_one_is_not_known_well_enough(
     near = [process(number, 0.1 + 0.0008 * number, duration_s=9.0) for number in range(1, 8)]
     assert not another(near)
     assert not another([*near, process(8, 0.2, duration_s=9.0), process(9, 0.05, duration_s=9.0)]), "by ranks"
+
+
+def test_auto_goes_on_until_it_is_known_also_where_the_machine_is_off_its_pace():
+    slower = [on_slower_machine(each, 1.3, 1.0) for each in spread_out(AUTO, duration_s=1.0)]
+    assert verdict(middle(slower)).kind == "noisy"
+    assert another(slower)
+    assert not another([on_slower_machine(process(number, 0.1), 1.3, 1.0) for number in range(1, AUTO + 1)])
 
 
 @given(st.lists(st.booleans(), min_size=AUTO + AUTO_STEADIER, max_size=AUTO + AUTO_STEADIER))
