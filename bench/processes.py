@@ -44,8 +44,9 @@ def another(processes: Sequence[Record]) -> bool:
     spent_s = [_spent_s(record) for record in processes]
     if not processes[-1].ok or math.fsum(spent_s) + spent_s[-1] > AUTO_S:
         return False
-    # Not at the usual pace: where the machine is off it that may be what is usual later, and the figure told anew.
-    return len(processes) < AUTO or _more_help(at_their_own_pace(processes))
+    # Where the machine is off its usual pace that may be what is usual later, and the figures told at it.
+    told = (at_one_pace(processes), at_their_own_pace(processes))
+    return len(processes) < AUTO or any(map(_more_help, told))
 
 
 def _more_help(processes: Sequence[Record]) -> bool:
