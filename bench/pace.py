@@ -25,7 +25,7 @@ from ..models.weights.cache import cache_folder
 READINGS = 2
 # Of earlier processes so many are looked at, the newest: some twelve cases.
 REMEMBERED = 100
-FEWEST = 3  # two states show from then on
+FEWEST = 3  # of which the middle one is not the one that stands out
 # What was usual stays so while the middle of them is within this factor of it.
 MOVED = 1.05
 _TAIL_BYTES = 1 << 18

@@ -38,15 +38,17 @@ def most(asked: int | Literal["auto"]) -> int:
 def another(processes: Sequence[Record]) -> bool:
     """Whether "auto" measures a case once more after these: not where all of them would take more than `AUTO_S`
     then, as with an engine that is built for a minute, nor after one that failed; after the seventh only where fewer
-    than half are steady, and more could make them half, or where the middle one is not known well enough."""
+    than half are steady, and more could make them half, or where the middle one is not known well enough, be it at the
+    usual pace or at their own."""
     if not processes:
         return True
     spent_s = [_spent_s(record) for record in processes]
     if not processes[-1].ok or math.fsum(spent_s) + spent_s[-1] > AUTO_S:
         return False
+    if len(processes) < AUTO:
+        return True
     # Where the machine is off its usual pace that may be what is usual later, and the figures told at it.
-    told = (at_one_pace(processes), at_their_own_pace(processes))
-    return len(processes) < AUTO or any(map(_more_help, told))
+    return any(map(_more_help, (at_one_pace(processes), at_their_own_pace(processes))))
 
 
 def _more_help(processes: Sequence[Record]) -> bool:

@@ -123,6 +123,21 @@ def test_auto_goes_on_until_it_is_known_also_where_the_machine_is_off_its_pace()
     assert not another([on_slower_machine(process(number, 0.1), 1.3, 1.0) for number in range(1, AUTO + 1)])
 
 
+def test_auto_goes_on_where_it_is_known_at_their_own_pace_but_not_at_the_usual_one():
+    def eight(*outer):
+        levels = (*outer, 0.103, 0.103), [0.103] * 4  # of the others the machine was off its pace
+        near, off = (
+            [process(number, level, duration_s=1.0) for number, level in enumerate(each, 1)] for each in levels
+        )
+        return [
+            *(on_slower_machine(each, 1.05, 1.0) for each in near),
+            *(on_slower_machine(each, 1.15, 1.0) for each in off),
+        ]
+
+    assert another(eight(0.100, 0.106)), "four of eight count at the usual pace, all eight at their own"
+    assert not another(eight(0.102, 0.104))
+
+
 @given(st.lists(st.booleans(), min_size=AUTO + AUTO_STEADIER, max_size=AUTO + AUTO_STEADIER))
 def test_auto_ends_steady_or_could_not_have(drawn):
     count = next(n for n in range(1, len(drawn) + 1) if not another(steadiness(*drawn[:n])))
