@@ -17,7 +17,9 @@ from .probe import Disturbance
 from .record import Samples
 from .steady import STEADY, SteadyRule, is_steady
 
-PACE_EVERY_S = 0.15  # a reading takes some milliseconds
+PACE_EVERY_S = 0.15
+# After a reading come samples for so many times as long as it took (20 ms on a server, 0.3 s on a small board).
+PACE_RESTS = 5
 _DIGITS = 9  # of seconds: clocks tell no more, and a record is a line that is read again and again
 
 Clock = Callable[[], float]  # seconds from any origin
@@ -116,7 +118,8 @@ def sample(
     for none. From `until` on, by the clock, no call is begun but the first `FEWEST`.
 
     The probe is read once at each border between samples, so that nothing falls between two samples unseen. `pace`
-    is read before the first sample, after the last one, and at the first border after `pace_every_s` seconds.
+    is read before the first sample, after the last one, and at the first border after `pace_every_s` seconds, but no
+    sooner than `PACE_RESTS` times as long as the last reading took.
     `work_clock` is the CPU time of what computes; what it advances in the timed calls gives `Samples.cpu_share`.
     `hand_over` is called after each sample; it may wait, and says whether it did.
     `own_cpu_s` is what `cpu_clock` (of this thread) advanced outside the timed calls.
@@ -176,19 +179,21 @@ class _Between:
     every_s: float
     clock: Clock
     newest_s: float = 0.0
-    read_at_s: float = 0.0
+    next_at_s: float = 0.0
 
     def read(self, taken: Samples) -> None:
         """What came since the last reading has the slower of the two."""
         if self.pace is None:
             return
+        begun_s = self.clock()
         before, self.newest_s = self.newest_s, round(self.pace(), _DIGITS)
         taken.pace_s.extend([max(before, self.newest_s)] * (len(taken) - len(taken.pace_s)))
-        self.read_at_s = self.clock()
+        end_s = self.clock()
+        self.next_at_s = end_s + max(self.every_s, PACE_RESTS * (end_s - begun_s))
 
     @property
     def due(self) -> bool:
-        return self.pace is not None and self.clock() - self.read_at_s >= self.every_s
+        return self.pace is not None and self.clock() >= self.next_at_s
 
 
 @contextmanager

@@ -19,6 +19,7 @@ from typing import NamedTuple
 
 from ..devices.host import HostFacts
 from ..models.weights.cache import cache_folder
+from .pace_work import PaceWork
 
 # Of which the mean counts. The first finds the caches full of the network, as the network's own layers do; the others
 # find them full of the work, and tell less of what neighbours take of shared caches and bandwidth.
@@ -29,30 +30,13 @@ FEWEST = 3  # of which the middle one is not the one that stands out
 # What was usual stays so while the middle of them is within this factor of it.
 MOVED = 1.05
 _TAIL_BYTES = 1 << 18
-# The work: channels, height and width of what goes into a block, and of how many frames.
-_STAGES = ((24, 28), (48, 14), (96, 7), (192, 4))
-_FRAMES = 4
-# Paces of different work are not to be mixed, so it is part of the key and in the records; change it with the work.
-WORK = "a block of X3D in each of 4 stages, from 24 x 4 x 28 x 28, mean of 2"
 
 
 class Pace:
-    """Seconds of a fixed piece of work, with the threads that torch has: a network of video, but a small one.
+    """Seconds of a fixed piece of work, with the threads that torch has."""
 
-    A neighbour takes from the machine the other half of a core, shared caches, bandwidth; a single operator that fits
-    into a core's own caches does not need them all. Of the spread of four networks this left less than products and
-    sums did, and no more than convolutions, within a tenth of a per cent (METHODOLOGY.md, "Time").
-    """
-
-    def __init__(self, clock: Callable[[], float] = time.perf_counter) -> None:
-        self._clock = clock
-        blocks = [_block(*stage) for stage in _STAGES]
-
-        def work() -> None:
-            for block in blocks:
-                block()
-
-        self.work = work
+    def __init__(self, work: PaceWork, clock: Callable[[], float] = time.perf_counter) -> None:
+        self.work, self._clock = work.make(), clock
         self()  # the first call finds its code
 
     def __call__(self) -> float:
@@ -62,27 +46,6 @@ class Pace:
         start = self._clock()
         self.work()
         return self._clock() - start
-
-
-def _block(channels: int, side: int) -> Callable[[], object]:
-    """A residual block of X3D, batch norm and all, on maps and with weights that are constants: those of a generator of
-    random numbers would be missing where the network draws its own."""
-    import torch
-    from torch.nn.functional import batch_norm, conv3d
-
-    inner = 9 * channels // 4
-    x = torch.ones(1, channels, _FRAMES, side, side)
-    expand, project = torch.full((inner, channels, 1, 1, 1), 0.01), torch.full((channels, inner, 1, 1, 1), 0.01)
-    depthwise = torch.full((inner, 1, 3, 3, 3), 0.01)
-    inside, outside = ((torch.zeros(n), torch.ones(n), torch.ones(n), torch.zeros(n)) for n in (inner, channels))
-
-    def block() -> torch.Tensor:
-        y = batch_norm(conv3d(x, expand), *inside).relu_()
-        y = batch_norm(conv3d(y, depthwise, padding=1, groups=inner), *inside)
-        y = batch_norm(conv3d(y * torch.sigmoid(y), project), *outside)
-        return y.add_(x).relu_()
-
-    return block
 
 
 class Memory(NamedTuple):
@@ -105,10 +68,10 @@ def usual(memory: Memory) -> float | None:
     return kept if kept is not None and kept / MOVED <= middle <= kept * MOVED else middle
 
 
-def pace_key(host: HostFacts, backend: str, threads: int) -> str:
+def pace_key(host: HostFacts, backend: str, threads: int, work: str) -> str:
     """What must agree before paces of two processes may be compared: an engine has threads too."""
     cores = ",".join(map(str, host.affinity))
-    return f"{host.cpu_model}; cores {cores}; {backend}, {threads} threads; torch {metadata.version('torch')}; {WORK}"
+    return f"{host.cpu_model}; cores {cores}; {backend}, {threads} threads; torch {metadata.version('torch')}; {work}"
 
 
 def memory_file() -> Path:

@@ -22,7 +22,8 @@ from .input import Inputs
 from .job import Event, phase_event
 from .measure import WarmUpRule, sample, warm_up
 from .memory import peak_allocated_bytes, tensor_bytes, weights
-from .pace import WORK, Pace, memory_file, remember, remembered, usual
+from .pace import Pace, memory_file, remember, remembered, usual
+from .pace_work import pace_work
 from .probe import KernelProbe, UseProbe, others, peak_rss_bytes
 from .record import Counters, Settings, Timing
 from .resample import further, middle_of_most
@@ -136,7 +137,8 @@ def timing_pass(
     probe = KernelProbe()
     report = _seldom(emit, settings.runs, clock)
     emit(phase_event("sampling", 0, settings.runs))
-    usual_pace_s = usual(remembered(pace_key, memory_file()))
+    rss_bytes = peak_rss_bytes()  # without what the pace allocates
+    work, usual_pace_s = pace_work(accelerator.device), usual(remembered(pace_key, memory_file()))
 
     def uncounted() -> None:
         runnable.step(ring[0])
@@ -153,7 +155,7 @@ def timing_pass(
         cpu_clock=time.thread_time,
         synchronize=runnable.synchronize,
         probe=probe,
-        pace=Pace(),
+        pace=Pace(work),
         work_clock=time.process_time if accelerator.device == "cpu" else None,
         usual_pace_s=usual_pace_s,
         further=further(settings),
@@ -177,12 +179,12 @@ def timing_pass(
         others_before=others_before,
         others_meanwhile=others_meanwhile,
         samples=samples,
-        pace_work=WORK if samples.pace_s else None,
+        pace_work=work.name if samples.pace_s else None,
         sampling_wall_s=sampling.wall_s,
         loop_overhead_s=loop_overhead_s(clock),
         harness_cpu_share=sampling.own_cpu_s / sampling.wall_s,
     )
-    return Timed(net, runnable, timing, peak_rss_bytes(), output_sha256)
+    return Timed(net, runnable, timing, rss_bytes, output_sha256)
 
 
 def loop_overhead_s(clock: Callable[[], float], runs: int = 50) -> float:

@@ -145,6 +145,20 @@ def test_the_pace_is_read_around_the_samples_and_each_has_the_slower_of_two():
     assert next(readings, None) is None  # before, after the second and the fourth sample, and at the end
 
 
+def test_samples_have_most_of_the_time_where_the_pace_is_slow_to_read():
+    machine = FakeMachine([1.0] * 20)
+    read_at = []
+
+    def pace():
+        read_at.append(machine.now)
+        machine.now += 2.0
+        return 2.0
+
+    taken = take(machine, [0], 20, pace=pace)
+    assert read_at == [0.0, 12.0, 24.0], "each behind samples of five times as long"
+    assert len(taken.samples.pace_s) == 20
+
+
 @pytest.mark.parametrize(("until", "predictions"), [(10.0, 4), (200.0, 20)])
 def test_a_warm_up_ends_when_its_time_is_over_also_amid_the_receptive_field(until, predictions):
     machine = FakeMachine([float(n) for n in range(1, 100)])

@@ -19,17 +19,18 @@ from co3d_bench.bench.pace import (
     remembered,
     usual,
 )
+from co3d_bench.bench.pace_work import BLOCKS, NETWORK
 from co3d_bench.bench.record import Samples
 
 
 def test_a_reading_takes_one_of_the_clock():
     ticks = iter(range(10_000))
-    assert Pace(clock=lambda: next(ticks))() == 1
+    assert Pace(BLOCKS, clock=lambda: next(ticks))() == 1
 
 
 def test_what_the_first_one_takes_more_counts():
     """It finds the caches full of the network."""
-    pace = Pace()
+    pace = Pace(BLOCKS)
     later = iter([0.0, 4.0] + [0.0, 2.0] * (READINGS - 1))
     pace._clock = lambda: next(later)
     assert pace() == pytest.approx(2.0 + 2.0 / READINGS)
@@ -171,7 +172,7 @@ def test_a_correction_is_told_with_what_was_measured():
 
 def test_another_process_on_the_same_cores_is_seen():
     """For real, as far as two readings can tell: never quicker beside a thread that spins."""
-    pace = Pace()
+    pace = Pace(NETWORK)
     alone = min(pace() for _ in range(5))
     ending = threading.Event()
     threads = [threading.Thread(target=lambda: [None for _ in iter(ending.is_set, True)]) for _ in range(2)]

@@ -26,6 +26,7 @@ from torch.nn.functional import conv2d
 
 from co3d_bench.bench.allocator import keep_freed_memory
 from co3d_bench.bench.pace import READINGS, Pace
+from co3d_bench.bench.pace_work import BLOCKS, NETWORK
 from co3d_bench.models.spec import is_frame_network
 from co3d_bench.models.zoo import find_model
 
@@ -51,7 +52,12 @@ def sums() -> Work:
     return lambda: torch.add(a, a, out=out)
 
 
-WORKS: dict[str, Callable[[], Work]] = {"products": products, "depthwise in L2": depthwise_in_l2, "sums": sums}
+WORKS: dict[str, Callable[[], Work]] = {
+    "blocks": BLOCKS.make,
+    "products": products,
+    "depthwise in L2": depthwise_in_l2,
+    "sums": sums,
+}
 PACE = ("pace", "first reading", "last reading")
 
 
@@ -85,7 +91,7 @@ def for_seconds(length_s: float, work: Work) -> None:
 @torch.inference_mode()
 def point(model: str) -> dict[str, float]:
     """In this process: the median seconds of a network, of the pace and of every other piece of work."""
-    pace, works, call = Pace(), {name: make() for name, make in WORKS.items()}, network(model)
+    pace, works, call = Pace(NETWORK), {name: make() for name, make in WORKS.items()}, network(model)
     found: dict[str, list[float]] = defaultdict(list)
 
     def a_round() -> None:
