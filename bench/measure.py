@@ -18,7 +18,7 @@ from .record import Samples
 from .steady import STEADY, SteadyRule, is_steady
 
 PACE_EVERY_S = 0.15
-# After a reading come samples for so many times as long as it took (20 ms on a server, 0.3 s on a small board).
+# After a reading come samples for so many times as long as it took, on a slow machine more than the time above.
 PACE_RESTS = 5
 _DIGITS = 9  # of seconds: clocks tell no more, and a record is a line that is read again and again
 

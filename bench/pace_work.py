@@ -2,8 +2,9 @@
 
 What neighbours, a clock or a hypervisor take from a network they take from shared caches, bandwidth, cores that wait
 for each other and the code between two operators. How much of it is which depends on them; so the nearer the work is to
-a network, the more of it the work sees. On a CPU it is a whole network, small but of as many layers as those measured.
-Beside a GPU it is a few layers only, for the GPU rests meanwhile, and one that rests for long lowers its clock.
+a network, the more of it the work sees. On a CPU it is a whole network, small but of dozens of layers like those
+measured; written here and not taken from `models/`, for what makes ours faster must not change what they are told by.
+Beside a GPU it is a few layers only, for the GPU rests meanwhile, and one that rests for long may lower its clock.
 """
 
 from __future__ import annotations

@@ -13,6 +13,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
+from ..devices.host import HostFacts
 from ..models.spec import ModelSpec
 from .accelerator import Accelerator
 from .backends import Ask, Backend, Runnable
@@ -22,7 +23,7 @@ from .input import Inputs
 from .job import Event, phase_event
 from .measure import WarmUpRule, sample, warm_up
 from .memory import peak_allocated_bytes, tensor_bytes, weights
-from .pace import Pace, memory_file, remember, remembered, usual
+from .pace import Pace, memory_file, pace_key, remember, remembered, usual
 from .pace_work import pace_work
 from .probe import KernelProbe, UseProbe, others, peak_rss_bytes
 from .record import Counters, Settings, Timing
@@ -87,7 +88,7 @@ def timing_pass(
     ask: Ask,
     inputs: Inputs,
     settings: Settings,
-    pace_key: str,
+    host: HostFacts,
     accelerator: Accelerator,
     emit: Emit,
     begun: float,
@@ -138,7 +139,9 @@ def timing_pass(
     report = _seldom(emit, settings.runs, clock)
     emit(phase_event("sampling", 0, settings.runs))
     rss_bytes = peak_rss_bytes()  # without what the pace allocates
-    work, usual_pace_s = pace_work(accelerator.device), usual(remembered(pace_key, memory_file()))
+    work = pace_work(accelerator.device)
+    key = pace_key(host, backend.name, ask.threads, work.name)
+    usual_pace_s = usual(remembered(key, memory_file()))
 
     def uncounted() -> None:
         runnable.step(ring[0])
@@ -166,7 +169,7 @@ def timing_pass(
     others_meanwhile = others(sampling_begin, use())
     samples = sampling.samples
     if samples.pace_s:
-        remember(pace_key, middle_of_most(samples.pace_s), usual_pace_s, memory_file())
+        remember(key, middle_of_most(samples.pace_s), usual_pace_s, memory_file())
     emit(Event(event="sampled"))
     timing = Timing(
         load_s=loaded.seconds,

@@ -285,7 +285,9 @@ class Record(Frozen):
     environment: Environment | None = None
     counters: Counters | None = None
     timing: Timing | None = None
-    peak_rss_bytes: int | None = Field(default=None, description="highest resident memory of the measuring process")
+    peak_rss_bytes: int | None = Field(
+        default=None, description="highest resident memory of the measuring process until its samples begin"
+    )
     output_sha256: str | None = Field(
         default=None, description="of the first prediction in a fresh process, as float32: changes with any bit of it"
     )

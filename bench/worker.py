@@ -31,8 +31,6 @@ from .failure import failure_of, wrong_answer
 from .input import make_inputs
 from .job import Event, Job, Seat, phase_event
 from .own import load_code
-from .pace import pace_key
-from .pace_work import pace_work
 from .passes import Emit, Timed, counting_pass, load, timing_pass, undisturbed
 from .record import REFERENCE, Record, Verification
 from .search import search_batches
@@ -73,9 +71,8 @@ def measure_case(job: Job, emit: Emit, find_model: FindModel = find_model) -> Re
         if backend.outside:
             timed = backend.outside.timing_pass(loaded, ask, inputs, job.settings.runs, emit)
         else:
-            pace = pace_key(host, backend.name, job.case.threads, pace_work(accelerator.device).name)
             turns = _first_turn(job.in_turn, emit) if job.in_turn else None
-            timed = timing_pass(loaded, spec, backend, ask, inputs, job.settings, pace, accelerator, emit, begin, turns)
+            timed = timing_pass(loaded, spec, backend, ask, inputs, job.settings, host, accelerator, emit, begin, turns)
         sensors = watched.stop() if watched else None
         cuda = accelerator.facts(timed.runnable, inputs.ring, in_torch=backend.in_torch)
         verification = None
