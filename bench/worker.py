@@ -11,8 +11,9 @@ import gc
 import os
 import signal
 import sys
+import sysconfig
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
@@ -74,6 +75,8 @@ def measure_case(job: Job, emit: Emit, find_model: FindModel = find_model) -> Re
             turns = _first_turn(job.in_turn, emit) if job.in_turn else None
             timed = timing_pass(loaded, spec, backend, ask, inputs, job.settings, host, accelerator, emit, begin, turns)
         sensors = watched.stop() if watched else None
+        if job.prove is not None:
+            emit(Event(event="loaded", modules=modules_in(job.prove)))
         cuda = accelerator.facts(timed.runnable, inputs.ring, in_torch=backend.in_torch)
         verification = None
         if not job.timing_only:
@@ -132,6 +135,21 @@ def measure_case(job: Job, emit: Emit, find_model: FindModel = find_model) -> Re
         counters = counters.model_copy(update={"peak_allocated_bytes": cuda.memory.peak_allocated_bytes})
     seconds = time.perf_counter() - begin
     return record.model_copy(update={"counters": counters, "duration_s": seconds, "notes": record.notes + uncounted})
+
+
+def modules_in(folders: Sequence[str]) -> tuple[str, ...]:
+    """The files of all loaded modules that lie in these folders, without links; packages of an environment that lies
+    there are none of theirs."""
+    paths = sysconfig.get_paths()
+    installed = tuple(_below(paths[name]) for name in ("stdlib", "platstdlib", "purelib", "platlib"))
+    named = (getattr(module, "__file__", None) for module in list(sys.modules.values()))
+    files = {os.path.realpath(file) for file in named if isinstance(file, str)}
+    roots = tuple(map(_below, folders))
+    return tuple(sorted(file for file in files if file.startswith(roots) and not file.startswith(installed)))
+
+
+def _below(folder: str) -> str:
+    return os.path.join(os.path.realpath(folder), "")  # noqa: PTH118 - with the slash at its end
 
 
 def _first_turn(seat: Seat, emit: Emit) -> Turns:

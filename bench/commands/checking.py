@@ -15,7 +15,8 @@ from .comparing import share
 
 if TYPE_CHECKING:
     from ..config import Override
-    from ..judge.findings import Comparison
+    from ..judge.findings import Comparison, Finding
+    from ..record import Record
 
 
 def check(
@@ -122,44 +123,42 @@ def _pair(
 ) -> Comparison:
     """Both sides in turn; figures without noise from one process of each."""
     from ...reports.comparison.match import Side, compare
-    from ..gate.check import check_pair
+    from ..gate.check import Order, check_pair
     from ..gate.choose import choose
     from ..judge.exact import EXACT_METRICS, OUTPUT, VERIFICATION
     from ..judge.findings import Comparison
-    from ..judge.rule import Rule
+    from ..judge.rule import PairRule
+
+    def exact(base: tuple[Record, ...], head: tuple[Record, ...]) -> tuple[Finding, ...]:
+        metrics = (*EXACT_METRICS, OUTPUT, VERIFICATION)
+        found = compare(Side("base", base), Side("head", head), metrics=metrics, accept=accept).findings
+        return tuple(finding for finding in found if finding.status == "exact")
+
+    def worse(base: Record, head: Record) -> str | None:
+        rows = [(row.metric, row.judgement) for row in exact((base,), (head,))]
+        said = [f"{name} regressed ({each.why})" for name, each in rows if each and each.verdict == "regressed"]
+        return "; ".join(said) or None
 
     with ExitStack() as stack:
         chosen = choose(pair or ("", ""), config, given, stack)
-        checked = check_pair(
-            chosen.cases,
-            chosen.sides,
-            Rule(max_slowdown=limit),
-            chosen.out,
-            resume,
-            tell=lambda text: typer.echo(text, err=True),
-        )
+        order = Order(chosen.cases, chosen.sides, PairRule(max_slowdown=limit), chosen.out, resume, worse)
+        checked = check_pair(order, tell=lambda text: typer.echo(text, err=True))
     base, head = (chosen.sides[side].name for side in ("base", "head"))
     findings = checked.findings
     if checked.base and checked.head:
-        exact = compare(
-            Side(base, checked.base),
-            Side(head, checked.head),
-            metrics=(*EXACT_METRICS, OUTPUT, VERIFICATION),
-            accept=accept,
-        )
-        findings += tuple(finding for finding in exact.findings if finding.status == "exact")
+        findings += exact(checked.base, checked.head)
     return Comparison(base, head, findings, limit)
 
 
 def _plan(pair: tuple[str, str] | None, limit: float, config: Path | None, given: dict[str, Override]) -> None:
     from ..gate.check import pair_seconds, plan_text
     from ..gate.choose import choose
-    from ..judge.rule import Rule
+    from ..judge.rule import PairRule
 
     with ExitStack() as stack:
         chosen = choose(pair or ("", ""), config, given, stack)
         seconds = pair_seconds(chosen.cases, chosen.sides)
-        typer.echo(plan_text(chosen.cases, chosen.out, Rule(max_slowdown=limit), seconds))
+        typer.echo(plan_text(chosen.cases, chosen.out, PairRule(max_slowdown=limit), seconds))
 
 
 def _end(comparisons: list[Comparison], files: dict[str, Path | None]) -> None:
