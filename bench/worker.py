@@ -143,7 +143,8 @@ def modules_in(folders: Sequence[str]) -> tuple[str, ...]:
     paths = sysconfig.get_paths()
     installed = tuple(_below(paths[name]) for name in ("stdlib", "platstdlib", "purelib", "platlib"))
     named = (getattr(module, "__file__", None) for module in list(sys.modules.values()))
-    files = {os.path.realpath(file) for file in named if isinstance(file, str)}
+    # Some name a file that is none (torch's `_classes.py`).
+    files = {os.path.realpath(file) for file in named if isinstance(file, str) and os.path.isfile(file)}  # noqa: PTH113
     roots = tuple(map(_below, folders))
     return tuple(sorted(file for file in files if file.startswith(roots) and not file.startswith(installed)))
 

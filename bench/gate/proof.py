@@ -97,9 +97,9 @@ def describe(code: Code) -> tuple[Entry, Described]:
 def check_loaded(code: Code, modules: Iterable[str]) -> None:
     """Raises UserError unless each of these files, which belong to the repository or to a checkout of it, lies in the
     side's own checkout."""
-    top = code.repository
     # The co3d-bench that runs may itself lie in the user's repository, e.g. as a submodule; both sides share it.
-    shared = None if code.ours or not ROOT.is_relative_to(top) or top == ROOT else ROOT
+    running = ROOT.resolve()
+    shared = running if not code.ours and running.is_relative_to(code.repository) else None
     found = [Path(each) for each in modules]
     for module in found:
         if not module.is_relative_to(code.folder) and not (shared and module.is_relative_to(shared)):
