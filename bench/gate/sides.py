@@ -134,8 +134,7 @@ class Processes:
         spec = job.own.spec() if job.own else self.names.find_model(case.model)
         record = to_record(job, spec, outcome, oom_kills() - killed, time.monotonic() - begin)
         if record.error is not None or record.timing is None:
-            why = f"{record.error.kind}: {record.error.message}" if record.error else "not timed"
-            return Measured(record=record, failure=why)
+            return Measured(record=record, failure=_why(record))
         if self.code and "prove" in self.schema["properties"]:  # older ones were asked before (`proof.describe`)
             check_loaded(self.code, loaded)
         return Measured(tuple(record.timing.samples.latency_s), record)
@@ -224,6 +223,15 @@ def understood(value: Any, schema: Mapping[str, Any], root: Mapping[str, Any] | 
         known = schema["properties"]
         return {name: understood(each, known[name], root) for name, each in value.items() if name in known}
     return value
+
+
+def _why(record: Record) -> str:
+    """In one line, with what a process that ended without a word to us said last."""
+    error = record.error
+    if error is None:
+        return "not timed"
+    last = (error.detail or "").strip().splitlines()[-1:] if error.kind == "crash" else []
+    return ": ".join([error.kind, error.message, *last])
 
 
 def _told(output: bytes) -> list[float] | None:
