@@ -44,13 +44,10 @@ def records_file(path: str | Path) -> Path:
 
 def make_store(folder: Path) -> None:
     """The folder of a store. One that is made here tells git to leave it alone, as a virtual environment does; one that
-    was there already is somebody's, and nothing is put into it. Raises UserError if the disk does not take it."""
-    try:
-        if not folder.exists():
-            folder.mkdir(parents=True, exist_ok=True)
-            ignore(folder)
-    except OSError as error:
-        raise cannot_write(folder, error) from error
+    was there already is somebody's, and nothing is put into it. Raises OSError if the disk does not take it."""
+    if not folder.exists():
+        folder.mkdir(parents=True, exist_ok=True)
+        ignore(folder)
 
 
 def ignore(folder: Path) -> None:

@@ -16,7 +16,7 @@ from ..environment import ROOT
 from ..errors import USAGE, UserError
 from ..names import Names
 from ..run import make_plan
-from ..store import make_store
+from ..store import cannot_write, make_store
 from . import code
 from .journal import GATE, make_gate_folder
 from .measure import Sides
@@ -112,8 +112,11 @@ def _store(out: str) -> Path:
     """The store's folder, made here so that it has its `.gitignore`, and absolute: every side has a folder of its own,
     from which a relative path would lead elsewhere."""
     folder = Path(out).resolve()
-    make_store(folder)
-    make_gate_folder(folder)
+    try:
+        make_store(folder)
+        make_gate_folder(folder)
+    except OSError as error:
+        raise cannot_write(folder, error) from error
     return folder
 
 

@@ -78,7 +78,7 @@ def folder_of(out: Path, base: str, head: str) -> Path:
 def make_gate_folder(out: Path) -> None:
     """The gate's own folder of a store, in which git sees nothing: a check leaves no untracked files behind.
 
-    Also where the folder is older than that, unless it holds something that is not the gate's. Raises UserError.
+    Also where the folder is older than that, unless it holds something that is not the gate's. Raises OSError.
     """
     folder = out / GATE
     make_store(folder)
