@@ -31,7 +31,7 @@ def check(
         tuple[str, str] | None,
         typer.Option(
             "--pair",
-            help="Instead: two commits, two file.py:factory, or two commands in quotes, measured in turn.",
+            help="Instead: two commits, two file.py:factory, or two commands in quotes, interleaved in pairs.",
             metavar="BASE HEAD",
         ),
     ] = None,
