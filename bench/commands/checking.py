@@ -65,12 +65,7 @@ def check(
 ) -> None:
     """Fail (exit code 1) where the head is slower, larger or wrong. What is not known is said, and is no pass."""
     limit = share(max_slowdown)
-    if (baseline is None) == (pair is None):
-        raise UserError("check wants either --baseline STORE or --pair BASE HEAD", USAGE)
-    if (resume or plan) and pair is None:
-        raise UserError("--resume and --plan go with --pair", USAGE)
-    if pair is not None and (store is not None or pinned is not None):
-        raise UserError("--pair measures both sides itself: leave STORE and --pinned away", USAGE)
+    _must_fit(baseline, pair, alone=store is not None or pinned is not None, pairs_only=resume or plan)
     given = options.overrides(
         models=model,
         suite=suite,
@@ -89,6 +84,16 @@ def check(
     else:
         found = [_pair(pair, limit, accept or [], config, given, resume)]
     _end(found, {"md": markdown, "junit": junit, "html": html})
+
+
+def _must_fit(baseline: str | None, pair: tuple[str, str] | None, alone: bool, pairs_only: bool) -> None:
+    """Raises UserError for options that do not go together."""
+    if (baseline is None) == (pair is None):
+        raise UserError("check wants either --baseline STORE or --pair BASE HEAD", USAGE)
+    if pairs_only and pair is None:
+        raise UserError("--resume and --plan go with --pair", USAGE)
+    if pair is not None and alone:
+        raise UserError("--pair measures both sides itself: leave STORE and --pinned away", USAGE)
 
 
 def _against(

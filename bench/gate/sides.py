@@ -9,7 +9,6 @@ from __future__ import annotations
 import json
 import os
 import shlex
-import subprocess
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -32,6 +31,7 @@ from ..stop import Stop
 from ..turns import WAITING
 from .code import Code
 from .proof import CURRENT, check_loaded, describe
+from .whole import run_whole
 
 
 @dataclass(frozen=True)
@@ -154,24 +154,19 @@ class Command:
 
     def measure(self, case: Case, runs: int, full: bool, stop: Stop) -> Measured | None:
         """One fresh process of the command; there is nothing to verify or count."""
-        begin = time.perf_counter()
         try:
-            done = subprocess.run(  # noqa: S603 - the user's own words, split and without a shell
-                self.words, capture_output=True, timeout=self.timeout_s, check=False
-            )
-        except subprocess.TimeoutExpired:
-            return Measured(failure=f"not done after {self.timeout_s:g} s")
+            done = run_whole(self.words, self.timeout_s, stop)
         except OSError as error:
             return Measured(failure=f"{self.words[0]}: {error.strerror}")
-        seconds = time.perf_counter() - begin
         if stop.signal:
             return None
+        if done.returncode is None:
+            return Measured(failure=f"not done after {self.timeout_s:g} s")
         if done.returncode:
-            said = done.stderr.decode(errors="replace").strip().splitlines()[-1:] or ["it said nothing"]
+            said = done.errors.decode(errors="replace").strip().splitlines()[-1:] or ["it said nothing"]
             return Measured(failure=f"exit code {done.returncode}: {said[0]}")
-        told = _told(done.stdout)
-        latency_s = tuple(told) if told else (seconds,)
-        return Measured(latency_s)
+        told = _told(done.output)
+        return Measured(tuple(told) if told else (done.seconds,))
 
 
 def of_command(text: str, timeout_s: float) -> Command:
