@@ -19,33 +19,41 @@ if TYPE_CHECKING:
     from ..record import Record
 
 
+Head = Annotated[
+    Path | None,
+    typer.Argument(help="Records of the head; without it the head is measured here.", metavar="[STORE]"),
+]
+Baseline = Annotated[
+    str | None, typer.Option("--baseline", help="Folder of records, .jsonl file, or FOLDER@RUN.", metavar="STORE")
+]
+Pair = Annotated[
+    tuple[str, str] | None,
+    typer.Option(
+        "--pair",
+        help="Instead: two commits, two file.py:factory, or two commands in quotes, interleaved in pairs.",
+        metavar="BASE HEAD",
+    ),
+]
+MaxSlowdown = Annotated[str, typer.Option("--max-slowdown", help="What must not pass.", metavar="SHARE")]
+Accept = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--accept", help="A change of an exact figure that is meant: macs, or macs=cox3d-*.", metavar="FIGURE"
+    ),
+]
+Pinned = Annotated[
+    str | None,
+    typer.Option("--pinned", help="A second baseline, e.g. the last release: against slow drift.", metavar="STORE"),
+]
+
+
 def check(
-    store: Annotated[
-        Path | None,
-        typer.Argument(help="Records of the head; without it the head is measured here.", metavar="[STORE]"),
-    ] = None,
-    baseline: Annotated[
-        str | None, typer.Option("--baseline", help="Folder of records, .jsonl file, or FOLDER@RUN.", metavar="STORE")
-    ] = None,
-    pair: Annotated[
-        tuple[str, str] | None,
-        typer.Option(
-            "--pair",
-            help="Instead: two commits, two file.py:factory, or two commands in quotes, interleaved in pairs.",
-            metavar="BASE HEAD",
-        ),
-    ] = None,
-    max_slowdown: Annotated[str, typer.Option("--max-slowdown", help="What must not pass.", metavar="SHARE")] = "5%",
-    accept: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--accept", help="A change of an exact figure that is meant: macs, or macs=cox3d-*.", metavar="FIGURE"
-        ),
-    ] = None,
-    pinned: Annotated[
-        str | None,
-        typer.Option("--pinned", help="A second baseline, e.g. the last release: against slow drift.", metavar="STORE"),
-    ] = None,
+    store: Head = None,
+    baseline: Baseline = None,
+    pair: Pair = None,
+    max_slowdown: MaxSlowdown = "5%",
+    accept: Accept = None,
+    pinned: Pinned = None,
     config: options.ConfigFile = None,
     model: options.Models = None,
     suite: options.SuiteName = None,

@@ -129,6 +129,8 @@ def _own(loaded: Config, cases: tuple[Case, ...], repository: Path) -> dict[str,
                 continue
             raise UserError(f"{name}: a network of co3d-bench does not change with commits of {repository}", USAGE)
         file, colon, factory = loaded.own[name].reference.rpartition(":")
+        if not colon:
+            raise UserError(f"{name}: offered by an installed package; name it as path/to/file.py:factory", USAGE)
         try:
             inside = Path(file).resolve().relative_to(repository.resolve())
         except ValueError:

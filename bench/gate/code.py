@@ -54,7 +54,7 @@ class Code:
     @property
     def roots(self) -> tuple[str, ...]:
         """Below these lies all that belongs to the repository: whatever a side loads of it must be its checkout's."""
-        return str(self.repository), str(self.folder.parent)
+        return str(self.repository), str(self.folder.parent), *((str(ROOT.resolve()),) if self.ours else ())
 
     def environment(self) -> dict[str, str]:
         """Variables for processes of this side. A file of the current folder shadows nothing."""
