@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -104,7 +105,8 @@ def _commits(pair: Words, repository: Path, loaded: Config, stack: ExitStack) ->
     names = replace(names, devices=loaded.profiles)
     own = _own(loaded, cases, repository)
     versions = stack.enter_context(code.checked_out(repository, pair, out / GATE))
-    base, head = (of_code(version, own, names, loaded.run.timeout_s) for version in versions)
+    with ThreadPoolExecutor(2) as pool:  # each starts processes, which load torch: seconds that nobody measures
+        base, head = pool.map(lambda version: of_code(version, own, names, loaded.run.timeout_s), versions)
     return Chosen({"base": base, "head": head}, cases, out)
 
 

@@ -94,7 +94,7 @@ def _running(pair: Pair, journal: Journal, rule: PairRule, cases: int) -> str:
     """What the pairs say so far."""
     measured = ratios_of(pair.case, journal.entries)
     if pair.stage == "A/A":
-        return f"A/A pair {pair.number + 1}: base {measured.controls[-1]:.3g} times the base's time"
+        return f"A/A pair {pair.number + 1}: base {measured.controls[-1]:#.3g} times its own time"
     estimate = estimate_pairs(measured.pairs, rule, cases)
     text = f"pair {pair.number + 1}: head {estimate.slowdown:#.3g} times the base's time"
     return f"{text} ({estimate.low:#.3g} to {estimate.high:#.3g})" if estimate.low > 0 else text
