@@ -20,9 +20,10 @@ from .journal import Both, Figure, Journal, ratios_of
 from .schedule import Pair, Side, next_round
 from .sides import Measured, Processes, Runner
 
-# Of each process: at least so many samples, and so many seconds of them.
-MIN_RUNS = 30
-MIN_SECONDS = 1.0
+# Of each process: at least so many samples, and so many seconds of them. More would hardly help: most of what pairs
+# differ by is the same for all samples of a process, so the time is better spent on another pair.
+MIN_RUNS = 20
+MIN_SECONDS = 0.5
 MOST_RUNS = 2000
 # A process may fall over once by somebody else's fault.
 ATTEMPTS = 2

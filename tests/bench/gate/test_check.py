@@ -62,7 +62,7 @@ def test_what_is_measured_follows_from_what_was_found(tmp_path, factor, verdict)
     # One of each in full, then the pairs; of one A/A pair for every three both are the base's.
     assert head.calls == 1 + pairs <= 10
     assert base.calls == head.calls + 2 * ((pairs - 1) // 3)
-    assert base.runs == {30}
+    assert base.runs == {20}
     assert finding.base == pytest.approx(100, rel=0.02)
     assert finding.head == pytest.approx(100 * factor, rel=0.02)
     # Every line says how things stand; of two pairs there is no interval yet.
