@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import fcntl
 import hashlib
+import json
 import os
 import shutil
 import subprocess
@@ -18,6 +19,11 @@ from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
+
+if sys.version_info >= (3, 11):
+    import tomllib
+else:
+    import tomli as tomllib  # pyright: ignore[reportMissingImports] - installed there only
 
 from ..environment import ROOT
 from ..errors import ENVIRONMENT, USAGE, UserError
@@ -34,6 +40,9 @@ DEPENDENCY_FILES = (
     "poetry.lock",
     "Pipfile.lock",
 )
+# Of a pyproject.toml: the fields that say it, and the tools that have no say in it.
+_OF_PROJECT = ("dependencies", "optional-dependencies", "requires-python")
+_INERT_TOOLS = ("black", "coverage", "isort", "mypy", "pylint", "pyright", "pytest", "ruff", "setuptools")
 # The user's own hooks are for the user's own checkouts.
 NO_HOOKS = ("-c", f"core.hooksPath={os.devnull}")
 PACKAGE, DISTRIBUTION = "co3d_bench", "co3d-bench"
@@ -145,10 +154,28 @@ def dependencies(folder: Path) -> str:
     digest = hashlib.sha256()
     for name in DEPENDENCY_FILES:
         file = folder / name
-        digest.update(f"{name}:{file.stat().st_size if file.is_file() else -1}:".encode())
+        digest.update(f"{name}:{file.is_file()}:".encode())
         if file.is_file():
-            digest.update(file.read_bytes())
+            digest.update(_wants(file))
     return digest.hexdigest()
+
+
+def _wants(file: Path) -> bytes:
+    """What a file says of packages: of a pyproject.toml not how the code is linted or which folders it has, for then
+    each such commit would take minutes to install the same packages again."""
+    text = file.read_bytes()
+    if file.name != "pyproject.toml":
+        return text
+    try:
+        tables = tomllib.loads(text.decode())
+        if "dependencies" in tables.get("project", {}).get("dynamic", ()):
+            return text  # some tool finds them out, by settings that we do not know
+        told = {name: tables.get(name) for name in ("build-system", "dependency-groups")}
+        told["project"] = {name: tables.get("project", {}).get(name) for name in _OF_PROJECT}
+        told["tool"] = {name: each for name, each in tables.get("tool", {}).items() if name not in _INERT_TOOLS}
+        return json.dumps(told, sort_keys=True, default=str).encode()
+    except (ValueError, AttributeError):
+        return text
 
 
 def is_ours(folder: Path) -> bool:

@@ -145,6 +145,16 @@ def test_packages_are_made_only_where_what_is_wanted_differs(repository, tmp_pat
     assert dependencies(repository) == before
     (repository / "requirements.txt").write_text("numpy\n")
     assert dependencies(repository) != before
+    (repository / "requirements.txt").unlink()
+    project = repository / "pyproject.toml"
+    project.write_text('[project]\ndependencies = ["numpy"]\n')
+    before = dependencies(repository)
+    project.write_text('[project]\nname = "x"\ndependencies = ["numpy"]\n[tool.ruff]\nline-length = 120\n')
+    assert dependencies(repository) == before
+    project.write_text('[project]\ndependencies = ["numpy>=2"]\n')
+    assert dependencies(repository) != before
+    project.write_text("not TOML = ")
+    assert dependencies(repository) != before
 
 
 def test_a_checkout_of_the_tool_is_known_and_a_plain_folder_is_no_repository(tmp_path, repository):
