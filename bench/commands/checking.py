@@ -134,7 +134,7 @@ def _pair(
     given: dict[str, Override],
     resume: bool,
 ) -> Comparison:
-    """Both sides in turn; figures without noise from one process of each."""
+    """Both sides, interleaved; figures without noise from one process of each."""
     from ...reports.comparison.match import Side, compare
     from ..gate.check import Order, check_pair
     from ..gate.choose import choose

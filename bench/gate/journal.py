@@ -31,7 +31,7 @@ class Both(Frozen):
     base: Figure
     head: Figure
     ratio: float | None = Field(
-        default=None, description="head over base, where their calls were made in turn; None: that of their figures"
+        default=None, description="head over base, where their calls were interleaved; None: that of their figures"
     )
 
     @property

@@ -82,7 +82,7 @@ class Processes:
         return " ".join([self.name, *(source.sha256 for source in sources if source and source.sha256)])
 
     def takes_turns(self, case: Case) -> bool:
-        """Whether its workers can sample the case in turn with those of another side: not older ones (some took turns
+        """Whether its workers can be interleaved with those of another side: not older ones (some took turns
         in another way, as `seat`), nor an engine that is timed by a tool of its own."""
         return "in_turn" in self.schema["properties"] and not self.names.backends[case.backend].outside
 
@@ -95,7 +95,7 @@ class Processes:
         seat: Seat | None = None,
         ready: Callable[[], None] = lambda: None,
     ) -> Measured | None:
-        """One fresh process: timed, and in full also verified and counted. With a `seat` it samples in turn with
+        """One fresh process: timed, and in full also verified and counted. With a `seat` it is interleaved with
         another one, and `ready` is called when it waits for its first turn."""
         torch_device = self.names.devices[case.device].torch_device
         if torch_device != "cpu" and "torch_device" not in self.schema["properties"]:

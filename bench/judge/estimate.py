@@ -80,7 +80,7 @@ def within(base: Sequence[float], head: Sequence[float], *, seed: int = 0, confi
 
 
 def call_by_call(base: Sequence[float], head: Sequence[float]) -> float:
-    """How many times as long the head takes, where two processes made their calls in turn: `base[i]` and `head[i]` are
+    """How many times as long the head takes, where two processes interleaved their calls: `base[i]` and `head[i]` are
     seconds of calls beside each other. The figure of one pair, so without an interval.
 
     Of the ratios of all these it is the Hodges-Lehmann median: on a machine whose speed changes within a second, what
