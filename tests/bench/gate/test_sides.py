@@ -13,9 +13,10 @@ from co3d_bench.bench.errors import WRONG_CODE, UserError
 from co3d_bench.bench.gate.code import Code
 from co3d_bench.bench.gate.proof import CURRENT, describe, entry_of
 from co3d_bench.bench.gate.sides import Measured, Processes, of_code, of_command, understood
-from co3d_bench.bench.job import Event, Job, phase_event
+from co3d_bench.bench.job import Event, Job, parse_event, phase_event
+from co3d_bench.bench.migrate import MIGRATIONS
 from co3d_bench.bench.names import Names
-from co3d_bench.bench.record import Settings
+from co3d_bench.bench.record import SCHEMA_VERSION, Settings
 from co3d_bench.bench.stop import Stop
 from co3d_bench.bench.turns import WAITING
 
@@ -185,3 +186,14 @@ def test_only_new_workers_and_engines_that_we_time_take_turns():
     older = json.loads(json.dumps(schema))
     older["properties"]["seat"] = older["properties"].pop("in_turn")
     assert not Processes("base", sys.executable, {}, older, {}, Names(), 60.0).takes_turns(CASE)
+
+
+def test_a_record_of_an_older_version_is_lifted_and_one_of_a_newer_is_refused(monkeypatch):
+    line = Event(event="done", record=make_record("x3d-xs")).line()
+    assert parse_event(line).record == make_record("x3d-xs")
+    current = f'"schema_version":{SCHEMA_VERSION}'.encode()
+    monkeypatch.setitem(MIGRATIONS, SCHEMA_VERSION - 1, lambda raw: raw)
+    older = parse_event(line.replace(current, f'"schema_version":{SCHEMA_VERSION - 1}'.encode()))
+    assert older.record == make_record("x3d-xs")
+    with pytest.raises(ValueError, match="newer version"):
+        parse_event(line.replace(current, f'"schema_version":{SCHEMA_VERSION + 1}'.encode()))
