@@ -3,6 +3,7 @@
 import json
 import statistics
 import sys
+import types
 from dataclasses import replace
 
 import pytest
@@ -19,6 +20,7 @@ from co3d_bench.bench.names import Names
 from co3d_bench.bench.record import SCHEMA_VERSION, Settings
 from co3d_bench.bench.stop import Stop
 from co3d_bench.bench.turns import WAITING
+from co3d_bench.bench.worker import modules_in
 
 from ...factories import make_record, make_samples
 
@@ -197,3 +199,17 @@ def test_a_record_of_an_older_version_is_lifted_and_one_of_a_newer_is_refused(mo
     assert older.record == make_record("x3d-xs")
     with pytest.raises(ValueError, match="newer version"):
         parse_event(line.replace(current, f'"schema_version":{SCHEMA_VERSION + 1}'.encode()))
+
+
+def test_a_process_names_the_files_of_a_folder_that_it_loaded_without_links(tmp_path, monkeypatch):
+    real, linked = tmp_path / "real", tmp_path / "linked"
+    real.mkdir()
+    linked.symlink_to(real)
+    (real / "mine.py").touch()
+    for name, file in {"mine": linked / "mine.py", "gone": real / "gone.py", "other": tmp_path / "other.py"}.items():
+        module = types.ModuleType(name)
+        module.__file__ = str(file)
+        monkeypatch.setitem(sys.modules, f"loaded_{name}", module)
+    (tmp_path / "other.py").touch()
+    assert modules_in([str(linked)]) == (str((real / "mine.py").resolve()),)
+    assert pytest.__file__ not in modules_in(["/"])  # what is installed there belongs to nobody's repository
