@@ -42,6 +42,7 @@ from .watched import Watched
 FindModel = Callable[[str], ModelSpec]
 
 _PR_SET_PDEATHSIG = 1
+_PACKAGES = {"site-packages", "dist-packages"}  # folders into which packages are installed
 # Of the free memory, and of the time a case has, how much a verification may take.
 _VERIFY_SHARE = 0.5
 _VERIFY_TIME_SHARE = 0.25
@@ -140,17 +141,17 @@ def measure_case(job: Job, emit: Emit, find_model: FindModel = find_model) -> Re
 def modules_in(folders: Sequence[str]) -> tuple[str, ...]:
     """The files of all loaded modules that lie in these folders, without links; packages of an environment that lies
     there are none of theirs."""
-    paths = sysconfig.get_paths()
-    installed = tuple(_below(paths[name]) for name in ("stdlib", "platstdlib", "purelib", "platlib"))
+    roots = tuple(Path(os.path.realpath(folder)) for folder in folders)
+    library = Path(sysconfig.get_path("stdlib")).resolve()
     named = (getattr(module, "__file__", None) for module in list(sys.modules.values()))
     # Some name a file that is none (torch's `_classes.py`).
-    files = {os.path.realpath(file) for file in named if isinstance(file, str) and os.path.isfile(file)}  # noqa: PTH113
-    roots = tuple(map(_below, folders))
-    return tuple(sorted(file for file in files if file.startswith(roots) and not file.startswith(installed)))
+    files = {Path(os.path.realpath(file)) for file in named if isinstance(file, str) and os.path.isfile(file)}  # noqa: PTH113
+    return tuple(sorted(str(file) for file in files if _belongs(file, roots) and not file.is_relative_to(library)))
 
 
-def _below(folder: str) -> str:
-    return os.path.join(os.path.realpath(folder), "")  # noqa: PTH118 - with the slash at its end
+def _belongs(file: Path, roots: Sequence[Path]) -> bool:
+    inside = (file.relative_to(root).parts for root in roots if file.is_relative_to(root))
+    return any(not _PACKAGES.intersection(parts) for parts in inside)
 
 
 def _first_turn(seat: Seat, emit: Emit) -> Turns:
