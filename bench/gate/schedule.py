@@ -48,14 +48,15 @@ def _next_pairs(key: str, measured: Ratios, rule: PairRule, cases: int) -> tuple
     if decided(measured.pairs, rule, cases) is not None:
         return ()
     pair = Pair(key, "pair", pairs, _order(pairs))
-    if controls < pairs // rule.control_every:
+    # A case that three pairs nearly decided mostly ends at the fourth; so that comes before the first A/A pair.
+    if controls < (pairs - 1) // rule.control_every:
         return Pair(key, "A/A", controls, _order(controls)), pair
     return (pair,)
 
 
 def most_pairs(rule: PairRule) -> int:
     """How many pairs a case takes at most, those of A/A among them."""
-    return rule.max_units + (rule.max_units - 1) // rule.control_every
+    return rule.max_units + (rule.max_units - 2) // rule.control_every
 
 
 def _order(number: int) -> tuple[Side, Side]:

@@ -61,7 +61,7 @@ def test_what_is_measured_follows_from_what_was_found(tmp_path, factor, verdict)
     pairs = finding.judgement.estimate.units
     # One of each in full, then the pairs; of one A/A pair for every three both are the base's.
     assert head.calls == 1 + pairs <= 10
-    assert base.calls == head.calls + 2 * ((pairs - 1) // 3)
+    assert base.calls == head.calls + 2 * max(0, (pairs - 2) // 3)
     assert base.runs == {20}
     assert finding.base == pytest.approx(100, rel=0.02)
     assert finding.head == pytest.approx(100 * factor, rel=0.02)
