@@ -1,6 +1,7 @@
 # make bench   measure this machine with bench.toml, after setting everything up (once)
 # make check ARGS="--baseline main"   the regression gate (docs/ci.md)
 # make test    lint, types and tests, likewise
+# make acceptance   the installed executable, as a user has it; minutes
 # PYTHON=python3.12 make bench      with another Python (3.10 or newer)
 # make bench ARGS="--model x3d-s"   with options of `co3d-bench run`
 # PIP_ARGS is handed to pip, for example to take torch from another index (README, "CUDA and Jetson").
@@ -12,7 +13,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet --constr
 SOURCES := pyproject.toml constraints.txt
 
 .DELETE_ON_ERROR:
-.PHONY: bench check test lint speed clean
+.PHONY: bench check test acceptance lint speed clean
 
 bench: $(VENV)/.installed
 	$(BIN)/co3d-bench run $(ARGS)
@@ -22,6 +23,10 @@ check: $(VENV)/.installed
 
 test: lint
 	$(BIN)/python -m pytest $(ARGS)
+
+# The installed executable as its users have it, in fresh clones; several minutes.
+acceptance: $(VENV)/.installed-test
+	$(BIN)/python -m pytest tests/acceptance -n 0 $(ARGS)
 
 lint: $(VENV)/.installed-test
 	$(BIN)/ruff check .

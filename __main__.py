@@ -1,5 +1,37 @@
-"""`python -m co3d_bench` is `co3d-bench`."""
+"""`python -m co3d_bench` is `co3d-bench`, and `python -m co3d_bench worker` one measuring process.
 
-from .bench.cli import main
+By the second, `check --pair` starts the processes of a version that it knows nothing of, so these words stay as they
+are while files move: a job comes in on standard input, events go out on standard output. With `--describe` it says as
+JSON where its code is and which jobs it understands.
+"""
 
-main()
+from __future__ import annotations
+
+import json
+import os
+import sys
+from pathlib import Path
+
+
+def worker(arguments: list[str]) -> int:
+    """One measuring process, or what is to be known of it."""
+    # Python 3.10 does not know the variable, and looks into the current folder first.
+    if os.environ.get("PYTHONSAFEPATH") and sys.version_info < (3, 11) and sys.path[:1] == [str(Path.cwd())]:
+        del sys.path[0]
+    if arguments == ["--describe"]:
+        from .bench.job import Job
+
+        described = {"package": os.path.realpath(Path(__file__).parent), "job": Job.model_json_schema()}
+        print(json.dumps(described))  # noqa: T201 - it is the answer
+        return 0
+    from .bench.worker import main
+
+    return main()
+
+
+if sys.argv[1:2] == ["worker"]:
+    sys.exit(worker(sys.argv[2:]))
+else:
+    from .bench.cli import main
+
+    main()

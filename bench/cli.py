@@ -6,7 +6,9 @@ A verb's own file imports what it needs when it is used, so that `--help`, `list
 from __future__ import annotations
 
 import gc
+import os
 import sys
+import traceback
 import warnings
 from typing import Annotated, Any
 
@@ -29,8 +31,11 @@ from .commands import (
     showing,
 )
 from .commands.weights import weights
-from .errors import ENVIRONMENT, EXIT_CODES, USAGE, UserError
+from .errors import ENVIRONMENT, EXIT_CODES, INTERNAL, USAGE, UserError
 from .streams import discard_output, open_missing
+
+# Set to 1, an internal error shows where it happened.
+TRACEBACK = "CO3D_BENCH_TRACEBACK"
 
 # The mark in front keeps the help from refilling the lines.
 EPILOG = "\b\nExit codes:\n" + "\n".join(f"  {code:>3}  {meaning}" for code, meaning in EXIT_CODES.items())
@@ -97,6 +102,12 @@ def main() -> None:
         discard_output()
         typer.echo(f"co3d-bench: {error.filename or 'the output'}: {error.strerror or error}", err=True)
         sys.exit(ENVIRONMENT)
+    except Exception as error:  # noqa: BLE001 - Python's own code would be 1, which says that something regressed
+        if os.environ.get(TRACEBACK) == "1":
+            traceback.print_exc()
+        text = " ".join(f"{type(error).__name__}: {error}".split())
+        typer.echo(f"co3d-bench: internal error: {text} ({TRACEBACK}=1 shows where)", err=True)
+        sys.exit(INTERNAL)
     finally:
         gc.freeze()  # else Python searches all of torch for circles once more before it ends
 

@@ -2,10 +2,30 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 from pathlib import Path
 
 TIMEOUT_S = 60
+# git hands these to its hooks, and they name the repository, the index or the objects of whoever called: with them a
+# gate that runs in a hook would look at, or even write to, something else than the folder that it asks about.
+# Settings (GIT_CONFIG_...) stay: a CI server tells git by them which folders are safe.
+_OF_THE_CALLER = (
+    "GIT_DIR",
+    "GIT_WORK_TREE",
+    "GIT_IMPLICIT_WORK_TREE",
+    "GIT_INDEX_FILE",
+    "GIT_COMMON_DIR",
+    "GIT_PREFIX",
+    "GIT_NAMESPACE",
+    "GIT_OBJECT_DIRECTORY",
+    "GIT_ALTERNATE_OBJECT_DIRECTORIES",
+    "GIT_QUARANTINE_PATH",
+    "GIT_SHALLOW_FILE",
+    "GIT_GRAFT_FILE",
+    "GIT_NO_REPLACE_OBJECTS",
+    "GIT_REPLACE_REF_BASE",
+)
 
 
 def ask(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str] | None:
@@ -17,6 +37,7 @@ def ask(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str] | Non
             text=True,
             timeout=TIMEOUT_S,
             check=False,
+            env={name: value for name, value in os.environ.items() if name not in _OF_THE_CALLER},
         )
     except (OSError, subprocess.TimeoutExpired):
         return None

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any, Literal
 
 from pydantic import Field
 
 from ..devices.profile import DeviceProfile
 from .case import Case, Frozen, WeightsFile
+from .errors import UserError
+from .migrate import migrate
 from .own import OwnModel
-from .record import BatchSearch, BatchTrial, Counters, Failure, Record, Settings
+from .record import SCHEMA_VERSION, BatchSearch, BatchTrial, Counters, Failure, Record, Settings
 
 
 class Place(Frozen):
@@ -48,6 +51,7 @@ class Job(Frozen):
     place: Place | None = Field(default=None, description="the board to run it on; None: this machine")
     git_commit: str | None = None
     git_dirty: bool | None = None
+    prove: tuple[str, ...] | None = Field(default=None, description="tell which loaded modules lie in these folders")
     parent_pid: int | None = Field(default=None, description="the process dies when this one does")
 
 
@@ -56,10 +60,11 @@ class Event(Frozen):
 
     `sampled` says that the timed loop is over. `measured` carries a record that lacks its counters: should the
     process end while it counts, that one is kept. A search for batches tells each batch that it `tried`, likewise.
+    `loaded` names the files of the modules that lie in the folders of `Job.prove`.
     `lost` says that the board of the case cannot be reached any more, in `phase` why.
     """
 
-    event: Literal["phase", "sampled", "measured", "tried", "done", "failed", "lost"]
+    event: Literal["phase", "sampled", "measured", "tried", "loaded", "done", "failed", "lost"]
     phase: str | None = None
     done: int | None = None
     total: int | None = None
@@ -67,6 +72,7 @@ class Event(Frozen):
     trial: BatchTrial | None = None
     search: BatchSearch | None = None
     failure: Failure | None = None
+    modules: tuple[str, ...] | None = None
 
     def line(self) -> bytes:
         """The event as it is sent."""
@@ -74,7 +80,14 @@ class Event(Frozen):
 
 
 def parse_event(line: bytes) -> Event:
-    """The event of one line. Raises ValueError for anything else."""
+    """The event of one line, its record lifted where an older version sent it. Raises ValueError for anything else."""
+    raw = json.loads(line)
+    record = raw.get("record") if isinstance(raw, dict) else None
+    if isinstance(record, dict) and record.get("schema_version") != SCHEMA_VERSION:
+        try:
+            line = json.dumps({**raw, "record": migrate(record)}).encode()
+        except UserError as error:
+            raise ValueError(error.message) from error
     return Event.model_validate_json(line)
 
 

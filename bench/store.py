@@ -42,6 +42,20 @@ def records_file(path: str | Path) -> Path:
     return path if path.suffix == ".jsonl" else path / FILE_NAME
 
 
+def make_store(folder: Path) -> None:
+    """The folder of a store. One that is made here tells git to leave it alone, as a virtual environment does; one that
+    was there already is somebody's, and nothing is put into it. Raises OSError if the disk does not take it."""
+    if not folder.exists():
+        folder.mkdir(parents=True, exist_ok=True)
+        ignore(folder)
+
+
+def ignore(folder: Path) -> None:
+    """Have git see nothing of a folder, unless something says already what it is to see."""
+    with suppress(FileExistsError), (folder / ".gitignore").open("x") as file:
+        file.write("*\n")
+
+
 def append_record(path: str | Path, record: Record) -> None:
     """Write one record durably (flushed and fsynced). Raises UserError if the disk does not take it."""
     append_line(records_file(path), record.model_dump_json())
@@ -51,7 +65,7 @@ def append_line(file: Path, text: str) -> None:
     """Write one line of JSON durably, as all that lies in a store is. Raises UserError if the disk does not take it."""
     line = text.encode() + b"\n"
     try:
-        file.parent.mkdir(parents=True, exist_ok=True)
+        make_store(file.parent)
         fd = os.open(file, os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o644)
         try:
             fcntl.flock(fd, fcntl.LOCK_EX)
@@ -121,7 +135,7 @@ def check_writable(path: str | Path) -> None:
     """Find out before measuring for minutes. Raises UserError if records cannot be written there."""
     file = records_file(path)
     try:
-        file.parent.mkdir(parents=True, exist_ok=True)
+        make_store(file.parent)
         os.close(os.open(file, os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o644))
     except OSError as error:
         raise cannot_write(file, error) from error

@@ -11,8 +11,9 @@ import gc
 import os
 import signal
 import sys
+import sysconfig
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
@@ -41,6 +42,7 @@ from .watched import Watched
 FindModel = Callable[[str], ModelSpec]
 
 _PR_SET_PDEATHSIG = 1
+_PACKAGES = {"site-packages", "dist-packages"}  # folders into which packages are installed
 # Of the free memory, and of the time a case has, how much a verification may take.
 _VERIFY_SHARE = 0.5
 _VERIFY_TIME_SHARE = 0.25
@@ -74,6 +76,8 @@ def measure_case(job: Job, emit: Emit, find_model: FindModel = find_model) -> Re
             turns = _first_turn(job.in_turn, emit) if job.in_turn else None
             timed = timing_pass(loaded, spec, backend, ask, inputs, job.settings, host, accelerator, emit, begin, turns)
         sensors = watched.stop() if watched else None
+        if job.prove is not None:
+            emit(Event(event="loaded", modules=modules_in(job.prove)))
         cuda = accelerator.facts(timed.runnable, inputs.ring, in_torch=backend.in_torch)
         verification = None
         if not job.timing_only:
@@ -132,6 +136,22 @@ def measure_case(job: Job, emit: Emit, find_model: FindModel = find_model) -> Re
         counters = counters.model_copy(update={"peak_allocated_bytes": cuda.memory.peak_allocated_bytes})
     seconds = time.perf_counter() - begin
     return record.model_copy(update={"counters": counters, "duration_s": seconds, "notes": record.notes + uncounted})
+
+
+def modules_in(folders: Sequence[str]) -> tuple[str, ...]:
+    """The files of all loaded modules that lie in these folders, without links; packages of an environment that lies
+    there are none of theirs."""
+    roots = tuple(Path(os.path.realpath(folder)) for folder in folders)
+    library = Path(sysconfig.get_path("stdlib")).resolve()
+    named = (getattr(module, "__file__", None) for module in list(sys.modules.values()))
+    # Some name a file that is none (torch's `_classes.py`).
+    files = {Path(os.path.realpath(file)) for file in named if isinstance(file, str) and os.path.isfile(file)}  # noqa: PTH113
+    return tuple(sorted(str(file) for file in files if _belongs(file, roots) and not file.is_relative_to(library)))
+
+
+def _belongs(file: Path, roots: Sequence[Path]) -> bool:
+    inside = (file.relative_to(root).parts for root in roots if file.is_relative_to(root))
+    return any(not _PACKAGES.intersection(parts) for parts in inside)
 
 
 def _first_turn(seat: Seat, emit: Emit) -> Turns:

@@ -15,36 +15,45 @@ from .comparing import share
 
 if TYPE_CHECKING:
     from ..config import Override
-    from ..judge.findings import Comparison
+    from ..judge.findings import Comparison, Finding
+    from ..record import Record
+
+
+Head = Annotated[
+    Path | None,
+    typer.Argument(help="Records of the head; without it the head is measured here.", metavar="[STORE]"),
+]
+Baseline = Annotated[
+    str | None, typer.Option("--baseline", help="Folder of records, .jsonl file, or FOLDER@RUN.", metavar="STORE")
+]
+Pair = Annotated[
+    tuple[str, str] | None,
+    typer.Option(
+        "--pair",
+        help="Instead: two commits, two file.py:factory, or two commands in quotes, interleaved in pairs.",
+        metavar="BASE HEAD",
+    ),
+]
+MaxSlowdown = Annotated[str, typer.Option("--max-slowdown", help="What must not pass.", metavar="SHARE")]
+Accept = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--accept", help="A change of an exact figure that is meant: macs, or macs=cox3d-*.", metavar="FIGURE"
+    ),
+]
+Pinned = Annotated[
+    str | None,
+    typer.Option("--pinned", help="A second baseline, e.g. the last release: against slow drift.", metavar="STORE"),
+]
 
 
 def check(
-    store: Annotated[
-        Path | None,
-        typer.Argument(help="Records of the head; without it the head is measured here.", metavar="[STORE]"),
-    ] = None,
-    baseline: Annotated[
-        str | None, typer.Option("--baseline", help="Folder of records, .jsonl file, or FOLDER@RUN.", metavar="STORE")
-    ] = None,
-    pair: Annotated[
-        tuple[str, str] | None,
-        typer.Option(
-            "--pair",
-            help="Instead: two commits, two file.py:factory, or two commands in quotes, measured in turn.",
-            metavar="BASE HEAD",
-        ),
-    ] = None,
-    max_slowdown: Annotated[str, typer.Option("--max-slowdown", help="What must not pass.", metavar="SHARE")] = "5%",
-    accept: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--accept", help="A change of an exact figure that is meant: macs, or macs=cox3d-*.", metavar="FIGURE"
-        ),
-    ] = None,
-    pinned: Annotated[
-        str | None,
-        typer.Option("--pinned", help="A second baseline, e.g. the last release: against slow drift.", metavar="STORE"),
-    ] = None,
+    store: Head = None,
+    baseline: Baseline = None,
+    pair: Pair = None,
+    max_slowdown: MaxSlowdown = "5%",
+    accept: Accept = None,
+    pinned: Pinned = None,
     config: options.ConfigFile = None,
     model: options.Models = None,
     suite: options.SuiteName = None,
@@ -64,12 +73,7 @@ def check(
 ) -> None:
     """Fail (exit code 1) where the head is slower, larger or wrong. What is not known is said, and is no pass."""
     limit = share(max_slowdown)
-    if (baseline is None) == (pair is None):
-        raise UserError("check wants either --baseline STORE or --pair BASE HEAD", USAGE)
-    if (resume or plan) and pair is None:
-        raise UserError("--resume and --plan go with --pair", USAGE)
-    if pair is not None and (store is not None or pinned is not None):
-        raise UserError("--pair measures both sides itself: leave STORE and --pinned away", USAGE)
+    _must_fit(baseline, pair, alone=store is not None or pinned is not None, pairs_only=resume or plan)
     given = options.overrides(
         models=model,
         suite=suite,
@@ -88,6 +92,16 @@ def check(
     else:
         found = [_pair(pair, limit, accept or [], config, given, resume)]
     _end(found, {"md": markdown, "junit": junit, "html": html})
+
+
+def _must_fit(baseline: str | None, pair: tuple[str, str] | None, alone: bool, pairs_only: bool) -> None:
+    """Raises UserError for options that do not go together."""
+    if (baseline is None) == (pair is None):
+        raise UserError("check wants either --baseline STORE or --pair BASE HEAD", USAGE)
+    if pairs_only and pair is None:
+        raise UserError("--resume and --plan go with --pair", USAGE)
+    if pair is not None and alone:
+        raise UserError("--pair measures both sides itself: leave STORE and --pinned away", USAGE)
 
 
 def _against(
@@ -120,46 +134,44 @@ def _pair(
     given: dict[str, Override],
     resume: bool,
 ) -> Comparison:
-    """Both sides in turn; figures without noise from one process of each."""
+    """Both sides, interleaved; figures without noise from one process of each."""
     from ...reports.comparison.match import Side, compare
-    from ..gate.check import check_pair
+    from ..gate.check import Order, check_pair
     from ..gate.choose import choose
     from ..judge.exact import EXACT_METRICS, OUTPUT, VERIFICATION
     from ..judge.findings import Comparison
-    from ..judge.rule import Rule
+    from ..judge.rule import PairRule
+
+    def exact(base: tuple[Record, ...], head: tuple[Record, ...]) -> tuple[Finding, ...]:
+        metrics = (*EXACT_METRICS, OUTPUT, VERIFICATION)
+        found = compare(Side("base", base), Side("head", head), metrics=metrics, accept=accept).findings
+        return tuple(finding for finding in found if finding.status == "exact")
+
+    def worse(base: Record, head: Record) -> str | None:
+        rows = [(row.metric, row.judgement) for row in exact((base,), (head,))]
+        said = [f"{name} regressed ({each.why})" for name, each in rows if each and each.verdict == "regressed"]
+        return "; ".join(said) or None
 
     with ExitStack() as stack:
         chosen = choose(pair or ("", ""), config, given, stack)
-        checked = check_pair(
-            chosen.cases,
-            chosen.sides,
-            Rule(max_slowdown=limit),
-            chosen.out,
-            resume,
-            tell=lambda text: typer.echo(text, err=True),
-        )
+        order = Order(chosen.cases, chosen.sides, PairRule(max_slowdown=limit), chosen.out, resume, worse)
+        checked = check_pair(order, tell=lambda text: typer.echo(text, err=True))
     base, head = (chosen.sides[side].name for side in ("base", "head"))
     findings = checked.findings
     if checked.base and checked.head:
-        exact = compare(
-            Side(base, checked.base),
-            Side(head, checked.head),
-            metrics=(*EXACT_METRICS, OUTPUT, VERIFICATION),
-            accept=accept,
-        )
-        findings += tuple(finding for finding in exact.findings if finding.status == "exact")
+        findings += exact(checked.base, checked.head)
     return Comparison(base, head, findings, limit)
 
 
 def _plan(pair: tuple[str, str] | None, limit: float, config: Path | None, given: dict[str, Override]) -> None:
     from ..gate.check import pair_seconds, plan_text
     from ..gate.choose import choose
-    from ..judge.rule import Rule
+    from ..judge.rule import PairRule
 
     with ExitStack() as stack:
         chosen = choose(pair or ("", ""), config, given, stack)
         seconds = pair_seconds(chosen.cases, chosen.sides)
-        typer.echo(plan_text(chosen.cases, chosen.out, Rule(max_slowdown=limit), seconds))
+        typer.echo(plan_text(chosen.cases, chosen.out, PairRule(max_slowdown=limit), seconds))
 
 
 def _end(comparisons: list[Comparison], files: dict[str, Path | None]) -> None:

@@ -2,29 +2,33 @@
 
 from __future__ import annotations
 
+import math
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from statistics import median
+from statistics import median, stdev
 
 from ..case import Case
 from ..errors import NOTHING, UserError
-from ..judge.findings import Finding
-from ..judge.power import detectable
-from ..judge.rule import Rule
-from ..judge.verdict import Evidence, judge_all
+from ..judge.findings import Finding, Judgement, Status
+from ..judge.pairs import host_noise, judge_pairs
+from ..judge.power import detectable, units_needed
+from ..judge.rule import PairRule
 from ..metrics import get_metric
 from ..record import Record
 from ..stop import Stop
 from ..store import append_record
-from .journal import BETTER, METRIC, Journal, Start, evidence_of, folder_of, read
+from .journal import BETTER, GATE, METRIC, Entry, Journal, Start, folder_of, ratios_of, read
 from .measure import MIN_RUNS, Sides, Tell, Whole, measure_pair, measure_pairs, measure_whole
-from .schedule import Pair, pairs_at_least
+from .schedule import Pair, most_pairs
 
-# Spreads of one pair's ratio to tell examples of, where nothing was measured here yet: a quiet machine, a fair one, a
+# Spreads of one pair's ratio to tell examples of, where nothing was measured here yet: an idle machine, a fair one, a
 # bad one.
 EXAMPLE_SIGMAS = (0.0085, 0.027, 0.05)
+
+# Of two records of a case, base and head: what is worse in them whatever a clock says, if anything is.
+Worse = Callable[[Record, Record], str | None]
 
 
 @dataclass(frozen=True)
@@ -36,49 +40,58 @@ class Checked:
     head: tuple[Record, ...]
 
 
-def check_pair(cases: Sequence[Case], sides: Sides, rule: Rule, out: Path, resume: bool, tell: Tell) -> Checked:
+@dataclass(frozen=True)
+class Order:
+    """What a check is to do."""
+
+    cases: Sequence[Case]
+    sides: Sides
+    rule: PairRule
+    out: Path
+    resume: bool = False
+    worse: Worse = lambda base, head: None
+
+
+def check_pair(order: Order, tell: Tell) -> Checked:
     """Measure and judge. Everything measured lies in a folder of `out` at once. Raises UserError, Stopped."""
-    base, head = sides["base"].name, sides["head"].name
-    folder = folder_of(out, base, head)
+    base, head = (order.sides[side].identity for side in ("base", "head"))
+    folder = folder_of(order.out, base, head)
     with Stop() as stop:
-        wholes = {case.key: measure_whole(case, sides, stop, tell) for case in cases}
+        wholes = {case.key: measure_whole(case, order.sides, stop, tell) for case in order.cases}
         for whole in wholes.values():
             for record in filter(None, whole.records):
                 append_record(folder, record)
         broken = {key: why for key, whole in wholes.items() if (why := _failure(whole))}
-        sound = [case for case in cases if case.key not in broken]
+        settled = {key: why for key, whole in wholes.items() if key not in broken and (why := _worse(whole, order))}
+        for key, why in settled.items():
+            tell(f"{key}: {why}: no pairs are needed")
+        timed = [case for case in order.cases if case.key not in broken and case.key not in settled]
         runs = {key: whole.runs for key, whole in wholes.items()}
-        start = Start(base=base, head=head, cases=tuple(case.key for case in sound), runs=max(runs.values()))
-        journal = Journal(folder, start, resume)
+        start = Start(base=base, head=head, cases=tuple(case.key for case in timed), runs=max(runs.values(), default=0))
+        journal = Journal(folder, start, order.resume)
         if journal.entries:
             tell(f"{len(journal.entries)} pairs are there already")
-        broken |= measure_pairs(sound, runs, sides, rule, journal, stop, tell)
-    judged = [case for case in sound if case.key not in broken]
-    evidences = [evidence_of(case.key, journal.entries) for case in judged]
-    findings = [_failed(key, why) for key, why in broken.items()]
-    for evidence, judgement in zip(evidences, judge_all(evidences, rule), strict=True):
-        figures = _middle(evidence)
-        findings.append(
-            Finding(evidence.key, METRIC, "ms", BETTER, "judged", *figures, judgement=judgement, note=_note(evidence))
-        )
+        broken |= measure_pairs(timed, runs, order.sides, order.rule, journal, stop, tell)
+    findings = [
+        *(_finding(key, "failed", note=why) for key, why in broken.items()),
+        *(_settled(key, why, wholes[key]) for key, why in settled.items()),
+        *_judged([case.key for case in timed if case.key not in broken], journal.entries, order.rule, len(timed)),
+    ]
     records = [whole.records for whole in wholes.values()]
     return Checked(
         tuple(findings), tuple(r for r, _ in records if r is not None), tuple(r for _, r in records if r is not None)
     )
 
 
-def plan_text(cases: Sequence[Case], out: Path, rule: Rule, seconds: Mapping[str, float]) -> str:
-    """How long a check takes at least, by the `seconds` of a pair of each case, and what it can find: by the spread of
-    earlier checks where there are some."""
-    pairs = pairs_at_least(len(cases), rule)
-    each = sum(seconds.values()) / len(seconds)
-    again = rule.second_units(rule.min_units)
+def plan_text(cases: Sequence[Case], out: Path, rule: PairRule, seconds: Mapping[str, float]) -> str:
+    """How long a check takes, by the `seconds` of a pair of each case, and what it can find: by the spread of earlier
+    checks where there are some."""
+    total = sum(seconds.values())
     lines = [
-        f"{len(cases)} case{'s' if len(cases) != 1 else ''}, at least {pairs} pairs of fresh processes, "
-        f"{rule.min_units} a case and {pairs - rule.min_units * len(cases)} of base against base: "
-        f"about {_minutes(pairs * each)} at {each:.1f} s a pair (measured just now); "
-        f"a candidate takes {again} pairs more, {_minutes(again * each)}; "
-        f"a noisy host up to {rule.max_units} pairs a case"
+        f"{len(cases)} case{'s' if len(cases) != 1 else ''}, {rule.min_units} to {rule.max_units} pairs of fresh "
+        f"processes each, and an A/A pair (base against base) for every {rule.control_every}: "
+        f"{_minutes(rule.min_units * total)} to {_minutes(most_pairs(rule) * total)} "
+        f"at {total / len(seconds):.1f} s a pair (measured just now)"
     ]
     known = earlier_sigmas(out)
     for case in cases:
@@ -93,17 +106,14 @@ def plan_text(cases: Sequence[Case], out: Path, rule: Rule, seconds: Mapping[str
 
 
 def earlier_sigmas(out: Path) -> dict[str, float]:
-    """The spread of one pair's ratio that earlier checks of each case saw, the middle one of them."""
+    """The spread of one pair's ratio that earlier checks of each case saw, the median of them."""
     found: dict[str, list[float]] = {}
-    for file in sorted((out / "gate").glob("*/pairs.jsonl")):
+    for file in sorted((out / GATE).glob("*/pairs.jsonl")):
         known = read(file)
         for key in known[0].cases if known else ():
-            evidence = evidence_of(key, known[1] if known else ())
-            if len(evidence.first) < 2:
-                continue
-            (judgement,) = judge_all((evidence,), Rule())
-            if judgement.estimate and judgement.estimate.sigma is not None:
-                found.setdefault(key, []).append(judgement.estimate.sigma)
+            ratios = ratios_of(key, known[1] if known else ()).pairs
+            if len(ratios) > 1:
+                found.setdefault(key, []).append(stdev(map(math.log, ratios)))
     return {key: median(sigmas) for key, sigmas in found.items()}
 
 
@@ -113,7 +123,7 @@ def pair_seconds(cases: Sequence[Case], sides: Sides) -> dict[str, float]:
     with Stop() as stop:
         for case in cases:
             begin = time.monotonic()
-            both = measure_pair(case, Pair(case.key, "null", 0, ("base", "head")), MIN_RUNS, sides, stop)
+            both = measure_pair(case, Pair(case.key, "A/A", 0, ("base", "head")), MIN_RUNS, sides, stop)
             if isinstance(both, str):
                 raise UserError(f"{case.key} cannot be measured: {both}", NOTHING)
             found[case.key] = time.monotonic() - begin
@@ -125,32 +135,49 @@ def _failure(whole: Whole) -> str | None:
     return "; ".join(told) or None
 
 
-def _failed(key: str, why: str) -> Finding:
-    return Finding(key, METRIC, "ms", BETTER, "failed", note=why)
+def _worse(whole: Whole, order: Order) -> str | None:
+    base, head = whole.records
+    return order.worse(base, head) if base is not None and head is not None else None
 
 
-def _middle(evidence: Evidence) -> tuple[float, float]:
-    """Both sides' middle figures, in the metric's unit."""
+def _judged(keys: Sequence[str], entries: Sequence[Entry], rule: PairRule, cases: int) -> list[Finding]:
+    """The verdicts of all cases that were measured in pairs."""
+    measured = {key: ratios_of(key, entries) for key in keys}
+    noise = host_noise([ratio for each in measured.values() for ratio in each.controls], rule, max(cases, 1))
+    found = []
+    for key, each in measured.items():
+        own = [entry for entry in entries if (entry.case, entry.stage) == (key, "pair")]
+        base, head = (median(figures) for figures in zip(*((e.base.value_s, e.head.value_s) for e in own), strict=True))
+        note = f"{len(each.pairs)} pairs" + (f", {len(each.controls)} A/A" if each.controls else "")
+        judgement = judge_pairs(each.pairs, rule, cases, noise)
+        found.append(_finding(key, "judged", base, head, judgement, note))
+    return found
+
+
+def _settled(key: str, why: str, whole: Whole) -> Finding:
+    """A case that needs no clock: its speed is shown by one process of each side, and is not judged."""
+    judgement = Judgement("inconclusive", f"not measured in pairs, since {why}")
+    return _finding(key, "judged", whole.base.value_s, whole.head.value_s, judgement, "one process of each side")
+
+
+def _finding(
+    key: str,
+    status: Status,
+    base_s: float | None = None,
+    head_s: float | None = None,
+    judgement: Judgement | None = None,
+    note: str | None = None,
+) -> Finding:
     scale = 1e3 if get_metric(METRIC).unit == "ms" else 1.0
-    second = evidence.second
-    base = (*evidence.first.base, *(second.base if second else ()))
-    head = (*evidence.first.head, *(second.head if second else ()))
-    return scale * median(base), scale * median(head)
+    base, head = (None if value is None else scale * value for value in (base_s, head_s))
+    return Finding(key, METRIC, "ms", BETTER, status, base, head, judgement, note=note)
 
 
-def _note(evidence: Evidence) -> str:
-    parts = [f"{len(evidence.first)} pairs"]
-    if evidence.second and len(evidence.second):
-        parts.append(f"{len(evidence.second)} to confirm")
-    if evidence.null and len(evidence.null):
-        parts.append(f"{len(evidence.null)} of base against base")
-    return ", ".join(parts)
-
-
-def _finds(sigma: float, rule: Rule, cases: int) -> str:
-    found = detectable(sigma, rule, cases=cases)
-    what = "nothing" if found is None else f"{found:.1%}"
-    return f"with a spread of {sigma:.1%} from pair to pair, {rule.min_units} pairs find a slowdown of {what}"
+def _finds(sigma: float, rule: PairRule, cases: int) -> str:
+    found, needed = detectable(sigma, rule, rule.max_units, cases), units_needed(sigma, rule, cases=cases)
+    what = "nothing" if found is None else f"a slowdown of {found:.1%}"
+    most = f"with a spread of {sigma:.1%} from pair to pair, {rule.max_units} pairs find {what}"
+    return most if needed is None else f"{most}, and {needed} find one of {rule.max_slowdown:.0%} or exclude it"
 
 
 def _minutes(seconds: float) -> str:

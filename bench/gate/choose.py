@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -16,7 +17,9 @@ from ..environment import ROOT
 from ..errors import USAGE, UserError
 from ..names import Names
 from ..run import make_plan
+from ..store import cannot_write, make_store
 from . import code
+from .journal import GATE, make_gate_folder
 from .measure import Sides
 from .sides import of_code, of_command, of_factory
 
@@ -29,7 +32,7 @@ class Chosen:
 
     sides: Sides
     cases: tuple[Case, ...]
-    out: Path
+    out: Path  # absolute
 
 
 def choose(pair: Words, config: Path | None, given: Mapping[str, Override], stack: ExitStack) -> Chosen:
@@ -40,12 +43,18 @@ def choose(pair: Words, config: Path | None, given: Mapping[str, Override], stac
     if all(_is_factory(word) for word in pair):
         return _factories(pair, config, given)
     here = code.repository_or_none(Path.cwd())
-    own = here is not None and _has_files(given)
-    repository = here if here and (own or code.is_ours(here)) else ROOT
-    if all(code.is_commit(repository, word) for word in pair):
-        return _commits(pair, repository, config, given, stack)
-    if any(" " in word for word in pair):
+    installed = code.repository_or_none(ROOT)
+    if installed != ROOT.resolve():  # it may lie in somebody's repository, as a package of an environment there
+        installed = None
+    known = [each for each in (here, installed) if each]
+    if any(" " in word for word in pair) and not any(_are_commits(each, pair) for each in known):
         return _commands(pair, given)
+    loaded = load_config(config, given)
+    repository = here if here and (loaded.own or code.is_ours(here)) else installed
+    if repository is None:
+        raise UserError(_nowhere(here), USAGE)
+    if _are_commits(repository, pair):
+        return _commits(pair, repository, loaded, stack)
     wrong = next(word for word in pair if not code.is_commit(repository, word))
     raise UserError(
         f"--pair: {wrong!r} is no commit of {repository}. Name two commits, two path/to/file.py:factory, or two "
@@ -54,14 +63,20 @@ def choose(pair: Words, config: Path | None, given: Mapping[str, Override], stac
     )
 
 
+def _nowhere(here: Path | None) -> str:
+    where = f"{here} is no repository of co3d-bench" if here else "this folder is in no git repository"
+    return (
+        f"--pair: {where}, so no commits of it can be compared: go to a checkout of co3d-bench, name a network of this "
+        "repository with --model path/to/file.py:factory, or give two commands of several words in quotes"
+    )
+
+
+def _are_commits(repository: Path, pair: Words) -> bool:
+    return all(code.is_commit(repository, word) for word in pair)
+
+
 def _is_factory(word: str) -> bool:
     return is_file(word) and ".py:" in word and " " not in word
-
-
-def _has_files(given: Mapping[str, Override]) -> bool:
-    """Whether networks of files are asked for, so that the commits are those of the repository around us."""
-    models = given.get("plan.models")
-    return models is not None and any(is_file(str(word)) for word in models.value)
 
 
 def _factories(pair: Words, config: Path | None, given: Mapping[str, Override]) -> Chosen:
@@ -70,7 +85,7 @@ def _factories(pair: Words, config: Path | None, given: Mapping[str, Override]) 
     cases = make_plan(loaded, names).cases
     names = replace(names, devices=loaded.profiles)
     base, head = (of_factory(word, cases[0].model, names, loaded.run.timeout_s, sys.executable) for word in pair)
-    return Chosen({"base": base, "head": head}, cases, Path(loaded.run.out))
+    return Chosen({"base": base, "head": head}, cases, _store(loaded.run.out))
 
 
 def _commands(pair: Words, given: Mapping[str, Override]) -> Chosen:
@@ -80,20 +95,31 @@ def _commands(pair: Words, given: Mapping[str, Override]) -> Chosen:
     timeout_s = value("run.timeout_s", 600.0)
     base, head = (of_command(word, timeout_s) for word in pair)
     case = Case(model="command", backend="none", input="none")
-    return Chosen({"base": base, "head": head}, (case,), Path(value("run.out", "results")))
+    return Chosen({"base": base, "head": head}, (case,), _store(value("run.out", "results")))
 
 
-def _commits(
-    pair: Words, repository: Path, config: Path | None, given: Mapping[str, Override], stack: ExitStack
-) -> Chosen:
+def _commits(pair: Words, repository: Path, loaded: Config, stack: ExitStack) -> Chosen:
     names = Names()
-    loaded = load_config(config, given)
+    out = _store(loaded.run.out)
     cases = make_plan(loaded, names).cases
     names = replace(names, devices=loaded.profiles)
     own = _own(loaded, cases, repository)
-    versions = stack.enter_context(code.checked_out(repository, pair, Path(loaded.run.out) / "gate"))
-    base, head = (of_code(version, own, names, loaded.run.timeout_s) for version in versions)
-    return Chosen({"base": base, "head": head}, cases, Path(loaded.run.out))
+    versions = stack.enter_context(code.checked_out(repository, pair, out / GATE))
+    with ThreadPoolExecutor(2) as pool:  # each starts processes, which load torch: seconds that nobody measures
+        base, head = pool.map(lambda version: of_code(version, own, names, loaded.run.timeout_s), versions)
+    return Chosen({"base": base, "head": head}, cases, out)
+
+
+def _store(out: str) -> Path:
+    """The store's folder, made here so that it has its `.gitignore`, and absolute: every side has a folder of its own,
+    from which a relative path would lead elsewhere."""
+    folder = Path(out).resolve()
+    try:
+        make_store(folder)
+        make_gate_folder(folder)
+    except OSError as error:
+        raise cannot_write(folder, error) from error
+    return folder
 
 
 def _own(loaded: Config, cases: tuple[Case, ...], repository: Path) -> dict[str, str]:
@@ -105,6 +131,8 @@ def _own(loaded: Config, cases: tuple[Case, ...], repository: Path) -> dict[str,
                 continue
             raise UserError(f"{name}: a network of co3d-bench does not change with commits of {repository}", USAGE)
         file, colon, factory = loaded.own[name].reference.rpartition(":")
+        if not colon:
+            raise UserError(f"{name}: offered by an installed package; name it as path/to/file.py:factory", USAGE)
         try:
             inside = Path(file).resolve().relative_to(repository.resolve())
         except ValueError:

@@ -6,14 +6,24 @@ code comes first on Python's path, before anything that is installed.
 
 from __future__ import annotations
 
+import fcntl
 import hashlib
+import json
+import os
 import shutil
 import subprocess
 import sys
+import tempfile
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
+from importlib import metadata
 from pathlib import Path
+
+if sys.version_info >= (3, 11):
+    import tomllib
+else:
+    import tomli as tomllib  # pyright: ignore[reportMissingImports] - installed there only
 
 from ..environment import ROOT
 from ..errors import ENVIRONMENT, USAGE, UserError
@@ -30,7 +40,12 @@ DEPENDENCY_FILES = (
     "poetry.lock",
     "Pipfile.lock",
 )
-PACKAGE = "co3d_bench"
+# Of a pyproject.toml: the fields that say it, and the tools that have no say in it.
+_OF_PROJECT = ("dependencies", "optional-dependencies", "requires-python")
+_INERT_TOOLS = ("black", "coverage", "isort", "mypy", "pylint", "pyright", "pytest", "ruff", "setuptools")
+# The user's own hooks are for the user's own checkouts.
+NO_HOOKS = ("-c", f"core.hooksPath={os.devnull}")
+PACKAGE, DISTRIBUTION = "co3d_bench", "co3d-bench"
 
 
 @dataclass(frozen=True)
@@ -39,19 +54,26 @@ class Code:
 
     name: str  # for people: what the user wrote, and the commit
     commit: str
-    folder: Path  # the checked-out repository
+    folder: Path  # the checked-out repository, as all folders here without links
     python: str  # the interpreter
     path: tuple[str, ...]  # goes before everything on Python's path
+    repository: Path  # whose commit it is; nothing of it may be loaded from there
+    ours: bool = False  # a checkout of co3d-bench itself
+
+    @property
+    def roots(self) -> tuple[str, ...]:
+        """Below these lies all that belongs to the repository: whatever a side loads of it must be its checkout's."""
+        return str(self.repository), str(self.folder.parent), *((str(ROOT.resolve()),) if self.ours else ())
 
     def environment(self) -> dict[str, str]:
         """Variables for processes of this side. A file of the current folder shadows nothing."""
-        return {"PYTHONPATH": ":".join(self.path), "PYTHONSAFEPATH": "1"}
+        return {"PYTHONPATH": os.pathsep.join(self.path), "PYTHONSAFEPATH": "1"}
 
 
 def repository_or_none(folder: Path) -> Path | None:
     """The top of the git repository that a folder is in, if it is in one."""
     found = told(folder, "rev-parse", "--show-toplevel")
-    return Path(found) if found else None
+    return Path(found).resolve() if found else None
 
 
 def is_commit(repository: Path, word: str) -> bool:
@@ -65,24 +87,66 @@ def checked_out(repository: Path, words: Sequence[str], store: Path) -> Iterator
 
     Raises UserError for a word that is no commit, and where git or pip cannot do their part.
     """
+    repository = repository.resolve()
     commits = [_commit(repository, word) for word in words]
     for word, commit in zip(words, commits, strict=True):
         if commit is None or word.startswith("-"):
             raise UserError(f"{word!r} is no commit of {repository} (a shallow clone has few of them)", USAGE)
-    folders = [store / "code" / f"{place}-{commit[:12]}" for place, commit in enumerate(filter(None, commits))]
-    try:
+    with _own_folder(store.resolve()) as own:
+        folders = [own / f"{place}-{commit[:12]}" for place, commit in enumerate(filter(None, commits))]
         for folder, commit in zip(folders, commits, strict=True):
-            _remove(repository, folder)  # of a run that was killed
-            folder.parent.mkdir(parents=True, exist_ok=True)
-            _must(repository, "worktree", "add", "--detach", "--force", str(folder), str(commit))
+            _must(repository, *NO_HOOKS, "worktree", "add", "--detach", str(folder), str(commit))
         alike = len({dependencies(folder) for folder in folders}) == 1
+        packages = None if alike else _without_colon(store.resolve() / "packages", own)
         yield tuple(
-            _code(word, str(commit), folder, None if alike else store / "packages")
+            _code(word, str(commit), folder, packages, repository)
             for word, commit, folder in zip(words, commits, folders, strict=True)
         )
+
+
+@contextmanager
+def _own_folder(store: Path) -> Iterator[Path]:
+    """A folder for the checkouts of this check alone, so that two at once do not take each other's away.
+
+    It is locked for as long as the check lives. What is there and not locked was left by one that was killed.
+    """
+    parent = store / "code"
+    elsewhere = None
+    if os.pathsep in str(parent):  # it would split Python's path
+        elsewhere = Path(tempfile.mkdtemp(prefix="co3d-bench-")).resolve()
+        parent = elsewhere
+        if os.pathsep in str(parent):
+            raise UserError(f"{parent}: Python takes no path with {os.pathsep!r} in it; set TMPDIR to another", USAGE)
+    parent.mkdir(parents=True, exist_ok=True)
+    with _locked(parent):
+        for left in parent.iterdir():
+            with suppress(OSError), _locked(left, wait=False):
+                _remove(left)
+        own = Path(tempfile.mkdtemp(dir=parent, prefix=f"{os.getpid()}-"))
+        held = ExitStack()
+        held.enter_context(_locked(own))
+    try:
+        yield own
     finally:
-        for folder in folders:
-            _remove(repository, folder)
+        _remove(own)
+        held.close()
+        if elsewhere:
+            shutil.rmtree(elsewhere, ignore_errors=True)
+
+
+@contextmanager
+def _locked(folder: Path, wait: bool = True) -> Iterator[None]:
+    """Raises BlockingIOError where another process has it and we are not to wait."""
+    fd = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        fcntl.flock(fd, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
+        yield
+    finally:
+        os.close(fd)
+
+
+def _without_colon(folder: Path, own: Path) -> Path:
+    return own / "packages" if os.pathsep in str(folder) else folder
 
 
 def dependencies(folder: Path) -> str:
@@ -90,48 +154,85 @@ def dependencies(folder: Path) -> str:
     digest = hashlib.sha256()
     for name in DEPENDENCY_FILES:
         file = folder / name
-        digest.update(f"{name}:{file.stat().st_size if file.is_file() else -1}:".encode())
+        digest.update(f"{name}:{file.is_file()}:".encode())
         if file.is_file():
-            digest.update(file.read_bytes())
+            digest.update(_wants(file))
     return digest.hexdigest()
+
+
+def _wants(file: Path) -> bytes:
+    """What a file says of packages: of a pyproject.toml not how the code is linted or which folders it has, for then
+    each such commit would take minutes to install the same packages again."""
+    text = file.read_bytes()
+    if file.name != "pyproject.toml":
+        return text
+    try:
+        tables = tomllib.loads(text.decode())
+        if "dependencies" in tables.get("project", {}).get("dynamic", ()):
+            return text  # some tool finds them out, by settings that we do not know
+        told = {name: tables.get(name) for name in ("build-system", "dependency-groups")}
+        told["project"] = {name: tables.get("project", {}).get(name) for name in _OF_PROJECT}
+        told["tool"] = {name: each for name, each in tables.get("tool", {}).items() if name not in _INERT_TOOLS}
+        return json.dumps(told, sort_keys=True, default=str).encode()
+    except (ValueError, AttributeError):
+        return text
 
 
 def is_ours(folder: Path) -> bool:
     """Whether a folder is a checkout of co3d-bench, whose top is the package itself."""
-    return (folder / "bench" / "worker.py").is_file() and (folder / "bench.toml").is_file()
+    project = folder / "pyproject.toml"
+    named = project.is_file() and f'\nname = "{DISTRIBUTION}"\n' in project.read_text(errors="replace")
+    return named and (folder / "__main__.py").is_file()
 
 
-def _code(word: str, commit: str, folder: Path, packages: Path | None) -> Code:
+def _code(word: str, commit: str, folder: Path, packages: Path | None, repository: Path) -> Code:
     name = word if word.startswith(commit[:7]) else f"{word} ({commit[:12]})"
-    python = sys.executable if packages is None else str(_own_python(folder, packages / dependencies(folder)[:16]))
-    if is_ours(folder):
-        # The top of the repository is the package, so a folder is needed in which it has that name.
-        named = folder.with_name(f"{folder.name}-as")
-        named.mkdir(exist_ok=True)
-        link = named / PACKAGE
-        link.unlink(missing_ok=True)
-        link.symlink_to(folder, target_is_directory=True)
-        return Code(name, commit, folder, python, (str(named),))
-    return Code(name, commit, folder, python, (str(folder), str(folder / "src")))
+    python = sys.executable
+    if packages is not None:
+        python = str(_own_python(name, folder, packages / dependencies(folder)[:16]))
+    ours = is_ours(folder)
+    # The top of co3d-bench's repository is the package, so a folder is needed in which it has that name. Beside a
+    # network of the user's own the co3d-bench that runs now measures both sides, whatever is installed on each.
+    named = folder.with_name(f"{folder.name}-as")
+    named.mkdir(exist_ok=True)
+    (named / PACKAGE).symlink_to(folder if ours else ROOT.resolve(), target_is_directory=True)
+    own = (str(named),) if ours else (str(named), str(folder), str(folder / "src"))
+    return Code(name, commit, folder, python, (*own, *_users_path(repository, folder)), repository, ours)
 
 
-def _own_python(folder: Path, environment: Path) -> Path:
-    """An interpreter with the packages that this code wants, and co3d-bench; made once for the same wants."""
+def _users_path(repository: Path, folder: Path) -> Iterator[str]:
+    """The user's own PYTHONPATH; what leads into the repository leads into the checkout instead."""
+    for each in filter(None, os.environ.get("PYTHONPATH", "").split(os.pathsep)):
+        there = Path(each).resolve()
+        yield str(folder / there.relative_to(repository) if there.is_relative_to(repository) else there)
+
+
+def _own_python(name: str, folder: Path, environment: Path) -> Path:
+    """An interpreter with the packages that this code wants, and those of co3d-bench; made once for the same wants."""
     python, done = environment / "bin" / "python", environment / "installed"
-    if not done.exists():
+    environment.parent.mkdir(parents=True, exist_ok=True)
+    with _locked(environment.parent):  # two checks at once would install into each other's
+        if done.exists():
+            return python
         shutil.rmtree(environment, ignore_errors=True)
-        print(f"installing the packages that {folder.name} wants, once", file=sys.stderr)  # noqa: T201 - takes minutes
+        print(f"installing the packages that {name} wants, once", file=sys.stderr)  # noqa: T201 - takes minutes
         _run([sys.executable, "-m", "venv", str(environment)])
         pip = [str(python), "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
         if (folder / "constraints.txt").is_file():
             pip += ["--constraint", str(folder / "constraints.txt")]
         if (folder / "requirements.txt").is_file():
             pip += ["--requirement", str(folder / "requirements.txt")]
-        if any((folder / name).is_file() for name in ("pyproject.toml", "setup.py")):
+        if any((folder / each).is_file() for each in ("pyproject.toml", "setup.py")):
             pip.append(str(folder))
-        _run([*pip, *([] if is_ours(folder) else [str(ROOT)])])
+        _run([*pip, *([] if is_ours(folder) else _requirements())])
         done.touch()
     return python
+
+
+def _requirements() -> list[str]:
+    """What the co3d-bench that runs now needs; its own code comes by the path."""
+    wanted = metadata.requires(DISTRIBUTION) or ()
+    return [each for each in wanted if "extra ==" not in each]
 
 
 def _run(command: Sequence[str]) -> None:
@@ -146,15 +247,18 @@ def _commit(repository: Path, word: str) -> str | None:
     return told(repository, "rev-parse", "--verify", "--quiet", "--end-of-options", f"{word}^{{commit}}")
 
 
-def _remove(repository: Path, folder: Path) -> None:
-    told(repository, "worktree", "remove", "--force", str(folder))
-    shutil.rmtree(folder, ignore_errors=True)
-    shutil.rmtree(folder.with_name(f"{folder.name}-as"), ignore_errors=True)
-    told(repository, "worktree", "prune")
+def _remove(own: Path) -> None:
+    """Take away a folder of checkouts. Each is taken from the repository that it belongs to; nothing else of that is
+    touched: a worktree of the user's that is not there now may lie on a disk that comes back."""
+    for folder in (own, *own.iterdir()):
+        common = told(folder, "rev-parse", "--path-format=absolute", "--git-common-dir") if folder.is_dir() else None
+        if common and (folder / ".git").is_file():
+            told(Path(common), "worktree", "remove", "--force", str(folder))
+    shutil.rmtree(own, ignore_errors=True)
 
 
 def _must(repository: Path, *arguments: str) -> None:
     done = ask(repository, *arguments)
     if done is None or done.returncode:
         why = "git is not installed" if done is None else done.stderr.strip().splitlines()[-1:]
-        raise UserError(f"git {arguments[0]} {arguments[1]} failed in {repository}: {why}", ENVIRONMENT)
+        raise UserError(f"git {' '.join(arguments[:4])} failed in {repository}: {why}", ENVIRONMENT)

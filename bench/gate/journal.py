@@ -5,14 +5,15 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterable, Sequence
 from pathlib import Path
+from typing import Annotated
 
-from pydantic import Field, TypeAdapter, ValidationError
+from pydantic import BeforeValidator, Field, TypeAdapter, ValidationError
 
 from ..case import Frozen
-from ..judge.verdict import Evidence, Units
-from ..store import append_line
-from .schedule import Pair, Side, Stage
+from ..store import append_line, ignore, make_store
+from .schedule import Kind, Pair, Ratios, Side
 
+GATE = "gate"  # folder of a store
 FILE_NAME = "pairs.jsonl"
 METRIC, BETTER = "latency", "lower"
 
@@ -30,7 +31,7 @@ class Both(Frozen):
     base: Figure
     head: Figure
     ratio: float | None = Field(
-        default=None, description="head over base, where their calls were made in turn; None: that of their figures"
+        default=None, description="head over base, where their calls were interleaved; None: that of their figures"
     )
 
     @property
@@ -39,11 +40,15 @@ class Both(Frozen):
         return self.head.value_s if self.ratio is None else self.ratio * self.base.value_s
 
 
+# What older checks called them.
+_OLD_KINDS = {"first": "pair", "second": "pair", "null": "A/A"}
+
+
 class Entry(Both):
     """One pair, measured."""
 
     case: str
-    stage: Stage
+    stage: Annotated[Kind, BeforeValidator(lambda word: _OLD_KINDS.get(word, word))]
     number: int = Field(ge=0)
     order: tuple[Side, Side]
 
@@ -54,7 +59,12 @@ class Start(Frozen):
     base: str = Field(description="the commit, factory or command")
     head: str
     cases: tuple[str, ...]
-    runs: int
+    runs: int = Field(default=0, description="samples of each process, by how fast they were then")
+
+    def asks_the_same(self, other: Start) -> bool:
+        """Whether the pairs of one check answer the other. How many samples a process takes is found out anew in each
+        check, and is no part of the question."""
+        return (self.base, self.head, self.cases) == (other.base, other.head, other.cases)
 
 
 _LINE: TypeAdapter[Start | Entry] = TypeAdapter(Start | Entry)
@@ -62,7 +72,22 @@ _LINE: TypeAdapter[Start | Entry] = TypeAdapter(Start | Entry)
 
 def folder_of(out: Path, base: str, head: str) -> Path:
     """Where a check of these two lies, so that one of others never goes on with its figures."""
-    return out / "gate" / hashlib.sha256(f"{base}\0{head}".encode()).hexdigest()[:12]
+    return out / GATE / hashlib.sha256(f"{base}\0{head}".encode()).hexdigest()[:12]
+
+
+def make_gate_folder(out: Path) -> None:
+    """The gate's own folder of a store, in which git sees nothing: a check leaves no untracked files behind.
+
+    Also where the folder is older than that, unless it holds something that is not the gate's. Raises OSError.
+    """
+    folder = out / GATE
+    make_store(folder)
+    if not (folder / ".gitignore").exists() and all(_is_the_gates(each) for each in folder.iterdir()):
+        ignore(folder)
+
+
+def _is_the_gates(path: Path) -> bool:
+    return path.name in ("code", "packages") or (path / FILE_NAME).is_file()
 
 
 class Journal:
@@ -72,7 +97,7 @@ class Journal:
         self._file = folder / FILE_NAME
         self.entries: list[Entry] = []
         known = read(self._file) if resume else None
-        if known is not None and known[0] == start:
+        if known is not None and known[0].asks_the_same(start):
             self.entries = list(known[1])
         else:
             append_line(self._file, start.model_dump_json())
@@ -83,21 +108,18 @@ class Journal:
         append_line(self._file, entry.model_dump_json())
         self.entries.append(entry)
 
-    def evidence(self, cases: Iterable[str]) -> dict[str, Evidence]:
-        """All that was measured of these cases."""
-        return {key: evidence_of(key, self.entries) for key in cases}
+    def ratios(self, cases: Iterable[str]) -> dict[str, Ratios]:
+        """All ratios that were measured of these cases."""
+        return {key: ratios_of(key, self.entries) for key in cases}
 
 
-def evidence_of(key: str, entries: Sequence[Entry]) -> Evidence:
+def ratios_of(key: str, entries: Sequence[Entry]) -> Ratios:
     """What the entries say of one case."""
-    units = {
-        stage: Units(
-            tuple(entry.base.value_s for entry in entries if (entry.case, entry.stage) == (key, stage)),
-            tuple(entry.head_s for entry in entries if (entry.case, entry.stage) == (key, stage)),
-        )
-        for stage in ("first", "second", "null")
-    }
-    return Evidence(key, METRIC, BETTER, units["first"], second=units["second"], null=units["null"])
+    pairs, controls = (
+        tuple(entry.head_s / entry.base.value_s for entry in entries if (entry.case, entry.stage) == (key, kind))
+        for kind in ("pair", "A/A")
+    )
+    return Ratios(pairs, controls)
 
 
 def read(file: Path) -> tuple[Start, tuple[Entry, ...]] | None:

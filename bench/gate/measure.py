@@ -11,17 +11,19 @@ from functools import partial
 from ..case import Case
 from ..errors import INTERRUPTED, TERMINATED, UserError
 from ..judge.estimate import call_by_call
-from ..judge.rule import Rule
+from ..judge.pairs import estimate_pairs
+from ..judge.rule import PairRule
 from ..record import Record
 from ..stop import Stop
 from .in_turn import measure_in_turn
-from .journal import Both, Figure, Journal
+from .journal import Both, Figure, Journal, ratios_of
 from .schedule import Pair, Side, next_round
 from .sides import Measured, Processes, Runner
 
-# Of each process: at least so many samples, and so many seconds of them.
-MIN_RUNS = 30
-MIN_SECONDS = 1.0
+# Of each process: at least so many samples, and so many seconds of them. More would hardly help: most of what pairs
+# differ by is the same for all samples of a process, so the time is better spent on another pair.
+MIN_RUNS = 20
+MIN_SECONDS = 0.5
 MOST_RUNS = 2000
 # A process may fall over once by somebody else's fault.
 ATTEMPTS = 2
@@ -64,23 +66,39 @@ def measure_whole(case: Case, sides: Sides, stop: Stop, tell: Tell) -> Whole:
 
 
 def measure_pairs(
-    cases: Sequence[Case], runs: Mapping[str, int], sides: Sides, rule: Rule, journal: Journal, stop: Stop, tell: Tell
+    cases: Sequence[Case],
+    runs: Mapping[str, int],
+    sides: Sides,
+    rule: PairRule,
+    journal: Journal,
+    stop: Stop,
+    tell: Tell,
 ) -> dict[str, str]:
-    """Measure until nothing is due. Gives the cases that could not go on, with why. Raises Stopped."""
+    """Measure until every case is decided. Gives the cases that could not go on, with why. Raises Stopped."""
     going = {case.key: case for case in cases}
     failed: dict[str, str] = {}
-    while due := next_round(journal.evidence(going), rule):
+    while due := next_round(journal.ratios(going), rule, len(cases)):
         for pair in due:
             if pair.case not in going:
                 continue
-            tell(f"{pair.case}: {_words(pair)}")
             both = measure_pair(going[pair.case], pair, runs[pair.case], sides, stop)
             if isinstance(both, str):
                 failed[pair.case] = both
                 del going[pair.case]
                 continue
             journal.add(pair, both)
+            tell(f"{pair.case}: {_running(pair, journal, rule, len(cases))}")
     return failed
+
+
+def _running(pair: Pair, journal: Journal, rule: PairRule, cases: int) -> str:
+    """What the pairs say so far."""
+    measured = ratios_of(pair.case, journal.entries)
+    if pair.stage == "A/A":
+        return f"A/A pair {pair.number + 1}: base {measured.controls[-1]:#.3g} times its own time"
+    estimate = estimate_pairs(measured.pairs, rule, cases)
+    text = f"pair {pair.number + 1}: head {estimate.slowdown:#.3g} times the base's time"
+    return f"{text} ({estimate.low:#.3g} to {estimate.high:#.3g})" if estimate.low > 0 else text
 
 
 def measure_pair(case: Case, pair: Pair, runs: int, sides: Sides, stop: Stop) -> Both | str:
@@ -88,7 +106,7 @@ def measure_pair(case: Case, pair: Pair, runs: int, sides: Sides, stop: Stop) ->
 
     They take turns where their workers can; else they run one after the other.
     """
-    sat: tuple[Side, Side] = ("base", "base") if pair.stage == "null" else pair.sides
+    sat: tuple[Side, Side] = ("base", "base") if pair.stage == "A/A" else pair.sides
     runners = [sides[side] for side in sat]
     sitting = [each for each in runners if isinstance(each, Processes) and each.takes_turns(case)]
     in_turn = len(sitting) == len(runners)
@@ -130,8 +148,3 @@ def _one(case: Case, runner: Runner, runs: int, full: bool, stop: Stop) -> Measu
         if measured.failure is None:
             break
     return measured
-
-
-def _words(pair: Pair) -> str:
-    what = {"first": "pair", "second": "pair to confirm", "null": "base against base"}[pair.stage]
-    return f"{what} {pair.number + 1}"

@@ -1,8 +1,8 @@
-"""What is to be measured next: evidence in, the next round of pairs out. Pure.
+"""What is to be measured next: the ratios so far in, the next round of pairs out. Pure.
 
 A pair is two fresh processes side by side or back to back, so that what drifts meets both. Which side goes first
-alternates, and the pairs of base against base, which tell what this host does to equal code, lie between the others
-and alternate likewise. Once the first stage is complete, candidates get fresh pairs that begin with the other side.
+alternates. The A/A pairs, the base against itself, tell what this host does to equal code; they lie between the others
+and alternate likewise.
 """
 
 from __future__ import annotations
@@ -11,10 +11,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
-from ..judge.rule import Rule
-from ..judge.verdict import Evidence, first_units, needs_second_stage, null_pairs_each
+from ..judge.pairs import decided
+from ..judge.rule import PairRule
 
-Stage = Literal["first", "second", "null"]
+Kind = Literal["pair", "A/A"]
 Side = Literal["base", "head"]
 
 
@@ -23,46 +23,40 @@ class Pair:
     """Two processes of one case, in the order in which they run."""
 
     case: str  # its key
-    stage: Stage
-    number: int  # within its case and stage, from 0
-    sides: tuple[Side, Side]  # of a null pair both run the base's code, and one of them stands for the head
+    stage: Kind
+    number: int  # within its case and kind, from 0
+    sides: tuple[Side, Side]  # of an A/A pair both run the base's code, and one of them stands for the head
 
 
-def next_round(evidences: Mapping[str, Evidence], rule: Rule) -> tuple[Pair, ...]:
-    """The next pair of every case that wants one; empty when all is measured that the rule asks for."""
-    first = tuple(
-        pair for key, evidence in evidences.items() for pair in _first_stage(key, evidence, len(evidences), rule)
-    )
-    if first:
-        return first
-    return tuple(pair for key, evidence in evidences.items() for pair in _second_stage(key, evidence, rule))
+@dataclass(frozen=True)
+class Ratios:
+    """The ratios head / base of one case, in the order in which they were measured."""
+
+    pairs: tuple[float, ...] = ()
+    controls: tuple[float, ...] = ()  # of A/A pairs
 
 
-def pairs_at_least(cases: int, rule: Rule) -> int:
-    """How many pairs are run in all where the noise is as small as the rule hopes and nothing is a candidate."""
-    return cases * (rule.min_units + null_pairs_each(cases, rule))
+def next_round(measured: Mapping[str, Ratios], rule: PairRule, cases: int | None = None) -> tuple[Pair, ...]:
+    """The next pairs of every case that is still open; empty when all are decided. `cases` of them share the error, by
+    default those that are given."""
+    cases = len(measured) if cases is None else cases
+    return tuple(pair for key, each in measured.items() for pair in _next_pairs(key, each, rule, cases))
 
 
-def _first_stage(key: str, evidence: Evidence, cases: int, rule: Rule) -> tuple[Pair, ...]:
-    measured, null = len(evidence.first), len(evidence.null) if evidence.null else 0
-    wanted = first_units(evidence, rule, cases)
-    nulls = null_pairs_each(cases, rule, wanted)
-    found: list[Pair] = []
-    # Null pairs keep step with the others: neither all at the beginning nor all at the end.
-    if null < nulls and null * wanted <= measured * nulls:
-        found.append(Pair(key, "null", null, _order(null)))
-    if measured < wanted:
-        found.append(Pair(key, "first", measured, _order(measured)))
-    return tuple(found)
-
-
-def _second_stage(key: str, evidence: Evidence, rule: Rule) -> tuple[Pair, ...]:
-    if not needs_second_stage(evidence, rule):
+def _next_pairs(key: str, measured: Ratios, rule: PairRule, cases: int) -> tuple[Pair, ...]:
+    pairs, controls = len(measured.pairs), len(measured.controls)
+    if decided(measured.pairs, rule, cases) is not None:
         return ()
-    measured = len(evidence.second) if evidence.second else 0
-    if measured >= rule.second_units(len(evidence.first)):
-        return ()
-    return (Pair(key, "second", measured, _order(measured + 1)),)
+    pair = Pair(key, "pair", pairs, _order(pairs))
+    # A case that three pairs nearly decided mostly ends at the fourth; so that comes before the first A/A pair.
+    if controls < (pairs - 1) // rule.control_every:
+        return Pair(key, "A/A", controls, _order(controls)), pair
+    return (pair,)
+
+
+def most_pairs(rule: PairRule) -> int:
+    """How many pairs a case takes at most, those of A/A among them."""
+    return rule.max_units + (rule.max_units - 2) // rule.control_every
 
 
 def _order(number: int) -> tuple[Side, Side]:

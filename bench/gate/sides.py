@@ -9,31 +9,29 @@ from __future__ import annotations
 import json
 import os
 import shlex
-import subprocess
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from statistics import median
 from typing import Any, Protocol
 
 from ...devices.cgroup import oom_kills
 from ...models.own import OwnModelError
 from ..case import Case
 from ..child import run_child
-from ..errors import ENVIRONMENT, USAGE, UserError
-from ..job import Job, Seat
+from ..errors import USAGE, UserError
+from ..job import Event, Job, Seat
 from ..names import Names
 from ..outcome import to_record
 from ..own import OwnModel, ask
 from ..record import Record, Settings
 from ..run import child_environment
-from ..stats import clean, median
 from ..stop import Stop
 from ..turns import WAITING
 from .code import Code
-
-WORKER = ("-m", "co3d_bench.bench.worker")
-_FIELDS = "import json; from co3d_bench.bench.job import Job; print(json.dumps(Job.model_json_schema()))"
+from .proof import CURRENT, check_loaded, describe
+from .whole import run_whole
 
 
 @dataclass(frozen=True)
@@ -41,14 +39,13 @@ class Measured:
     """What one process gave; `failure` says in words why it gave nothing."""
 
     latency_s: tuple[float, ...] = ()
-    clean: tuple[float, ...] = ()  # those of them that nothing interrupted; all where those are too few
     record: Record | None = None
     failure: str | None = None
 
     @property
     def value_s(self) -> float:
-        """The one figure of this process: the median of its clean samples."""
-        return median(self.clean)
+        """The one figure of this process: the median of all its samples."""
+        return median(self.latency_s)
 
 
 class Runner(Protocol):
@@ -56,6 +53,11 @@ class Runner(Protocol):
 
     @property
     def name(self) -> str: ...
+
+    @property
+    def identity(self) -> str:
+        """Its name, and whatever else must be the same for pairs of an earlier check to count."""
+        ...
 
     def measure(self, case: Case, runs: int, full: bool, stop: Stop) -> Measured | None: ...
 
@@ -71,10 +73,16 @@ class Processes:
     own: Mapping[str, OwnModel]
     names: Names
     timeout_s: float
-    worker: tuple[str, ...] = WORKER
+    worker: tuple[str, ...] = CURRENT.worker
+    code: Code | None = None  # whose it must prove to have run; None: both sides run the same co3d-bench and files
+
+    @property
+    def identity(self) -> str:
+        sources = [model.facts.source for model in self.own.values()]
+        return " ".join([self.name, *(source.sha256 for source in sources if source and source.sha256)])
 
     def takes_turns(self, case: Case) -> bool:
-        """Whether its workers can sample the case in turn with those of another side: not older ones (some took turns
+        """Whether its workers can be interleaved with those of another side: not older ones (some took turns
         in another way, as `seat`), nor an engine that is timed by a tool of its own."""
         return "in_turn" in self.schema["properties"] and not self.names.backends[case.backend].outside
 
@@ -87,7 +95,7 @@ class Processes:
         seat: Seat | None = None,
         ready: Callable[[], None] = lambda: None,
     ) -> Measured | None:
-        """One fresh process: timed, and in full also verified and counted. With a `seat` it samples in turn with
+        """One fresh process: timed, and in full also verified and counted. With a `seat` it is interleaved with
         another one, and `ready` is called when it waits for its first turn."""
         torch_device = self.names.devices[case.device].torch_device
         if torch_device != "cpu" and "torch_device" not in self.schema["properties"]:
@@ -100,7 +108,16 @@ class Processes:
             torch_device=torch_device,
             timing_only=not full,
             in_turn=seat,
+            prove=self.code.roots if self.code else None,
+            parent_pid=os.getpid(),
         )
+        loaded: list[str] = []
+
+        def hear(event: Event) -> None:
+            loaded.extend(event.modules or ())
+            if event.phase == WAITING:
+                ready()
+
         line = json.dumps(understood(job.model_dump(mode="json", exclude_none=True), self.schema)).encode() + b"\n"
         begin, killed = time.monotonic(), oom_kills()
         outcome = run_child(
@@ -108,7 +125,7 @@ class Processes:
             line,
             self.timeout_s,
             stop=stop,
-            on_event=lambda event: ready() if event.phase == WAITING else None,
+            on_event=hear,
             environment={**child_environment(case.threads), **self.environment},
             pass_fds=(seat.take, seat.give) if seat else (),
         )
@@ -117,10 +134,10 @@ class Processes:
         spec = job.own.spec() if job.own else self.names.find_model(case.model)
         record = to_record(job, spec, outcome, oom_kills() - killed, time.monotonic() - begin)
         if record.error is not None or record.timing is None:
-            why = f"{record.error.kind}: {record.error.message}" if record.error else "not timed"
-            return Measured(record=record, failure=why)
-        samples = record.timing.samples
-        return Measured(tuple(samples.latency_s), tuple(clean(samples)), record)
+            return Measured(record=record, failure=_why(record))
+        if self.code and "prove" in self.schema["properties"]:  # older ones were asked before (`proof.describe`)
+            check_loaded(self.code, loaded)
+        return Measured(tuple(record.timing.samples.latency_s), record)
 
 
 @dataclass(frozen=True)
@@ -131,26 +148,25 @@ class Command:
     words: tuple[str, ...]
     timeout_s: float
 
+    @property
+    def identity(self) -> str:
+        return self.name
+
     def measure(self, case: Case, runs: int, full: bool, stop: Stop) -> Measured | None:
         """One fresh process of the command; there is nothing to verify or count."""
-        begin = time.perf_counter()
         try:
-            done = subprocess.run(  # noqa: S603 - the user's own words, split and without a shell
-                self.words, capture_output=True, timeout=self.timeout_s, check=False
-            )
-        except subprocess.TimeoutExpired:
-            return Measured(failure=f"not done after {self.timeout_s:g} s")
+            done = run_whole(self.words, self.timeout_s, stop)
         except OSError as error:
             return Measured(failure=f"{self.words[0]}: {error.strerror}")
-        seconds = time.perf_counter() - begin
         if stop.signal:
             return None
+        if done.returncode is None:
+            return Measured(failure=f"not done after {self.timeout_s:g} s")
         if done.returncode:
-            said = done.stderr.decode(errors="replace").strip().splitlines()[-1:] or ["it said nothing"]
+            said = done.errors.decode(errors="replace").strip().splitlines()[-1:] or ["it said nothing"]
             return Measured(failure=f"exit code {done.returncode}: {said[0]}")
-        told = _told(done.stdout)
-        latency_s = tuple(told) if told else (seconds,)
-        return Measured(latency_s, latency_s)
+        told = _told(done.output)
+        return Measured(tuple(told) if told else (done.seconds,))
 
 
 def of_command(text: str, timeout_s: float) -> Command:
@@ -166,13 +182,14 @@ def of_command(text: str, timeout_s: float) -> Command:
 
 def of_code(code: Code, own: Mapping[str, str], names: Names, timeout_s: float) -> Processes:
     """The side of a commit; `own` maps names to `file.py:factory`, the file seen from the top of its repository.
-    Raises UserError where the commit has no such network."""
+    Raises UserError where the commit has no such network, or where its processes do not run its own code."""
+    entry, described = describe(code)
     environment = code.environment()
     try:
         models = {name: ask(reference, code.folder, code.python, environment) for name, reference in own.items()}
     except OwnModelError as error:
         raise UserError(f"--pair: {code.name}: {error}", USAGE) from None
-    return Processes(code.name, code.python, environment, _schema(code.python, environment), models, names, timeout_s)
+    return Processes(code.name, code.python, environment, described.job, models, names, timeout_s, entry.worker, code)
 
 
 def of_factory(reference: str, name: str, names: Names, timeout_s: float, python: str) -> Processes:
@@ -203,15 +220,13 @@ def understood(value: Any, schema: Mapping[str, Any], root: Mapping[str, Any] | 
     return value
 
 
-def _schema(python: str, environment: Mapping[str, str]) -> dict[str, Any]:
-    done = subprocess.run(  # noqa: S603 - fixed words, no shell
-        [python, "-c", _FIELDS], capture_output=True, text=True, check=False, env={**os.environ, **environment}
-    )
-    try:
-        return json.loads(done.stdout)
-    except ValueError:
-        said = done.stderr.strip().splitlines()[-1:] or ["it said nothing"]
-        raise UserError(f"co3d-bench does not start with {python} there: {said[0]}", ENVIRONMENT) from None
+def _why(record: Record) -> str:
+    """In one line, with what a process that ended without a word to us said last."""
+    error = record.error
+    if error is None:
+        return "not timed"
+    last = (error.detail or "").strip().splitlines()[-1:] if error.kind == "crash" else []
+    return ": ".join([error.kind, error.message, *last])
 
 
 def _told(output: bytes) -> list[float] | None:

@@ -1,6 +1,6 @@
-"""How much slower the head is than the base, with an interval, from the figures of fresh processes.
+"""How much slower the head is than the base: from the processes of two stores, or from the calls of one pair.
 
-The unit is a pair of fresh processes, or one fresh process of a store; never a sample of one process. What differs
+The unit is a fresh process, or a pair of them; never a sample of one process. What differs
 from process to process (memory layout, the choice of algorithms, the neighbours of that minute) is the same for all
 samples of one of them, so ten thousand of its samples know no more of it than one.
 
@@ -12,7 +12,7 @@ from __future__ import annotations
 import math
 import warnings
 from collections.abc import Sequence
-from typing import Literal, cast
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -26,26 +26,8 @@ Floats = NDArray[np.float64]
 # Below this many units an interval is the exact one of ranks: a bootstrap of so few is too narrow.
 BOOTSTRAP_FROM = 8
 RESAMPLES = 10_000
-# Sums of two that are held at once while resampling, 8 bytes each: what stays in a core's cache is twice as quick.
-_SUMS_AT_ONCE = 50_000
-
-
-def paired(
-    base: Sequence[float], head: Sequence[float], *, better: Better, seed: int = 0, confidence: float = 0.95
-) -> Estimate:
-    """The slowdown from pairs of fresh processes, `base[i]` and `head[i]` having run together.
-
-    The estimate is the Hodges-Lehmann median of the r of all pairs: nearly as sharp as a mean, and two wild pairs of
-    seven do not move it far. Pairs whose order alternates cancel what the second place costs.
-    Raises ValueError if there are no pairs, the sides differ in length or a figure is negative or not finite.
-    """
-    if len(base) != len(head):
-        raise ValueError(f"{len(base)} figures of the base and {len(head)} of the head are no pairs")
-    before, after = _figures(base), _figures(head)
-    if np.any((before == 0) != (after == 0)):
-        return _unknown(before, after, better, confidence, paired=True)
-    ratios = _slowdowns(_log_ratio(after, before), better)
-    return _estimate((ratios,), _walsh_median, _signed_rank, confidence, seed)
+# Differences that are held at once while resampling, 8 bytes each: what stays in a core's cache is twice as quick.
+_DIFFERENCES_AT_ONCE = 50_000
 
 
 def unpaired(
@@ -54,25 +36,39 @@ def unpaired(
     """The slowdown from fresh processes of two stores, one figure a process, that did not run side by side.
 
     What the machine did between the two runs is in the ratio, and no number of processes takes it out.
-    With fewer than 2 processes on a side the interval is unknown: from 0 to infinity. Raises ValueError like `paired`.
+    With fewer than 2 processes on a side the interval is unknown: from 0 to infinity.
+    Raises ValueError if a side has none, or a figure is negative or not finite.
     """
     before, after = _figures(base), _figures(head)
     if not (before.all() and after.all()):
-        return _unknown(before, after, better, confidence, paired=False)
-    sides = np.log(before), np.log(after)
-    ordered = sides if better == "lower" else (-sides[0], -sides[1])
-    return _estimate(ordered, _shift_median, _rank_sum, confidence, seed)
+        return _unknown(before, after, better, confidence)
+    logs = np.log(before), np.log(after)
+    sides = logs if better == "lower" else (-logs[0], -logs[1])
+    units = min(len(before), len(after))
+    low, high, p = _rank_sum(*sides, confidence)
+    if units >= BOOTSTRAP_FROM:
+        low, high = _resampled(sides, confidence, seed)
+    return Estimate(
+        slowdown=_exp(float(_shift_median(*sides))),
+        low=_exp(low),
+        high=_exp(high),
+        confidence=confidence,
+        units=units,
+        paired=False,
+        sigma=math.sqrt(sum(float(np.var(side, ddof=1)) for side in sides)) if units > 1 else None,
+        p=p,
+    )
 
 
 def within(base: Sequence[float], head: Sequence[float], *, seed: int = 0, confidence: float = 0.95) -> Estimate:
     """The ratio of the medians of two single processes, with a bootstrap interval over their samples (lower is better).
 
     For showing only: the interval says how well each of the two medians is known, not whether base and head differ.
-    `units` is 1, so no verdict can come of it. Raises ValueError like `paired`.
+    `units` is 1, so no verdict can come of it. Raises ValueError like `unpaired`.
     """
     before, after = _figures(base), _figures(head)
     if not (before.all() and after.all()):
-        return _unknown(before, after, "lower", confidence, paired=False)
+        return _unknown(before, after, "lower", confidence)
 
     ends = -math.inf, math.inf
     if min(len(before), len(after)) > 1:
@@ -84,25 +80,16 @@ def within(base: Sequence[float], head: Sequence[float], *, seed: int = 0, confi
 
 
 def call_by_call(base: Sequence[float], head: Sequence[float]) -> float:
-    """How many times as long the head takes, where two processes made their calls in turn: `base[i]` and `head[i]` are
+    """How many times as long the head takes, where two processes interleaved their calls: `base[i]` and `head[i]` are
     seconds of calls beside each other. The figure of one pair, so without an interval.
 
     Of the ratios of all these it is the Hodges-Lehmann median: on a machine whose speed changes within a second, what
     slows one call slows the one beside it, and drops out here, but not of a ratio of two medians.
-    Raises ValueError like `paired`; of sides that differ in length the longer one's last calls are left out.
+    Raises ValueError like `unpaired`; of sides that differ in length the longer one's last calls are left out.
     """
     count = min(len(base), len(head))
-    ratios = _log_ratio(_figures(head[:count]), _figures(base[:count]))
+    ratios = np.log(_figures(head[:count])) - np.log(_figures(base[:count]))
     return math.exp(np.median(walsh_means(ratios)))
-
-
-def rank_interval(units: int, confidence: float) -> int | None:
-    """Which of the ordered sums of two (1 is the smallest) ends the exact interval of signed ranks of so many pairs;
-    None where there are too few for that confidence (fewer than 6 for 95 %)."""
-    chances = np.ones(1)  # of each sum of ranks: every rank is in it or not, like a coin's side
-    for rank in range(1, units + 1):
-        chances = (np.pad(chances, (0, rank)) + np.pad(chances, (rank, 0))) / 2
-    return _end(chances, confidence)
 
 
 def walsh_means(values: Floats) -> Floats:
@@ -120,47 +107,12 @@ def _figures(values: Sequence[float]) -> Floats:
     return found
 
 
-def _log_ratio(after: Floats, before: Floats) -> Floats:
-    """ln(after / before); two zeros are equal."""
-    both = before > 0
-    return np.log(np.where(both, after, 1.0)) - np.log(np.where(both, before, 1.0))
-
-
-def _slowdowns(ratios: Floats, better: Better) -> Floats:
-    return ratios if better == "lower" else -ratios
-
-
-def _unknown(before: Floats, after: Floats, better: Better, confidence: float, *, paired: bool) -> Estimate:
+def _unknown(before: Floats, after: Floats, better: Better, confidence: float) -> Estimate:
     """Where a figure is 0 its ratio says nothing: the interval is as wide as can be."""
     a, b = float(np.median(before)), float(np.median(after))
     worse, than = (b, a) if better == "lower" else (a, b)
     slowdown = 1.0 if worse == than else worse / than if than else math.inf
-    return Estimate(slowdown, 0.0, math.inf, confidence, min(len(before), len(after)), paired)
-
-
-def _estimate(sides, statistic, exact, confidence: float, seed: int) -> Estimate:
-    """`sides` are the r of pairs, or ln of the figures of each side; the rest is the same for both."""
-    units = min(len(side) for side in sides)
-    low, high, p = exact(*sides, confidence)
-    if units >= BOOTSTRAP_FROM:
-        low, high = _resampled(sides, statistic, confidence, seed)
-    sigma = math.sqrt(sum(float(np.var(side, ddof=1)) for side in sides)) if units > 1 else None
-    return Estimate(
-        slowdown=_exp(float(statistic(*sides))),
-        low=_exp(low),
-        high=_exp(high),
-        confidence=confidence,
-        units=units,
-        paired=len(sides) == 1,
-        sigma=sigma,
-        p=p,
-    )
-
-
-def _walsh_median(ratios: Floats, axis: int = -1) -> Floats:
-    """The Hodges-Lehmann median: of the means of all pairs of values, each with itself included."""
-    values = np.moveaxis(ratios, axis, -1)
-    return _middle(walsh_means(values))
+    return Estimate(slowdown, 0.0, math.inf, confidence, min(len(before), len(after)), paired=False)
 
 
 def _shift_median(before: Floats, after: Floats, axis: int = -1) -> Floats:
@@ -174,16 +126,6 @@ def _middle(values: Floats) -> Floats:
     """The median along the last axis, by sorting: of so few values quicker than numpy's own."""
     ordered, half = np.sort(values, axis=-1), values.shape[-1] // 2
     return ordered[..., half] if values.shape[-1] % 2 else (ordered[..., half - 1] + ordered[..., half]) / 2
-
-
-def _signed_rank(ratios: Floats, confidence: float) -> tuple[float, float, float]:
-    """The exact interval of Wilcoxon's signed ranks, and the two-sided chance of such ranks where nothing differs."""
-    end = rank_interval(len(ratios), confidence) if len(ratios) < BOOTSTRAP_FROM else None
-    low, high = _ends(walsh_means(ratios), end)
-    if not ratios.any():
-        return low, high, 1.0
-    _, chance = cast("tuple[float, float]", scipy_stats.wilcoxon(ratios))
-    return low, high, float(chance)
 
 
 def _rank_sum(before: Floats, after: Floats, confidence: float) -> tuple[float, float, float]:
@@ -217,26 +159,25 @@ def _ends(sums: Floats, end: int | None) -> tuple[float, float]:
     return float(ordered[end - 1]), float(ordered[-end])
 
 
-def _resampled(sides, statistic, confidence: float, seed: int) -> tuple[float, float]:
+def _resampled(sides: tuple[Floats, Floats], confidence: float, seed: int) -> tuple[float, float]:
     """The bootstrap interval (bias-corrected and accelerated; by plain percentiles where that is not defined)."""
     if all(np.ptp(side) == 0 for side in sides):
-        same = float(statistic(*sides))
+        same = float(_shift_median(*sides))
         return same, same
-    sums = math.prod(len(side) for side in sides) if len(sides) == 2 else len(sides[0]) * (len(sides[0]) + 1) // 2
     for method in ("BCa", "percentile"):
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # that BCa is not defined is seen from its result
-            found = scipy_stats.bootstrap(
+            interval = scipy_stats.bootstrap(
                 sides,
-                statistic,
+                _shift_median,
                 n_resamples=RESAMPLES,
                 confidence_level=confidence,
                 method=method,
-                batch=max(1, _SUMS_AT_ONCE // sums),
+                batch=max(1, _DIFFERENCES_AT_ONCE // math.prod(len(side) for side in sides)),
                 rng=np.random.default_rng(seed),
             ).confidence_interval
-        if math.isfinite(found.low) and math.isfinite(found.high):
-            return float(found.low), float(found.high)
+        if math.isfinite(interval.low) and math.isfinite(interval.high):
+            return float(interval.low), float(interval.high)
     return -math.inf, math.inf
 
 

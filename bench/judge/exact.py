@@ -1,6 +1,6 @@
 """Figures without noise: multiply-accumulates, parameters, bytes, what the network answers. Any change is one.
 
-They need no second run and no quiet machine, so they gate everywhere. A change that is meant is accepted by name.
+They need no second run and no idle machine, so they gate everywhere. A change that is meant is accepted by name.
 """
 
 from __future__ import annotations

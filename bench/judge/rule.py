@@ -7,18 +7,10 @@ from dataclasses import dataclass
 
 
 @dataclass(frozen=True)
-class Rule:
-    """When a difference counts."""
+class Limits:
+    """How large a difference is one."""
 
     max_slowdown: float = 0.05  # what must not pass
-    min_units: int = 7  # pairs; with 7 of 7 the exact interval can leave out 1
-    max_units: int = 28  # where 7 are too few for the noise they show
-    power: float = 0.95  # share of slowdowns of the detectable size that are found
-    second_stage_units: int = 10  # fresh pairs for a candidate; 0: there can be no second stage
-    null_units: int = 7  # pairs of base against base, over all cases together; 0: there are none
-    q: float = 0.05  # share of false findings among those of all cases
-    confidence: float = 0.95
-    seed: int = 0  # of the bootstrap
 
     @property
     def limit(self) -> float:
@@ -30,11 +22,38 @@ class Rule:
         """ln of the smallest estimate that is a finding."""
         return self.limit / 2
 
-    def second_units(self, first: int) -> int:
-        """How many fresh pairs confirm a candidate of so many: more first pairs want more of these."""
-        return math.ceil(self.second_stage_units * max(1.0, first / self.min_units))
+
+@dataclass(frozen=True)
+class Rule(Limits):
+    """For the records of two stores: they are there already, and are looked at once."""
+
+    min_units: int = 7  # fresh processes on each side
+    power: float = 0.95  # share of slowdowns of the detectable size that are found
+    q: float = 0.05  # share of false findings among those of all cases
+    confidence: float = 0.95
+    seed: int = 0  # of the bootstrap
+
+    def chance(self, cases: int) -> float:
+        """Of a finding where nothing differs, in one of so many cases."""
+        return min(1 - self.confidence, self.q / cases)
+
+
+@dataclass(frozen=True)
+class PairRule(Limits):
+    """For pairs of base and head: looked at after each of them, and ended as soon as one look is clear."""
+
+    min_units: int = 3  # pairs before the first look
+    max_units: int = 28  # pairs of a case, after which it stays open
+    error: float = 0.01  # chance that any interval of the whole check, at any look, leaves out the truth
+    power: float = 0.95
+    control_every: int = 3  # pairs of a case for one A/A pair
+    min_controls: int = 3  # A/A pairs of all cases from which on they are judged
+
+    def chance(self, cases: int) -> float:
+        """Two-sided, of one look at one of so many cases: all looks of all cases share the error equally."""
+        return self.error / ((self.max_units - self.min_units + 1) * cases)
 
 
 def rule_of_stores(max_slowdown: float = 0.05, min_units: int = 7) -> Rule:
-    """For records that are there already: nothing can be measured again, and nobody ran base against base."""
-    return Rule(max_slowdown=max_slowdown, min_units=min_units, second_stage_units=0, null_units=0)
+    """The rule of `compare` and `check --baseline`."""
+    return Rule(max_slowdown=max_slowdown, min_units=min_units)

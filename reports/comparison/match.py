@@ -287,7 +287,7 @@ def _noisy(row: _Row, metric: Metric, differs: tuple[str, ...]) -> tuple[Finding
             differs = (*differs, f"{metric.label}: the {name} has none")
     if differs:
         return _finding(row.label, metric, status="incomparable", differs=differs, **fields), None
-    units = Units(tuple(before), tuple(after), paired=False)
+    units = Units(tuple(before), tuple(after))
     evidence = Evidence(row.label, metric.name, metric.better, units)
     return _finding(row.label, metric, status="judged", **fields), evidence
 

@@ -4,12 +4,14 @@ import json
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import pytest
 from records import make_record
 
 import co3d_bench
-from co3d_bench.bench.errors import EXIT_CODES
+from co3d_bench.bench import cli
+from co3d_bench.bench.errors import EXIT_CODES, INTERNAL
 from co3d_bench.bench.store import append_record
 
 
@@ -157,3 +159,38 @@ def test_help_is_quick(call):
         return time.perf_counter() - start
 
     assert min(seconds() for _ in range(5)) < 0.3
+
+
+@pytest.mark.parametrize("wanted", [False, True])
+def test_a_mistake_of_our_own_is_one_message_and_no_regression(monkeypatch, capsys, wanted):
+    def app(*_, **__):
+        raise ZeroDivisionError("division\nby zero")
+
+    monkeypatch.setattr(cli, "app", app)
+    monkeypatch.setenv(cli.TRACEBACK, "1" if wanted else "")
+    with pytest.raises(SystemExit) as ended:
+        cli.main()
+    assert ended.value.code == INTERNAL
+    *before, last = capsys.readouterr().err.splitlines()
+    assert last.startswith("co3d-bench: internal error: ZeroDivisionError: division by zero (CO3D_BENCH_TRACEBACK=1")
+    assert any(line.startswith("Traceback") for line in before) is wanted
+
+
+def test_the_measuring_process_describes_itself_without_the_command_line(tmp_path):
+    script = (
+        "import runpy, sys\n"
+        "sys.argv[1:] = ['worker', '--describe']\n"
+        "try:\n"
+        "    runpy.run_module('co3d_bench', run_name='__main__')\n"
+        "finally:\n"
+        "    assert not {'typer', 'torch'} & set(sys.modules)\n"
+    )
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, cwd=tmp_path, check=False)
+    assert done.returncode == 0, done.stderr
+    described = json.loads(done.stdout)
+    assert Path(described["package"]) == Path(co3d_bench.__file__).resolve().parent
+    assert "timing_only" in described["job"]["properties"]
+
+
+def test_the_measuring_process_is_no_verb_of_the_help(call):
+    assert "worker" not in call("--help").stdout

@@ -104,3 +104,19 @@ def test_a_file_that_is_no_store(tmp_path):
     (tmp_path / "notes.txt").write_text("hello")
     with pytest.raises(UserError, match=r"notes\.txt: neither a folder of records nor a \.jsonl file"):
         store.read_records(tmp_path / "notes.txt")
+
+
+def test_a_store_that_is_made_here_hides_itself_from_git(tmp_path):
+    store.append_record(tmp_path / "results", make_record())
+    assert (tmp_path / "results" / ".gitignore").read_text() == "*\n"
+    (tmp_path / "results" / ".gitignore").write_text("!records.jsonl\n")
+    store.append_record(tmp_path / "results", make_record())
+    assert (tmp_path / "results" / ".gitignore").read_text() == "!records.jsonl\n"
+    store.check_writable(tmp_path / "checked")
+    assert (tmp_path / "checked" / ".gitignore").exists()
+
+
+def test_a_folder_that_was_there_is_somebodys(tmp_path):
+    store.append_record(tmp_path, make_record())
+    store.check_writable(tmp_path / "records.jsonl")
+    assert not (tmp_path / ".gitignore").exists()

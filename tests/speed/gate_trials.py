@@ -1,11 +1,11 @@
 """How often the gate is right, by trials with noise that was recorded on a real host.
 
     python tests/speed/gate_trials.py record [--models x3d-xs cox3d-s-13] [--pairs 40] [--runs 60] [--noise FILE]
-    python tests/speed/gate_trials.py [--simulated 1000] [--slowdowns 0 0.025 0.05 0.1] [--noises ...] [--cases 1]
+    python tests/speed/gate_trials.py [--simulated 2000] [--slowdowns 0 0.025 0.05 0.1 0.3] [--noises ...] [--cases 1]
         [--max-slowdown 0.05] [--noise FILE]
     python tests/speed/gate_trials.py real [--trials 20] [--slowdowns 0 0.05] [--work arrays|network]
 
-`record` runs pairs of fresh processes of the same code and keeps the figures of both; it wants a quiet machine, writes
+`record` runs pairs of fresh processes of the same code and keeps the figures of both; it wants an idle machine, writes
 after every pair and goes on with a file that is there. Without it, trials are made from such a file: the verdict of
 the gate on pairs whose ratio is the injected slowdown times a recorded ratio of equal code. Printed, as Markdown: the
 share of trials with each verdict. Nothing is tuned to what comes out; the rule is the gate's own.
@@ -32,8 +32,9 @@ from typing import Any
 import numpy as np
 from scipy import stats as scipy_stats
 
-from co3d_bench.bench.judge.rule import Rule
-from co3d_bench.bench.judge.verdict import Evidence, Units, first_units, judge_all, needs_second_stage, null_pairs_each
+from co3d_bench.bench.gate.schedule import Ratios, next_round
+from co3d_bench.bench.judge.pairs import host_noise, judge_pairs
+from co3d_bench.bench.judge.rule import PairRule
 
 RECORDED = Path(__file__).parent / "data" / "pairs.json"
 METRIC = "latency"
@@ -131,45 +132,31 @@ class Outcome:
 
     verdict: str  # of the case with the slowdown
     others_regressed: int  # cases without one that were called slower
-    pairs: int  # run for it, null pairs included
+    pairs: int  # of all cases, those of A/A included
 
 
-def trial(generator: np.random.Generator, noise: Noise, slowdown: float, cases: int, rule: Rule) -> Outcome:
-    """One check of so many cases, the first of which got slower; the second stage only where the first asks for it."""
-    evidences = []
-    most = rule.max_units
-    for number in range(cases):
-        injected = math.log1p(slowdown) if number == 0 else 0.0
-        # One series for a case, in the order of running, so that a host that drifts does so through all of it.
-        series = noise(generator, most + null_pairs_each(cases, rule, most) + rule.second_units(most))
-        first, null = series[:0], series[:0]
-        evidence = Evidence(f"case {number}", METRIC, "lower", Units((), ()))
-        while len(first) < (wanted := first_units(evidence, rule, cases)):
-            nulls = null_pairs_each(cases, rule, wanted)
-            more, series = np.split(series, [wanted - len(first) + nulls - len(null)])
-            between = _spaced(nulls - len(null), len(more))
-            first, null = np.append(first, more[~between]), np.append(null, more[between])
-            evidence = replace(evidence, first=_units(first, injected), null=_units(null, 0.0))
-        if needs_second_stage(evidence, rule):
-            evidence = replace(evidence, second=_units(-series[: rule.second_units(len(first))], injected))
-        evidences.append(evidence)
-    verdicts = [judgement.verdict for judgement in judge_all(evidences, rule)]
-    pairs = sum(len(part) for each in evidences for part in (each.first, each.null, each.second) if part)
+def trial(generator: np.random.Generator, noise: Noise, slowdown: float, cases: int, rule: PairRule) -> Outcome:
+    """One check of so many cases, the first of which got slower: pair by pair, as the gate asks for them."""
+    # One series for a case, in the order of running, so that a host that drifts does so through all of it.
+    series = {f"case {number}": iter(noise(generator, 2 * rule.max_units)) for number in range(cases)}
+    injected = {key: math.log1p(slowdown) if key == "case 0" else 0.0 for key in series}
+    ratios = {key: Ratios() for key in series}
+    while due := next_round(ratios, rule):
+        for pair in due:
+            found = next(series[pair.case]) if pair.sides[0] == "base" else -next(series[pair.case])
+            so_far = ratios[pair.case]
+            if pair.stage == "A/A":
+                so_far = replace(so_far, controls=(*so_far.controls, math.exp(found)))
+            else:
+                so_far = replace(so_far, pairs=(*so_far.pairs, math.exp(injected[pair.case] + found)))
+            ratios[pair.case] = so_far
+    disturbed = host_noise([each for found in ratios.values() for each in found.controls], rule, cases)
+    verdicts = [judge_pairs(each.pairs, rule, cases, disturbed).verdict for each in ratios.values()]
+    pairs = sum(len(each.pairs) + len(each.controls) for each in ratios.values())
     return Outcome(verdicts[0], verdicts[1:].count("regressed"), pairs)
 
 
-def _spaced(few: int, many: int) -> np.ndarray:
-    """Which of so many places hold the few, evenly between the others."""
-    return np.diff(np.arange(many + 1) * few // many) > 0
-
-
-def _units(found: np.ndarray, injected: float) -> Units:
-    """Pairs of a head that takes so much longer (ln); the head is second in every other pair, from the first on."""
-    turned = np.where(np.arange(len(found)) % 2, -found, found)
-    return Units((1.0,) * len(found), tuple(float(x) for x in np.exp(injected + turned)))
-
-
-def row(name: str, ratios: Sequence[np.ndarray], slowdown: float, options: argparse.Namespace, rule: Rule) -> str:
+def row(name: str, ratios: Sequence[np.ndarray], slowdown: float, options: argparse.Namespace, rule: PairRule) -> str:
     """A line of the table: all trials of one kind of noise and one slowdown, the recorded cases taking turns."""
     noises = [NOISES[name](each) for each in ratios]
     generator = np.random.default_rng(options.seed)
@@ -195,7 +182,7 @@ def simulate(options: argparse.Namespace) -> None:
     """Print the table."""
     noise = json.loads(options.noise.read_text())
     ratios = [np.log(np.divide(case["second"], case["first"])) for case in noise["cases"].values()]
-    rule = Rule(max_slowdown=options.max_slowdown)
+    rule = PairRule(max_slowdown=options.max_slowdown)
     for key, each in zip(noise["cases"], ratios, strict=True):
         print(
             f"{key}: {len(each)} pairs of {noise['runs']} samples on {noise['cpu']}; ln(second / first): "
@@ -228,7 +215,7 @@ def record(options: argparse.Namespace) -> None:
         if found["runs"] != options.runs:
             raise SystemExit(f"{options.noise} holds pairs of {found['runs']} samples: give --runs {found['runs']}")
     side = Processes("base", sys.executable, {}, Job.model_json_schema(), {}, Names(), 600.0)
-    pair = Pair("", "null", 0, ("base", "head"))
+    pair = Pair("", "A/A", 0, ("base", "head"))
     with Stop() as stop:
         for number in range(options.pairs):
             for model in options.models:
@@ -249,9 +236,9 @@ def record(options: argparse.Namespace) -> None:
 
 def real(options: argparse.Namespace) -> None:
     """Whole checks, one after the other; a line each as it ends, then a line for each slowdown."""
-    from co3d_bench.bench.gate.check import check_pair
+    from co3d_bench.bench.gate.check import Order, check_pair
 
-    rule = Rule(max_slowdown=options.max_slowdown)
+    rule = PairRule(max_slowdown=options.max_slowdown)
     lines = []
     for slowdown in options.slowdowns:
         count: Counter[str] = Counter()
@@ -259,7 +246,7 @@ def real(options: argparse.Namespace) -> None:
             with tempfile.TemporaryDirectory() as folder:
                 case, sides = _sides(options.work, slowdown, Path(folder))
                 begin = time.monotonic()
-                (found,) = check_pair((case,), sides, rule, Path(folder), False, lambda text: None).findings
+                (found,) = check_pair(Order((case,), sides, rule, Path(folder)), lambda text: None).findings
             verdict, estimate, spread = found.status, "", ""
             if found.judgement is not None:
                 verdict = found.judgement.verdict
@@ -321,16 +308,16 @@ def main() -> None:
     parser.add_argument("--models", nargs="+", default=["x3d-xs", "cox3d-s-13"])
     parser.add_argument("--pairs", type=int, default=40, help="of each model, to record")
     parser.add_argument("--runs", type=int, default=60, help="samples of each process, to record")
-    parser.add_argument("--simulated", type=int, default=1000, metavar="TRIALS")
+    parser.add_argument("--simulated", type=int, default=2000, metavar="TRIALS")
     parser.add_argument("--slowdowns", nargs="+", type=float)
     parser.add_argument("--trials", type=int, default=20, help="real ones, of each slowdown")
     parser.add_argument("--work", choices=("arrays", "network"), default="arrays")
     parser.add_argument("--noises", nargs="+", choices=tuple(NOISES), default=list(NOISES))
     parser.add_argument("--cases", type=int, default=1, help="judged at once; only the first one is slower")
-    parser.add_argument("--max-slowdown", type=float, default=Rule().max_slowdown)
+    parser.add_argument("--max-slowdown", type=float, default=PairRule().max_slowdown)
     parser.add_argument("--seed", type=int, default=0)
     options = parser.parse_args()
-    options.slowdowns = options.slowdowns or ([0.0, 0.05] if options.do == "real" else [0.0, 0.025, 0.05, 0.1])
+    options.slowdowns = options.slowdowns or ([0.0, 0.05] if options.do == "real" else [0.0, 0.025, 0.05, 0.1, 0.3])
     VERBS[options.do](options)
 
 

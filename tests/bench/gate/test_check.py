@@ -4,19 +4,23 @@ from __future__ import annotations
 
 import json
 import random
+import re
 import signal
 import subprocess
 import sys
+from dataclasses import replace
 
 import pytest
 
 from co3d_bench.bench.case import Case
 from co3d_bench.bench.errors import FAILED, NOTHING, OK, USAGE
-from co3d_bench.bench.gate.check import check_pair, earlier_sigmas, plan_text
+from co3d_bench.bench.gate.check import Order, check_pair, earlier_sigmas, plan_text
 from co3d_bench.bench.gate.journal import read
 from co3d_bench.bench.gate.measure import Stopped
 from co3d_bench.bench.gate.sides import Measured
-from co3d_bench.bench.judge.rule import Rule
+from co3d_bench.bench.judge.rule import PairRule
+
+from ...factories import make_record
 
 CASE = Case(model="x3d-xs", threads=2)
 
@@ -25,7 +29,8 @@ class Made:
     """A side whose processes take `latency_s`, give or take; it falls over in the calls of `falls`."""
 
     def __init__(self, name, latency_s, seed, scatter=0.005, falls=(), stop_at=None):
-        self.name, self.latency_s, self.scatter, self.falls, self.stop_at = name, latency_s, scatter, falls, stop_at
+        self.name = self.identity = name
+        self.latency_s, self.scatter, self.falls, self.stop_at = latency_s, scatter, falls, stop_at
         self.draw = random.Random(seed)
         self.calls = 0
         self.runs = set()
@@ -39,28 +44,51 @@ class Made:
         if self.calls in self.falls:
             return Measured(failure="killed: no memory")
         value = self.latency_s * (1 + self.draw.gauss(0, self.scatter))
-        return Measured((value,) * 3, (value,) * 3)
+        return Measured((value,) * 3)
 
 
 def run(tmp_path, base, head, resume=False, cases=(CASE,), said=None):
     tell = (lambda text: None) if said is None else said.append
-    return check_pair(cases, {"base": base, "head": head}, Rule(), tmp_path, resume, tell)
+    return check_pair(Order(cases, {"base": base, "head": head}, PairRule(), tmp_path, resume), tell)
 
 
-@pytest.mark.parametrize(
-    ("factor", "verdict", "pairs"), [(1.1, "regressed", 24), (0.9, "improved", 24), (1.0, "equivalent", 14)]
-)
-def test_what_is_measured_follows_from_what_was_found(tmp_path, factor, verdict, pairs):
+@pytest.mark.parametrize(("factor", "verdict"), [(1.1, "regressed"), (0.9, "improved"), (1.0, "equivalent")])
+def test_what_is_measured_follows_from_what_was_found(tmp_path, factor, verdict):
     base, head = Made("a", 0.1, 1), Made("b", 0.1 * factor, 2)
-    (finding,) = run(tmp_path, base, head).findings
+    said: list[str] = []
+    (finding,) = run(tmp_path, base, head, said=said).findings
     assert finding.judgement.verdict == verdict
-    # One of each in full, then the pairs; in the 7 of base against base both are the base's.
-    assert base.calls + head.calls == 2 + 2 * pairs
-    assert base.calls - head.calls == 14
-    assert base.runs == {30}
+    pairs = finding.judgement.estimate.units
+    # One of each in full, then the pairs; of one A/A pair for every three both are the base's.
+    assert head.calls == 1 + pairs <= 10
+    assert base.calls == head.calls + 2 * max(0, (pairs - 2) // 3)
+    assert base.runs == {20}
+    assert finding.base == pytest.approx(100, rel=0.02)
+    assert finding.head == pytest.approx(100 * factor, rel=0.02)
+    # Every line says how things stand; of two pairs there is no interval yet.
+    lines = [line for line in said if "A/A" not in line][2:]
+    assert len(lines) == pairs
+    assert re.fullmatch(r"x3d-xs/\S+: pair 1: head \d\.\d+ times the base's time", lines[0])
+    assert re.fullmatch(r"x3d-xs/\S+: pair 4: head \d\.\d+ times the base's time \(\d\.\d+ to \d\.\d+\)", lines[3])
 
 
-def test_an_unsteady_host_gets_more_pairs_and_no_pass(tmp_path):
+def test_what_is_worse_without_a_clock_needs_none(tmp_path):
+    record = make_record("x3d-xs")
+
+    class Recorded(Made):
+        def measure(self, case, runs, full, stop):
+            return replace(super().measure(case, runs, full, stop), record=record)
+
+    base, head = Recorded("a", 0.1, 1), Recorded("b", 0.1, 2)
+    order = Order((CASE,), {"base": base, "head": head}, PairRule(), tmp_path, worse=lambda *_: "macs regressed (+72%)")
+    said: list[str] = []
+    (finding,) = check_pair(order, said.append).findings
+    assert (base.calls, head.calls) == (1, 1)
+    assert finding.judgement.why == "not measured in pairs, since macs regressed (+72%)"
+    assert said[-1] == f"{CASE.key}: macs regressed (+72%): no pairs are needed"
+
+
+def test_a_noisy_host_gets_more_pairs_and_no_pass(tmp_path):
     (finding,) = run(tmp_path, Made("a", 0.1, 3, scatter=0.2), Made("b", 0.1, 4, scatter=0.2)).findings
     assert finding.judgement.verdict == "inconclusive"
     assert finding.note.startswith("28 pairs")
@@ -88,22 +116,22 @@ def test_a_stop_loses_no_pair_and_resume_goes_on(tmp_path):
     with pytest.raises(Stopped, match="the same command with --resume goes on"):
         run(tmp_path, Made("a", 0.1, 1), Made("b", 0.1, 2, stop_at=6))
     (file,) = tmp_path.glob("gate/*/pairs.jsonl")
-    before = len(read(file)[1])
-    assert before > 0
+    before = read(file)[1]
+    assert len(before) > 0
     said: list[str] = []
     (finding,) = run(tmp_path, Made("a", 0.1, 5), Made("b", 0.1, 6), resume=True, said=said).findings
-    assert f"{before} pairs are there already" in said
-    assert len(read(file)[1]) == 14
-    assert finding.note == "7 pairs, 7 of base against base"
+    assert f"{len(before)} pairs are there already" in said
+    assert read(file)[1][: len(before)] == before
+    assert finding.judgement.verdict == "equivalent"
 
 
 def test_the_plan_speaks_of_what_earlier_checks_saw(tmp_path):
-    assert "nothing is known of this host's spread yet" in plan_text((CASE,), tmp_path, Rule(), {CASE.key: 3.0})
+    assert "nothing is known of this host's spread yet" in plan_text((CASE,), tmp_path, PairRule(), {CASE.key: 3.0})
     run(tmp_path, Made("a", 0.1, 1), Made("b", 0.1, 2))
-    assert 0.003 < earlier_sigmas(tmp_path)[CASE.key] < 0.015
-    text = plan_text((CASE,), tmp_path, Rule(), {CASE.key: 6.0})
-    assert "at least 14 pairs of fresh processes" in text
-    assert "about 84 s at 6.0 s a pair" in text
+    assert 0.002 < earlier_sigmas(tmp_path)[CASE.key] < 0.015
+    text = plan_text((CASE,), tmp_path, PairRule(), {CASE.key: 6.0})
+    assert "3 to 28 pairs of fresh processes each" in text
+    assert "18 s to 4 min at 6.0 s a pair" in text
     assert f"{CASE.key}: with a spread of" in text
 
 

@@ -12,7 +12,7 @@ import pytest
 from co3d_bench.bench.case import Case
 from co3d_bench.bench.gate.measure import Stopped, measure_pair
 from co3d_bench.bench.gate.schedule import Pair
-from co3d_bench.bench.gate.sides import WORKER, of_factory
+from co3d_bench.bench.gate.sides import of_factory
 from co3d_bench.bench.names import Names
 from co3d_bench.bench.stop import Stop
 
@@ -64,7 +64,7 @@ def measured(head, stop):
         for side, factory in (("base", "Told"), ("head", head))
     }
     case = Case(model="told", threads=1)
-    return measure_pair(case, Pair(case.key, "first", 0, ("base", "head")), RUNS, sides, stop)
+    return measure_pair(case, Pair(case.key, "pair", 0, ("base", "head")), RUNS, sides, stop)
 
 
 @pytest.fixture
@@ -117,4 +117,4 @@ def test_told_to_stop_it_ends_both_whichever_have_begun(here, stop, computing):
         measured("head", stop)
     asking.join()
     left = [each.cmdline() for each in psutil.Process().children()]  # the browser of other tests may be among them
-    assert not [words for words in left if WORKER[-1] in words]
+    assert not [words for words in left if "worker" in words]

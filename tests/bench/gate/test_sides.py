@@ -1,19 +1,26 @@
 """What a process of a side runs, and what it gives."""
 
 import json
+import statistics
 import sys
+import types
+from dataclasses import replace
 
 import pytest
 
 from co3d_bench.bench.case import Case
-from co3d_bench.bench.errors import UserError
+from co3d_bench.bench.environment import ROOT
+from co3d_bench.bench.errors import WRONG_CODE, UserError
 from co3d_bench.bench.gate.code import Code
+from co3d_bench.bench.gate.proof import CURRENT, describe, entry_of
 from co3d_bench.bench.gate.sides import Measured, Processes, of_code, of_command, understood
-from co3d_bench.bench.job import Event, Job, phase_event
+from co3d_bench.bench.job import Event, Job, parse_event, phase_event
+from co3d_bench.bench.migrate import MIGRATIONS
 from co3d_bench.bench.names import Names
-from co3d_bench.bench.record import Settings
+from co3d_bench.bench.record import SCHEMA_VERSION, Settings
 from co3d_bench.bench.stop import Stop
 from co3d_bench.bench.turns import WAITING
+from co3d_bench.bench.worker import modules_in
 
 from ...factories import make_record, make_samples
 
@@ -28,7 +35,7 @@ def measure(text, timeout_s=60.0):
 def test_a_command_may_tell_its_latencies_in_its_last_line():
     program = "print('noise'); print('{\"latency_s\": [0.5, 0.25, 0.25]}'); print()"
     measured = measure(f'{sys.executable} -c "{program.replace(chr(34), chr(92) + chr(34))}"')
-    assert measured == Measured((0.5, 0.25, 0.25), (0.5, 0.25, 0.25))
+    assert measured == Measured((0.5, 0.25, 0.25))
     assert measured.value_s == 0.25
 
 
@@ -86,25 +93,78 @@ def test_an_older_version_does_not_measure_the_cpu_in_a_gpus_place():
     assert measured == Measured(failure="this version of co3d-bench does not measure on cuda")
 
 
-def test_the_figure_of_a_process_is_that_of_the_samples_that_count(tmp_path):
-    """Of a machine that is a half slower for the longer part of it, that of this part."""
-    samples = make_samples(0.1, disturbed_share=0.0)
-    paces = [1.0] * 40 + [1.5] * 60
-    slow = [latency * pace for latency, pace in zip(samples.latency_s, paces, strict=True)]
-    samples = samples.model_copy(update={"latency_s": slow, "pace_s": paces, "usual_pace_s": 1.0})
-    (tmp_path / "event").write_bytes(Event(event="done", record=make_record("x3d-xs", samples=samples)).line())
-    worker = ("-c", f"import sys; sys.stdin.readline(); print(open({str(tmp_path / 'event')!r}).read())")
+def saying(tmp_path, *events):
+    """A worker that says just that."""
+    (tmp_path / "events").write_bytes(b"".join(event.line() for event in events))
+    return "-c", f"import sys; sys.stdin.readline(); print(open({str(tmp_path / 'events')!r}).read())"
+
+
+def test_the_figure_of_a_process_is_the_median_of_all_its_samples(tmp_path):
+    """Whatever disturbed them: none is left out, replaced or weighed."""
+    samples = make_samples(0.1, disturbed_share=0.4)
+    worker = saying(tmp_path, Event(event="done", record=make_record("x3d-xs", samples=samples)))
     side = Processes("base", sys.executable, {}, Job.model_json_schema(), {}, Names(), 60.0, worker)
     with Stop() as stop:
         measured = side.measure(Case(model="x3d-xs"), 100, False, stop)
-    assert (measured.failure, len(measured.clean)) == (None, pytest.approx(58, abs=2))
-    assert measured.value_s == pytest.approx(0.15, rel=0.02)
+    assert measured.latency_s == tuple(samples.latency_s)
+    assert measured.value_s == statistics.median(samples.latency_s)
+
+
+def code(tmp_path, **changes):
+    folder = (tmp_path / "checkouts" / "0-1a2b3c").resolve()
+    folder.mkdir(parents=True, exist_ok=True)
+    made = Code("main (1a2b3c)", "1a2b3c", folder, sys.executable, (), (tmp_path / "repository").resolve())
+    return replace(made, **changes)
+
+
+@pytest.mark.parametrize(
+    ("loaded", "right"),
+    [
+        (["{own}/net.py", "{own}/src/package/__init__.py"], True),
+        (["{own}/net.py", "{repository}/src/package/__init__.py"], False),
+        (["{own}/net.py", "{other}/src/package/__init__.py"], False),
+        ([], False),
+    ],
+)
+def test_a_process_that_loaded_code_of_anywhere_else_is_refused(tmp_path, loaded, right):
+    mine = code(tmp_path)
+    places = {"own": mine.folder, "repository": mine.repository, "other": mine.folder.with_name("1-4d5e6f")}
+    modules = tuple(each.format(**places) for each in loaded)
+    worker = saying(tmp_path, Event(event="loaded", modules=modules), Event(event="done", record=make_record("x3d-xs")))
+    side = Processes("base", sys.executable, {}, Job.model_json_schema(), {}, Names(), 60.0, worker, mine)
+    with Stop() as stop:
+        if right:
+            assert side.measure(Case(model="x3d-xs"), 100, False, stop).failure is None
+            return
+        with pytest.raises(UserError, match="a side did not load its own code") as error:
+            side.measure(Case(model="x3d-xs"), 100, False, stop)
+    assert error.value.exit_code == WRONG_CODE
+    assert str(mine.folder) in error.value.message
+    assert (modules[-1] if modules else "nothing from there") in error.value.message
+
+
+def test_a_checkout_of_the_tool_whose_link_leads_nowhere_is_refused(tmp_path):
+    """What is installed would answer in its place."""
+    (tmp_path / "checkouts" / "0-1a2b3c").mkdir(parents=True)
+    (tmp_path / "checkouts" / "0-1a2b3c" / "__main__.py").write_text((ROOT / "__main__.py").read_text())
+    with pytest.raises(UserError, match="a side did not load its own code") as error:
+        describe(code(tmp_path, ours=True))
+    assert error.value.exit_code == WRONG_CODE
+    assert str(ROOT.resolve()) in error.value.message
+
+
+def test_an_older_checkout_is_started_as_it_was_then(tmp_path):
+    (tmp_path / "bench").mkdir()
+    (tmp_path / "bench" / "worker.py").touch()
+    assert entry_of(tmp_path).worker == ("-m", "co3d_bench.bench.worker")
+    assert entry_of(ROOT) == CURRENT
+    with pytest.raises(UserError, match="not known to this one"):
+        entry_of(tmp_path / "bench")
 
 
 def test_a_process_is_heard_that_waits_for_its_turn(tmp_path):
-    said = phase_event(WAITING).line() + Event(event="done", record=make_record("x3d-xs")).line()
-    (tmp_path / "events").write_bytes(phase_event("loading").line() + said)
-    worker = ("-c", f"import sys; sys.stdin.readline(); print(open({str(tmp_path / 'events')!r}).read())")
+    done = Event(event="done", record=make_record("x3d-xs"))
+    worker = saying(tmp_path, phase_event("loading"), phase_event(WAITING), done)
     side = Processes("base", sys.executable, {}, Job.model_json_schema(), {}, Names(), 60.0, worker)
     heard = []
     with Stop() as stop:
@@ -114,9 +174,10 @@ def test_a_process_is_heard_that_waits_for_its_turn(tmp_path):
 
 def test_a_commit_that_has_not_the_network_says_so(tmp_path):
     (tmp_path / "net.py").write_text("def other():\n    pass\n")
-    code = Code("main (1a2b3c)", "1a2b3c", tmp_path, sys.executable, ())
+    mine = code(tmp_path, folder=tmp_path.resolve(), path=(str(tmp_path),))
+    (tmp_path / "co3d_bench").symlink_to(ROOT)
     with pytest.raises(UserError, match=r"^--pair: main \(1a2b3c\): net.py:clip: net.py has no clip; there are other$"):
-        of_code(code, {"clip": "net.py:clip"}, Names(), 60.0)
+        of_code(mine, {"clip": "net.py:clip"}, Names(), 60.0)
 
 
 def test_only_new_workers_and_engines_that_we_time_take_turns():
@@ -127,3 +188,28 @@ def test_only_new_workers_and_engines_that_we_time_take_turns():
     older = json.loads(json.dumps(schema))
     older["properties"]["seat"] = older["properties"].pop("in_turn")
     assert not Processes("base", sys.executable, {}, older, {}, Names(), 60.0).takes_turns(CASE)
+
+
+def test_a_record_of_an_older_version_is_lifted_and_one_of_a_newer_is_refused(monkeypatch):
+    line = Event(event="done", record=make_record("x3d-xs")).line()
+    assert parse_event(line).record == make_record("x3d-xs")
+    current = f'"schema_version":{SCHEMA_VERSION}'.encode()
+    monkeypatch.setitem(MIGRATIONS, SCHEMA_VERSION - 1, lambda raw: raw)
+    older = parse_event(line.replace(current, f'"schema_version":{SCHEMA_VERSION - 1}'.encode()))
+    assert older.record == make_record("x3d-xs")
+    with pytest.raises(ValueError, match="newer version"):
+        parse_event(line.replace(current, f'"schema_version":{SCHEMA_VERSION + 1}'.encode()))
+
+
+def test_a_process_names_the_files_of_a_folder_that_it_loaded_without_links(tmp_path, monkeypatch):
+    real, linked = tmp_path / "real", tmp_path / "linked"
+    real.mkdir()
+    linked.symlink_to(real)
+    (real / "mine.py").touch()
+    for name, file in {"mine": linked / "mine.py", "gone": real / "gone.py", "other": tmp_path / "other.py"}.items():
+        module = types.ModuleType(name)
+        module.__file__ = str(file)
+        monkeypatch.setitem(sys.modules, f"loaded_{name}", module)
+    (tmp_path / "other.py").touch()
+    assert modules_in([str(linked)]) == (str((real / "mine.py").resolve()),)
+    assert pytest.__file__ not in modules_in(["/"])  # what is installed there belongs to nobody's repository
