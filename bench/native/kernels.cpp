@@ -5,6 +5,7 @@
 // least that is ever written; what is read past a pixel is never kept. `compiled.py` fills the tables, and compiles
 // this file for the machine it runs on.
 
+#include <algorithm>
 #include <atomic>
 #include <chrono>
 #include <cstdint>
@@ -135,20 +136,21 @@ static Range share(int total, int thread, int threads) {
     return {int((int64_t)total * thread / threads), int((int64_t)total * (thread + 1) / threads)};
 }
 
+using Clock = std::chrono::steady_clock;
+
 // Where the threads of a team wait for each other. Mostly the others are a few microseconds behind, which is too short
 // to sleep. If not, one has lost its core to other work, and whoever spins on keeps it from getting another.
 class Barrier {
   public:
-    using Clock = std::chrono::steady_clock;
-    // How long to spin. Among the calls of a step: shorter ones let threads sleep that need not, and a step of 3 ms takes a
-    // third longer; with longer ones it takes much longer beside a process that burns a core. Between two steps of a
-    // stream: once a step, so it may be longer.
-    static constexpr std::chrono::microseconds SHORT{25}, LONG{200};
+    // Spun at least: threads that sleep for less cost an idle machine a third of a step of 3 ms.
+    static constexpr std::chrono::microseconds SHORTEST{20};
 
     // How many threads wait for each other; before the first round ends.
     void expect(int threads) { threads_.store(threads, std::memory_order_relaxed); }
 
-    void wait(Clock::duration spinning = SHORT) {
+    // Spins for as long as half the work that the thread has behind it, begun at `since`: what the others are behind by
+    // grows with the work, and beside a process that burns a core no more than half is lost by it.
+    void wait(Clock::time_point since) {
         const int threads = threads_.load(std::memory_order_relaxed);
         if (threads == 1) return;
         const uint32_t round = round_.load(std::memory_order_relaxed) & ~ASLEEP;
@@ -157,10 +159,10 @@ class Barrier {
             if (round_.exchange(round + NEXT, std::memory_order_acq_rel) & ASLEEP) wake();
             return;
         }
-        const auto begin = Clock::now();
+        const auto now = Clock::now(), end = now + std::max<Clock::duration>(SHORTEST, (now - since) / 2);
         do {
             if (came(round)) return;
-        } while (Clock::now() - begin < spinning);
+        } while (Clock::now() < end);
         while (is(round)) {
             uint32_t awake = round;
             const bool marked = round_.compare_exchange_strong(awake, round | ASLEEP, std::memory_order_acq_rel);
@@ -662,6 +664,7 @@ static void scale(const Node &node, const Team &team) {
 
 // The mean over all pixels of all frames, for each of the batch. Each thread sums up its own lines first.
 static void mean(const Node &node, const Team &team, Barrier &barrier) {
+    const auto begun = Clock::now();
     const int lines = node.in_frames * node.in_h, pitch = node.in_pitch;
     for (int group = 0; group < node.batch; ++group) {
         const Range own = share(lines, team.thread, team.threads);
@@ -678,7 +681,7 @@ static void mean(const Node &node, const Team &team, Barrier &barrier) {
             store_part(partial + channel, (sum[0] + sum[1]) + (sum[2] + sum[3]), pitch - channel);
         }
     }
-    barrier.wait();
+    barrier.wait(begun);
     if (team.thread) return;
     const float factor = 1.0f / ((float)lines * node.in_w);
     for (int group = 0; group < node.batch; ++group)
@@ -783,6 +786,8 @@ static void unpack(const Node &node, const Team &team) {
 // -- the engine -------------------------------------------------------------------------------------------------------
 
 struct Engine {
+    static constexpr std::chrono::microseconds BETWEEN{400};
+
     int threads;  // the caller's own one among them
     std::vector<Node> nodes;
     std::vector<float *> at, rotated;
@@ -798,7 +803,7 @@ struct Engine {
     explicit Engine(int threads) : threads(threads) {}
     ~Engine() {
         over = true;
-        barrier.wait();
+        barrier.wait(Clock::now());
         for (std::thread &helper : helpers) helper.join();
         for (void *memory : owned) free(memory);
     }
@@ -816,7 +821,8 @@ struct Engine {
 
     void help(int thread) {
         for (;;) {
-            barrier.wait(Barrier::LONG);  // until a step begins
+            // As if work had just been done: between two steps of a stream lies less than is spun then, once a step.
+            barrier.wait(Clock::now() - BETWEEN);  // until a step begins
             if (over) return;
             run(thread);
         }
@@ -825,10 +831,12 @@ struct Engine {
     // The table, as one of the team.
     void run(int thread) {
         const Team team = {thread, threads, at.data(), zeros, scratch};
+        auto begun = Clock::now();
         for (size_t i = 0; i < nodes.size(); ++i) {
             call(nodes[i], team);
-            barrier.wait();
-            if (ends_ns && thread == 0) ends_ns[i] = std::chrono::steady_clock::now().time_since_epoch().count();
+            barrier.wait(begun);
+            begun = Clock::now();
+            if (ends_ns && thread == 0) ends_ns[i] = begun.time_since_epoch().count();
         }
     }
 
@@ -940,7 +948,7 @@ struct Engine {
 
     void step(int64_t *ends) {
         ends_ns = ends;
-        barrier.wait(Barrier::LONG);
+        barrier.wait(Clock::now() - BETWEEN);
         run(0);
         for (Node &node : nodes)
             if (node.kind == SLIDE) node.position = (node.position + 1) % node.slots;
