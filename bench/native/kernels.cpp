@@ -5,7 +5,6 @@
 // least that is ever written; what is read past a pixel is never kept. `compiled.py` fills the tables, and compiles
 // this file for the machine it runs on.
 
-#include <algorithm>
 #include <atomic>
 #include <chrono>
 #include <cstdint>
@@ -17,6 +16,7 @@
 
 #if defined(__linux__)
 #include <linux/futex.h>
+#include <sched.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 #endif
@@ -139,30 +139,36 @@ static Range share(int total, int thread, int threads) {
 using Clock = std::chrono::steady_clock;
 
 // Where the threads of a team wait for each other. Mostly the others are a few microseconds behind, which is too short
-// to sleep. If not, one has lost its core to other work, and whoever spins on keeps it from getting another.
+// to sleep. If not, one has lost its core to other work, and whoever spins on keeps it from getting another. Where one is
+// to come that was last seen on our own core, every turn is taken from it: then we sleep at once, and the kernel may wake
+// us elsewhere.
 class Barrier {
   public:
-    // Spun at least: threads that sleep for less cost an idle machine a third of a step of 3 ms.
-    static constexpr std::chrono::microseconds SHORTEST{20};
+    // How long to spin. Longer ones cost more beside a process that burns a core; with shorter ones threads of an idle
+    // machine sleep that need not. Between two steps of a stream it is once a step, so it may be longer.
+    static constexpr std::chrono::microseconds SHORT{50}, LONG{200};
 
-    // How many threads wait for each other; before the first round ends.
-    void expect(int threads) { threads_.store(threads, std::memory_order_relaxed); }
+    // How many threads wait for each other; before the first round ends, and once more only for fewer.
+    void expect(int threads) {
+        if (seen_.empty()) seen_ = std::vector<Seen>(threads);
+        threads_.store(threads, std::memory_order_relaxed);
+    }
 
-    // Spins for as long as half the work that the thread has behind it, begun at `since`: what the others are behind by
-    // grows with the work, and beside a process that burns a core no more than half is lost by it.
-    void wait(Clock::time_point since) {
+    void wait(int thread, Clock::duration spinning = SHORT) {
         const int threads = threads_.load(std::memory_order_relaxed);
         if (threads == 1) return;
         const uint32_t round = round_.load(std::memory_order_relaxed) & ~ASLEEP;
+        const uint32_t core = this_core();
+        seen_[thread].round_and_core.store((uint64_t)round << 32 | core, std::memory_order_relaxed);
         if (arrived_.fetch_add(1, std::memory_order_acq_rel) == threads - 1) {
             arrived_.store(0, std::memory_order_relaxed);
             if (round_.exchange(round + NEXT, std::memory_order_acq_rel) & ASLEEP) wake();
             return;
         }
-        const auto now = Clock::now(), end = now + std::max<Clock::duration>(SHORTEST, (now - since) / 2);
-        do {
-            if (came(round)) return;
-        } while (Clock::now() < end);
+        if (came(round)) return;
+        if (!awaited_on(core, round, threads))
+            for (const auto end = Clock::now() + spinning; Clock::now() < end;)
+                if (came(round)) return;
         while (is(round)) {
             uint32_t awake = round;
             const bool marked = round_.compare_exchange_strong(awake, round | ASLEEP, std::memory_order_acq_rel);
@@ -171,6 +177,11 @@ class Barrier {
     }
 
   private:
+    // Where a thread came to the barrier last.
+    struct alignas(64) Seen {
+        std::atomic<uint64_t> round_and_core{~uint64_t(0)};
+    };
+
     static constexpr int TURNS = 8;  // between two looks at the clock
     // The lowest bit of the word: whether somebody sleeps until it changes. The others count.
     static constexpr uint32_t ASLEEP = 1, NEXT = 2;
@@ -186,6 +197,15 @@ class Barrier {
         return false;
     }
 
+    // Whether a thread that is to come was last seen on that core.
+    bool awaited_on(uint32_t core, uint32_t round, int threads) const {
+        for (int thread = 0; thread < threads; ++thread) {
+            const uint64_t seen = seen_[thread].round_and_core.load(std::memory_order_relaxed);
+            if (uint32_t(seen >> 32) != round && uint32_t(seen) == core) return true;
+        }
+        return false;
+    }
+
     static void pause() {
 #if defined(__x86_64__)
         __builtin_ia32_pause();
@@ -195,15 +215,22 @@ class Barrier {
     }
 
 #if defined(__linux__)
+    static uint32_t this_core() { return uint32_t(sched_getcpu()); }
     // Until somebody wakes us, if the word still has that value; it may also return for no reason.
     void sleep(uint32_t value) { syscall(SYS_futex, &round_, FUTEX_WAIT_PRIVATE, value, nullptr, nullptr, 0); }
     void wake() { syscall(SYS_futex, &round_, FUTEX_WAKE_PRIVATE, INT32_MAX, nullptr, nullptr, 0); }
 #else
+    static uint32_t this_core() {
+        static std::atomic<uint32_t> count{0};  // not told: as if each had its own
+        thread_local const uint32_t own = count++;
+        return own;
+    }
     void sleep(uint32_t) { std::this_thread::sleep_for(std::chrono::microseconds(50)); }
     void wake() {}
 #endif
 
     std::atomic<int> threads_{1};
+    std::vector<Seen> seen_;
     alignas(64) std::atomic<int> arrived_{0};
     alignas(64) std::atomic<uint32_t> round_{0};
     static_assert(sizeof(std::atomic<uint32_t>) == sizeof(uint32_t), "the kernel looks at the word itself");
@@ -664,7 +691,6 @@ static void scale(const Node &node, const Team &team) {
 
 // The mean over all pixels of all frames, for each of the batch. Each thread sums up its own lines first.
 static void mean(const Node &node, const Team &team, Barrier &barrier) {
-    const auto begun = Clock::now();
     const int lines = node.in_frames * node.in_h, pitch = node.in_pitch;
     for (int group = 0; group < node.batch; ++group) {
         const Range own = share(lines, team.thread, team.threads);
@@ -681,7 +707,7 @@ static void mean(const Node &node, const Team &team, Barrier &barrier) {
             store_part(partial + channel, (sum[0] + sum[1]) + (sum[2] + sum[3]), pitch - channel);
         }
     }
-    barrier.wait(begun);
+    barrier.wait(team.thread);
     if (team.thread) return;
     const float factor = 1.0f / ((float)lines * node.in_w);
     for (int group = 0; group < node.batch; ++group)
@@ -786,8 +812,6 @@ static void unpack(const Node &node, const Team &team) {
 // -- the engine -------------------------------------------------------------------------------------------------------
 
 struct Engine {
-    static constexpr std::chrono::microseconds BETWEEN{400};
-
     int threads;  // the caller's own one among them
     std::vector<Node> nodes;
     std::vector<float *> at, rotated;
@@ -803,7 +827,7 @@ struct Engine {
     explicit Engine(int threads) : threads(threads) {}
     ~Engine() {
         over = true;
-        barrier.wait(Clock::now());
+        barrier.wait(0);
         for (std::thread &helper : helpers) helper.join();
         for (void *memory : owned) free(memory);
     }
@@ -821,8 +845,7 @@ struct Engine {
 
     void help(int thread) {
         for (;;) {
-            // As if work had just been done: between two steps of a stream lies less than is spun then, once a step.
-            barrier.wait(Clock::now() - BETWEEN);  // until a step begins
+            barrier.wait(thread, Barrier::LONG);  // until a step begins
             if (over) return;
             run(thread);
         }
@@ -831,12 +854,10 @@ struct Engine {
     // The table, as one of the team.
     void run(int thread) {
         const Team team = {thread, threads, at.data(), zeros, scratch};
-        auto begun = Clock::now();
         for (size_t i = 0; i < nodes.size(); ++i) {
             call(nodes[i], team);
-            barrier.wait(begun);
-            begun = Clock::now();
-            if (ends_ns && thread == 0) ends_ns[i] = begun.time_since_epoch().count();
+            barrier.wait(thread);
+            if (ends_ns && thread == 0) ends_ns[i] = Clock::now().time_since_epoch().count();
         }
     }
 
@@ -948,7 +969,7 @@ struct Engine {
 
     void step(int64_t *ends) {
         ends_ns = ends;
-        barrier.wait(Clock::now() - BETWEEN);
+        barrier.wait(0, Barrier::LONG);
         run(0);
         for (Node &node : nodes)
             if (node.kind == SLIDE) node.position = (node.position + 1) % node.slots;

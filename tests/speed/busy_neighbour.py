@@ -260,7 +260,7 @@ def main() -> None:
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--seconds", type=float, default=40, help="of turns, for each line of figures")
     parser.add_argument("--calls", type=int, default=5, help="that count, of each turn")
-    parser.add_argument("--spins", nargs="+", default=["unset", "1000"])
+    parser.add_argument("--spins", nargs="+", default=["unset", "1000", "3000"])
     parser.add_argument("--old", default=OLD, help="kernels.cpp as it was: a file, or a revision")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="co3d-bench-") as folder:
