@@ -140,13 +140,16 @@ using Clock = std::chrono::steady_clock;
 
 // Where the threads of a team wait for each other. Mostly the others are a few microseconds behind, which is too short
 // to sleep. If not, one has lost its core to other work, and whoever spins on keeps it from getting another. Where one is
-// to come that was last seen on our own core, every turn is taken from it: then we sleep at once, and the kernel may wake
-// us elsewhere.
+// to come that was last seen on our own core, every turn is taken from it: then we sleep at once. But threads that sleep
+// in turn look to the kernel as if one core were enough for both; so now and then we spin until it has looked, and moved
+// one of them if another core is idle.
 class Barrier {
   public:
     // How long to spin. Longer ones cost more beside a process that burns a core; with shorter ones threads of an idle
     // machine sleep that need not. Between two steps of a stream it is once a step, so it may be longer.
     static constexpr std::chrono::microseconds SHORT{50}, LONG{200};
+    // More than one tick of the kernel's, and how seldom.
+    static constexpr std::chrono::milliseconds TO_BE_MOVED{5}, EVERY{100};
 
     // How many threads wait for each other; before the first round ends, and once more only for fewer.
     void expect(int threads) {
@@ -166,9 +169,10 @@ class Barrier {
             return;
         }
         if (came(round)) return;
-        if (!awaited_on(core, round, threads))
-            for (const auto end = Clock::now() + spinning; Clock::now() < end;)
-                if (came(round)) return;
+        const auto begin = Clock::now();
+        if (awaited_on(core, round, threads)) spinning = is_due(begin) ? TO_BE_MOVED : Clock::duration::zero();
+        while (Clock::now() - begin < spinning)
+            if (came(round)) return;
         while (is(round)) {
             uint32_t awake = round;
             const bool marked = round_.compare_exchange_strong(awake, round | ASLEEP, std::memory_order_acq_rel);
@@ -206,6 +210,13 @@ class Barrier {
         return false;
     }
 
+    // Whether it is time to spin until we are moved.
+    bool is_due(Clock::time_point now) {
+        if (now - moved_.load(std::memory_order_relaxed) < EVERY) return false;
+        moved_.store(now, std::memory_order_relaxed);
+        return true;
+    }
+
     static void pause() {
 #if defined(__x86_64__)
         __builtin_ia32_pause();
@@ -231,6 +242,7 @@ class Barrier {
 
     std::atomic<int> threads_{1};
     std::vector<Seen> seen_;
+    std::atomic<Clock::time_point> moved_{Clock::time_point()};
     alignas(64) std::atomic<int> arrived_{0};
     alignas(64) std::atomic<uint32_t> round_{0};
     static_assert(sizeof(std::atomic<uint32_t>) == sizeof(uint32_t), "the kernel looks at the word itself");
