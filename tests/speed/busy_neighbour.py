@@ -31,8 +31,8 @@ KERNELS = "bench/native/kernels.cpp"
 OLD = "003097e"  # the last one whose threads were OpenMP's, and spun for as long as they waited
 SIX = ("x3d-xs", "x3d-s", "x3d-m", "cox3d-s-13", "cox3d-m-16", "cox3d-m-64")
 SPIN = "GOMP_SPINCOUNT"
-# Calls: before all turns, and at the beginning of each, where threads that slept may wake on one core and are moved apart
-# within some milliseconds.
+# Calls: before all turns, and at the beginning of each, where threads that slept may wake on one core and are moved
+# apart within some milliseconds.
 WARM_UP, UNCOUNTED = 20, 6
 
 
