@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import platform
+from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
@@ -10,6 +12,7 @@ from pathlib import Path
 from ..devices.host import HostFacts
 from .cuda_facts import CudaFacts
 from .git import told
+from .openmp import in_force
 from .record import Environment, Machine, ProcessFacts
 
 # Distributions whose versions belong into a record, where they are installed.
@@ -57,8 +60,12 @@ def make_environment(
     inter_op_threads: int,
     allocator: str | None = None,
     cuda: CudaFacts | None = None,
+    environ: Mapping[str, str] = os.environ,
 ) -> Environment:
-    """Put the facts into the form of a record; those of a GPU that must agree between records stand with the others."""
+    """Put the facts into the form of a record; those of a GPU that must agree between records stand with the others.
+
+    `environ` is the environment of the process that measured.
+    """
     of_gpu = {"cuda": cuda.cuda, "cudnn": cuda.cudnn} if cuda else {}
     return Environment(
         machine=Machine(
@@ -82,6 +89,7 @@ def make_environment(
             load_average_1min=host.load_average_1min,
             memory_limit_bytes=host.memory_limit_bytes,
             allocator=allocator,
+            openmp=in_force(environ),
         ),
         versions=versions | {name: version for name, version in of_gpu.items() if version is not None},
         git_commit=checkout.commit,

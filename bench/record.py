@@ -32,6 +32,7 @@ COMPARABLE_FACTS = (
     "process.intra_op_threads",
     "process.governor",
     "process.allocator",
+    "process.openmp",
     "versions.torch",
     "versions.cuda",
     "versions.cudnn",
@@ -182,6 +183,10 @@ class Engine(Frozen):
     provider: str | None = Field(default=None, description="the part of the engine that was really used")
     threads: int | None = Field(default=None, description="threads the engine was given for one operator")
     artefact_bytes: int | None = Field(default=None, description="size of what was built, as it lies on the disk")
+    compile_s: float | None = Field(
+        default=None, description="of `prepare_s` that our own kernels were compiled; None: there are none"
+    )
+    compile_cached: bool | None = Field(default=None, description="whether they had been compiled and kept before")
     notes: tuple[str, ...] = ()
 
 
@@ -233,6 +238,9 @@ class ProcessFacts(Frozen):
     load_average_1min: float | None = None
     memory_limit_bytes: int | None = None
     allocator: str | None = Field(default=None, description="what is known of how freed memory is treated")
+    openmp: tuple[str, ...] | None = Field(
+        default=None, description="NAME=value of OMP_*, GOMP_* and KMP_*, the number of threads apart; None: not told"
+    )
 
 
 class Environment(Frozen):

@@ -25,6 +25,7 @@ from .environment import Checkout, read_checkout
 from .errors import INTERRUPTED, NOT_HERE, NOTHING, TERMINATED, UserError
 from .job import Event, Job, Place, job_line
 from .names import Names
+from .openmp import waiting
 from .outcome import diagnose, to_record
 from .own import same_code
 from .plan import Plan, PlanFacts, Search, Turn, turns
@@ -367,6 +368,11 @@ def _search(job: Job, worker: Sequence[str], stop: Stop, progress: Progress) -> 
 
 def child_environment(threads: int) -> dict[str, str]:
     """Thread pools are sized when their libraries load, so this must stand before the process starts."""
+    return {**thread_environment(threads), **waiting(os.environ)}
+
+
+def thread_environment(threads: int) -> dict[str, str]:
+    """The same without how they wait: on a board it is the board's own environment that may say so."""
     count = str(threads)
     return {
         "OMP_NUM_THREADS": count,

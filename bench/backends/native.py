@@ -59,6 +59,8 @@ class NativeRunnable:
             provider=f"{library.vector_bits}-bit vectors",
             threads=threads,
             artefact_bytes=library.size_bytes,
+            compile_s=library.compile_s,
+            compile_cached=library.cached,
             notes=(f"{library.compiler} {' '.join(library.flags)}",),
         )
         self.reset()

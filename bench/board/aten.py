@@ -85,6 +85,7 @@ def read(heard: Heard, job: Job, spec: ModelSpec, net: Any, example: Tensor, ask
         ),
         versions=told["versions"],
         affinity=tuple(told["affinity"]),
+        environ=told.get("environ", {}),
         threads=told["threads"],
         inter_op_threads=told["inter_op_threads"],
         peak_rss_bytes=told["peak_rss_bytes"],

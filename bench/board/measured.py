@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +28,7 @@ class Measured:
     engine: Engine
     versions: Mapping[str, Any]
     affinity: tuple[int, ...]
+    environ: Mapping[str, str] = field(default_factory=dict)  # what it tells of OpenMP
     threads: int | None = None
     inter_op_threads: int | None = None
     peak_rss_bytes: int | None = None

@@ -75,6 +75,7 @@ def die_with_parent():
 
 def aten_json(job, folder, emit):
     emit("phase", phase="loading")
+    give_way(job.get("waiting", {}))
     begin = clock()
     import torch
 
@@ -132,12 +133,19 @@ def aten_json(job, folder, emit):
         threads=torch.get_num_threads(),
         inter_op_threads=torch.get_num_interop_threads(),
         affinity=sorted(os.sched_getaffinity(0)),
+        environ={name: value for name, value in os.environ.items() if name.startswith(("GOMP_", "KMP_", "OMP_"))},
         versions={
             "python": platform.python_version(),
             "torch": torch.__version__,
         },
         **facts,
     )
+
+
+def give_way(waiting):
+    """How threads wait, before their library is loaded; what somebody has set on the board stays."""
+    if not any(name in os.environ for name in ("OMP_WAIT_POLICY", *waiting)):
+        os.environ.update(waiting)
 
 
 class DeviceClock:

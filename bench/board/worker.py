@@ -21,6 +21,7 @@ from ..facts import assumptions, model_facts
 from ..failure import wrong_answer
 from ..input import Inputs
 from ..job import Event, Job, Place, phase_event
+from ..openmp import WAITING
 from ..passes import Emit, Timed, counting_pass, load
 from ..record import Record
 from ..worker import FindModel, serve, spec_of
@@ -84,6 +85,7 @@ def measure(job: Job, place: Place, emit: Emit, find_model: FindModel = find_mod
             intra_op_threads=measured.threads or case.threads,
             inter_op_threads=measured.inter_op_threads or 1,
             cuda=measured.cuda,
+            environ=measured.environ,
         ),
         timing=None if wrong else measured.timing,
         peak_rss_bytes=measured.peak_rss_bytes,
@@ -112,7 +114,7 @@ def board_job(
     job: Job, place: Place, asked: Asked, files: dict[str, str], paths: list[str], energy: dict[str, Any] | None
 ) -> dict[str, Any]:
     """What the board is told; its name over there is made of all of it."""
-    from ..run import child_environment
+    from ..run import thread_environment
 
     return {
         **asked.fields,
@@ -124,7 +126,8 @@ def board_job(
         "threads": job.case.threads,
         "settings": job.settings.model_dump(include={"runs", "budget_s", "min_s", "target_precision"}),
         "timeout_s": job.settings.timeout_s,
-        "environment": child_environment(job.case.threads),
+        "environment": thread_environment(job.case.threads),
+        "waiting": WAITING,
         "watch": {"paths": paths, "period_s": PERIOD_S},
         "energy": energy,
     }

@@ -7,6 +7,7 @@ import os
 import re
 import shlex
 import subprocess
+import time
 import weakref
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -15,11 +16,12 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 from ..errors import UserError
+from . import kept
 from .calls import MAX_ADDENDS, MAX_OUTPUTS, MAX_TAPS, Call, Kind
 from .memory import Layout
 
 SOURCE = Path(__file__).with_name("kernels.cpp")
-FLAGS = ("-O3", "-march=native", "-std=c++17", "-ffp-contract=fast", "-fopenmp", "-fPIC", "-shared")
+FLAGS = ("-O3", "-march=native", "-std=c++17", "-ffp-contract=fast", "-pthread", "-fPIC", "-shared")
 MORE_FLAGS = "CO3D_BENCH_CXXFLAGS"
 _INT = ctypes.c_int32
 
@@ -53,6 +55,8 @@ class Library:
     compiler: str  # its name and version
     flags: tuple[str, ...]
     size_bytes: int
+    compile_s: float  # 0 where it was kept
+    cached: bool  # whether it was compiled before, by another process or in this one
 
     @property
     def vector_bits(self) -> int:
@@ -69,27 +73,59 @@ def more_flags() -> tuple[str, ...]:
 
 
 def build(source: Path = SOURCE) -> Library:
-    """Compile and load; the file is gone when that is done. Raises UserError with what the compiler said."""
+    """The kernels, compiled here or kept from before, and loaded. Raises UserError with what the compiler said."""
     name, flags = compiler(), (*FLAGS, *more_flags())
+    version = _version(name)
+    key = kept.key(source.read_bytes(), name, version, flags)
+    if (file := kept.find(key)) and (handle := _loaded(file)):
+        return Library(handle, _short(name, version), flags, file.stat().st_size - kept.DIGEST_BYTES, 0.0, True)
     with TemporaryDirectory(prefix="co3d-bench-", ignore_cleanup_errors=True) as folder:
         file = Path(folder) / "kernels.so"
+        start = time.perf_counter()
+        _compile(name, flags, source, file)
+        compile_s = time.perf_counter() - start
+        kept.keep(key, file)
+        handle = _loaded(file)  # and not the one that is kept, which may be damaged and open in this process
+        if handle is None:
+            raise UserError("native: kernels.cpp and compiled.py differ in what a node is; install co3d-bench anew")
+        return Library(handle, _short(name, version), flags, file.stat().st_size, compile_s, False)
+
+
+def _compile(name: str, flags: tuple[str, ...], source: Path, file: Path) -> None:
+    try:
         done = subprocess.run(  # noqa: S603 - the user's own compiler, no shell
             [name, *flags, str(source), "-o", str(file)], capture_output=True, text=True, check=False
         )
-        if done.returncode:
-            said = next((line for line in done.stderr.splitlines() if "error" in line), done.stderr.strip()[:200])
-            raise UserError(f"native: {name} {' '.join(flags)} cannot compile the kernels: {said}")
+    except OSError as error:
+        raise UserError(f"native: {name}: {error.strerror}") from error
+    if done.returncode:
+        said = next((line for line in done.stderr.splitlines() if "error" in line), done.stderr.strip()[:200])
+        raise UserError(f"native: {name} {' '.join(flags)} cannot compile the kernels: {said}")
+
+
+def _loaded(file: Path) -> Any | None:
+    """The library; None where it is none, or not for our nodes."""
+    try:
         handle = ctypes.CDLL(str(file))
-        size_bytes = file.stat().st_size
+        if handle.engine_node_bytes() != ctypes.sizeof(Node):
+            return None
+    except (OSError, AttributeError):
+        return None
     handle.engine_make.restype = handle.engine_address.restype = ctypes.c_void_p
-    if handle.engine_node_bytes() != ctypes.sizeof(Node):
-        raise UserError("native: kernels.cpp and compiled.py differ in what a node is; install co3d-bench anew")
-    return Library(handle, _version(name), flags, size_bytes)
+    return handle
 
 
 def _version(name: str) -> str:
-    done = subprocess.run([name, "--version"], capture_output=True, text=True, check=False)  # noqa: S603
-    found = re.search(r"\d+\.\d+(\.\d+)?", done.stdout)
+    """What the compiler says of itself; nothing where it cannot be asked, which compiling then tells."""
+    try:
+        done = subprocess.run([name, "--version"], capture_output=True, text=True, check=False)  # noqa: S603
+    except OSError:
+        return ""
+    return done.stdout
+
+
+def _short(name: str, version: str) -> str:
+    found = re.search(r"\d+\.\d+(\.\d+)?", version)
     return f"{Path(name).name} {found[0]}" if found else Path(name).name
 
 

@@ -2,7 +2,7 @@
 //
 // Maps are channels-last: image by image, row by row, pixel by pixel, the channels of a pixel side by side, `pitch`
 // floats from pixel to pixel. Pitches are multiples of 8 (the one packed frame excepted), so that half a vector is the
-// least that is ever written; what is read past a pixel is never kept. `library.py` fills the tables, and compiles
+// least that is ever written; what is read past a pixel is never kept. `compiled.py` fills the tables, and compiles
 // this file for the machine it runs on.
 
 #include <atomic>
@@ -10,10 +10,16 @@
 #include <cstdint>
 #include <cstdlib>
 #include <cstring>
+#include <system_error>
+#include <thread>
 #include <vector>
 
-#include <omp.h>
+#if defined(__linux__)
+#include <linux/futex.h>
 #include <sched.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+#endif
 
 #if defined(__AVX512F__)
 constexpr int V = 16, REGISTERS = 32;
@@ -36,7 +42,7 @@ enum Kind : int32_t { PACK_PLANES, PACK_CHANNELS, DENSE, DEPTHWISE, SCALE, MEAN,
 enum Activation : int32_t { NONE, RELU, SILU, SIGMOID };
 enum Reduction : int32_t { AVERAGE, MAXIMUM };
 
-// One call. Tensors are places of the table of addresses; unused fields are zero. `library.py` has the same fields.
+// One call. Tensors are places of the table of addresses; unused fields are zero. `compiled.py` has the same fields.
 struct Node {
     int32_t kind, activation, reduction;
     int32_t taps, addends, outputs;
@@ -130,26 +136,86 @@ static Range share(int total, int thread, int threads) {
     return {int((int64_t)total * thread / threads), int((int64_t)total * (thread + 1) / threads)};
 }
 
+using Clock = std::chrono::steady_clock;
+
+// Where the threads of a team wait for each other. Mostly the others are a few microseconds behind, which is too short
+// to sleep. If not, one has lost its core to other work, and whoever spins on keeps it from getting another. Where one is
+// to come that was last seen on our own core, every turn is taken from it: then we sleep at once. But threads that sleep
+// in turn look to the kernel as if one core were enough for both; so now and then we spin until it has looked, and moved
+// one of them if another core is idle.
 class Barrier {
   public:
-    // How many threads wait for each other; while nobody waits.
-    void expect(int threads) { threads_ = threads; }
+    // How long to spin. Longer ones cost more beside a process that burns a core; with shorter ones threads of an idle
+    // machine sleep that need not. Between two steps of a stream it is once a step, so it may be longer.
+    static constexpr std::chrono::microseconds SHORT{50}, LONG{200};
+    // More than one tick of the kernel's, and how seldom.
+    static constexpr std::chrono::milliseconds TO_BE_MOVED{5}, EVERY{100};
 
-    void wait() {
-        if (threads_ == 1) return;
-        const unsigned round = round_.load(std::memory_order_relaxed);
-        if (arrived_.fetch_add(1, std::memory_order_acq_rel) == threads_ - 1) {
+    // How many threads wait for each other; before the first round ends, and once more only for fewer.
+    void expect(int threads) {
+        if (seen_.empty()) seen_ = std::vector<Seen>(threads);
+        threads_.store(threads, std::memory_order_relaxed);
+    }
+
+    void wait(int thread, Clock::duration spinning = SHORT) {
+        const int threads = threads_.load(std::memory_order_relaxed);
+        if (threads == 1) return;
+        const uint32_t round = round_.load(std::memory_order_relaxed) & ~ASLEEP;
+        const uint32_t core = this_core();
+        seen_[thread].round_and_core.store((uint64_t)round << 32 | core, std::memory_order_relaxed);
+        if (arrived_.fetch_add(1, std::memory_order_acq_rel) == threads - 1) {
             arrived_.store(0, std::memory_order_relaxed);
-            round_.store(round + 1, std::memory_order_release);
+            if (round_.exchange(round + NEXT, std::memory_order_acq_rel) & ASLEEP) wake();
             return;
         }
-        // The others are mostly a few microseconds behind. If not, somebody else may need this core to let them on.
-        for (int turns = 0; round_.load(std::memory_order_acquire) == round; ++turns)
-            turns < PATIENCE ? pause() : (void)sched_yield();
+        if (came(round)) return;
+        const auto begin = Clock::now();
+        if (awaited_on(core, round, threads)) spinning = is_due(begin) ? TO_BE_MOVED : Clock::duration::zero();
+        while (Clock::now() - begin < spinning)
+            if (came(round)) return;
+        while (is(round)) {
+            uint32_t awake = round;
+            const bool marked = round_.compare_exchange_strong(awake, round | ASLEEP, std::memory_order_acq_rel);
+            if (marked || awake == (round | ASLEEP)) sleep(round | ASLEEP);
+        }
     }
 
   private:
-    static constexpr int PATIENCE = 10000;
+    // Where a thread came to the barrier last.
+    struct alignas(64) Seen {
+        std::atomic<uint64_t> round_and_core{~uint64_t(0)};
+    };
+
+    static constexpr int TURNS = 8;  // between two looks at the clock
+    // The lowest bit of the word: whether somebody sleeps until it changes. The others count.
+    static constexpr uint32_t ASLEEP = 1, NEXT = 2;
+
+    bool is(uint32_t round) const { return (round_.load(std::memory_order_acquire) & ~ASLEEP) == round; }
+
+    // Whether the last one of the round came while we spun.
+    bool came(uint32_t round) const {
+        for (int turn = 0; turn < TURNS; ++turn) {
+            if (!is(round)) return true;
+            pause();
+        }
+        return false;
+    }
+
+    // Whether a thread that is to come was last seen on that core.
+    bool awaited_on(uint32_t core, uint32_t round, int threads) const {
+        for (int thread = 0; thread < threads; ++thread) {
+            const uint64_t seen = seen_[thread].round_and_core.load(std::memory_order_relaxed);
+            if (uint32_t(seen >> 32) != round && uint32_t(seen) == core) return true;
+        }
+        return false;
+    }
+
+    // Whether it is time to spin until we are moved.
+    bool is_due(Clock::time_point now) {
+        if (now - moved_.load(std::memory_order_relaxed) < EVERY) return false;
+        moved_.store(now, std::memory_order_relaxed);
+        return true;
+    }
 
     static void pause() {
 #if defined(__x86_64__)
@@ -159,9 +225,27 @@ class Barrier {
 #endif
     }
 
-    int threads_ = 1;
+#if defined(__linux__)
+    static uint32_t this_core() { return uint32_t(sched_getcpu()); }
+    // Until somebody wakes us, if the word still has that value; it may also return for no reason.
+    void sleep(uint32_t value) { syscall(SYS_futex, &round_, FUTEX_WAIT_PRIVATE, value, nullptr, nullptr, 0); }
+    void wake() { syscall(SYS_futex, &round_, FUTEX_WAKE_PRIVATE, INT32_MAX, nullptr, nullptr, 0); }
+#else
+    static uint32_t this_core() {
+        static std::atomic<uint32_t> count{0};  // not told: as if each had its own
+        thread_local const uint32_t own = count++;
+        return own;
+    }
+    void sleep(uint32_t) { std::this_thread::sleep_for(std::chrono::microseconds(50)); }
+    void wake() {}
+#endif
+
+    std::atomic<int> threads_{1};
+    std::vector<Seen> seen_;
+    std::atomic<Clock::time_point> moved_{Clock::time_point()};
     alignas(64) std::atomic<int> arrived_{0};
-    alignas(64) std::atomic<unsigned> round_{0};
+    alignas(64) std::atomic<uint32_t> round_{0};
+    static_assert(sizeof(std::atomic<uint32_t>) == sizeof(uint32_t), "the kernel looks at the word itself");
 };
 
 struct Team {
@@ -635,7 +719,7 @@ static void mean(const Node &node, const Team &team, Barrier &barrier) {
             store_part(partial + channel, (sum[0] + sum[1]) + (sum[2] + sum[3]), pitch - channel);
         }
     }
-    barrier.wait();
+    barrier.wait(team.thread);
     if (team.thread) return;
     const float factor = 1.0f / ((float)lines * node.in_w);
     for (int group = 0; group < node.batch; ++group)
@@ -740,7 +824,7 @@ static void unpack(const Node &node, const Team &team) {
 // -- the engine -------------------------------------------------------------------------------------------------------
 
 struct Engine {
-    int threads;
+    int threads;  // the caller's own one among them
     std::vector<Node> nodes;
     std::vector<float *> at, rotated;
     std::vector<int32_t> order;  // for each place of the table: from which one its address comes after a step
@@ -748,10 +832,45 @@ struct Engine {
     std::vector<std::vector<Region>> regions;
     float *zeros = nullptr, *scratch = nullptr;
     Barrier barrier;
+    std::vector<std::thread> helpers;
+    bool over = false;
+    int64_t *ends_ns = nullptr;
 
     explicit Engine(int threads) : threads(threads) {}
     ~Engine() {
+        over = true;
+        barrier.wait(0);
+        for (std::thread &helper : helpers) helper.join();
         for (void *memory : owned) free(memory);
+    }
+
+    // Threads of our own, so that nothing but the barrier says how they wait. The system may grant fewer.
+    void hire() {
+        barrier.expect(threads);
+        try {
+            for (int thread = 1; thread < threads; ++thread) helpers.emplace_back(&Engine::help, this, thread);
+        } catch (const std::system_error &) {
+            threads = int(helpers.size()) + 1;
+            barrier.expect(threads);
+        }
+    }
+
+    void help(int thread) {
+        for (;;) {
+            barrier.wait(thread, Barrier::LONG);  // until a step begins
+            if (over) return;
+            run(thread);
+        }
+    }
+
+    // The table, as one of the team.
+    void run(int thread) {
+        const Team team = {thread, threads, at.data(), zeros, scratch};
+        for (size_t i = 0; i < nodes.size(); ++i) {
+            call(nodes[i], team);
+            barrier.wait(thread);
+            if (ends_ns && thread == 0) ends_ns[i] = Clock::now().time_since_epoch().count();
+        }
     }
 
     float *own(int64_t floats) {
@@ -860,19 +979,10 @@ struct Engine {
         }
     }
 
-    void step(int64_t *ends_ns) {
-#pragma omp parallel num_threads(threads)
-        {
-            const Team team = {omp_get_thread_num(), omp_get_num_threads(), at.data(), zeros, scratch};
-#pragma omp single
-            barrier.expect(team.threads);  // the limits of OpenMP may leave fewer than were asked for
-            for (size_t i = 0; i < nodes.size(); ++i) {
-                call(nodes[i], team);
-                barrier.wait();
-                if (ends_ns && team.thread == 0)
-                    ends_ns[i] = std::chrono::steady_clock::now().time_since_epoch().count();
-            }
-        }
+    void step(int64_t *ends) {
+        ends_ns = ends;
+        barrier.wait(0, Barrier::LONG);
+        run(0);
         for (Node &node : nodes)
             if (node.kind == SLIDE) node.position = (node.position + 1) % node.slots;
         for (size_t i = 0; i < at.size(); ++i) rotated[i] = at[order[i]];
@@ -893,6 +1003,7 @@ Engine *engine_make(const Node *nodes, int count, float *const *at, const int32_
     engine->at.assign(at, at + places);
     engine->rotated = engine->at;
     engine->order.assign(order, order + places);
+    engine->hire();
     int64_t zeros = 64, scratch = 64;
     for (Node &node : engine->nodes) {
         engine->pack(node);

@@ -42,6 +42,7 @@ def facts(environment: Environment) -> list[tuple[str, str]]:
         ("Threads", f"{process.intra_op_threads} within, {process.inter_op_threads} between operations"),
         ("Governor", process.governor),
         ("Allocator", process.allocator),
+        ("OpenMP", ", ".join(process.openmp or ())),
         ("Frequency", None if process.frequency_hz is None else f"{number(process.frequency_hz / 1e9)} GHz"),
         ("Load before", None if process.load_average_1min is None else f"{process.load_average_1min:.2f}"),
         ("Versions", ", ".join(f"{name} {version}" for name, version in environment.versions.items())),

@@ -1,6 +1,9 @@
 import subprocess
 
-from co3d_bench.bench import environment
+import pytest
+
+from co3d_bench.bench import environment, openmp
+from co3d_bench.bench.run import child_environment
 from co3d_bench.devices.host import read_host
 
 
@@ -37,3 +40,34 @@ def test_the_environment_of_this_process():
     assert (made.process.intra_op_threads, made.process.inter_op_threads) == (3, 1)
     assert made.machine.cpu_model == host.cpu_model
     assert (made.git_commit, made.git_dirty) == ("c" * 40, True)
+
+
+def test_how_openmp_waits_is_a_fact_and_the_number_of_threads_another():
+    made = environment.make_environment(
+        read_host(),
+        environment.Checkout(),
+        {},
+        intra_op_threads=2,
+        inter_op_threads=1,
+        environ={
+            "OMP_NUM_THREADS": "2",
+            "GOMP_SPINCOUNT": "7",
+            "OMP_PROC_BIND": "true",
+            "KMP_BLOCKTIME": "1",
+            "HOME": "/",
+        },
+    )
+    assert made.process.openmp == ("GOMP_SPINCOUNT=7", "KMP_BLOCKTIME=1", "OMP_PROC_BIND=true")
+
+
+@pytest.mark.parametrize("name", ["OMP_WAIT_POLICY", "GOMP_SPINCOUNT", "KMP_BLOCKTIME"])
+def test_threads_give_way_unless_the_user_has_said_how_they_wait(monkeypatch, name):
+    for each in ("OMP_WAIT_POLICY", *openmp.WAITING):
+        monkeypatch.delenv(each, raising=False)
+    assert openmp.WAITING.items() <= child_environment(2).items()
+    assert child_environment(2)["OMP_NUM_THREADS"] == "2"
+    monkeypatch.setenv(name, "17")
+    assert not child_environment(2).keys() & openmp.WAITING.keys()
+    monkeypatch.delenv(name)
+    monkeypatch.setenv("OMP_PROC_BIND", "true")  # says nothing of waiting
+    assert openmp.WAITING.items() <= child_environment(2).items()

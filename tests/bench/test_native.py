@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import ctypes
+import os
 import platform
 import time
+from pathlib import Path
 
 import pytest
 import torch
@@ -15,8 +18,9 @@ from torch import nn
 from co3d_bench.bench.backends import Ask, get_backend
 from co3d_bench.bench.backends.native import NativeRunnable
 from co3d_bench.bench.errors import UserError
+from co3d_bench.bench.native import kept
 from co3d_bench.bench.native.calls import Activation, Kind
-from co3d_bench.bench.native.compiled import MORE_FLAGS, build
+from co3d_bench.bench.native.compiled import MORE_FLAGS, Node, build
 from co3d_bench.bench.native.lower import lower
 from co3d_bench.bench.native.memory import allocate, lay_out
 from co3d_bench.bench.native.work import work_of
@@ -274,6 +278,136 @@ def test_a_compiler_that_fails_says_what_it_said(monkeypatch, tmp_path):
         build()
 
 
+TINY = """
+extern "C" int engine_node_bytes() { return BYTES; }
+extern "C" void *engine_make() { return nullptr; }
+extern "C" void *engine_address() { return nullptr; }
+"""
+
+
+@pytest.fixture
+def tiny(tmp_path, monkeypatch):
+    """Kernels that are compiled in no time, and a cache of their own."""
+    monkeypatch.setenv("CO3D_BENCH_CACHE", str(tmp_path / "cache"))
+    file = tmp_path / "tiny.cpp"
+    file.write_text(TINY.replace("BYTES", str(ctypes.sizeof(Node))))
+    return file
+
+
+def kept_files(tmp_path):
+    return sorted((tmp_path / "cache" / "kernels").iterdir())
+
+
+def test_compiled_kernels_are_kept(tiny, tmp_path):
+    first = build(tiny)
+    assert (first.cached, first.compile_s > 0) == (False, True)
+    (file,) = kept_files(tmp_path)
+    assert (file.stat().st_mode & 0o777, file.parent.stat().st_mode & 0o777) == (0o600, 0o700)
+    second = build(tiny)
+    assert (second.cached, second.compile_s, second.size_bytes) == (True, 0.0, first.size_bytes)
+    assert (second.compiler, second.flags) == (first.compiler, first.flags)
+
+
+def test_other_flags_source_compiler_or_processor_are_another_library(tiny, tmp_path, monkeypatch):
+    build(tiny)
+    monkeypatch.setenv(MORE_FLAGS, "-DOTHER")
+    assert not build(tiny).cached
+    monkeypatch.delenv(MORE_FLAGS)
+    with monkeypatch.context() as patch:
+        patch.setattr(kept, "_processor", lambda: "another one")
+        assert not build(tiny).cached
+    assert kept.key(b"", "g++", "12.2", ()) != kept.key(b"", "g++", "12.3", ())
+    assert build(tiny).cached
+    tiny.write_text(tiny.read_text() + "\n")
+    assert not build(tiny).cached
+    assert len(kept_files(tmp_path)) == 4
+
+
+@pytest.mark.parametrize("damage", [lambda data: data[:-100], lambda data: b"", lambda data: b"\0" + data[1:]])
+def test_a_damaged_library_is_compiled_anew(tiny, tmp_path, damage):
+    build(tiny)
+    (file,) = kept_files(tmp_path)
+    whole = file.read_bytes()
+    file.unlink()  # what is loaded must not change under this process
+    file.write_bytes(damage(whole))
+    file.chmod(0o600)
+    assert not build(tiny).cached
+    assert file.read_bytes() == whole
+    assert build(tiny).cached
+
+
+def test_kept_kernels_that_do_not_load_or_have_other_nodes_are_compiled_anew(tiny, tmp_path):
+    build(tiny)
+    (file,) = kept_files(tmp_path)
+    file.unlink()
+    (tmp_path / "text").write_text("no library")
+    kept.keep(file.stem, tmp_path / "text")
+    assert not build(tiny).cached
+    tiny.write_text(TINY.replace("BYTES", "1"))
+    with pytest.raises(UserError, match="differ in what a node is"):
+        build(tiny)
+
+
+@pytest.mark.parametrize("mode", [0o770, 0o707, 0o755])
+def test_a_folder_that_others_can_enter_is_not_used(tiny, tmp_path, mode):
+    folder = tmp_path / "cache" / "kernels"
+    folder.mkdir(parents=True)
+    folder.chmod(mode)
+    assert not build(tiny).cached
+    assert not build(tiny).cached
+    assert kept_files(tmp_path) == []
+
+
+def test_a_file_that_others_can_write_or_that_is_not_ours_is_not_used(tiny, tmp_path, monkeypatch):
+    build(tiny)
+    (file,) = kept_files(tmp_path)
+    file.chmod(0o666)
+    assert not build(tiny).cached
+    assert file.stat().st_mode & 0o777 == 0o600  # in its place
+    elsewhere = file.rename(tmp_path / "elsewhere.so")
+    file.symlink_to(elsewhere)
+    assert not build(tiny).cached
+    assert build(tiny).cached
+    monkeypatch.setattr(os, "geteuid", lambda: os.getuid() + 1)
+    assert not build(tiny).cached
+
+
+def test_a_cache_that_cannot_be_written_changes_nothing(tiny, tmp_path, monkeypatch):
+    (tmp_path / "file").write_text("")
+    monkeypatch.setenv("CO3D_BENCH_CACHE", str(tmp_path / "file"))
+    assert not build(tiny).cached
+    monkeypatch.setenv("CO3D_BENCH_CACHE", str(tmp_path / "cache"))
+
+    def full(*args, **keys):
+        raise OSError(28, "No space left on device")
+
+    with monkeypatch.context() as patch:
+        patch.setattr("tempfile.mkstemp", full)
+        assert not build(tiny).cached
+    assert kept_files(tmp_path) == []
+
+
+def test_threads_that_sleep_are_woken_and_end_with_their_engine(library):
+    net = network()
+    frames = torch.randn(8, 1, 3, 22, 26)
+    before = threading_count()
+    with torch.inference_mode():
+        state = net.initial_state(1)
+        runnable = ready(library, net, frames[0], threads=3)
+        assert threading_count() == before + 2
+        for frame in frames:
+            y, state = net.step(frame, state)
+            time.sleep(0.002)  # longer than they spin
+            assert relative_error(runnable.step(frame), y) < CLOSE
+    del runnable
+    assert threading_count() == before
+
+
+def threading_count():
+    """Of this process, those that Python does not know among them."""
+    return len(list(Path("/proc/self/task").iterdir()))
+
+
 def test_it_is_ready_as_a_backend():
     net = co.convert(clip_network())
     x = torch.randn(1, 3, 16, 16)
@@ -283,3 +417,5 @@ def test_it_is_ready_as_a_backend():
     assert engine.threads == 2
     assert engine.artefact_bytes
     assert "-O3" in engine.notes[0]
+    assert engine.compile_s is not None
+    assert engine.compile_cached == (engine.compile_s == 0)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
 from types import SimpleNamespace
 
@@ -14,6 +15,7 @@ from hypothesis import strategies as st
 from co3d_bench.bench import measure, resample, steady
 from co3d_bench.bench.board import aten, onboard
 from co3d_bench.bench.cuda_facts import CudaFlags, CudaMemory
+from co3d_bench.bench.openmp import WAITING
 from co3d_bench.bench.probe import Disturbance
 from co3d_bench.bench.record import Settings
 
@@ -97,6 +99,20 @@ def test_the_probe_counts_what_the_kernel_tells():
     second = probe()
     assert len(first) == 3
     assert all(later >= earlier for earlier, later in zip(first, second, strict=True))
+
+
+def test_threads_give_way_unless_the_board_says_how_they_wait(monkeypatch):
+    for name in ("OMP_WAIT_POLICY", *WAITING):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("OMP_WAIT_POLICY", "active")
+    onboard.give_way(WAITING)
+    assert not WAITING.keys() & os.environ.keys()
+    monkeypatch.setenv("GOMP_SPINCOUNT", "")  # so that it is put back in the end
+    monkeypatch.setenv("KMP_BLOCKTIME", "")
+    for name in ("OMP_WAIT_POLICY", *WAITING):
+        monkeypatch.delenv(name)
+    onboard.give_way(WAITING)
+    assert WAITING.items() <= os.environ.items()
 
 
 def test_numbers_of_one_output_are_found_among_all():
