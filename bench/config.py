@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import re
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -26,6 +27,8 @@ else:
     import tomli as tomllib  # pyright: ignore[reportMissingImports] - installed there only
 
 FILE_NAME = "bench.toml"
+# In `plan.backends`: eager PyTorch as the reference, and the fastest engine that is installed (`plan.py`).
+AUTO_ENGINE = "auto"
 DEFAULT_FILE = Path(__file__).parents[1] / FILE_NAME
 
 
@@ -41,6 +44,19 @@ def _as_share(value: Any) -> Any:
             return float(value[:-1]) / 100
         except ValueError:
             return value
+    return value
+
+
+_SECONDS = {"s": 1, "m": 60, "min": 60, "h": 3600}
+
+
+def _as_seconds(value: Any) -> Any:
+    """`"90s"`, `"8m"` and `"1h"`, or a plain number of seconds in quotes, as the command line has it."""
+    found = re.fullmatch(r"([0-9]*\.?[0-9]+) ?([a-z]*)", value.strip()) if isinstance(value, str) else None
+    if found and found[2] in ("", *_SECONDS):
+        return float(found[1]) * _SECONDS.get(found[2], 1)
+    if isinstance(value, str):
+        raise ValueError("must be a time: 90s, 8m, 1h, or a number of seconds")
     return value
 
 
@@ -63,10 +79,12 @@ class RunTable(_Table):
     # Not for ever: a record could not hold that number, and no clock waits so long.
     timeout_s: Annotated[float, Field(gt=0, le=1_000_000)] = 600.0
     processes: Annotated[int, Field(ge=1, le=1000)] | Literal["auto"] = "auto"
-    min_s: Annotated[float, Field(ge=0, le=1_000_000)] = 5.0
-    budget_s: Annotated[float, Field(ge=0, le=1_000_000)] = 10.0
+    min_s: Annotated[float, Field(ge=0, le=1_000_000)] = 1.0
+    time_s: Annotated[float, BeforeValidator(_as_seconds), Field(gt=0, le=1_000_000)] = 480.0
     target_precision: Annotated[float | None, BeforeValidator(_as_share), Field(gt=0, lt=1)] = None
     energy: bool = True  # where a sensor can be read; else the record says why not
+    # Used until samples were no longer replaced; a file that has it still works, and is told.
+    budget_s: Annotated[float | None, Field(ge=0, le=1_000_000)] = None
 
 
 class PlanTable(_Table):
@@ -218,6 +236,7 @@ def _check(table: dict[str, Any], label: str, flags: Mapping[str, str], folder: 
         source = source.model_copy(update={"file": str(folder / source.file)})
     if plan.weights is not None and "plan.weights" not in flags and is_path(plan.weights):
         plan = plan.model_copy(update={"weights": str(folder / plan.weights)})
+    notes = (*notes, *_outdated(tables.run, label, flags))
     return Config(
         run=tables.run,
         plan=plan,
@@ -228,6 +247,16 @@ def _check(table: dict[str, Any], label: str, flags: Mapping[str, str], folder: 
         profiles=profiles,
         notes=notes,
     )
+
+
+def _outdated(run: RunTable, label: str, flags: Mapping[str, str]) -> Iterator[str]:
+    """What was asked for and has no effect, each with what replaced it."""
+    if run.budget_s is not None:
+        where = flags.get("run.budget_s") or f"{label}: run.budget_s"
+        yield f"{where} is no longer used: no sample is replaced; run.time_s (--time) limits the whole run"
+    if "run.time_s" in flags and run.processes != "auto":
+        number = f"{run.processes} processes of each case"
+        yield f"{flags['run.time_s']} is not used: {number} are asked for, however long they take"
 
 
 def _auto(plan: PlanTable, profiles: dict[str, DeviceProfile], names: Names) -> tuple[PlanTable, tuple[str, ...]]:
@@ -266,7 +295,7 @@ def _resolve(
         models.append(name)
     for key, chosen, allowed in (
         ("plan.devices", plan.devices, [*profiles, AUTO]),
-        ("plan.backends", plan.backends, list(names.backends)),
+        ("plan.backends", plan.backends, [*names.backends, AUTO_ENGINE]),
         ("plan.precisions", plan.precisions, names.precisions()),
     ):
         wrong += [(key, f"{word}: {nearest(word, allowed)}") for word in chosen if word not in allowed]

@@ -162,16 +162,17 @@ def count(net: nn.Module, spec: ModelSpec) -> Counted:
     """
     device = next((parameter.device for parameter in net.parameters()), torch.device("cpu"))
     for_real = _once(net, spec, device)
+    once: int | None = None
     try:
         by_shapes = _by_shapes(net, spec)
-        _by_modules(*by_shapes, _EVERY_LAYER_ONCE)
+        once = _by_modules(*by_shapes, _EVERY_LAYER_ONCE)
     except Exception:  # noqa: BLE001 - whatever a network raises there, it may be run for real
         by_shapes = for_real
     # Figure -> how it is counted. The functional one for real: on `meta` torch makes some operations of others, which
     # that counting would add.
     ways: dict[str, Callable[[], int]] = {
         "macs": lambda: _by_modules(*by_shapes, _as_the_paper(spec)),
-        "macs_once": lambda: _by_modules(*by_shapes, _EVERY_LAYER_ONCE),
+        "macs_once": lambda: _by_modules(*by_shapes, _EVERY_LAYER_ONCE) if once is None else once,
         "macs_functional": lambda: _ptflops(*for_real, "pytorch", _EVERY_LAYER_ONCE, {}),
         "macs_aten": lambda: _ptflops(*by_shapes, "aten", {}, {}),
         "flops_torch": lambda: _by_torch(*by_shapes),

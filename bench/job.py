@@ -12,7 +12,7 @@ from .case import Case, Frozen, WeightsFile
 from .errors import UserError
 from .migrate import migrate
 from .own import OwnModel
-from .record import SCHEMA_VERSION, BatchSearch, BatchTrial, Counters, Failure, Record, Settings
+from .record import SCHEMA_VERSION, BatchSearch, BatchTrial, Counters, Failure, Record, Settings, Verification
 
 
 class Place(Frozen):
@@ -31,6 +31,13 @@ class Seat(Frozen):
     give: int = Field(ge=0, description="it hands it over there")
 
 
+class Verified(Frozen):
+    """What an earlier process of the case proved. It holds for one whose first prediction is the same to the bit."""
+
+    output_sha256: str
+    verification: Verification
+
+
 class Job(Frozen):
     """One case to be measured, as the parent hands it to a fresh process on its standard input."""
 
@@ -40,6 +47,11 @@ class Job(Frozen):
     settings: Settings
     timing_only: bool = Field(default=False, description="neither verified nor counted: one of many alike")
     counters: Counters | None = Field(default=None, description="what an earlier process counted; None: to be counted")
+    operations: Counters | None = Field(
+        default=None,
+        description="what was counted of the network on another engine: its operations are the same, its memory is not",
+    )
+    verified: Verified | None = Field(default=None, description="what an earlier process proved; None: to be verified")
     in_turn: Seat | None = Field(default=None, description="sample in turn with another process; None: by itself")
     search: bool = Field(default=False, description="look for the batches of the case, and measure nothing")
     own: OwnModel | None = Field(default=None, description="the network, where it is not of the zoo")
@@ -47,6 +59,9 @@ class Job(Frozen):
     torch_device: Literal["cpu", "cuda"] = Field(default="cpu", description="to compute on, as the profile has it")
     device: DeviceProfile | None = Field(default=None, description="whose sensors are watched; None: none are")
     energy: bool = Field(default=False, description="measure energy too, where a sensor can")
+    energy_later: bool = Field(
+        default=False, description="a later process measures energy; this one only tells where no sensor can"
+    )
     video: str | None = Field(default=None, description="path of the video, where the case's input is one")
     place: Place | None = Field(default=None, description="the board to run it on; None: this machine")
     git_commit: str | None = None

@@ -7,6 +7,7 @@ must be that of loading and timing alone. Verification and counting follow.
 from __future__ import annotations
 
 import hashlib
+import os
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -23,28 +24,38 @@ from .input import Inputs
 from .job import Event, phase_event
 from .measure import WarmUpRule, sample, warm_up
 from .memory import peak_allocated_bytes, tensor_bytes, weights
-from .pace import Pace, memory_file, pace_key, remember, remembered, usual
-from .pace_work import pace_work
-from .probe import KernelProbe, UseProbe, others, peak_rss_bytes
-from .record import Counters, Settings, Timing
-from .resample import further, middle_of_most
-from .stats import MAX_OTHERS
+from .probe import KernelProbe, Use, UseProbe, background_load, peak_rss_bytes
+from .record import Counters, ReferenceWorkload, Settings, Timing
+from .reference_workload import workload_for
+from .stats import MAX_BACKGROUND_SHARE
 from .turns import Turns, settled
 from .weights import put_into
 
 WEIGHTS_SEED = 0
 # How often the parent hears of the sampling. Seldom: each time it wakes, it takes a core for a moment.
 REPORT_EVERY_S = 2.0
-# How long other processes are listened to before the warm-up: 50 ticks of the kernel's.
-LISTEN_S = 0.5
 WARMUP_KEPT = 100
-# Where two take turns, a machine that is restless is so for both: only the network itself has to come to rest.
+# Where two are interleaved, a noisy machine is so for both: only the network itself has to be warm.
 IN_TURN = WarmUpRule(max_predictions=30, max_seconds=1.5)
 # Of the time a case may take, when warming up and sampling end at the latest: verification and counting follow.
 WARMUP_TIME_SHARE = 0.2
 SAMPLING_TIME_SHARE = 0.5
 
 Emit = Callable[[Event], None]
+
+
+@dataclass(frozen=True)
+class Begun:
+    """The moment at which a case began, by `time.perf_counter`, and how the cores had been used by then."""
+
+    at_s: float
+    use: UseProbe
+    used: Use | None
+
+    @classmethod
+    def now(cls) -> Begun:
+        use = UseProbe()
+        return cls(time.perf_counter(), use, use())
 
 
 @dataclass(frozen=True)
@@ -91,14 +102,15 @@ def timing_pass(
     host: HostFacts,
     accelerator: Accelerator,
     emit: Emit,
-    begun: float,
+    begun: Begun,
     turns: Turns | None = None,
 ) -> Timed:
-    """Predict for the first time, listen to what others do, warm up, take the samples.
+    """Predict for the first time, look at the load of others, warm up, take the samples.
 
-    `begun` is when the case was, by `time.perf_counter`: where calls are so slow that the case would be stopped among
-    them, samples end at half of its time, and what was measured is kept. With `turns` it begins in one, which lasts
-    until it is warm, and from then on samples are taken in turn, each behind a call that does not count.
+    `begun` is when the case was: where calls are so slow that the case would be stopped among them, samples end at half
+    of its time, and what was measured is kept; and what others did since then is the load before.
+    With `turns` it begins in one, which lasts until it is warm, and from then on samples are taken in turn, each behind
+    a call that does not count.
     """
     clock = time.perf_counter
     net = loaded.net
@@ -114,13 +126,8 @@ def timing_pass(
     first_prediction_s = clock() - start
     output_sha256 = checksum(first)
 
-    use = UseProbe()
-    others_before = None
-    if turns is None:  # else whatever others do meets both alike
-        emit(phase_event("listening"))
-        quiet_begin = use()
-        time.sleep(LISTEN_S)
-        others_before = others(quiet_begin, use())
+    use = begun.use
+    load_before = background_load(begun.used, use())
 
     emit(phase_event("warming"))
     runnable.warm(ring[0])
@@ -132,23 +139,24 @@ def timing_pass(
         clock=clock,
         synchronize=runnable.synchronize,
         rule=IN_TURN if turns else WarmUpRule(),
-        until=begun + WARMUP_TIME_SHARE * settings.timeout_s,
+        until=begun.at_s + WARMUP_TIME_SHARE * settings.timeout_s,
     )
 
     probe = KernelProbe()
     report = _seldom(emit, settings.runs, clock)
     emit(phase_event("sampling", 0, settings.runs))
-    rss_bytes = peak_rss_bytes()  # without what the pace allocates
-    work = pace_work(accelerator.device)
-    key = pace_key(host, backend.name, ask.threads, work.name)
-    usual_pace_s = usual(remembered(key, memory_file()))
+    rss_bytes = peak_rss_bytes()  # without what the reference workload allocates
 
     def uncounted() -> None:
         runnable.step(ring[0])
         runnable.synchronize()
 
+    work = workload_for(accelerator.device)
+    read_reference = work.reader() if turns is None else tuple
+    before = read_reference()
     hand_over = settled(turns.hand_over, uncounted) if turns else lambda: False
-    hand_over()
+    if not hand_over():
+        uncounted()  # the caches are the network's again
     sampling_begin = use()
     sampling = sample(
         runnable.step if backend.own_stream else accelerator.clocked(runnable.step),
@@ -158,31 +166,26 @@ def timing_pass(
         cpu_clock=time.thread_time,
         synchronize=runnable.synchronize,
         probe=probe,
-        pace=Pace(work),
-        work_clock=time.process_time if accelerator.device == "cpu" else None,
-        usual_pace_s=usual_pace_s,
-        further=further(settings),
-        until=begun + SAMPLING_TIME_SHARE * settings.timeout_s,
+        min_s=settings.min_s,
+        until=begun.at_s + SAMPLING_TIME_SHARE * settings.timeout_s,
         on_sample=report,
         hand_over=hand_over,
     )
-    others_meanwhile = others(sampling_begin, use())
-    samples = sampling.samples
-    if samples.pace_s:
-        remember(key, middle_of_most(samples.pace_s), usual_pace_s, memory_file())
+    load = background_load(sampling_begin, use())
     emit(Event(event="sampled"))
+    readings_s = before + read_reference()
     timing = Timing(
         load_s=loaded.seconds,
         prepare_s=prepare_s,
         first_prediction_s=first_prediction_s,
         warmup_predictions=len(warmed.latency_s),
         warmup_s=warmed.seconds,
-        warmup_steady=warmed.steady,
+        warmup_stable=warmed.stable,
         warmup_latency_s=list(warmed.latency_s[-WARMUP_KEPT:]),
-        others_before=others_before,
-        others_meanwhile=others_meanwhile,
-        samples=samples,
-        pace_work=work.name if samples.pace_s else None,
+        background_load_before=load_before,
+        background_load=load,
+        samples=sampling.samples,
+        reference=ReferenceWorkload(name=work.name, readings_s=readings_s) if readings_s else None,
         sampling_wall_s=sampling.wall_s,
         loop_overhead_s=loop_overhead_s(clock),
         harness_cpu_share=sampling.own_cpu_s / sampling.wall_s,
@@ -205,16 +208,16 @@ def loop_overhead_s(clock: Callable[[], float], runs: int = 50) -> float:
 
 
 def counting_pass(
-    spec: ModelSpec, timed: Timed, inputs: Inputs, in_torch: bool, emit: Emit
+    spec: ModelSpec, timed: Timed, inputs: Inputs, in_torch: bool, emit: Emit, known: Counters | None = None
 ) -> tuple[Counters, tuple[str, ...]]:
     """The figures without noise: multiply-accumulates, parameters, bytes; and notes on those that are missing.
 
+    `known` are those of the same network on another engine: operations are taken from there, memory is not.
     Comes after verification, which leaves the state filled: a fresh state may share memory that a filled one does not.
     """
     import torch
 
     from ..models.continual.ledger import state_by_kind
-    from .counting import count
 
     emit(phase_event("counting"))
     net, example = timed.net, inputs.ring[0]
@@ -222,8 +225,13 @@ def counting_pass(
         peak = peak_allocated_bytes(timed.runnable, net, example) if in_torch else None
         state = timed.runnable.state_tensors()
         kinds = state_by_kind(net, state)
-    with torch.no_grad():
-        counted = count(net, spec)
+    counted, notes = known, ()
+    if counted is None:
+        from .counting import count
+
+        with torch.no_grad():
+            counted = count(net, spec)
+        notes = counted.notes
     counters = Counters(
         macs=counted.macs,
         macs_once=counted.macs_once,
@@ -238,7 +246,7 @@ def counting_pass(
         input_bytes=tensor_bytes([example]),
         peak_allocated_bytes=peak,
     )
-    return counters, counted.notes
+    return counters, notes
 
 
 @contextmanager
@@ -248,7 +256,7 @@ def undisturbed(timing: Timing) -> Iterator[None]:
     import torch
 
     threads = torch.get_num_threads()
-    if (timing.others_meanwhile or 0.0) > MAX_OTHERS:
+    if (timing.background_load or 0.0) > MAX_BACKGROUND_SHARE * len(os.sched_getaffinity(0)):
         torch.set_num_threads(1)
     try:
         yield

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import itertools
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 
 from ..devices.profile import DeviceProfile
 from .backends import Backend
 from .case import Case
-from .config import Config
+from .config import AUTO_ENGINE, Config
 from .names import Names
 
 # Characters that would break a case's key, which is one word with slashes.
@@ -19,6 +19,14 @@ _UNSAFE = re.compile(r"[^A-Za-z0-9._-]+")
 
 # What an engine is on a board over ssh: eager PyTorch is there too, but our networks are only in their portable form.
 ON_BOARD = {"eager": "aten-json"}
+
+# `auto` among the engines: this one, which defines the right answer and the speed that others are compared with,
+REFERENCE_ENGINE = "eager"
+# and by torch's device the fastest that is installed, in this order. One that refuses a network gives way to the next.
+FASTEST: Mapping[str, tuple[str, ...]] = {
+    "cpu": ("native", "openvino", "onnxruntime", "fused"),
+    "cuda": ("tensorrt", "cudagraph", "fused"),
+}
 
 
 @dataclass(frozen=True)
@@ -74,6 +82,9 @@ class Plan:
     searches: tuple[Search, ...] = ()
     away: Mapping[str, str] = field(default_factory=dict)  # devices that are not reached, and why
     at_host: frozenset[str] = frozenset()  # devices that are reached over ssh
+    # Of each case whose engine `auto` chose: the engines that take its place, one after the other, if it refuses the
+    # network. Of a search: for the cases that it gives.
+    instead: Mapping[Case, tuple[str, ...]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -84,53 +95,64 @@ class Turn:
     process: int = 1
 
 
-def turns(cases: Sequence[Case], processes: int) -> tuple[Turn, ...]:
-    """Every case so many times, a device after the other: all of its cases once, then all again in reversed order, and
-    so on.
-
-    So what happens to a machine meanwhile meets all its cases alike, and none is always the first.
-    """
-    found: list[Turn] = []
-    for device in dict.fromkeys(case.device for case in cases):
-        there = [case for case in cases if case.device == device]
-        for process in range(1, processes + 1):
-            found += [Turn(case, process) for case in (there if process % 2 else reversed(there))]
-    return tuple(found)
-
-
 def plan(config: Config, facts: PlanFacts, names: Names | None = None) -> Plan:
-    """Every combination of the config's lists: device by device, then model, backend, precision, batch, threads."""
+    """Every combination of the config's lists: device by device, then model, backend, precision, batch, threads.
+
+    Engines are asked whether they are installed only where `auto` has to choose one.
+    """
     names = names or Names()
     wanted = config.plan
     cases: dict[Case, None] = {}
     searches: dict[Search, None] = {}
     left_out: dict[LeftOut, None] = {}
-    for device, model, backend, precision, batch, count in itertools.product(
+    instead: dict[Case, tuple[str, ...]] = {}
+    for device, model, word, precision, batch, count in itertools.product(
         wanted.devices, wanted.models, wanted.backends, wanted.precisions, wanted.batch, wanted.threads
     ):
         if device in facts.away:
             continue
         board = facts.boards.get(device)
-        backend = ON_BOARD.get(backend, backend) if board else backend
-        engine, profile = names.backends[backend], config.profiles[device]
-        why = _misfit(engine, profile, precision, on_board=board is not None)
-        if why := why or (board and _no_board_does(board, engine, config, batch)):
-            left_out[LeftOut(f"{device} {backend} {precision}", why)] = None
-            continue
-        case = Case(
-            model=model,
-            device=device,
-            backend=backend,
-            precision=precision,
-            batch=1 if batch == "auto" else batch,
-            threads=(board or facts).auto_threads if count == "auto" else count,
-            input=input_id(config, facts),
-        )
-        if batch == "auto":
-            searches[Search(case)] = None
-        else:
-            cases[case] = None
-    return Plan(tuple(cases), tuple(left_out), tuple(searches), facts.away, frozenset(facts.boards))
+        profile = config.profiles[device]
+        for backend, others in _engines(word, profile, precision, board is not None, names):
+            engine = names.backends[backend]
+            why = _misfit(engine, profile, precision, on_board=board is not None)
+            if why := why or (board and _no_board_does(board, engine, config, batch)):
+                left_out[LeftOut(f"{device} {backend} {precision}", why)] = None
+                continue
+            case = Case(
+                model=model,
+                device=device,
+                backend=backend,
+                precision=precision,
+                batch=1 if batch == "auto" else batch,
+                threads=(board or facts).auto_threads if count == "auto" else count,
+                input=input_id(config, facts),
+            )
+            if others is not None and backend not in wanted.backends:
+                instead[case] = others
+            if batch == "auto":
+                searches[Search(case)] = None
+            else:
+                cases[case] = None
+    return Plan(tuple(cases), tuple(left_out), tuple(searches), facts.away, frozenset(facts.boards), instead)
+
+
+def _engines(
+    word: str, profile: DeviceProfile, precision: str, on_board: bool, names: Names
+) -> Iterator[tuple[str, tuple[str, ...] | None]]:
+    """The engines that a word of the config is; with one that `auto` chose, those that may take its place."""
+    if word != AUTO_ENGINE:
+        yield (ON_BOARD.get(word, word) if on_board else word), None
+        return
+    yield (ON_BOARD[REFERENCE_ENGINE] if on_board else REFERENCE_ENGINE), None
+    if on_board:
+        return
+    known = [name for name in FASTEST.get(profile.torch_device, ()) if name in names.backends]
+    fitting = [name for name in known if _misfit(names.backends[name], profile, precision, on_board=False) is None]
+    for place, name in enumerate(fitting):
+        if names.backends[name].missing() is None:
+            yield name, tuple(fitting[place + 1 :])
+            return
 
 
 def input_id(config: Config, facts: PlanFacts) -> str:

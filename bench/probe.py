@@ -10,6 +10,8 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+import psutil
+
 _TICKS_PER_SECOND = os.sysconf("SC_CLK_TCK")
 _STEAL_FIELD = 8  # of the "cpu" line: user nice system idle iowait irq softirq steal
 _BUSY_FIELDS = (0, 1, 2, 5, 6)  # behind the name: all but idle, iowait, and what the hypervisor stole
@@ -40,13 +42,23 @@ class KernelProbe:
         return Disturbance(switches, steal_s, sum(_waited_s(fd) for fd in self._threads))
 
 
+def own_seconds() -> float:
+    """CPU time of this process and of what it started: a compiler that is done, a reader of sensors that goes on."""
+    alive = 0.0
+    for child in psutil.Process().children(recursive=True):
+        with suppress(psutil.Error):
+            times = child.cpu_times()
+            alive += times.user + times.system
+    return sum(os.times()[:4]) + alive
+
+
 @dataclass(frozen=True)
 class Use:
     """How the cores were used since some origin, in seconds; only differences mean something."""
 
     at_s: float
     busy_s: float  # of the cores that this process may use, whoever used them
-    own_s: float  # of this process, all its threads
+    own_s: float  # of this process, all its threads, and of those that it started
 
 
 class UseProbe:
@@ -56,7 +68,7 @@ class UseProbe:
         self,
         stat: Path = Path("/proc/stat"),
         clock: Callable[[], float] = time.perf_counter,
-        cpu_clock: Callable[[], float] = time.process_time,
+        cpu_clock: Callable[[], float] = own_seconds,
     ) -> None:
         self._stat, self._clock, self._cpu_clock = stat, clock, cpu_clock
         self._cores = frozenset(os.sched_getaffinity(0))
@@ -79,7 +91,7 @@ def busy_seconds(stat: str, cores: Collection[int]) -> float:
     return ticks / _TICKS_PER_SECOND
 
 
-def others(before: Use | None, after: Use | None) -> float | None:
+def background_load(before: Use | None, after: Use | None) -> float | None:
     """Cores that other processes kept busy between the two; None where that is not known."""
     if before is None or after is None or after.at_s <= before.at_s:
         return None

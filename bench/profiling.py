@@ -99,7 +99,7 @@ def take_profile(
         runnable.warm(inputs.ring[0])
         fill = reach(loaded.net) if spec.form == "frame" else 0
         warm_up(runnable.step, inputs.ring, fill=fill, clock=clock, synchronize=runnable.synchronize)
-        # Before and after tracing, so that a machine that changes its pace meanwhile changes both alike.
+        # Before and after tracing, so that a machine that becomes slower meanwhile slows both alike.
         plain = timed_steps(runnable, islice(cycle(inputs.ring), steps), clock)
         trace = trace_own_steps if backend.traces_itself else trace_steps
         traced, traced_times = trace(runnable, inputs.ring, steps, clock)

@@ -1,23 +1,34 @@
-"""What a person sees while cases are measured: a line a case, and on a terminal what it is doing now.
+"""What a person sees while cases are measured: a line a case and round, on a terminal also one that says what is now.
 
-Nothing here has a thread or a timer. A picture that refreshes itself would take CPU time from what is measured.
+Nothing here has a thread or a timer, and nothing is drawn while samples are taken: a picture that refreshes itself
+would take CPU time from what is measured.
 """
 
 from __future__ import annotations
 
-import shutil
 import sys
+from collections.abc import Callable, Sequence
 from contextlib import suppress
-from typing import Protocol, TextIO
+from typing import TYPE_CHECKING, Protocol, TextIO
 
 from .batch import by_batch, told
 from .case import Case
 from .job import Event
 from .plan import Search
 from .record import BatchSearch, Record
-from .stats import doubts, pace_remark, summarise
+from .stats import summarise, warnings
+
+if TYPE_CHECKING:
+    from rich.console import Console
 
 _CLEAR_LINE = "\r\x1b[2K"
+# What tells cases apart besides network and engine, each with how it is written.
+_DIFFER: dict[str, Callable[[Case], str]] = {
+    "device": lambda case: f"on {case.device}",
+    "precision": lambda case: case.precision,
+    "batch": lambda case: f"b{case.batch}",
+    "threads": lambda case: f"t{case.threads}",
+}
 
 
 class Progress(Protocol):
@@ -27,13 +38,15 @@ class Progress(Protocol):
 
     def found(self, search: Search, found: BatchSearch) -> None: ...
 
-    def begin(self, run_id: str, cases: int, total: int, done: int) -> None: ...
+    def begin(self, run_id: str, cases: Sequence[Case], until: str, done: int) -> None: ...
 
-    def started(self, number: int, total: int, case: Case) -> None: ...
+    def started(self, round_number: int, case: Case, left: str, at_host: bool) -> None: ...
 
     def event(self, event: Event) -> None: ...
 
-    def finished(self, number: int, record: Record) -> None: ...
+    def finished(self, record: Record) -> None: ...
+
+    def note(self, text: str) -> None: ...
 
     def away(self, why: str) -> None: ...
 
@@ -47,13 +60,15 @@ class Silent:
 
     def found(self, search: Search, found: BatchSearch) -> None: ...
 
-    def begin(self, run_id: str, cases: int, total: int, done: int) -> None: ...
+    def begin(self, run_id: str, cases: Sequence[Case], until: str, done: int) -> None: ...
 
-    def started(self, number: int, total: int, case: Case) -> None: ...
+    def started(self, round_number: int, case: Case, left: str, at_host: bool) -> None: ...
 
     def event(self, event: Event) -> None: ...
 
-    def finished(self, number: int, record: Record) -> None: ...
+    def finished(self, record: Record) -> None: ...
+
+    def note(self, text: str) -> None: ...
 
     def away(self, why: str) -> None: ...
 
@@ -61,17 +76,21 @@ class Silent:
 
 
 class Lines:
-    """A line when a case starts and one when it ends; on a terminal one line that is written over."""
+    """A line when a process ends. On a terminal, in later rounds one that is written over says which is running."""
 
     def __init__(self, stream: TextIO = sys.stderr, live: bool | None = None) -> None:
         self._stream = stream
         self._live = stream.isatty() if live is None else live
-        self._head = ""
+        self._console: Console | None = None
+        self._labels: dict[Case, str] = {}
+        self._differ: tuple[str, ...] = ()
+        self._head, self._round = "", 1
+        self._phases = False  # whether phases are shown: nothing is timed on this machine meanwhile
 
     def searching(self, search: Search) -> None:
         """A batch is looked for, before the cases begin."""
-        self._head = search.key
-        self._show("looking for a batch")
+        self._head, self._phases = search.key, True
+        self._now("looking for a batch")
 
     def found(self, search: Search, found: BatchSearch) -> None:
         """The batches of a case are known."""
@@ -79,28 +98,42 @@ class Lines:
         if found.trials:
             self._print(f"       tried {by_batch(found.trials)}")
 
-    def begin(self, run_id: str, cases: int, total: int, done: int) -> None:
-        """Say which run this is, how many fresh processes there will be, and what it takes over from before."""
-        often = f", in {total // cases} fresh processes each" if total > cases else ""
-        kept = f", {done} already measured" if done else ""
-        self._print(f"run {run_id}: {cases} case{'s' if cases != 1 else ''}{often}{kept}")
+    def begin(self, run_id: str, cases: Sequence[Case], until: str, done: int) -> None:
+        """Say which run this is, until when it goes on, and what it takes over from before."""
+        self._differ = tuple(name for name in _DIFFER if len({getattr(case, name) for case in cases}) > 1)
+        width = max((len(self._label(case)) for case in cases), default=0)
+        self._labels = {case: self._label(case).ljust(width) for case in cases}
+        kept = f"; {done} process{'es' if done != 1 else ''} measured before" if done else ""
+        self._print(f"run {run_id}: {len(cases)} case{'s' if len(cases) != 1 else ''}, {until}{kept}")
 
-    def started(self, number: int, total: int, case: Case) -> None:
-        """A process of a case begins: which one, of how many as far as is known by now."""
-        self._head = f"[{number}/{total}] {case.key}"
-        self._show("starting")
+    def _label(self, case: Case) -> str:
+        return " ".join((case.model, case.backend, *(_DIFFER[name](case) for name in self._differ)))
+
+    def started(self, round_number: int, case: Case, left: str, at_host: bool) -> None:
+        """A process of a case begins; round 0 is the one that measures energy."""
+        self._round, self._phases = round_number, at_host
+        which = f"round {round_number}" if round_number else "energy "
+        self._head = f"{which}  {self._labels.get(case) or self._label(case)}"
+        self._now(left)
 
     def event(self, event: Event) -> None:
         """The case has come to another phase, or a few samples further."""
-        if event.phase and self._live:
+        if event.phase and self._phases:
             count = f" {event.done}/{event.total}" if event.total else ""
-            self._show(event.phase + count)
+            self._now(event.phase + count)
 
-    def finished(self, number: int, record: Record) -> None:
-        """The case has a record."""
-        self._print(f"{'ok    ' if record.ok else 'FAILED'} {self._head}  {describe(record)}")
-        for remark in remarks(record):
-            self._print(f"       {remark}")
+    def finished(self, record: Record) -> None:
+        """The process has a record. On a terminal, lines of later rounds would only push the table out of sight."""
+        if self._live and self._round > 1 and record.ok:
+            return
+        self._print(f"{self._head}  {describe(record)}")
+        if record.error:
+            for note in record.notes:
+                self._print(f"         {note}")
+
+    def note(self, text: str) -> None:
+        """Something about the run as a whole."""
+        self._print(text)
 
     def away(self, why: str) -> None:
         """A board is lost, or not left as it was."""
@@ -111,14 +144,19 @@ class Lines:
         if self._live:
             self._write(_CLEAR_LINE)
 
-    def _show(self, what: str) -> None:
-        if self._live:
-            # A line longer than the terminal would wrap, and only its last part be written over: cut the case's key.
-            room = shutil.get_terminal_size().columns - 1
-            head = f"       {self._head}"[: max(0, room - len(what) - 2)]
-            self._write(_CLEAR_LINE + f"{head}  {what}"[:room])
-        else:
-            self._print(f"       {self._head}  {what}")
+    def _now(self, what: str) -> None:
+        """The line that is written over; without a terminal there is none."""
+        if not self._live:
+            return
+        from rich.console import Console
+        from rich.text import Text
+
+        self._console = self._console or Console(file=self._stream, force_terminal=True)
+        line = Text.assemble((self._head, "bold"), (f"  {what}" if what else "", "dim"), no_wrap=True)
+        line.truncate(max(1, self._console.width - 1), overflow="ellipsis")
+        with self._console.capture() as drawn:
+            self._console.print(line, end="")
+        self._write(_CLEAR_LINE + drawn.get())
 
     def _print(self, line: str) -> None:
         self._write(f"{_CLEAR_LINE if self._live else ''}{line}\n")
@@ -131,19 +169,10 @@ class Lines:
 
 
 def describe(record: Record) -> str:
-    """One line about a record: its speed, or why it has none."""
+    """One line about a process: its latency and a mark if anything speaks against it, or why it has none."""
     if record.error is not None:
-        return f"{record.error.kind}: {record.error.message}"
+        return f"FAILED  {record.error.kind}: {record.error.message}"
     if record.timing is None:
         return "not timed"
-    summary = summarise(record.timing.samples)
-    rate = summary.throughput(record.case.batch)
-    return f"{1e3 * summary.median_s:.4g} ms, {rate:.4g} predictions/s, {record.duration_s:.0f} s"
-
-
-def remarks(record: Record) -> tuple[str, ...]:
-    """What speaks against a record's numbers, one line each."""
-    if record.error:
-        return record.notes
-    pace = pace_remark(record.timing.samples) if record.timing else None
-    return (*doubts(record), *([pace] if pace else []), *record.notes)
+    mark = "  !" if warnings(record) else ""
+    return f"{1e3 * summarise(record.timing.samples).median_s:.4g} ms{mark}"

@@ -12,23 +12,26 @@ from .frame import load
 if TYPE_CHECKING:
     import pandas
 
-TABLE = "records"
 INSTALL = "pip install 'co3d-bench[query]'"
 
 
 def query(sql: str, path: str | Path) -> pandas.DataFrame:
-    """The answer to one statement of SQL that reads the table `records` (columns: `frame.FIELDS`).
+    """The answer to one statement of SQL.
 
-    The statement sees that table alone: files and the network are closed to it. Raises UserError where DuckDB is not
+    It reads the tables `records`, a row a process (`frame.FIELDS`), and `cases`, a row a case with the figures that the
+    report shows (`frame.CASE_FIELDS`).
+
+    The statement sees these tables alone: files and the network are closed to it. Raises UserError where DuckDB is not
     installed, for a mistake in the statement (with DuckDB's words), and where the store cannot be read.
     """
     if find_spec("duckdb") is None:
         raise UserError(f"query needs DuckDB: {INSTALL}", NOTHING)
     import duckdb
 
-    records = load(path)
+    tables = {"records": load(path), "cases": load(path, by="case")}
     with duckdb.connect(config={"threads": 1}) as database:
-        database.register(TABLE, records)
+        for name, table in tables.items():
+            database.register(name, table)
         database.execute("SET enable_external_access = false; SET lock_configuration = true")
         try:
             if not database.extract_statements(sql):

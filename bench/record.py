@@ -17,7 +17,7 @@ from .case import Case, Frozen
 from .cuda_facts import CudaFacts
 from .sensing import Energy, Sensors
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 
 # Backend and precision that define the right answer, and what all others are compared with, also in speed.
 REFERENCE = ("eager", "fp32")
@@ -117,22 +117,19 @@ class Samples(Frozen):
     waited_s: list[float] = Field(
         default_factory=list, description="time threads that could have run waited for a core, summed over threads"
     )
-    pace_s: list[float] = Field(
-        default_factory=list,
-        description="what a fixed piece of work took (`pace.py`), the slower one of those just before and after",
-    )
-    usual_pace_s: float | None = Field(
-        default=None, description="what it usually takes on this machine; None: not known before this process"
-    )
-    cpu_share: float | None = Field(
-        default=None,
-        ge=0,
-        le=1,
-        description="CPU time of this process in the timed calls / their time, at most 1; None: not told, or on a GPU",
-    )
 
     def __len__(self) -> int:
         return len(self.latency_s)
+
+
+class ReferenceWorkload(Frozen):
+    """How fast the machine itself was: seconds of a fixed piece of work (`reference_workload.py`). Evidence only."""
+
+    name: str = Field(description="which work; readings of another one are never set against these")
+    readings_s: tuple[float, ...] = Field(
+        min_length=1,
+        description="as they were taken: before the samples, then after them (up to schema version 1 between them)",
+    )
 
 
 class Timing(Frozen):
@@ -143,18 +140,18 @@ class Timing(Frozen):
     first_prediction_s: float = Field(description="the very first call of the network in its process")
     warmup_predictions: int = Field(description="predictions between the first and the first timed one")
     warmup_s: float
-    warmup_steady: bool | None = Field(
-        default=None, description="False where the warm-up ended by its limits and not by a steady latency"
+    warmup_stable: bool | None = Field(
+        default=None, description="False where the warm-up ended by its limits and not by a stable latency"
     )
     samples: Samples
-    pace_work: str | None = Field(default=None, description="which piece of work the pace is of (`pace.py`)")
+    reference: ReferenceWorkload | None = Field(default=None, description="None: not timed, as on boards")
     sampling_wall_s: float
     warmup_latency_s: list[float] = Field(default_factory=list, description="the newest of the warm-up, oldest first")
-    others_before: float | None = Field(
+    background_load_before: float | None = Field(
         default=None,
-        description="of the cores this process may use, how many others kept busy before the warm-up, while we slept",
+        description="cores, of those this process may use, that others kept busy before its warm-up",
     )
-    others_meanwhile: float | None = Field(default=None, description="likewise while the samples were taken")
+    background_load: float | None = Field(default=None, description="likewise while the samples were taken")
     loop_overhead_s: float | None = Field(
         default=None, description="what the timed loop takes for each sample beside the call, by an empty network"
     )
@@ -264,13 +261,10 @@ class Failure(Frozen):
 class Settings(Frozen):
     """How long was measured; not part of a case's identity."""
 
-    runs: int = Field(default=100, ge=1)
+    runs: int = Field(default=100, ge=1, description="timed predictions of each process, at least")
     timeout_s: float = Field(default=600.0, gt=0)
-    budget_s: float = Field(
-        default=0.0, ge=0, description="time for samples beyond `runs`: to replace disturbed ones, to reach a precision"
-    )
-    target_precision: float | None = Field(default=None, gt=0, lt=1, description="go on until it is reached")
-    min_s: float = Field(default=0.0, ge=0, description="sample at least so long, within the budget")
+    target_precision: float | None = Field(default=None, gt=0, lt=1, description="half-width that rounds go on to")
+    min_s: float = Field(default=0.0, ge=0, description="each process samples at least so long")
     processes: int = Field(default=1, ge=1, description="fresh processes of each case, as planned")
 
 
@@ -307,11 +301,6 @@ class Record(Frozen):
     batch_search: BatchSearch | None = Field(default=None, description="where the batch was found by `--batch auto`")
     notes: tuple[str, ...] = Field(default=(), description="what a reader should know, e.g. a video that looped")
     error: Failure | None = None
-    known_to: float | None = Field(
-        default=None,
-        exclude=True,
-        description="half the 95 % interval of the median it stands for, relative (`processes.py`); never stored",
-    )
 
     @property
     def key(self) -> str:

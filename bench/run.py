@@ -1,4 +1,4 @@
-"""The parent: plan, then one fresh process for each case, one durable line for each result."""
+"""The parent: plan, then rounds of fresh processes, one for each case, one durable line for each result."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import secrets
 import signal
 import sys
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timezone
 from pathlib import Path
@@ -28,12 +28,13 @@ from .names import Names
 from .openmp import waiting
 from .outcome import diagnose, to_record
 from .own import same_code
-from .plan import Plan, PlanFacts, Search, Turn, turns
+from .plan import Plan, PlanFacts, Search, Turn
 from .plan import plan as cross
-from .processes import another, at_first, counted, most
 from .progress import Progress, Silent
 from .reach import check_here, check_local
-from .record import BatchSearch, BatchTrial, Counters, Record, Settings
+from .record import BatchSearch, BatchTrial, Record, Settings
+from .rounds import Aim, aim_of, aim_text, runs_of_each
+from .session import AfterRound, Hints, Refusal, Session, Tools
 from .stop import Stop
 from .store import append_record, check_writable, mark_run, newest_run, read_records, records_file
 from .video import check_video, sha256
@@ -46,12 +47,14 @@ BOARD_EXTRA_S = 3600.0
 
 
 class Interrupted(UserError):
-    """Stopped by a signal. `records` holds what is finished; it is in the store as well."""
+    """Stopped by a signal. `records` holds what is finished; it is in the store as well. How many are missing is only
+    known (not None) where a number of processes was asked for."""
 
-    def __init__(self, number: int, records: list[Record], total: int) -> None:
+    def __init__(self, number: int, records: list[Record], missing: int | None) -> None:
         name = "Ctrl-C" if number == signal.SIGINT else "SIGTERM"
+        of = "" if missing is None else f" of {len(records) + missing}"
         super().__init__(
-            f"stopped by {name}: {len(records)} of {total} measurements are finished and kept; "
+            f"stopped by {name}: {len(records)}{of} measurements are finished and kept; "
             "the same command with --resume does the rest",
             INTERRUPTED if number == signal.SIGINT else TERMINATED,
         )
@@ -75,10 +78,15 @@ class Before:
     run_id: str
     records: dict[Turn, Record]
 
-    def kept(self, turns: Sequence[Turn], retry_failed: bool) -> dict[Turn, Record]:
-        """Those that are not measured again."""
-        found = {turn: self.records[turn] for turn in turns if turn in self.records}
-        return {turn: record for turn, record in found.items() if record.ok or not retry_failed}
+    def kept(self, retry_failed: bool) -> list[Record]:
+        """Those that are not measured again, in the order of time."""
+        return [record for record in self.records.values() if record.ok or not retry_failed]
+
+    def chosen(self, case: Case, others: Sequence[str]) -> Case:
+        """The case with the engine that took its place before, if one did."""
+        alike = (case, *(case.model_copy(update={"backend": other}) for other in others))
+        measured = [turn.case for turn in self.records]
+        return next((each for each in alike if each in measured), case)
 
     def found(self, search: Search) -> BatchSearch | None:
         """What a search found, where a case that it gave has a record."""
@@ -120,6 +128,68 @@ def make_plan(config: Config, names: Names | None = None, *, boards: bool = Fals
     return planned
 
 
+@dataclass(frozen=True)
+class Parent:
+    """What all processes of a run have in common, and how one is started."""
+
+    config: Config
+    names: Names
+    settings: Settings
+    weights: Mapping[str, WeightsFile]
+    checkout: Checkout
+    before: Before
+    workers: tuple[Sequence[str], Sequence[str]]  # of this machine, and for boards
+    stop: Stop
+    progress: Progress
+
+    def measure(self, turn: Turn, hints: Hints, place: Place | None, may_refuse: bool) -> Record | Refusal | None:
+        """One process; None if it was stopped."""
+        told = {
+            "counters": hints.counters,
+            "operations": hints.operations,
+            "verified": hints.verified,
+            "energy": hints.energy,
+            "energy_later": self.config.run.energy and not hints.energy,
+        }
+        job = self.job(turn, place).model_copy(update=told)
+        return _measure(job, self.names, self.workers[place is not None], self.stop, self.progress, may_refuse)
+
+    def job(self, turn: Turn, place: Place | None = None) -> Job:
+        config, case = self.config, turn.case
+        return Job(
+            run_id=self.before.run_id,
+            case=case,
+            process=turn.process,
+            settings=self.settings,
+            own=config.own.get(case.model),
+            weights=self.weights.get(case.model),
+            torch_device=config.profiles[case.device].torch_device,
+            device=config.profiles[case.device],
+            video=str(Path(config.input.file).absolute()) if config.input.file else None,
+            place=place,
+            git_commit=self.checkout.commit,
+            git_dirty=self.checkout.dirty,
+            parent_pid=os.getpid(),
+        )
+
+    def find_cases(self, plan: Plan) -> dict[Case, BatchSearch | None]:
+        """The cases of a plan, each with the search that found its batch; Interrupted if it was stopped meanwhile."""
+        found = dict.fromkeys(self.before.chosen(case, plan.instead.get(case, ())) for case in plan.cases)
+        cases: dict[Case, BatchSearch | None] = {**found}
+        for search in plan.searches:
+            batch = self.before.found(search)
+            if batch is None:
+                self.progress.searching(search)
+                job = self.job(Turn(search.case)).model_copy(update={"search": True})
+                batch = _search(job, self.workers[0], self.stop, self.progress)
+            if batch is None:
+                self.progress.end()
+                raise Interrupted(self.stop.signal or signal.SIGINT, [], len(plan.cases) + len(plan.searches))
+            self.progress.found(search, batch)
+            cases.update(dict.fromkeys(search.cases(batches(batch)), batch))
+        return cases
+
+
 def run(
     config: Config,
     *,
@@ -128,100 +198,129 @@ def run(
     retry_failed: bool = False,
     names: Names | None = None,
     progress: Progress | None = None,
+    after_round: AfterRound = lambda number, records: None,
     worker: Sequence[str] = WORKER,
     board_worker: Sequence[str] = BOARD_WORKER,
+    clock: Callable[[], float] = time.monotonic,
 ) -> list[Record]:
-    """Measure every case of the config's plan (or of `plan`); returns their records in the order of `plan.turns`.
+    """Measure every case of the config's plan (or of `plan`), round after round; returns their records in the order of
+    time.
 
     A case that fails gives a record with `error` and the rest goes on. Each record is on the disk before the next
-    process starts. Where the config's processes are "auto", `processes.py` says after each whether there is another.
-    With `resume`, the store's newest run is continued: processes that have a record there with the same settings and
-    weights are not run again (failed ones only with `retry_failed`), nor is a search for batches of which a case has a
-    record.
+    process starts. How many rounds there are says `rounds.py`; `after_round` is called behind each with all records,
+    and once more where a signal ended one. With `resume`, the store's newest run is continued: processes that have a
+    record there with the same settings and weights are not run again (failed ones only with `retry_failed`), nor is a
+    search for batches of which a case has a record.
 
     A device at a host is reached over ssh; one that is lost does not end the others.
 
     Raises UserError if nothing could be started, Interrupted on Ctrl-C and SIGTERM, Unfinished where boards are away.
     """
+    begun = clock()
     names = names or Names()
     progress = progress or Silent()
-    auto = config.run.processes == "auto"
-    settings = Settings(
-        **config.run.model_dump(exclude={"out", "energy", "processes"}), processes=at_first(config.run.processes)
-    )
+    settings, aim = settings_of(config), aim_of_run(config)
     plan = plan or make_plan(config, names, boards=True)
     check_ready(plan, names, config.profiles)
     weights = find_weights(config, names)
     before = _before(config, settings, weights, resume)
     check_writable(config.run.out)
     mark_run(config.run.out, before.run_id)
-    checkout = read_checkout()
-    records: list[Record] = []
-    counts: dict[Case, Counters] = {}  # of this call alone: code may have changed since the run that is resumed
-
-    def job(turn: Turn, search: bool = False, place: Place | None = None) -> Job:
-        made = _job(config, before.run_id, turn, settings, weights.get(turn.case.model), checkout, search, place)
-        return made.model_copy(update={"counters": counts.get(turn.case)})
-
     with Stop() as stop, Boards(config.profiles, before.run_id, progress.away) as boards:
-        found_batches: dict[Search, BatchSearch] = {}
-        for search in plan.searches:
-            found = before.found(search)
-            if found is None:
-                progress.searching(search)
-                found = _search(job(Turn(search.case), search=True), worker, stop, progress)
-            if found is None:
-                progress.end()
-                raise Interrupted(stop.signal or signal.SIGINT, [], len(plan.cases) + len(plan.searches))
-            progress.found(search, found)
-            found_batches[search] = found
-        cases: dict[Case, BatchSearch | None] = dict.fromkeys(plan.cases)
-        for search, found in found_batches.items():
-            cases.update(dict.fromkeys(search.cases(batches(found)), found))
-        wanted = turns(tuple(cases), most(config.run.processes))
-        done = before.kept(wanted, retry_failed)
-        first = at_first(config.run.processes)
-        expected, number = first * len(cases), 0
-        progress.begin(before.run_id, len(cases), expected, len(done))
-        for turn in wanted:
-            if stop.signal:
-                break
-            record = done.get(turn)
-            lost, extra = turn.case.device in boards.lost, turn.process > first
-            if record is None and ((lost and extra) or (auto and not another(_of(turn.case, records)))):
-                expected -= not extra
-                continue
-            expected += extra
-            number += 1
-            if record is None and not lost:
-                progress.started(number, expected, turn.case)
-                try:
-                    place = boards.place(turn.case.device)
-                    record = _measure(job(turn, place=place), names, board_worker if place else worker, stop, progress)
-                except Away as away:
-                    boards.lose(turn.case.device, str(away))
-                    continue
-                if record is None:
-                    break
-                record = record.model_copy(update={"batch_search": cases[turn.case]})
-                _keep(config.run.out, records, record)
-                if found_counts := counted(record):
-                    counts[turn.case] = found_counts
-                progress.finished(number, record)
-                boards.settle(turn.case.device)
-            if record is not None:
-                records.append(record)
-    progress.end()
-    missing = expected - len(records)
-    if stop.signal and missing:
-        raise Interrupted(stop.signal, records, len(records) + missing)
-    if plan.away or missing:
-        raise Unfinished((*plan.away.values(), *boards.lost.values()), records, missing)
-    return records
+        workers = (worker, board_worker)
+        parent = Parent(config, names, settings, weights, read_checkout(), before, workers, stop, progress)
+        cases = parent.find_cases(plan)
+        kept = [record for record in before.kept(retry_failed) if record.case in cases]
+        instead = _instead(plan, tuple(cases))
+        session = Session(
+            aim=aim,
+            tools=_tools(parent, boards, cases, instead, after_round, clock),
+            progress=progress,
+            begun=begun,
+            cases=list(cases),
+            instead=instead,
+            records=kept,
+            at_host=plan.at_host,
+            wants_energy=config.run.energy,
+        )
+        progress.begin(before.run_id, tuple(cases), aim_text(aim), len(kept))
+        session.run()
+        signalled = stop.signal
+    return _ended(session, signalled, (*plan.away.values(), *boards.lost.values()))
 
 
-def _of(case: Case, records: Sequence[Record]) -> list[Record]:
-    return [record for record in records if record.case == case]
+def _ended(session: Session, signalled: int | None, away: Sequence[str]) -> list[Record]:
+    """The records of a run that did all it could, else Interrupted or Unfinished."""
+    missing = session.missing()
+    if signalled and (missing or session.next_round() or session.energy_turns()):
+        raise Interrupted(signalled, session.records, None if session.aim.open else missing)
+    if away:
+        raise Unfinished(away, session.records, missing)
+    return session.records
+
+
+def _tools(
+    parent: Parent,
+    boards: Boards,
+    searches: Mapping[Case, BatchSearch | None],
+    instead: Mapping[Case, Sequence[str]],
+    after_round: AfterRound,
+    clock: Callable[[], float],
+) -> Tools:
+    """What a session does to the world: processes, boards, the disk."""
+    chosen = [case.model_copy(update={"backend": name}) for case, names in instead.items() for name in names]
+
+    def measure(turn: Turn, hints: Hints) -> Record | Refusal | None:
+        may_refuse = turn.process == 1 and (turn.case in instead or turn.case in chosen)
+        return parent.measure(turn, hints, boards.place(turn.case.device), may_refuse)
+
+    def keep(before: Sequence[Record], record: Record) -> Record:
+        batch = searches.get(record.case)
+        record = record.model_copy(update={"batch_search": batch}) if batch else record
+        _keep(parent.config.run.out, before, record)
+        return record
+
+    return Tools(
+        measure=measure,
+        keep=keep,
+        settle=boards.settle,
+        lose=boards.lose,
+        stopped=lambda: bool(parent.stop.signal),
+        usable=lambda name: parent.names.backends[name].missing() is None,
+        after_round=after_round,
+        clock=clock,
+    )
+
+
+def _instead(plan: Plan, cases: Sequence[Case]) -> dict[Case, Sequence[str]]:
+    """Of each case whose engine `auto` chose, what may take its place: also of those that a search gave, and of those
+    in which another engine took its place before."""
+    found: dict[Case, Sequence[str]] = {}
+    for planned, others in plan.instead.items():
+        engines = (planned.backend, *others)
+        for case in cases:
+            like = case.model_copy(update={"batch": planned.batch, "backend": planned.backend})
+            if like == planned and case.backend in engines:
+                found[case] = engines[engines.index(case.backend) + 1 :]
+    return found
+
+
+def aim_of_run(config: Config) -> Aim:
+    """When the rounds of a run end."""
+    return aim_of(config.run.processes, config.run.target_precision, config.run.time_s)
+
+
+def settings_of(config: Config) -> Settings:
+    """What each process is asked for: its share of the case's predictions."""
+    asked = config.run
+    processes = aim_of_run(config).processes
+    return Settings(
+        runs=runs_of_each(asked.runs, processes),
+        timeout_s=asked.timeout_s,
+        target_precision=asked.target_precision,
+        min_s=asked.min_s,
+        processes=processes,
+    )
 
 
 def check_ready(plan: Plan, names: Names, profiles: Mapping[str, DeviceProfile]) -> None:
@@ -274,7 +373,7 @@ def _before(config: Config, settings: Settings, weights: dict[str, WeightsFile],
     done: dict[Turn, Record] = {}
     if records_file(out).exists():
         for record in read_records(out):  # oldest first, so that the newest of a retried case stays
-            same = record.settings == settings and same_weights(record, weights.get(record.case.model))
+            same = _alike(record.settings, settings) and same_weights(record, weights.get(record.case.model))
             if record.run_id == run_id and same:
                 done[Turn(record.case, record.process)] = record
     return Before(
@@ -282,42 +381,26 @@ def _before(config: Config, settings: Settings, weights: dict[str, WeightsFile],
     )
 
 
+def _alike(first: Settings, second: Settings) -> bool:
+    """Whether processes are asked for the same. How many there are to be, and how well the case is to be known, is not
+    asked of them: a run may be resumed to go on further."""
+    aside = {"target_precision": None, "processes": 1}
+    return first.model_copy(update=aside) == second.model_copy(update=aside)
+
+
 def _new_run_id() -> str:
     """Sorts by time; the random end tells two runs of one second apart."""
     return f"{datetime.now(timezone.utc):%Y%m%dT%H%M%SZ}-{secrets.token_hex(3)}"
 
 
-def _job(
-    config: Config,
-    run_id: str,
-    turn: Turn,
-    settings: Settings,
-    weights: WeightsFile | None,
-    checkout: Checkout,
-    search: bool,
-    place: Place | None,
-) -> Job:
-    return Job(
-        run_id=run_id,
-        case=turn.case,
-        process=turn.process,
-        settings=settings,
-        search=search,
-        own=config.own.get(turn.case.model),
-        weights=weights,
-        torch_device=config.profiles[turn.case.device].torch_device,
-        device=config.profiles[turn.case.device],
-        energy=config.run.energy and turn.process == 1,  # long, and of many alike one is enough
-        video=str(Path(config.input.file).absolute()) if config.input.file else None,
-        place=place,
-        git_commit=checkout.commit,
-        git_dirty=checkout.dirty,
-        parent_pid=os.getpid(),
-    )
+def _measure(
+    job: Job, names: Names, worker: Sequence[str], stop: Stop, progress: Progress, may_refuse: bool
+) -> Record | Refusal | None:
+    """One case in a fresh process; None if we were told to stop. Raises Away where its board is lost.
 
-
-def _measure(job: Job, names: Names, worker: Sequence[str], stop: Stop, progress: Progress) -> Record | None:
-    """One case in a fresh process; None if we were told to stop. Raises Away where its board is lost."""
+    An engine that nobody asked for by name `may_refuse` a network, with whatever exception; of others that is a failed
+    case. A crash or a wrong answer is one in any case.
+    """
     begin = time.monotonic()
     killed_before = oom_kills()
     outcome = run_child(
@@ -332,6 +415,9 @@ def _measure(job: Job, names: Names, worker: Sequence[str], stop: Stop, progress
         raise Away(f"{job.case.device} is lost: {outcome.final.phase}")
     if outcome.stopped and (outcome.final is None or outcome.final.record is None):
         return None
+    failure = outcome.final.failure if outcome.final else None
+    if may_refuse and failure and failure.kind == "exception":
+        return Refusal(failure.message)
     duration_s = time.monotonic() - begin
     spec = job.own.spec() if job.own else names.find_model(job.case.model)
     return to_record(job, spec, outcome, oom_kills() - killed_before, duration_s)

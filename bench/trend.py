@@ -14,11 +14,11 @@ from dataclasses import dataclass
 from importlib.util import find_spec
 from itertools import pairwise
 
+from .case_result import CaseResult, case_results
 from .metrics import Metric
-from .one_pace import at_one_pace
-from .processes import speaking
+from .normalise import anchor_of, normalised_latency_s
 from .record import COMPARABLE_FACTS, Record, fact
-from .stats import doubts, median
+from .stats import median
 
 INSTALL = "pip install 'co3d-bench[history]'"
 
@@ -37,13 +37,14 @@ PENALTY = 0.6
 
 @dataclass(frozen=True)
 class Point:
-    """One run of a case: the middle value of its processes, of those that speak for it (`processes.py`)."""
+    """One run of a case: its figure (`case_result.py`)."""
 
     run_id: str
     started_at: str
     value: float  # in the metric's unit
-    record: Record  # of the process with the middle value: commit, versions
-    doubts: tuple[str, ...]
+    record: Record  # of the process whose value it is: commit, versions
+    warnings: tuple[str, ...]  # a run with one is no evidence for a step
+    normalised_latency_s: float | None = None  # at the machine speed of the newest record (`normalise.py`)
 
     @property
     def commit(self) -> str | None:
@@ -83,23 +84,19 @@ class Series:
 def series(records: Iterable[Record], metric: Metric) -> tuple[Series, ...]:
     """The series of a metric, by case and processor, in the order of their first run; failed cases have no point.
 
-    Steps are in them where ruptures is installed (`can_find_steps`) and there are enough runs free of doubt.
+    Steps are in them where ruptures is installed (`can_find_steps`) and there are enough runs without a warning.
     """
-    groups: dict[tuple[str, str], list[Record]] = {}
-    for record in records:
-        if record.ok and record.environment is not None:
-            groups.setdefault((record.key, record.environment.machine.cpu_model), []).append(record)
+    groups: dict[tuple[str, str], list[CaseResult]] = {}
+    for run in _runs(records):
+        machine = run.environment.machine.cpu_model if run.environment else None
+        if run.ok and machine is not None:
+            groups.setdefault((run.key, machine), []).append(run)
     found = []
-    for (key, machine), group in groups.items():
-        runs: dict[str, list[tuple[float, Record]]] = {}
-        for record in at_one_pace(group):
-            if (value := metric.value(record)) is not None and value > 0:
-                runs.setdefault(record.run_id, []).append((value, record))
-        if not runs:
-            continue
-        points = tuple(_point(run_id, processes, metric) for run_id, processes in runs.items())
-        points = tuple(sorted(points, key=lambda point: point.started_at))
-        found.append(Series(key, machine, metric, points, steps(points)))
+    for (key, machine), runs in groups.items():
+        anchor = anchor_of([record for run in runs for record in run.measured])
+        points = tuple(point for run in runs if (point := _point(run, metric, anchor)))
+        if points:
+            found.append(Series(key, machine, metric, points, steps(points)))
     return tuple(found)
 
 
@@ -109,8 +106,8 @@ def can_find_steps() -> bool:
 
 
 def steps(points: Sequence[Point]) -> tuple[Step, ...]:
-    """Where the level of these points changed, noisy runs left out; empty where they are too few."""
-    clear = [index for index, point in enumerate(points) if not point.doubts]
+    """Where the level of these points changed, runs with a warning left out; empty where they are too few."""
+    clear = [index for index, point in enumerate(points) if not point.warnings]
     if len(clear) < MIN_POINTS or not can_find_steps():
         return ()
     values = [points[index].value for index in clear]
@@ -168,11 +165,32 @@ def changed(before: Record, after: Record) -> tuple[str, ...]:
     return tuple(found)
 
 
-def _point(run_id: str, processes: Sequence[tuple[float, Record]], metric: Metric) -> Point:
-    ordered = sorted(processes, key=lambda each: each[0])
-    if metric.noisy and len(ordered) > 1:
-        those = {id(record) for record in speaking([record for _, record in ordered])}
-        ordered = [each for each in ordered if id(each[1]) in those] or ordered
-    middle = ordered[(len(ordered) - 1) // 2][1]
-    value = median([each for each, _ in ordered])
-    return Point(run_id, middle.started_at, value, middle, doubts(middle) if metric.noisy else ())
+def _point(run: CaseResult, metric: Metric, anchor: Record | None) -> Point | None:
+    """A run as a dot; None where it has no such figure. What is normalised is so to the newest record of the series."""
+    figure = run.figure(metric)
+    if figure is None or figure.value <= 0:
+        return None
+    record = figure.record
+    normalised = normalised_latency_s(record, anchor) if anchor and metric.name == "latency" else None
+    return Point(run.run_id, record.started_at, figure.value, record, run.warnings if metric.noisy else (), normalised)
+
+
+def _runs(records: Iterable[Record]) -> list[CaseResult]:
+    """Every run of every case on every machine, cases in the order of their first record, runs in that of time.
+
+    A process that failed before it knew its machine counts on each: its wrong answer is one of the whole run.
+    """
+    runs: dict[tuple[str, str], list[Record]] = {}
+    for record in records:
+        runs.setdefault((record.key, record.run_id), []).append(record)
+    found: list[CaseResult] = []
+    for run in runs.values():
+        machines = dict.fromkeys(_machine(record) for record in run if record.environment)
+        for machine in machines or (None,):
+            found += case_results(record for record in run if _machine(record) in (machine, None))
+    order = {key: place for place, (key, _) in enumerate(reversed(runs))}
+    return sorted(found, key=lambda run: (-order[run.key], run.records[0].started_at))
+
+
+def _machine(record: Record) -> str | None:
+    return record.environment.machine.cpu_model if record.environment else None

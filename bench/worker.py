@@ -18,25 +18,26 @@ from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
-from ..devices.host import free_memory_bytes, read_host
+from ..devices.host import HostFacts, free_memory_bytes, read_host
 from ..models.spec import ModelSpec
 from ..models.zoo import find_model
-from .accelerator import accelerator_of
+from .accelerator import Accelerator, accelerator_of
 from .allocator import keep_freed_memory
 from .backends import Ask, Backend, get_backend
-from .case import Case
-from .energy import energy_pass
+from .cuda_facts import CudaFacts
+from .energy import energy_pass, find_meter
 from .environment import Checkout, make_environment, read_versions
 from .facts import assumptions, model_facts
 from .failure import failure_of, wrong_answer
-from .input import make_inputs
+from .input import Inputs, make_inputs
 from .job import Event, Job, Seat, phase_event
 from .own import load_code
-from .passes import Emit, Timed, counting_pass, load, timing_pass, undisturbed
-from .record import REFERENCE, Record, Verification
+from .passes import Begun, Emit, Timed, counting_pass, load, timing_pass, undisturbed
+from .record import REFERENCE, Environment, Record, Verification
 from .search import search_batches
+from .sensing import Energy
 from .turns import WAITING, Turns
-from .verify import COMPARE_BUDGET_S, compare, verify
+from .verify import compare, verify
 from .watched import Watched
 
 FindModel = Callable[[str], ModelSpec]
@@ -46,15 +47,18 @@ _PACKAGES = {"site-packages", "dist-packages"}  # folders into which packages ar
 # Of the free memory, and of the time a case has, how much a verification may take.
 _VERIFY_SHARE = 0.5
 _VERIFY_TIME_SHARE = 0.25
+# How long an engine is held to the reference, beyond what shows every place of a state (a receptive field of frames): a
+# wrong kernel is wrong at once, and the first page waits for this.
+_COMPARE_S = 1.0
 
 
 def measure_case(job: Job, emit: Emit, find_model: FindModel = find_model) -> Record:
     """All passes over one case. Whatever goes wrong in the network or the backend is raised."""
+    begun = Begun.now()  # before torch is imported: what others do meanwhile is the load before the warm-up
     allocator = keep_freed_memory()
     import torch
 
     started = datetime.now(timezone.utc)
-    begin = time.perf_counter()
     torch.set_num_threads(job.case.threads)
     torch.set_num_interop_threads(1)
     watched = Watched(job.device, emit) if job.device else None
@@ -74,34 +78,22 @@ def measure_case(job: Job, emit: Emit, find_model: FindModel = find_model) -> Re
             timed = backend.outside.timing_pass(loaded, ask, inputs, job.settings.runs, emit)
         else:
             turns = _first_turn(job.in_turn, emit) if job.in_turn else None
-            timed = timing_pass(loaded, spec, backend, ask, inputs, job.settings, host, accelerator, emit, begin, turns)
+            timed = timing_pass(loaded, spec, backend, ask, inputs, job.settings, host, accelerator, emit, begun, turns)
         sensors = watched.stop() if watched else None
         if job.prove is not None:
             emit(Event(event="loaded", modules=modules_in(job.prove)))
         cuda = accelerator.facts(timed.runnable, inputs.ring, in_torch=backend.in_torch)
-        verification = None
-        if not job.timing_only:
-            emit(phase_event("verifying"))
-            with undisturbed(timed.timing):
-                verification = _verification(job.case, backend, timed, inputs.ring[0], job.settings.timeout_s)
+        verification = None if job.timing_only else _verification(job, backend, timed, inputs.ring[0], emit)
     failure = wrong_answer(verification) if verification else None
     record = Record(
         run_id=job.run_id,
         started_at=started.isoformat(timespec="milliseconds"),
-        duration_s=time.perf_counter() - begin,
+        duration_s=time.perf_counter() - begun.at_s,
         case=job.case,
         process=job.process,
         settings=job.settings,
         model=model_facts(spec, timed.net, job.weights),
-        environment=make_environment(
-            host,
-            Checkout(job.git_commit, job.git_dirty),
-            read_versions(),
-            intra_op_threads=torch.get_num_threads(),
-            inter_op_threads=torch.get_num_interop_threads(),
-            allocator=allocator,
-            cuda=cuda,
-        ),
+        environment=_environment(job, host, allocator, cuda),
         timing=None if failure else timed.timing,
         peak_rss_bytes=timed.peak_rss_bytes,
         output_sha256=timed.output_sha256,
@@ -115,26 +107,63 @@ def measure_case(job: Job, emit: Emit, find_model: FindModel = find_model) -> Re
     if job.timing_only:
         return record
     emit(Event(event="measured", record=record))
-    if job.device and job.energy and not failure:
-        emit(phase_event("energy"))
-        time_left_s = job.settings.timeout_s - (time.perf_counter() - begin)
-        with torch.inference_mode():
-            energy = energy_pass(
-                job.device,
-                timed.runnable.step,
-                accelerator.place(inputs.ring),
-                timed.runnable.synchronize,
-                time_left_s=time_left_s / 2,
-            )
+    if not failure and (energy := _energy(job, timed, accelerator, inputs, emit, begun.at_s)):
         record = record.model_copy(update={"energy": energy})
         emit(Event(event="measured", record=record))
+    return _counted(record, job, spec, backend, timed, inputs, emit, begun.at_s)
+
+
+def _environment(job: Job, host: HostFacts, allocator: str | None, cuda: CudaFacts | None) -> Environment:
+    """All that may explain the figures."""
+    import torch
+
+    return make_environment(
+        host,
+        Checkout(job.git_commit, job.git_dirty),
+        read_versions(),
+        intra_op_threads=torch.get_num_threads(),
+        inter_op_threads=torch.get_num_interop_threads(),
+        allocator=allocator,
+        cuda=cuda,
+    )
+
+
+def _energy(
+    job: Job, timed: Timed, accelerator: Accelerator, inputs: Inputs, emit: Emit, begun: float
+) -> Energy | None:
+    """Energy, where it is to be measured now; where that is left for a later process, only why no sensor can."""
+    if job.device is None or not (job.energy or job.energy_later):
+        return None
+    if not job.energy:
+        found = find_meter(job.device)
+        return Energy(reason=found) if isinstance(found, str) else None
+    emit(phase_event("energy"))
+    import torch
+
+    time_left_s = job.settings.timeout_s - (time.perf_counter() - begun)
+    with torch.inference_mode():
+        return energy_pass(
+            job.device,
+            timed.runnable.step,
+            accelerator.place(inputs.ring),
+            timed.runnable.synchronize,
+            time_left_s=time_left_s / 2,
+        )
+
+
+def _counted(
+    record: Record, job: Job, spec: ModelSpec, backend: Backend, timed: Timed, inputs: Inputs, emit: Emit, begun: float
+) -> Record:
+    """The record with its counters: those that an earlier process of the case counted, or counted now."""
     counters, uncounted = job.counters, ()
+    cuda = record.cuda
     if counters is None:
+        in_torch = backend.in_torch and cuda is None
         with undisturbed(timed.timing):
-            counters, uncounted = counting_pass(spec, timed, inputs, backend.in_torch and cuda is None, emit)
+            counters, uncounted = counting_pass(spec, timed, inputs, in_torch, emit, job.operations)
     if cuda and cuda.memory:  # the device's own count; that of the CPU's allocator would be of the host
         counters = counters.model_copy(update={"peak_allocated_bytes": cuda.memory.peak_allocated_bytes})
-    seconds = time.perf_counter() - begin
+    seconds = time.perf_counter() - begun
     return record.model_copy(update={"counters": counters, "duration_s": seconds, "notes": record.notes + uncounted})
 
 
@@ -162,16 +191,23 @@ def _first_turn(seat: Seat, emit: Emit) -> Turns:
     return turns
 
 
-def _verification(case: Case, backend: Backend, timed: Timed, example: Any, timeout_s: float) -> Verification:
-    """The reference is held to the other form of the network; every other engine and precision to the reference."""
-    tolerance = backend.tolerance[case.precision]
-    if backend.outside:
-        return backend.outside.verify(timed.runnable, timed.net, example, tolerance)
-    if (backend.name, case.precision) == REFERENCE:
-        memory = _VERIFY_SHARE * free_memory_bytes()
-        return verify(timed.runnable, timed.net, example, tolerance, memory_for_clip_bytes=memory)
-    budget_s = min(COMPARE_BUDGET_S, _VERIFY_TIME_SHARE * timeout_s)
-    return compare(timed.runnable, timed.net, example, tolerance, budget_s=budget_s)
+def _verification(job: Job, backend: Backend, timed: Timed, example: Any, emit: Emit) -> Verification:
+    """The reference is held to the other form of the network; every other engine and precision to the reference.
+
+    What an earlier process of the case proved is not proved again, if this one's first prediction is the same.
+    """
+    if job.verified and job.verified.output_sha256 == timed.output_sha256:
+        return job.verified.verification
+    emit(phase_event("verifying"))
+    tolerance = backend.tolerance[job.case.precision]
+    with undisturbed(timed.timing):
+        if backend.outside:
+            return backend.outside.verify(timed.runnable, timed.net, example, tolerance)
+        if (backend.name, job.case.precision) == REFERENCE:
+            memory = _VERIFY_SHARE * free_memory_bytes()
+            return verify(timed.runnable, timed.net, example, tolerance, memory_for_clip_bytes=memory)
+        budget_s = min(_COMPARE_S, _VERIFY_TIME_SHARE * job.settings.timeout_s)
+        return compare(timed.runnable, timed.net, example, tolerance, budget_s=budget_s)
 
 
 def main(find_model: FindModel = find_model) -> int:

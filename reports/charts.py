@@ -2,8 +2,8 @@
 
 `PLOTS` is the list of plots; a new one is a line there. Clip networks are squares, frame networks circles, others
 triangles; an arrow leads from a clip network to its frame version, and from there to the longer pool. The front is
-drawn broad and pale. A point with doubts is hollow and dashed. Every plot has a parameter `picked`, a list of models;
-where it is not empty, the other networks fade. The page sets it in all plots at once.
+drawn broad and pale. A point with a warning is hollow and dashed. Every plot has a parameter `picked`, a list of
+models; where it is not empty, the other networks fade. The page sets it in all plots at once.
 """
 
 from __future__ import annotations
@@ -16,9 +16,9 @@ from typing import Any, Literal
 
 import altair as alt
 
+from ..bench.case_result import CaseResult
 from ..bench.metrics import Metric, get_metric
 from ..bench.record import Record
-from ..bench.stats import doubts
 from . import labels, theme
 from .columns import Source, source_of
 from .headline import REAL_TIME_PER_S
@@ -124,17 +124,16 @@ def _tooltip(source: Source) -> dict[str, str]:
             continue
         paper = f"  (paper {cell.paper_text})" if cell.paper_text else ""
         shown[column.head] = f"{cell.text} {column.unit}{paper}"
-    doubt = doubts(source.record)
-    if doubt:
-        shown["Doubts"] = "; ".join(doubt)
+    if source.record.warnings:
+        shown["Warnings"] = "; ".join(source.record.warnings)
     return shown
 
 
-def _point(record: Record, x: Metric, y: Metric) -> dict[str, Any] | None:
+def _point(record: CaseResult, x: Metric, y: Metric) -> dict[str, Any] | None:
     """One record as a datum; None where it has no place in this plot."""
     if not record.ok or record.model is None:
         return None
-    values = x.value(record), y.value(record)
+    values = record.value(x), record.value(y)
     if values[0] is None or values[1] is None or values[0] <= 0:
         return None
     return {
@@ -143,8 +142,8 @@ def _point(record: Record, x: Metric, y: Metric) -> dict[str, Any] | None:
         "form": record.model.form,
         "x": values[0],
         "y": values[1],
-        # Counted figures have no noise: a doubt about the speed is none about the MACs.
-        "doubtful": x.noisy and bool(doubts(record)),
+        # Counted figures have no noise: a warning about the speed is none about the MACs.
+        "hollow": x.noisy and bool(record.warnings),
         "tooltip": _tooltip(source_of(record)),
     }
 
@@ -163,8 +162,8 @@ def _arrow(pair: Pair, points: Mapping[str, dict[str, Any]]) -> dict[str, Any] |
     }
 
 
-def _staircase(chosen: Sequence[Record], x: Metric, y: Metric) -> list[dict[str, float]]:
-    found = sorted({(x.value(r) or 0.0, y.value(r) or 0.0) for r in front(chosen, x, y)})
+def _staircase(chosen: Sequence[CaseResult], x: Metric, y: Metric) -> list[dict[str, float]]:
+    found = sorted({(r.value(x) or 0.0, r.value(y) or 0.0) for r in front(chosen, x, y)})
     return [{"x": a, "y": b} for a, b in found]
 
 
@@ -188,7 +187,7 @@ class _Data:
     y: Axis
 
 
-def _data(records: Sequence[Record], plot: Plot, x: Metric, y: Metric) -> _Data | None:
+def _data(records: Sequence[Record] | Sequence[CaseResult], plot: Plot, x: Metric, y: Metric) -> _Data | None:
     chosen = [record for record in latest(records) if _point(record, x, y)]
     if not chosen:
         return None
@@ -344,10 +343,10 @@ def _layers(
                 "form:N", scale=alt.Scale(domain=list(FORMS), range=[SHAPES[form] for form in FORMS]), legend=None
             ),
             stroke=alt.Stroke("form:N", scale=colour, legend=None),
-            fill=alt.when("datum.doubtful")
+            fill=alt.when("datum.hollow")
             .then(alt.value(palette["surface"]))
             .otherwise(alt.Fill("form:N", scale=colour, legend=None)),
-            strokeDash=_either("datum.doubtful", [3, 2], [1, 0]),
+            strokeDash=_either("datum.hollow", [3, 2], [1, 0]),
             opacity=opacity,
             description="title:N",
         ),
@@ -368,7 +367,7 @@ def _layers(
 
 
 def pareto_chart(
-    records: Sequence[Record],
+    records: Sequence[Record] | Sequence[CaseResult],
     plot: Plot,
     width: int | Literal["container"] = "container",
     palette: Mapping[str, str] = theme.VARIABLES,
@@ -380,7 +379,7 @@ def pareto_chart(
     x, y = get_metric(plot.metric), get_metric("accuracy")
     measured = [record for record in latest(records) if record.ok]
     many = len(measured)
-    if sum(x.value(record) is not None for record in measured) < plot.least_share * many:
+    if sum(record.value(x) is not None for record in measured) < plot.least_share * many:
         return None
     plot = replace(plot, height_px=plot.height_px + EXTRA_HEIGHT_PX * max(0, many - 8))
     data = _data(records, plot, x, y)

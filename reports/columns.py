@@ -10,10 +10,11 @@ from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from functools import partial
 
+from ..bench.case_result import CaseResult
 from ..bench.metrics import get_metric
-from ..bench.record import Published, Record
-from ..bench.stats import Summary, summarise
-from .notation import MISSING, fixed, number, plus_minus
+from ..bench.record import Published
+from ..bench.stats import Summary
+from .notation import MISSING, fixed, number, plus_minus, with_interval
 from .select import device_kind
 
 # The paper's names of its devices; others are shown as they are.
@@ -26,18 +27,17 @@ printed = fixed(2)  # the paper prints every figure of Table 1 so
 
 @dataclass(frozen=True)
 class Source:
-    """One record with what is derived from it, so that no column derives it again."""
+    """One case with what is derived from it, so that no column derives it again."""
 
-    record: Record
-    summary: Summary | None
+    record: CaseResult
+    summary: Summary | None  # of all timed predictions of the case
     published: Published | None
     speed: float | None = None  # times as fast as eager fp32 under the same circumstances
 
 
-def source_of(record: Record, speed: float | None = None) -> Source:
-    """A record with its summary and its published figures at hand."""
-    summary = summarise(record.timing.samples) if record.timing and record.ok else None
-    return Source(record, summary, record.model.published if record.model else None, speed)
+def source_of(record: CaseResult, speed: float | None = None) -> Source:
+    """A case with its summary and its published figures at hand."""
+    return Source(record, record.summary, record.model.published if record.model else None, speed)
 
 
 def _always(sources: Sequence[Source]) -> bool:
@@ -56,13 +56,13 @@ class Column:
     spread: Callable[[Source], float | None] | None = None  # a second number of data: the std or the MAD
     spread_name: str = ""
     paper: Callable[[Published], float | None] | None = None
-    noisy: bool = False  # carries the marks of the record's doubts
+    noisy: bool = False  # whether the case's warnings are about it
     explains: str = ""
     wanted: Callable[[Sequence[Source]], bool] = _always  # whether it says anything of these records
 
 
 def _metric(name: str, source: Source) -> float | None:
-    return get_metric(name).value(source.record)
+    return source.record.value(name)
 
 
 def _write_metric(name: str, write: Callable[[float | None], str], source: Source) -> str:
@@ -119,8 +119,13 @@ def _rate_text(source: Source) -> str:
 
 
 def _latency_text(source: Source) -> str:
-    s = source.summary
-    return plus_minus(1e3 * s.median_s, 1e3 * s.mad_s) if s else MISSING
+    found = source.record.figure("latency")
+    return with_interval(found.value, found.low, found.high, found.processes) if found else MISSING
+
+
+def _latency_half_width(source: Source) -> float | None:
+    found = source.record.figure("latency")
+    return (found.high - found.low) / 2 if found and found.processes > 1 else None
 
 
 def _p90(source: Source) -> float | None:
@@ -145,7 +150,7 @@ COLUMNS = (
         spread=_rate_std,
         spread_name="throughput_std_per_s",
         noisy=True,
-        explains="predictions / total time ± standard deviation; of clips, frames or, where neither, inputs",
+        explains="predictions / total time, lower median of the processes ± standard deviation of all predictions",
     ),
     _column(
         "per_stream",
@@ -160,10 +165,10 @@ COLUMNS = (
         unit="ms",
         value=partial(_metric, "latency"),
         write=_latency_text,
-        spread=lambda source: 1e3 * source.summary.mad_s if source.summary else None,
-        spread_name="latency_mad_ms",
+        spread=_latency_half_width,
+        spread_name="latency_half_width_ms",
         noisy=True,
-        explains="median of the timed predictions ± median absolute deviation",
+        explains="lower median of the processes' medians (its 95 % interval; of fewer than six their range and n)",
     ),
     Column(
         name="latency_p90_ms",
@@ -172,7 +177,7 @@ COLUMNS = (
         value=_p90,
         write=lambda source: number(_p90(source)),
         noisy=True,
-        explains="nine predictions in ten were at least this fast; only shown with 64 samples or more",
+        explains="nine in ten of all timed predictions were at least this fast; only shown with 64 of them or more",
     ),
     _column(
         "peak_allocated",
@@ -229,7 +234,7 @@ COLUMNS = (
 
 def _build_s(source: Source) -> float | None:
     timing = source.record.timing
-    return timing.prepare_s if timing and source.record.ok else None
+    return timing.prepare_s if timing else None
 
 
 def _file_mb(source: Source) -> float | None:

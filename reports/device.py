@@ -10,13 +10,11 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 
+from ..bench.case_result import CaseResult
 from ..bench.cuda_facts import CudaFacts, CudaFlags
-from ..bench.metrics import get_metric
-from ..bench.record import Record
 from ..bench.sensing import SensorFigure, throttle_signs, throttling_would_show
-from ..bench.stats import summarise
 from .headline import place
-from .notation import number, plus_minus
+from .notation import number, with_interval
 from .select import device_kind, model_title
 
 # Kinds of figures in words; what is not here is called by its name.
@@ -62,8 +60,8 @@ class Column:
     head: str
     unit: str
     explains: str
-    read: Callable[[Record], Cell]
-    noisy: bool = False  # carries the marks of the record's doubts
+    read: Callable[[CaseResult], Cell]
+    noisy: bool = False  # whether the case's warnings are about it
     words: bool = False  # text, not figures
     absent: str = ""  # why it is empty, where the record has no words for that,
     called: str = ""  # and what is then said to be missing
@@ -83,16 +81,16 @@ class Group:
     """One device: its cases, and what is said of all of them at once."""
 
     title: str
-    records: tuple[Record, ...]
+    records: tuple[CaseResult, ...]
     facts: tuple[str, ...]
     notes: tuple[str, ...]
     missing: tuple[Missing, ...]
     cost: str | None
 
 
-def groups(records: Sequence[Record]) -> tuple[Group, ...]:
+def groups(records: Sequence[CaseResult]) -> tuple[Group, ...]:
     """Each device with the measured cases that tell anything of it; none where no record does."""
-    found: dict[str, list[Record]] = {}
+    found: dict[str, list[CaseResult]] = {}
     for record in records:
         if record.ok and (record.sensors or record.energy or record.cuda):
             found.setdefault(_title(record), []).append(record)
@@ -109,17 +107,17 @@ def groups(records: Sequence[Record]) -> tuple[Group, ...]:
     )
 
 
-def columns_of(columns: Sequence[Column], records: Sequence[Record]) -> tuple[Column, ...]:
+def columns_of(columns: Sequence[Column], records: Sequence[CaseResult]) -> tuple[Column, ...]:
     """Those in which any of these records has something."""
     return tuple(column for column in columns if any(column.read(record) for record in records))
 
 
-def _title(record: Record) -> str:
+def _title(record: CaseResult) -> str:
     kind = device_kind(record)
     return place(record) if kind == record.case.device else f"{place(record)} (of the kind {kind})"
 
 
-def _figures(record: Record) -> tuple[SensorFigure, ...]:
+def _figures(record: CaseResult) -> tuple[SensorFigure, ...]:
     return record.sensors.figures if record.sensors else ()
 
 
@@ -128,7 +126,7 @@ def _kind_and_which(name: str) -> tuple[str, str]:
     return kind, which
 
 
-def _heat(record: Record, *, of_gpu: bool) -> Cell:
+def _heat(record: CaseResult, *, of_gpu: bool) -> Cell:
     """The hottest zone of the GPU, or of all else."""
     zones = [
         (figure.during.max, figure)
@@ -144,8 +142,8 @@ def _heat(record: Record, *, of_gpu: bool) -> Cell:
     return (Line(text, _kind_and_which(zone.name)[1]),)
 
 
-def _clock(name: str) -> Callable[[Record], Cell]:
-    def read(record: Record) -> Cell:
+def _clock(name: str) -> Callable[[CaseResult], Cell]:
+    def read(record: CaseResult) -> Cell:
         figure = record.sensors.figure(name) if record.sensors else None
         if figure is None or figure.during is None:
             return ()
@@ -155,12 +153,12 @@ def _clock(name: str) -> Callable[[Record], Cell]:
     return read
 
 
-def _power_figure(record: Record) -> SensorFigure | None:
+def _power_figure(record: CaseResult) -> SensorFigure | None:
     found = [record.sensors.figure(f"power_w/{which}") for which in ("board", "gpu")] if record.sensors else []
     return next((figure for figure in found if figure and figure.during), None)
 
 
-def _power(record: Record) -> Cell:
+def _power(record: CaseResult) -> Cell:
     figure = _power_figure(record)
     if figure is None or figure.during is None:
         return ()
@@ -168,7 +166,7 @@ def _power(record: Record) -> Cell:
     return (Line(number(middle), f"up to {number(high)}" if high > middle else ""),)
 
 
-def _throttled(record: Record) -> Cell:
+def _throttled(record: CaseResult) -> Cell:
     """Each sign; `no` only where something was read that would have shown it."""
     if signs := throttle_signs(record.sensors):
         return tuple(Line(sign, bad=True) for sign in signs)
@@ -179,16 +177,16 @@ def _throttled(record: Record) -> Cell:
     return (Line("no", ", ".join(words)),)
 
 
-def _metric(name: str) -> Callable[[Record], Cell]:
-    def read(record: Record) -> Cell:
-        value = get_metric(name).value(record)
+def _metric(name: str) -> Callable[[CaseResult], Cell]:
+    def read(record: CaseResult) -> Cell:
+        value = record.value(name)
         return () if value is None else (Line(number(value)),)
 
     return read
 
 
-def _energy(record: Record) -> Cell:
-    value = get_metric("energy").value(record)
+def _energy(record: CaseResult) -> Cell:
+    value = record.value("energy")
     if value is None or record.energy is None:
         return ()
     fresh = sorted(block.fresh_readings for block in record.energy.busy)
@@ -196,7 +194,7 @@ def _energy(record: Record) -> Cell:
     return (Line(number(value), f"{count} readings"),)
 
 
-def _idle_power(record: Record) -> Cell:
+def _idle_power(record: CaseResult) -> Cell:
     blocks = record.energy.idle if record.energy else ()
     seconds = sum(block.seconds for block in blocks)
     return (Line(number(sum(block.energy_j for block in blocks) / seconds)),) if seconds else ()
@@ -233,23 +231,23 @@ DEVICE_COLUMNS = (
 )
 
 
-def _wall(record: Record) -> Cell:
+def _wall(record: CaseResult) -> Cell:
     if record.cuda is None or record.timing is None:
         return ()
-    s = summarise(record.timing.samples)
-    return (Line(plus_minus(1e3 * s.median_s, 1e3 * s.mad_s)),)
+    found = record.figure("latency")
+    return (Line(with_interval(found.value, found.low, found.high, found.processes)),) if found else ()
 
 
-def _copy(name: str) -> Callable[[Record], Cell]:
-    def read(record: Record) -> Cell:
+def _copy(name: str) -> Callable[[CaseResult], Cell]:
+    def read(record: CaseResult) -> Cell:
         seconds = getattr(record.cuda, name) if record.cuda else None
         return () if seconds is None else (Line(number(1e3 * seconds)),)
 
     return read
 
 
-def _memory(name: str) -> Callable[[Record], Cell]:
-    def read(record: Record) -> Cell:
+def _memory(name: str) -> Callable[[CaseResult], Cell]:
+    def read(record: CaseResult) -> Cell:
         count = getattr(record.cuda.memory, name) if record.cuda and record.cuda.memory else None
         return () if count is None else (Line(number(count / 1e6)),)
 
@@ -262,7 +260,12 @@ _NO_MEMORY = "the engine's own allocator does not tell"
 
 CUDA_COLUMNS = (
     Column(
-        _CALL, "Wall clock", "", "median of the timed predictions \u00b1 median absolute deviation", _wall, noisy=True
+        _CALL,
+        "Wall clock",
+        "",
+        "lower median of the processes' medians (its 95 % interval; of fewer than six their range and n)",
+        _wall,
+        noisy=True,
     ),
     Column(
         _CALL,
@@ -306,9 +309,9 @@ CUDA_COLUMNS = (
 )
 
 
-def _facts(records: Sequence[Record]) -> tuple[str, ...]:
+def _facts(records: Sequence[CaseResult]) -> tuple[str, ...]:
     """The GPU, its software and its switches; of which cases, where not all agree."""
-    told: dict[str, list[Record]] = {}
+    told: dict[str, list[CaseResult]] = {}
     for record in records:
         if record.cuda:
             told.setdefault(_gpu_text(record.cuda), []).append(record)
@@ -334,7 +337,7 @@ def _tf32(flags: CudaFlags) -> str:
     return f"TF32 {_on(flags.cudnn_tf32)} in convolutions, {_on(flags.matmul_tf32)} in products"
 
 
-def _notes(records: Sequence[Record]) -> tuple[str, ...]:
+def _notes(records: Sequence[CaseResult]) -> tuple[str, ...]:
     """What a reader should know of the figures shown: what a clock is the mean of, what power and energy are of."""
     notes: dict[str, None] = {}
     for record in records:
@@ -357,10 +360,10 @@ class _Lack:
     """Figures that one reason holds for, by kind, and the cases."""
 
     kinds: dict[str, dict[str, None]] = field(default_factory=dict)
-    cases: dict[str, Record] = field(default_factory=dict)
+    cases: dict[str, CaseResult] = field(default_factory=dict)
 
 
-def _missing(records: Sequence[Record]) -> tuple[Missing, ...]:
+def _missing(records: Sequence[CaseResult]) -> tuple[Missing, ...]:
     lacks: dict[str, _Lack] = {}
     for record in records:
         for name, reason in _lacking(record):
@@ -378,7 +381,7 @@ def _missing(records: Sequence[Record]) -> tuple[Missing, ...]:
     )
 
 
-def _lacking(record: Record) -> Iterator[tuple[str, str]]:
+def _lacking(record: CaseResult) -> Iterator[tuple[str, str]]:
     """Each figure that a record lacks, by its name, and why."""
     if record.sensors is None:
         yield _SENSORS, "nobody looked"
@@ -415,14 +418,14 @@ def _called(kind: str, which: Sequence[str]) -> str:
     return f"{word} ({which[0]})" if len(which) == 1 and which[0] else word
 
 
-def _cases(records: Sequence[Record], of: int | None = None) -> str:
+def _cases(records: Sequence[CaseResult], of: int | None = None) -> str:
     titles = list(dict.fromkeys(model_title(record) for record in records))
     if len(titles) <= _MOST_NAMES:
         return ", ".join(titles)
     return f"{len(records)} cases" if of is None else f"{len(records)} of {of} cases"
 
 
-def _cost(records: Sequence[Record]) -> str | None:
+def _cost(records: Sequence[CaseResult]) -> str | None:
     """What reading the sensors took of the machine, over all cases."""
     found = [record.sensors for record in records if record.sensors and record.sensors.watched_s]
     watched_s = sum(sensors.watched_s for sensors in found)

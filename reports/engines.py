@@ -6,9 +6,9 @@ import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from ..bench.metrics import get_metric
+from ..bench.case_result import CaseResult
 from ..bench.record import REFERENCE, Engine, Record
-from ..bench.stats import at_usual_pace, doubts, median_absolute_deviation, median_latency_s
+from .notation import MISSING, with_interval
 from .select import (
     FORM_TITLES,
     PRECISION_TITLES,
@@ -35,7 +35,7 @@ class EngineRow:
     detail: str  # version, provider and threads, as the engine tells them
     is_reference: bool
     latency_ms: float | None = None
-    latency_mad_ms: float | None = None
+    latency_text: str = MISSING  # with its interval
     speed: float | None = None  # times as fast as eager fp32, by median latency
     prepare_s: float | None = None
     first_prediction_s: float | None = None
@@ -45,7 +45,7 @@ class EngineRow:
     relative_l2: float | None = None
     top1_agreement: float | None = None
     notes: tuple[str, ...] = ()
-    doubts: tuple[str, ...] = ()
+    warnings: tuple[str, ...] = ()
     error: str | None = None
     wrong: bool = False
 
@@ -61,17 +61,17 @@ class EngineGroup:
     rows: tuple[EngineRow, ...]
 
 
-def several_engines(records: Iterable[Record]) -> bool:
+def several_engines(records: Iterable[CaseResult]) -> bool:
     """Whether there is anything to compare."""
     return len({(record.case.backend, record.case.precision) for record in records}) > 1
 
 
-def groups(records: Sequence[Record]) -> tuple[EngineGroup, ...]:
-    """The latest record of each case, network by network, clip networks first; empty for a single engine."""
+def groups(records: Sequence[Record] | Sequence[CaseResult]) -> tuple[EngineGroup, ...]:
+    """What was measured of each case, network by network, clip networks first; empty for a single engine."""
     chosen = latest(records)
     if not several_engines(chosen):
         return ()
-    together: dict[tuple[str, ...], list[Record]] = {}
+    together: dict[tuple[str, ...], list[CaseResult]] = {}
     for record in chosen:
         together.setdefault((record.case.model, *_circumstances(record)), []).append(record)
     ratios = speeds(chosen)
@@ -89,7 +89,7 @@ def groups(records: Sequence[Record]) -> tuple[EngineGroup, ...]:
     return tuple(sorted(found, key=lambda group: order.index(group.form) if group.form in order else len(order)))
 
 
-def speeds(records: Sequence[Record]) -> dict[str, float]:
+def speeds(records: Sequence[CaseResult]) -> dict[str, float]:
     """By key: how many times as fast as eager fp32, of records of one network and the same circumstances."""
     references = _references(records)
     found = {}
@@ -100,22 +100,32 @@ def speeds(records: Sequence[Record]) -> dict[str, float]:
     return found
 
 
-def best_gain(records: Sequence[Record]) -> tuple[Record, float] | None:
-    """The record that gains most over eager fp32, and how much; one without doubts if there is one."""
-    found = speeds(records)
-    references = _references(records)
-    ranked = [
-        (not (doubts(record) or doubts(references[_place(record)])), found[record.key], record)
+@dataclass(frozen=True)
+class Gain:
+    """What an engine gains over eager fp32."""
+
+    record: CaseResult
+    reference: CaseResult
+    speed: float
+
+    @property
+    def warned(self) -> bool:
+        """Whether either of the two carries a warning."""
+        return bool(self.record.warnings or self.reference.warnings)
+
+
+def best_gain(records: Sequence[CaseResult]) -> Gain | None:
+    """The largest gain over eager fp32; one without a warning if there is one."""
+    references, found = _references(records), speeds(records)
+    gains = [
+        Gain(record, references[_place(record)], found[record.key])
         for record in records
         if record.key in found and not _is_reference(record)
     ]
-    if not ranked:
-        return None
-    _, speed, record = max(ranked, key=lambda item: item[:2])
-    return record, speed
+    return max(gains, key=lambda gain: (not gain.warned, gain.speed), default=None)
 
 
-def weight(setting: Setting, records: Sequence[Record]) -> tuple[int, bool, float]:
+def weight(setting: Setting, records: Sequence[CaseResult]) -> tuple[int, bool, float]:
     """By what one setting speaks for those that differ in engine and precision: the larger, the better.
 
     Most measured networks first; then float32, in which accuracies were published; then speed, each network a factor.
@@ -124,7 +134,31 @@ def weight(setting: Setting, records: Sequence[Record]) -> tuple[int, bool, floa
     return len(measured), setting.precision == REFERENCE[1], -math.fsum(math.log(seconds) for seconds in measured)
 
 
-def plotted(records: Sequence[Record]) -> dict[Setting, tuple[Record, ...]]:
+def best_by_network(records: Sequence[CaseResult]) -> tuple[CaseResult, ...]:
+    """Of each network the fastest engine, under the circumstances and in the precision that speak for most networks.
+
+    Never across precisions: the accuracies beside the figures were published for one of them.
+    """
+    alike: dict[tuple[str, ...], list[CaseResult]] = {}
+    for record in records:
+        if _seconds(record):
+            alike.setdefault((*_circumstances(record), record.case.precision), []).append(record)
+    if not alike:
+        return ()
+    groups = [_fastest_of_each(group) for group in alike.values()]
+    return max(groups, key=lambda group: weight(setting_of(group[0].case), group))
+
+
+def _fastest_of_each(records: Sequence[CaseResult]) -> tuple[CaseResult, ...]:
+    found: dict[str, CaseResult] = {}
+    for record in records:
+        known = found.get(record.case.model)
+        if known is None or _seconds(record) < _seconds(known):
+            found[record.case.model] = record
+    return tuple(found.values())
+
+
+def plotted(records: Sequence[CaseResult]) -> dict[Setting, tuple[CaseResult, ...]]:
     """The settings worth a plot: of those that differ in engine and precision alone, eager fp32 and the best.
 
     At most `MOST_PLOTTED`, those with the most networks first: nobody reads more plots than that.
@@ -139,7 +173,7 @@ def plotted(records: Sequence[Record]) -> dict[Setting, tuple[Record, ...]]:
     return {setting: found[setting] for setting in worth if setting in most}
 
 
-def worth_most(records: Sequence[Record], most: int) -> tuple[Record, ...]:
+def worth_most(records: Sequence[CaseResult], most: int) -> tuple[CaseResult, ...]:
     """At most so many of these, in their order: of very many, those of the settings that have plots come first."""
     if len(records) <= most:
         return tuple(records)
@@ -159,30 +193,30 @@ def precision_title(precision: str) -> str:
     return PRECISION_TITLES.get(precision, precision)
 
 
-def _is_reference(record: Record) -> bool:
+def _is_reference(record: CaseResult) -> bool:
     return (record.case.backend, record.case.precision) == REFERENCE
 
 
-def _circumstances(record: Record) -> tuple[str, ...]:
+def _circumstances(record: CaseResult) -> tuple[str, ...]:
     """What must be equal, beside the network, for two engines to be compared; for people."""
     device, _, _, batch, threads, source = setting_of(record.case).parts
     return device, batch, threads, source
 
 
-def _place(record: Record) -> tuple[str, ...]:
+def _place(record: CaseResult) -> tuple[str, ...]:
     return record.case.model, *_circumstances(record)
 
 
-def _references(records: Iterable[Record]) -> Mapping[tuple[str, ...], Record]:
+def _references(records: Iterable[CaseResult]) -> Mapping[tuple[str, ...], CaseResult]:
     return {_place(record): record for record in records if _is_reference(record) and _seconds(record)}
 
 
-def _seconds(record: Record) -> float:
-    """The median latency; 0 where there is none."""
-    return median_latency_s(record.timing.samples) if record.ok and record.timing else 0.0
+def _seconds(record: CaseResult) -> float:
+    """The latency of the case; 0 where there is none."""
+    return (record.value("latency") or 0.0) / 1e3
 
 
-def _row(record: Record, ratios: Mapping[str, float]) -> EngineRow:
+def _row(record: CaseResult, ratios: Mapping[str, float]) -> EngineRow:
     engine, check = record.engine, record.verification
     row = EngineRow(
         key=record.key,
@@ -202,16 +236,18 @@ def _row(record: Record, ratios: Mapping[str, float]) -> EngineRow:
         return replace(row, error=error, wrong=record.error.kind == "wrong-answer")
     if record.timing is None:
         return row
-    latencies = at_usual_pace(record.timing.samples)
+    latency = record.figure("latency")
+    first = record.value("first_prediction")
+    resident = record.value("peak_rss")
     return replace(
         row,
-        latency_ms=get_metric("latency").value(record),
-        latency_mad_ms=1e3 * median_absolute_deviation(latencies),
+        latency_ms=latency.value if latency else None,
+        latency_text=with_interval(latency.value, latency.low, latency.high, latency.processes) if latency else MISSING,
         speed=ratios.get(record.key),
         prepare_s=record.timing.prepare_s,
-        first_prediction_s=record.timing.first_prediction_s,
-        peak_rss_bytes=record.peak_rss_bytes,
-        doubts=doubts(record),
+        first_prediction_s=None if first is None else first / 1e3,
+        peak_rss_bytes=None if resident is None else round(resident * 1e6),
+        warnings=record.warnings,
     )
 
 

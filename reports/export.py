@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
+from ..bench.case_result import CaseResult
 from ..bench.record import Record
 from . import theme
 from .charts import PLOTS, pareto_chart
@@ -20,7 +21,7 @@ FORMATS = ("png", "svg", "pdf")
 _FONT = "Liberation Sans, Arial, Helvetica, sans-serif"
 
 
-def _row(records: Sequence[Record], index: int, title: str, palette: Mapping[str, str]) -> dict[str, Any] | None:
+def _row(records: Sequence[CaseResult], index: int, title: str, palette: Mapping[str, str]) -> dict[str, Any] | None:
     """The plots of one setting beside each other under its name."""
     plots = []
     for plot in PLOTS:

@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable
 
 from .columns import Column
-from .table import Cell, Row, Table, frame
+from .table import WARNING, Cell, Row, Table, frame
 
 _LATEX_SPECIAL = {
     "\\": r"\textbackslash{}",
@@ -40,9 +40,9 @@ def escape_latex(text: str) -> str:
     return "".join(_LATEX_SPECIAL.get(letter, letter) for letter in " ".join(text.split()))
 
 
-def _shown(cell: Cell, escape: Callable[[str], str], raise_: Callable[[tuple[str, ...]], str]) -> str:
+def _shown(cell: Cell, escape: Callable[[str], str]) -> str:
     paper = f" ({escape(cell.paper_text)})" if cell.paper_text else ""
-    return escape(cell.text) + raise_(cell.marks) + paper
+    return escape(cell.text) + paper
 
 
 def _raised_markdown(marks: tuple[str, ...]) -> str:
@@ -62,6 +62,11 @@ def _title(row: Row, table: Table) -> str:
     return f"{row.title} [{row.setting}]" if table.several_settings else row.title
 
 
+def _below(table: Table) -> list[tuple[str, str]]:
+    """What stands below the table: each mark, and what it means."""
+    return [*((WARNING, f"{title}: {why}") for title, why in table.warnings), *table.footnotes]
+
+
 def markdown(table: Table) -> str:
     """A GitHub-flavoured table with its footnotes below; the paper's figures in parentheses."""
     heads = ["Network", "Form", *(_head(column) for column in table.columns)]
@@ -71,13 +76,13 @@ def markdown(table: Table) -> str:
     ]
 
     for row in table.rows:
-        title = escape_markdown(_title(row, table)) + _raised_markdown(row.marks)
-        cells = [_shown(cell, escape_markdown, _raised_markdown) for cell in row.cells]
+        title = escape_markdown(_title(row, table)) + _raised_markdown(row.all_marks)
+        cells = [_shown(cell, escape_markdown) for cell in row.cells]
         lines.append("| " + " | ".join([title, row.form, *cells]) + " |")
     failed = [
         f"- **{escape_markdown(row.title)}** failed: {escape_markdown(row.error)}" for row in table.rows if row.error
     ]
-    notes = [f"- <sup>{mark}</sup> {escape_markdown(text)}" for mark, text in table.footnotes]
+    notes = [f"- <sup>{mark}</sup> {escape_markdown(text)}" for mark, text in _below(table)]
     for block in (failed, notes):
         if block:
             lines += ["", *block]
@@ -85,7 +90,7 @@ def markdown(table: Table) -> str:
 
 
 def csv(table: Table) -> str:
-    """Plain numbers for other programs; doubts and errors are columns of text."""
+    """Plain numbers for other programs; warnings, notes and errors are columns of text."""
     return frame(table).to_csv(index=False, lineterminator="\n")
 
 
@@ -105,13 +110,13 @@ def latex(table: Table) -> str:
         if row.form != form:
             lines.append(r"\midrule")
             form = row.form
-        title = escape_latex(_title(row, table)) + _raised_latex(row.marks)
+        title = escape_latex(_title(row, table)) + _raised_latex(row.all_marks)
         if row.error:
             lines.append(rf"{title} & \multicolumn{{{width - 1}}}{{l}}{{failed: {escape_latex(row.error)}}} \\")
             continue
-        lines.append(" & ".join([title, *(_shown(cell, escape_latex, _raised_latex) for cell in row.cells)]) + r" \\")
+        lines.append(" & ".join([title, *(_shown(cell, escape_latex) for cell in row.cells)]) + r" \\")
     lines += [r"\bottomrule", r"\end{tabular}"]
-    if table.footnotes:
+    if below := _below(table):
         lines += ["", r"\par\footnotesize"]
-        lines += [rf"{_raised_latex((mark,))} {escape_latex(text)}\\" for mark, text in table.footnotes]
+        lines += [rf"{_raised_latex((mark,))} {escape_latex(text)}\\" for mark, text in below]
     return "\n".join(lines) + "\n"

@@ -14,6 +14,7 @@ from ..bench.record import Record
 from ..bench.trend import INSTALL, MIN_POINTS, Point, Series, Step, can_find_steps
 from .notation import number
 from .select import model_title, setting_of
+from .table import WARNING
 
 LAST = 20
 
@@ -46,9 +47,9 @@ def step_text(series: Series, step: Step) -> str:
 
 def remark(series: Series) -> str | None:
     """Why there may be steps that nobody looked for."""
-    clear = sum(not point.doubts for point in series.points)
+    clear = sum(not point.warnings for point in series.points)
     if clear < MIN_POINTS:
-        return f"steps are looked for from {MIN_POINTS} runs without doubts on; here are {clear}"
+        return f"steps are looked for from {MIN_POINTS} runs without warnings on; here are {clear}"
     return None if can_find_steps() else f"steps are not looked for: {INSTALL}"
 
 
@@ -64,22 +65,31 @@ def _series(series: Series, last: int) -> list[RenderableType]:
     for column in ("Run", "Commit"):
         drawn.add_column(column, no_wrap=True)
     drawn.add_column(series.metric.label, justify="right", no_wrap=True)
+    normalised = any(point.normalised_latency_s for point in series.points)
+    if normalised:
+        drawn.add_column("normalised", justify="right", no_wrap=True)
     drawn.add_column("Step", justify="right", no_wrap=True)
     hidden = max(0, len(series.points) - last)
     for index, point in enumerate(series.points[hidden:], start=hidden):
         step = firsts.get(index)
         if step is not None:
             drawn.add_section()
-        value = Text(number(point.value, 4) + (" ~" if point.doubts else "  "), style="yellow" if point.doubts else "")
+        mark = f" {WARNING}" if point.warnings else "  "
+        value = Text(number(point.value, 4) + mark, style="yellow" if point.warnings else "")
         change = (
             Text(f"{step.change:+.1%}", style="bold red" if is_worse(series, step) else "bold green") if step else ""
         )
-        drawn.add_row(time_text(point), point.commit or "", value, change)
+        beside = [number(1e3 * point.normalised_latency_s, 4) if point.normalised_latency_s else ""]
+        drawn.add_row(time_text(point), point.commit or "", value, *(beside if normalised else []), change)
     below = [Text(step_text(series, step)) for step in series.steps]
     if hidden:
         below.append(Text(f"{hidden} earlier runs are not shown (--last)", style="dim"))
-    if any(point.doubts for point in series.points[hidden:]):
-        below.append(Text("~ doubtful; steps are looked for without it", style="dim"))
+    if any(point.warnings for point in series.points[hidden:]):
+        below.append(Text(f"{WARNING} with a warning; steps are looked for without it", style="dim"))
+    if normalised:
+        below.append(
+            Text("normalised: at the machine's speed in the newest run, by the reference workload", style="dim")
+        )
     if (why := remark(series)) is not None:
         below.append(Text(why, style="dim"))
     return [head, drawn, *below, Text("")]

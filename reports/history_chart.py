@@ -1,6 +1,6 @@
 """One figure of one case, run after run: a series in, a Vega-Lite specification (a dict) out.
 
-Time runs to the right. Each run is a dot, hollow where it is doubtful; a line marks each level, and its change is
+Time runs to the right. Each run is a dot, hollow where it has a warning; a line marks each level, and its change is
 written above the place where the next one begins.
 """
 
@@ -49,7 +49,7 @@ def history_chart(series: Series, palette: Mapping[str, str] = theme.VARIABLES) 
             x=across,
             y=down,
             stroke=alt.value(palette[form]),
-            fill=alt.when("datum.doubtful").then(alt.value(palette["surface"])).otherwise(alt.value(palette[form])),
+            fill=alt.when("datum.hollow").then(alt.value(palette["surface"])).otherwise(alt.value(palette[form])),
         ),
     ]
     if marks := _marks(series, hidden):
@@ -72,11 +72,13 @@ def history_chart(series: Series, palette: Mapping[str, str] = theme.VARIABLES) 
 
 def _dot(point: Point, unit: str) -> dict[str, Any]:
     tooltip = {"Run": f"{time_text(point)} UTC", "Value": f"{number(point.value, 4)} {unit}"}
+    if point.normalised_latency_s:
+        tooltip["Normalised"] = f"{number(1e3 * point.normalised_latency_s, 4)} ms"
     if point.commit:
         tooltip["Commit"] = point.commit
-    if point.doubts:
-        tooltip["Doubt"] = "; ".join(point.doubts)
-    return {"at": point.started_at, "value": point.value, "doubtful": bool(point.doubts), "tooltip": tooltip}
+    if point.warnings:
+        tooltip["Warning"] = "; ".join(point.warnings)
+    return {"at": point.started_at, "value": point.value, "hollow": bool(point.warnings), "tooltip": tooltip}
 
 
 def _levels(series: Series) -> list[dict[str, Any]]:
@@ -84,7 +86,7 @@ def _levels(series: Series) -> list[dict[str, Any]]:
     borders = [0, *(step.first for step in series.steps), len(series.points)]
     found = []
     for low, high in pairwise(borders):
-        clear = [point.value for point in series.points[low:high] if not point.doubts]
+        clear = [point.value for point in series.points[low:high] if not point.warnings]
         if clear:
             ends = series.points[low].started_at, series.points[high - 1].started_at
             found.append({"at": ends[0], "end": ends[1], "value": median(clear)})

@@ -1,10 +1,12 @@
-"""How numbers are written for people, and how doubts are marked. Used by every table, chart and page."""
+"""How numbers are written for people, and how notes are marked. Used by every table, chart and page."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable
 from string import ascii_lowercase
+
+from ..bench.case_result import rank_of_interval
 
 MISSING = "\u2013"
 
@@ -41,6 +43,17 @@ def plus_minus(value: float | None, spread: float | None) -> str:
     if spread > 0 and round(spread, places) == 0:
         return f"{text} ± {number(spread, 1)}"
     return f"{text} ± {spread:.{places}f}"
+
+
+def with_interval(value: float | None, low: float, high: float, processes: int) -> str:
+    """`27.4 (26.9 to 28.1)`; of fewer than six processes, whose range it is then, also how many: `27.4 (n = 1)`."""
+    if value is None:
+        return MISSING
+    text = number(value)
+    places = len(text.partition(".")[2])
+    ends = [f"{low:.{places}f} to {high:.{places}f}"] if processes > 1 else []
+    few = [f"n = {processes}"] if rank_of_interval(processes) is None else []
+    return f"{text} ({', '.join((*ends, *few))})"
 
 
 def times(ratio: float) -> str:

@@ -10,6 +10,7 @@ from typing import Any
 from jinja2 import Environment, StrictUndefined
 from markupsafe import Markup
 
+from ..bench.case_result import CaseResult
 from ..bench.metrics import get_metric
 from ..bench.profile import Profile
 from ..bench.record import Record
@@ -32,14 +33,14 @@ MOST_ROWS = 500
 
 @dataclass(frozen=True)
 class Page:
-    """The records of a report, the latest of each case, and what is derived from all of them at once."""
+    """What was measured of each case in its newest run, and what is derived from all of them at once."""
 
-    records: tuple[Record, ...]
+    records: tuple[CaseResult, ...]
     table: Table  # of `shown`
     headline: Headline
     profiles: tuple[Profile, ...] = ()  # of the cases that were profiled, the newest of each
     history: tuple[Series, ...] = ()  # the median latency of each case, run after run
-    shown: tuple[Record, ...] = ()  # those that have a row: all, or of very many those worth most
+    shown: tuple[CaseResult, ...] = ()  # those that have a row: all, or of very many those worth most
 
 
 def page_of(records: Sequence[Record], profiles: Sequence[Profile] = ()) -> Page:

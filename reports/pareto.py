@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Literal
 
+from ..bench.case_result import CaseResult
 from ..bench.metrics import Metric
-from ..bench.record import Record
 
 Better = Literal["lower", "higher"]
 
@@ -32,7 +32,7 @@ def front_of_points(
     return tuple(index for index, point in known if not any(dominates(other, point, better) for _, other in known))
 
 
-def front(records: Sequence[Record], x: Metric, y: Metric) -> tuple[Record, ...]:
-    """The records on the front of two metrics; each metric says itself which direction is better."""
-    points = [(x.value(record), y.value(record)) for record in records]
+def front(records: Sequence[CaseResult], x: Metric, y: Metric) -> tuple[CaseResult, ...]:
+    """The cases on the front of two metrics; each metric says itself which direction is better."""
+    points = [(record.value(x), record.value(y)) for record in records]
     return tuple(records[index] for index in front_of_points(points, (x.better, y.better)))

@@ -139,7 +139,7 @@ def roofline_chart(
 
 
 # what bounds an operator -> the palette's colour of its point
-BOUND_COLOURS = {"compute": "frame", "memory": "clip", "calls": "disturbed"}
+BOUND_COLOURS = {"compute": "frame", "memory": "clip", "calls": "highlight"}
 
 
 def _ceiling_names(

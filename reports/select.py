@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from ..bench.case import Case
-from ..bench.one_pace import at_one_pace
-from ..bench.processes import middle
+from ..bench.case_result import CaseResult, case_results
 from ..bench.record import COMPARABLE_FACTS, Record, fact
 
 # One wire from an engine's name to people; anything else is shown as it is.
@@ -19,34 +18,28 @@ PRECISION_TITLES = {"fp32": "float32", "fp16": "float16", "bf16": "bfloat16"}
 FORM_TITLES = {"clip": "clip by clip", "frame": "frame by frame", "input": "input by input"}
 
 
-def forms(records: Iterable[Record]) -> tuple[str, ...]:
+def forms(records: Iterable[CaseResult]) -> tuple[str, ...]:
     """The forms of these networks, in the order of the table."""
     present = {record.model.form for record in records if record.model}
     return tuple(form for form in FORM_TITLES if form in present)
 
 
-def latest(records: Iterable[Record]) -> tuple[Record, ...]:
-    """One record per case, of its last run, in the order in which the cases first appeared.
+def latest(records: Iterable[Record] | Iterable[CaseResult]) -> tuple[CaseResult, ...]:
+    """What was measured of each case in its newest run (`bench/case_result.py`), in the order of their first record.
 
-    The order of the store is the order of time: each finished case is appended to it. Of several fresh processes of
-    that run it is the middle one (`bench/processes.py`), and a note says so; a failed one only where all failed. All of
-    one machine and engine are told at one pace (`bench/one_pace.py`), so that they may be set against each other.
+    What is chosen already is handed back as it is.
     """
-    found: dict[str, dict[int, Record]] = {}
-    for record in records:
-        run = found.setdefault(record.key, {})
-        if any(other.run_id != record.run_id for other in run.values()):
-            run.clear()
-        run[record.process] = record
-    return at_one_pace(middle(tuple(run.values())) for run in found.values())
+    given = tuple(records)
+    chosen = tuple(each for each in given if isinstance(each, CaseResult))
+    return (*chosen, *case_results(each for each in given if isinstance(each, Record)))
 
 
-def model_title(record: Record) -> str:
+def model_title(record: CaseResult | Record) -> str:
     """The network's name as people write it; the plain name where the facts were never learned."""
     return record.model.title if record.model else record.case.model
 
 
-def device_kind(record: Record) -> str:
+def device_kind(record: CaseResult) -> str:
     """The profile that a record's device comes down to; its name where nobody told."""
     return record.device_kind or record.case.device
 
@@ -93,9 +86,9 @@ def setting_of(case: Case) -> Setting:
     return Setting(case.device, case.backend, case.precision, case.batch, case.threads, case.input)
 
 
-def by_setting(records: Iterable[Record]) -> dict[Setting, tuple[Record, ...]]:
+def by_setting(records: Iterable[CaseResult]) -> dict[Setting, tuple[CaseResult, ...]]:
     """The records of each setting, settings in the order of their first record."""
-    groups: dict[Setting, list[Record]] = {}
+    groups: dict[Setting, list[CaseResult]] = {}
     for record in records:
         groups.setdefault(setting_of(record.case), []).append(record)
     return {setting: tuple(group) for setting, group in groups.items()}
@@ -106,11 +99,11 @@ class Pair:
     """Two networks of one setting of which the second was made from the first."""
 
     kind: Literal["counterpart", "longer-pool"]
-    origin: Record
-    result: Record
+    origin: CaseResult
+    result: CaseResult
 
 
-def pairs(records: Sequence[Record]) -> tuple[Pair, ...]:
+def pairs(records: Sequence[CaseResult]) -> tuple[Pair, ...]:
     """Clip network -> its frame version, and native pool -> longer pool, never across settings.
 
     A frame network with a longer pool has both relations; its arrow comes from the native pool if that was
@@ -131,19 +124,26 @@ def pairs(records: Sequence[Record]) -> tuple[Pair, ...]:
     return tuple(found)
 
 
-def clip_counterparts(records: Sequence[Record]) -> tuple[Pair, ...]:
-    """Every frame network with the clip network it came from, longer pools included."""
-    present = {(setting_of(r.case), r.case.model): r for r in records}
+def clip_counterparts(records: Sequence[CaseResult]) -> tuple[Pair, ...]:
+    """Every frame network with the clip network it came from, longer pools included, by whatever engine each is here.
+
+    For records that hold each network once under the same circumstances."""
+    present = {(_but_the_engine(r), r.case.model): r for r in records}
     found = []
     for record in records:
         name = record.model.counterpart if record.model else None
-        clip = present.get((setting_of(record.case), name)) if name else None
+        clip = present.get((_but_the_engine(record), name)) if name else None
         if clip is not None:
             found.append(Pair("counterpart", clip, record))
     return tuple(found)
 
 
-def differing_facts(records: Sequence[Record]) -> tuple[str, ...]:
+def _but_the_engine(record: CaseResult) -> Setting:
+    return replace(setting_of(record.case), backend="")
+
+
+def differing_facts(records: Iterable[Record] | Iterable[CaseResult]) -> tuple[str, ...]:
     """The facts that must agree before records may be compared, and do not agree in these."""
-    known = [record for record in records if record.environment is not None]
+    flat = [r for each in records for r in (each.records if isinstance(each, CaseResult) else (each,))]
+    known = [record for record in flat if record.environment is not None]
     return tuple(name for name in COMPARABLE_FACTS if len({repr(fact(record, name)) for record in known}) > 1)

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING
 
 from ..bench.batch import told
 from ..bench.case import Case
+from ..bench.case_result import CaseResult
 from ..bench.record import Record
-from ..bench.stats import doubts, pace_remark
 from .columns import COLUMNS, ENGINE_COLUMNS, Column, Source, Value, paper_columns, printed, source_of
 from .engines import several_engines, speeds
 from .notation import MISSING, Footnotes
@@ -21,6 +21,9 @@ from .select import FORM_TITLES, latest, model_title, setting_of, short_titles
 
 if TYPE_CHECKING:
     import pandas
+
+
+WARNING = "!"  # the one mark of a row whose speed may not be taken at face value
 
 
 @dataclass(frozen=True)
@@ -32,7 +35,6 @@ class Cell:
     spread: float | None = None
     paper: float | None = None
     paper_text: str | None = None
-    marks: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -46,7 +48,7 @@ class Row:
     cells: tuple[Cell, ...]
     marks: tuple[str, ...] = ()
     error: str | None = None
-    doubtful: bool = False
+    warnings: tuple[str, ...] = ()  # one mark stands for all of them
 
     @property
     def key(self) -> str:
@@ -55,6 +57,11 @@ class Row:
     @property
     def model(self) -> str:
         return self.case.model
+
+    @property
+    def all_marks(self) -> tuple[str, ...]:
+        """Those of its footnotes, and the one that stands for its warnings."""
+        return (*((WARNING,) if self.warnings else ()), *self.marks)
 
 
 @dataclass(frozen=True)
@@ -66,12 +73,22 @@ class Table:
     footnotes: tuple[tuple[str, str], ...]
     several_settings: bool = False
 
+    @property
+    def warnings(self) -> tuple[tuple[str, str], ...]:
+        """Each row that carries the mark: its title, and why, in words."""
+        several = self.several_settings
+        return tuple(
+            (f"{row.title} [{row.setting}]" if several else row.title, "; ".join(row.warnings))
+            for row in self.rows
+            if row.warnings
+        )
+
     def cell(self, row: Row, name: str) -> Cell:
         """The cell of a row by its column's name."""
         return row.cells[[column.name for column in self.columns].index(name)]
 
 
-def _cell(column: Column, source: Source, marks: tuple[str, ...]) -> Cell:
+def _cell(column: Column, source: Source) -> Cell:
     paper = column.paper(source.published) if column.paper and source.published else None
     value = column.value(source)
     return Cell(
@@ -80,11 +97,10 @@ def _cell(column: Column, source: Source, marks: tuple[str, ...]) -> Cell:
         spread=column.spread(source) if column.spread else None,
         paper=paper,
         paper_text=None if paper is None else printed(paper),
-        marks=marks if column.noisy and value is not None else (),
     )
 
 
-def build(records: Sequence[Record]) -> Table:
+def build(records: Sequence[Record] | Sequence[CaseResult]) -> Table:
     """The table of these records, one row per case, clip networks first, then by accuracy as in the paper."""
     chosen = _paper_order(latest(records))
     ratios = speeds(chosen)
@@ -98,19 +114,16 @@ def build(records: Sequence[Record]) -> Table:
     rows = []
     for source in sources:
         record = source.record
-        doubt = doubts(record) if record.ok else ()
         published_note = source.published.note if source.published else None
-        marks = notes.marks(doubt)
         said = [f"the paper's figures: {published_note}"] if published_note else []
-        pace = pace_remark(record.timing.samples) if record.timing and record.ok else None
         searched = [told(record.batch_search)] if record.batch_search else []
         # Joules of one sensor are not to be set against those of another that measures something else.
         differs = record.energy and record.energy.busy and len(quantities) > 1
         energy = [f"energy: {record.energy.quantity or 'of what is not told'}"] if record.energy and differs else []
-        own = notes.marks([*said, *searched, *energy, *([pace] if pace else []), *record.notes])
+        own = notes.marks([*said, *searched, *energy, *record.notes])
         # A failed case may still hold figures (a wrong answer has MACs), but never a speed.
         shown = tuple(
-            _cell(column, source, marks) if record.ok or not column.noisy else Cell(value=None, text=MISSING)
+            _cell(column, source) if record.ok or not column.noisy else Cell(value=None, text=MISSING)
             for column in columns
         )
         rows.append(
@@ -122,18 +135,18 @@ def build(records: Sequence[Record]) -> Table:
                 cells=shown,
                 marks=own,
                 error=None if record.error is None else f"{record.error.kind}: {record.error.message}",
-                doubtful=bool(doubt),
+                warnings=record.warnings,
             )
         )
     return Table(columns, tuple(rows), notes.all(), len(settings) > 1)
 
 
-def _paper_order(records: Sequence[Record]) -> list[Record]:
+def _paper_order(records: Sequence[CaseResult]) -> list[CaseResult]:
     """Settings together, clip networks before frame networks before others, else as planned (sorting is stable)."""
     settings = list(dict.fromkeys(setting_of(record.case) for record in records))
     order = list(FORM_TITLES)
 
-    def place(record: Record) -> tuple[int, int]:
+    def place(record: CaseResult) -> tuple[int, int]:
         form = record.model.form if record.model else ""
         return settings.index(setting_of(record.case)), order.index(form) if form in order else len(order)
 
@@ -163,8 +176,8 @@ def frame(table: Table) -> pandas.DataFrame:
             if column.paper:
                 line[f"paper_{column.name}"] = cell.paper
         texts = dict(table.footnotes)
-        used = dict.fromkeys(m for cell in row.cells for m in cell.marks) | dict.fromkeys(row.marks)
-        line["doubts"] = "; ".join(texts[m] for m in used) or None
+        line["warnings"] = "; ".join(row.warnings) or None
+        line["notes"] = "; ".join(texts[mark] for mark in row.marks) or None
         line["error"] = row.error
         rows.append(line)
     return pandas.DataFrame(rows)

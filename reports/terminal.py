@@ -9,10 +9,9 @@ from rich.console import Console, ConsoleOptions, Group, RenderableType, RenderR
 from rich.table import Table as RichTable
 from rich.text import Text
 
+from ..bench.case_result import CaseResult
 from ..bench.record import Record
-from ..bench.stats import verdict
-from .select import latest
-from .table import Cell, Row, Table, build
+from .table import WARNING, Cell, Row, Table, build
 
 # Stands for the first of the paper's columns, which is of the device that was measured, if the paper has it.
 PAPER = "paper"
@@ -30,31 +29,30 @@ COLUMNS = (
     "state_mb",
     "parameters_m",
 )
+MOST_NAMED = 6  # rows with a warning, by name
 _UNITS = {"predictions/s": "pred/s"}
 
 
-def _cell(cell: Cell) -> Text:
-    text = Text(cell.text, style="" if cell.value is not None else "dim")
-    if cell.marks:
-        text.append(" " + ",".join(cell.marks), style="bold yellow")
-    return text
+def _cell(cell: Cell, bare: bool) -> Text:
+    text = cell.text.partition(" (")[0] if bare else cell.text
+    return Text(text, style="" if cell.value is not None else "dim")
 
 
 def _name(row: Row) -> Text:
     text = Text(row.title, style="bold")
-    if row.marks:
-        text.append(" " + ",".join(row.marks), style="bold yellow")
+    if row.all_marks:
+        text.append(" " + ",".join(row.all_marks), style="bold yellow")
     return text
 
 
 class TerminalTable:
     """A rich renderable that chooses its columns by the width it is given."""
 
-    def __init__(self, table: Table, advice: str | None = None) -> None:
+    def __init__(self, table: Table) -> None:
         self.table = table
-        self.advice = advice
 
-    def _draw(self, names: Sequence[str]) -> RichTable:
+    def _draw(self, names: Sequence[str], bare: bool = False) -> RichTable:
+        """The table of these columns; `bare` leaves out what stands in brackets behind a figure, its interval."""
         drawn = RichTable(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False, header_style="bold")
         drawn.add_column(Text("Network"), no_wrap=True)
         places = [i for i, column in enumerate(self.table.columns) if column.name in names]
@@ -76,7 +74,7 @@ class TerminalTable:
                 name.stylize("red")
                 drawn.add_row(name, Text("failed", style="bold red"), *[Text("")] * (len(places) - 1))
             else:
-                drawn.add_row(_name(row), *(_cell(row.cells[place]) for place in places))
+                drawn.add_row(_name(row), *(_cell(row.cells[place], bare) for place in places))
         return drawn
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
@@ -84,34 +82,36 @@ class TerminalTable:
         papers = [name for name in known if name.startswith("paper_")]
         names = [(papers or [""])[0] if name == PAPER else name for name in COLUMNS]
         names = [name for name in names if name in known]
-        drawn = self._draw(names)
         wide = options.update(max_width=1000)
-        while len(names) > 1 and console.measure(drawn, options=wide).maximum > options.max_width:
-            names.pop()
-            drawn = self._draw(names)
+        least = min(2, len(names))
+        choices = [*((count, False) for count in range(len(names), least - 1, -1)), (least, True)]
+        drawn = self._draw(names[:1], bare=True)
+        for count, bare in choices:
+            candidate = self._draw(names[:count], bare)
+            if console.measure(candidate, options=wide).maximum <= options.max_width:
+                drawn = candidate
+                break
         below: list[RenderableType] = [
             Text.assemble((row.title, "bold red"), (" failed, ", "red"), row.error)
             for row in self.table.rows
             if row.error
         ]
         below += [Text.assemble((f"{mark} ", "bold yellow"), (text, "dim")) for mark, text in self.table.footnotes]
-        if self.advice:
-            below.append(Text(f"\n{self.advice}", style="bold yellow"))
+        if self.table.warnings:
+            below.append(_warnings(self.table.warnings))
         yield Group(drawn, *([Text(""), *below] if below else []))
 
 
-def render_table(records: Sequence[Record]) -> RenderableType:
+def _warnings(found: Sequence[tuple[str, str]]) -> Text:
+    """One line for all of them: which rows, and where the evidence is."""
+    names = ", ".join(title for title, _ in found[:MOST_NAMED])
+    more = f" and {len(found) - MOST_NAMED} more" if len(found) > MOST_NAMED else ""
+    why = found[0][1] if len(found) == 1 else "the page and `co3d-bench show NETWORK STORE` have the evidence"
+    return Text.assemble((f"{WARNING} ", "bold yellow"), (f"{names}{more}: with a warning; {why}", "dim"))
+
+
+def render_table(records: Sequence[Record] | Sequence[CaseResult]) -> RenderableType:
     """The records as a rich renderable; print it with a `rich.console.Console`."""
     if not records:
         return Text("No records yet.")
-    return TerminalTable(build(records), _advice(records))
-
-
-def _advice(records: Sequence[Record]) -> str | None:
-    """What to do where most of this is not steady; the notes say why of each."""
-    timed = [record for record in latest(records) if record.ok and record.timing]
-    restless = sum(verdict(record).kind != "steady" for record in timed)
-    if 2 * restless <= len(timed):
-        return None
-    those = "This case is" if len(timed) == 1 else f"{restless} of {len(timed)} cases are"
-    return f"{those} not steady: `co3d-bench doctor` says what it sees; measure again when less goes on here."
+    return TerminalTable(build(records))

@@ -24,10 +24,10 @@ LIGHT: Mapping[str, str] = {
     "frame": "#0b62a8",
     "input": "#4b6b2a",
     "frame-soft": "#e8f1fa",
-    "doubt": "#8a4b00",
-    "doubt-soft": "#fdf1dc",
+    "warn": "#8a4b00",
+    "warn-soft": "#fdf1dc",
     "error": "#b3261e",
-    "disturbed": "#b0307c",
+    "highlight": "#b0307c",
     "front": "#9aa5b4",
 }
 DARK: Mapping[str, str] = {
@@ -40,10 +40,10 @@ DARK: Mapping[str, str] = {
     "frame": "#62b5f5",
     "input": "#a8cf7f",
     "frame-soft": "#1c3247",
-    "doubt": "#f3bd6a",
-    "doubt-soft": "#3a2c14",
+    "warn": "#f3bd6a",
+    "warn-soft": "#3a2c14",
     "error": "#ff8a80",
-    "disturbed": "#f08cc4",
+    "highlight": "#f08cc4",
     "front": "#66748a",
 }
 

@@ -23,6 +23,7 @@ from co3d_bench.bench.record import (
     ProcessFacts,
     Published,
     Record,
+    ReferenceWorkload,
     Samples,
     Settings,
     Timing,
@@ -218,10 +219,17 @@ def make_record(model: str = "x3d-m", /, *, samples: Samples | None = None, **ch
 
 
 def make_noisy_record(model: str = "x3d-m", /, **changes: Any) -> Record:
-    """A record whose samples were interrupted all the time, so that it carries doubts."""
+    """A record beside which other work kept a core busy, so that it carries a warning."""
     typical_s = _FIGURES.get(model, _FIGURES["x3d-m"])[3]
     samples = make_samples(typical_s, seed=f"{model}-noisy", spread=0.09, disturbed_share=0.7)
-    return make_record(model, samples=samples, **changes)
+    record = make_record(model, samples=samples, **changes)
+    return with_timing(record, background_load=0.94)
+
+
+def with_timing(record: Record, **changes: Any) -> Record:
+    """The same record with some of its timing changed."""
+    assert record.timing
+    return record.model_copy(update={"timing": record.timing.model_copy(update=changes)})
 
 
 # backend: name and version as the engine tells them, provider, speed against eager, build in s, artefact in bytes
@@ -237,13 +245,15 @@ BACKENDS = tuple(_ENGINES)
 _PRECISIONS = {"fp32": (1.0, 4.1e-7, 1.0, 1e-4), "bf16": (1.4, 1.3e-2, 0.991, 1e-1), "int8": (1.8, 0.11, 0.87, 3e-1)}
 
 
-def on_slower_machine(record: Record, pace_s: float, usual_pace_s: float | None) -> Record:
-    """The same process, of a network that only computes, where the machine's pace was this one and not 1 s."""
+def on_machine_of_speed(record: Record, slower: float, work: str = "the work") -> Record:
+    """The same process where everything took `slower` times as long, the reference workload included."""
     assert record.timing
-    slow = {"latency_s": [pace_s * each for each in record.timing.samples.latency_s], "cpu_share": 1.0}
-    pace = {"pace_s": [pace_s] * len(record.timing.samples), "usual_pace_s": usual_pace_s}
-    timing = record.timing.model_copy(update={"samples": record.timing.samples.model_copy(update=slow | pace)})
-    return record.model_copy(update={"timing": timing})
+    samples = record.timing.samples.model_copy(
+        update={"latency_s": [slower * each for each in record.timing.samples.latency_s]}
+    )
+    return with_timing(
+        record, samples=samples, reference=ReferenceWorkload(name=work, readings_s=(0.01 * slower,) * 10)
+    )
 
 
 def make_engine_record(

@@ -23,11 +23,11 @@ ALLOWED = {
         "bench.profile",
         "bench.store",
         "bench.stats",
-        "bench.one_pace",
+        "bench.case_result",
+        "bench.normalise",
         "bench.judge",
         "bench.trend",
         "bench.metrics",
-        "bench.processes",
         "bench.batch",
         "bench.garbage",  # a few lines about memory, for whoever holds many records
         "bench.errors",  # UserError and the exit codes: the words in which every room tells a mistake

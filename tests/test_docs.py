@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from importlib import import_module
 from pathlib import Path
 
 import pytest
@@ -64,3 +65,13 @@ def test_the_python_of_the_readme_runs():
 def test_no_document_holds_a_place_for_a_figure_that_was_never_filled():
     for document in DOCUMENTS:
         assert not re.search(r"\b(?:SPEED|CLIP)_(?:XS|S|M|L)\b|\bTODO\b|\bTBD\b", document.read_text(encoding="utf-8"))
+
+
+def test_what_may_be_turned_is_told_as_it_is():
+    rows = re.findall(
+        r"^\| `(bench/\w+)\.py` (\w+) \| ([\d.]+) \| .+ \|$", text_of("METHODOLOGY.md"), flags=re.MULTILINE
+    )
+    assert 0 < len(rows) <= 12
+    for module, name, value in rows:
+        found = getattr(import_module(f"co3d_bench.{module.replace('/', '.')}"), name)
+        assert found == type(found)(value), name

@@ -49,7 +49,7 @@ def ask(job: Job, spec: ModelSpec, net: Any, example: Tensor, folder: Path) -> A
             "check": frames + STEADY_FRAMES if frames else CLIPS,
             "rows": _rows(spec, case),
             "warm_up": {
-                "steady": rule.steady._asdict(),
+                "window": rule.window,
                 "max_predictions": rule.max_predictions,
                 "max_seconds": rule.max_seconds,
             },

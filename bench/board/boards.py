@@ -21,8 +21,7 @@ from .facts import PATTERNS, seen
 
 SCRIPTS = (
     Path(__file__).with_name("onboard.py"),
-    Path(__file__).parents[1] / "resample.py",
-    Path(__file__).parents[1] / "steady.py",
+    Path(__file__).parents[1] / "stable.py",
     Path(next(iter(aten_folder))) / "runner.py",
 )
 NO_TRTEXEC = "there is no TensorRT (trtexec is neither in PATH nor in /usr/src/tensorrt/bin)"

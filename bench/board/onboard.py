@@ -35,6 +35,7 @@ LOG_BYTES = 1 << 18
 DETAIL_CHARACTERS = 4000
 TRANSFERS = 20
 WARMUP_KEPT = 100
+MOST_SAMPLES = 2000
 clock = time.perf_counter
 
 
@@ -207,12 +208,12 @@ def random_inputs(torch, row, job):
 
 
 def warm_up(step, ring, fill, rule, synchronize):
-    """At least `fill` predictions, and until they are one level (`steady.py`), or the rule's limits are reached."""
-    import steady as levels
+    """At least `fill` predictions, and until they get no shorter (`stable.py`), or the rule's limits are reached."""
+    from stable import is_stable
 
-    latencies, level = [], levels.SteadyRule(**rule["steady"])
+    latencies = []
     begin = filled = end = clock()
-    steady = False
+    stable = False
     for x in itertools.cycle(ring):
         start = clock()
         step(x)
@@ -224,14 +225,14 @@ def warm_up(step, ring, fill, rule, synchronize):
             continue
         if extra == 0:
             filled = end
-        steady = levels.is_steady(latencies, level)
-        late = end - filled >= rule["max_seconds"] and len(latencies) >= level.window
-        if steady or late or extra >= rule["max_predictions"]:
+        stable = is_stable(latencies, rule["window"])
+        late = end - filled >= rule["max_seconds"] and len(latencies) >= rule["window"]
+        if stable or late or extra >= rule["max_predictions"]:
             break
     return {
         "warmup_predictions": len(latencies),
         "warmup_s": end - begin,
-        "warmup_steady": steady,
+        "warmup_stable": stable,
         "warmup_latency_s": latencies[-WARMUP_KEPT:],
     }
 
@@ -242,45 +243,39 @@ def median(values):
 
 
 def sample(step, ring, settings, synchronize, report):
-    """Time calls one after the other, with what disturbed each of them; and when the first began and the last ended.
+    """Time calls one after the other, with the kernel's evidence beside each; and the time from first to last.
 
-    As many as were asked for, and more by the host's rule: in place of disturbed ones, or for a precision.
+    As many as were asked for, and more until they took as long as was asked for (`measure.py` does the same).
     """
-    from resample import further
-
     probe = Probe()
-    taken = SimpleNamespace(
-        latency_s=[], involuntary_switches=[], steal_s=[], waited_s=[], pace_s=[], usual_pace_s=None
-    )
-    more = further(settings)
-    endless = itertools.cycle(ring)
-    wanted, own_s = settings.runs, 0.0
+    taken = SimpleNamespace(latency_s=[], involuntary_switches=[], steal_s=[], waited_s=[])
+    own_s = 0.0
     gc.collect()
     gc.disable()
     begin = clock()
     mark = thread_cpu_s()
-    while wanted > 0:
-        before = probe()
-        for x in itertools.islice(endless, wanted):
-            own_s += thread_cpu_s() - mark
-            start = clock()
-            step(x)
-            synchronize()
-            end = clock()
-            mark, after = thread_cpu_s(), probe()
-            taken.latency_s.append(round(end - start, 9))
-            taken.involuntary_switches.append(after[0] - before[0])
-            taken.steal_s.append(after[1] - before[1])
-            taken.waited_s.append(round(max(0.0, after[2] - before[2]), 9))
-            before = after
-            report(len(taken.latency_s))
-        wanted = more(taken, clock() - begin)
+    before = probe()
+    for x in itertools.cycle(ring):
+        own_s += thread_cpu_s() - mark
+        start = clock()
+        step(x)
+        synchronize()
+        end = clock()
+        mark, after = thread_cpu_s(), probe()
+        taken.latency_s.append(round(end - start, 9))
+        taken.involuntary_switches.append(after[0] - before[0])
+        taken.steal_s.append(after[1] - before[1])
+        taken.waited_s.append(round(max(0.0, after[2] - before[2]), 9))
+        before = after
+        count = len(taken.latency_s)
+        report(count)
+        if count >= settings.runs and (end - begin >= settings.min_s or count >= MOST_SAMPLES):
+            break
     own_s += thread_cpu_s() - mark
     finish = clock()
     wall_s = finish - begin
     gc.enable()
-    samples = {key: vars(taken)[key] for key in ("latency_s", "involuntary_switches", "steal_s", "waited_s")}
-    return {"samples": samples, "sampling_wall_s": wall_s, "harness_cpu_share": own_s / wall_s}, [begin, finish]
+    return {"samples": vars(taken), "sampling_wall_s": wall_s, "harness_cpu_share": own_s / wall_s}, [begin, finish]
 
 
 def thread_cpu_s():

@@ -124,7 +124,7 @@ def board_job(
         "process": job.process,
         "torch_device": place.torch_device,
         "threads": job.case.threads,
-        "settings": job.settings.model_dump(include={"runs", "budget_s", "min_s", "target_precision"}),
+        "settings": job.settings.model_dump(include={"runs", "min_s"}),
         "timeout_s": job.settings.timeout_s,
         "environment": thread_environment(job.case.threads),
         "waiting": WAITING,

@@ -47,7 +47,10 @@ Host = Annotated[
         metavar="USER@BOARD",
     ),
 ]
-Backends = Annotated[list[str] | None, typer.Option("--backend", help="Engine.", metavar="NAME")]
+Backends = Annotated[
+    list[str] | None,
+    typer.Option("--backend", help="Engine; auto is eager and the fastest that is installed.", metavar="NAME|auto"),
+]
 Precisions = Annotated[
     list[str] | None, typer.Option("--precision", help="Of weights and arithmetic.", metavar="fp32|tf32|bf16|fp16|int8")
 ]
@@ -60,30 +63,35 @@ Batch = Annotated[
     ),
 ]
 Threads = Annotated[list[str] | None, typer.Option("--threads", help="Threads inside one operator.", metavar="N|auto")]
-Runs = Annotated[int | None, typer.Option("--runs", help="Timed predictions of each case.", metavar="N")]
+Runs = Annotated[
+    int | None,
+    typer.Option("--runs", help="Timed predictions of each case, spread over its processes.", metavar="N"),
+]
 Processes = Annotated[
     str | None,
     typer.Option(
         "--processes",
-        help="Fresh processes of each case; auto is 7, which let two runs be compared, fewer of what takes long, "
-        "up to 20 on a restless machine.",
+        help="Rounds: fresh processes of each case. auto goes on until each has 7 and is known as well as "
+        "--target-precision says, within --time.",
         metavar="N|auto",
     ),
 ]
 Precision = Annotated[
     str | None,
     typer.Option(
-        "--target-precision", help="Go on until the median is known so well, within --budget.", metavar="SHARE"
+        "--target-precision",
+        help="Half-width of the interval that the rounds of auto go on to.",
+        show_default="2.5%",
+        metavar="SHARE",
     ),
 ]
-Budget = Annotated[
-    float | None,
+Time = Annotated[
+    str | None,
     typer.Option(
-        "--budget",
-        help="Seconds a process may take longer, for samples that replace disturbed ones, or sharpen.",
-        metavar="S",
+        "--time", help="All rounds of auto together end after it, but for the first: 90s, 8m, 1h.", metavar="TIME"
     ),
 ]
+Budget = Annotated[float | None, typer.Option("--budget", help="No longer used; see --time.", hidden=True)]
 Timeout = Annotated[
     float | None, typer.Option("--timeout", help="Seconds after which a process is stopped.", metavar="S")
 ]
@@ -105,6 +113,7 @@ def overrides(
     runs: int | None = None,
     processes: str | None = None,
     target_precision: str | None = None,
+    time: str | None = None,
     budget: float | None = None,
     timeout: float | None = None,
     video: Path | None = None,
@@ -127,6 +136,7 @@ def overrides(
         ("run.runs", "--runs", runs),
         ("run.processes", "--processes", processes and _count(processes)),
         ("run.target_precision", "--target-precision", target_precision and _share(target_precision)),
+        ("run.time_s", "--time", time),
         ("run.budget_s", "--budget", budget),
         ("run.timeout_s", "--timeout", timeout),
         ("run.out", "--out", out),
@@ -169,8 +179,8 @@ def _count(word: str) -> int | str:
 def show_plan(config: Config, plan: Plan) -> None:
     """Print every case, what was left out or is not installed, and where the plan came from."""
     from ..names import Names
-    from ..processes import at_first, most
-    from ..run import missing_backends
+    from ..rounds import aim_text
+    from ..run import aim_of_run, missing_backends, settings_of
 
     for case in plan.cases:
         typer.echo(case.key)
@@ -180,13 +190,11 @@ def show_plan(config: Config, plan: Plan) -> None:
         typer.echo(f"cannot be run here: {line}", err=True)
     for out in plan.left_out:
         typer.echo(f"left out: {out.what}: {out.why}", err=True)
-    count, often, at_most = len(plan.cases), at_first(config.run.processes), most(config.run.processes)
     if plan.searches:
         typer.echo(f"bauto: {len(plan.searches)} times a batch is looked for, and gives a case or two", err=True)
-    auto = f" (fewer of what takes long, up to {at_most} where few are steady)" if at_most > often else ""
-    each = f"in {often} fresh processes each{auto}, " if often > 1 else ""
     typer.echo(
-        f"{count} case{'s' if count != 1 else ''}, {each}of {config.run.runs} timed predictions, from {config.source}; "
+        f"{len(plan.cases)} case{'s' if len(plan.cases) != 1 else ''}, {aim_text(aim_of_run(config))}, "
+        f"{settings_of(config).runs} or more timed predictions in each process, from {config.source}; "
         f"records would go to {config.run.out}",
         err=True,
     )

@@ -18,6 +18,9 @@ def plan(
     batch: options.Batch = None,
     threads: options.Threads = None,
     runs: options.Runs = None,
+    processes: options.Processes = None,
+    target_precision: options.Precision = None,
+    time: options.Time = None,
     video: options.VideoFile = None,
     seed: options.Seed = None,
     out: options.Out = None,
@@ -26,20 +29,11 @@ def plan(
     from ..config import load_config
     from ..run import make_plan
 
-    given = options.overrides(
-        models=model,
-        suite=suite,
-        devices=device,
-        host=host,
-        backends=backend,
-        precisions=precision,
-        batch=batch,
-        threads=threads,
-        runs=runs,
-        video=video,
-        seed=seed,
-        out=out,
-    )
+    given = {
+        **options.overrides(models=model, suite=suite, devices=device, host=host, backends=backend),
+        **options.overrides(precisions=precision, batch=batch, threads=threads, video=video, seed=seed, out=out),
+        **options.overrides(runs=runs, processes=processes, target_precision=target_precision, time=time),
+    }
     loaded = load_config(config, given)
     for note in loaded.notes:
         typer.echo(note, err=True)

@@ -22,26 +22,27 @@ class Format(str, Enum):
 def query(
     sql: Annotated[
         str | None,
-        typer.Argument(help="e.g. 'SELECT model, min(latency_s) FROM records GROUP BY model'.", metavar="[SQL]"),
+        typer.Argument(help="e.g. 'SELECT model, latency_s FROM cases'.", metavar="[SQL]"),
     ] = None,
     store: Annotated[Path, typer.Argument(help="Folder of records, or a .jsonl file.", metavar="[STORE]")] = Path(
         "results"
     ),
     format: Annotated[Format, typer.Option("--format", help="Form of the answer.")] = Format.table,
-    columns: Annotated[
-        bool, typer.Option("--columns", help="List the columns of the table `records` and stop.")
-    ] = False,
+    columns: Annotated[bool, typer.Option("--columns", help="List the columns of both tables and stop.")] = False,
 ) -> None:
-    """Ask the records in SQL (DuckDB; an optional extra). The table is called records."""
-    from ..frame import FIELDS
+    """Ask the records in SQL (DuckDB; an optional extra): table `cases`, a row a case; `records`, a row a process."""
+    from ..frame import CASE_FIELDS, FIELDS
 
     if columns:
-        width = max(len(field.name) for field in FIELDS)
-        for field in FIELDS:
-            typer.echo(f"{field.name:<{width}}  {field.explains}".rstrip())
+        tables = {"records": FIELDS, "cases, and the facts of records": CASE_FIELDS}
+        width = max(len(field.name) for fields in tables.values() for field in fields)
+        for name, fields in tables.items():
+            typer.echo(f"{name}:")
+            for field in fields:
+                typer.echo(f"  {field.name:<{width}}  {field.explains}".rstrip())
         return
     if sql is None:
-        raise UserError("query wants a statement: 'SELECT model, latency_s FROM records'; --columns lists the columns")
+        raise UserError("query wants a statement: 'SELECT model, latency_s FROM cases'; --columns lists the columns")
     from ..query import query as ask
 
     answer = ask(sql, store)

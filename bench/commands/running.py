@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -12,6 +13,8 @@ from ..streams import discard_output
 from . import options
 
 if TYPE_CHECKING:
+    from ..config import Config
+    from ..plan import Plan
     from ..record import Record
 
 
@@ -29,6 +32,7 @@ def run(
     runs: options.Runs = None,
     processes: options.Processes = None,
     target_precision: options.Precision = None,
+    time: options.Time = None,
     budget: options.Budget = None,
     timeout: options.Timeout = None,
     video: options.VideoFile = None,
@@ -44,31 +48,16 @@ def run(
 ) -> None:
     """Measure networks on this machine: each case in a fresh process, each result kept at once."""
     from ..config import load_config
-    from ..progress import Lines
-    from ..run import Unfinished, make_plan
-    from ..run import run as measure
+    from ..run import make_plan
 
     if retry_failed and not resume:
         raise UserError("--retry-failed goes with --resume: it repeats the failed cases of the newest run")
-    given = options.overrides(
-        models=model,
-        suite=suite,
-        devices=device,
-        host=host,
-        backends=backend,
-        precisions=precision,
-        batch=batch,
-        threads=threads,
-        runs=runs,
-        processes=processes,
-        target_precision=target_precision,
-        budget=budget,
-        timeout=timeout,
-        video=video,
-        seed=seed,
-        out=out,
-        weights=weights,
-    )
+    given = {
+        **options.overrides(models=model, suite=suite, devices=device, host=host, backends=backend),
+        **options.overrides(precisions=precision, batch=batch, threads=threads, video=video, seed=seed, out=out),
+        **options.overrides(runs=runs, processes=processes, target_precision=target_precision, time=time),
+        **options.overrides(weights=weights, budget=budget, timeout=timeout),
+    }
     loaded = load_config(config, given)
     for note in loaded.notes:
         typer.echo(note, err=True)
@@ -77,18 +66,30 @@ def run(
         options.show_plan(loaded, plan)
         return
     _settle()
-    typer.echo(f"plan from {loaded.source}, {loaded.run.runs} timed predictions a case", err=True)
+    typer.echo(f"plan from {loaded.source}, {loaded.run.runs} timed predictions of each case", err=True)
     for left_out in plan.left_out:
         typer.echo(f"left out: {left_out.what}: {left_out.why}", err=True)
-    unfinished = None
+    _measure_and_show(loaded, plan, resume, retry_failed)
+
+
+def _measure_and_show(loaded: Config, plan: Plan, resume: bool, retry_failed: bool) -> None:
+    """Measure a plan, and show what is measured behind each round and wherever it ends. Exits with the code of that."""
+    from ..progress import Lines
+    from ..run import Interrupted, Unfinished
+    from ..run import run as measure
+
+    shown = _Shown(Path(loaded.run.out))
+    stopped = None
     try:
-        records = measure(loaded, plan=plan, resume=resume, retry_failed=retry_failed, progress=Lines())
-    except Unfinished as error:
-        records, unfinished = error.records, error
+        records = measure(
+            loaded, plan=plan, resume=resume, retry_failed=retry_failed, progress=Lines(), after_round=shown.after_round
+        )
+    except (Unfinished, Interrupted) as error:
+        records, stopped = error.records, error
     if records:
-        _show(records, Path(loaded.run.out))
-    if unfinished:
-        raise unfinished
+        shown.at_the_end(records)
+    if stopped:
+        raise stopped
     if failed := [record for record in records if not record.ok]:
         again = "" if retry_failed else "; `--resume --retry-failed` repeats them"
         failed_cases, cases = ({record.key for record in those} for those in (failed, records))
@@ -107,19 +108,50 @@ def _settle() -> None:
         typer.echo(str(error), err=True)
 
 
-def _show(records: list[Record], out: Path) -> None:
-    """The table on the terminal, the page beside the records, and where both are."""
-    from rich.console import Console
+class _Shown:
+    """The table and the page of what is measured so far: both behind the first round, then the page behind each one,
+    and the table again at the end."""
 
-    from ...reports.commands import write_report
-    from ...reports.terminal import render_table
-    from ..store import records_file
+    def __init__(self, out: Path) -> None:
+        self._out = out
+        self._table_of = self._page_of = 0  # so many records
+        self._page: Path | None = None
 
-    console = Console()
-    with console.capture() as table:  # rich would end the process where nobody reads
-        console.print(render_table(records))
-    _tell(f"{table.get()}\nrecords: {records_file(out)}")
-    _tell(f"report:  {write_report(out)}")
+    def after_round(self, number: int, records: Sequence[Record]) -> None:
+        """What there is behind a round; a page that cannot be written must not end the measuring."""
+        if not self._table_of:
+            self._show_table(records)
+        try:
+            self._write_page(records)
+        except UserError as error:
+            typer.echo(error.message, err=True)
+
+    def at_the_end(self, records: Sequence[Record]) -> None:
+        """What has changed since the last round, and where all of it is."""
+        from ..store import records_file
+
+        if len(records) != self._table_of:
+            self._show_table(records)
+        _tell(f"records: {records_file(self._out)}")
+        if len(records) != self._page_of:
+            self._write_page(records)
+        _tell(f"report:  {self._page}")
+
+    def _show_table(self, records: Sequence[Record]) -> None:
+        from rich.console import Console
+
+        from ...reports.terminal import render_table
+
+        self._table_of = len(records)
+        console = Console()
+        with console.capture() as table:  # rich would end the process where nobody reads
+            console.print(render_table(list(records)))
+        _tell(f"{table.get()}")
+
+    def _write_page(self, records: Sequence[Record]) -> None:
+        from ...reports.commands import write_report
+
+        self._page, self._page_of = write_report(self._out), len(records)
 
 
 def _tell(text: str) -> None:

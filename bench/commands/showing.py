@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import asdict
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
@@ -16,8 +17,20 @@ def show(
     model: Annotated[str, typer.Argument(help="Name of the network, or path/to/file.py:factory.", metavar="MODEL")],
     weights: options.Weights = None,
     as_json: Annotated[bool, typer.Option("--json", help="As JSON.")] = False,
+    store: Annotated[
+        Path | None,
+        typer.Argument(
+            help="With it: the evidence beside the figures of this store, process by process.", metavar="[STORE]"
+        ),
+    ] = None,
 ) -> None:
-    """Show a network: parameters, multiply-accumulates, reach in time, state, and what the paper reports."""
+    """Show a network: parameters, multiply-accumulates, reach in time, state, and what the paper reports.
+
+    With a STORE: what stands beside the measured figures of that network there, process by process.
+    """
+    if store is not None:
+        _show_evidence(model, store)
+        return
     from ...models.zoo import UnknownModelError, find_model
 
     try:
@@ -30,6 +43,26 @@ def show(
         return
     for line in lines(facts):
         typer.echo(line)
+
+
+def _show_evidence(model: str, store: Path) -> None:
+    from rich.console import Console
+
+    from ...reports.evidence import render_evidence
+    from ...reports.history import of_model
+    from ..complaints import nearest
+    from ..errors import NOTHING
+    from ..store import read_records
+
+    records = read_records(store)
+    chosen = of_model(records, model)
+    if not chosen:
+        present = sorted({record.case.model for record in records})
+        raise UserError(f"{store} has no record of {model}: {nearest(model, present)}", NOTHING)
+    console = Console()
+    with console.capture() as text:  # rich would end the process where nobody reads
+        console.print(render_evidence(chosen))
+    typer.echo(text.get(), nl=False)
 
 
 def describe(spec: Any, weights_word: str | None = None) -> dict[str, Any]:

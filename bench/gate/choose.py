@@ -12,10 +12,11 @@ from typing import Any
 
 from ...models.own import is_file
 from ..case import Case
-from ..config import Config, Override, load_config
+from ..config import AUTO_ENGINE, Config, Override, load_config
 from ..environment import ROOT
 from ..errors import USAGE, UserError
 from ..names import Names
+from ..record import REFERENCE
 from ..run import make_plan
 from ..store import cannot_write, make_store
 from . import code
@@ -49,7 +50,7 @@ def choose(pair: Words, config: Path | None, given: Mapping[str, Override], stac
     known = [each for each in (here, installed) if each]
     if any(" " in word for word in pair) and not any(_are_commits(each, pair) for each in known):
         return _commands(pair, given)
-    loaded = load_config(config, given)
+    loaded = _loaded(config, given)
     repository = here if here and (loaded.own or code.is_ours(here)) else installed
     if repository is None:
         raise UserError(_nowhere(here), USAGE)
@@ -61,6 +62,14 @@ def choose(pair: Words, config: Path | None, given: Mapping[str, Override], stac
         "commands of several words in quotes",
         USAGE,
     )
+
+
+def _loaded(config: Path | None, given: Mapping[str, Override]) -> Config:
+    """The config, in which `auto` among the engines is eager alone: which engine is the fastest is no question of the
+    gate, and an engine that refuses a network would look like a regression. `--backend` names others."""
+    loaded = load_config(config, given)
+    engines = dict.fromkeys(REFERENCE[0] if word == AUTO_ENGINE else word for word in loaded.plan.backends)
+    return loaded.model_copy(update={"plan": loaded.plan.model_copy(update={"backends": tuple(engines)})})
 
 
 def _nowhere(here: Path | None) -> str:
@@ -81,7 +90,7 @@ def _is_factory(word: str) -> bool:
 
 def _factories(pair: Words, config: Path | None, given: Mapping[str, Override]) -> Chosen:
     names = Names()
-    loaded = load_config(config, {**given, "plan.models": Override("--pair", [pair[0]])})
+    loaded = _loaded(config, {**given, "plan.models": Override("--pair", [pair[0]])})
     cases = make_plan(loaded, names).cases
     names = replace(names, devices=loaded.profiles)
     base, head = (of_factory(word, cases[0].model, names, loaded.run.timeout_s, sys.executable) for word in pair)

@@ -1,13 +1,13 @@
 """Predictions per second that each stream of a batch gets; of clips, each row of the batch."""
 
 from ..record import Record
-from ..stats import summarise
+from ..stats import throughput
 from . import Metric
 
 
 def value(record: Record) -> float | None:
     # Every row of a batch gets one answer a call, so a stream's rate is that of calls.
-    return summarise(record.timing.samples).throughput(batch=1) if record.timing else None
+    return throughput(record.timing.samples, batch=1) if record.timing else None
 
 
 METRIC = Metric(

@@ -1,12 +1,12 @@
 """Predictions per second: clips for clip networks, frames for frame networks."""
 
 from ..record import Record
-from ..stats import summarise
+from ..stats import throughput
 from . import Metric
 
 
 def value(record: Record) -> float | None:
-    return summarise(record.timing.samples).throughput(record.case.batch) if record.timing else None
+    return throughput(record.timing.samples, record.case.batch) if record.timing else None
 
 
 METRIC = Metric(

@@ -5,21 +5,21 @@ A row is a case (or, with `by`, what a few words of it name) and a metric. The u
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
 from ...bench.case import Case
+from ...bench.case_result import CaseResult, case_results
 from ...bench.errors import NOTHING, USAGE, UserError
 from ...bench.judge.estimate import within
 from ...bench.judge.exact import EXACT_METRICS, OUTPUT, VERIFICATION, judge_figure, judge_output, judge_verification
 from ...bench.judge.findings import Comparison, Finding, Judgement
 from ...bench.judge.rule import Rule, rule_of_stores
-from ...bench.judge.verdict import Evidence, Units, judge_all
+from ...bench.judge.verdict import Evidence, Units, judge, judge_all
 from ...bench.metrics import Metric, all_metrics, get_metric
-from ...bench.one_pace import at_one_pace
+from ...bench.normalise import anchor_of, machine_speed_index
 from ...bench.record import Record, fact
-from ...bench.stats import at_usual_pace, doubts, median
 from ..select import differing_facts
 
 # The words of a case's key, in its order, and how each stands there.
@@ -52,29 +52,9 @@ class Side:
     records: tuple[Record, ...]
 
 
-@dataclass(frozen=True)
-class _Group:
-    """All that one side has of a row: the fresh processes of one case in its newest run."""
-
-    records: tuple[Record, ...]
-
-    @property
-    def case(self) -> Case:
-        return self.records[0].case
-
-    @property
-    def measured(self) -> tuple[Record, ...]:
-        return tuple(record for record in self.records if record.ok)
-
-    @property
-    def failure(self) -> str | None:
-        """Why there is no figure to compare; a wrong answer in one process is one too many."""
-        errors = [record.error for record in self.records if record.error]
-        wrong = [error for error in errors if error.kind == "wrong-answer"]
-        if self.measured and not wrong:
-            return None
-        error = (wrong or errors)[0]
-        return f"{error.kind}: {error.message}"
+def _failure(side: CaseResult) -> str | None:
+    """Why there is no figure to compare."""
+    return f"{side.error.kind}: {side.error.message}" if side.error else None
 
 
 @dataclass(frozen=True)
@@ -82,8 +62,8 @@ class _Row:
     """One label with what both sides have of it."""
 
     label: str
-    base: _Group
-    head: _Group
+    base: CaseResult  # the fresh processes of its newest run
+    head: CaseResult
 
     @property
     def records(self) -> tuple[Record, ...]:
@@ -111,7 +91,7 @@ def compare(
     befores, afters = _groups(base, words), _groups(head, words)
     if not befores.keys() & afters.keys():
         raise UserError(_nothing_in_common(base, head), NOTHING)
-    rows = {label: _row(label, befores[label], afters[label]) for label in befores.keys() & afters.keys()}
+    rows = {label: _Row(label, befores[label], afters[label]) for label in befores.keys() & afters.keys()}
 
     findings: list[Finding] = []
     evidences: list[tuple[Finding, Evidence]] = []
@@ -135,18 +115,12 @@ def compare(
     judgements = judge_all([evidence for _, evidence in evidences], rule)
     verdicts = {id(finding): judgement for (finding, _), judgement in zip(evidences, judgements, strict=True)}
     shown = [
-        replace(finding, judgement=_shown(verdicts[id(finding)], rows[finding.key], finding.metric))
+        replace(finding, judgement=_shown(verdicts[id(finding)], rows[finding.key], finding.metric, rule))
         if id(finding) in verdicts
         else finding
         for finding in findings
     ]
     return Comparison(base.name, head.name, tuple(shown), rule.max_slowdown, _notes(evidences, rule))
-
-
-def _row(label: str, base: _Group, head: _Group) -> _Row:
-    """Both sides, told at one pace of their machine."""
-    told, count = at_one_pace((*base.records, *head.records)), len(base.records)
-    return _Row(label, _Group(told[:count]), _Group(told[count:]))
 
 
 def _words(by: Sequence[str]) -> tuple[str, ...]:
@@ -179,23 +153,15 @@ def _label(case: Case, words: Sequence[str]) -> str:
     return "/".join(WORDS[word](case) for word in words)
 
 
-def _groups(side: Side, words: Sequence[str]) -> dict[str, _Group]:
-    """Label -> the processes of the newest run of its case; UserError where a label means two cases."""
-    newest = {record.key: record.run_id for record in side.records}  # the order of a store is that of time
-    found: dict[str, list[Record]] = {}
-    for record in side.records:
-        if newest[record.key] != record.run_id:
-            continue
-        group = found.setdefault(_label(record.case, words), [])
-        if group and group[0].key != record.key:
-            raise UserError(_ambiguous(side, group[0].case, record.case, words), USAGE)
-        group.append(record)
-    return {label: _Group(_newest_of_each_process(group)) for label, group in found.items()}
-
-
-def _newest_of_each_process(records: Iterable[Record]) -> tuple[Record, ...]:
-    """A process that was measured again, since it had failed, counts as it came out last."""
-    return tuple({record.process: record for record in records}.values())
+def _groups(side: Side, words: Sequence[str]) -> dict[str, CaseResult]:
+    """Label -> its case, as measured in the newest run; UserError where a label means two cases."""
+    found: dict[str, CaseResult] = {}
+    for result in case_results(side.records):
+        label = _label(result.case, words)
+        if label in found:
+            raise UserError(_ambiguous(side, found[label].case, result.case, words), USAGE)
+        found[label] = result
+    return found
 
 
 def _ambiguous(side: Side, one: Case, other: Case, words: Sequence[str]) -> str:
@@ -227,32 +193,29 @@ def _finding(row_label: str, metric: Metric, **fields: Any) -> Finding:
     return Finding(row_label, metric.name, metric.unit, metric.better, **fields)
 
 
-def _middle(group: _Group | None, metric: Metric) -> float | None:
-    """The figure of a side, to be shown: the middle one of its processes."""
-    values = _values(group, metric) if group else []
-    return median(values) if values else None
+def _value(side: CaseResult | None, metric: Metric) -> float | None:
+    """The figure of a side, as every other reader shows it."""
+    return side.value(metric) if side else None
 
 
-def _values(group: _Group, metric: Metric) -> list[float]:
-    return [value for record in group.measured if (value := metric.value(record)) is not None]
+def _values(side: CaseResult, metric: Metric) -> list[float]:
+    return [value for record in side.measured if (value := metric.value(record)) is not None]
 
 
-def _one_sided(label: str, before: _Group | None, after: _Group | None, metric: Metric) -> Finding:
-    sides = {"base": _middle(before, metric), "head": _middle(after, metric)}
-    if after and after.failure:
-        return _finding(label, metric, status="failed", note=f"head: {after.failure}; not in the base", **sides)
+def _one_sided(label: str, before: CaseResult | None, after: CaseResult | None, metric: Metric) -> Finding:
+    sides = {"base": _value(before, metric), "head": _value(after, metric)}
+    if after and (why := _failure(after)):
+        return _finding(label, metric, status="failed", note=f"head: {why}; not in the base", **sides)
     return _finding(label, metric, status="new" if after else "gone", **sides)
 
 
 def _failed(row: _Row, metric: Metric) -> Finding | None:
-    told = [f"{name}: {group.failure}" for name, group in (("base", row.base), ("head", row.head)) if group.failure]
+    sides = (("base", row.base), ("head", row.head))
+    told = [f"{name}: {why}" for name, side in sides if (why := _failure(side))]
     if not told:
         return None
-    sides = {
-        name: None if group.failure else _middle(group, metric)
-        for name, group in (("base", row.base), ("head", row.head))
-    }
-    return _finding(row.label, metric, status="failed", note="; ".join(told), **sides)
+    figures = {name: _value(side, metric) for name, side in sides}
+    return _finding(row.label, metric, status="failed", note="; ".join(told), **figures)
 
 
 def _differing(row: _Row) -> tuple[str, ...]:
@@ -281,7 +244,7 @@ def _noisy(row: _Row, metric: Metric, differs: tuple[str, ...]) -> tuple[Finding
     before, after = _values(row.base, metric), _values(row.head, metric)
     if not before and not after:
         return None, None
-    fields: dict[str, Any] = {"base": _middle(row.base, metric), "head": _middle(row.head, metric), "note": _note(row)}
+    fields: dict[str, Any] = {"base": _value(row.base, metric), "head": _value(row.head, metric), "note": _note(row)}
     for name, values in (("base", before), ("head", after)):
         if not values:
             differs = (*differs, f"{metric.label}: the {name} has none")
@@ -293,7 +256,7 @@ def _noisy(row: _Row, metric: Metric, differs: tuple[str, ...]) -> tuple[Finding
 
 
 def _note(row: _Row) -> str | None:
-    """What a reader must know beside a figure: what else differs between the cases, lost processes, doubts."""
+    """What a reader must know beside a figure: what else differs between the cases, lost processes, warnings."""
     found = []
     for word, text in WORDS.items():
         before, after = text(row.base.case), text(row.head.case)
@@ -303,10 +266,7 @@ def _note(row: _Row) -> str | None:
         count = len(group.records)
         if lost := count - len(group.measured):
             found.append(f"{name}: {lost} of {count} processes failed")
-        doubted = [told for record in group.measured if (told := doubts(record))]
-        if doubted:
-            share = f"{len(doubted)} of {count} processes " if count > 1 else ""
-            found.append(f"{name}: {share}{doubted[0][0]}")
+        found += [f"{name}: {warning}" for warning in group.warnings]
     return "; ".join(found) or None
 
 
@@ -356,10 +316,11 @@ class _Several:
     text: str
 
 
-def _one(group: _Group, value: Callable[[Record], Any]) -> Any:
-    found = list(dict.fromkeys(value(record) for record in group.measured))
+def _one(group: CaseResult, value: Callable[[Record], Any]) -> Any:
+    """What the processes that looked agree on: one of them counts and verifies for all."""
+    found = list(dict.fromkeys(each for record in group.measured if (each := value(record)) is not None))
     if len(found) > 1:
-        return _Several(", ".join("none" if each is None else f"{each}" for each in found))
+        return _Several(", ".join(f"{each}" for each in found))
     return found[0] if found else None
 
 
@@ -374,14 +335,47 @@ def _figure(name: str) -> Callable[[Record], float | None]:
 
 
 def _latencies(record: Record) -> list[float]:
-    return at_usual_pace(record.timing.samples) if record.timing else []
+    return record.timing.samples.latency_s if record.timing else []
 
 
-def _shown(judgement: Judgement, row: _Row, metric: str) -> Judgement:
+def _normalised(row: _Row, metric: Metric) -> Evidence | None:
+    """The same units at one machine speed (`bench/normalise.py`); None where the two sides did not time the same
+    reference workload, or the metric is no speed."""
+    if metric.name not in _SAMPLES:
+        return None
+    anchor = anchor_of(row.records)
+    sides = []
+    for side in (row.base, row.head):
+        found = []
+        for record in side.measured:
+            index = machine_speed_index(record, anchor) if anchor else None
+            value = metric.value(record)
+            if index is None or value is None:
+                return None
+            found.append(value * index if metric.better == "lower" else value / index)
+        sides.append(tuple(found))
+    return Evidence(row.label, metric.name, metric.better, Units(*sides))
+
+
+def _beside(judgement: Judgement, row: _Row, metric: str, rule: Rule) -> Judgement:
+    """The measured figure decides. Where it moved and the normalised one does not show it too, nothing is known: then
+    the machine may be what changed."""
+    evidence = _normalised(row, get_metric(metric)) if judgement.verdict in ("regressed", "improved") else None
+    estimate = judge(evidence, rule).estimate if evidence else None
+    if estimate is None:
+        return judgement
+    said = f"normalised {estimate.slowdown - 1:+.1%} ({estimate.low - 1:+.1%} to {estimate.high - 1:+.1%})"
+    shown = estimate.low > 1 if judgement.verdict == "regressed" else estimate.high < 1
+    if not shown:
+        return replace(judgement, verdict="inconclusive", why=f"{judgement.why}; {said}: the machine may have changed")
+    return replace(judgement, why=f"{judgement.why}; {said}")
+
+
+def _shown(judgement: Judgement, row: _Row, metric: str, rule: Rule) -> Judgement:
     """Of one process on each side at least how well each is known; that allows no verdict, and none is made of it."""
     samples = _SAMPLES.get(metric)
     if samples is None or len(row.base.measured) != 1 or len(row.head.measured) != 1:
-        return judgement
+        return _beside(judgement, row, metric, rule)
     return replace(judgement, estimate=within(samples(row.base.measured[0]), samples(row.head.measured[0])))
 
 

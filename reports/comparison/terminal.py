@@ -97,7 +97,7 @@ class _Rows:
 
 
 def _reasons(findings: Sequence[Finding], names: words.Names) -> list[RenderableType]:
-    """Why, for every row that a reader will ask it of, and every mark of doubt."""
+    """Why, for every row that a reader will ask it of, and for every note."""
     told = [finding for finding in findings if words.outcome(finding) != "equivalent" or finding.note]
     return [_line(finding, names, "; ".join(words.reasons(finding))) for finding in told]
 

@@ -34,10 +34,10 @@ LOOKS: dict[str, Look] = {
     ),
     "failed": Look("failed", "\u2717", "cross", "error", "bold red", explains="no figure on one side, or on both"),
     "inconclusive": Look(
-        "inconclusive", "?", "diamond", "doubt", "yellow", hollow=True, explains="not known: this is no pass"
+        "inconclusive", "?", "diamond", "warn", "yellow", hollow=True, explains="not known: this is no pass"
     ),
     "incomparable": Look(
-        "not comparable", "\u2260", "square", "doubt", "yellow", hollow=True, explains="the circumstances differ"
+        "not comparable", "\u2260", "square", "warn", "yellow", hollow=True, explains="the circumstances differ"
     ),
     "gone": Look("gone", "\u2212", "square", "muted", "yellow", hollow=True, explains="only in the base"),
     "new": Look("new", "+", "square", "muted", "cyan", hollow=True, explains="only in the head"),

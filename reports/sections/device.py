@@ -4,8 +4,7 @@ from itertools import groupby
 
 from markupsafe import Markup
 
-from ...bench.record import Record
-from ...bench.stats import doubts
+from ...bench.case_result import CaseResult
 from ..device import CUDA_COLUMNS, DEVICE_COLUMNS, Column, Group, columns_of, groups
 from ..engines import worth_most
 from ..notation import MISSING
@@ -17,10 +16,9 @@ from . import Section
 MOST_ROWS = 60
 
 _TEMPLATE = """\
-{% macro raised(marks, of) %}
-{% if marks %}
-<sup class="doubt-marks">{% for mark in marks %}<a href="#note-{{ mark }}" \
-aria-label="note {{ mark }} on {{ of }}">{{ mark }}</a>{{ "," if not loop.last }}{% endfor %}</sup>
+{% macro raised(warnings, of) %}
+{% if warnings %}
+<sup class="marks"><a href="#warnings" title="{{ warnings|join("; ") }}" aria-label="warning on {{ of }}">!</a></sup>
 {% endif %}
 {% endmacro %}
 <p class="lead">Sensors were read by a process of their own; energy and copies were measured apart from the latency. \
@@ -58,8 +56,8 @@ What could not be read has its reason below the table, and no figure.\
 {% for column, lines in row.cells %}
 <td{% if column.words %} class="words"{% endif %}>
 {% for line in lines %}
-<span class="value{{ ' doubtful' if line.bad or (column.noisy and row.marks) }}">{{ line.text }}</span>\
-{{ raised(row.marks, column.head) if column.noisy }}
+<span class="value{{ ' warned' if line.bad or (column.noisy and row.warnings) }}">{{ line.text }}</span>\
+{{ raised(row.warnings, column.head) if column.noisy }}
 {% if line.detail %}
 <span class="detail">{{ line.detail }}</span>
 {% endif %}
@@ -89,19 +87,20 @@ What could not be read has its reason below the table, and no figure.\
 {% endfor %}"""
 
 
-def _row(page: Page, record: Record, columns: tuple[Column, ...], setting: str) -> dict[str, object]:
-    letters = {text: mark for mark, text in page.table.footnotes}
+def _row(page: Page, record: CaseResult, columns: tuple[Column, ...], setting: str) -> dict[str, object]:
     return {
         "model": record.case.model,
         "title": model_title(record),
         "form": record.model.form if record.model else "",
         "setting": setting,
-        "marks": [letters[doubt] for doubt in doubts(record) if doubt in letters],
+        "warnings": record.warnings,
         "cells": [(column, column.read(record)) for column in columns],
     }
 
 
-def _table(page: Page, caption: str, columns: tuple[Column, ...], records: list[Record]) -> dict[str, object] | None:
+def _table(
+    page: Page, caption: str, columns: tuple[Column, ...], records: list[CaseResult]
+) -> dict[str, object] | None:
     if not (columns and records):
         return None
     # The heading tells the device; only what tells its own cases apart stands in their rows.

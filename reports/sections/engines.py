@@ -3,14 +3,15 @@
 from markupsafe import Markup
 
 from ..engines import EngineGroup, EngineRow, groups
-from ..notation import MISSING, number, plus_minus
+from ..notation import MISSING, number
 from ..page import Page, fragment
 from ..select import FORM_TITLES
+from ..table import WARNING
 from . import Section
 
 # head, unit, what it means
 COLUMNS = (
-    ("Latency", "ms", "median of the timed predictions ± median absolute deviation"),
+    ("Latency", "ms", "lower median of the processes, and its 95 % interval"),
     ("Speed", "\u00d7 eager", "how many times as fast as eager float32 of the same network, threads and batch"),
     ("Build", "s", "what the engine does once before it can be called: folding, exporting, compiling"),
     ("First run", "s", "the very first prediction of a fresh process, after the build"),
@@ -48,11 +49,11 @@ or many clips. Wrong ones have no speed. Fastest first.</p>
 <td class="error" colspan="6"><span><strong>{{ "wrong answer, no speed" if row.wrong else "failed" }}</strong> \
 {{ row.error.split(": ", 1)[-1] }}</span></td>
 {% else %}
-<td><span class="value{{ ' doubtful' if row.doubts }}">{{ latency(row) }}</span>\
-{% if row.doubts %}<sup class="doubt-marks">{% for mark in marks(row) %}<a href="#note-{{ mark }}" \
-aria-label="note {{ mark }} on {{ row.title }}">{{ mark }}</a>{{ "," if not loop.last }}{% endfor %}</sup>{% endif %}
+<td><span class="value{{ ' warned' if row.warnings }}">{{ latency(row) }}</span>\
+{% if row.warnings %}<sup class="marks"><a href="#warnings" title="{{ row.warnings|join("; ") }}" \
+aria-label="warning on {{ row.title }}">{{ mark }}</a></sup>{% endif %}
 </td>
-<td class="speed"><span class="value{{ ' doubtful' if row.doubts }}">{{ number(row.speed) }}</span>
+<td class="speed"><span class="value{{ ' warned' if row.warnings }}">{{ number(row.speed) }}</span>
 {% if row.speed is not none %}
 <svg class="gain" viewBox="0 0 100 6" preserveAspectRatio="none" aria-hidden="true">\
 <rect width="{{ share(row) }}" height="6"></rect></svg>
@@ -117,8 +118,6 @@ def render(page: Page) -> Markup | None:
     found = groups(page.shown)
     if not found:
         return None
-    # The marks are those of the table, so that a doubt has one letter on the whole page.
-    letters = {text: mark for mark, text in page.table.footnotes}
     fastest = {row.key: max((r.speed or 0 for r in group.rows), default=0) for group in found for row in group.rows}
 
     def share(row: EngineRow) -> str:
@@ -129,8 +128,8 @@ def render(page: Page) -> Markup | None:
         columns=COLUMNS,
         groups=found,
         forms=FORM_TITLES,
-        latency=lambda row: plus_minus(row.latency_ms, row.latency_mad_ms),
-        marks=lambda row: [letters[doubt] for doubt in row.doubts if doubt in letters],
+        latency=lambda row: row.latency_text,
+        mark=WARNING,
         share=share,
         number=number,
         small=small,

@@ -4,7 +4,8 @@ from collections.abc import Sequence
 
 from markupsafe import Markup
 
-from ...bench.record import Environment, ModelFacts, Record
+from ...bench.case_result import CaseResult
+from ...bench.record import Environment, ModelFacts
 from ..engines import engine_text
 from ..notation import number
 from ..page import Page, fragment
@@ -69,7 +70,7 @@ def weights(models: Sequence[ModelFacts]) -> str:
     return "; ".join(f"{title}: {origin}" for title, origin in told.items())
 
 
-def engines(records: Sequence[Record]) -> str:
+def engines(records: Sequence[CaseResult]) -> str:
     """Every engine that ran, as it tells itself, and by which names it was asked for; nothing where none told."""
     told: dict[str, dict[str, None]] = {}
     for record in records:
@@ -79,7 +80,7 @@ def engines(records: Sequence[Record]) -> str:
 
 
 def render(page: Page) -> Markup | None:
-    groups: dict[str, list[Record]] = {}
+    groups: dict[str, list[CaseResult]] = {}
     for record in page.records:
         if record.environment is not None:
             groups.setdefault(_without_load(record.environment), []).append(record)

@@ -13,11 +13,11 @@ _TEMPLATE = """\
 {% if headline.facts %}
 <dl class="facts">
 {% for fact in headline.facts %}
-<div class="fact{{ ' doubtful' if fact.doubtful }}">
+<div class="fact{{ ' warned' if fact.warned }}">
 <dt>{{ fact.label }}</dt>
 <dd><strong>{{ fact.value }}</strong><span>{{ fact.detail }}</span>
-{% if fact.doubtful %}
-<em>doubtful, see the marks in the table</em>
+{% if fact.warned %}
+<em>measured with a warning, see the table</em>
 {% endif %}
 </dd>
 </div>

@@ -2,25 +2,24 @@
 
 from markupsafe import Markup
 
-from ...bench.record import Record
-from ...bench.stats import disturbed, doubts, pace_remark, summarise
+from ...bench.case_result import CaseResult
 from ..engines import worth_most
 from ..latency_chart import beyond_edge, latency_chart
-from ..notation import number, plus_minus
+from ..notation import number, with_interval
 from ..page import Page, chart, fragment
 from ..select import forms, model_title
 from ..table import Row
 from . import Section
 
 _TEMPLATE = """\
-<p class="lead">Each dot is one timed prediction, in the order taken from top to bottom, so a slant is a drift. \
-Each strip has its own scale.{% if others %} {{ others }} more cases are in the table.{% endif %}</p>
+<p class="lead">Each dot is one timed prediction, in the order taken from top to bottom; a thin line parts \
+one process from the next. Each strip has its own scale.\
+{% if others %} {{ others }} more cases are in the table.{% endif %}</p>
 <ul class="legend">
 {% for form in forms %}
 <li class="{{ form }}"><span class="shape"></span>{{ form }}</li>
 {% endfor %}
-<li><span class="shape diamond"></span>disturbed by other work or a machine off its pace</li>
-<li><span class="line"></span>median, shaded: ± median absolute deviation</li>
+<li><span class="line"></span>the figure shown, shaded: its interval</li>
 <li><span class="line dashed"></span>p90</li>
 {% if any_beyond %}
 <li><span class="shape beyond"></span>beyond the edge</li>
@@ -28,11 +27,11 @@ Each strip has its own scale.{% if others %} {{ others }} more cases are in the 
 </ul>
 <div class="strips">
 {% for strip in strips %}
-<figure class="card{{ ' doubtful' if strip.doubts }}" data-model="{{ strip.model }}">
+<figure class="card{{ ' warned' if strip.warnings }}" data-model="{{ strip.model }}">
 <figcaption><strong>{{ strip.title }}</strong> <span>{{ strip.text }}</span></figcaption>
 {{ strip.drawing }}
-{% for doubt in strip.doubts %}
-<p class="doubt">{{ doubt }}</p>
+{% for warning in strip.warnings %}
+<p class="warned">{{ warning }}</p>
 {% endfor %}
 </figure>
 {% endfor %}
@@ -43,7 +42,7 @@ Each strip has its own scale.{% if others %} {{ others }} more cases are in the 
 MOST_STRIPS = 30
 
 
-def _shown(page: Page) -> list[tuple[Row, Record]]:
+def _shown(page: Page) -> list[tuple[Row, CaseResult]]:
     """The cases that get a strip, in the order of the table."""
     by_key = {record.key: record for record in page.records}
     timed = [(row, by_key[row.key]) for row in page.table.rows if by_key[row.key].timing is not None]
@@ -55,21 +54,14 @@ def render(page: Page) -> Markup | None:
     strips = []
     shown = _shown(page)
     for row, record in shown:
-        spec = latency_chart(record)
-        if spec is None or record.timing is None:
+        spec, figure, summary = latency_chart(record), record.figure("latency"), record.summary
+        if spec is None or figure is None or summary is None:
             continue
-        samples = record.timing.samples
-        s = summarise(samples)
-        hits = sum(disturbed(samples))
-        text = f"median {plus_minus(1e3 * s.median_s, 1e3 * s.mad_s)} ms"
-        text += f", p90 {number(1e3 * s.p90_s)}" if s.p90_s is not None else ""
-        text += f", {hits} of {s.count} disturbed" if hits else f", {s.count} samples"
-        if hits and s.all_median_s != s.median_s:
-            text += f" (median of all {number(1e3 * s.all_median_s)})"
-        if beyond := beyond_edge(samples):
-            text += f", {beyond} beyond the edge (up to {number(1e3 * s.all_max_s)} ms)"
-        if pace := pace_remark(samples):
-            text += f"; {pace}"
+        text = f"median {with_interval(figure.value, figure.low, figure.high, figure.processes)} ms"
+        text += f", p90 {number(1e3 * summary.p90_s)}" if summary.p90_s is not None else ""
+        text += f", {summary.count} predictions"
+        if beyond := beyond_edge(record):
+            text += f", {beyond} beyond the edge (up to {number(1e3 * summary.max_s)} ms)"
         if page.table.several_settings:
             text += f" · {row.setting}"
         strips.append(
@@ -77,7 +69,7 @@ def render(page: Page) -> Markup | None:
                 "model": record.case.model,
                 "title": model_title(record),
                 "text": text,
-                "doubts": doubts(record),
+                "warnings": record.warnings,
                 "beyond": beyond,
                 "drawing": chart(spec, f"Latencies of {model_title(record)}, {text}"),
             }
@@ -89,4 +81,4 @@ def render(page: Page) -> Markup | None:
     return fragment(_TEMPLATE, strips=strips, any_beyond=beyond_any, forms=forms(page.records), others=others)
 
 
-SECTION = Section("How steady it ran", order=30, render=render)
+SECTION = Section("Every timed prediction", order=30, render=render)

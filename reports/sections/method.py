@@ -15,14 +15,15 @@ _TEMPLATE = """\
 {% endfor %}
 </dl>
 <ul>
-<li>Each case ran in a process of its own: load, first prediction, warm-up, then the timed predictions.</li>
+<li>In each process: load, first prediction, warm-up, then the timed predictions.</li>
 <li>Throughput is predictions divided by total time, never a mean of reciprocals, which would flatter a noisy \
 machine.</li>
-<li>Times are those of the calls that nothing disturbed, at the usual pace of the machine; a note says where that \
-changed them by a hundredth or more, and what was measured.</li>
+<li>Each case ran in several fresh processes. Shown is the lower median of the processes, figure by figure, so that \
+every number stands in a record; beside it its 95 % interval, of fewer than six processes their range and how many. No \
+sample and no process is left out or corrected.</li>
 <li>A percentile is shown only where there are enough samples to claim it (64 for p90).</li>
-<li>A letter beside a figure leads to a reason to doubt it. Figures without noise (MACs, parameters, memory) carry \
-none.</li>
+<li>A ! marks a row whose speed may not be taken at face value: its interval is wide, other work kept cores busy, or \
+the device throttled. Figures without noise (MACs, parameters, memory) are not concerned.</li>
 <li>Figures of the paper were taken on its machines with its code; they stand here for orientation, not for \
 comparison to the digit.</li>
 </ul>
@@ -42,7 +43,11 @@ Both are of the cases shown here, without {{ others }} more.
 def render(page: Page) -> Markup | None:
     if not page.records:
         return None
-    lines = "".join(json.dumps(record.model_dump(mode="json"), ensure_ascii=False) + "\n" for record in page.shown)
+    lines = "".join(
+        json.dumps(record.model_dump(mode="json"), ensure_ascii=False) + "\n"
+        for result in page.shown
+        for record in result.records
+    )
     return fragment(
         _TEMPLATE,
         columns=[column for column in page.table.columns if not column.name.startswith("paper_")],

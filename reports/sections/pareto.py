@@ -17,7 +17,7 @@ the tables.{% endif %}</p>
 {% for form in forms %}
 <li class="{{ form }}"><span class="shape"></span>{{ titles[form] }}</li>
 {% endfor %}
-<li><span class="shape hollow"></span>hollow: doubtful measurement</li>
+<li><span class="shape hollow"></span>hollow: measured with a warning</li>
 <li><span class="front"></span>Pareto front</li>
 </ul>
 {% for setting, plots in groups %}

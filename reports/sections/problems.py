@@ -1,8 +1,7 @@
-"""What to doubt and what failed, in full; left out when there is nothing of the kind."""
+"""What failed, in full, and where circumstances differ; left out when there is nothing of the kind."""
 
 from markupsafe import Markup
 
-from ...bench.stats import doubts
 from ..page import Page, fragment
 from ..select import differing_facts, fact, model_title
 from . import Section
@@ -13,14 +12,6 @@ _TEMPLATE = """\
 <ul>
 {% for name, values in differing %}
 <li><code>{{ name }}</code>: {{ values|join(" / ") }}</li>
-{% endfor %}
-</ul>
-{% endif %}
-{% if doubtful %}
-<h3>Doubts</h3>
-<ul>
-{% for title, found in doubtful %}
-<li><strong>{{ title }}</strong>: {{ found|join("; ") }}</li>
 {% endfor %}
 </ul>
 {% endif %}
@@ -38,18 +29,16 @@ _TEMPLATE = """\
 
 
 def _values_of(page: Page, name: str) -> list[str]:
-    known = [record for record in page.records if record.environment is not None]
+    known = [record for result in page.records for record in result.records if record.environment is not None]
     return list(dict.fromkeys(str(fact(record, name)) for record in known))
 
 
 def render(page: Page) -> Markup | None:
-    measured = [record for record in page.records if record.ok]
     differing = [(name, _values_of(page, name)) for name in differing_facts(page.records)]
-    doubtful = [(model_title(record), doubts(record)) for record in measured if doubts(record)]
     failed = [(model_title(record), record) for record in page.records if not record.ok]
-    if not (differing or doubtful or failed):
+    if not (differing or failed):
         return None
-    return fragment(_TEMPLATE, differing=differing, doubtful=doubtful, failed=failed)
+    return fragment(_TEMPLATE, differing=differing, failed=failed)
 
 
-SECTION = Section("Doubts and failures", order=40, render=render)
+SECTION = Section("Failures and differences", order=40, render=render)

@@ -48,7 +48,7 @@ above the slope. Copies and views make no multiply-accumulates, so they have no 
 </table>
 </div>
 {% for note in case.notes %}
-<p class="doubt">{{ note }}</p>
+<p class="warned">{{ note }}</p>
 {% endfor %}
 </figure>
 {% endfor %}"""

@@ -5,13 +5,20 @@ from markupsafe import Markup
 from ..columns import ENGINE_COLUMNS, Column
 from ..page import Page, fragment
 from ..select import FORM_TITLES
+from ..table import WARNING
 from . import Section
 
 _TEMPLATE = """\
 {% macro raised(marks, of) %}
 {% if marks %}
-<sup class="doubt-marks">{% for mark in marks %}<a href="#note-{{ mark }}" title="{{ notes[mark] }}" \
+<sup class="marks">{% for mark in marks %}<a href="#note-{{ mark }}" title="{{ notes[mark] }}" \
 aria-label="note {{ mark }} on {{ of }}">{{ mark }}</a>{{ "," if not loop.last }}{% endfor %}</sup>
+{% endif %}
+{% endmacro %}
+{% macro warned(row) %}
+{% if row.warnings %}
+<sup class="marks"><a href="#warnings" title="{{ row.warnings|join("; ") }}" \
+aria-label="warning on {{ row.title }}: {{ row.warnings|join("; ") }}">{{ mark }}</a></sup>
 {% endif %}
 {% endmacro %}
 <p class="lead">Click a network to highlight it everywhere, a column head to sort. \
@@ -43,8 +50,9 @@ Small figures below are the paper's.{% if others %} {{ others }} more cases were
 {% for row in rows %}
 <tr data-model="{{ row.model }}" class="{{ row.form }}{{ ' failed' if row.error }}">
 <th scope="row" data-value="{{ row.title }}">
-<button type="button" class="pick" aria-pressed="false"><span class="shape" aria-hidden="true"></span>\
-{{ row.title }}</button>{{ raised(row.marks, row.title) }}
+<span class="named"><button type="button" class="pick" aria-pressed="false">\
+<span class="shape" aria-hidden="true"></span>{{ row.title }}</button>\
+{{ warned(row) }}{{ raised(row.marks, row.title) }}</span>
 <span class="form">{{ forms.get(row.form, "") }}\
 {{ " · " ~ row.setting if several }}</span>
 </th>
@@ -55,7 +63,7 @@ Small figures below are the paper's.{% if others %} {{ others }} more cases were
 {% set cell = cell_of(row, column.name) %}
 <td{% if cell.value is not none %} data-value="{{ cell.value }}"{% endif %}\
 {% if column in foreign %} class="paper-column"{% endif %}>\
-<span class="value{{ ' doubtful' if cell.marks }}">{{ cell.text }}</span>{{ raised(cell.marks, column.head) }}
+<span class="value{{ ' warned' if row.warnings and column.noisy and cell.value is not none }}">{{ cell.text }}</span>
 {% if cell.paper_text %}
 <span class="paper"><span class="hidden">paper: </span>{{ cell.paper_text }}</span>
 {% endif %}
@@ -67,6 +75,17 @@ Small figures below are the paper's.{% if others %} {{ others }} more cases were
 </tbody>
 </table>
 </div>
+{% if warnings %}
+<details class="warnings" id="warnings"><summary><span class="marks">{{ mark }}</span> {{ warnings|length }} of \
+{{ rows|length }} rows carry a warning</summary>
+<ul>
+{% for title, why in warnings %}
+<li><strong>{{ title }}</strong>: {{ why }}</li>
+{% endfor %}
+</ul>
+<p><code>co3d-bench show NETWORK STORE</code> prints the evidence process by process.</p>
+</details>
+{% endif %}
 {% if notes %}
 <ol class="notes">
 {% for mark, text in notes.items() %}
@@ -91,6 +110,8 @@ def render(page: Page) -> Markup | None:
         foreign=[column for column in columns if _foreign(column)],
         rows=page.table.rows,
         notes=dict(page.table.footnotes),
+        warnings=page.table.warnings,
+        mark=WARNING,
         several=page.table.several_settings,
         forms=FORM_TITLES,
         cell_of=page.table.cell,

@@ -1,8 +1,8 @@
 """Networks that are never built, and a worker that measures nothing: for tests of the parent alone, of processes,
 signals and files. Without torch, so that each process is there at once.
 
-`python quick.py` is the worker; `python quick.py FOLDER MODELS RUNS [--resume] [--retry-failed]` a run of these
-networks, for the tests that kill, interrupt and race whole runs. That ends as the command line would.
+`python quick.py` is the worker; `python quick.py FOLDER MODELS RUNS [--resume] [--retry-failed] [--processes N]` a run
+of these networks, for the tests that kill, interrupt and race whole runs. That ends as the command line would.
 """
 
 import os
@@ -34,6 +34,7 @@ DEEDS = {
     "raises": _raise,
     "exits": lambda: os._exit(7),
     "pauses": lambda: time.sleep(1),
+    "pauses-later": lambda: None,
     "hangs": lambda: time.sleep(600),
 }
 
@@ -51,15 +52,23 @@ def find_model(name):
     )
 
 
+NAMES = Names(find_model=find_model)
+
+
+def configured(folder, models, runs=5, timeout_s=60.0, processes=1):
+    limits = {"runs": runs, "timeout_s": timeout_s, "processes": processes, "energy": False}
+    return make_config({"plan": {"models": models}, "run": {"out": str(folder), **limits}}, NAMES)
+
+
 def measure(folder, models, runs=5, timeout_s=60.0, processes=1, **options):
-    limits = {"runs": runs, "timeout_s": timeout_s, "processes": processes}
-    names = Names(find_model=find_model)
-    made = make_config({"plan": {"models": models}, "run": {"out": str(folder), **limits}}, names)
-    return run(made, names=names, **{"worker": WORKER, **options})
+    made = configured(folder, models, runs, timeout_s, processes)
+    return run(made, names=NAMES, **{"worker": WORKER, **options})
 
 
 def _work(job, emit):
     DEEDS[job.case.model]()
+    if job.case.model == "pauses-later" and job.process > 1:
+        time.sleep(600)
     asked = job.model_dump(include={"run_id", "process"})
     now = datetime.now(timezone.utc).isoformat()
     return Event(
@@ -68,9 +77,11 @@ def _work(job, emit):
 
 
 def main(folder, models, runs, *flags):
-    resume, retry_failed = "--resume" in flags, "--retry-failed" in flags
+    options = {"resume": "--resume" in flags, "retry_failed": "--retry-failed" in flags}
+    if "--processes" in flags:
+        options["processes"] = int(flags[flags.index("--processes") + 1])
     try:
-        measure(folder, models.split(","), int(runs), resume=resume, retry_failed=retry_failed, progress=Lines())
+        measure(folder, models.split(","), int(runs), progress=Lines(), **options)
     except UserError as error:
         print(f"co3d-bench: {error.message}", file=sys.stderr)
         return error.exit_code

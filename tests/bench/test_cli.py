@@ -33,6 +33,7 @@ def call(tmp_path):
         (["run", "--device", "xavierr"], 2, "co3d-bench: --device: xavierr: did you mean xavier?"),
         (["run", "--backend", "eeger"], 2, "co3d-bench: --backend: eeger: did you mean eager?"),
         (["run", "--runs", "0"], 2, "co3d-bench: --runs = 0: must be at least 1"),
+        (["run", "--time", "8x"], 2, "co3d-bench: --time = '8x': must be a time: 90s, 8m, 1h, or a number of seconds"),
         (["run", "--threads", "many"], 2, "co3d-bench: --threads = 'many': must be a whole number, or must be 'auto'"),
         (["run", "--threads", "²"], 2, "co3d-bench: --threads = '²': must be a whole number, or must be 'auto'"),
         (["run", "--threads", "-1"], 2, "co3d-bench: --threads = -1: must be at least 1"),
@@ -83,12 +84,15 @@ def test_version(call):
 
 def test_plan_and_dry_run_print_the_same_keys_and_run_nothing(call, tmp_path):
     arguments = ["--model", "x3d-s", "--model", "cox3d-s-7", "--batch", "2", "--threads", "1", "--seed", "5"]
+    arguments += ["--backend", "eager"]
     planned = call("plan", *arguments)
     assert planned.stdout.splitlines() == [
         "x3d-s/cpu/eager/fp32/b2/t1/random-5",
         "cox3d-s-7/cpu/eager/fp32/b2/t1/random-5",
     ]
     assert "built-in bench.toml" in planned.stderr
+    assert "2 cases, rounds until each has 7 processes and ±2.5 %, at most 8 min, 15 or more" in planned.stderr
+    assert ", 3 rounds, 34 or more timed predictions" in call("plan", *arguments, "--processes", "3").stderr
     assert call("run", "--dry-run", *arguments).stdout == planned.stdout
     assert list(tmp_path.iterdir()) == []
 

@@ -136,3 +136,52 @@ def test_the_default_file_explains_every_key():
     for line in text.splitlines():
         if "=" in line and not line.startswith("#"):
             assert "#" in line, f"{line!r} has no comment"
+
+
+def test_a_time_is_written_as_people_write_it():
+    def time_s(value):
+        return make_config({"plan": {"models": ["x3d-s"]}, "run": {"time_s": value}}).run.time_s
+
+    assert [time_s(value) for value in ("90s", "8m", "8 min", "1h", "90", 90, 0.5)] == [90, 480, 480, 3600, 90, 90, 0.5]
+    for wrong_value in ("8x", "m", "eight"):
+        with pytest.raises(UserError, match="must be a time: 90s, 8m, 1h, or a number of seconds"):
+            time_s(wrong_value)
+    with pytest.raises(UserError, match="must be more than 0"):
+        time_s(0)
+
+
+def test_the_default_measures_eager_and_the_best_engine_an_old_file_what_it_did(here):
+    assert load_config().plan.backends == ("auto",)
+    Path("bench.toml").write_text('plan.models = ["x3d-s"]\n')
+    assert load_config().plan.backends == ("eager",)
+
+
+def test_the_bench_toml_of_an_earlier_version_still_works_and_says_what_is_replaced(here):
+    old = Path(__file__).with_name("old_bench.toml")
+    config = load_config(old)
+    assert config.plan.models == DEFAULT_MODELS
+    assert config.plan.backends == ("eager",)
+    assert (config.run.runs, config.run.processes, config.run.min_s, config.run.energy) == (100, "auto", 5.0, True)
+    assert (config.run.timeout_s, config.run.time_s, config.run.target_precision) == (600.0, 480.0, None)
+    assert config.notes == (
+        f"{old}: run.budget_s is no longer used: no sample is replaced; run.time_s (--time) limits the whole run",
+    )
+
+
+def test_every_key_of_an_earlier_bench_toml_may_be_set(here):
+    text = Path(__file__).with_name("old_bench.toml").read_text()
+    for line in ('target_precision = "1%"', 'weights = "auto"'):
+        assert f"# {line}" in text
+        text = text.replace(f"# {line}", line)
+    Path("bench.toml").write_text(text)
+    config = load_config()
+    assert (config.run.target_precision, config.plan.weights) == (0.01, "auto")
+
+
+def test_what_an_option_does_no_longer_is_told_once():
+    flags = {"run.budget_s": Override("--budget", 3.0)}
+    (note,) = load_config(None, flags).notes
+    assert note == "--budget is no longer used: no sample is replaced; run.time_s (--time) limits the whole run"
+    flags = {"run.time_s": Override("--time", "90s"), "run.processes": Override("--processes", 3)}
+    (note,) = load_config(None, flags).notes
+    assert note == "--time is not used: 3 processes of each case are asked for, however long they take"

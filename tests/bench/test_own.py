@@ -102,7 +102,7 @@ def measure(*words, out="results", **more):
 def test_networks_of_any_kind_are_measured(here):
     models = [f"net.py:{name}" for name in ("Image", "Everything", "Memory")]
     arguments = [word for model in models for word in ("--model", model)]
-    done = call("run", *QUICK_WORDS, "--threads", "1", *arguments)
+    done = call("run", *QUICK_WORDS, "--threads", "1", "--backend", "eager", *arguments)
     assert done.returncode == 0, done.stderr
     assert "chatter" not in done.stdout
     image, everything, memory = read_records(Path("results"))
@@ -170,7 +170,7 @@ def test_two_files_of_one_name_are_an_error_and_one_file_twice_is_not(here):
         "co3d-bench: --model: other/net.py:Image: another one is called net.py:Image too "
         f"({here}/net.py:Image); rename a file"
     )
-    done = call("plan", "--model", "net.py:Image", "--model", "./other/../net.py:Image")
+    done = call("plan", "--backend", "eager", "--model", "net.py:Image", "--model", "./other/../net.py:Image")
     assert len(done.stdout.splitlines()) == 1
 
 

@@ -7,7 +7,7 @@ import pytest
 from co3d_bench.bench.config import make_config
 from co3d_bench.bench.errors import NOTHING, UserError
 from co3d_bench.bench.names import Names
-from co3d_bench.bench.plan import BoardFacts, LeftOut, PlanFacts, input_id, plan, turns
+from co3d_bench.bench.plan import BoardFacts, LeftOut, PlanFacts, input_id, plan
 from co3d_bench.bench.run import run
 from co3d_bench.devices.doctor import TorchFacts
 from co3d_bench.devices.recognise import Gpu, Seen
@@ -102,16 +102,55 @@ def test_planning_imports_no_torch():
     subprocess.run([sys.executable, "-c", code], check=True, cwd=Path(__file__).parent)
 
 
-def test_processes_go_through_the_cases_in_turn_every_second_round_backwards():
-    cases = plan(make_config({"plan": {"models": ["x3d-xs", "x3d-s"]}}), FACTS).cases
-    assert [(turn.case.model, turn.process) for turn in turns(cases, 3)] == [
-        ("x3d-xs", 1),
-        ("x3d-s", 1),
-        ("x3d-s", 2),
-        ("x3d-xs", 2),
-        ("x3d-xs", 3),
-        ("x3d-s", 3),
+def named(**missing):
+    """Every engine as if it were installed, but for those that are given with what is missing."""
+    backends = {
+        name: dataclasses.replace(backend, missing=lambda name=name: missing.get(name))
+        for name, backend in Names().backends.items()
+    }
+    return dataclasses.replace(Names(), backends=backends)
+
+
+def auto(names, facts=FACTS, **table):
+    return plan(make_config({"plan": {"models": ["x3d-s"], "backends": ["auto"], **table}}, names), facts, names)
+
+
+def test_auto_is_eager_and_the_fastest_engine_that_is_installed():
+    found = auto(named())
+    assert [case.backend for case in found.cases] == ["eager", "native"]
+    assert dict(found.instead) == {found.cases[1]: ("openvino", "onnxruntime", "fused")}
+    found = auto(named(native="no compiler", openvino="not installed"))
+    assert [case.backend for case in found.cases] == ["eager", "onnxruntime"]
+    assert dict(found.instead) == {found.cases[1]: ("fused",)}
+    assert found.left_out == ()
+
+
+def test_auto_takes_an_engine_that_computes_so():
+    assert [case.backend for case in auto(named(), precisions=["bf16"]).cases] == ["eager", "openvino"]
+
+
+def test_what_is_named_beside_auto_is_measured_once_and_nothing_takes_its_place():
+    found = auto(named(), backends=["auto", "native"])
+    assert [case.backend for case in found.cases] == ["eager", "native"]
+    assert found.instead == {}
+
+
+def test_auto_on_a_board_is_the_engine_that_is_there():
+    facts = PlanFacts(auto_threads=2, boards={"pi": BoardFacts(auto_threads=4)})
+    found = plan(board_config(devices=["cpu", "pi"], backends="auto"), facts, named())
+    assert [(case.device, case.backend) for case in found.cases] == [
+        ("cpu", "eager"),
+        ("cpu", "native"),
+        ("pi", "aten-json"),
     ]
+
+
+def test_auto_on_a_gpu(monkeypatch):
+    seen = Seen(look().host, (Gpu("GeForce RTX 2080 Ti", "7.5"),))
+    names = dataclasses.replace(named(tensorrt="not installed"), look=lambda: seen)
+    found = auto(names, devices=["rtx2080ti"])
+    assert [case.backend for case in found.cases] == ["eager", "cudagraph"]
+    assert list(found.instead.values()) == [("fused",)]
 
 
 def board_config(**plan):
@@ -130,7 +169,6 @@ def test_devices_come_one_after_the_other_and_eager_is_played_on_a_board():
         ("pi", "x3d-s", "aten-json", 4),
     ]
     assert found.at_host == {"pi"}
-    assert [turn.case.device for turn in turns(found.cases, 2)] == ["cpu"] * 4 + ["pi"] * 4
 
 
 def test_a_board_that_is_away_leaves_the_others():

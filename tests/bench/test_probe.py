@@ -4,7 +4,15 @@ import time
 
 import pytest
 
-from co3d_bench.bench.probe import KernelProbe, Use, UseProbe, busy_seconds, others, peak_rss_bytes, steal_seconds
+from co3d_bench.bench.probe import (
+    KernelProbe,
+    Use,
+    UseProbe,
+    background_load,
+    busy_seconds,
+    peak_rss_bytes,
+    steal_seconds,
+)
 
 STAT = """cpu  1 2 3 4 5 6 7 8 9 10
 cpu0 100 20 30 4000 50 6 7 800 90 10
@@ -50,12 +58,12 @@ def test_busy_is_neither_idle_nor_stolen_and_only_on_our_cores(cores, seconds):
     assert busy_seconds(STAT, cores) == pytest.approx(seconds)  # a tick is 10 ms
 
 
-def test_others_are_what_is_busy_without_us():
+def test_the_background_load_is_what_is_busy_without_us():
     before, after = Use(at_s=10.0, busy_s=100.0, own_s=5.0), Use(at_s=14.0, busy_s=107.0, own_s=10.0)
-    assert others(before, after) == 0.5
-    assert others(before, Use(14.0, 101.0, 10.0)) == 0.0  # ticks are coarse
-    assert others(None, after) is None
-    assert others(before, before) is None
+    assert background_load(before, after) == 0.5
+    assert background_load(before, Use(14.0, 101.0, 10.0)) == 0.0  # ticks are coarse
+    assert background_load(None, after) is None
+    assert background_load(before, before) is None
 
 
 def test_use_without_the_file_is_not_known(tmp_path):
@@ -70,7 +78,7 @@ def test_a_busy_process_beside_us_is_seen():
     use = UseProbe()
     with subprocess.Popen([sys.executable, "-c", "while True: pass"]) as other:
         try:
-            loud = others_while(use)
+            loud = load_while(use)
         finally:
             other.kill()
     if loud is None:
@@ -78,9 +86,9 @@ def test_a_busy_process_beside_us_is_seen():
     assert loud > 0.2
 
 
-def others_while(use):
+def load_while(use):
     begin = use()
     until = time.process_time() + 0.5
     while time.process_time() < until:
         pass
-    return others(begin, use())
+    return background_load(begin, use())

@@ -9,10 +9,10 @@ import co3d_bench
 from co3d_bench.bench import query as module
 from co3d_bench.bench.cli import main
 from co3d_bench.bench.errors import USAGE, UserError
-from co3d_bench.bench.frame import FIELDS
+from co3d_bench.bench.frame import CASE_FIELDS, FIELDS
 from co3d_bench.bench.store import append_record
 
-from ..factories import make_default_records
+from ..factories import make_default_records, make_failed_record, make_record, make_samples
 
 pytest.importorskip("duckdb", reason="an optional extra: pip install 'co3d-bench[query]'")
 
@@ -71,10 +71,30 @@ def test_the_verb_prints_tables_csv_and_json(store, monkeypatch, capsys):
     assert json.loads(capsys.readouterr().out) == [{"model": "cox3d-m-16", "batch": 1}]
 
 
-def test_the_verb_lists_its_columns(monkeypatch, capsys):
+def test_the_verb_lists_the_columns_of_both_tables(monkeypatch, capsys):
     assert run(monkeypatch, "query", "--columns") == 0
-    listed = [line.split()[0] for line in capsys.readouterr().out.splitlines()]
-    assert listed == [field.name for field in FIELDS]
+    records, cases = capsys.readouterr().out.split("cases, and the facts of records:\n")
+    listed = [[line.split()[0] for line in part.splitlines()] for part in (records, cases)]
+    assert listed[0] == ["records:", *(field.name for field in FIELDS)]
+    assert listed[1] == [field.name for field in CASE_FIELDS]
+
+
+def test_cases_have_a_row_each_with_the_figures_of_the_report(tmp_path):
+    for record in (
+        make_record("x3d-s", run_id="old"),
+        *(
+            make_record("x3d-s", run_id="new", process=n, samples=make_samples(s, spread=0.0, disturbed_share=0.0))
+            for n, s in enumerate((0.2, 0.1, 0.3, 0.4), 1)
+        ),
+        make_failed_record("x3d-m"),
+    ):
+        append_record(tmp_path, record)
+    table = module.query(
+        "SELECT model, run_id, latency_s, latency_low_s, latency_high_s, processes FROM cases", tmp_path
+    )
+    assert table.iloc[0].tolist() == ["x3d-s", "new", pytest.approx(0.2), pytest.approx(0.1), pytest.approx(0.4), 4]
+    assert table.iloc[1]["processes"] == 0
+    assert module.query("SELECT count(*) AS rows FROM records", tmp_path)["rows"].tolist() == [6]
 
 
 def test_no_statement_is_told(monkeypatch, capsys):

@@ -5,14 +5,18 @@ import os
 import shutil
 import signal
 import subprocess
+import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import quick
+import tiny_zoo
 from tiny_run import WORKER, config
 
 from co3d_bench.bench.errors import NOTHING, UserError
+from co3d_bench.bench.names import Names
 from co3d_bench.bench.progress import Lines, Silent
 from co3d_bench.bench.run import run
 from co3d_bench.bench.store import append_record, read_records
@@ -135,18 +139,58 @@ class Phases(Silent):
         self.seen.append(event.phase)
 
 
-def test_of_auto_the_first_process_counts_and_what_fails_fails_once(everything, tmp_path, monkeypatch):
-    monkeypatch.setattr("co3d_bench.bench.processes.AUTO", 3)
-    monkeypatch.setattr("co3d_bench.bench.processes.AUTO_MORE", 0)
+def test_the_first_process_counts_and_verifies_and_what_fails_fails_once(everything, tmp_path):
     phases = Phases()
-    measure(tmp_path, ["tiny-clip", "exits"], processes="auto", progress=phases)
+    measure(tmp_path, ["tiny-clip", "exits"], processes=3, progress=phases)
     records = read_records(tmp_path)
     found = [(r.case.model, r.process) for r in records]
     assert found == [("tiny-clip", 1), ("exits", 1), ("tiny-clip", 2), ("tiny-clip", 3)]
     assert phases.seen.count("counting") == 1, "the first process counts for all"
-    assert phases.seen.count("verifying") == 3
+    assert phases.seen.count("verifying") == 1, "the first process verifies for all that answer the same to the bit"
     elsewhere = next(r for r in everything[1] if r.case.model == "tiny-clip")
-    assert [r.counters for r in records if r.ok] == 3 * [elsewhere.counters], "fresh processes, the same to the byte"
+    good = [r for r in records if r.ok]
+    assert [r.counters for r in good] == 3 * [elsewhere.counters], "fresh processes, the same to the byte"
+    assert [r.verification for r in good] == 3 * [elsewhere.verification]
+    assert len({r.output_sha256 for r in good}) == 1
+
+
+def test_a_process_that_answers_otherwise_is_verified_itself(tmp_path):
+    phases = Phases()
+    first, second = measure(tmp_path, ["tiny-moody"], processes=2, progress=phases)
+    assert first.output_sha256 != second.output_sha256
+    assert phases.seen.count("verifying") == 2
+
+
+def test_the_predictions_of_a_case_are_spread_over_its_processes(tmp_path):
+    made, names = config(tmp_path, ["tiny-clip"], runs=100, processes=2)
+    records = run(made, names=names, worker=WORKER)
+    assert [(r.settings.runs, r.settings.processes, len(r.timing.samples)) for r in records] == [(50, 2, 50)] * 2
+
+
+REFUSING = replace(
+    Names(find_model=tiny_zoo.find_model),
+    backends={**Names().backends, "openvino": replace(Names().backends["openvino"], missing=lambda: "not installed")},
+)
+
+
+def test_an_engine_that_refuses_a_network_gives_way_to_the_next(tmp_path):
+    said = io.StringIO()
+    made, names = config(tmp_path, ["no-native"], names=REFUSING, backends=["auto"])
+    records = run(made, names=names, worker=WORKER, progress=Lines(said))
+    assert [(r.case.backend, r.ok) for r in records] == [("eager", True), ("onnxruntime", True)]
+    assert read_records(tmp_path) == records
+    (line,) = (line for line in said.getvalue().splitlines() if "takes its place" in line)
+    assert line.startswith("no-native: native: ")
+    assert line.endswith("; onnxruntime takes its place")
+    again = run(made, names=names, worker=WORKER, resume=True)
+    assert again == records, "a resumed run knows which engine took the place"
+    assert records[1].counters.macs == records[0].counters.macs
+
+
+def test_an_engine_that_was_asked_for_by_name_fails_where_it_refuses(tmp_path):
+    made, names = config(tmp_path, ["no-native"], backends=["native"])
+    (record,) = run(made, names=names, worker=WORKER)
+    assert record.error.message.startswith("native: ")
 
 
 def test_a_hanging_case_is_stopped(tmp_path):
@@ -205,33 +249,40 @@ def test_failed_cases_are_repeated_only_when_asked(tmp_path):
 def test_several_processes_of_each_case_are_kept_and_a_lost_one_is_measured_again(tmp_path):
     quick.measure(tmp_path, ["works", "exits"], processes=2)
     order = [(r.case.model, r.process) for r in read_records(tmp_path)]
-    assert order == [("works", 1), ("exits", 1), ("exits", 2), ("works", 2)]
+    assert order == [("works", 1), ("exits", 1), ("works", 2)]
     without_last(tmp_path)
     quick.measure(tmp_path, ["works", "exits"], processes=2, resume=True)
     assert [(r.case.model, r.process) for r in read_records(tmp_path)] == order
 
 
-def test_auto_resumed_does_what_is_missing(tmp_path, monkeypatch):
-    monkeypatch.setattr("co3d_bench.bench.processes.AUTO", 3)
-    monkeypatch.setattr("co3d_bench.bench.processes.AUTO_MORE", 0)
-    quick.measure(tmp_path, ["works", "exits"], processes="auto")
-    order = [("works", 1), ("exits", 1), ("works", 2), ("works", 3)]
+def test_auto_goes_on_to_seven_and_resumed_does_what_is_missing(tmp_path):
+    shown = io.StringIO()
+    quick.measure(tmp_path, ["works", "exits"], processes="auto", progress=Lines(shown))
+    order = [("works", 1), ("exits", 1), *(("works", process) for process in range(2, 8))]
     assert [(r.case.model, r.process) for r in read_records(tmp_path)] == order
+    assert {r.settings.processes for r in read_records(tmp_path)} == {7}
+    lines = shown.getvalue().splitlines()
+    assert lines[0].endswith(": 2 cases, rounds until each has 7 processes and ±2.5 %, at most 8 min")
+    assert lines[2].startswith("round 1  exits eager  FAILED  crash: ")
+    assert lines[-2] == "round 7  works eager  not timed"
     without_last(tmp_path)
     quick.measure(tmp_path, ["works", "exits"], processes="auto", resume=True)
     assert [(r.case.model, r.process) for r in read_records(tmp_path)] == order
 
 
-def test_auto_goes_on_where_more_are_wanted_and_counts_what_is_known(tmp_path, monkeypatch):
-    monkeypatch.setattr("co3d_bench.bench.run.another", lambda processes: len(processes) < 6)
-    shown = io.StringIO()
-    monkeypatch.setattr("co3d_bench.bench.processes.AUTO", 5)
-    # A process is a process, also one that fails.
-    quick.measure(tmp_path, ["works"], processes="auto", worker=("false",), progress=Lines(shown))
-    assert [r.process for r in read_records(tmp_path)] == [1, 2, 3, 4, 5, 6]
-    assert "1 case, in 5 fresh processes each" in shown.getvalue()
-    heads = [line.split()[1] for line in shown.getvalue().splitlines() if line.startswith("FAILED")]
-    assert heads == ["[1/5]", "[2/5]", "[3/5]", "[4/5]", "[5/5]", "[6/6]"]
+def test_what_there_is_is_shown_behind_each_round(tmp_path):
+    shown = []
+    quick.measure(tmp_path, ["works", "exits"], processes=3, after_round=lambda *given: shown.append(given))
+    assert [(number, len(records)) for number, records in shown] == [(1, 2), (2, 3), (3, 4)]
+
+
+def test_a_resumed_run_need_not_be_as_long_nor_end_at_the_same_precision(tmp_path):
+    made = quick.configured(tmp_path, ["works"], processes="auto")
+    for time_s, precision in ((480.0, None), (60.0, 0.01)):
+        asked = made.run.model_copy(update={"time_s": time_s, "target_precision": precision})
+        again = made.model_copy(update={"run": asked})
+        run(again, names=quick.NAMES, worker=quick.WORKER, resume=time_s < 480)
+    assert [r.process for r in read_records(tmp_path)] == list(range(1, 8))
 
 
 def test_other_settings_are_another_measurement(tmp_path):
@@ -254,6 +305,33 @@ def test_a_stop_signal_keeps_what_is_finished(tmp_path, number, code, name):
     assert "Traceback" not in stderr
     assert not alive(child)
     assert [r.case.model for r in read_records(tmp_path)] == ["exits"]
+
+
+def test_ctrl_c_in_the_second_round_leaves_table_and_page_and_resume_goes_on(tmp_path):
+    command = [sys.executable, str(Path(__file__).with_name("stopped_run.py")), str(tmp_path), "works,pauses-later"]
+    parent = subprocess.Popen(
+        command,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+    )
+    wait_for(lambda: written(tmp_path) == 2)
+    wait_for(lambda: (tmp_path / "report.html").exists() and children(parent.pid))
+    time.sleep(0.3)
+    os.kill(parent.pid, signal.SIGINT)
+    stdout, stderr = parent.communicate(timeout=30)
+    assert parent.returncode == 130, stderr
+    assert "stopped by Ctrl-C: 2 of 4 measurements are finished and kept; the same command with --resume" in stderr
+    assert "table of 2" in stdout
+    assert (tmp_path / "report.html").read_text() == "page of 2"
+    assert f"report:  {tmp_path / 'report.html'}" in stdout
+    quick.measure(tmp_path, ["works"], processes=2, resume=True)
+    assert [(r.case.model, r.process) for r in read_records(tmp_path)] == [
+        ("works", 1),
+        ("pauses-later", 1),
+        ("works", 2),
+    ]
 
 
 def test_two_runs_into_one_store_at_once(tmp_path):

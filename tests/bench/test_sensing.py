@@ -9,7 +9,7 @@ from co3d_bench.bench.job import Event, phase_event
 from co3d_bench.bench.metrics import get_metric
 from co3d_bench.bench.record import Record
 from co3d_bench.bench.sensing import Energy, EnergyBlock, SensorFigure, Sensors, Spread, sensors_of, throttle_signs
-from co3d_bench.bench.throttle import throttled
+from co3d_bench.bench.stats import throttled
 from co3d_bench.bench.watched import Watched
 from co3d_bench.devices.profile import list_profiles
 from co3d_bench.devices.sensors import Figure, Reading

@@ -11,8 +11,8 @@ from co3d_bench.bench.names import Names
 WORKER = (sys.executable, str(Path(__file__).with_name("tiny_worker.py")))
 
 
-def config(folder, models, runs=5, timeout_s=60.0, processes=1):
-    limits = {"runs": runs, "timeout_s": timeout_s, "processes": processes, "min_s": 0.0, "budget_s": 0.0}
-    table = {"plan": {"models": models}, "run": {"out": str(folder), **limits}}
-    names = Names(find_model=tiny_zoo.find_model)
+def config(folder, models, runs=5, timeout_s=60.0, processes=1, names=None, **plan):
+    limits = {"runs": runs, "timeout_s": timeout_s, "processes": processes, "min_s": 0.0}
+    table = {"plan": {"models": models, **plan}, "run": {"out": str(folder), **limits}}
+    names = names or Names(find_model=tiny_zoo.find_model)
     return make_config(table, names), names

@@ -90,6 +90,24 @@ class Limited(TinyClip):
         return super().forward(clip)
 
 
+class Moody(TinyClip):
+    """Answers a little differently in every process."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.mood = os.getpid() % 1000 * 1e-6
+
+    def forward(self, clip: Tensor) -> Tensor:
+        return super().forward(clip) + self.mood
+
+
+class NoNative(TinyClip):
+    """Uses an operator that our own kernels have no rule for."""
+
+    def forward(self, clip: Tensor) -> Tensor:
+        return torch.cumsum(super().forward(clip), dim=1)
+
+
 def _raise() -> None:
     raise RuntimeError("the network fell over\nwith a second line")
 
@@ -155,6 +173,8 @@ SPECS = {
     for spec in (
         _spec("tiny-clip", "clip", TinyClip),
         _spec("known", "clip", Known),
+        _spec("tiny-moody", "clip", Moody),
+        _spec("no-native", "clip", NoNative),
         _spec("tiny-frames", "frame", TinyFrames),
         _spec("tiny-wrong", "frame", WrongFrames),
         *(_spec(name, "clip", lambda deed=deed: Misbehaves(deed)) for name, deed in DEEDS.items()),

@@ -77,7 +77,7 @@ def test_they_are_listed_behind_ours(install):
 
 def test_they_are_planned_by_name_and_a_factory_is_called_like_its_entry_point(install):
     install(many="FAMILY", built="build")
-    done = install.call("plan", "--model", "guest-77", "--model", "x3d-s", "--threads", "1")
+    done = install.call("plan", "--model", "guest-77", "--model", "x3d-s", "--threads", "1", "--backend", "eager")
     assert done.stdout.split() == ["guest-77/cpu/eager/fp32/b1/t1/random-0", "x3d-s/cpu/eager/fp32/b1/t1/random-0"]
     shown = install.call("show", "built")
     assert (shown.returncode, shown.stderr) == (0, "")

@@ -1,4 +1,4 @@
-"""The specifications of the plots: valid Vega-Lite, with the right networks, arrows, front and doubts in them."""
+"""The specifications of the plots: valid Vega-Lite, with the right networks, arrows, front and warnings in them."""
 
 import json
 from typing import Any
@@ -8,10 +8,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from co3d_bench.bench.stats import disturbed
 from co3d_bench.reports.charts import PLOTS, Axis, axis_of, pareto_chart
 from co3d_bench.reports.export import picture, picture_spec
 from co3d_bench.reports.latency_chart import beyond_edge, edge_s, latency_chart
+from co3d_bench.reports.select import latest
 
 from ..factories import (
     DEFAULT_MODELS,
@@ -27,6 +27,11 @@ from .device_records import on_locked_pc, on_pc
 
 THROUGHPUT, MACS, MEMORY, ENERGY = PLOTS
 MEASURED = [on_pc(model) for model in DEFAULT_MODELS]
+
+
+def case_of(records):
+    (result,) = latest(records)
+    return result
 
 
 def layers(spec: dict[str, Any], mark: str, **properties: Any) -> list[list[dict[str, Any]]]:
@@ -54,7 +59,7 @@ def test_every_plot_is_valid_vega_lite(records, plot):
 
 
 def test_latency_strips_are_valid_vega_lite():
-    alt.LayerChart.from_dict(latency_chart(make_record("x3d-m"))).to_dict(validate=True)
+    alt.LayerChart.from_dict(latency_chart(case_of([make_record("x3d-m")]))).to_dict(validate=True)
 
 
 def test_each_network_is_one_point_of_its_form():
@@ -92,10 +97,10 @@ def test_the_front_is_a_staircase_in_the_direction_of_better(plot, step):
     )
 
 
-def test_doubts_hollow_the_speed_only():
-    hollow = [p["title"] for p in points(pareto_chart(make_mixed_records(), THROUGHPUT)) if p["doubtful"]]
-    assert hollow == ["CoX3D-S (13)", "CoX3D-M (16)"]
-    assert not any(p["doubtful"] for p in points(pareto_chart(make_mixed_records(), MACS)))
+def test_a_warning_hollows_the_speed_only():
+    hollow = [p["title"] for p in points(pareto_chart(make_mixed_records(), THROUGHPUT)) if p["hollow"]]
+    assert hollow == ["CoX3D-M (16)"]
+    assert not any(p["hollow"] for p in points(pareto_chart(make_mixed_records(), MACS)))
 
 
 def test_the_tooltip_tells_everything():
@@ -103,8 +108,8 @@ def test_the_tooltip_tells_everything():
     assert found["cox3d-m-64"]["title"] == "CoX3D-M (64)"
     assert found["cox3d-m-64"]["MACs"] == "0.325 G  (paper 0.33)"
     assert found["cox3d-m-64"]["Paper: CPU"] == "7.51 ± 0.17 predictions/s"
-    assert "Doubts" not in found["cox3d-m-64"]
-    assert found["cox3d-s-13"]["Doubts"] == "few samples: 30, below the 64 a p90 needs"
+    assert "Warnings" not in found["cox3d-m-64"]
+    assert found["cox3d-m-16"]["Warnings"] == "other work kept up to 0.94 cores busy"
 
 
 def test_what_has_no_figure_has_no_point_and_nothing_has_no_plot():
@@ -148,24 +153,40 @@ def test_ticks():
     assert Axis(1, 1e6, "log").ticks() == [1.0, 10.0, 100.0, 1e3, 1e4, 1e5, 1e6]
 
 
-def test_a_strip_has_a_dot_for_each_sample_and_marks_the_disturbed():
-    record = make_record("cox3d-m-16")
-    spec = latency_chart(record)
+def test_a_strip_has_a_dot_for_each_sample_of_each_process_in_their_order():
+    records = [make_record("cox3d-m-16", process=n, samples=make_samples(0.025, 20, seed=n)) for n in (1, 2, 3)]
+    failed = make_failed_record("cox3d-m-16", process=4)
+    spec = latency_chart(case_of([*records[::-1], failed]))
     (dots,) = layers(spec, "point")
-    assert record.timing is not None
-    assert [dot["hit"] for dot in dots] == disturbed(record.timing.samples)
-    assert [dot["ms"] for dot in dots] == [1e3 * latency for latency in record.timing.samples.latency_s]
-    hit = next(dot for dot in dots if dot["hit"])
-    assert int(hit["tooltip"]["Context switches"]) >= 1
-    assert latency_chart(make_failed_record()) is None
+    taken = [(record, s) for record in records for s in record.timing.samples.latency_s]
+    assert [dot["ms"] for dot in dots] == [1e3 * s for _, s in taken]
+    assert [dot["tooltip"]["Process"] for dot in dots] == [str(record.process) for record, _ in taken]
+    assert [dot["order"] for dot in dots] == list(range(1, 61))
+    assert {dot["tooltip"]["Sample"] for dot in dots} == {str(n) for n in range(1, 21)}
+    switches = [n for record in records for n in record.timing.samples.involuntary_switches]
+    assert [dot["tooltip"].get("Context switches") for dot in dots] == [str(n) if n else None for n in switches]
+    assert [rule["order"] for rules in layers(spec, "rule") for rule in rules if "order" in rule] == [20.5, 40.5]
+    assert latency_chart(case_of([failed])) is None
+
+
+def test_a_strip_marks_the_figure_shown_and_shades_its_interval():
+    levels = (0.030, 0.024, 0.026)
+    records = [
+        make_record("cox3d-m-16", process=n, samples=make_samples(level, spread=0.0, disturbed_share=0.0))
+        for n, level in enumerate(levels, 1)
+    ]
+    spec = latency_chart(case_of(records))
+    (band,), (line, *_) = layers(spec, "rect"), layers(spec, "rule")
+    assert (band, line) == ([{"ms": 24.0, "end": 30.0}], [{"ms": 26.0}])
 
 
 def test_a_sample_far_beyond_lies_at_the_edge_and_tells_its_true_time():
     samples = make_samples(0.25, count=100, spread=0.0, disturbed_share=0.0)
     spoiled = samples.model_copy(update={"latency_s": [*samples.latency_s[:-1], 26.0]})
-    assert (edge_s(samples), beyond_edge(samples)) == (None, 0)
-    assert (edge_s(spoiled), beyond_edge(spoiled)) == (0.625, 1)
-    (dots,) = layers(latency_chart(make_record("x3d-m", samples=spoiled)), "point")
+    even, odd = (case_of([make_record("x3d-m", samples=each)]) for each in (samples, spoiled))
+    assert (edge_s(even), beyond_edge(even)) == (None, 0)
+    assert (edge_s(odd), beyond_edge(odd)) == (0.625, 1)
+    (dots,) = layers(latency_chart(odd), "point")
     assert (dots[-1]["ms"], dots[-1]["shape"], dots[-1]["tooltip"]["Latency"]) == (625.0, "triangle-right", "26000 ms")
     assert {dot["shape"] for dot in dots[:-1]} == {"circle"}
 

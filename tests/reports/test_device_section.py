@@ -8,10 +8,11 @@ import pytest
 
 from co3d_bench.bench.metrics import get_metric
 from co3d_bench.bench.sensing import Sensors
-from co3d_bench.bench.stats import clean, disturbed, median
+from co3d_bench.bench.stats import median
 from co3d_bench.reports.device import CUDA_COLUMNS, DEVICE_COLUMNS, columns_of, groups
 from co3d_bench.reports.page import page_of
 from co3d_bench.reports.sections.device import MOST_ROWS, render
+from co3d_bench.reports.select import latest
 
 from ..factories import make_case, make_default_records, make_failed_record, make_record
 from .device_records import (
@@ -31,16 +32,17 @@ from .device_records import (
 
 def cells(record):
     """Head: the lines of its cell as (text, detail)."""
+    (result,) = latest([record])
     return {
-        column.head: [(line.text, line.detail) for line in column.read(record)]
+        column.head: [(line.text, line.detail) for line in column.read(result)]
         for column in (*DEVICE_COLUMNS, *CUDA_COLUMNS)
-        if column.read(record)
+        if column.read(result)
     }
 
 
 def told(record):
     """Reason: what is missing for it."""
-    (group,) = groups([record])
+    (group,) = groups(latest([record]))
     return {lack.reason: lack.names for lack in group.missing}
 
 
@@ -57,7 +59,7 @@ def test_what_a_pc_did():
         "Above idle": [("375", "")],  # 15 W for 25 ms
         "Idle": [("5.00", "")],
     }
-    (group,) = groups([on_pc()])
+    (group,) = groups(latest([on_pc()]))
     assert group.notes == (
         "CPU clock: the mean over the processors this process may use",
         f"Energy: of all packages; memory and the board are not in it ({RAPL})",
@@ -77,16 +79,16 @@ def test_what_a_board_did():
         [("6.00", "")],
         [("750", "23 to 24 readings")],
     )
-    (group,) = groups([on_board()])
+    (group,) = groups(latest([on_board()]))
     assert group.title == "my-xavier beside ARMv8 Processor rev 0 (v8l) (of the kind xavier)"
 
 
-def test_throttling_stands_in_words_and_its_doubt_at_the_energy():
+def test_throttling_stands_in_words_and_its_warning_at_the_energy():
     assert cells(on_board(fell=True))["Throttled"] == [("GPU: the cap of its clock fell from 1377 to 964 MHz", "")]
     html = html_of(on_board(fell=True))
-    assert re.search(r'class="value doubtful">GPU: the cap', html)
-    assert 'aria-label="note a on Energy"' in html
-    assert 'aria-label="note a on Power"' not in html
+    assert re.search(r'class="value warned">GPU: the cap', html)
+    assert 'aria-label="warning on Energy"' in html
+    assert 'aria-label="warning on Power"' not in html
 
 
 def test_no_throttling_is_claimed_only_where_it_would_have_shown():
@@ -99,7 +101,7 @@ def test_no_throttling_is_claimed_only_where_it_would_have_shown():
 def test_a_gpu_has_both_clocks_copies_and_memory():
     record = on_card()
     found = cells(record)
-    median_ms = 1e3 * median(clean(record.timing.samples))
+    median_ms = 1e3 * median(record.timing.samples.latency_s)
     assert found["Wall clock"][0][0].startswith(f"{median_ms:.0f}")
     assert float(found["On the GPU"][0][0]) == pytest.approx(median_ms / 2, rel=0.01)
     assert [found[head] for head in ("To the GPU", "Back", "Allocated", "Reserved")] == [
@@ -108,22 +110,18 @@ def test_a_gpu_has_both_clocks_copies_and_memory():
         [("131", "")],
         [("188", "")],
     ]
-    (group,) = groups([record])
+    (group,) = groups(latest([record]))
     assert group.facts == (
         "NVIDIA GeForce RTX 3090, compute capability 8.6, CUDA 13.0, cuDNN 91002. cuDNN benchmark on, TF32 off.",
     )
     assert "copies, ms, not in the latency" in html_of(record)
 
 
-def test_the_time_on_the_gpu_is_of_the_clean_calls_too():
+def test_the_time_on_the_gpu_is_of_all_calls_too():
     record = on_card()
-    hits = disturbed(record.timing.samples)
-    assert any(hits)
-    slow = [100.0 if hit else 0.002 for hit in hits]
     metric = get_metric("device_time")
-    assert metric.value(record.model_copy(update={"cuda": record.cuda.model_copy(update={"device_s": slow})})) == 2
-    few = record.cuda.model_copy(update={"device_s": [0.004, 0.006, 0.008]})  # not of the same calls: all count
-    assert metric.value(record.model_copy(update={"cuda": few})) == 6
+    odd = record.cuda.model_copy(update={"device_s": [0.004, 0.006, 0.1]})
+    assert metric.value(record.model_copy(update={"cuda": odd})) == 6
     assert metric.value(make_record()) is None
 
 
@@ -154,14 +152,14 @@ def test_a_reason_is_told_once_for_a_device_and_no_figure_stands_in_its_place():
 
 
 def test_a_reason_of_some_cases_names_them():
-    (group,) = groups([on_pc("x3d-m"), on_pc("x3d-s"), on_locked_pc("cox3d-m-64")])
+    (group,) = groups(latest([on_pc("x3d-m"), on_pc("x3d-s"), on_locked_pc("cox3d-m-64")]))
     (lack,) = group.missing
     assert (lack.reason, lack.cases) == (FORBIDDEN, "CoX3D-M (64)")
     many = [on_locked_pc("x3d-m", case=make_case("x3d-m", batch=batch)) for batch in range(1, 6)]
-    (group,) = groups([on_pc("x3d-s"), *many])
+    (group,) = groups(latest([on_pc("x3d-s"), *many]))
     assert group.missing[0].cases == "X3D-M"
     four = [on_locked_pc(model) for model in ("x3d-m", "x3d-xs", "cox3d-m-64", "cox3d-m-16")]
-    (group,) = groups([on_pc("x3d-s"), *four])
+    (group,) = groups(latest([on_pc("x3d-s"), *four]))
     assert group.missing[0].cases == "4 of 5 cases"
 
 
@@ -200,8 +198,8 @@ def test_each_device_has_its_own_tables():
 
 
 def test_columns_without_any_figure_are_left_out():
-    assert columns_of(CUDA_COLUMNS, [on_pc()]) == ()
-    heads = [column.head for column in columns_of(DEVICE_COLUMNS, [on_virtual_machine(), on_pc()])]
+    assert columns_of(CUDA_COLUMNS, latest([on_pc()])) == ()
+    heads = [column.head for column in columns_of(DEVICE_COLUMNS, latest([on_virtual_machine("x3d-s"), on_pc()]))]
     assert heads == ["Heat", "CPU clock", "Throttled", "Energy", "Above idle", "Idle"]
 
 

@@ -73,7 +73,7 @@ def test_sections_without_anything_to_say_are_left_out():
     assert "<h1" in render_html([])
 
 
-def test_what_the_device_did_stands_behind_how_steady_it_ran():
+def test_what_the_device_did_stands_behind_the_latencies():
     text = render_html([on_card("x3d-m"), on_card("cox3d-m-16")])
     titles = re.findall(r"<h2 id=\"(\w+)-title\">", text)
     assert titles[:4] == ["table", "pareto", "latency", "device"]
@@ -131,12 +131,12 @@ def contrast(a: str, b: str) -> float:
 
 @pytest.mark.parametrize("palette", [theme.LIGHT, theme.DARK], ids=["light", "dark"])
 def test_text_and_marks_have_contrast(palette):
-    for text in ("ink", "muted", "doubt", "error", "frame"):
+    for text in ("ink", "muted", "warn", "error", "frame"):
         for ground in ("surface", "page"):
             assert contrast(palette[text], palette[ground]) >= 4.5, (text, ground)  # WCAG AA, text
-    assert contrast(palette["doubt"], palette["doubt-soft"]) >= 4.5
+    assert contrast(palette["warn"], palette["warn-soft"]) >= 4.5
     assert contrast(palette["ink"], palette["frame-soft"]) >= 4.5
-    for mark in ("clip", "frame", "input", "disturbed"):
+    for mark in ("clip", "frame", "input", "highlight"):
         assert contrast(palette[mark], palette["surface"]) >= 3  # WCAG AA, graphics
 
 

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from co3d_bench.reports.notation import MISSING, Footnotes, fixed, mark, number, plus_minus, times
+from co3d_bench.reports.notation import MISSING, Footnotes, fixed, mark, number, plus_minus, times, with_interval
 
 
 @pytest.mark.parametrize(
@@ -48,6 +48,21 @@ def test_a_number_is_rounded_by_less_than_a_half_in_its_third_figure(value):
 )
 def test_value_and_spread(value, spread, text):
     assert plus_minus(value, spread) == text
+
+
+@pytest.mark.parametrize(
+    ("value", "low", "high", "processes", "text"),
+    [
+        (27.4, 26.94, 28.06, 7, "27.4 (26.9 to 28.1)"),
+        (27.4, 26.94, 28.06, 6, "27.4 (26.9 to 28.1)"),
+        (27.4, 26.94, 28.06, 5, "27.4 (26.9 to 28.1, n = 5)"),
+        (27.4, 27.4, 27.4, 1, "27.4 (n = 1)"),
+        (287.4, 281.2, 290.9, 9, "287 (281 to 291)"),
+        (None, 0.0, 0.0, 0, MISSING),
+    ],
+)
+def test_a_figure_and_its_interval(value, low, high, processes, text):
+    assert with_interval(value, low, high, processes) == text
 
 
 def test_decimals_and_ratios():

@@ -10,7 +10,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from co3d_bench.bench.metrics import get_metric
-from co3d_bench.bench.stats import doubts
 from co3d_bench.reports import formats
 from co3d_bench.reports.table import build, frame
 
@@ -24,6 +23,7 @@ from ..factories import (
     make_noisy_record,
     make_record,
     make_samples,
+    with_timing,
 )
 from .device_records import on_board, on_card, on_locked_pc, on_pc
 
@@ -43,7 +43,7 @@ def test_measured_figures_stand_beside_the_papers():
     assert shown == {
         "accuracy_top1_percent": ("71.03", None),
         "throughput_per_s": ("40.0 ± 0.0", None),
-        "latency_ms": ("25.0 ± 0.0", None),
+        "latency_ms": ("25.0 (n = 1)", None),
         "latency_p90_ms": ("25.0", None),
         "peak_allocated_mb": ("26.5", "68.96"),
         "macs_g": ("0.325", "0.33"),
@@ -56,20 +56,20 @@ def test_measured_figures_stand_beside_the_papers():
         "paper_rtx2080ti_per_s": ("796.32 ± 65.47", None),
     }
     assert row.marks == ()
-    assert not row.doubtful
+    assert row.warnings == ()
 
 
-def test_every_doubt_stands_at_every_noisy_figure_and_at_no_other():
+def test_one_mark_stands_at_a_row_with_warnings_however_many_they_are():
     table = build(make_mixed_records())
-    texts = dict(table.footnotes)
-    for row in table.rows:
-        for column, cell in zip(table.columns, row.cells, strict=True):
-            expected = bool(row.doubtful and column.noisy and cell.value is not None)
-            assert bool(cell.marks) == expected, (row.model, column.name)
-            assert all(mark in texts for mark in cell.marks)
+    assert {row.model: row.all_marks for row in table.rows if row.all_marks} == {"cox3d-m-16": ("!",)}
+    assert table.warnings == (("CoX3D-M (16)", "other work kept up to 0.94 cores busy"),)
     few = next(row for row in table.rows if row.model == "cox3d-s-13")
-    assert "few samples: 30, below the 64 a p90 needs" in [texts[m] for m in table.cell(few, "throughput_per_s").marks]
     assert table.cell(few, "latency_p90_ms").text == "\u2013"  # not enough samples to claim one
+    noisy = [make_noisy_record("x3d-m", process=n, notes=("a note",)) for n in (1, 2)]
+    slow = noisy[1].model_copy(update={"timing": make_record("x3d-s").timing})
+    (row,) = build([noisy[0], slow]).rows
+    assert len(row.warnings) == 2
+    assert row.all_marks == ("!", "a")
 
 
 def test_columns_agree_with_their_metrics_about_noise():
@@ -100,7 +100,7 @@ def test_what_the_measuring_noted_becomes_a_footnote_at_the_name():
     table = build([make_record("x3d-m", notes=("the video looped 3 times",))])
     assert table.rows[0].marks == ("a",)
     assert table.footnotes == (("a", "the video looped 3 times"),)
-    assert not table.rows[0].doubtful
+    assert table.rows[0].warnings == ()
 
 
 def test_a_network_the_paper_does_not_know_has_its_own_figures_only():
@@ -171,8 +171,8 @@ def test_the_frame_holds_plain_numbers():
     assert pd.isna(data.loc["x3d-m", "throughput_per_s"])
     assert pd.isna(data.loc["x3d-s", "state_mb"])
     assert str(data.loc["x3d-m", "error"]).startswith("out-of-memory")
-    noisy = next(record for record in make_mixed_records() if record.case.model == "cox3d-m-16")
-    assert data.loc["cox3d-m-16", "doubts"] == "; ".join(doubts(noisy))
+    assert data.loc["cox3d-m-16", "warnings"] == "other work kept up to 0.94 cores busy"
+    assert pd.isna(data.loc["x3d-s", "warnings"])
 
 
 def test_csv_reads_back():
@@ -191,7 +191,7 @@ def short(table):
 def mixed():
     few = make_samples(0.25, count=10, spread=0.0, disturbed_share=0.0)
     return [
-        make_record("x3d-m", samples=few),
+        with_timing(make_record("x3d-m", samples=few, notes=("the video looped",)), background_load=1.0),
         make_failed_record("x3d-s", message="100 % | of_it"),
         make_record("cox3d-m-64", samples=EVEN),
     ]
@@ -201,13 +201,14 @@ def test_markdown():
     assert formats.markdown(short(build(mixed()))) == (
         "| Network | Form | Accuracy, % | Throughput, predictions/s | Latency, ms | p90, ms | Memory, MB (paper) |\n"
         "|---|---|---:|---:|---:|---:|---:|\n"
-        "| X3D-M | clip | 67.24 | 4.00 ± 0.00 <sup>a</sup> | 250 ± 0 <sup>a</sup> | \u2013 | 132 (126.29) |\n"
+        "| X3D-M <sup>!,a</sup> | clip | 67.24 | 4.00 ± 0.00 | 250 (n = 1) | \u2013 | 132 (126.29) |\n"
         "| X3D-S | clip | 64.71 | \u2013 | \u2013 | \u2013 | \u2013 (61.29) |\n"
-        "| CoX3D-M (64) | frame | 71.03 | 40.0 ± 0.0 | 25.0 ± 0.0 | 25.0 | 26.5 (68.96) |\n"
+        "| CoX3D-M (64) | frame | 71.03 | 40.0 ± 0.0 | 25.0 (n = 1) | 25.0 | 26.5 (68.96) |\n"
         "\n"
         "- **X3D-S** failed: out-of-memory: 100 % \\| of\\_it\n"
         "\n"
-        "- <sup>a</sup> few samples: 10, below the 64 a p90 needs\n"
+        "- <sup>!</sup> X3D-M: other work kept up to 1 core busy\n"
+        "- <sup>a</sup> the video looped\n"
     )
 
 
@@ -219,16 +220,16 @@ def test_latex():
         "\\toprule\n"
         "Network & Accuracy (\\%) & Throughput (predictions/s) & Latency (ms) & p90 (ms) & Memory (MB) \\\\\n"
         "\\midrule\n"
-        "X3D-M & 67.24 & 4.00 $\\pm$ 0.00\\textsuperscript{a} & 250 $\\pm$ 0\\textsuperscript{a} & --"
-        " & 132 (126.29) \\\\\n"
+        "X3D-M\\textsuperscript{!,a} & 67.24 & 4.00 $\\pm$ 0.00 & 250 (n = 1) & -- & 132 (126.29) \\\\\n"
         "X3D-S & \\multicolumn{5}{l}{failed: out-of-memory: 100 \\% \\textbar{} of\\_it} \\\\\n"
         "\\midrule\n"
-        "CoX3D-M (64) & 71.03 & 40.0 $\\pm$ 0.0 & 25.0 $\\pm$ 0.0 & 25.0 & 26.5 (68.96) \\\\\n"
+        "CoX3D-M (64) & 71.03 & 40.0 $\\pm$ 0.0 & 25.0 (n = 1) & 25.0 & 26.5 (68.96) \\\\\n"
         "\\bottomrule\n"
         "\\end{tabular}\n"
         "\n"
         "\\par\\footnotesize\n"
-        "\\textsuperscript{a} few samples: 10, below the 64 a p90 needs\\\\\n"
+        "\\textsuperscript{!} X3D-M: other work kept up to 1 core busy\\\\\n"
+        "\\textsuperscript{a} the video looped\\\\\n"
     )
 
 
@@ -253,11 +254,9 @@ def test_latex_has_no_bare_special_character(text):
     assert not re.search(r"[\\&%$#_{}~^<>|\"±\u00d7·\u2013]", plain)
 
 
-def test_noisy_is_never_without_its_mark_in_any_form():
-    record = make_noisy_record("cox3d-m-16")
-    table = build([record])
-    marks = ",".join("abcdefgh"[: len(doubts(record))])
-    assert marks
-    assert f"<sup>{marks}</sup>" in formats.markdown(table)
-    assert f"\\textsuperscript{{{marks}}}" in formats.latex(table)
-    assert "noisy: " in formats.csv(table)
+def test_a_warning_is_never_without_its_mark_in_any_form():
+    table = build([make_noisy_record("cox3d-m-16")])
+    assert "| CoX3D-M (16) <sup>!</sup> |" in formats.markdown(table)
+    assert "CoX3D-M (16)\\textsuperscript{!} &" in formats.latex(table)
+    for form in (formats.markdown, formats.latex, formats.csv):
+        assert "other work kept up to 0.94 cores busy" in form(table)

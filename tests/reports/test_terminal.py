@@ -8,7 +8,17 @@ from rich.console import Console
 from co3d_bench.reports.table import build
 from co3d_bench.reports.terminal import render_table
 
-from ..factories import make_default_records, make_failed_record, make_mixed_records, make_model, make_record
+from ..factories import (
+    DEFAULT_MODELS,
+    make_case,
+    make_default_records,
+    make_failed_record,
+    make_mixed_records,
+    make_model,
+    make_record,
+    make_samples,
+    with_timing,
+)
 from .device_records import on_board
 
 
@@ -19,14 +29,34 @@ def printed(records, width, color=False):
     return out.getvalue()
 
 
+def several():
+    """Seven processes of each, as long as figures and intervals get."""
+    return [
+        make_record(model, process=n, samples=make_samples(0.05 * 3**place * (1 + 0.02 * n), count=15, seed=n))
+        for place, model in enumerate(DEFAULT_MODELS)
+        for n in range(1, 8)
+    ]
+
+
+@pytest.mark.parametrize("records", [make_mixed_records(), several()], ids=["mixed", "several"])
 @pytest.mark.parametrize("width", [40, 60, 80, 100, 140])
-def test_no_line_is_wider_than_the_terminal_and_no_figure_is_cut(width):
-    text = printed(make_mixed_records(), width)
+def test_no_line_is_wider_than_the_terminal_and_no_figure_is_cut(width, records):
+    text = printed(records, width)
     assert max(map(len, text.splitlines())) <= width
     assert "…" not in text
-    table = build(make_mixed_records())
-    few = next(row for row in table.rows if row.model == "cox3d-s-13")
-    assert f"{table.cell(few, 'throughput_per_s').text} a" in text
+    table = build(records)
+    for row in table.rows:
+        line = next(line for line in text.splitlines() if line.startswith(f"{row.title} "))
+        if row.error:
+            assert " failed" in line
+            continue
+        assert f" {table.cell(row, 'throughput_per_s').text}" in line
+        latency = table.cell(row, "latency_ms").text
+        if width >= 60:
+            assert f" {latency}" in line
+        elif "Latency" in text:
+            assert line.endswith(f" {latency.partition(' (')[0]}")
+        assert line.startswith(f"{row.title} ! ") == bool(row.warnings)
 
 
 def test_at_100_columns_the_figures_that_matter_are_there():
@@ -49,11 +79,11 @@ def test_energy_and_the_papers_figure_of_the_same_board_are_there():
     assert "17.47" in row
 
 
-def test_failures_and_doubts_are_told_below():
+def test_failures_and_warnings_are_told_below():
     text = " ".join(printed(make_mixed_records(), 80).split())
     assert "X3D-M failed" in text
     assert "out-of-memory: the kernel ended the measuring process for want of memory" in text
-    assert "a few samples: 30, below the 64 a p90 needs" in text
+    assert "! CoX3D-M (16): with a warning; other work kept up to 0.94 cores busy" in text
 
 
 def test_markup_in_names_is_text():
@@ -67,10 +97,17 @@ def test_nothing_measured_and_nothing_but_failures():
     assert render_table([]) is not None
 
 
-def test_where_most_is_not_steady_it_says_what_to_do():
-    quiet = make_default_records()
-    busy = [record.timing.model_copy(update={"others_meanwhile": 1.0}) for record in quiet]
-    loud = [record.model_copy(update={"timing": timing}) for record, timing in zip(quiet, busy, strict=True)]
-    assert "not steady" not in printed([*quiet[:3], *loud[3:]], 100)
-    assert "4 of 6 cases are not steady: `co3d-bench doctor` says" in printed([*quiet[:2], *loud[2:]], 100)
-    assert "This case is not steady" in printed(loud[:1], 100)
+def test_many_warnings_are_one_line_that_says_where_the_evidence_is():
+    loud = [with_timing(record, background_load=1.0) for record in make_default_records()]
+    text = printed([*loud, make_record("x3d-m", case=make_case(threads=1))], 300)
+    (line,) = (line for line in text.splitlines() if line.startswith("!"))
+    assert line.endswith(": with a warning; the page and `co3d-bench show NETWORK STORE` have the evidence")
+    assert line.startswith("! X3D-XS")
+    single = with_timing(make_record("x3d-m", case=make_case(threads=1)), background_load=1.0)
+    assert "and 1 more: with a warning" in printed([*loud, single], 300)
+
+
+def test_the_interval_gives_way_before_the_latency_does():
+    assert "Latency" in printed(make_mixed_records(), 40).splitlines()[0]
+    assert "n = 1" not in printed(make_mixed_records(), 40)
+    assert "25.9 (n = 1)" in printed(make_mixed_records(), 50)

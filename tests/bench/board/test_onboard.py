@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import os
 import sys
@@ -12,7 +13,7 @@ import torch as real_torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from co3d_bench.bench import measure, resample, steady
+from co3d_bench.bench import measure, stable
 from co3d_bench.bench.board import aten, onboard
 from co3d_bench.bench.cuda_facts import CudaFlags, CudaMemory
 from co3d_bench.bench.openmp import WAITING
@@ -40,7 +41,7 @@ def nothing():
     return None
 
 
-sys.modules |= {"steady": steady, "resample": resample}  # which lie beside it over there
+sys.modules["stable"] = stable  # which lies beside it over there
 
 STEPS = st.lists(st.floats(0.001, 3.0), min_size=1, max_size=40)
 RULE = measure.WarmUpRule()
@@ -52,7 +53,7 @@ def test_it_warms_up_as_here(steps_s, fill):
     here, there = Clock(steps_s), Clock(steps_s)
     ours = measure.warm_up(here.step, [0, 1], fill=fill, clock=here, synchronize=nothing)
     rule = {
-        "steady": RULE.steady._asdict(),
+        "window": RULE.window,
         "max_predictions": RULE.max_predictions,
         "max_seconds": RULE.max_seconds,
     }
@@ -61,36 +62,47 @@ def test_it_warms_up_as_here(steps_s, fill):
         theirs = onboard.warm_up(there.step, [0, 1], fill, rule, nothing)
     finally:
         onboard.clock = before
-    assert (theirs["warmup_predictions"], theirs["warmup_steady"]) == (len(ours.latency_s), ours.steady)
+    assert (theirs["warmup_predictions"], theirs["warmup_stable"]) == (len(ours.latency_s), ours.stable)
     assert theirs["warmup_latency_s"] == list(ours.latency_s[-100:])
     assert theirs["warmup_s"] == ours.seconds
 
 
-def test_it_samples_as_here(monkeypatch):
-    steps_s = [0.1, 0.2, 0.3, 0.4]
+@settings(deadline=None)
+@given(STEPS, st.integers(1, 30), st.sampled_from([0.0, 1.0, 7.5]))
+def test_it_samples_as_here(steps_s, runs, min_s):
     here, there = Clock(steps_s), Clock(steps_s)
-    asked = Settings(runs=4, budget_s=3.0)  # the third is disturbed, and five more are taken
-    counters = [Disturbance(i + 100 * (i > 2), 0.0001 * i * i, 0.01 * i) for i in range(20)]
+    asked = Settings(runs=runs, min_s=min_s)
+
+    def counters():
+        return (Disturbance(i + 100 * (i > 2), 0.0001 * i * i, 0.01 * i) for i in itertools.count())
+
     ours = measure.sample(
         here.step,
         [0, 1],
-        4,
+        runs,
         clock=here,
         cpu_clock=here,
         synchronize=nothing,
-        probe=iter(counters).__next__,
-        further=resample.further(asked),
+        probe=counters().__next__,
+        min_s=min_s,
     )
-    probes = iter([(c.involuntary_switches, c.steal_s, c.waited_s) for c in counters])
-    monkeypatch.setattr(onboard, "clock", there)
-    monkeypatch.setattr(onboard, "thread_cpu_s", there)
-    monkeypatch.setattr(onboard, "Probe", lambda: probes.__next__)
-    theirs, span = onboard.sample(there.step, [0, 1], SimpleNamespace(**asked.model_dump()), nothing, lambda done: None)
+    probes = ((c.involuntary_switches, c.steal_s, c.waited_s) for c in counters())
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(onboard, "clock", there)
+        patch.setattr(onboard, "thread_cpu_s", there)
+        patch.setattr(onboard, "Probe", lambda: probes.__next__)
+        theirs, span = onboard.sample(
+            there.step, [0, 1], SimpleNamespace(**asked.model_dump()), nothing, lambda done: None
+        )
     assert span == [0.0, ours.wall_s]
-    assert len(ours.samples) == 9
-    assert theirs["samples"] == ours.samples.model_dump(exclude={"pace_s", "usual_pace_s", "cpu_share"})
+    assert len(ours.samples) >= runs
+    assert theirs["samples"] == ours.samples.model_dump()
     assert theirs["sampling_wall_s"] == ours.wall_s
     assert theirs["harness_cpu_share"] == ours.own_cpu_s / ours.wall_s
+
+
+def test_it_takes_no_more_samples_than_here():
+    assert onboard.MOST_SAMPLES == measure.MOST
 
 
 def test_the_probe_counts_what_the_kernel_tells():
@@ -169,7 +181,7 @@ def test_on_a_gpu_it_tells_the_devices_clock_copies_and_memory(monkeypatch, tmp_
         "seed": 0,
         "ring_length": 4,
         "fill": 0,
-        "warm_up": {"steady": RULE.steady._asdict(), "max_predictions": 20, "max_seconds": 5.0},
+        "warm_up": {"window": RULE.window, "max_predictions": 20, "max_seconds": 5.0},
         "settings": Settings(runs=6).model_dump(),
         "check": 1,
         "rows": [0],

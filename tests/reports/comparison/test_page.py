@@ -160,7 +160,7 @@ def test_verdicts_differ_in_shape_and_in_colour(open_page: Any) -> None:
     marks = opened.page.evaluate(MARKS)
     assert [name for name, *_ in marks] == ["x3d-m", "x3d-s", "cox3d-s-13", "x3d-xs"]
     assert len({outline for _, outline, _, _ in marks}) == 4
-    colours = [rgb(theme.LIGHT[name]) for name in ("error", "doubt", "frame", "muted")]
+    colours = [rgb(theme.LIGHT[name]) for name in ("error", "warn", "frame", "muted")]
     assert [colour for _, _, colour, _ in marks] == colours
     assert [filled for *_, filled in marks] == [True, False, True, True]
     opened.page.emulate_media(color_scheme="dark")

@@ -1,14 +1,17 @@
-"""The fixed pieces of work that tell the pace of a machine (`pace.py`).
+"""The reference workload: a fixed piece of work, timed before and after the samples. Its readings are evidence.
 
-What neighbours, a clock or a hypervisor take from a network they take from shared caches, bandwidth, cores that wait
-for each other and the code between two operators. How much of it is which depends on them; so the nearer the work is to
-a network, the more of it the work sees. On a CPU it is a whole network, small but of dozens of layers like those
-measured; written here and not taken from `models/`, for what makes ours faster must not change what they are told by.
+They tell how fast the machine itself was, whatever was measured on it, and are stored raw. No figure is corrected by
+them; `normalised_latency_s` (`normalise.py`) is another figure beside the measured one, for records of different hours.
+
+On a CPU it is a whole network, small but of dozens of layers: what neighbours, a clock or a hypervisor take from a
+network they take from shared caches, bandwidth and the code between two operators, and only a network feels all of it.
+It is written here and not taken from `models/`, so that what makes our networks faster does not change the yardstick.
 Beside a GPU it is a few layers only, for the GPU rests meanwhile, and one that rests for long may lower its clock.
 """
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -27,12 +30,27 @@ _BLOCKS = ((24, 28), (48, 14), (96, 7), (192, 4))
 _FRAMES = 4
 
 
-class PaceWork(NamedTuple):
+READINGS = 5  # before the samples and again after them: some 100 ms in all, and a median that one slow one cannot move
+
+
+class Workload(NamedTuple):
     """A piece of work: `make` gives a call of it, on maps and with weights that are constants (those of a generator of
     random numbers would be missing where the network draws its own)."""
 
-    name: str  # paces of different work are not to be mixed, so it is in the key and in the records: change it with it
+    name: str  # readings of different work are never set against each other: whoever changes the work changes the name
     make: Callable[[], Call]
+
+    def reader(self, clock: Callable[[], float] = time.perf_counter) -> Callable[[], tuple[float, ...]]:
+        """A function that gives `READINGS` times of the work, in seconds; its first call is behind it."""
+        work = self.make()
+
+        def seconds() -> float:
+            start = clock()
+            work()
+            return round(clock() - start, 9)
+
+        seconds()  # finds its code and fills the allocator
+        return lambda: tuple(seconds() for _ in range(READINGS))
 
 
 def _mobilenet() -> Call:
@@ -122,10 +140,10 @@ def _norm(channels: int) -> tuple[Tensor, Tensor, Tensor, Tensor]:
     return torch.zeros(channels), torch.ones(channels), torch.ones(channels), torch.zeros(channels)
 
 
-NETWORK = PaceWork("MobileNetV2 of 160 x 160, mean of 2", _mobilenet)
-BLOCKS = PaceWork("a block of X3D in each of 4 stages, from 24 x 4 x 28 x 28, mean of 2", _blocks)
+NETWORK = Workload("MobileNetV2 of 160 x 160", _mobilenet)
+BLOCKS = Workload("a block of X3D in each of 4 stages, from 24 x 4 x 28 x 28", _blocks)
 
 
-def pace_work(device: str) -> PaceWork:
-    """What tells the pace beside a network on this device (`cpu`, `cuda`)."""
+def workload_for(device: str) -> Workload:
+    """What is timed beside a network on this device (`cpu`, `cuda`)."""
     return NETWORK if device == "cpu" else BLOCKS

@@ -1,0 +1,46 @@
+"""The verb `run` over the networks of quick.py, with a table and a page that say only of how many records they are:
+`python stopped_run.py FOLDER MODELS`. For the tests that stop it in the middle."""
+
+import functools
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).parent))
+import quick
+
+import co3d_bench.bench.run
+from co3d_bench.bench.commands import running
+from co3d_bench.bench.errors import UserError
+from co3d_bench.bench.store import read_records
+
+
+class Reports:
+    """In the place of both modules of `reports` that the verb uses."""
+
+    @staticmethod
+    def render_table(records):
+        return f"table of {len(records)}"
+
+    @staticmethod
+    def write_report(out):
+        page = Path(out) / "report.html"
+        page.write_text(f"page of {len(read_records(out))}")
+        return page
+
+
+def main(folder, models):
+    sys.modules["co3d_bench.reports.terminal"] = sys.modules["co3d_bench.reports.commands"] = Reports
+    measure = co3d_bench.bench.run.run
+    co3d_bench.bench.run.run = functools.partial(measure, names=quick.NAMES, worker=quick.WORKER)
+    made = quick.configured(folder, models.split(","), processes=2)
+    plan = co3d_bench.bench.run.make_plan(made, quick.NAMES)
+    try:
+        running._measure_and_show(made, plan, resume=False, retry_failed=False)
+    except UserError as error:
+        print(f"co3d-bench: {error.message}", file=sys.stderr)
+        return error.exit_code
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(*sys.argv[1:]))
