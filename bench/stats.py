@@ -79,10 +79,6 @@ class Summary:
     def median_s(self) -> float:
         return median(self._values)
 
-    @cached_property
-    def mad_s(self) -> float:
-        return median_absolute_deviation(self._values)
-
     @property
     def min_s(self) -> float:
         return self._values[0]
