@@ -16,9 +16,9 @@ from typing import Any, Literal
 
 import altair as alt
 
-from ..bench.case_result import CaseResult
-from ..bench.metrics import Metric, get_metric
-from ..bench.record import Record
+from ..bench.record.record import Record
+from ..bench.stats.case_result import CaseResult
+from ..bench.stats.metrics import Metric, get_metric
 from . import labels, theme
 from .columns import Source, source_of
 from .headline import REAL_TIME_PER_S

@@ -12,8 +12,8 @@ from typing import Any
 
 import altair as alt
 
-from ..bench.stats import median
-from ..bench.trend import Point, Series
+from ..bench.stats.summary import median
+from ..bench.stats.trend import Point, Series
 from . import theme
 from .history import is_worse, time_text, title
 from .notation import number

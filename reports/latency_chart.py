@@ -14,8 +14,8 @@ from typing import Any, Literal
 
 import altair as alt
 
-from ..bench.case_result import CaseResult
-from ..bench.record import Samples
+from ..bench.record.record import Samples
+from ..bench.stats.case_result import CaseResult
 from . import theme
 from .notation import number
 from .select import model_title

@@ -13,7 +13,7 @@ from typing import Any, Literal
 
 import altair as alt
 
-from ..bench.profile import Profile, Row, rows_by_kind
+from ..bench.profile.operator_profile import Profile, Row, rows_by_kind
 from . import labels, theme
 from .charts import Axis, axis_of
 from .notation import number

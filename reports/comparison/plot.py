@@ -13,7 +13,7 @@ from typing import Any, Literal
 
 import altair as alt
 
-from ...bench.judge.findings import Comparison, Finding
+from ...bench.stats.compare.findings import Comparison, Finding
 from .. import theme
 from ..charts import Axis
 from ..latency_chart import HEIGHT_PX as _STRIP_PX

@@ -2,7 +2,7 @@
 
 from markupsafe import Markup
 
-from ...bench.trend import Series
+from ...bench.stats.trend import Series
 from ..history import remark, step_text
 from ..history_chart import history_chart
 from ..notation import number

@@ -2,7 +2,7 @@
 
 from markupsafe import Markup
 
-from ...bench.profile import Profile, Row, between_s, rows
+from ...bench.profile.operator_profile import Profile, Row, between_s, rows
 from ..notation import MISSING, number
 from ..page import Page, chart, fragment
 from ..profile_table import ceilings_text, percent, scaled, shapes_text
