@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timezone
+from functools import partial
 from pathlib import Path
 
 from ...devices.cgroup import oom_kills
@@ -142,9 +143,12 @@ class Parent:
     stop: Stop
     progress: Progress
 
-    def measure(self, turn: Turn, hints: Hints, place: Place | None, may_refuse: bool) -> Record | Refusal | None:
+    def measure(
+        self, turn: Turn, hints: Hints, place: Place | None, search: BatchSearch | None, may_refuse: bool
+    ) -> Record | Refusal | None:
         """One process; None if it was stopped."""
         told = {
+            "batch_search": search,
             "counters": hints.counters,
             "operations": hints.operations,
             "verified": hints.verified,
@@ -272,17 +276,12 @@ def _tools(
 
     def measure(turn: Turn, hints: Hints) -> Record | Refusal | None:
         may_refuse = turn.process == 1 and (turn.case in instead or turn.case in chosen)
-        return parent.measure(turn, hints, boards.place(turn.case.device), may_refuse)
-
-    def keep(before: Sequence[Record], record: Record) -> Record:
-        batch = searches.get(record.case)
-        record = record.model_copy(update={"batch_search": batch}) if batch else record
-        _keep(parent.config.run.out, before, record)
-        return record
+        place, search = boards.place(turn.case.device), searches.get(turn.case)
+        return parent.measure(turn, hints, place, search, may_refuse)
 
     return Tools(
         measure=measure,
-        keep=keep,
+        keep=partial(_keep, parent.config.run.out),
         settle=boards.settle,
         lose=boards.lose,
         stopped=lambda: bool(parent.stop.signal),
@@ -413,7 +412,7 @@ def _measure(
     )
     if outcome.final and outcome.final.event == "lost":
         raise Away(f"{job.case.device} is lost: {outcome.final.phase}")
-    if outcome.stopped and (outcome.final is None or outcome.final.record is None):
+    if outcome.stopped and not outcome.done:
         return None
     failure = outcome.final.failure if outcome.final else None
     if may_refuse and failure and failure.kind == "exception":

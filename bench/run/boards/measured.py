@@ -36,5 +36,6 @@ class Measured:
     cuda: CudaFacts | None = None
     output_sha256: str | None = None
     span: tuple[float, float] | None = None  # from the first sample to the last one, on the clock of its sensors
-    energy_blocks: Sequence[Sequence[float]] = ()
+    energy_blocks: Sequence[Sequence[float]] | None = None  # None: there was no time for them
+    allocator: str | None = None
     notes: tuple[str, ...] = ()
