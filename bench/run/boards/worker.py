@@ -27,6 +27,7 @@ from ...record.facts import assumptions, model_facts
 from ...record.openmp import WAITING
 from ...record.record import Environment
 from ...record.sensing import Energy
+from ..child import thread_environment
 from . import aten, trtexec
 from .facts import PATTERNS, versions
 from .facts import seen as machine
@@ -150,8 +151,6 @@ def board_job(
     job: Job, place: Place, asked: Asked, files: dict[str, str], paths: list[str], energy: dict[str, Any] | None
 ) -> dict[str, Any]:
     """What the board is told; its name over there is made of all of it."""
-    from ..run import thread_environment
-
     return {
         **asked.fields,
         **files,
