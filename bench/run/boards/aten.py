@@ -73,7 +73,6 @@ def read(heard: Heard, job: Job, spec: ModelSpec, net: Any, example: Tensor, ask
             artefact_bytes=asked.files["artefact"].stat().st_size,
         ),
         versions=told["versions"],
-        affinity=tuple(told["affinity"]),
         environ=told.get("environ", {}),
         threads=told["threads"],
         inter_op_threads=told["inter_op_threads"],

@@ -27,7 +27,6 @@ class Measured:
     verification: Verification
     engine: Engine
     versions: Mapping[str, Any]
-    affinity: tuple[int, ...]
     environ: Mapping[str, str] = field(default_factory=dict)  # what it tells of OpenMP
     threads: int | None = None
     inter_op_threads: int | None = None

@@ -109,12 +109,10 @@ def aten_json(job, folder, emit):
     emit("phase", phase="loading")
     give_way(job.get("waiting", {}))
     allocator = keep_freed_memory()
-    begin = clock()
     import torch
 
     import runner
 
-    import_s = clock() - begin
     torch.set_num_threads(job["threads"])
     torch.set_num_interop_threads(1)
     cuda = job["torch_device"] != "cpu"
@@ -137,7 +135,7 @@ def aten_json(job, folder, emit):
             measured["cuda"].update(gpu_facts(torch, calls, case, row, available))
         emit("phase", phase="verifying")
         answer(runner, program, row, case)
-        emit("measured", import_s=import_s, allocator=allocator, **measured, **surroundings(torch))
+        emit("measured", allocator=allocator, **measured, **surroundings(torch))
         if job["energy"]:
             measure_energy(calls._replace(inputs=random_inputs(torch, row, job)), case)
 
@@ -187,7 +185,6 @@ def surroundings(torch):
     return {
         "threads": torch.get_num_threads(),
         "inter_op_threads": torch.get_num_interop_threads(),
-        "affinity": sorted(os.sched_getaffinity(0)),
         "environ": {n: value for n, value in os.environ.items() if n.startswith(("GOMP_", "KMP_", "OMP_"))},
         "versions": {"python": platform.python_version(), "torch": torch.__version__},
     }
@@ -301,7 +298,6 @@ def trtexec(job, folder, emit):
         engine_bytes=engine.stat().st_size if engine.exists() else None,
         # Of the largest process that has ended, which is one of these.
         peak_rss_bytes=resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss * 1024,
-        affinity=sorted(os.sched_getaffinity(0)),
         versions={"python": platform.python_version()},
     )
 
