@@ -11,7 +11,7 @@ import click
 
 from ..bench.errors import OK, USAGE, UserError
 from .compare import max_slowdown
-from .options import Given, verb
+from .options import FILE, STORE, Given, verb
 from .streams import drawn
 
 if TYPE_CHECKING:
@@ -26,8 +26,7 @@ if TYPE_CHECKING:
 @click.argument(
     "store",
     required=False,
-    type=click.Path(path_type=Path),
-    metavar="[STORE]",
+    type=STORE,
     help="Records of the head. Default: the cases of the baseline, or those of the options, are measured here.",
 )
 @click.option("--baseline", metavar="STORE", help="Folder of records, .jsonl file, or FOLDER@RUN; e.g. main@newest.")
@@ -45,12 +44,12 @@ if TYPE_CHECKING:
     metavar="FIGURE",
     help="A change of an exact figure that is meant. May be repeated. Default: none; e.g. macs or macs=cox3d-*.",
 )
-@click.option("--pinned", metavar="STORE", help="A second baseline against slow drift; e.g. that of the last release.")
+@click.option("--pinned", metavar="STORE", help="A second baseline against slow drift; e.g. release@newest.")
 @click.option("--resume", is_flag=True, help="With --pair: continue where it was stopped.")
 @click.option("--plan", is_flag=True, help="With --pair: say how long it takes and what it can find, and stop.")
-@click.option("--markdown", type=click.Path(path_type=Path), metavar="FILE", help="Write a summary; e.g. check.md.")
-@click.option("--junit", type=click.Path(path_type=Path), metavar="FILE", help="Write JUnit XML; e.g. check.xml.")
-@click.option("--html", type=click.Path(path_type=Path), metavar="FILE", help="Write a page; e.g. check.html.")
+@click.option("--markdown", type=FILE, help="Write a summary; e.g. check.md.")
+@click.option("--junit", type=FILE, help="Write JUnit XML; e.g. check.xml.")
+@click.option("--html", type=FILE, help="Write a page; e.g. check.html.")
 def check(
     given: Given,
     store: Path | None,

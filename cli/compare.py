@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from .options import verb
+from .options import FILE, verb
 from .streams import drawn
 
 
@@ -26,18 +26,15 @@ max_slowdown = click.option(
     "--max-slowdown",
     default="5%",
     type=share,
-    metavar="SHARE",
     help="How much slower still counts as the same. Default: 5%; e.g. 2%.",
 )
 
 
 @verb("compare")
-@click.argument("base", metavar="BASE", help="Folder of records, .jsonl file, or FOLDER@RUN; e.g. results@previous.")
-@click.argument("head", metavar="HEAD", help="Likewise. RUN is a run's id or its beginning, newest, or previous.")
+@click.argument("base", help="Folder of records, .jsonl file, or FOLDER@RUN; e.g. results@previous.")
+@click.argument("head", help="Likewise. RUN is a run's id or its beginning, newest, or previous.")
 @click.option(
-    "--by",
-    metavar="WORD,...",
-    help="Words of a case that must agree. Default: the whole case; e.g. model,backend.",
+    "--by", metavar="WORD,...", help="Words of a case that must agree. Default: the whole case; e.g. model,backend."
 )
 @click.option(
     "--metric",
@@ -46,18 +43,8 @@ max_slowdown = click.option(
     help="Figure to compare. May be repeated. Default: throughput and all exact figures; e.g. latency.",
 )
 @max_slowdown
-@click.option(
-    "-o",
-    "--output",
-    type=click.Path(path_type=Path),
-    metavar="FILE",
-    help="File to write. Default: printed; e.g. comparison.html.",
-)
-@click.option(
-    "--format",
-    type=click.Choice(("html", "md", "junit")),
-    help="Form of it. Default: what FILE ends with; e.g. md.",
-)
+@click.option("-o", "--output", type=FILE, help="File to write. Default: printed; e.g. comparison.html.")
+@click.option("--format", type=click.Choice(("html", "md", "junit")), help="Default: what FILE ends with; e.g. md.")
 def compare(
     base: str,
     head: str,

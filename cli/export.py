@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from ..bench.errors import ENVIRONMENT, UserError
-from .options import Given, model, verb
+from .options import FILE, Given, model, spec_of, verb
 
 if TYPE_CHECKING:
     from ..bench.export import Format
@@ -16,9 +16,7 @@ if TYPE_CHECKING:
 
 @verb("export", batch=1, precision="fp32")
 @model
-@click.option(
-    "-o", "--out", type=click.Path(path_type=Path), required=True, metavar="FILE", help="File to write; e.g. net.onnx."
-)
+@click.option("-o", "--out", type=FILE, required=True, help="File to write; e.g. net.onnx.")
 @click.option("--format", metavar="NAME", help="Kind of file. Default: what FILE ends with; e.g. onnx.")
 @click.option("--opset", type=int, metavar="N", help="Of ONNX's operators. Default: the exporter's; e.g. 18.")
 def export(given: Given, model: str, out: Path, format: str | None, opset: int | None) -> None:
@@ -44,15 +42,11 @@ def export(given: Given, model: str, out: Path, format: str | None, opset: int |
     from ..bench.export.precision import DTYPES, dtype_of
     from ..bench.measure.passes import load
     from ..bench.plan.weights import find_file
-    from ..models.zoo import UnknownModelError, find_model
 
     batch, precision, weights = (given.value(f"plan.{key}") for key in ("batch", "precisions", "weights"))
     if precision not in DTYPES:
         raise UserError(f"--precision: {precision}: {nearest(precision, list(DTYPES))}")
-    try:
-        spec = find_model(model)
-    except UnknownModelError as error:
-        raise UserError(str(error)) from None
+    spec = spec_of(model)
     dtype = dtype_of(precision)
     net = load(spec, find_file(weights, spec) if weights else None).net.to(dtype)
     example = torch.zeros(batch, *spec.input_shape, dtype=dtype)

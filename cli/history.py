@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 @verb("history")
-@click.argument("model", metavar="MODEL", help="Network, or a pattern with * over whole cases; e.g. 'cox3d-*/eager/*'.")
+@click.argument("model", help="Network, or a pattern with * over whole cases; e.g. 'cox3d-*/eager/*'.")
 @store
 @click.option("--metric", default="latency", metavar="NAME", help="Which figure. Default: latency; e.g. throughput.")
 @click.option("--last", default=20, type=count, metavar="N", help="Runs shown of each series. Default: 20; e.g. 5.")

@@ -15,6 +15,7 @@ from ..bench.errors import UserError
 if TYPE_CHECKING:
     from ..bench.plan.catalog import Names
     from ..bench.plan.config import Config, Override
+    from ..models.spec import ModelSpec
 
 AUTO = "auto"
 
@@ -217,16 +218,22 @@ class Verbs(click.Group):
         return list(self.commands)
 
 
-model = click.argument(
-    "model", metavar="MODEL", help="Name of the network, or path/to/file.py:factory; e.g. cox3d-m-64."
-)
+FILE = click.Path(dir_okay=False, path_type=Path)
+STORE = click.Path(path_type=Path)
+model = click.argument("model", help="Name of the network, or path/to/file.py:factory; e.g. cox3d-m-64.")
 store = click.argument(
-    "store",
-    default="results",
-    type=click.Path(path_type=Path),
-    metavar="[STORE]",
-    help="Folder of records, or a .jsonl file. Default: results.",
+    "store", default="results", type=STORE, help="Folder of records, or a .jsonl file. Default: results."
 )
+
+
+def spec_of(model: str) -> ModelSpec:
+    """What is known of a network. Raises UserError that names the nearest one."""
+    from ..models.zoo import UnknownModelError, find_model
+
+    try:
+        return find_model(model)
+    except UnknownModelError as error:
+        raise UserError(str(error)) from None
 
 
 def _host_of_device(host: Override, devices: Override | None) -> dict[str, Override]:

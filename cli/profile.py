@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from ..bench.errors import FAILED, UserError
-from .options import AUTO, Given, count, model, verb
+from .options import AUTO, FILE, Given, count, model, verb
 from .streams import drawn
 
 if TYPE_CHECKING:
@@ -21,13 +21,7 @@ if TYPE_CHECKING:
 @click.option(
     "--steps", default=20, type=count, metavar="N", help="Predictions that are traced. Default: 20; e.g. 100."
 )
-@click.option(
-    "--json",
-    "json_file",
-    type=click.Path(path_type=Path),
-    metavar="FILE",
-    help="Write it there as well, with what is derived; e.g. profile.json.",
-)
+@click.option("--json", "json_file", type=FILE, help="Write it as JSON, with what is derived; e.g. profile.json.")
 def profile(given: Given, model: str, steps: int, json_file: Path | None) -> None:
     """Show where the time of one prediction goes.
 

@@ -11,13 +11,10 @@ from .options import store, verb
 
 
 @verb("query")
-@click.argument("sql", required=False, metavar="[SQL]", help="Statement; e.g. 'SELECT model, latency_s FROM cases'.")
+@click.argument("sql", required=False, help="Statement; e.g. 'SELECT model, latency_s FROM cases'.")
 @store
 @click.option(
-    "--format",
-    type=click.Choice(("table", "csv", "json")),
-    default="table",
-    help="Form of the answer. Default: table; e.g. csv.",
+    "--format", type=click.Choice(("table", "csv", "json")), default="table", help="Default: table; e.g. csv."
 )
 @click.option("--columns", is_flag=True, help="List the columns of both tables and stop.")
 def query(sql: str | None, store: Path, format: str, columns: bool) -> None:

@@ -6,23 +6,15 @@ from pathlib import Path
 
 import click
 
-from .options import store, verb
+from .options import FILE, store, verb
 
 FORMATS = ("html", "md", "csv", "latex", "png", "svg", "pdf")
 
 
 @verb("report")
 @store
-@click.option(
-    "-o",
-    "--output",
-    type=click.Path(path_type=Path),
-    metavar="FILE",
-    help="File to write. Default: beside the records; e.g. table.csv.",
-)
-@click.option(
-    "--format", type=click.Choice(FORMATS), help="Form of the report. Default: what FILE ends with, else html; e.g. md."
-)
+@click.option("-o", "--output", type=FILE, help="File to write. Default: beside the records; e.g. table.csv.")
+@click.option("--format", type=click.Choice(FORMATS), help="Default: what FILE ends with, else html; e.g. md.")
 def report(store: Path, output: Path | None, format: str | None) -> None:
     """Write the records as a page, a table or a picture.
 

@@ -9,9 +9,8 @@ from typing import Any
 
 import click
 
-from ..bench.errors import USAGE, UserError
 from .history import records_of_model
-from .options import Given, model, verb
+from .options import STORE, Given, model, spec_of, verb
 from .streams import drawn
 
 
@@ -20,8 +19,7 @@ from .streams import drawn
 @click.argument(
     "store",
     required=False,
-    type=click.Path(path_type=Path),
-    metavar="[STORE]",
+    type=STORE,
     help="Show the evidence beside the figures of this store instead; e.g. results.",
 )
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
@@ -38,13 +36,7 @@ def show(given: Given, model: str, store: Path | None, as_json: bool) -> None:
 
         click.echo(drawn(render_evidence(records_of_model(store, model))), nl=False)
         return
-    from ..models.zoo import UnknownModelError, find_model
-
-    try:
-        spec = find_model(model)
-    except UnknownModelError as error:
-        raise UserError(str(error), USAGE) from None
-    facts = describe(spec, given.value("plan.weights"))
+    facts = describe(spec_of(model), given.value("plan.weights"))
     if as_json:
         click.echo(json.dumps(facts, indent=2))
         return
@@ -145,13 +137,13 @@ def _count(value: int | None) -> str:
 
 
 def _reach(facts: dict[str, Any]) -> list[tuple[str, str]]:
-    """Reach in time, as far as the network tells it."""
-    told = {
+    """Reach in time, where the network says it."""
+    names = {
         "receptive_field": ("receptive field", "frames"),
         "padding": ("padding", "frames"),
         "delay": ("delay", "frames before the first steady prediction"),
     }
-    return [(name, f"{facts[key]} {unit}") for key, (name, unit) in told.items() if facts[key] is not None]
+    return [(name, f"{facts[key]} {unit}") for key, (name, unit) in names.items() if facts[key] is not None]
 
 
 def _cross_checks(facts: dict[str, Any]) -> list[tuple[str, str]]:

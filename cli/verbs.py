@@ -28,22 +28,7 @@ from .show import show
 from .weights import weights
 
 # In the order of --help.
-VERBS = (
-    run,
-    plan,
-    list_,
-    doctor,
-    show,
-    profile,
-    export,
-    report,
-    compare,
-    check,
-    history,
-    query,
-    schema,
-    weights,
-)
+VERBS = (run, plan, list_, doctor, show, profile, export, report, compare, check, history, query, schema, weights)
 
 # The mark in front keeps the help from refilling the lines.
 EPILOG = "\b\nExit codes:\n" + "\n".join(f"  {code:>3}  {meaning}" for code, meaning in EXIT_CODES.items())

@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from ..bench.errors import ENVIRONMENT, INTERRUPTED, UserError
-from .options import Verbs
+from .options import FILE, Verbs, spec_of
 
 
 @click.group(cls=Verbs)
@@ -80,7 +80,7 @@ def fetch(names: tuple[str, ...]) -> None:
 
 @weights.command()
 @click.argument("source", metavar="IN", help="File, https address, checkpoint, or auto.")
-@click.argument("target", type=click.Path(path_type=Path), metavar="OUT", help="File to write: tensors by name.")
+@click.argument("target", type=FILE, metavar="OUT", help="File to write: tensors by name.")
 @click.option("--model", required=True, metavar="NAME", help="Network the weights are for; e.g. x3d-m.")
 def convert(source: str, target: Path, model: str) -> None:
     """Write weights under our names of tensors.
@@ -92,12 +92,8 @@ def convert(source: str, target: Path, model: str) -> None:
     from ..bench.plan.weights import progress_bar, told
     from ..models.weights.convert import convert as write
     from ..models.weights.locate import locate
-    from ..models.zoo import UnknownModelError, find_model
 
-    try:
-        spec = find_model(model)
-    except UnknownModelError as error:
-        raise UserError(str(error)) from None
+    spec = spec_of(model)
     with told(), progress_bar(source) as on_progress:
         report = write(locate(source, spec, on_progress), target, spec)
     without = f", without {', '.join(report.left_out)}" if report.left_out else ""
