@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -104,7 +105,9 @@ def _against(
     for baseline in baselines:
         must_be_there(baseline)
     sides = [read_side(baseline) for baseline in baselines]
-    head = read_side(str(store) if store else measure_head(sides[0].records, given.config, given.overrides, Lines()))
+    head = read_side(
+        str(store) if store else measure_head(sides[0].records, given.config, given.overrides, Lines(sys.stderr))
+    )
     return [compare(side, head, rule=rule_of_stores(limit), accept=accept) for side in sides]
 
 

@@ -21,7 +21,7 @@ def plan(given: Given) -> None:
 
     Example: co3d-bench plan --device tx2 --precision fp16
     """
-    from ..bench.run.run import make_plan
+    from ..bench.run.ready import make_plan
 
     config = given.load()
     show_plan(config, make_plan(config, boards=True))
@@ -30,8 +30,8 @@ def plan(given: Given) -> None:
 def show_plan(config: Config, plan: Plan) -> None:
     """Print every case, what was left out or is not installed, and where the plan came from."""
     from ..bench.plan.catalog import Names
+    from ..bench.run.ready import aim_of_run, missing_backends, settings_of
     from ..bench.run.rounds import aim_text
-    from ..bench.run.run import aim_of_run, missing_backends, settings_of
 
     for item in (*plan.cases, *plan.searches):
         click.echo(item.key)

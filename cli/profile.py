@@ -50,7 +50,7 @@ def _take(given: Given, steps: int) -> tuple[Profile, str]:
     from ..bench.profile.operator_profile import profiles_file
     from ..bench.record.environment import read_checkout
     from ..bench.record.store import check_writable
-    from ..bench.run.run import make_plan
+    from ..bench.run.ready import make_plan
 
     names = Names()
     config = given.load(names)

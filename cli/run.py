@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -32,7 +33,7 @@ def run(given: Given, dry_run: bool, resume: bool, retry_failed: bool) -> int:
 
     Example: co3d-bench run --model x3d-s --model cox3d-s-13 --time 3m
     """
-    from ..bench.run.run import make_plan
+    from ..bench.run.ready import make_plan
 
     if retry_failed and not resume:
         raise UserError("--retry-failed goes with --resume: it repeats the failed cases of the newest run")
@@ -50,14 +51,19 @@ def run(given: Given, dry_run: bool, resume: bool, retry_failed: bool) -> int:
 def _measure_and_show(config: Config, plan: Plan, resume: bool, retry_failed: bool) -> int:
     """Measure a plan, and show what is measured after each round and wherever it ends. Gives the exit code."""
     from ..bench.run.progress import Lines
-    from ..bench.run.run import Interrupted, Unfinished
     from ..bench.run.run import run as measure
+    from ..bench.run.stop import Interrupted, Unfinished
 
     shown = _Shown(Path(config.run.out))
     stopped = None
     try:
         records = measure(
-            config, plan=plan, resume=resume, retry_failed=retry_failed, progress=Lines(), after_round=shown.after_round
+            config,
+            plan=plan,
+            resume=resume,
+            retry_failed=retry_failed,
+            progress=Lines(sys.stderr),
+            after_round=shown.after_round,
         )
     except (Unfinished, Interrupted) as error:
         records, stopped = error.records, error

@@ -6,7 +6,7 @@ import pytest
 
 from co3d_bench.bench.errors import UserError
 from co3d_bench.bench.plan.config import Tables
-from co3d_bench.bench.run.run import aim_of_run
+from co3d_bench.bench.run.ready import aim_of_run
 from co3d_bench.cli.options import CONFIG, RUN_OPTIONS
 from co3d_bench.cli.profile import profile
 from co3d_bench.cli.run import run
