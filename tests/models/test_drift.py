@@ -28,11 +28,11 @@ def _no_grad():
 
 def small_network(pool_frames):
     """Convolutions and a shortcut behind a temporal stride, and a long average."""
-    branch = co.Sequential(co.Conv3d(4, 4, 3, padding=1, groups=4, bias=False), co.BatchNorm3d(4, inplace=True))
+    branch = co.Sequential(co.Conv3d(4, 4, 3, padding=1, groups=4, bias=False), co.BatchNorm3d(4))
     net = nn.Sequential(
         nn.Conv3d(2, 4, (3, 1, 1), stride=(2, 1, 1), padding=(1, 0, 0)),
         nn.ReLU(),
-        co.Residual(branch, nn.ReLU(inplace=True)),
+        co.Residual(branch, nn.ReLU()),
         nn.AdaptiveAvgPool3d(1),
         nn.Flatten(),
         nn.Linear(4, 3),
@@ -60,11 +60,11 @@ def test_after_100_000_steps_nothing_has_drifted(name):
     start = state = layer.initial_state(frames[0], "zeros")
     y = None
     for step in range(STEPS):
-        y, state = layer(frames[step % 512], state)
+        y, state = layer.step(frames[step % 512], state)
     last = [frames[step % 512] for step in range(STEPS - reach, STEPS)]
     fresh, fresh_state = None, start
     for frame in last:
-        fresh, fresh_state = layer(frame, fresh_state)
+        fresh, fresh_state = layer.step(frame, fresh_state)
     assert torch.equal(y, fresh)
     assert all(torch.equal(mine, theirs) for mine, theirs in zip(state, fresh_state, strict=True))
     clip = torch.stack(last, 2).double()
@@ -145,7 +145,7 @@ def test_a_step_makes_anew_only_what_changed(name):
     frames = [torch.randn(1, channels, 4, 4) for _ in range(20)]
     state = before = layer.initial_state(frames[0], "zeros")
     for frame in frames:
-        before, (_, state) = state, layer(frame, state)
+        before, (_, state) = state, layer.step(frame, state)
     assert len(state) == tensors
     assert len(made_anew(before, state)) == new
 

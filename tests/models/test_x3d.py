@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 import torch
 
+from co3d_bench.models import continual as co
 from co3d_bench.models.zoo import UnknownModelError, find_model, list_models
 
 from ..reference import continual_inference, plain_clip_network, relative_error
@@ -242,7 +243,9 @@ def test_untrained_weights_never_fade_into_denormal_numbers():
     for module in net.modules():
         if not list(module.children()):
             module.register_forward_hook(look)
-    step_through(net, clip, empty_state(net, clip))
+    state = empty_state(net, clip)
+    with co.steps_as_calls(net):
+        step_through(net, clip, state)
     assert faded
     assert not any(faded)
 
