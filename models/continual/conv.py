@@ -58,7 +58,7 @@ class Conv3d(nn.Conv3d):
             raise ValueError(f"temporal padding {self.time_padding} is larger than the kernel's reach {self.span}")
         self.state_count = self.span
         # At spatial stride s a frame of the input has s x s pixels for each one of the output.
-        self.keeps_inputs = self.in_channels * self.stride[1] * self.stride[2] <= self.out_channels
+        self.keeps_inputs = self.span == 0 or self.in_channels * self.stride[1] * self.stride[2] <= self.out_channels
 
     @property
     def temporal(self) -> Temporal:
@@ -112,8 +112,7 @@ class Conv3d(nn.Conv3d):
         due = self._clip(clip, self.span, None)
         if self.bias is not None:  # the outputs in the state have theirs
             due[:, :, self.span :] += self.bias.view(-1, 1, 1, 1)
-        if self.span:
-            due[:, :, : self.span] += torch.stack(state, 2)
+        due[:, :, : self.span] += torch.stack(state, 2)
         return due[:, :, : clip.shape[2]], last_frames(due, self.span)
 
     def _tap(self, frame: Tensor, index: int, bias: Tensor | None = None) -> Tensor:

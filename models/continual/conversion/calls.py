@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
 from torch import Tensor, fx, nn
@@ -19,6 +19,10 @@ class Value:
     index: int
     reach: Temporal
     flow: Flow
+
+    def over(self, axes: tuple[str, ...]) -> Value:
+        """The same numbers, held by other dimensions: a frame keeps its four until the scores."""
+        return replace(self, flow=replace(self.flow, axes=axes))
 
 
 class Scalar:
@@ -38,10 +42,6 @@ class Calls(Protocol):
 
     def tensor(self, node: fx.Node, argument: Any) -> Value:
         """The value behind an argument of `node`. Raises ConversionError if it is no tensor of the network."""
-        ...
-
-    def same(self, value: Value, axes: tuple[str, ...]) -> Value:
-        """The same numbers, held by other dimensions: a frame keeps its four until the scores."""
         ...
 
     def made(self, node: fx.Node, value: Value, layer: nn.Module, flow: Flow) -> Value:

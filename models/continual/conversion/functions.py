@@ -167,7 +167,7 @@ def _softmax(calls: Calls, node: fx.Node) -> Value:
 
 def _same(calls: Calls, node: fx.Node) -> Value:
     value = calls.tensor(node, node.args[0])
-    return calls.same(value, value.flow.axes)
+    return value.over(value.flow.axes)
 
 
 def _flatten(calls: Calls, node: fx.Node) -> Value:
@@ -179,7 +179,7 @@ def _flatten(calls: Calls, node: fx.Node) -> Value:
         raise ConversionError(calls.label(node), "flattens the batch into the rest; start at dimension 1")
     # Beside channels the others are 1 by now; or else the classifier finds too many numbers, and says so.
     name = "C" if "C" in merged else "".join(merged)
-    return calls.same(value, (*axes[:start], name, *axes[end + 1 :]))
+    return value.over((*axes[:start], name, *axes[end + 1 :]))
 
 
 def _view(calls: Calls, node: fx.Node) -> Value:
@@ -188,11 +188,11 @@ def _view(calls: Calls, node: fx.Node) -> Value:
     sizes: Any = node.args[1:] if len(node.args) != 2 else node.args[1]
     sizes = sizes if isinstance(sizes, tuple | list) else (sizes,)
     if len(sizes) == 2 and axes[:2] == VECTOR:
-        return calls.same(value, VECTOR)
+        return value.over(VECTOR)
     if len(sizes) == 5 and (axes == VECTOR or (axes == MAP and flow.pooled)):
-        return calls.same(value, MAP)
+        return value.over(MAP)
     if len(sizes) == 3 and axes == MAP and sizes[2] == -1 and not flow.pooled:
-        return calls.same(value, ("B", "C", "THW"))
+        return value.over(("B", "C", "THW"))
     raise ConversionError(calls.label(node), f"reshapes {shape(axes)} into {len(sizes)} other dimensions")
 
 
@@ -201,10 +201,10 @@ def _squeeze(calls: Calls, node: fx.Node) -> Value:
     flow = value.flow
     dims = argument(node, 1, "dim")
     if dims is None:
-        return calls.same(value, VECTOR)
+        return value.over(VECTOR)
     named = _named(calls, node, dims, flow.axes)
     gone = [axis for axis in named if axis in "HW" or (axis == "T" and flow.frames in (1, None))]
-    return calls.same(value, tuple(axis for axis in flow.axes if axis not in gone))
+    return value.over(tuple(axis for axis in flow.axes if axis not in gone))
 
 
 def _unsqueeze(calls: Calls, node: fx.Node) -> Value:
@@ -212,13 +212,13 @@ def _unsqueeze(calls: Calls, node: fx.Node) -> Value:
     axes = value.flow.axes
     if argument(node, 1, "dim") not in (-1, len(axes)) or axes != MAP[: len(axes)] or axes == MAP:
         raise ConversionError(calls.label(node), f"adds a dimension inside {shape(axes)}")
-    return calls.same(value, MAP[: len(axes) + 1])
+    return value.over(MAP[: len(axes) + 1])
 
 
 def _permute(calls: Calls, node: fx.Node) -> Value:
     value = calls.tensor(node, node.args[0])
     order: Any = node.args[1:] if len(node.args) > 2 else argument(node, 1, "dims")
-    return calls.same(value, _named(calls, node, order, value.flow.axes))
+    return value.over(_named(calls, node, order, value.flow.axes))
 
 
 def _transpose(calls: Calls, node: fx.Node) -> Value:
@@ -226,7 +226,7 @@ def _transpose(calls: Calls, node: fx.Node) -> Value:
     axes = value.flow.axes
     one, other = _named(calls, node, (argument(node, 1, "dim0"), argument(node, 2, "dim1")), axes)
     exchanged = {one: other, other: one}
-    return calls.same(value, tuple(exchanged.get(axis, axis) for axis in axes))
+    return value.over(tuple(exchanged.get(axis, axis) for axis in axes))
 
 
 def _item(calls: Calls, node: fx.Node) -> Value | Scalar:
@@ -236,7 +236,7 @@ def _item(calls: Calls, node: fx.Node) -> Value | Scalar:
     value = calls.tensor(node, source)
     everything = slice(None)
     if value.flow.axes == VECTOR and node.args[1] == (everything, everything, None, None, None):
-        return calls.same(value, MAP)
+        return value.over(MAP)
     raise ConversionError(calls.label(node), "cuts a tensor into parts; to take every n-th frame use `Subsample`")
 
 

@@ -27,20 +27,8 @@ from .means import clip_pool, global_mean
 Rule = Callable[[Any, Flow, Context, str], tuple[nn.Module, Flow]]
 
 ELEMENTWISE = (
-    nn.ReLU,
-    nn.ReLU6,
-    nn.LeakyReLU,
-    nn.PReLU,
-    nn.ELU,
-    nn.GELU,
-    nn.SiLU,
-    nn.Mish,
-    nn.Softplus,
-    nn.Tanh,
-    nn.Sigmoid,
-    nn.Hardswish,
-    nn.Hardsigmoid,
-    nn.Hardtanh,
+    *(nn.ReLU, nn.ReLU6, nn.LeakyReLU, nn.PReLU, nn.ELU, nn.GELU, nn.SiLU, nn.Mish, nn.Softplus, nn.Tanh),
+    *(nn.Sigmoid, nn.Hardswish, nn.Hardsigmoid, nn.Hardtanh),
 )
 
 
@@ -153,10 +141,13 @@ def _pool(kind: Any, layer: Any, flow: Flow, dilation: int, options: dict[str, A
         pad_time=False,
         **{name: value for name, value in options.items() if name != "count_include_pad" or not value},
     )
-    after = flow.through(
-        kernel=kernel[0], stride=stride[0], padding=padding[0], dilation=dilation, ceil=layer.ceil_mode
+    return made, flow.through(
+        kernel=kernel[0],
+        stride=stride[0],
+        padding=padding[0],
+        dilation=dilation,
+        ceil=options.get("ceil_mode", False),
     )
-    return made, after
 
 
 def _triple(value: Any) -> tuple[int, int, int]:
@@ -177,18 +168,7 @@ def _adaptive_mean(layer: nn.AdaptiveAvgPool3d, flow: Flow, context: Context, wh
 
 
 def _own_pool(layer: Pool3d, flow: Flow, context: Context, where: str) -> tuple[nn.Module, Flow]:
-    made = Pool3d(
-        layer.kind,
-        layer.kernel_size,
-        (1, *layer.stride[1:]),
-        (layer.padding[0] * flow.rate, *layer.padding[1:]),
-        layer.dilation * flow.rate,
-        pad_time=False,
-        **layer.options,
-    )
-    return made, flow.through(
-        kernel=layer.kernel_size[0], stride=layer.stride[0], padding=layer.padding[0], dilation=layer.dilation
-    )
+    return _pool(layer.kind, layer, flow, layer.dilation, layer.options)
 
 
 def _own_clip_pool(layer: ClipPool, flow: Flow, context: Context, where: str) -> tuple[nn.Module, Flow]:
@@ -293,11 +273,6 @@ RULES: dict[type[nn.Module], Rule] = {
     nn.Softmax: _softmax,
     nn.LogSoftmax: _softmax,
     nn.Identity: _unchanged,
-    nn.Dropout: _dropout,
-    nn.Dropout1d: _dropout,
-    nn.Dropout3d: _dropout,
-    nn.AlphaDropout: _dropout,
-    nn.FeatureAlphaDropout: _dropout,
     nn.Sequential: _sequential,
     Sequential: _sequential,
     Residual: _residual,
@@ -309,6 +284,7 @@ RULES: dict[type[nn.Module], Rule] = {
     ClipPool: _own_clip_pool,
     Subsample: _subsample,
     **dict.fromkeys(ELEMENTWISE, _elementwise),
+    **dict.fromkeys((nn.Dropout, nn.Dropout1d, nn.Dropout3d, nn.AlphaDropout, nn.FeatureAlphaDropout), _dropout),
 }
 
 # What a rule needs to be handed; the others take any dimensions.

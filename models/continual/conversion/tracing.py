@@ -32,23 +32,17 @@ class _Root(nn.Module):
         return self.net(clip)
 
 
+def _in_place(function: Callable[..., Any]) -> Any:
+    return lambda proxy, other: proxy.tracer.create_proxy("call_function", function, (proxy, other), {})
+
+
 class _Proxy(fx.Proxy):
     """A tensor's stand-in that tells `x += y` from `x = x + y`: after the first, other names of x see the sum."""
 
-    def _in_place(self, function: Callable[..., Any], other: Any) -> fx.Proxy:
-        return self.tracer.create_proxy("call_function", function, (self, other), {})
-
-    def __iadd__(self, other: Any) -> fx.Proxy:
-        return self._in_place(operator.iadd, other)
-
-    def __isub__(self, other: Any) -> fx.Proxy:
-        return self._in_place(operator.isub, other)
-
-    def __imul__(self, other: Any) -> fx.Proxy:
-        return self._in_place(operator.imul, other)
-
-    def __itruediv__(self, other: Any) -> fx.Proxy:
-        return self._in_place(operator.itruediv, other)
+    __iadd__ = _in_place(operator.iadd)
+    __isub__ = _in_place(operator.isub)
+    __imul__ = _in_place(operator.imul)
+    __itruediv__ = _in_place(operator.itruediv)
 
 
 class _Tracer(fx.Tracer):
@@ -167,9 +161,6 @@ class Builder:
             raise ConversionError(self.label(node), "is called with something that is no tensor of the network")
         return value
 
-    def same(self, value: Value, axes: tuple[str, ...]) -> Value:
-        return replace(value, flow=replace(value.flow, axes=axes))
-
     def _layer(self, node: fx.Node) -> Value:
         layer, name = self._layer_of(node), self._name(node)
         value = self.tensor(node, node.args[0] if node.args else next(iter(node.kwargs.values()), None))
@@ -210,7 +201,7 @@ class Builder:
             return
         for source, held in self.values.items():
             if isinstance(held, Value) and held.index == before.index:
-                self.values[source] = self.same(result, held.flow.axes)
+                self.values[source] = result.over(held.flow.axes)
 
     def _add(self, call: nn.Module, value: Value, flow: Flow) -> Value:
         self.nodes.append(Node(call, (value.index,)))
