@@ -233,7 +233,8 @@ def test_the_work_of_all_calls_is_that_of_the_network():
     state = net.initial_state(1)
     layers = [layer for layer in net.modules() if isinstance(layer, co.Conv3d | co.Projection)]
     handles = [layer.register_forward_hook(count) for layer in layers]
-    net.step(x, state)
+    with co.steps_as_calls(net):
+        net.step(x, state)
     assert len(handles) == len(layers)
     assert products == expected
 
