@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import itertools
 import json
 import os
@@ -76,21 +77,22 @@ def test_it_samples_as_here(steps_s, runs, min_s):
     def counters():
         return (Disturbance(i + 100 * (i > 2), 0.0001 * i * i, 0.01 * i) for i in itertools.count())
 
-    ours = measure.sample(
-        here.step,
-        [0, 1],
-        runs,
-        clock=here,
-        cpu_clock=here,
-        synchronize=nothing,
-        probe=counters().__next__,
-        min_s=min_s,
-    )
     probes = ((c.involuntary_switches, c.steal_s, c.waited_s) for c in counters())
     with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(gc, "collect", nothing)  # both begin with it, which takes long after other tests
         patch.setattr(onboard, "clock", there)
         patch.setattr(onboard, "thread_cpu_s", there)
         patch.setattr(onboard, "Probe", lambda: probes.__next__)
+        ours = measure.sample(
+            here.step,
+            [0, 1],
+            runs,
+            clock=here,
+            cpu_clock=here,
+            synchronize=nothing,
+            probe=counters().__next__,
+            min_s=min_s,
+        )
         theirs, span = onboard.sample(
             there.step, [0, 1], SimpleNamespace(**asked.model_dump()), nothing, lambda done: None
         )
