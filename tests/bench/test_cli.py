@@ -1,9 +1,10 @@
-"""The command line as a user meets it: real processes, one message for a mistake, never a traceback."""
+"""The command line as a user meets it: one message for a mistake, never a traceback. `started` is a real process."""
 
 import json
 import subprocess
 import sys
 import time
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -14,15 +15,22 @@ from co3d_bench.bench import cli
 from co3d_bench.bench.errors import EXIT_CODES, INTERNAL
 from co3d_bench.bench.store import append_record
 
+from .. import command
+
 
 @pytest.fixture
 def call(tmp_path):
-    def call(*arguments):
+    return partial(command.call, tmp_path)
+
+
+@pytest.fixture
+def started(tmp_path):
+    def started(*arguments):
         return subprocess.run(
             [sys.executable, "-m", "co3d_bench", *arguments], capture_output=True, text=True, cwd=tmp_path, check=False
         )
 
-    return call
+    return started
 
 
 @pytest.mark.parametrize(
@@ -63,23 +71,24 @@ def test_a_mistake_is_one_message_and_its_code(call, arguments, code, message):
     assert done.stdout == ""
 
 
-def test_without_words_it_says_what_it_can_do(call):
-    done = call()
+def test_a_mistake_ends_a_real_process_with_its_code(started):
+    done = started("plan", "--model", "cox3d-m64")
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr.startswith("co3d-bench: --model: cox3d-m64: did you mean cox3d-m-64?")
+
+
+def test_without_words_it_says_what_it_can_do(call, started):
+    done = started()
     assert done.returncode == 0
     assert done.stdout == call("--help").stdout
-
-
-def test_help_names_every_verb_and_exit_code(call):
-    done = call("--help")
-    assert done.returncode == 0
-    for verb in ("run", "plan", "list", "show", "report"):
+    for verb in cli.VERBS:
         assert f"\n  {verb} " in done.stdout
     for code, meaning in EXIT_CODES.items():
         assert f"{code:>3}  {meaning}" in done.stdout
 
 
-def test_version(call):
-    assert call("--version").stdout == f"co3d-bench {co3d_bench.__version__}\n"
+def test_version(started):
+    assert started("--version").stdout == f"co3d-bench {co3d_bench.__version__}\n"
 
 
 def test_plan_and_dry_run_print_the_same_keys_and_run_nothing(call, tmp_path):
@@ -104,11 +113,11 @@ def test_list(call, what, name):
     assert any(line.split()[0] == name for line in done.stdout.splitlines())
 
 
-def test_a_torn_line_is_a_warning_of_one_line(call, tmp_path):
+def test_a_torn_line_is_a_warning_of_one_line(started, tmp_path):
     append_record(tmp_path / "results", make_record())
     with (tmp_path / "results" / "records.jsonl").open("a") as file:
         file.write('{"schema_version":1,"run_')
-    done = call("report", "--format", "csv")
+    done = started("report", "--format", "csv")
     assert done.returncode == 0, done.stderr
     assert done.stderr.startswith("co3d-bench: warning: ")
     assert "line 2" in done.stderr
@@ -156,10 +165,10 @@ def test_closed_streams_are_not_given_to_files(tmp_path):
     assert subprocess.run(["bash", "-c", line], cwd=tmp_path, check=False).returncode == 0
 
 
-def test_help_is_quick(call):
+def test_help_is_quick(started):
     def seconds():
         start = time.perf_counter()
-        call("--help")
+        started("--help")
         return time.perf_counter() - start
 
     assert min(seconds() for _ in range(5)) < 0.3

@@ -3,6 +3,7 @@
 import json
 import subprocess
 import sys
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -16,6 +17,8 @@ from co3d_bench.bench.errors import UserError
 from co3d_bench.bench.run import run
 from co3d_bench.bench.store import read_records
 from co3d_bench.bench.verify import verify
+
+from .. import command
 
 CODE = """
 import os, torch
@@ -82,8 +85,11 @@ QUICK = {"runs": 3, "processes": 1, "min_s": 0.0}
 QUICK_WORDS = ("--runs", "3", "--processes", "1", "--budget", "0")
 
 
-def call(*arguments):
+def started(*arguments):
     return subprocess.run([sys.executable, "-m", "co3d_bench", *arguments], capture_output=True, text=True, check=False)
+
+
+call = partial(command.call, ".")
 
 
 def wrong(*arguments):
@@ -102,7 +108,7 @@ def measure(*words, out="results", **more):
 def test_networks_of_any_kind_are_measured(here):
     models = [f"net.py:{name}" for name in ("Image", "Everything", "Memory")]
     arguments = [word for model in models for word in ("--model", model)]
-    done = call("run", *QUICK_WORDS, "--threads", "1", "--backend", "eager", *arguments)
+    done = started("run", *QUICK_WORDS, "--threads", "1", "--backend", "eager", *arguments)
     assert done.returncode == 0, done.stderr
     assert "chatter" not in done.stdout
     image, everything, memory = read_records(Path("results"))
@@ -178,7 +184,7 @@ def test_a_factory_that_ends_its_process_is_one_line(here):
     assert wrong("--model", "net.py:dies") == (
         "co3d-bench: --model: net.py:dies: its code ended the process (exit code 5): chatter of the file"
     )
-    done = call("show", "net.py:Imag")
+    done = started("show", "net.py:Imag")
     assert (done.returncode, done.stderr) == (
         2,
         "chatter of the file\nco3d-bench: net.py:Imag: net.py has no Imag; did you mean Image?\n",
@@ -186,7 +192,7 @@ def test_a_factory_that_ends_its_process_is_one_line(here):
 
 
 def test_show_as_json_in_spite_of_chatter(here):
-    facts = json.loads(call("show", "net.py:Memory", "--json").stdout)
+    facts = json.loads(started("show", "net.py:Memory", "--json").stdout)
     assert (facts["state_bytes"], facts["receptive_field"]) == (32, None)
     assert (facts["state_bytes_by_kind"], facts["clip_memory_floats"]) == (None, None)  # its layers are not ours
     assert "128,004" not in call("show", "net.py:Everything").stdout

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from functools import partial
 
 import pytest
 import torch
@@ -14,6 +15,7 @@ from co3d_bench.models.weights.cache import cached_path
 from co3d_bench.models.weights.sources import CHECKPOINTS, PYSLOWFAST, PublicCheckpoint
 from co3d_bench.models.zoo import find_model
 
+from .. import command
 from ..file_server import serving
 
 
@@ -27,11 +29,7 @@ def cache(tmp_path, monkeypatch):
 
 @pytest.fixture
 def call(tmp_path):
-    def call(*arguments):
-        command = [sys.executable, "-m", "co3d_bench", "weights", *arguments]
-        return subprocess.run(command, capture_output=True, text=True, cwd=tmp_path, check=False)
-
-    return call
+    return partial(command.call, tmp_path, "weights")
 
 
 @pytest.fixture
@@ -89,8 +87,7 @@ def test_a_mistake_is_one_message_and_its_code(call, arguments, code, message):
     ],
 )
 def test_weights_that_are_not_there(tmp_path, arguments, message):
-    command = [sys.executable, "-m", "co3d_bench", *arguments]
-    done = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path, check=False)
+    done = command.call(tmp_path, *arguments)
     assert done.returncode == ENVIRONMENT
     assert message in done.stderr.splitlines()[-1]
     assert "Traceback" not in done.stderr
@@ -101,8 +98,7 @@ def test_show_counts_the_network_with_its_weights(tmp_path, x3d_xs):
     state = torch.load(x3d_xs, weights_only=True)
     norm = "blocks.1.res_blocks.0.branch1_norm"
     torch.save({name: tensor for name, tensor in state.items() if norm not in name}, x3d_xs)
-    command = [sys.executable, "-m", "co3d_bench", "show", "x3d-xs", "--weights", x3d_xs.name]
-    done = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path, check=False)
+    done = command.call(tmp_path, "show", "x3d-xs", "--weights", x3d_xs.name)
     assert done.returncode == 0, done.stderr
     assert "parameters       3,794,274" in done.stdout
     assert "bytes, buffers included; x3d_xs.pth sha256:" in done.stdout
