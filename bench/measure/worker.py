@@ -32,6 +32,7 @@ from ..record.sensing import Energy
 from .accelerator import Accelerator, accelerator_of
 from .allocator import keep_freed_memory
 from .energy import energy_pass, find_meter
+from .external import Finished, external_pass, verify_answers
 from .input import Inputs, make_inputs
 from .job import Event, Job, Seat, phase_event
 from .passes import Begun, Emit, Timed, counting_pass, load, timing_pass, undisturbed
@@ -74,8 +75,9 @@ def measure_case(job: Job, emit: Emit, find_model: FindModel = find_model) -> Re
     if watched:
         watched.ready()
     with torch.inference_mode():
-        if backend.outside:
-            timed = backend.outside.timing_pass(loaded, ask, inputs, job.settings.runs, emit)
+        if backend.external:
+            verify = not job.timing_only
+            timed = external_pass(backend.external, loaded, ask, inputs, job.settings, emit, verify=verify)
         else:
             turns = _first_turn(job.in_turn, emit) if job.in_turn else None
             timed = timing_pass(loaded, spec, backend, ask, inputs, job.settings, host, accelerator, emit, begun, turns)
@@ -134,6 +136,8 @@ def _energy(
     """Energy, where it is to be measured now; where that is left for a later process, only why no sensor can."""
     if job.device is None or not (job.energy or job.energy_later):
         return None
+    if isinstance(timed.runnable, Finished):
+        return Energy(reason="an external engine is timed by its own tool: its calls cannot be repeated for a sensor")
     if not job.energy:
         found = find_meter(job.device)
         return Energy(reason=found) if isinstance(found, str) else None
@@ -201,8 +205,8 @@ def _verification(job: Job, backend: Backend, timed: Timed, example: Any, emit: 
     emit(phase_event("verifying"))
     tolerance = backend.tolerance[job.case.precision]
     with undisturbed(timed.timing):
-        if backend.outside:
-            return backend.outside.verify(timed.runnable, timed.net, example, tolerance)
+        if isinstance(timed.runnable, Finished) and timed.runnable.result.answers:
+            return verify_answers(timed.runnable.result.answers, tolerance)
         if (backend.name, job.case.precision) == REFERENCE:
             memory = _VERIFY_SHARE * free_memory_bytes()
             return verify(timed.runnable, timed.net, example, tolerance, memory_for_clip_bytes=memory)

@@ -56,6 +56,7 @@ def ask(job: Job, spec: ModelSpec, net: Any, example: Tensor, folder: Path) -> A
             "cudnn_benchmark": CUDNN_BENCHMARK,
             "allow_tf32": ALLOW_TF32,
         },
+        read=lambda heard: read(heard, job, spec, net, example, file),
     )
 
 
@@ -69,7 +70,7 @@ def played(job: Job, net: Any, example: Tensor, asked: Asked) -> Runnable:
     return load(asked.files["artefact"], job.case.precision)
 
 
-def read(heard: Heard, job: Job, spec: ModelSpec, net: Any, example: Tensor, asked: Asked) -> Measured:
+def read(heard: Heard, job: Job, spec: ModelSpec, net: Any, example: Tensor, file: Path) -> Measured:
     """The board's word, and its answers held to the eager network of this machine in float32."""
     told = heard.results["measured"]
     cuda = _cuda(told["cuda"], unified=job.device is not None and job.device.unified_memory)
@@ -81,7 +82,7 @@ def read(heard: Heard, job: Job, spec: ModelSpec, net: Any, example: Tensor, ask
             version=told["versions"]["torch"],
             provider=f"{cuda.name}, CUDA {cuda.cuda}, cuDNN {cuda.cudnn}" if cuda else "CPU",
             threads=told["threads"],
-            artefact_bytes=asked.files["artefact"].stat().st_size,
+            artefact_bytes=file.stat().st_size,
         ),
         versions=told["versions"],
         affinity=tuple(told["affinity"]),

@@ -12,6 +12,8 @@ from ....devices.board import AgentError, Board
 from ....devices.profile import DeviceProfile
 from ....devices.recognise import Seen, describe, match
 from ....devices.ssh import Ssh, Unreachable
+from ...backends import trtexec_tool
+from ...backends.trtexec_output import parse_version
 from ...errors import NOT_HERE, UserError
 from ...export.aten import __path__ as aten_folder
 from ...measure.job import Place
@@ -23,8 +25,8 @@ SCRIPTS = (
     Path(__file__).with_name("onboard.py"),
     Path(__file__).parents[2] / "measure" / "stable.py",
     Path(next(iter(aten_folder))) / "runner.py",
+    Path(trtexec_tool.__file__),
 )
-NO_TRTEXEC = "there is no TensorRT (trtexec is neither in PATH nor in /usr/src/tensorrt/bin)"
 
 
 class Away(Exception):
@@ -55,7 +57,7 @@ def _meet(profile: DeviceProfile) -> BoardFacts:
     try:
         board.open()
         try:
-            hello = board.hello(PATTERNS, torch=True)
+            hello = board.hello(PATTERNS, torch=True, trtexec=True)
         finally:
             board.clean()
     except (Unreachable, AgentError) as error:
@@ -63,12 +65,23 @@ def _meet(profile: DeviceProfile) -> BoardFacts:
     found = seen(hello)
     if match(profile, found) is None:
         raise Away(_another(profile, found))
-    lacks = {} if hello.trtexec else {"trtexec": NO_TRTEXEC}
+    lacks = {"trtexec": why} if (why := _no_trtexec(hello.trtexec)) else {}
     if hello.torch_missing:
         lacks["aten-json"] = f"{profile.python} at {profile.host} has no torch: {hello.torch_missing}"
     elif profile.torch_device == "cuda" and not hello.torch["gpus"]:
         lacks["aten-json"] = f"torch {hello.torch['version']} at {profile.host} sees no GPU"
     return BoardFacts(found.host.usable_cores, lacks)
+
+
+def _no_trtexec(said: str | None) -> str | None:
+    """Why TensorRT's tool cannot be used on a board, by what it says to --help; None if it can."""
+    if said is None:
+        return f"there is no TensorRT (trtexec is neither in PATH nor in {trtexec_tool.FOLDER})"
+    try:
+        parse_version(said)
+    except UserError as error:
+        return error.message
+    return None
 
 
 def _not_reached(profile: DeviceProfile, why: str) -> str:
@@ -97,6 +110,7 @@ class Boards:
         self._run_id = run_id
         self._tell = tell
         self._open: dict[str, Board] = {}
+        self._places: dict[str, Place] = {}
         self._work: tempfile.TemporaryDirectory[str] | None = None
         self.lost: dict[str, str] = {}  # devices, and why
 
@@ -106,14 +120,22 @@ class Boards:
         if profile is None or profile.host is None:
             return None
         self._work = self._work or tempfile.TemporaryDirectory(prefix="co3d-bench-")
-        if device not in self._open:
+        if device not in self._places:
             board = Board(Ssh(profile.host), self._run_id, profile.python)
             try:
                 board.open(SCRIPTS)
+                self._open[device] = board
+                said = board.hello(trtexec=True).trtexec
             except (Unreachable, AgentError) as error:
                 raise Away(_not_reached(profile, str(error))) from error
-            self._open[device] = board
-        return Place(host=profile.host, python=profile.python, torch_device=profile.torch_device, work=self._work.name)
+            self._places[device] = Place(
+                host=profile.host,
+                python=profile.python,
+                torch_device=profile.torch_device,
+                work=self._work.name,
+                trtexec=said,
+            )
+        return self._places[device]
 
     def lose(self, device: str, why: str) -> None:
         """Nothing more is run there."""

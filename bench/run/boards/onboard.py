@@ -5,7 +5,6 @@
 It measures as `bench/measure/passes.py` does here: first prediction, warm-up, samples with the kernel's evidence
 beside each, then the answers, which the host compares. A host that does not know this file's job gets nothing.
 """
-# ruff: noqa: S603 - no shell anywhere
 # pyright: reportMissingImports=false
 
 import base64
@@ -18,9 +17,7 @@ import json
 import os
 import platform
 import resource
-import shutil
 import signal
-import subprocess
 import sys
 import time
 import traceback
@@ -29,9 +26,7 @@ from types import SimpleNamespace
 
 HERE = Path(__file__).resolve().parent
 SYSROOT = Path(os.environ.get("CO3D_BENCH_SYSROOT", "/"))
-TRTEXEC = "/usr/src/tensorrt/bin/trtexec"  # where JetPack puts it
 REPORT_EVERY_S = 2.0  # seldom: whoever follows wakes up for it
-LOG_BYTES = 1 << 18
 DETAIL_CHARACTERS = 4000
 TRANSFERS = 20
 WARMUP_KEPT = 100
@@ -394,61 +389,11 @@ def taken(before, after):
 
 
 def trtexec(job, folder, emit):
-    """Runs it with the host's words and inputs, one command after the other; what it says is sent as it is."""
-    with (HERE / job["inputs"]).open("rb") as opened:
-        for name, size in job["input_bytes"]:
-            (folder / (name + ".bin")).write_bytes(opened.read(size))
-    tool = shutil.which("trtexec") or TRTEXEC
-    knows = subprocess.Popen([tool, "--help"], stdout=subprocess.PIPE, stderr=subprocess.STDOUT).communicate()[0]
-    places = {"{model}": str(HERE / job["artefact"]), "{folder}": str(folder)}
-    runs = []
-    for command in job["commands"]:
-        emit("phase", phase=command["phase"])
-        words = [tool]
-        for choices in command["words"]:  # of several spellings of an option the first that this version has
-            known = [word for word in choices if word.partition("=")[0].encode() in knows]
-            words.extend(filled(word, places) for word in (known or choices)[:1])
-        log = folder / "trtexec.log"
-        start = clock()
-        with log.open("wb") as opened:
-            code = subprocess.call(
-                words, stdin=subprocess.DEVNULL, stdout=opened, stderr=subprocess.STDOUT, cwd=str(folder)
-            )
-        output = log.read_bytes()[-LOG_BYTES:].decode("utf-8", "replace")
-        runs.append({"words": words, "returncode": code, "seconds": clock() - start, "output": output})
-        if code:
-            break
-    engine = folder / "engine"
-    emit(
-        "trtexec",
-        runs=runs,
-        times=text_of(folder / "times.json"),
-        scores=[numbers(text_of(folder / "outputs.json") or "", name) for name in job["scores"]],
-        engine_bytes=engine.stat().st_size if engine.exists() else None,
-        # Of the largest process that has ended, which is one of these.
-        peak_rss_bytes=resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss * 1024,
-        affinity=sorted(os.sched_getaffinity(0)),
-        versions={"python": platform.python_version()},
-    )
+    """What the host asks of it; what it prints and writes is sent as it is."""
+    import trtexec_tool
 
-
-def filled(word, places):
-    for mark, path in places.items():
-        word = word.replace(mark, path)
-    return word
-
-
-def text_of(file):
-    with contextlib.suppress(OSError):
-        return file.read_text()
-    return None
-
-
-def numbers(text, name):
-    """The numbers of one tensor among all outputs, still as text; the others are the state, and large."""
-    at = text.find(f'"{name}"')
-    at = text.find("[", text.find('"values"', at)) if at >= 0 else -1
-    return text[at : text.find("]", at) + 1] if at >= 0 else None
+    done = trtexec_tool.run(job, HERE, folder, emit, before=die_with_parent)
+    emit("trtexec", versions={"python": platform.python_version()}, affinity=sorted(os.sched_getaffinity(0)), **done)
 
 
 ENGINES = {"aten-json": aten_json, "trtexec": trtexec}

@@ -66,7 +66,7 @@ def measure(job: Job, place: Place, emit: Emit, find_model: FindModel = find_mod
     if failure := heard.failure(ended, job.settings.timeout_s):
         return Event(event="failed", failure=failure)
     emit(phase_event("verifying"))
-    measured = engine.read(heard, job, spec, loaded.net, example, asked)
+    measured = asked.read(heard)
     wrong = wrong_answer(measured.verification)
     host = machine(hello).host
     log = log_of(heard.watched, profile, hello.snapshot) if profile else None
