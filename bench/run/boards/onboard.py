@@ -390,6 +390,7 @@ def taken(before, after):
 
 def trtexec(job, folder, emit):
     """What the host asks of it; what it prints and writes is sent as it is."""
+    sys.path.insert(0, str(HERE))
     import trtexec_tool
 
     done = trtexec_tool.run(job, HERE, folder, emit, before=die_with_parent)
