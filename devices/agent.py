@@ -127,7 +127,7 @@ def torch_facts():
 
 
 def trtexec():
-    """What TensorRT's own tool says to --help, its version first; None where there is no such tool."""
+    """What TensorRT's own tool prints for --help, its version first; None where there is no such tool."""
     tool = shutil.which("trtexec") or (TRTEXEC if os.access(TRTEXEC, os.X_OK) else None)
     if tool is None:
         return None

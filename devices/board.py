@@ -63,7 +63,7 @@ class Hello:
     machine: str
     snapshot: Snapshot
     torch: Mapping[str, Any]  # version, cuda, cudnn, gpus; or `missing`: why there is none
-    trtexec: str | None  # what it says to --help; None where it is not there, or was not asked for
+    trtexec: str | None  # what it prints for --help; None where it is not there, or was not asked for
     here: tuple[str, ...]  # files that are in the agent's folder already
 
     @property

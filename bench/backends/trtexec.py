@@ -61,10 +61,10 @@ class Session:
 
 
 def make_session(
-    net: nn.Module, ring: Sequence[Tensor], ask: Ask, settings: Settings, said: str, *, verify: bool
+    net: nn.Module, ring: Sequence[Tensor], ask: Ask, settings: Settings, help_text: str, *, verify: bool
 ) -> Session:
-    """Export, quantise if asked for, and choose the options by what the tool `said` to `--help`. Raises UserError."""
-    version, known = output.parse_version(said), output.parse_options(said)
+    """Export, quantise if asked for, and choose the options by what the tool prints for `--help`. Raises UserError."""
+    version, known = output.parse_version(help_text), output.parse_options(help_text)
     model = make_tensorrt_model(net, ring[0], ask, version)
     made = model.made
     calls = (
@@ -177,8 +177,8 @@ def measure(
         folder, sent = Path(name), Path(name, "sent")
         sent.mkdir()
         report("exporting")
-        said = trtexec_tool.start(["--help"], folder)["output"]
-        session = make_session(net, ring, ask, settings, said, verify=verify)
+        help_text = trtexec_tool.start(["--help"], folder)["output"]
+        session = make_session(net, ring, ask, settings, help_text, verify=verify)
         files, job = session.files()
         for field, data in files.items():
             (sent / field).write_bytes(data)

@@ -73,12 +73,12 @@ def _meet(profile: DeviceProfile) -> BoardFacts:
     return BoardFacts(found.host.usable_cores, lacks)
 
 
-def _no_trtexec(said: str | None) -> str | None:
-    """Why TensorRT's tool cannot be used on a board, by what it says to --help; None if it can."""
-    if said is None:
+def _no_trtexec(help_text: str | None) -> str | None:
+    """Why TensorRT's tool cannot be used on a board, by what it prints for --help; None if it can."""
+    if help_text is None:
         return f"there is no TensorRT (trtexec is neither in PATH nor in {trtexec_tool.FOLDER})"
     try:
-        parse_version(said)
+        parse_version(help_text)
     except UserError as error:
         return error.message
     return None
@@ -125,7 +125,7 @@ class Boards:
             try:
                 board.open(SCRIPTS)
                 self._open[device] = board
-                said = board.hello(trtexec=True).trtexec
+                help_text = board.hello(trtexec=True).trtexec
             except (Unreachable, AgentError) as error:
                 raise Away(_not_reached(profile, str(error))) from error
             self._places[device] = Place(
@@ -133,7 +133,7 @@ class Boards:
                 python=profile.python,
                 torch_device=profile.torch_device,
                 work=self._work.name,
-                trtexec=said,
+                trtexec=help_text,
             )
         return self._places[device]
 

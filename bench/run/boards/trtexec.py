@@ -29,9 +29,9 @@ def ask(job: Job, spec: ModelSpec, net: Any, example: Tensor, folder: Path) -> A
         raise UserError(f"{NAME}: {lacks}")
     case = job.case
     ring = make_inputs(spec, case.batch, case.input, None).ring
-    said = (job.place and job.place.trtexec) or ""
+    help_text = (job.place and job.place.trtexec) or ""
     given = Ask(case.precision, case.threads, calibration=ring)
-    session = make_session(net, ring, given, job.settings, said, verify=True)
+    session = make_session(net, ring, given, job.settings, help_text, verify=True)
     data, fields = session.files()
     files = {field: folder / f"{case.model}-{case.precision}-b{case.batch}.{field}" for field in data}
     for field, file in files.items():
