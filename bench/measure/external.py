@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from ..backends import PLAIN, Answers, Ask, External, ExternalResult
+from ..backends import PLAIN, Answers, External, ExternalResult
 from ..backends.eager import runnable
 from ..errors import UserError
 from ..record.record import Engine, Settings, Verification
-from .input import Inputs
 from .job import Event, phase_event
-from .passes import Emit, Loaded, Timed
+from .passes import Emit, Subject, Timed
 from .verify import Tally
 
 if TYPE_CHECKING:
@@ -44,18 +43,16 @@ class Finished:
         return self.result.engine
 
 
-def external_pass(
-    external: External, loaded: Loaded, ask: Ask, inputs: Inputs, settings: Settings, emit: Emit, *, verify: bool
-) -> Timed:
+def external_pass(external: External, subject: Subject, settings: Settings, emit: Emit, *, verify: bool) -> Timed:
     """In the place of `timing_pass`."""
 
     def report(phase: str) -> None:
         emit(phase_event(phase, 0, settings.runs) if phase == "sampling" else phase_event(phase))
 
-    result = external(loaded.net, inputs.ring, ask, settings, report, verify=verify)
+    net, ring = subject.loaded.net, subject.inputs.ring
+    result = external(net, ring, subject.ask, settings, report, verify=verify)
     emit(Event(event="sampled"))
-    finished = Finished(result, loaded.net, inputs.ring[0])
-    return Timed(loaded.net, finished, result.timing, result.peak_rss_bytes, None)
+    return Timed(net, Finished(result, net, ring[0]), result.timing, result.peak_rss_bytes, None)
 
 
 def verify_answers(answers: Answers, tolerance: float) -> Verification:

@@ -12,20 +12,27 @@ from ....devices.board import AgentError, Board
 from ....devices.profile import DeviceProfile
 from ....devices.recognise import Seen, describe, match
 from ....devices.ssh import Ssh, Unreachable
-from ...backends import trtexec_tool
+from ...backends.trtexec import FOLDER
 from ...backends.trtexec_output import parse_version
 from ...errors import NOT_HERE, UserError
-from ...export.aten import __path__ as aten_folder
 from ...measure.job import Place
 from ...plan.locate import looked_for
 from ...plan.plan import BoardFacts
 from .facts import PATTERNS, seen
 
-SCRIPTS = (
-    Path(__file__).with_name("onboard.py"),
-    Path(__file__).parents[2] / "measure" / "stable.py",
-    Path(next(iter(aten_folder))) / "runner.py",
-    Path(trtexec_tool.__file__),
+# What lies beside the agent on a board, all in one folder: files of ours that are written for Python 3.6.
+SCRIPTS = tuple(
+    Path(__file__).parents[2] / file
+    for file in (
+        "run/boards/onboard.py",
+        "measure/loop.py",
+        "measure/probe.py",
+        "measure/gpu.py",
+        "measure/allocator.py",
+        "record/garbage.py",
+        "export/aten/runner.py",
+        "backends/trtexec_tool.py",
+    )
 )
 
 
@@ -76,7 +83,7 @@ def _meet(profile: DeviceProfile) -> BoardFacts:
 def _no_trtexec(help_text: str | None) -> str | None:
     """Why TensorRT's tool cannot be used on a board, by what it prints for --help; None if it can."""
     if help_text is None:
-        return f"there is no TensorRT (trtexec is neither in PATH nor in {trtexec_tool.FOLDER})"
+        return f"there is no TensorRT (trtexec is neither in PATH nor in {FOLDER})"
     try:
         parse_version(help_text)
     except UserError as error:

@@ -53,7 +53,6 @@ def _read(heard: Heard, job: Job, session: Session) -> Measured:
         verification=verify_answers(answers, get_backend(NAME).tolerance[job.case.precision]),
         engine=result.engine,
         versions={**done["versions"], "tensorrt": result.engine.version},
-        affinity=tuple(done["affinity"]),
         peak_rss_bytes=result.peak_rss_bytes,
         notes=("started by the agent of the board, over ssh",),
     )

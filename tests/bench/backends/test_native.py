@@ -233,7 +233,8 @@ def test_the_work_of_all_calls_is_that_of_the_network():
     state = net.initial_state(1)
     layers = [layer for layer in net.modules() if isinstance(layer, co.Conv3d | co.Projection)]
     handles = [layer.register_forward_hook(count) for layer in layers]
-    net.step(x, state)
+    with co.steps_as_calls(net):
+        net.step(x, state)
     assert len(handles) == len(layers)
     assert products == expected
 
@@ -305,6 +306,23 @@ def test_compiled_kernels_are_kept(tiny, tmp_path):
     second = build(tiny)
     assert (second.cached, second.compile_s, second.size_bytes) == (True, 0.0, first.size_bytes)
     assert (second.compiler, second.flags) == (first.compiler, first.flags)
+
+
+def test_what_was_not_used_for_long_goes_when_something_new_comes(tiny, tmp_path, monkeypatch):
+    for flag in ("-DUSED", "-DUNUSED"):
+        monkeypatch.setenv(MORE_FLAGS, flag)
+        build(tiny)
+    long_ago = time.time() - kept.UNUSED_S - 60
+    for file in kept_files(tmp_path):
+        os.utime(file, (long_ago, long_ago))
+    monkeypatch.setenv(MORE_FLAGS, "-DUSED")
+    assert build(tiny).cached
+    monkeypatch.setenv(MORE_FLAGS, "-DNEW")
+    assert not build(tiny).cached
+    assert len(kept_files(tmp_path)) == 2
+    for flag, cached in (("-DUSED", True), ("-DNEW", True), ("-DUNUSED", False)):
+        monkeypatch.setenv(MORE_FLAGS, flag)
+        assert build(tiny).cached == cached
 
 
 def test_other_flags_source_compiler_or_processor_are_another_library(tiny, tmp_path, monkeypatch):
