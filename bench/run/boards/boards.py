@@ -28,6 +28,7 @@ SCRIPTS = tuple(
         "measure/gpu.py",
         "measure/allocator.py",
         "record/garbage.py",
+        "record/openmp.py",
         "export/aten/runner.py",
     )
 )
