@@ -30,6 +30,7 @@ SCRIPTS = tuple(
         "measure/gpu.py",
         "measure/allocator.py",
         "record/garbage.py",
+        "record/openmp.py",
         "export/aten/runner.py",
         "backends/trtexec_tool.py",
     )
