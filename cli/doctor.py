@@ -83,8 +83,8 @@ def _profile(device: str, config: Path | None, root) -> DeviceProfile:
     from ..bench.plan.complaints import nearest
     from ..bench.plan.config import find_profiles
     from ..bench.plan.locate import check_here, find_auto, tell_auto
+    from ..devices.detect import look
     from ..devices.profile import AUTO
-    from ..devices.seen import look
 
     names = Names(look=lambda: look(root))
     profiles = {profile.name: profile for profile in find_profiles(names, config)}
@@ -109,10 +109,10 @@ def _examine(profile: DeviceProfile, root, here: bool) -> tuple[Finding, ...]:
 
 def _patient(profile: DeviceProfile, root, here: bool) -> Patient:
     from ..bench.plan.torch_facts import ask_torch
+    from ..devices.detect import look
     from ..devices.doctor import Patient
     from ..devices.jtop import read_jtop
     from ..devices.nvpmodel import read_mode, run_quietly
-    from ..devices.seen import look
     from ..devices.sensors.find import find_sensors
 
     readings = {}

@@ -6,10 +6,9 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from ...devices.detect import Seen, look
 from ...devices.doctor import TorchFacts
 from ...devices.profile import DeviceProfile, list_profiles
-from ...devices.recognise import Seen
-from ...devices.seen import look
 from ...models.spec import ModelSpec
 from ...models.suites import SUITES, Suite
 from ...models.zoo import find_model

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 
+from ...devices.detect import Found, Seen, describe, match, recognise
 from ...devices.profile import AUTO, DeviceProfile
-from ...devices.recognise import Found, Seen, describe, match, recognise
-from ...devices.ssh import Ssh, Unreachable
+from ...devices.remote.ssh import Ssh, Unreachable
 from ..errors import NOT_HERE, UserError
 from .catalog import Names
 

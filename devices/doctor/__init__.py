@@ -9,9 +9,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
+from ..detect import Seen
 from ..nvpmodel import Mode
 from ..profile import DeviceProfile
-from ..recognise import Seen
 from ..root import Root
 from ..sensors import Reading
 

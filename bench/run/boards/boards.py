@@ -8,10 +8,10 @@ from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from pathlib import Path
 
-from ....devices.board import AgentError, Board
+from ....devices.detect import Seen, describe, match
 from ....devices.profile import DeviceProfile
-from ....devices.recognise import Seen, describe, match
-from ....devices.ssh import Ssh, Unreachable
+from ....devices.remote.board import AgentError, Board
+from ....devices.remote.ssh import Ssh, Unreachable
 from ...errors import NOT_HERE, UserError
 from ...export.aten import __path__ as aten_folder
 from ...measure.job import Place

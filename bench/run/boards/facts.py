@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from ....devices.board import Hello
+from ....devices.detect import Gpu, Seen, card_name
 from ....devices.host import read_host
-from ....devices.recognise import Gpu, Seen, card_name
+from ....devices.remote.board import Hello
 from ....devices.root import Snapshot
 
 _CPU = "/sys/devices/system/cpu"

@@ -12,8 +12,8 @@ from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
-from ....devices.board import AgentError, Board
-from ....devices.ssh import Ssh, Unreachable
+from ....devices.remote.board import AgentError, Board
+from ....devices.remote.ssh import Ssh, Unreachable
 from ....models.zoo import find_model
 from ...errors import UserError
 from ...measure.input import Inputs

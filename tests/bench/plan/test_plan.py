@@ -9,9 +9,8 @@ from co3d_bench.bench.plan.catalog import Names
 from co3d_bench.bench.plan.config import make_config
 from co3d_bench.bench.plan.plan import BoardFacts, LeftOut, PlanFacts, input_id, plan
 from co3d_bench.bench.run.run import run
+from co3d_bench.devices.detect import Gpu, Seen, look
 from co3d_bench.devices.doctor import TorchFacts
-from co3d_bench.devices.recognise import Gpu, Seen
-from co3d_bench.devices.seen import look
 
 FACTS = PlanFacts(auto_threads=2, video_sha256="0123456789abcdef" * 4)
 

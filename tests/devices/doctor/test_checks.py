@@ -2,12 +2,12 @@ import dataclasses
 
 import pytest
 
+from co3d_bench.devices.detect import look
 from co3d_bench.devices.doctor import Patient, TorchFacts, Write
 from co3d_bench.devices.doctor.checks import examine, runs_on
 from co3d_bench.devices.nvpmodel import Mode, read_mode
 from co3d_bench.devices.profile import list_profiles
 from co3d_bench.devices.root import Snapshot
-from co3d_bench.devices.seen import look
 from co3d_bench.devices.sensors import Reading
 from co3d_bench.devices.sensors.find import find_sensors
 

@@ -1,11 +1,9 @@
 import pytest
 
-from co3d_bench.devices.gpus import list_gpus, visible
+from co3d_bench.devices.detect import Gpu, Seen, card_name, describe, list_gpus, look, match, recognise, visible
 from co3d_bench.devices.host import read_host
 from co3d_bench.devices.profile import list_profiles, with_own
-from co3d_bench.devices.recognise import Gpu, Seen, card_name, describe, match, recognise
 from co3d_bench.devices.root import Snapshot
-from co3d_bench.devices.seen import look
 
 from .boards import TREES, board, snapshot
 from .nvml import FakeNvml, card

@@ -18,9 +18,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from co3d_bench.bench.run.boards import onboard
-from co3d_bench.devices import agent
-from co3d_bench.devices.board import FOLDER, AgentError, Board, case_name
-from co3d_bench.devices.ssh import Done, Unreachable
+from co3d_bench.devices.remote import agent
+from co3d_bench.devices.remote.board import FOLDER, AgentError, Board, case_name
+from co3d_bench.devices.remote.ssh import Done, Unreachable
 
 AGENT, ONBOARD = Path(agent.__file__), Path(onboard.__file__)
 PATIENCE_S = 20.0
@@ -353,7 +353,7 @@ class Clock:
         self.now += seconds
 
     def patience(self):
-        from co3d_bench.devices.board import Patience
+        from co3d_bench.devices.remote.board import Patience
 
         return Patience(sleep=self.sleep, clock=lambda: self.now)
 
