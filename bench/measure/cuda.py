@@ -13,7 +13,6 @@ from functools import partial
 from typing import Any
 
 from ...devices.host import free_memory_bytes
-from ...devices.root import THIS_MACHINE, Root
 from ...models.outputs import tensors_in
 from ..errors import UserError
 from ..record.cuda_facts import CudaFacts, CudaFlags, CudaMemory
@@ -82,7 +81,7 @@ def memory_of(
     *,
     in_torch: bool = True,
     unified: bool = False,
-    root: Root = THIS_MACHINE,
+    free_memory: Callable[[], int] = free_memory_bytes,
 ) -> CudaMemory:
     """What one prediction needs, by torch's allocator: all that is alive while it is made, and what is held for that.
 
@@ -99,7 +98,7 @@ def memory_of(
     return CudaMemory(
         peak_allocated_bytes=int(cuda.max_memory_allocated()) if in_torch else None,
         peak_reserved_bytes=int(cuda.max_memory_reserved()) if in_torch else None,
-        available_drop_bytes=max(0, available_before - free_memory_bytes(root)) if unified else None,
+        available_drop_bytes=max(0, available_before - free_memory()) if unified else None,
     )
 
 
@@ -169,7 +168,7 @@ class Cuda:
         tf32: bool = False,
         unified: bool = False,
         device: str = "cuda",
-        root: Root = THIS_MACHINE,
+        free_memory: Callable[[], int] = free_memory_bytes,
         clock: Callable[[], float] = time.perf_counter,
     ) -> None:
         if not torch.cuda.is_available():
@@ -178,8 +177,8 @@ class Cuda:
                 "(README, CUDA and Jetson), and see what `co3d-bench doctor` says"
             )
         self.device = device
-        self._torch, self._root, self._clock, self._unified = torch, root, clock, unified
-        self._available_before = free_memory_bytes(root)
+        self._torch, self._free_memory, self._clock, self._unified = torch, free_memory, clock, unified
+        self._available_before = free_memory()
         self._flags = set_flags(torch, tf32=tf32)
         torch.cuda.init()
         torch.cuda.synchronize()
@@ -209,7 +208,7 @@ class Cuda:
             self._available_before,
             in_torch=in_torch,
             unified=self._unified,
-            root=self._root,
+            free_memory=self._free_memory,
         )
         return read_facts(self._torch, self._flags).model_copy(
             update={"device_s": device_s, "to_device_s": to_device_s, "to_host_s": to_host_s, "memory": memory}

@@ -20,7 +20,6 @@ from co3d_bench.bench.record.case import Case
 from co3d_bench.bench.record.cuda_facts import CudaFlags
 from co3d_bench.bench.record.record import Settings
 from co3d_bench.devices.profile import list_profiles
-from co3d_bench.devices.root import Local
 from co3d_bench.models import continual as co
 
 
@@ -59,24 +58,21 @@ def test_the_device_takes_less_than_the_user_waits():
     assert waited == pytest.approx([0.012, 0.022])
 
 
-def test_memory_is_that_of_one_prediction_and_on_a_shared_one_what_others_lost(tmp_path):
-    (tmp_path / "proc").mkdir()
-    meminfo = tmp_path / "proc/meminfo"
-    root, cuda = Local(tmp_path), FakeCuda()
+def test_memory_is_that_of_one_prediction_and_on_a_shared_one_what_others_lost():
+    free, cuda = [4_000_000 * 1024], FakeCuda()
     cuda.allocated, cuda.reserved = 10_000, 20_000  # of a warm-up that tried algorithms
 
     def predict():
         cuda.allocated, cuda.reserved = 100, 200
 
     def found(**options):
-        return memory_of(cuda, predict, 5_000_000 * 1024, root=root, **options)
+        return memory_of(cuda, predict, 5_000_000 * 1024, free_memory=lambda: free[0], **options)
 
-    meminfo.write_text("MemTotal: 8000000 kB\nMemAvailable: 4000000 kB\n")
     memory = found(unified=True)
     assert cuda.calls == ["empty_cache", "reset_peak_memory_stats"]
     assert (memory.peak_allocated_bytes, memory.peak_reserved_bytes) == (100, 200)
     assert memory.available_drop_bytes == 1_000_000 * 1024
-    meminfo.write_text("MemTotal: 8000000 kB\nMemAvailable: 6000000 kB\n")  # somebody else gave some back
+    free[0] = 6_000_000 * 1024  # somebody else gave some back
     assert found(unified=True).available_drop_bytes == 0
     assert found().available_drop_bytes is None
     assert found(in_torch=False).model_dump(exclude_none=True) == {}
