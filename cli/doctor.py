@@ -79,25 +79,23 @@ def doctor(
 
 def _profile(device: str, config: Path | None, root) -> DeviceProfile:
     """The profile that is asked for; said in a line. Raises UserError where this machine is not that device."""
-    from ..bench.plan.catalog import Names
     from ..bench.plan.complaints import nearest
     from ..bench.plan.config import find_profiles
-    from ..bench.plan.locate import check_here, find_auto, tell_auto
-    from ..devices.detect import look
+    from ..bench.plan.locate import auto_note, check_here, find_auto
+    from ..devices.detect import read_hardware
     from ..devices.profile import AUTO
 
-    names = Names(look=lambda: look(root))
-    profiles = {profile.name: profile for profile in find_profiles(names, config)}
+    hardware, profiles = read_hardware(root), find_profiles(config)
     if device == AUTO:
-        found = find_auto(profiles.values(), names.look())
-        typer.echo(tell_auto(found), err=True)
+        found = find_auto(profiles.values(), hardware)
+        typer.echo(auto_note(found), err=True)
         return found.profile
     if device not in profiles:
         raise UserError(f"--device: {device}: {nearest(device, [*profiles, AUTO])}")
     profile = profiles[device]
     if profile.host:
         raise UserError(f"device {device} is at {profile.host}: run co3d-bench doctor there", NOTHING)
-    check_here([device], profiles, names)
+    check_here([profile], hardware, profiles.values())
     return profile
 
 
@@ -109,7 +107,7 @@ def _examine(profile: DeviceProfile, root, here: bool) -> tuple[Finding, ...]:
 
 def _patient(profile: DeviceProfile, root, here: bool) -> Patient:
     from ..bench.plan.torch_facts import ask_torch
-    from ..devices.detect import look
+    from ..devices.detect import read_hardware
     from ..devices.doctor import Patient
     from ..devices.jtop import read_jtop
     from ..devices.nvpmodel import read_mode, run_quietly
@@ -121,7 +119,7 @@ def _patient(profile: DeviceProfile, root, here: bool) -> Patient:
     return Patient(
         root,
         profile,
-        look(root),
+        read_hardware(root),
         readings,
         read_mode(root, run_quietly if here else None) if profile.power_modes else None,
         ask_torch() if here else None,

@@ -10,8 +10,9 @@ import typer
 from ..bench.errors import UserError
 
 if TYPE_CHECKING:
-    from ..bench.plan.config import Config, Override
+    from ..bench.plan.config import Override
     from ..bench.plan.plan import Plan
+    from ..bench.plan.resolve import Resolved
 
 ConfigFile = Annotated[
     Path | None,
@@ -176,9 +177,16 @@ def _count(word: str) -> int | str:
         return word
 
 
-def show_plan(config: Config, plan: Plan) -> None:
+def show_notes(plan: Plan) -> None:
+    """Print what the plan measures otherwise than it was asked for, or not at all."""
+    for note in plan.notes:
+        typer.echo(note, err=True)
+    for out in plan.left_out:
+        typer.echo(f"left out: {out.what}: {out.why}", err=True)
+
+
+def show_plan(config: Resolved, plan: Plan) -> None:
     """Print every case, what was left out or is not installed, and where the plan came from."""
-    from ..bench.plan.catalog import Names
     from ..bench.run.ready import aim_of_run, missing_backends, settings_of
     from ..bench.run.rounds import aim_text
 
@@ -186,10 +194,9 @@ def show_plan(config: Config, plan: Plan) -> None:
         typer.echo(case.key)
     for search in plan.searches:
         typer.echo(search.key)
-    for line in missing_backends(plan, Names()):
+    for line in missing_backends(plan, config.catalog):
         typer.echo(f"cannot be run here: {line}", err=True)
-    for out in plan.left_out:
-        typer.echo(f"left out: {out.what}: {out.why}", err=True)
+    show_notes(plan)
     if plan.searches:
         typer.echo(f"bauto: {len(plan.searches)} times a batch is looked for, and gives a case or two", err=True)
     typer.echo(

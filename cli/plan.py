@@ -26,7 +26,7 @@ def plan(
     out: options.Out = None,
 ) -> None:
     """Show the cases a run would measure, one a line, and measure nothing."""
-    from ..bench.plan.config import load_config
+    from ..bench.plan.resolve import load_config
     from ..bench.run.ready import make_plan
 
     given = {

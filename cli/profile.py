@@ -57,28 +57,26 @@ def profile(
 
 def _take(config: Path | None, given: dict[str, Override], steps: int) -> tuple[Profile, str]:
     from ..bench.measure.profiling import check_backend, check_device, prepare_process, take_profile
-    from ..bench.plan.catalog import Names
-    from ..bench.plan.config import load_config
+    from ..bench.plan.resolve import load_config
     from ..bench.plan.weights import find_weights
     from ..bench.profile.operator_profile import profiles_file
     from ..bench.record.environment import read_checkout
     from ..bench.record.store import check_writable
     from ..bench.run.ready import make_plan
 
-    names = Names()
-    loaded = load_config(config, given, names)
-    case = make_plan(loaded, names).cases[0]
+    loaded = load_config(config, given)
+    case = make_plan(loaded).cases[0]
     check_device(loaded.profiles[case.device])
-    backend = names.backends[case.backend]
+    backend = loaded.catalog.backends[case.backend]
     check_backend(backend)
-    files = find_weights(loaded, names)
+    files = find_weights(loaded)
     check_writable(profiles_file(loaded.run.out))
     typer.echo(f"profiling {case.key}", err=True)
     prepare_process(case.threads)
     try:
         taken = take_profile(
             case,
-            loaded.spec(case.model, names),
+            loaded.spec(case.model),
             backend,
             steps=steps,
             weights=files.get(case.model),

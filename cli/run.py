@@ -13,8 +13,8 @@ from . import options
 from .streams import discard_output
 
 if TYPE_CHECKING:
-    from ..bench.plan.config import Config
     from ..bench.plan.plan import Plan
+    from ..bench.plan.resolve import Resolved
     from ..bench.record.record import Record
 
 
@@ -47,7 +47,7 @@ def run(
     ] = False,
 ) -> None:
     """Measure networks on this machine: each case in a fresh process, each result kept at once."""
-    from ..bench.plan.config import load_config
+    from ..bench.plan.resolve import load_config
     from ..bench.run.ready import make_plan
 
     if retry_failed and not resume:
@@ -67,12 +67,11 @@ def run(
         return
     _settle()
     typer.echo(f"plan from {loaded.source}, {loaded.run.runs} timed predictions of each case", err=True)
-    for left_out in plan.left_out:
-        typer.echo(f"left out: {left_out.what}: {left_out.why}", err=True)
+    options.show_notes(plan)
     _measure_and_show(loaded, plan, resume, retry_failed)
 
 
-def _measure_and_show(loaded: Config, plan: Plan, resume: bool, retry_failed: bool) -> None:
+def _measure_and_show(loaded: Resolved, plan: Plan, resume: bool, retry_failed: bool) -> None:
     """Measure a plan, and show what is measured behind each round and wherever it ends. Exits with the code of that."""
     from ..bench.run.progress import Lines
     from ..bench.run.run import run as measure

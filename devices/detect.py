@@ -28,7 +28,7 @@ class Gpu:
 
 
 @dataclass(frozen=True)
-class Seen:
+class Hardware:
     """A machine as far as it shows what it is."""
 
     host: HostFacts
@@ -37,7 +37,7 @@ class Seen:
 
 
 @dataclass(frozen=True)
-class Found:
+class Match:
     """A profile that a machine is, and what speaks for it."""
 
     profile: DeviceProfile
@@ -49,18 +49,18 @@ def card_name(name: str) -> str:
     return name.removeprefix("NVIDIA ").strip()
 
 
-def match(profile: DeviceProfile, seen: Seen) -> str | None:
+def match(profile: DeviceProfile, hardware: Hardware) -> str | None:
     """Why this machine is that device; None if it is not.
 
     All entries of the device tree are looked at: where a board lists more than one chip, the last is not the one. Its
     model is free text, and is not looked at.
     """
-    wanted, tree = profile.recognise, seen.host.device_tree
+    wanted, tree = profile.recognise, hardware.host.device_tree
     entry = next((entry for entry in tree for pattern in wanted.device_tree if fnmatchcase(entry, pattern)), None)
     if entry is not None and (wanted.soc is None or wanted.soc in tree):
         soc = f" and {wanted.soc}" if wanted.soc else ""
         return f"its device tree has {entry}{soc}"
-    for gpu in seen.gpus:
+    for gpu in hardware.gpus:
         named = any(fnmatchcase(gpu.name.lower(), pattern.lower()) for pattern in wanted.cuda_names)
         if named and gpu.capability in (None, wanted.cuda_capability):
             capability = f", compute capability {gpu.capability}" if gpu.capability else ""
@@ -68,29 +68,31 @@ def match(profile: DeviceProfile, seen: Seen) -> str | None:
     return "any Linux machine has one" if wanted.any_machine else None
 
 
-def recognise(profiles: Iterable[DeviceProfile], seen: Seen) -> tuple[Found, ...]:
+def recognise(profiles: Iterable[DeviceProfile], hardware: Hardware) -> tuple[Match, ...]:
     """Every profile this machine is, the one to take first: a board or a card before the generic profile, and one
     that comes with us before the same under a user's name."""
-    found = [Found(profile, why) for profile in profiles if (why := match(profile, seen))]
+    found = [Match(profile, why) for profile in profiles if (why := match(profile, hardware))]
     return tuple(sorted(found, key=lambda each: (each.profile.recognise.any_machine, each.profile.host is not None)))
 
 
-def describe(seen: Seen) -> str:
+def describe(hardware: Hardware) -> str:
     """What a machine is, in a line."""
-    host = seen.host
+    host = hardware.host
     parts = [f"{host.cpu_model}, {host.usable_cores} usable cores, {host.architecture}"]
     if host.device_tree:
         parts.append(f"device tree {' '.join(host.device_tree)}")
-    parts += [f"GPU {gpu.index} {gpu.name}" for gpu in seen.gpus] or [f"no NVIDIA GPU ({seen.no_gpus or 'none found'})"]
+    parts += [f"GPU {gpu.index} {gpu.name}" for gpu in hardware.gpus] or [
+        f"no NVIDIA GPU ({hardware.no_gpus or 'none found'})"
+    ]
     return "; ".join(parts)
 
 
-def look(root: Root = THIS_MACHINE) -> Seen:
+def read_hardware(root: Root = THIS_MACHINE) -> Hardware:
     """What a machine shows of itself. Only of this one can cards be asked; a board sends its own over."""
     if root != THIS_MACHINE:
-        return Seen(read_host(root), no_gpus="not asked")
+        return Hardware(read_host(root), no_gpus="not asked")
     gpus, why = list_gpus()
-    return Seen(read_host(root), gpus, why)
+    return Hardware(read_host(root), gpus, why)
 
 
 def load_nvml() -> Any:
@@ -105,12 +107,12 @@ def why_not(error: BaseException) -> str:
     """What NVML's error means for people."""
     name = type(error).__name__
     return {
-        "NVMLError_LibraryNotFound": "the driver's library NVML is not installed",
+        "NVMLError_LibraryNotMatch": "the driver's library NVML is not installed",
         "NVMLError_DriverNotLoaded": "the NVIDIA driver is not loaded",
         "NVMLError_NotSupported": "not supported by this card or driver",
         "NVMLError_NoPermission": "not permitted",
-        "NVMLError_FunctionNotFound": "the driver is too old for it",
-        "ModuleNotFoundError": "nvidia-ml-py is not installed",
+        "NVMLError_FunctionNotMatch": "the driver is too old for it",
+        "ModuleNotMatchError": "nvidia-ml-py is not installed",
     }.get(name, f"{name}: {error}")
 
 

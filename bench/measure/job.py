@@ -9,7 +9,7 @@ from pydantic import Field
 
 from ...devices.profile import DeviceProfile
 from ..errors import UserError
-from ..plan.custom_models import OwnModel
+from ..plan.custom_models import CustomModel
 from ..record.case import Case, Frozen, WeightsFile
 from ..record.migrate import migrate
 from ..record.record import SCHEMA_VERSION, BatchSearch, BatchTrial, Counters, Failure, Record, Settings, Verification
@@ -54,7 +54,7 @@ class Job(Frozen):
     verified: Verified | None = Field(default=None, description="what an earlier process proved; None: to be verified")
     in_turn: Seat | None = Field(default=None, description="sample in turn with another process; None: by itself")
     search: bool = Field(default=False, description="look for the batches of the case, and measure nothing")
-    own: OwnModel | None = Field(default=None, description="the network, where it is not of the zoo")
+    own: CustomModel | None = Field(default=None, description="the network, where it is not of the zoo")
     weights: WeightsFile | None = Field(default=None, description="None: seeded")
     torch_device: Literal["cpu", "cuda"] = Field(default="cpu", description="to compute on, as the profile has it")
     device: DeviceProfile | None = Field(default=None, description="whose sensors are watched; None: none are")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from co3d_bench.bench.errors import UserError
-from co3d_bench.bench.plan.config import load_config
+from co3d_bench.bench.plan.resolve import load_config
 from co3d_bench.cli.options import overrides
 
 

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from pathlib import Path
 
-from ....devices.detect import Seen, describe, match
+from ....devices.detect import Hardware, describe, match
 from ....devices.profile import DeviceProfile
 from ....devices.remote.board import AgentError, Board
 from ....devices.remote.ssh import Ssh, Unreachable
@@ -78,7 +78,7 @@ def _not_reached(profile: DeviceProfile, why: str) -> str:
     )
 
 
-def _another(profile: DeviceProfile, found: Seen) -> str:
+def _another(profile: DeviceProfile, found: Hardware) -> str:
     return (
         f"device {profile.name} ({profile.title}): {profile.host} is another machine, and nothing was run there\n"
         f"  it is:       {describe(found)}\n"

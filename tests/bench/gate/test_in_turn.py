@@ -12,7 +12,7 @@ import pytest
 from co3d_bench.bench.gate.measure import Stopped, measure_pair
 from co3d_bench.bench.gate.schedule import Pair
 from co3d_bench.bench.gate.sides import of_factory
-from co3d_bench.bench.plan.catalog import Names
+from co3d_bench.bench.plan.catalog import Catalog
 from co3d_bench.bench.record.case import Case
 from co3d_bench.bench.run.stop import Stop
 
@@ -60,7 +60,7 @@ def here(tmp_path, monkeypatch):
 
 def measured(head, stop):
     sides = {
-        side: of_factory(f"told.py:{factory}", "told", Names(), 120.0, sys.executable)
+        side: of_factory(f"told.py:{factory}", "told", Catalog(), 120.0, sys.executable)
         for side, factory in (("base", "Told"), ("head", head))
     }
     case = Case(model="told", threads=1)
