@@ -151,7 +151,7 @@ class Config:
     run: RunTable
     plan: PlanTable
     input: InputTable
-    origin: Origin
+    origin: Origin = field(compare=False)  # the same is asked for, wherever it was written
     catalog: Catalog  # its devices are those of the file as well
     notes: tuple[str, ...] = ()  # for people
 

@@ -9,6 +9,7 @@ from ...devices.host import read_host
 from ..errors import NOTHING, UserError
 from ..measure.video import check_video, sha256
 from ..plan.catalog import Catalog
+from ..plan.config import Config
 from ..plan.locate import check_local
 from ..plan.plan import Plan, PlanFacts
 from ..plan.plan import plan as cross
@@ -49,12 +50,12 @@ def make_plan(config: Resolved, *, boards: bool = False) -> Plan:
     return planned
 
 
-def aim_of_run(config: Resolved) -> Aim:
+def aim_of_run(config: Config) -> Aim:
     """When the rounds of a run end."""
     return aim_of(config.run.processes, config.run.target_precision, config.run.time_s)
 
 
-def settings_of(config: Resolved) -> Settings:
+def settings_of(config: Config) -> Settings:
     """What each process is asked for: its share of the case's predictions."""
     asked = config.run
     processes = aim_of_run(config).processes

@@ -3,9 +3,12 @@
 import subprocess
 import sys
 
+import pytest
+
 from co3d_bench.bench.record.store import read_records
 
 
+@pytest.mark.acceptance
 def test_run_a_real_network_on_a_real_video(tmp_path, film):
     # One thread: beside another busy process, two threads on two cores wait for each other at every operator.
     command = [sys.executable, "-m", "co3d_bench", "run", "--model", "x3d-xs", "--model", "cox3d-s-1"]

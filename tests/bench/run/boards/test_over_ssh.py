@@ -1,5 +1,6 @@
 """The whole path against a real sshd on loopback, with invented boards below it and small networks on this CPU.
 
+One run over two boards here; what goes wrong there, energy and TensorRT by `make acceptance`.
 CO3D_BENCH_OLD_PYTHON, a Python 3.6 with torch 1.10, is what runs on the boards where it is named.
 """
 
@@ -110,6 +111,7 @@ def measure(made, **options):
     return run(made, board_worker=WORKER, **options)
 
 
+@pytest.mark.acceptance
 def test_the_first_of_two_processes_counts_here_for_both(sshd, tmp_path):
     progress = At("never", None)
     first, second = measure(config(tmp_path, {"tx2": ("tx2", "tx2.local")}, processes=2), progress=progress)
@@ -185,6 +187,7 @@ class Moving:
         self._thread.join()
 
 
+@pytest.mark.acceptance
 def test_energy_is_taken_in_a_pass_of_its_own(sshd, tmp_path):
     made = config(tmp_path, {"tx2": ("tx2", "tx2.local")}, energy=True)
     (rail,) = (file for file in (sshd.folder / "tx2").rglob("in_power0_input") if file.read_text() == "3056\n")
@@ -203,6 +206,7 @@ def test_energy_is_taken_in_a_pass_of_its_own(sshd, tmp_path):
     assert get_metric("energy").value(record) == pytest.approx(1e3 * busy.energy_j / busy.calls)
 
 
+@pytest.mark.acceptance
 def test_a_killed_case_is_a_record_and_a_board_that_is_away_ends_no_other(sshd, tmp_path):
     devices = {"gone": ("xavier", "nowhere.invalid"), "tx2": ("tx2", "tx2.local"), "other": ("xavier", "tx2.local")}
     made = config(tmp_path, devices, models=("small-clip", "small-frames"), runs=3000)
@@ -222,6 +226,7 @@ def test_a_killed_case_is_a_record_and_a_board_that_is_away_ends_no_other(sshd, 
     assert left(sshd) == ["lock"]
 
 
+@pytest.mark.acceptance
 def test_being_stopped_leaves_the_board_clean_and_resume_goes_on(sshd, tmp_path):
     made = config(tmp_path, {"tx2": ("tx2", "tx2.local")}, models=("small-clip",), runs=3000)
     plan = make_plan(made, boards=True)
@@ -251,6 +256,7 @@ def test_what_measures_this_machine_alone_refuses_a_board(tmp_path):
         make_plan(config(tmp_path, {"tx2": ("tx2", "tx2.local")}))
 
 
+@pytest.mark.acceptance
 def test_a_board_that_comes_back_only_for_the_next_run(sshd, tmp_path, monkeypatch):
     """The host is killed in the middle: the board finishes, and the resumed run takes what is there."""
     made = config(tmp_path, {"tx2": ("tx2", "tx2.local")}, models=("small-clip",))
@@ -278,11 +284,12 @@ def test_what_a_board_cannot_run_is_left_out_with_the_reason(sshd, tmp_path):
     assert why["tx2 aten-json fp32"] == "a batch is not looked for on a board over ssh; name some"
 
 
+@pytest.mark.acceptance
 def test_tensorrt_runs_the_onnx_file_and_answers_in_mid_stream(sshd, tmp_path):
     made = config(tmp_path, {"tx2": ("tx2", "trt.local")})
     profiles = {"tx2": made.profiles["tx2"].model_copy(update={"torch_device": "cuda"})}
-    update = {"profiles": profiles, "plan": made.plan.model_copy(update={"backends": ("trtexec", "aten-json")})}
-    made = made.model_copy(update=update)
+    wanted = made.plan.model_copy(update={"backends": ("trtexec", "aten-json")})
+    made = replace(made, catalog=replace(made.catalog, devices=profiles), plan=wanted)
     plan = make_plan(made, boards=True)
     (out,) = plan.left_out
     assert "sees no GPU" in out.why or "has no torch" in out.why
