@@ -13,8 +13,8 @@ from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
-from ....devices.board import AgentError, Board, Hello
-from ....devices.ssh import Ssh, Unreachable
+from ....devices.remote.board import AgentError, Board, Hello
+from ....devices.remote.ssh import Ssh, Unreachable
 from ....models.spec import ModelSpec
 from ....models.zoo import find_model
 from ...errors import UserError

@@ -16,7 +16,7 @@ from co3d_bench.bench.record.cuda_facts import CudaFacts, CudaFlags, CudaMemory
 from co3d_bench.bench.record.openmp import WAITING
 from co3d_bench.bench.record.record import Timing
 from co3d_bench.bench.run.boards.boards import SCRIPTS
-from co3d_bench.devices.board import AGENT
+from co3d_bench.devices.remote.board import AGENT
 
 from ...fake_cuda import FakeCuda, fake_torch
 
