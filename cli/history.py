@@ -27,19 +27,20 @@ def history(
 
     from ..bench.plan.complaints import nearest
     from ..bench.record.store import read_records
-    from ..bench.stats.metrics import all_metrics, get_metric
+    from ..bench.stats.metrics import METRICS, get_metric
     from ..bench.stats.trend import series
     from ..reports.history import of_model, render_history
 
-    names = [each.name for each in all_metrics()]
-    if metric not in names:
-        raise UserError(f"--metric {metric}: {nearest(metric, names)}")
+    try:
+        figure = get_metric(metric)
+    except KeyError:
+        raise UserError(f"--metric {metric}: {nearest(metric, [each.word for each in METRICS])}") from None
     records = read_records(store)
     chosen = of_model(records, model)
     if not chosen:
         present = sorted({record.case.model for record in records})
         raise UserError(f"{store} has no record of {model}: {nearest(model, present)}", NOTHING)
-    found = series(chosen, get_metric(metric))
+    found = series(chosen, figure)
     if not found:
         raise UserError(f"{store}: no record of {model} has a {metric} (failed, or not measured)", NOTHING)
     console = Console()

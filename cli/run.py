@@ -140,12 +140,13 @@ class _Shown:
     def _show_table(self, records: Sequence[Record]) -> None:
         from rich.console import Console
 
-        from ..reports.terminal import render_table
+        from ..bench.stats.case_result import case_results
+        from ..reports.tables.terminal import render_table
 
         self._table_of = len(records)
         console = Console()
         with console.capture() as table:  # rich would end the process where nobody reads
-            console.print(render_table(list(records)))
+            console.print(render_table(case_results(records)))
         _tell(f"{table.get()}")
 
     def _write_page(self, records: Sequence[Record]) -> None:

@@ -51,6 +51,7 @@ def _show_evidence(model: str, store: Path) -> None:
     from ..bench.errors import NOTHING
     from ..bench.plan.complaints import nearest
     from ..bench.record.store import read_records
+    from ..bench.stats.case_result import case_results
     from ..reports.evidence import render_evidence
     from ..reports.history import of_model
 
@@ -61,7 +62,7 @@ def _show_evidence(model: str, store: Path) -> None:
         raise UserError(f"{store} has no record of {model}: {nearest(model, present)}", NOTHING)
     console = Console()
     with console.capture() as text:  # rich would end the process where nobody reads
-        console.print(render_evidence(chosen))
+        console.print(render_evidence(case_results(chosen)))
     typer.echo(text.get(), nl=False)
 
 

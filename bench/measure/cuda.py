@@ -10,6 +10,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Sequence
 from functools import partial
+from statistics import median
 from typing import Any
 
 from ...devices.host import free_memory_bytes
@@ -17,7 +18,6 @@ from ...devices.root import THIS_MACHINE, Root
 from ...models.outputs import tensors_in
 from ..errors import UserError
 from ..record.cuda_facts import CudaFacts, CudaFlags, CudaMemory
-from ..stats.summary import median
 from .accelerator import Memory
 
 # Copies of an input and of an answer, each synchronised.

@@ -199,7 +199,7 @@ def test_energy_is_taken_in_a_pass_of_its_own(sshd, tmp_path):
     for block in (busy, *idle):
         assert block.seconds == pytest.approx(2.5, abs=1.0)
         assert block.energy_j / block.seconds == pytest.approx(3.05, abs=0.05)
-    assert get_metric("energy").value(record) == pytest.approx(1e3 * busy.energy_j / busy.calls)
+    assert get_metric("energy").value(record) == pytest.approx(busy.energy_j / busy.calls)
 
 
 def test_a_killed_case_is_a_record_and_a_board_that_is_away_ends_no_other(sshd, tmp_path):
