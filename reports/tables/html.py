@@ -11,12 +11,12 @@ from ..select import FORM_TITLES, SEPARATOR
 from .table import WARNING, Row, Table
 
 _TEMPLATE = """\
-{% macro named(title, form, setting) %}
-{% if form %}<span class="shape" aria-hidden="true"></span>{% endif %}{{ title }}
+{% macro below(form, setting) %}
 {% if form or setting %}
 <span class="form">{{ [forms.get(form, ""), setting]|select|join(separator) }}</span>
 {% endif %}
 {% endmacro %}
+{% macro shape(form) %}{% if form %}<span class="shape" aria-hidden="true"></span>{% endif %}{% endmacro %}
 {% macro marks(row) %}
 {% if row.all_marks %}
 <sup class="marks">{% if row.warnings %}<a href="#warnings" title="{{ row.warnings|join("; ") }}" \
@@ -26,7 +26,7 @@ aria-label="note {{ mark }} on {{ row.title }}">{{ mark }}</a>{{ "," if not loop
 {% endif %}
 {% endmacro %}
 <div class="scroll {{ kind }}" role="region" tabindex="0" aria-label="{{ caption }}, scrolls sideways">
-<table class="{{ kind }}">
+<table{% if sortable %} class="{{ kind }}"{% endif %}>
 <caption>{{ caption }}</caption>
 <thead>
 {% if groups|length > 1 or groups[0][0] %}
@@ -54,7 +54,8 @@ aria-label="note {{ mark }} on {{ row.title }}">{{ mark }}</a>{{ "," if not loop
 {% for heading, rows in bodies %}
 <tbody{% if heading %} class="{{ heading.form }}"{% endif %}>
 {% if heading %}
-<tr class="network"><th scope="rowgroup">{{ named(*heading) }}</th>
+<tr class="network"><th scope="rowgroup">{{ shape(heading.form) }}{{ heading.title }}
+{{ below(heading.form, heading.setting) }}</th>
 <td colspan="{{ table.columns|length }}"></td></tr>
 {% endif %}
 {% for row in rows %}
@@ -64,10 +65,10 @@ aria-label="note {{ mark }} on {{ row.title }}">{{ mark }}</a>{{ "," if not loop
 {% if sortable %}
 <span class="named"><button type="button" class="pick" aria-pressed="false">\
 <span class="shape" aria-hidden="true"></span>{{ row.title }}</button>{{ marks(row) }}</span>
-<span class="form">{{ [forms.get(row.form, ""), row.setting]|select|join(separator) }}</span>
 {% else %}
-{{ named(row.title, row.form, row.setting) }}{{ marks(row) }}
+{{ shape(row.form) }}{{ row.title }}{{ marks(row) }}
 {% endif %}
+{{ below(row.form, row.setting) }}
 {% if row.detail %}
 <span class="detail">{{ row.detail }}</span>
 {% endif %}

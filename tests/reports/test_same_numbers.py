@@ -345,34 +345,32 @@ def gain(plain, case):
     return origin.latency_s / case.latency_s
 
 
-def in_csv(plain, case):
-    """Column of the CSV file: its value, in the unit that the name ends in."""
-
-    def times(factor, value):
-        return None if value is None else factor * value
-
-    return {
-        "latency_ms": times(1e3, case.latency_s),
-        "latency_half_width_ms": times(1e3, case.half_width_s),
-        "latency_p90_ms": times(1e3, case.p90_s),
-        "throughput_per_s": case.throughput_per_s,
-        "throughput_std_per_s": case.throughput_std,
-        "per_stream_per_s": case.per_stream_per_s,
-        "first_prediction_ms": times(1e3, case.first_prediction_s),
-        "energy_mj": times(1e3, case.energy_j),
-        "macs_g": times(1e-9, case.macs),
-        "peak_allocated_mb": times(1e-6, case.memory_bytes),
-        "speed_against_eager": gain(plain, case),
-        "build_s": case.prepare_s,
-    }
+# Head in the tables; column of the CSV file and what SI is multiplied by there; what it is of a plain case.
+SHOWN = (
+    ("Throughput", "throughput_per_s", 1, "throughput_per_s"),
+    ("Latency", "latency_ms", 1e3, "latency_s"),
+    ("Per stream", "per_stream_per_s", 1, "per_stream_per_s"),
+    ("p90", "latency_p90_ms", 1e3, "p90_s"),
+    ("First run", "first_prediction_ms", 1e3, "first_prediction_s"),
+    ("Energy", "energy_mj", 1e3, "energy_j"),
+    ("MACs", "macs_g", 1e-9, "macs"),
+    ("Memory", "peak_allocated_mb", 1e-6, "memory_bytes"),
+)
+BESIDE = (
+    ("", "latency_half_width_ms", 1e3, "half_width_s"),
+    ("", "throughput_std_per_s", 1, "throughput_std"),
+    ("", "build_s", 1, "prepare_s"),
+)
 
 
 def test_csv(table, plain):
     read = pandas.read_csv(io.StringIO(render.csv(table))).set_index("case")
     assert set(read.index) == set(plain)
     for key, case in plain.items():
-        for column, expected in in_csv(plain, case).items():
-            assert close(read.loc[key, column], expected), (key, column)
+        for _, column, factor, name in (*SHOWN, *BESIDE):
+            value = getattr(case, name)
+            assert close(read.loc[key, column], None if value is None else factor * value), (key, column)
+        assert close(read.loc[key, "speed_against_eager"], gain(plain, case)), key
 
 
 def test_both_sides_of_a_comparison(records, plain):
@@ -491,17 +489,8 @@ def test_the_values_of_the_page_are_in_si(page, table, plain):
             assert html.escape(case.error["kind"]) in fragment
             continue
         values = dict(zip(heads, (value for value, _ in cells_of(fragment)), strict=True))
-        for head, expected in (
-            ("Throughput", case.throughput_per_s),
-            ("Latency", case.latency_s),
-            ("Per stream", case.per_stream_per_s),
-            ("p90", case.p90_s),
-            ("First run", case.first_prediction_s),
-            ("Energy", case.energy_j),
-            ("MACs", case.macs),
-            ("Memory", case.memory_bytes),
-        ):
-            assert close(values[head], expected), (row.key, head)
+        for head, _, _, name in SHOWN:
+            assert close(values[head], getattr(case, name)), (row.key, head)
     assert f"{sum(case.warned for case in plain.values())} of {len(plain)} rows carry a warning" in words(text)
 
 

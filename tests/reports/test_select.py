@@ -19,22 +19,7 @@ from ..factories import (
     make_machine,
     make_model,
     make_record,
-    make_samples,
 )
-
-
-def test_later_lines_win_and_keep_the_place_of_the_first():
-    first = make_record("x3d-s", run_id="run-1")
-    other = make_record("x3d-m", run_id="run-1")
-    again = make_record("x3d-s", run_id="run-2")
-    assert [(r.case.model, r.run_id) for r in case_results([first, other, again])] == [
-        ("x3d-s", "run-2"),
-        ("x3d-m", "run-1"),
-    ]
-
-
-def test_a_later_failure_replaces_an_earlier_figure():
-    assert [r.ok for r in case_results([make_record("x3d-s"), make_failed_record("x3d-s")])] == [False]
 
 
 def test_a_setting_is_everything_but_the_network():
@@ -96,30 +81,3 @@ def test_facts_that_differ_are_named():
 def test_the_title_of_a_record_without_facts_is_its_name():
     assert model_title(make_record("x3d-m", model=make_model("x3d-m"))) == "X3D-M"
     assert model_title(make_record("x3d-m").model_copy(update={"model": None})) == "x3d-m"
-
-
-def test_of_several_processes_of_the_last_run_the_median_one_stands_for_the_case():
-    slow, middle, fast = (
-        make_record("x3d-s", run_id="run-2", process=number, samples=make_samples(level, spread=0, disturbed_share=0))
-        for number, level in enumerate((0.102, 0.101, 0.100), start=1)
-    )
-    (shown,) = case_results([make_record("x3d-s", run_id="run-1"), slow, fast, middle])
-    assert shown.record == middle
-    assert shown.records == (slow, middle, fast)
-    assert shown.notes == ()
-
-
-def test_failed_processes_are_counted_and_shown_only_where_none_ran():
-    ran = [make_record("x3d-s", process=number) for number in (1, 2)]
-    failed = make_failed_record("x3d-s", process=3)
-    (shown,) = case_results([*ran, failed])
-    assert shown.ok
-    assert shown.notes == ("1 of 3 fresh processes failed",)
-    (alone,) = case_results([failed])
-    assert (alone.ok, alone.record) == (False, failed)
-
-
-def test_a_process_that_was_retried_counts_once():
-    failed, again = make_failed_record("x3d-s", process=1), make_record("x3d-s", process=1)
-    (shown,) = case_results([failed, again])
-    assert shown.records == (again,)

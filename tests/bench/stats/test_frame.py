@@ -7,7 +7,6 @@ import pytest
 
 import co3d_bench
 from co3d_bench.bench.errors import UserError
-from co3d_bench.bench.record.record import Record
 from co3d_bench.bench.record.store import append_record
 from co3d_bench.bench.stats.case_result import case_results
 from co3d_bench.bench.stats.frame import CASE_FIELDS, FACTS, FIELDS, case_frame, frame, load
@@ -72,14 +71,6 @@ def test_names_of_columns_are_distinct_and_explained():
         names = [field.name for field in fields]
         assert len(set(names)) == len(names)
         assert all(field.explains for field in fields)
-
-
-def test_a_record_with_nothing_but_a_case_is_a_row():
-    record = make_record()
-    bare = Record(
-        **{name: getattr(record, name) for name in ("run_id", "started_at", "duration_s", "case", "settings")}
-    )
-    assert len(frame([bare])) == 1
 
 
 def even(model, typical_s, **changes):
