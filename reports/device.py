@@ -1,7 +1,7 @@
 """What the device did while a case ran: sensors, energy and the GPU's own figures. Cases in, columns and words out.
 
 `DEVICE_COLUMNS` and `CUDA_COLUMNS` are the two tables of the page's section. A figure that a record lacks leaves its
-cell empty; why, is told once for each device (`Group.missing`), never case by case.
+cell empty; why, is reported once for each device (`Group.missing`), never case by case.
 """
 
 from __future__ import annotations
@@ -207,12 +207,12 @@ _WHY_ABSENT = {
 
 def _facts(records: Sequence[CaseResult]) -> tuple[str, ...]:
     """The GPU, its software and its switches; of which cases, where not all agree."""
-    told: dict[str, list[CaseResult]] = {}
+    texts: dict[str, list[CaseResult]] = {}
     for record in records:
         if record.cuda:
-            told.setdefault(_gpu_text(record.cuda), []).append(record)
+            texts.setdefault(_gpu_text(record.cuda), []).append(record)
     return tuple(
-        text + (f" ({_cases(of)})" if len(told) > 1 or len(of) < len(records) else "") for text, of in told.items()
+        text + (f" ({_cases(of)})" if len(texts) > 1 or len(of) < len(records) else "") for text, of in texts.items()
     )
 
 
@@ -243,7 +243,7 @@ def _notes(records: Sequence[CaseResult]) -> tuple[str, ...]:
             if sensor.note:
                 notes[f"{_sentence(FIGURES[_kind_and_which(sensor.name)[0]])}: {sensor.note}"] = None
         if record.energy and record.energy.busy:
-            notes[f"Energy: {record.energy.quantity or 'of what is not told'} ({record.energy.source})"] = None
+            notes[f"Energy: {record.energy.quantity or 'of what is not reported'} ({record.energy.source})"] = None
     return tuple(notes)
 
 
@@ -295,11 +295,11 @@ def _lacking(record: CaseResult) -> Iterator[tuple[str, str]]:
 
 def _reasons(energy: str, silent: Mapping[str, str]) -> list[str]:
     """Why there is no energy, in the words of the figures that it could be taken from, if it is all of them."""
-    told = {f"{name}: {why}": why for name, why in silent.items() if f"{name}: {why}" in energy}
+    known = {f"{name}: {why}": why for name, why in silent.items() if f"{name}: {why}" in energy}
     rest = energy
-    for text in told:
+    for text in known:
         rest = rest.replace(text, "")
-    return [energy] if rest.strip("; ") else list(told.values())
+    return [energy] if rest.strip("; ") else list(known.values())
 
 
 def _has_value(figure: SensorFigure) -> bool:

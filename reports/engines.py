@@ -50,9 +50,9 @@ def groups(cases: Sequence[CaseResult]) -> tuple[EngineGroup, ...]:
     differing = [len(set(values)) > 1 for values in zip(*(place[1:] for place in together), strict=True)]
     found = []
     for (model, *circumstances), members in together.items():
-        told = [text for text, differs in zip(circumstances, differing, strict=True) if differs]
+        parts = [text for text, differs in zip(circumstances, differing, strict=True) if differs]
         form = next((case.model.form for case in members if case.model), "")
-        setting = SEPARATOR.join(told) if model in several else ""
+        setting = SEPARATOR.join(parts) if model in several else ""
         found.append(EngineGroup(model_title(members[0]), form, setting, tuple(sorted(members, key=_fastest_first))))
     order = list(FORM_TITLES)
     return tuple(sorted(found, key=lambda group: order.index(group.form) if group.form in order else len(order)))

@@ -77,9 +77,9 @@ def render(page: Page) -> Markup | None:
     found = groups([by_key[row.key] for row in page.table.rows])
     if not found:
         return None
-    told = [case for group in found for case in group.records]
-    shown = {case.key for case in worth_most(told, MOST_ROWS)}
-    return fragment(_TEMPLATE, devices=[_device(group, shown) for group in found], others=len(told) - len(shown))
+    reported = [case for group in found for case in group.records]
+    shown = {case.key for case in worth_most(reported, MOST_ROWS)}
+    return fragment(_TEMPLATE, devices=[_device(group, shown) for group in found], others=len(reported) - len(shown))
 
 
 SECTION = Section("What the device did", order=32, render=render)

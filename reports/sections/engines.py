@@ -21,8 +21,8 @@ or many clips. Wrong ones have no speed. Fastest first.</p>
 {{ table }}
 {% if notes %}
 <ul class="engine-notes">
-{% for text, told in notes %}
-<li>{{ text }} <span>({{ told|join(", ") }})</span></li>
+{% for text, engines in notes %}
+<li>{{ text }} <span>({{ engines|join(", ") }})</span></li>
 {% endfor %}
 </ul>
 {% endif %}"""
@@ -96,12 +96,12 @@ def engine_table(found: Sequence[EngineGroup]) -> Table:
 
 def notes_of(found: Sequence[EngineGroup]) -> list[tuple[str, list[str]]]:
     """Each note once, with the engines it is about."""
-    told: dict[str, dict[str, None]] = {}
+    engines: dict[str, dict[str, None]] = {}
     for group in found:
         for case in group.cases:
             for note in (*(case.engine.notes if case.engine else ()), *case.notes):
-                told.setdefault(note, {})[title(case)] = None
-    return [(note, list(titles)) for note, titles in told.items()]
+                engines.setdefault(note, {})[title(case)] = None
+    return [(note, list(titles)) for note, titles in engines.items()]
 
 
 def render(page: Page) -> Markup | None:

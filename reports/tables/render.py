@@ -121,7 +121,8 @@ def csv(table: Table) -> str:
 
 def latex(table: Table) -> str:
     """A `tabular` for the booktabs package, with footnotes below."""
-    heads = [table.head, *(f"{column.head} ({column.unit.text})" for column in table.columns)]
+    units = [f" ({column.unit.text})" if column.unit.text else "" for column in table.columns]
+    heads = [table.head, *(column.head + unit for column, unit in zip(table.columns, units, strict=True))]
     lines = [
         "% needs \\usepackage{booktabs,textcomp} and \\usepackage[T1]{fontenc}; the paper's figures are in parentheses",
         r"\begin{tabular}{l" + "".join("l" if column.kind == WORDS else "r" for column in table.columns) + "}",

@@ -234,7 +234,7 @@ def _notes(case: CaseResult, differs: bool) -> tuple[str, ...]:
         *([f"the paper's figures: {known.note}"] if known and known.note else []),
         *([told(case.batch_search)] if case.batch_search else []),
         # Joules of one sensor are not to be set against those of another that measures something else.
-        *([f"energy: {energy.quantity or 'of what is not told'}"] if differs and energy and energy.busy else []),
+        *([f"energy: {energy.quantity or 'of what is not reported'}"] if differs and energy and energy.busy else []),
         *case.notes,
     )
 
