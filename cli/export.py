@@ -1,34 +1,31 @@
-"""`co3d-bench export MODEL -o FILE`: a network as a file for use outside."""
+"""`co3d-bench export MODEL -o FILE`: a network as a file for other programs."""
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING
 
-import typer
+import click
 
 from ..bench.errors import ENVIRONMENT, UserError
-from . import options
+from .options import FILE, Given, model, spec_of, verb
 
 if TYPE_CHECKING:
     from ..bench.export import Format
 
 
-def export(
-    model: Annotated[str, typer.Argument(help="Name of the network, or path/to/file.py:factory.", metavar="MODEL")],
-    out: Annotated[Path, typer.Option("-o", "--out", help="File to write.", metavar="FILE")],
-    format: Annotated[
-        str | None,
-        typer.Option("--format", help="Kind of file.", show_default="what FILE ends with", metavar="NAME"),
-    ] = None,
-    opset: Annotated[int | None, typer.Option("--opset", help="Of ONNX's operators.", metavar="N")] = None,
-    batch: Annotated[int, typer.Option("--batch", help="Clips, or streams, in one call.", metavar="N", min=1)] = 1,
-    precision: Annotated[
-        str, typer.Option("--precision", help="Of weights and arithmetic.", metavar="fp32|bf16|fp16")
-    ] = "fp32",
-    weights: options.Weights = None,
-) -> None:
-    """Write a network for use outside: a clip network as it is, a frame network as one step, state in, state out."""
+@verb("export", batch=1, precision="fp32")
+@model
+@click.option("-o", "--out", type=FILE, required=True, help="File to write; e.g. net.onnx.")
+@click.option("--format", metavar="NAME", help="Kind of file. Default: what FILE ends with; e.g. onnx.")
+@click.option("--opset", type=int, metavar="N", help="Of ONNX's operators. Default: the exporter's; e.g. 18.")
+def export(given: Given, model: str, out: Path, format: str | None, opset: int | None) -> None:
+    """Write a network to a file, for other programs.
+
+    A clip network is written as it is, a frame network as one step: state in, state out.
+
+    Example: co3d-bench export cox3d-m-64 -o net.onnx
+    """
     from ..bench.export import Options
     from ..bench.plan.complaints import nearest
 
@@ -45,19 +42,16 @@ def export(
     from ..bench.export.precision import DTYPES, dtype_of
     from ..bench.measure.passes import load
     from ..bench.plan.weights import find_file
-    from ..models.zoo import UnknownModelError, find_model
 
+    batch, precision, weights = (given.value(f"plan.{key}") for key in ("batch", "precisions", "weights"))
     if precision not in DTYPES:
         raise UserError(f"--precision: {precision}: {nearest(precision, list(DTYPES))}")
-    try:
-        spec = find_model(model)
-    except UnknownModelError as error:
-        raise UserError(str(error)) from None
+    spec = spec_of(model)
     dtype = dtype_of(precision)
     net = load(spec, find_file(weights, spec) if weights else None).net.to(dtype)
     example = torch.zeros(batch, *spec.input_shape, dtype=dtype)
     for file in chosen.write(net, example, out, Options(opset=opset)):
-        typer.echo(f"{file}: {file.stat().st_size:,} bytes")
+        click.echo(f"{file}: {file.stat().st_size:,} bytes")
 
 
 def _format(name: str | None, out: Path) -> Format:

@@ -3,47 +3,54 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING
 
-import typer
+import click
 
 from ..bench.errors import NOTHING, UserError
+from .options import count, store, verb
+from .streams import drawn
 
-LAST = 20
+if TYPE_CHECKING:
+    from ..bench.record.record import Record
 
 
-def history(
-    model: Annotated[
-        str, typer.Argument(help="Network, or a pattern with * over whole cases: 'cox3d-*/eager/*'.", metavar="MODEL")
-    ],
-    store: Annotated[Path, typer.Argument(help="Folder of records, or a .jsonl file.", metavar="[STORE]")] = Path(
-        "results"
-    ),
-    metric: Annotated[str, typer.Option("--metric", help="Which figure.", metavar="NAME")] = "latency",
-    last: Annotated[int, typer.Option("--last", help="Runs shown of each series.", min=1, metavar="N")] = LAST,
-) -> None:
-    """Show a figure of a network run after run, with commits, and where its level changed."""
-    from rich.console import Console
+@verb("history")
+@click.argument("model", help="Network, or a pattern with * over whole cases; e.g. 'cox3d-*/eager/*'.")
+@store
+@click.option("--metric", default="latency", metavar="NAME", help="Which figure. Default: latency; e.g. throughput.")
+@click.option("--last", default=20, type=count, metavar="N", help="Runs shown of each series. Default: 20; e.g. 5.")
+def history(model: str, store: Path, metric: str, last: int) -> None:
+    """Show a figure run after run, and where its level changed.
 
+    Each run has its commit beside it.
+
+    Example: co3d-bench history cox3d-m-64 --metric throughput
+    """
     from ..bench.plan.complaints import nearest
-    from ..bench.record.store import read_records
     from ..bench.stats.metrics import METRICS, get_metric
     from ..bench.stats.trend import series
-    from ..reports.history import of_model, render_history
+    from ..reports.history import render_history
 
     try:
         figure = get_metric(metric)
     except KeyError:
         raise UserError(f"--metric {metric}: {nearest(metric, [each.word for each in METRICS])}") from None
+    found = series(records_of_model(store, model), figure)
+    if not found:
+        raise UserError(f"{store}: no record of {model} has a {metric} (failed, or not measured)", NOTHING)
+    click.echo(drawn(render_history(found, last)), nl=False)
+
+
+def records_of_model(store: Path, model: str) -> list[Record]:
+    """The records of a network in a store. Raises UserError that names the nearest one there."""
+    from ..bench.plan.complaints import nearest
+    from ..bench.record.store import read_records
+    from ..reports.history import of_model
+
     records = read_records(store)
     chosen = of_model(records, model)
     if not chosen:
         present = sorted({record.case.model for record in records})
         raise UserError(f"{store} has no record of {model}: {nearest(model, present)}", NOTHING)
-    found = series(chosen, figure)
-    if not found:
-        raise UserError(f"{store}: no record of {model} has a {metric} (failed, or not measured)", NOTHING)
-    console = Console()
-    with console.capture() as text:  # rich would end the process where nobody reads
-        console.print(render_history(found, last))
-    typer.echo(text.get(), nl=False)
+    return chosen

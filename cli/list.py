@@ -2,27 +2,9 @@
 
 from __future__ import annotations
 
-from enum import Enum
-from typing import Annotated
+import click
 
-import typer
-
-
-class What(str, Enum):
-    """What can be listed."""
-
-    models = "models"
-    devices = "devices"
-    backends = "backends"
-    suites = "suites"
-
-
-def list_(what: Annotated[What, typer.Argument(help="What to list.")]) -> None:
-    """List the networks, devices, backends or suites, one a line: name, then what it is."""
-    rows = {What.models: models, What.devices: devices, What.backends: backends, What.suites: suites}[what]()
-    width = max((len(name) for name, _ in rows), default=0)
-    for name, text in rows:
-        typer.echo(f"{name:<{width}}  {text}".rstrip())
+from .options import verb
 
 
 def models() -> list[tuple[str, str]]:
@@ -44,13 +26,6 @@ def models() -> list[tuple[str, str]]:
     return rows
 
 
-def suites() -> list[tuple[str, str]]:
-    """Every named list of networks."""
-    from ..models.suites import SUITES
-
-    return [(suite.name, f"{suite.title}: {', '.join(suite.models())}") for suite in SUITES.values()]
-
-
 def devices() -> list[tuple[str, str]]:
     """Every device profile, those of the bench.toml here included, and where each is."""
     from ..bench.plan.catalog import Names
@@ -70,3 +45,28 @@ def backends() -> list[tuple[str, str]]:
         (backend.name, f"{backend.title} ({', '.join(backend.precisions)}): {backend.missing() or 'ready'}")
         for backend in list_backends()
     ]
+
+
+def suites() -> list[tuple[str, str]]:
+    """Every named list of networks."""
+    from ..models.suites import SUITES
+
+    return [(suite.name, f"{suite.title}: {', '.join(suite.models())}") for suite in SUITES.values()]
+
+
+LISTS = {"models": models, "devices": devices, "backends": backends, "suites": suites}
+
+
+@verb("list")
+@click.argument("what", type=click.Choice(tuple(LISTS)), metavar="WHAT", help=f"One of {', '.join(LISTS)}.")
+def list_(what: str) -> None:
+    """List networks, devices, engines or suites, one a line.
+
+    First the name that options take, then what it is.
+
+    Example: co3d-bench list models
+    """
+    rows = LISTS[what]()
+    width = max((len(name) for name, _ in rows), default=0)
+    for name, text in rows:
+        click.echo(f"{name:<{width}}  {text}".rstrip())

@@ -1,200 +1,250 @@
-"""The options that `run` and `plan` share, and how they are laid over bench.toml."""
+"""The run options, one table: which key of bench.toml each replaces, and which verbs take it."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Any
 
-import typer
+import click
 
 from ..bench.errors import UserError
 
 if TYPE_CHECKING:
+    from ..bench.plan.catalog import Names
     from ..bench.plan.config import Config, Override
-    from ..bench.plan.plan import Plan
+    from ..models.spec import ModelSpec
 
-ConfigFile = Annotated[
-    Path | None,
-    typer.Option(
-        "--config", help="What to measure.", show_default="bench.toml here, else the built-in one", metavar="FILE"
-    ),
-]
-Models = Annotated[
-    list[str] | None,
-    typer.Option("--model", help="Network, or path/to/file.py:factory; may be given several times.", metavar="NAME"),
-]
-SuiteName = Annotated[
-    str | None,
-    typer.Option("--suite", help="A named list of networks instead: `list suites`.", metavar="NAME"),
-]
-Weights = Annotated[
-    str | None,
-    typer.Option(
-        "--weights",
-        help="Trained weights: a file, an https address, or auto for the public ones (`weights fetch` brings them).",
-        show_default="seeded",
-        metavar="FILE|URL|auto",
-    ),
-]
-Devices = Annotated[
-    list[str] | None, typer.Option("--device", help="Device profile (`list devices`), or auto.", metavar="NAME|auto")
-]
-Host = Annotated[
-    str | None,
-    typer.Option(
-        "--host",
-        help="Where the one --device is reached by ssh, as in [devices.NAME] of bench.toml.",
-        metavar="USER@BOARD",
-    ),
-]
-Backends = Annotated[
-    list[str] | None,
-    typer.Option("--backend", help="Engine; auto is eager and the fastest that is installed.", metavar="NAME|auto"),
-]
-Precisions = Annotated[
-    list[str] | None, typer.Option("--precision", help="Of weights and arithmetic.", metavar="fp32|tf32|bf16|fp16|int8")
-]
-Batch = Annotated[
-    list[str] | None,
-    typer.Option(
-        "--batch",
-        help="Clips, or streams of frames, in one call; auto finds the fastest and the largest.",
-        metavar="N|auto",
-    ),
-]
-Threads = Annotated[list[str] | None, typer.Option("--threads", help="Threads inside one operator.", metavar="N|auto")]
-Runs = Annotated[
-    int | None,
-    typer.Option("--runs", help="Timed predictions of each case, spread over its processes.", metavar="N"),
-]
-Processes = Annotated[
-    str | None,
-    typer.Option(
-        "--processes",
-        help="Rounds: fresh processes of each case. auto goes on until each has 7 and is known as well as "
-        "--target-precision says, within --time.",
-        metavar="N|auto",
-    ),
-]
-Precision = Annotated[
-    str | None,
-    typer.Option(
-        "--target-precision",
-        help="Half-width of the interval that the rounds of auto go on to.",
-        show_default="2.5%",
-        metavar="SHARE",
-    ),
-]
-Time = Annotated[
-    str | None,
-    typer.Option(
-        "--time", help="All rounds of auto together end after it, but for the first: 90s, 8m, 1h.", metavar="TIME"
-    ),
-]
-Budget = Annotated[float | None, typer.Option("--budget", help="No longer used; see --time.", hidden=True)]
-Timeout = Annotated[
-    float | None, typer.Option("--timeout", help="Seconds after which a process is stopped.", metavar="S")
-]
-VideoFile = Annotated[Path | None, typer.Option("--video", help="Real frames instead of seeded noise.", metavar="FILE")]
-Seed = Annotated[int | None, typer.Option("--seed", help="Seed of the random input.", metavar="N")]
-Out = Annotated[str | None, typer.Option("--out", help="Folder for records and report.", metavar="FOLDER")]
+AUTO = "auto"
 
 
-def overrides(
-    *,
-    models: list[str] | None = None,
-    suite: str | None = None,
-    devices: list[str] | None = None,
-    host: str | None = None,
-    backends: list[str] | None = None,
-    precisions: list[str] | None = None,
-    batch: list[str] | None = None,
-    threads: list[str] | None = None,
-    runs: int | None = None,
-    processes: str | None = None,
-    target_precision: str | None = None,
-    time: str | None = None,
-    budget: float | None = None,
-    timeout: float | None = None,
-    video: Path | None = None,
-    seed: int | None = None,
-    out: str | None = None,
-    weights: str | None = None,
-) -> dict[str, Override]:
-    """What was given on the command line, by the key of bench.toml it replaces."""
-    from ..bench.plan.config import Override
-
-    given: list[tuple[str, str, Any]] = [
-        ("plan.models", "--model", models),
-        ("plan.suite", "--suite", suite),
-        ("plan.weights", "--weights", weights),
-        ("plan.devices", "--device", devices),
-        ("plan.backends", "--backend", backends),
-        ("plan.precisions", "--precision", precisions),
-        ("plan.batch", "--batch", [_count(word) for word in batch] if batch else None),
-        ("plan.threads", "--threads", [_count(word) for word in threads] if threads else None),
-        ("run.runs", "--runs", runs),
-        ("run.processes", "--processes", processes and _count(processes)),
-        ("run.target_precision", "--target-precision", target_precision and _share(target_precision)),
-        ("run.time_s", "--time", time),
-        ("run.budget_s", "--budget", budget),
-        ("run.timeout_s", "--timeout", timeout),
-        ("run.out", "--out", out),
-        ("input.seed", "--seed", seed),
-        ("input.file", "--video", str(video) if video else None),
-        ("input.kind", "--video", "video" if video else None),
-    ]
-    if host is not None:
-        given.append((f"devices.{_host_of(devices, host)}", "--host", {"host": host}))
-    return {key: Override(flag, value) for key, flag, value in given if value not in (None, [])}
+def number(word: str) -> float | str:
+    """The number that a word is; any other word stays as it is, for bench.toml's own check to take or to refuse."""
+    for kind in (int, float):
+        with suppress(ValueError):
+            return kind(word)
+    return word
 
 
-def _share(word: str) -> float | str:
+def count(word: str | int) -> int:
+    """A whole number, at least 1. Raises click.BadParameter for anything else."""
+    with suppress(ValueError):
+        if (found := int(word)) >= 1:
+            return found
+    raise click.BadParameter(f"{word!r}: must be a whole number, at least 1")
+
+
+# What heads the options in the help, by the table of bench.toml they replace keys of.
+_HEADINGS = {
+    "plan": "What is measured ([plan] of bench.toml)",
+    "devices": "What is measured ([plan] of bench.toml)",
+    "input": "What the networks look at ([input])",
+    "run": "How long it is measured, and where records go ([run])",
+}
+
+
+@dataclass(frozen=True)
+class RunOption:
+    """A row of the table."""
+
+    flag: str
+    key: str  # of bench.toml
+    metavar: str
+    help: str
+    default: str  # what is used without it: the built-in bench.toml's, in words
+    example: str
+    verbs: str
+    auto: str = ""  # what `auto` means, where it may be given
+    type: Callable[[str], Any] = str
+    several: bool = False
+    hidden: bool = False
+
+    def option(self, own: Any = None) -> KeyedOption:
+        """The option as click has it; `own` is a verb's own default, which makes it an option of one value."""
+        auto = self.auto if own in (None, AUTO) else ""
+        several = self.several and own is None
+        texts = (
+            self.help,
+            "May be repeated." if several else "",
+            f"auto: {auto}." if auto else "",
+            f"Default: {own or self.default}; e.g. {self.example}.",
+        )
+        return KeyedOption(
+            [self.flag],
+            key=self.key,
+            metavar=f"{self.metavar}|{AUTO}" if auto else self.metavar,
+            help=" ".join(filter(None, texts)),
+            type=count if isinstance(own, int) else self.type,
+            default=own,
+            multiple=several,
+            hidden=self.hidden,
+        )
+
+
+class KeyedOption(click.Option):
+    """An option whose value replaces that key of bench.toml."""
+
+    def __init__(self, *args: Any, key: str, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.key = key
+        self.heading = _HEADINGS.get(key.partition(".")[0], "Options")
+
+
+# fmt: off
+RUN_OPTIONS = (
+    RunOption("--model", "plan.models", "NAME", "Network (`list models`), or path/to/file.py:factory.",
+              "those of bench.toml", "cox3d-s-13", "run plan check", several=True),
+    RunOption("--suite", "plan.suite", "NAME", "A named list of networks (`list suites`), instead of --model.",
+              "none", "paper", "run plan check"),
+    RunOption("--weights", "plan.weights", "FILE|URL", "Trained weights: a file or an https address.",
+              "random ones, seeded", "x3d_s.pth", "run plan profile show export",
+              auto="the public ones, which `weights fetch` downloads"),
+    RunOption("--device", "plan.devices", "NAME", "Device (`list devices`).",
+              "cpu", "xavier", "run plan doctor", auto="what this machine is", several=True),
+    RunOption("--host", "devices.*.host", "USER@HOST", "Where the one --device is reached by ssh.",
+              "what [devices.NAME] of bench.toml says", "user@xavier.local", "run plan"),
+    RunOption("--backend", "plan.backends", "NAME", "Engine (`list backends`).",
+              AUTO, "onnxruntime", "run plan check profile", several=True,
+              auto="eager, and the fastest that is installed"),
+    RunOption("--precision", "plan.precisions", "NAME",
+              "Of weights and arithmetic: fp32, tf32, bf16, fp16 or int8, where the engine has it.",
+              "fp32", "fp16", "run plan check profile export", several=True),
+    RunOption("--batch", "plan.batch", "N", "Clips, or streams of frames, in one call.",
+              "1", "8", "run plan check profile export", type=number, several=True,
+              auto="the fastest, and the largest that fits"),
+    RunOption("--threads", "plan.threads", "N", "Threads inside one operator.",
+              AUTO, "4", "run plan check profile", type=number, several=True,
+              auto="as many as physical cores this process may use"),
+    RunOption("--video", "input.file", "FILE", "Frames of a video.", "seeded random frames", "clip.mp4", "run plan"),
+    RunOption("--seed", "input.seed", "N", "Seed of the random frames.", "0", "7", "run plan", type=number),
+    RunOption("--runs", "run.runs", "N", "Timed predictions of each case, spread over its processes.",
+              "100", "300", "run plan", type=number),
+    RunOption("--processes", "run.processes", "N", "Fresh processes of each case, one in each round.",
+              AUTO, "3", "run plan", type=number,
+              auto="until each case has 7 and its interval is as narrow as --target-precision, within --time"),
+    RunOption("--target-precision", "run.target_precision", "SHARE",
+              "Half-width of the 95 % interval that --processes auto aims at.", "2.5%", "1%", "run plan", type=number),
+    RunOption("--time", "run.time_s", "TIME", "Limit of --processes auto, all rounds together; the first is finished.",
+              "8m", "90s", "run plan", type=number),
+    RunOption("--budget", "run.budget_s", "S", "No longer used; see --time.", "", "", "run plan", type=number,
+              hidden=True),
+    RunOption("--timeout", "run.timeout_s", "S", "Seconds after which a process is stopped.",
+              "600", "60", "run plan check", type=number),
+    RunOption("--out", "run.out", "FOLDER", "Folder for records and report.",
+              "results", "results/tx2", "run plan check profile"),
+)
+CONFIG = RunOption("--config", "", "FILE", "File that says what to measure; options replace what it says.",
+                   "bench.toml here, else the built-in one", "camera.toml", "run plan check profile doctor")
+# fmt: on
+
+
+@dataclass(frozen=True)
+class Given:
+    """The run options of a command line: a bench.toml, and by key what replaces its values."""
+
+    config: Path | None
+    overrides: dict[str, Override]
+
+    def value(self, key: str) -> Any:
+        """What was given for that key of bench.toml, None if nothing was."""
+        return self.overrides[key].value if key in self.overrides else None
+
+    def load(self, names: Names | None = None) -> Config:
+        """The checked config; what was decided on the way is reported. Raises UserError."""
+        from ..bench.plan.config import load_config
+
+        loaded = load_config(self.config, self.overrides, names)
+        for note in loaded.notes:
+            click.echo(note, err=True)
+        return loaded
+
+
+class Verb(click.Command):
+    """A command whose function takes all its run options as one `given: Given`."""
+
+    def invoke(self, ctx: click.Context) -> Any:
+        if any(isinstance(param, KeyedOption) for param in self.params):
+            ctx.params["given"] = self.given(ctx)
+        return super().invoke(ctx)
+
+    def given(self, ctx: click.Context) -> Given:
+        """Takes the run options out of what was parsed. Raises UserError."""
+        from ..bench.plan.config import Override
+
+        values = {param: ctx.params.pop(param.name) for param in self.params if isinstance(param, KeyedOption)}
+        found = {
+            param.key: Override(param.opts[0], value) for param, value in values.items() if value not in (None, ())
+        }
+        config = found.pop(CONFIG.key, None)
+        if "input.file" in found:
+            found["input.kind"] = Override(found["input.file"].flag, "video")
+        if host := found.pop("devices.*.host", None):
+            found |= _host_of_device(host, found.get("plan.devices"))
+        return Given(Path(config.value) if config else None, found)
+
+    def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """The options; run options of several tables of bench.toml are shown under these."""
+        headings = {param.name: param.heading for param in self.params if isinstance(param, KeyedOption)}
+        if len(set(headings.values()) - {"Options"}) < 2:
+            headings = {}
+        sections: dict[str, list[tuple[str, str]]] = {}
+        for param in self.get_params(ctx):
+            record = param.get_help_record(ctx)
+            if record and not isinstance(param, click.Argument):
+                sections.setdefault(headings.get(param.name, "Options"), []).append(record)
+        for heading, records in sections.items():
+            with formatter.section(heading):
+                formatter.write_dl(records)
+
+
+def verb(name: str, **own: Any) -> Callable[[Callable[..., Any]], Verb]:
+    """Makes a function the verb of that name, with the run options that the table gives it.
+
+    `own` has defaults of the verb's own: such an option takes one value, and always has one.
+    """
+    rows = [row for row in (CONFIG, *RUN_OPTIONS) if name in row.verbs.split()]
+    return click.command(name, cls=Verb, params=[row.option(own.get(row.flag.removeprefix("--"))) for row in rows])
+
+
+class Verbs(click.Group):
+    """Verbs in the order in which they were given; one of them must be named."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, no_args_is_help=False, **kwargs)
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(self.commands)
+
+
+FILE = click.Path(dir_okay=False, path_type=Path)
+STORE = click.Path(path_type=Path)
+model = click.argument("model", help="Name of the network, or path/to/file.py:factory; e.g. cox3d-m-64.")
+store = click.argument(
+    "store", default="results", type=STORE, help="Folder of records, or a .jsonl file. Default: results."
+)
+
+
+def spec_of(model: str) -> ModelSpec:
+    """What is known of a network. Raises UserError that names the nearest one."""
+    from ..models.zoo import UnknownModelError, find_model
+
     try:
-        return float(word.removesuffix("%")) / (100 if word.endswith("%") else 1)
-    except ValueError:  # to be complained of
-        return word
+        return find_model(model)
+    except UnknownModelError as error:
+        raise UserError(str(error)) from None
 
 
-def _host_of(devices: list[str] | None, host: str) -> str:
-    """The device that `--host` is about. Raises UserError for a host that ssh would not take for one."""
+def _host_of_device(host: Override, devices: Override | None) -> dict[str, Override]:
+    """The override of the table of the one device that `--host` is about. Raises UserError for what is no host."""
+    from ..bench.plan.config import Override
     from ..devices.profile import check_host
 
-    if devices is None or len(devices) != 1:
+    if devices is None or len(devices.value) != 1:
         raise UserError("--host goes with one --device, and says where that is; for several use [devices.NAME]")
     try:
-        check_host(host)
+        check_host(host.value)
     except ValueError as error:
-        raise UserError(f"--host: {host!r}: {error}") from None
-    return devices[0]
-
-
-def _count(word: str) -> int | str:
-    try:
-        return int(word)
-    except ValueError:  # "auto", or to be complained of
-        return word
-
-
-def show_plan(config: Config, plan: Plan) -> None:
-    """Print every case, what was left out or is not installed, and where the plan came from."""
-    from ..bench.plan.catalog import Names
-    from ..bench.run.ready import aim_of_run, missing_backends, settings_of
-    from ..bench.run.rounds import aim_text
-
-    for case in plan.cases:
-        typer.echo(case.key)
-    for search in plan.searches:
-        typer.echo(search.key)
-    for line in missing_backends(plan, Names()):
-        typer.echo(f"cannot be run here: {line}", err=True)
-    for out in plan.left_out:
-        typer.echo(f"left out: {out.what}: {out.why}", err=True)
-    if plan.searches:
-        typer.echo(f"bauto: {len(plan.searches)} times a batch is looked for, and gives a case or two", err=True)
-    typer.echo(
-        f"{len(plan.cases)} case{'s' if len(plan.cases) != 1 else ''}, {aim_text(aim_of_run(config))}, "
-        f"{settings_of(config).runs} or more timed predictions in each process, from {config.source}; "
-        f"records would go to {config.run.out}",
-        err=True,
-    )
+        raise UserError(f"--host: {host.value!r}: {error}") from None
+    return {f"devices.{devices.value[0]}": Override(host.flag, {"host": host.value})}

@@ -2,39 +2,53 @@
 
 from __future__ import annotations
 
-import typer
+from typing import TYPE_CHECKING
 
-from . import options
+import click
+
+from .options import Given, verb
+
+if TYPE_CHECKING:
+    from ..bench.plan.config import Config
+    from ..bench.plan.plan import Plan
 
 
-def plan(
-    config: options.ConfigFile = None,
-    model: options.Models = None,
-    suite: options.SuiteName = None,
-    device: options.Devices = None,
-    host: options.Host = None,
-    backend: options.Backends = None,
-    precision: options.Precisions = None,
-    batch: options.Batch = None,
-    threads: options.Threads = None,
-    runs: options.Runs = None,
-    processes: options.Processes = None,
-    target_precision: options.Precision = None,
-    time: options.Time = None,
-    video: options.VideoFile = None,
-    seed: options.Seed = None,
-    out: options.Out = None,
-) -> None:
-    """Show the cases a run would measure, one a line, and measure nothing."""
-    from ..bench.plan.config import load_config
+@verb("plan")
+def plan(given: Given) -> None:
+    """Show what `run` would measure, one case a line.
+
+    It takes the options of `run` and measures nothing.
+
+    Example: co3d-bench plan --device tx2 --precision fp16
+    """
     from ..bench.run.ready import make_plan
 
-    given = {
-        **options.overrides(models=model, suite=suite, devices=device, host=host, backends=backend),
-        **options.overrides(precisions=precision, batch=batch, threads=threads, video=video, seed=seed, out=out),
-        **options.overrides(runs=runs, processes=processes, target_precision=target_precision, time=time),
-    }
-    loaded = load_config(config, given)
-    for note in loaded.notes:
-        typer.echo(note, err=True)
-    options.show_plan(loaded, make_plan(loaded, boards=True))
+    config = given.load()
+    show_plan(config, make_plan(config, boards=True))
+
+
+def show_plan(config: Config, plan: Plan) -> None:
+    """Print every case, what was left out or is not installed, and where the plan came from."""
+    from ..bench.plan.catalog import Names
+    from ..bench.run.ready import aim_of_run, missing_backends, settings_of
+    from ..bench.run.rounds import aim_text
+
+    for item in (*plan.cases, *plan.searches):
+        click.echo(item.key)
+    for line in missing_backends(plan, Names()):
+        click.echo(f"cannot be run here: {line}", err=True)
+    show_left_out(plan)
+    if plan.searches:
+        click.echo(f"bauto: {len(plan.searches)} searches for a batch, each of which gives one case or two", err=True)
+    click.echo(
+        f"{len(plan.cases)} case{'s' if len(plan.cases) != 1 else ''}, {aim_text(aim_of_run(config))}, "
+        f"{settings_of(config).runs} or more timed predictions in each process, from {config.source}; "
+        f"records would go to {config.run.out}",
+        err=True,
+    )
+
+
+def show_left_out(plan: Plan) -> None:
+    """Print which combinations are no case, and why."""
+    for out in plan.left_out:
+        click.echo(f"left out: {out.what}: {out.why}", err=True)

@@ -2,46 +2,29 @@
 
 from __future__ import annotations
 
-from enum import Enum
 from pathlib import Path
-from typing import Annotated
 
-import typer
+import click
 
+from .options import FILE, store, verb
 
-class Format(str, Enum):
-    """What a report can be written as."""
-
-    html = "html"
-    md = "md"
-    csv = "csv"
-    latex = "latex"
-    png = "png"
-    svg = "svg"
-    pdf = "pdf"
+FORMATS = ("html", "md", "csv", "latex", "png", "svg", "pdf")
 
 
-def report(
-    store: Annotated[Path, typer.Argument(help="Folder of records, or a .jsonl file.", metavar="[STORE]")] = Path(
-        "results"
-    ),
-    output: Annotated[
-        Path | None,
-        typer.Option("--output", "-o", help="File to write.", show_default="beside the records", metavar="FILE"),
-    ] = None,
-    format: Annotated[
-        Format | None,
-        typer.Option("--format", help="Form of the report.", show_default="by the file's ending"),
-    ] = None,
-) -> None:
-    """Write a report of the records of a store: one self-contained page, a table or a picture.
+@verb("report")
+@store
+@click.option("-o", "--output", type=FILE, help="File to write. Default: beside the records; e.g. table.csv.")
+@click.option("--format", type=click.Choice(FORMATS), help="Default: what FILE ends with, else html; e.g. md.")
+def report(store: Path, output: Path | None, format: str | None) -> None:
+    """Write the records as a page, a table or a picture.
 
     Without -o, tables (md, csv, latex) are printed; the rest is written beside the records.
-    """
-    from ..reports.commands import FORMATS, render_report, write_report
 
-    if output is None and format and FORMATS[format.value].text:
-        typer.echo(render_report(store, format.value))
+    Example: co3d-bench report results --format md
+    """
+    from ..reports import commands
+
+    if output is None and format and commands.FORMATS[format].text:
+        click.echo(commands.render_report(store, format))
         return
-    written = write_report(store, output, format=format.value if format else None)
-    typer.echo(f"report: {written}")
+    click.echo(f"report: {commands.write_report(store, output, format=format)}")

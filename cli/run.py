@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING
 
-import typer
+import click
 
-from ..bench.errors import FAILED, UserError
-from . import options
-from .streams import discard_output
+from ..bench.errors import FAILED, OK, UserError
+from .fixes import report_leftover
+from .options import Given, verb
+from .plan import show_left_out, show_plan
+from .streams import discard_output, drawn
 
 if TYPE_CHECKING:
     from ..bench.plan.config import Config
@@ -18,71 +21,49 @@ if TYPE_CHECKING:
     from ..bench.record.record import Record
 
 
-def run(
-    config: options.ConfigFile = None,
-    model: options.Models = None,
-    suite: options.SuiteName = None,
-    weights: options.Weights = None,
-    device: options.Devices = None,
-    host: options.Host = None,
-    backend: options.Backends = None,
-    precision: options.Precisions = None,
-    batch: options.Batch = None,
-    threads: options.Threads = None,
-    runs: options.Runs = None,
-    processes: options.Processes = None,
-    target_precision: options.Precision = None,
-    time: options.Time = None,
-    budget: options.Budget = None,
-    timeout: options.Timeout = None,
-    video: options.VideoFile = None,
-    seed: options.Seed = None,
-    out: options.Out = None,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Show the plan and stop.")] = False,
-    resume: Annotated[
-        bool, typer.Option("--resume", help="Go on with the newest run: measure what is missing, nothing twice.")
-    ] = False,
-    retry_failed: Annotated[
-        bool, typer.Option("--retry-failed", help="With --resume: run failed cases once more.")
-    ] = False,
-) -> None:
-    """Measure networks on this machine: each case in a fresh process, each result kept at once."""
-    from ..bench.plan.config import load_config
+@verb("run")
+@click.option("--dry-run", is_flag=True, help="Show the plan and stop, as `co3d-bench plan` does.")
+@click.option("--resume", is_flag=True, help="Continue the newest run: measure what is missing, nothing twice.")
+@click.option("--retry-failed", is_flag=True, help="With --resume: run failed cases once more.")
+def run(given: Given, dry_run: bool, resume: bool, retry_failed: bool) -> int:
+    """Measure networks on this machine, or on a board.
+
+    Every case is measured in fresh processes, round after round, and each result is kept at once. A table and a page
+    come after the first round; whoever stops early keeps all of it.
+
+    Example: co3d-bench run --model x3d-s --model cox3d-s-13 --time 3m
+    """
     from ..bench.run.ready import make_plan
 
     if retry_failed and not resume:
         raise UserError("--retry-failed goes with --resume: it repeats the failed cases of the newest run")
-    given = {
-        **options.overrides(models=model, suite=suite, devices=device, host=host, backends=backend),
-        **options.overrides(precisions=precision, batch=batch, threads=threads, video=video, seed=seed, out=out),
-        **options.overrides(runs=runs, processes=processes, target_precision=target_precision, time=time),
-        **options.overrides(weights=weights, budget=budget, timeout=timeout),
-    }
-    loaded = load_config(config, given)
-    for note in loaded.notes:
-        typer.echo(note, err=True)
-    plan = make_plan(loaded, boards=True)
+    config = given.load()
+    plan = make_plan(config, boards=True)
     if dry_run:
-        options.show_plan(loaded, plan)
-        return
-    _settle()
-    typer.echo(f"plan from {loaded.source}, {loaded.run.runs} timed predictions of each case", err=True)
-    for left_out in plan.left_out:
-        typer.echo(f"left out: {left_out.what}: {left_out.why}", err=True)
-    _measure_and_show(loaded, plan, resume, retry_failed)
+        show_plan(config, plan)
+        return OK
+    report_leftover()
+    click.echo(f"plan from {config.source}, {config.run.runs} timed predictions of each case", err=True)
+    show_left_out(plan)
+    return _measure_and_show(config, plan, resume, retry_failed)
 
 
-def _measure_and_show(loaded: Config, plan: Plan, resume: bool, retry_failed: bool) -> None:
-    """Measure a plan, and show what is measured behind each round and wherever it ends. Exits with the code of that."""
+def _measure_and_show(config: Config, plan: Plan, resume: bool, retry_failed: bool) -> int:
+    """Measure a plan, and show what is measured after each round and wherever it ends. Gives the exit code."""
     from ..bench.run.progress import Lines
     from ..bench.run.run import run as measure
     from ..bench.run.stop import Interrupted, Unfinished
 
-    shown = _Shown(Path(loaded.run.out))
+    shown = _Shown(Path(config.run.out))
     stopped = None
     try:
         records = measure(
-            loaded, plan=plan, resume=resume, retry_failed=retry_failed, progress=Lines(), after_round=shown.after_round
+            config,
+            plan=plan,
+            resume=resume,
+            retry_failed=retry_failed,
+            progress=Lines(sys.stderr),
+            after_round=shown.after_round,
         )
     except (Unfinished, Interrupted) as error:
         records, stopped = error.records, error
@@ -90,26 +71,16 @@ def _measure_and_show(loaded: Config, plan: Plan, resume: bool, retry_failed: bo
         shown.at_the_end(records)
     if stopped:
         raise stopped
-    if failed := [record for record in records if not record.ok]:
-        again = "" if retry_failed else "; `--resume --retry-failed` repeats them"
-        failed_cases, cases = ({record.key for record in those} for those in (failed, records))
-        typer.echo(f"{len(failed_cases)} of {len(cases)} cases failed{again}", err=True)
-        raise typer.Exit(FAILED)
-
-
-def _settle() -> None:
-    """What a killed doctor left in force would be measured as if it were the machine's own."""
-    from ..devices.doctor.fix import FixError
-    from .aftermath import after_a_kill, fixer_of
-
-    try:
-        after_a_kill(fixer_of(Path("/")))
-    except FixError as error:
-        typer.echo(str(error), err=True)
+    failed = {record.key for record in records if not record.ok}
+    if not failed:
+        return OK
+    again = "" if retry_failed else "; `--resume --retry-failed` repeats them"
+    click.echo(f"{len(failed)} of {len({record.key for record in records})} cases failed{again}", err=True)
+    return FAILED
 
 
 class _Shown:
-    """The table and the page of what is measured so far: both behind the first round, then the page behind each one,
+    """The table and the page of what is measured so far: both after the first round, then the page after each one,
     and the table again at the end."""
 
     def __init__(self, out: Path) -> None:
@@ -118,13 +89,13 @@ class _Shown:
         self._page: Path | None = None
 
     def after_round(self, number: int, records: Sequence[Record]) -> None:
-        """What there is behind a round; a page that cannot be written must not end the measuring."""
+        """What there is after a round; a page that cannot be written must not end the measuring."""
         if not self._table_of:
             self._show_table(records)
         try:
             self._write_page(records)
         except UserError as error:
-            typer.echo(error.message, err=True)
+            click.echo(error.message, err=True)
 
     def at_the_end(self, records: Sequence[Record]) -> None:
         """What has changed since the last round, and where all of it is."""
@@ -132,22 +103,17 @@ class _Shown:
 
         if len(records) != self._table_of:
             self._show_table(records)
-        _tell(f"records: {records_file(self._out)}")
+        _print(f"records: {records_file(self._out)}")
         if len(records) != self._page_of:
             self._write_page(records)
-        _tell(f"report:  {self._page}")
+        _print(f"report:  {self._page}")
 
     def _show_table(self, records: Sequence[Record]) -> None:
-        from rich.console import Console
-
         from ..bench.stats.case_result import case_results
         from ..reports.tables.terminal import render_table
 
         self._table_of = len(records)
-        console = Console()
-        with console.capture() as table:  # rich would end the process where nobody reads
-            console.print(render_table(case_results(records)))
-        _tell(f"{table.get()}")
+        _print(drawn(render_table(case_results(records))))
 
     def _write_page(self, records: Sequence[Record]) -> None:
         from ..reports.commands import write_report
@@ -155,8 +121,8 @@ class _Shown:
         self._page, self._page_of = write_report(self._out), len(records)
 
 
-def _tell(text: str) -> None:
+def _print(text: str) -> None:
     try:
-        typer.echo(text)
+        click.echo(text)
     except BrokenPipeError:  # nobody reads; the page is still written, and the exit code says how the cases went
         discard_output()

@@ -5,65 +5,44 @@ from __future__ import annotations
 import json
 from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Any
 
-import typer
+import click
 
-from ..bench.errors import USAGE, UserError
-from . import options
+from .history import records_of_model
+from .options import STORE, Given, model, spec_of, verb
+from .streams import drawn
 
 
-def show(
-    model: Annotated[str, typer.Argument(help="Name of the network, or path/to/file.py:factory.", metavar="MODEL")],
-    weights: options.Weights = None,
-    as_json: Annotated[bool, typer.Option("--json", help="As JSON.")] = False,
-    store: Annotated[
-        Path | None,
-        typer.Argument(
-            help="With it: the evidence beside the figures of this store, process by process.", metavar="[STORE]"
-        ),
-    ] = None,
-) -> None:
-    """Show a network: parameters, multiply-accumulates, reach in time, state, and what the paper reports.
+@verb("show")
+@model
+@click.argument(
+    "store",
+    required=False,
+    type=STORE,
+    help="Show the evidence beside the figures of this store instead; e.g. results.",
+)
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+def show(given: Given, model: str, store: Path | None, as_json: bool) -> None:
+    """Show what is known of a network without timing it.
 
-    With a STORE: what stands beside the measured figures of that network there, process by process.
+    Parameters, multiply-accumulates (MACs), receptive field, state, and what the paper reports. With a STORE: what
+    stands beside the measured figures of that network there, process by process.
+
+    Example: co3d-bench show cox3d-m-64
     """
     if store is not None:
-        _show_evidence(model, store)
-        return
-    from ..models.zoo import UnknownModelError, find_model
+        from ..bench.stats.case_result import case_results
+        from ..reports.evidence import render_evidence
 
-    try:
-        spec = find_model(model)
-    except UnknownModelError as error:
-        raise UserError(str(error), USAGE) from None
-    facts = describe(spec, weights)
+        click.echo(drawn(render_evidence(case_results(records_of_model(store, model)))), nl=False)
+        return
+    facts = describe(spec_of(model), given.value("plan.weights"))
     if as_json:
-        typer.echo(json.dumps(facts, indent=2))
+        click.echo(json.dumps(facts, indent=2))
         return
     for line in lines(facts):
-        typer.echo(line)
-
-
-def _show_evidence(model: str, store: Path) -> None:
-    from rich.console import Console
-
-    from ..bench.errors import NOTHING
-    from ..bench.plan.complaints import nearest
-    from ..bench.record.store import read_records
-    from ..bench.stats.case_result import case_results
-    from ..reports.evidence import render_evidence
-    from ..reports.history import of_model
-
-    records = read_records(store)
-    chosen = of_model(records, model)
-    if not chosen:
-        present = sorted({record.case.model for record in records})
-        raise UserError(f"{store} has no record of {model}: {nearest(model, present)}", NOTHING)
-    console = Console()
-    with console.capture() as text:  # rich would end the process where nobody reads
-        console.print(render_evidence(case_results(chosen)))
-    typer.echo(text.get(), nl=False)
+        click.echo(line)
 
 
 def describe(spec: Any, weights_word: str | None = None) -> dict[str, Any]:
@@ -159,13 +138,13 @@ def _count(value: int | None) -> str:
 
 
 def _reach(facts: dict[str, Any]) -> list[tuple[str, str]]:
-    """Reach in time, as far as the network tells it."""
-    told = {
+    """Reach in time, where the network says it."""
+    names = {
         "receptive_field": ("receptive field", "frames"),
         "padding": ("padding", "frames"),
         "delay": ("delay", "frames before the first steady prediction"),
     }
-    return [(name, f"{facts[key]} {unit}") for key, (name, unit) in told.items() if facts[key] is not None]
+    return [(name, f"{facts[key]} {unit}") for key, (name, unit) in names.items() if facts[key] is not None]
 
 
 def _cross_checks(facts: dict[str, Any]) -> list[tuple[str, str]]:

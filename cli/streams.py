@@ -1,9 +1,10 @@
-"""Standard output and error where they are closed, full, or nobody reads them."""
+"""Standard output and error where they are closed, full, or nobody reads them; and what rich draws, as text."""
 
 from __future__ import annotations
 
 import os
 import sys
+from typing import Any
 
 
 def open_missing() -> None:
@@ -23,3 +24,13 @@ def discard_output() -> None:
     null = os.open(os.devnull, os.O_WRONLY)
     os.dup2(null, 1)
     os.close(null)
+
+
+def drawn(renderable: Any) -> str:
+    """What rich would print; printing it itself, it would end the process where nobody reads."""
+    from rich.console import Console
+
+    console = Console()
+    with console.capture() as text:
+        console.print(renderable)
+    return text.get()

@@ -3,26 +3,37 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
 
-import typer
+import click
 
 from ..bench.errors import ENVIRONMENT, INTERRUPTED, UserError
+from .options import FILE, Verbs, spec_of
 
-weights = typer.Typer(help="Public weights: list, fetch or convert them.", rich_markup_mode=None)
+
+@click.group(cls=Verbs)
+def weights() -> None:
+    """List, fetch or convert public weights.
+
+    Example: co3d-bench weights fetch x3d-m
+    """
 
 
 @weights.command("list")
 def list_() -> None:
-    """List the public checkpoints, one a line: name, networks, whether it is here, address."""
+    """List the public checkpoints, one a line.
+
+    Each with its name, its networks, whether it is here, and its address.
+
+    Example: co3d-bench weights list
+    """
     from ..models.weights.cache import cache_folder
     from ..models.weights.sources import CHECKPOINTS
 
     rows = [(row.name, ", ".join(row.networks), state(row), row.url) for row in CHECKPOINTS]
     widths = [max(len(row[column]) for row in rows) for column in range(3)]
     for row in rows:
-        typer.echo("  ".join(f"{text:<{width}}" for text, width in zip(row, [*widths, 0], strict=True)))
-    typer.echo(
+        click.echo("  ".join(f"{text:<{width}}" for text, width in zip(row, [*widths, 0], strict=True)))
+    click.echo(
         f"kept in {cache_folder() / 'weights'}; frame networks take what their clip network takes; the first of a "
         "network is its `auto`",
         err=True,
@@ -30,12 +41,16 @@ def list_() -> None:
 
 
 @weights.command()
-def fetch(
-    names: Annotated[
-        list[str], typer.Argument(help="Network (x3d-m) or checkpoint (pytorchvideo/X3D_M).", metavar="NAME...")
-    ],
-) -> None:
-    """Download public checkpoints into the cache; what broke off is resumed, what is there is checked."""
+@click.argument(
+    "names", nargs=-1, required=True, metavar="NAME...", help="Network (x3d-m) or checkpoint (pytorchvideo/X3D_M)."
+)
+def fetch(names: tuple[str, ...]) -> None:
+    """Download public checkpoints into the cache.
+
+    What broke off is resumed, what is there is checked.
+
+    Example: co3d-bench weights fetch x3d-m
+    """
     from ..bench.plan.weights import progress_bar, told
     from ..models.weights.cache import cached_path, checked_sha256
     from ..models.weights.errors import WeightsError
@@ -44,17 +59,17 @@ def fetch(
     from ..models.zoo import find_model
 
     with told():
-        wanted = wanted_checkpoints(names, find_model)
+        wanted = wanted_checkpoints(list(names), find_model)
     failed = []
     for row in wanted:
         path = cached_path(row)
         try:
             if path.is_file():
-                typer.echo(f"{row.name}: here already, sha256 {checked_sha256(path)}: {path}")
+                click.echo(f"{row.name}: here already, sha256 {checked_sha256(path)}: {path}")
                 continue
             with progress_bar(row.name) as on_progress:
                 sha256 = download(row.url, path, row.sha256, on_progress)
-            typer.echo(f"{row.name}: sha256 {sha256}: {path}")
+            click.echo(f"{row.name}: sha256 {sha256}: {path}")
         except WeightsError as error:  # the others may still come
             failed.append(str(error))
         except KeyboardInterrupt:
@@ -64,25 +79,25 @@ def fetch(
 
 
 @weights.command()
-def convert(
-    source: Annotated[str, typer.Argument(help="File, https address, checkpoint, or auto.", metavar="IN")],
-    target: Annotated[Path, typer.Argument(help="File to write, a torch file of tensors by name.", metavar="OUT")],
-    model: Annotated[str, typer.Option("--model", help="Network the weights are for.", metavar="NAME")],
-) -> None:
-    """Write weights anew in our names, for tools that know nothing of other projects' names."""
+@click.argument("source", metavar="IN", help="File, https address, checkpoint, or auto.")
+@click.argument("target", type=FILE, metavar="OUT", help="File to write: tensors by name.")
+@click.option("--model", required=True, metavar="NAME", help="Network the weights are for; e.g. x3d-m.")
+def convert(source: str, target: Path, model: str) -> None:
+    """Write weights under our names of tensors.
+
+    For tools that know nothing of other projects' names.
+
+    Example: co3d-bench weights convert auto x3d_m.pth --model x3d-m
+    """
     from ..bench.plan.weights import progress_bar, told
     from ..models.weights.convert import convert as write
     from ..models.weights.locate import locate
-    from ..models.zoo import UnknownModelError, find_model
 
-    try:
-        spec = find_model(model)
-    except UnknownModelError as error:
-        raise UserError(str(error)) from None
+    spec = spec_of(model)
     with told(), progress_bar(source) as on_progress:
         report = write(locate(source, spec, on_progress), target, spec)
     without = f", without {', '.join(report.left_out)}" if report.left_out else ""
-    typer.echo(f"{target}: {report.tensors} tensors of {report.text} ({report.naming}) for {spec.name}{without}")
+    click.echo(f"{target}: {report.tensors} tensors of {report.text} ({report.naming}) for {spec.name}{without}")
 
 
 def state(checkpoint) -> str:
@@ -91,7 +106,7 @@ def state(checkpoint) -> str:
     from ..models.weights.fetch import megabytes
 
     path = cached_path(checkpoint)
-    for place, word in ((path, ""), (part_path(path), " so far")):
-        if place.is_file():
-            return f"{megabytes(place.stat().st_size)}{word}"
+    for file, word in ((path, ""), (part_path(path), " so far")):
+        if file.is_file():
+            return f"{megabytes(file.stat().st_size)}{word}"
     return "not fetched"

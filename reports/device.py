@@ -11,9 +11,10 @@ from dataclasses import dataclass, field, replace
 from functools import partial
 
 from ..bench.record.cuda_facts import CudaFacts, CudaFlags
-from ..bench.record.sensing import SensorFigure, throttle_signs, throttling_would_show
+from ..bench.record.sensing import SensorFigure
 from ..bench.stats.case_result import CaseResult
 from ..bench.stats.metrics import Unit, idle_power_w
+from ..bench.stats.throttling import throttle_signs, throttling_would_show
 from .headline import place
 from .notation import number
 from .select import device_kind, model_title

@@ -74,10 +74,12 @@ def test_a_folder_imports_only_those_before_it(folder):
 
 START_UPS = {
     "help": "main(['--help'])",
+    "run --help": "main(['run', '--help'])",
     "list models": "main(['list', 'models'])",
     "list devices": "main(['list', 'devices'])",
     "list backends": "main(['list', 'backends'])",
     "plan": "main(['plan'])",
+    "schema": "main(['schema'])",
     "report": "import co3d_bench.reports.commands",
 }
 
@@ -87,8 +89,8 @@ def test_it_starts_without_torch(code, tmp_path):
     script = (
         "import sys\n"
         "def main(arguments):\n"
-        "    from co3d_bench.cli.main import app\n"
-        "    app(arguments, standalone_mode=False)\n"
+        "    from co3d_bench.cli.verbs import call\n"
+        "    call(arguments)\n"
         f"{code}\n"
         "assert 'torch' not in sys.modules, 'torch was imported'\n"
     )

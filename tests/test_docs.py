@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from co3d_bench.cli import main as cli
+from co3d_bench.cli.verbs import app
 from co3d_bench.models.zoo import find_model
 
 ROOT = Path(__file__).parents[1]
@@ -44,7 +44,7 @@ def test_every_room_has_a_readme():
 
 
 def test_the_readme_knows_every_verb_and_no_other():
-    assert set(re.findall(r"`co3d-bench ([a-z]+)", text_of("README.md"))) == set(cli.VERBS)
+    assert set(re.findall(r"`co3d-bench ([a-z]+)", text_of("README.md"))) == set(app.commands)
 
 
 @pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: str(path.relative_to(ROOT)))

@@ -15,8 +15,6 @@ from ..run.ready import make_plan
 from ..run.run import run
 
 PROCESSES = 7  # of each case: as many as a verdict needs
-# What chooses cases; where none of it is given, those of the baseline are measured.
-_CHOICES = ("plan.models", "plan.suite", "plan.backends", "plan.precisions", "plan.batch", "plan.threads")
 
 
 def must_be_there(baseline: str) -> None:
@@ -35,7 +33,7 @@ def measure_head(
 ) -> str:
     """Measure here what is asked for, else what the baseline has; gives the run as `STORE@RUN`."""
     given = {"run.processes": Override("--processes", PROCESSES), **given}
-    if config is not None or any(key in given for key in _CHOICES):
+    if config is not None or any(key.startswith("plan.") for key in given):
         loaded = load_config(config, given)
         plan = make_plan(loaded)
     else:

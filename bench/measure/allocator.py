@@ -2,14 +2,13 @@
 
 By default glibc hands large blocks back as soon as they are free and asks for them anew: thousands of page faults a
 call, in some processes and not in others, by where their memory happens to lie. See METHODOLOGY, "Before anything is
-timed".
+timed". Boards that are reached over ssh run this file too, so it is written for Python 3.6.
 """
-
-from __future__ import annotations
+# ruff: noqa: UP035, UP045 - types as they were
 
 import ctypes
 import os
-from collections.abc import Callable, Mapping
+from typing import Callable, Mapping, Optional
 
 # malloc.h, and mallopt(3)
 _M_TRIM_THRESHOLD, _M_MMAP_MAX = -1, -4
@@ -19,8 +18,8 @@ KEPT = "glibc, freed memory is kept"
 
 
 def keep_freed_memory(
-    environment: Mapping[str, str] = os.environ, mallopt: Callable[[int, int], int] | None = None
-) -> str | None:
+    environment: Mapping[str, str] = os.environ, mallopt: Optional[Callable[[int, int], int]] = None
+) -> Optional[str]:
     """Have this process keep what it frees, unless the user chose an allocator or its settings.
 
     Gives what a record says of it: what was done, what the user chose, or None where the C library has no such switch.

@@ -21,6 +21,7 @@ from ...devices.sensors.find import find_sensors
 from ...devices.sensors.sampler import Log
 from ...devices.sensors.watch import Watch
 from ..record.sensing import Energy, EnergyBlock
+from .loop import Calls, blocks
 
 BLOCKS = 3
 INTERVAL_S = 0.05
@@ -71,9 +72,7 @@ def needed_s(meter: Meter) -> float:
 
 def energy_pass(
     profile: DeviceProfile,
-    step: Callable[[Any], Any],
-    inputs: Sequence[Any],
-    synchronize: Callable[[], None],
+    calls: Calls,
     *,
     time_left_s: float = math.inf,
     clock: Callable[[], float] = time.perf_counter,
@@ -90,32 +89,19 @@ def energy_pass(
         return Energy(reason=f"it takes {needed_s(meter):.0f} s, and {time_left_s:.0f} s are left; raise run.timeout_s")
     watch = start(profile, interval_s=INTERVAL_S, only=(meter.figure,))
     watch.ready()
-    blocks: list[tuple[float, float, int]] = []
-    for number in range(2 * BLOCKS + 1):
-        begin = clock()
-        calls = 0
-        if number % 2:
-            for x in itertools.cycle(inputs):
-                step(x)
-                synchronize()
-                calls += 1
-                if clock() - begin >= meter.block_s:
-                    break
-        else:
-            sleep(meter.block_s)
-        blocks.append((begin, clock(), calls))
+    spans = blocks(calls, BLOCKS, meter.block_s, clock, sleep)
     sleep(4 * INTERVAL_S)  # so that a reading lies behind the last block
-    return energy_of(watch.stop(), meter, quantity, blocks)
+    return energy_of(watch.stop(), meter, quantity, spans)
 
 
-def energy_of(log: Log, meter: Meter, quantity: str | None, blocks: Sequence[tuple[float, float, int]]) -> Energy:
+def energy_of(log: Log, meter: Meter, quantity: str | None, spans: Sequence[tuple[float, float, int]]) -> Energy:
     """The energy of each block (begin, end, calls) from what was read meanwhile."""
     if log.reason:
         return Energy(source=meter.figure, quantity=quantity, reason=log.reason)
     series = log.readings[meter.figure]
     points = [(t, r.value) for t, r in zip(log.times, series, strict=True) if r.value is not None]
     made = []
-    for begin, end, calls in blocks:
+    for begin, end, calls in spans:
         joules = (difference if meter.counter else integral)(points, begin, end)
         if joules is None:
             return Energy(source=meter.figure, quantity=quantity, reason="the sensor was not read all the time")

@@ -11,8 +11,21 @@ from ...devices.profile import DeviceProfile
 from ..errors import UserError
 from ..plan.custom_models import OwnModel
 from ..record.case import Case, Frozen, WeightsFile
+from ..record.cuda_facts import CudaFacts
 from ..record.migrate import migrate
-from ..record.record import SCHEMA_VERSION, BatchSearch, BatchTrial, Counters, Failure, Record, Settings, Verification
+from ..record.record import (
+    BatchSearch,
+    BatchTrial,
+    Counters,
+    Engine,
+    Environment,
+    Failure,
+    ModelFacts,
+    Settings,
+    Timing,
+    Verification,
+)
+from ..record.sensing import Energy, Sensors
 
 
 class Place(Frozen):
@@ -54,6 +67,7 @@ class Job(Frozen):
     verified: Verified | None = Field(default=None, description="what an earlier process proved; None: to be verified")
     in_turn: Seat | None = Field(default=None, description="sample in turn with another process; None: by itself")
     search: bool = Field(default=False, description="look for the batches of the case, and measure nothing")
+    batch_search: BatchSearch | None = Field(default=None, description="how the batch of the case was found")
     own: OwnModel | None = Field(default=None, description="the network, where it is not of the zoo")
     weights: WeightsFile | None = Field(default=None, description="None: seeded")
     torch_device: Literal["cpu", "cuda"] = Field(default="cpu", description="to compute on, as the profile has it")
@@ -70,20 +84,44 @@ class Job(Frozen):
     parent_pid: int | None = Field(default=None, description="the process dies when this one does")
 
 
+class Measurement(Frozen):
+    """What a measuring process found out, part by part; None: not, or not yet. Each part is as a `Record` has it, and
+    the parent makes one of them (`bench/run/outcome.py`)."""
+
+    started_at: str | None = None
+    duration_s: float | None = None
+    model: ModelFacts | None = None
+    environment: Environment | None = None
+    timing: Timing | None = None
+    peak_rss_bytes: int | None = None
+    output_sha256: str | None = None
+    verification: Verification | None = None
+    engine: Engine | None = None
+    sensors: Sensors | None = None
+    cuda: CudaFacts | None = None
+    energy: Energy | None = None
+    counters: Counters | None = None
+    notes: tuple[str, ...] | None = None
+
+    def joined(self, later: Measurement) -> Measurement:
+        """All parts of both; what is newer holds."""
+        return self.model_copy(update={name: part for name, part in later if part is not None})
+
+
 class Event(Frozen):
     """One line from the measuring process.
 
-    `sampled` says that the timed loop is over. `measured` carries a record that lacks its counters: should the
-    process end while it counts, that one is kept. A search for batches tells each batch that it `tried`, likewise.
-    `loaded` names the files of the modules that lie in the folders of `Job.prove`.
-    `lost` says that the board of the case cannot be reached any more, in `phase` why.
+    `sampled` says that the timed loop is over. `measured` brings parts of the measurement as they are found, and so
+    does `done`: should the process end in between, what came before is kept. A search for batches reports each batch
+    that it `tried`, likewise. `loaded` names the files of the modules that lie in the folders of `Job.prove`. `lost`
+    says that the board of the case cannot be reached any more, in `phase` why.
     """
 
-    event: Literal["phase", "sampled", "measured", "tried", "loaded", "done", "failed", "lost"]
+    event: Literal["phase", "sampled", "measured", "loaded", "tried", "done", "failed", "lost"]
     phase: str | None = None
     done: int | None = None
     total: int | None = None
-    record: Record | None = None
+    measurement: Measurement | None = None
     trial: BatchTrial | None = None
     search: BatchSearch | None = None
     failure: Failure | None = None
@@ -95,14 +133,19 @@ class Event(Frozen):
 
 
 def parse_event(line: bytes) -> Event:
-    """The event of one line, its record lifted where an older version sent it. Raises ValueError for anything else."""
+    """The event of one line. Raises ValueError for anything else.
+
+    An older version sends a whole record, and that maybe in an older form: its parts are taken.
+    """
     raw = json.loads(line)
-    record = raw.get("record") if isinstance(raw, dict) else None
-    if isinstance(record, dict) and record.get("schema_version") != SCHEMA_VERSION:
+    record = raw.pop("record", None) if isinstance(raw, dict) else None
+    if isinstance(record, dict):
         try:
-            line = json.dumps({**raw, "record": migrate(record)}).encode()
+            lifted = migrate(record)
         except UserError as error:
             raise ValueError(error.message) from error
+        parts = {name: lifted.get(name) for name in Measurement.model_fields}
+        line = json.dumps({**raw, "measurement": parts}).encode()
     return Event.model_validate_json(line)
 
 

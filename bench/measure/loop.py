@@ -1,87 +1,111 @@
-"""Warm-up and the timed loop. Clock, synchronisation and the disturbance probe are arguments.
+"""Warm-up, the timed loop, and the blocks of an energy pass. Clocks, synchronisation and the probe are arguments.
 
 Between two reads of the clock there is one call of the network and one synchronisation, nothing else.
+
+Boards that are reached over ssh run this file too, so it is written for Python 3.6 and imports nothing of ours. Garbage
+collection is the caller's: samples are taken inside `held_back` (`bench/record/garbage.py`).
 """
+# ruff: noqa: UP006, UP035 - types as they were
 
-from __future__ import annotations
-
-import gc
 import itertools
 import math
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass
-from typing import Any
-
-from ..record.record import Samples
-from .probe import Disturbance
-from .stable import WINDOW, is_stable
-
-_DIGITS = 9  # of seconds: clocks tell no more, and a record is a line that is read again and again
+import time
+from typing import Any, Callable, Dict, List, NamedTuple, Sequence, Tuple
 
 Clock = Callable[[], float]  # seconds from any origin
-Probe = Callable[[], Disturbance]
+
+# Predictions of a warm-up that are compared, half against half; and how much shorter the newer half may be.
+WINDOW = 16
+TOLERANCE = 0.02
 MAX_PREDICTIONS, MAX_SECONDS = 200, 20.0  # of a warm-up
+WARMUP_KEPT = 100
 FEWEST = 5  # samples that are taken however late it is
 MOST = 2000  # however short a call is: a record is a line that is read again and again
+# Of the time a case may take, when warming up and sampling end at the latest: verification and counting follow.
+WARMUP_TIME_SHARE = 0.2
+SAMPLING_TIME_SHARE = 0.5
+# How often the parent hears of the sampling. Seldom: each time it wakes, it takes a core for a moment.
+REPORT_EVERY_S = 2.0
+_DIGITS = 9  # of seconds: clocks tell no more, and a record is a line that is read again and again
 
 
-@dataclass(frozen=True)
-class WarmUpRule:
-    """When warming up ends: the latencies get no shorter (`stable.py`), or the limits.
+class Calls(NamedTuple):
+    """What is timed: `step` takes the inputs in turn, and a call is over when `synchronize` returns."""
+
+    step: Callable[[Any], Any]
+    inputs: Sequence[Any]
+    synchronize: Callable[[], Any]
+
+
+class Instruments(NamedTuple):
+    """What is read around calls: the time, the CPU time of this thread, and the kernel's counters (`probe.py`)."""
+
+    clock: Clock
+    cpu_clock: Clock
+    probe: Callable[[], Any]  # gives a `Disturbance`
+
+
+class WarmUpRule(NamedTuple):
+    """When warming up ends: the latencies get no shorter, or the limits; those count from the end of the fill.
 
     A frame network first sees its whole receptive field, by real steps: a prefill would be shorter, but it
     allocates for a whole clip, and the peak resident memory reported is to be that of stepping.
     """
 
+    fill: int = 0  # predictions at least
+    until: float = math.inf  # by the clock; amid the fill too
     window: int = WINDOW
     max_predictions: int = MAX_PREDICTIONS
     max_seconds: float = MAX_SECONDS  # but never before there are `window` values
 
 
-@dataclass(frozen=True)
-class WarmUp:
+class WarmUp(NamedTuple):
     """What the warm-up took; `stable` is False where it ended by its limits."""
 
-    latency_s: tuple[float, ...]
+    latency_s: Tuple[float, ...]
     seconds: float
     stable: bool
 
 
-@dataclass(frozen=True)
-class Sampling:
-    """The timed series, its wall time, and the CPU time the sampling code itself used between the samples."""
+class SamplingRule(NamedTuple):
+    """How many samples are taken: `runs`, and more of them, up to `MOST`, until `min_s` has passed. From `until` on,
+    by the clock, no call is begun but the first `FEWEST`."""
 
-    samples: Samples
-    wall_s: float
+    runs: int
+    min_s: float = 0.0
+    until: float = math.inf
+
+
+class Sampling(NamedTuple):
+    """The timed series, one entry a sample; when they began and ended by the clock; and the CPU time the sampling code
+    itself used between the samples."""
+
+    latency_s: List[float]
+    involuntary_switches: List[int]
+    steal_s: List[float]
+    waited_s: List[float]
+    begin_s: float
+    end_s: float
     own_cpu_s: float
 
+    @property
+    def wall_s(self) -> float:
+        return self.end_s - self.begin_s
 
-def warm_up(
-    step: Callable[[Any], Any],
-    inputs: Sequence[Any],
-    *,
-    fill: int = 0,
-    clock: Clock,
-    synchronize: Callable[[], None],
-    rule: WarmUpRule = WarmUpRule(),
-    until: float = math.inf,
-) -> WarmUp:
-    """Call `step` at least `fill` times and until it is stable; the rule's limits apply to what follows the fill.
 
-    When the clock reaches `until` it ends in any case, and where that is amid the fill it was not stable.
-    """
-    latencies: list[float] = []
+def warm_up(calls: Calls, clock: Clock, rule: WarmUpRule) -> WarmUp:
+    """Call at least `rule.fill` times, and until it is stable or the limits are reached."""
+    latencies: List[float] = []
     begin = filled = end = clock()
-    for x in itertools.cycle(inputs):
+    for x in itertools.cycle(calls.inputs):
         start = clock()
-        step(x)
-        synchronize()
+        calls.step(x)
+        calls.synchronize()
         end = clock()
         latencies.append(end - start)
-        extra = len(latencies) - fill
+        extra = len(latencies) - rule.fill
         if extra < 0:
-            if end >= until:
+            if end >= rule.until:
                 break
             continue
         if extra == 0:
@@ -89,71 +113,129 @@ def warm_up(
         if is_stable(latencies, rule.window):
             return WarmUp(tuple(latencies), end - begin, True)
         late = end - filled >= rule.max_seconds and len(latencies) >= rule.window
-        if late or end >= until or extra >= rule.max_predictions:
+        if late or end >= rule.until or extra >= rule.max_predictions:
             break
     return WarmUp(tuple(latencies), end - begin, False)
 
 
+def is_stable(latencies: Sequence[float], window: int = WINDOW, tolerance: float = TOLERANCE) -> bool:
+    """Whether the newer half of the last `window` values is not shorter than the half before by more than `tolerance`,
+    by their medians; False for fewer values. Only one direction counts: what becomes slower is warm."""
+    if len(latencies) < window:
+        return False
+    half = window // 2
+    return median(latencies[-half:]) >= (1 - tolerance) * median(latencies[-window:-half])
+
+
+def median(values: Sequence[float]) -> float:
+    """The middle value; of an even count the mean of the two middle ones. ValueError if there are none."""
+    if not values:
+        raise ValueError("the median of no values is not defined")
+    ordered = sorted(values)
+    half = len(ordered) // 2
+    return ordered[half] if len(ordered) % 2 else (ordered[half - 1] + ordered[half]) / 2
+
+
 def sample(
-    step: Callable[[Any], Any],
-    inputs: Sequence[Any],
-    runs: int,
-    *,
-    clock: Clock,
-    cpu_clock: Clock,
-    synchronize: Callable[[], None],
-    probe: Probe,
-    min_s: float = 0.0,
-    until: float = math.inf,
-    on_sample: Callable[[int], None] = lambda done: None,
+    calls: Calls,
+    instruments: Instruments,
+    rule: SamplingRule,
+    on_sample: Callable[[int], Any] = lambda done: None,
     hand_over: Callable[[], bool] = lambda: False,
 ) -> Sampling:
-    """Time `runs` calls, one after the other, inputs in turn; more of them, up to `MOST`, until `min_s` has passed.
-    From `until` on, by the clock, no call is begun but the first `FEWEST`.
+    """Time calls one after the other, as many as the rule says.
 
     The probe is read once at each border between samples, so that nothing falls between two samples unseen.
     `hand_over` is called after each sample; it may wait, and says whether it did.
-    `own_cpu_s` is what `cpu_clock` (of this thread) advanced outside the timed calls.
+    `own_cpu_s` is what the thread's CPU clock advanced outside the timed calls.
     """
-    taken = Samples(latency_s=[], involuntary_switches=[], steal_s=[], waited_s=[])
+    (step, inputs, synchronize), (clock, cpu_clock, probe) = calls, instruments
+    latency_s: List[float] = []
+    switches: List[int] = []
+    steal_s: List[float] = []
+    waited_s: List[float] = []
     own_cpu_s = 0.0
-    with _no_garbage_collection():
-        begin = clock()
-        cpu_mark = cpu_clock()
-        before = probe()
-        for x in itertools.cycle(inputs):
-            own_cpu_s += cpu_clock() - cpu_mark
-            start = clock()
-            step(x)
-            synchronize()
-            end = clock()
-            cpu_mark = cpu_clock()
-            after = probe()
-            taken.latency_s.append(round(end - start, _DIGITS))
-            taken.involuntary_switches.append(after.involuntary_switches - before.involuntary_switches)
-            taken.steal_s.append(after.steal_s - before.steal_s)
-            taken.waited_s.append(round(max(0.0, after.waited_s - before.waited_s), _DIGITS))
-            before = after
-            count = len(taken)
-            on_sample(count)
-            enough = count >= runs and (end - begin >= min_s or count >= MOST)
-            if hand_over():  # behind the last sample too: the other one is not to compute beside what follows here
-                before = probe()
-            if enough or (end >= until and count >= FEWEST):
-                break
+    begin = clock()
+    cpu_mark = cpu_clock()
+    before = probe()
+    for x in itertools.cycle(inputs):
         own_cpu_s += cpu_clock() - cpu_mark
-        wall_s = clock() - begin
-    return Sampling(taken, wall_s, own_cpu_s)
+        start = clock()
+        step(x)
+        synchronize()
+        end = clock()
+        cpu_mark = cpu_clock()
+        after = probe()
+        latency_s.append(round(end - start, _DIGITS))
+        switches.append(after.involuntary_switches - before.involuntary_switches)
+        steal_s.append(after.steal_s - before.steal_s)
+        waited_s.append(round(max(0.0, after.waited_s - before.waited_s), _DIGITS))
+        before = after
+        count = len(latency_s)
+        on_sample(count)
+        enough = count >= rule.runs and (end - begin >= rule.min_s or count >= MOST)
+        if hand_over():  # behind the last sample too: the other one is not to compute beside what follows here
+            before = probe()
+        if enough or (end >= rule.until and count >= FEWEST):
+            break
+    own_cpu_s += cpu_clock() - cpu_mark
+    return Sampling(latency_s, switches, steal_s, waited_s, begin, clock(), own_cpu_s)
 
 
-@contextmanager
-def _no_garbage_collection() -> Iterator[None]:
-    """Python's cycle collector would run in the middle of some samples; the network leaves no cycles."""
-    enabled = gc.isenabled()
-    gc.collect()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if enabled:
-            gc.enable()
+def loop_overhead_s(instruments: Instruments, runs: int = 50) -> float:
+    """Seconds the timed loop takes for each sample of a network that does nothing, its probe included."""
+    empty = Calls(lambda x: None, (None,), lambda: None)
+    return sample(empty, instruments, SamplingRule(runs)).wall_s / runs
+
+
+def timing_fields(warmed: WarmUp, sampling: Sampling) -> Dict[str, Any]:
+    """What a record's `Timing` has of the two."""
+    return {
+        "warmup_predictions": len(warmed.latency_s),
+        "warmup_s": warmed.seconds,
+        "warmup_stable": warmed.stable,
+        "warmup_latency_s": list(warmed.latency_s[-WARMUP_KEPT:]),
+        "samples": {
+            "latency_s": sampling.latency_s,
+            "involuntary_switches": sampling.involuntary_switches,
+            "steal_s": sampling.steal_s,
+            "waited_s": sampling.waited_s,
+        },
+        "sampling_wall_s": sampling.wall_s,
+        "harness_cpu_share": sampling.own_cpu_s / sampling.wall_s,
+    }
+
+
+def blocks(
+    calls: Calls, count: int, block_s: float, clock: Clock, sleep: Callable[[float], Any] = time.sleep
+) -> List[Tuple[float, float, int]]:
+    """`count` blocks of calls, with an idle one of the same length before, between and after them: when each began and
+    ended, and how many calls were in it."""
+    found = []
+    for number in range(2 * count + 1):
+        begin, done = clock(), 0
+        if number % 2:
+            for x in itertools.cycle(calls.inputs):
+                calls.step(x)
+                calls.synchronize()
+                done += 1
+                if clock() - begin >= block_s:
+                    break
+        else:
+            sleep(block_s)
+        found.append((begin, clock(), done))
+    return found
+
+
+def seldom(report: Callable[[int], Any], clock: Clock) -> Callable[[int], None]:
+    """The same report of how many samples are taken, passed on every `REPORT_EVERY_S`."""
+    last = clock()
+
+    def report_seldom(done: int) -> None:
+        nonlocal last
+        now = clock()
+        if now - last >= REPORT_EVERY_S:
+            last = now
+            report(done)
+
+    return report_seldom

@@ -6,56 +6,85 @@ must be that of loading and timing alone. Verification and counting follow.
 
 from __future__ import annotations
 
+import gc
 import hashlib
 import os
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import Any
 
-from ...devices.host import HostFacts
+import psutil
+
 from ...models.spec import ModelSpec
 from ..backends import Ask, Backend, Runnable
 from ..plan.weights import put_into
 from ..record.case import WeightsFile
 from ..record.facts import reach
+from ..record.garbage import held_back
 from ..record.record import Counters, ReferenceWorkload, Settings, Timing
 from ..stats.summary import MAX_BACKGROUND_SHARE
 from .accelerator import Accelerator
 from .input import Inputs
 from .job import Event, phase_event
-from .loop import WarmUpRule, sample, warm_up
+from .loop import (
+    SAMPLING_TIME_SHARE,
+    WARMUP_TIME_SHARE,
+    Calls,
+    Instruments,
+    Sampling,
+    SamplingRule,
+    WarmUpRule,
+    loop_overhead_s,
+    sample,
+    seldom,
+    timing_fields,
+    warm_up,
+)
 from .memory import peak_allocated_bytes, tensor_bytes, weights
-from .probe import KernelProbe, Use, UseProbe, background_load, peak_rss_bytes
+from .probe import KernelProbe, Use, UseProbe, background_load, peak_rss_bytes, thread_seconds
 from .reference_workload import workload_for
 from .turns import Turns, settled
 
 WEIGHTS_SEED = 0
-# How often the parent hears of the sampling. Seldom: each time it wakes, it takes a core for a moment.
-REPORT_EVERY_S = 2.0
-WARMUP_KEPT = 100
 # Where two are interleaved, a noisy machine is so for both: only the network itself has to be warm.
 IN_TURN = WarmUpRule(max_predictions=30, max_seconds=1.5)
-# Of the time a case may take, when warming up and sampling end at the latest: verification and counting follow.
-WARMUP_TIME_SHARE = 0.2
-SAMPLING_TIME_SHARE = 0.5
 
 Emit = Callable[[Event], None]
 
 
 @dataclass(frozen=True)
 class Begun:
-    """The moment at which a case began, by `time.perf_counter`, and how the cores had been used by then."""
+    """A case that has begun: when, by `time.perf_counter`, how the cores had been used by then, and how long it is to
+    be measured."""
 
     at_s: float
+    settings: Settings
     use: UseProbe
     used: Use | None
 
     @classmethod
-    def now(cls) -> Begun:
-        use = UseProbe()
-        return cls(time.perf_counter(), use, use())
+    def now(cls, settings: Settings) -> Begun:
+        use = UseProbe(family_seconds)
+        return cls(time.perf_counter(), settings, use, use())
+
+    def until(self, share: float) -> float:
+        """When this share of its time will be over."""
+        return self.at_s + share * self.settings.timeout_s
+
+    def passed_s(self) -> float:
+        return time.perf_counter() - self.at_s
+
+
+def family_seconds() -> float:
+    """CPU time of this process and of what it started: a compiler that is done, a reader of sensors that goes on."""
+    alive = 0.0
+    for child in psutil.Process().children(recursive=True):
+        with suppress(psutil.Error):
+            times = child.cpu_times()
+            alive += times.user + times.system
+    return sum(os.times()[:4]) + alive
 
 
 @dataclass(frozen=True)
@@ -65,6 +94,18 @@ class Loaded:
     net: Any
     seconds: float
     notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Subject:
+    """What is measured: a network, the engine that runs it, what it is given, and where it computes."""
+
+    spec: ModelSpec
+    loaded: Loaded
+    backend: Backend
+    ask: Ask
+    inputs: Inputs
+    accelerator: Accelerator
 
 
 @dataclass(frozen=True)
@@ -92,31 +133,19 @@ def load(spec: ModelSpec, weights_file: WeightsFile | None = None) -> Loaded:
     return Loaded(net, time.perf_counter() - start, notes)
 
 
-def timing_pass(
-    loaded: Loaded,
-    spec: ModelSpec,
-    backend: Backend,
-    ask: Ask,
-    inputs: Inputs,
-    settings: Settings,
-    host: HostFacts,
-    accelerator: Accelerator,
-    emit: Emit,
-    begun: Begun,
-    turns: Turns | None = None,
-) -> Timed:
-    """Predict for the first time, look at the load of others, warm up, take the samples.
+def timing_pass(subject: Subject, begun: Begun, emit: Emit, turns: Turns | None = None) -> Timed:
+    """Predict for the first time, look at the background load, warm up, take the samples.
 
-    `begun` is when the case was: where calls are so slow that the case would be stopped among them, samples end at half
-    of its time, and what was measured is kept; and what others did since then is the load before.
+    Where calls are so slow that the case would be stopped among them, samples end at half of its time, and what was
+    measured is kept; the load before is that since the case has begun.
     With `turns` it begins in one, which lasts until it is warm, and from then on samples are taken in turn, each behind
     a call that does not count.
     """
     clock = time.perf_counter
-    net = loaded.net
-    ring = accelerator.place(inputs.ring)
+    net = subject.loaded.net
+    ring = subject.accelerator.place(subject.inputs.ring)
     start = clock()
-    runnable = backend.prepare(net, inputs.ring[0], ask)
+    runnable = subject.backend.prepare(net, subject.inputs.ring[0], subject.ask)
     prepare_s = clock() - start
 
     emit(phase_event("first prediction"))
@@ -125,105 +154,95 @@ def timing_pass(
     runnable.synchronize()
     first_prediction_s = clock() - start
     output_sha256 = checksum(first)
-
-    use = begun.use
-    load_before = background_load(begun.used, use())
+    load_before = background_load(begun.used, begun.use())
 
     emit(phase_event("warming"))
     runnable.warm(ring[0])
-    fill = reach(net) if spec.form == "frame" else 0
-    warmed = warm_up(
-        runnable.step,
-        ring,
-        fill=fill,
-        clock=clock,
-        synchronize=runnable.synchronize,
-        rule=IN_TURN if turns else WarmUpRule(),
-        until=begun.at_s + WARMUP_TIME_SHARE * settings.timeout_s,
-    )
+    calls = Calls(runnable.step, ring, runnable.synchronize)
+    fill = reach(net) if subject.spec.form == "frame" else 0
+    rule = (IN_TURN if turns else WarmUpRule())._replace(fill=fill, until=begun.until(WARMUP_TIME_SHARE))
+    warmed = warm_up(calls, clock, rule)
 
-    probe = KernelProbe()
-    report = _seldom(emit, settings.runs, clock)
+    series = _take_series(calls, subject, begun, emit, turns)
+    timing = Timing(
+        load_s=subject.loaded.seconds,
+        prepare_s=prepare_s,
+        first_prediction_s=first_prediction_s,
+        background_load_before=load_before,
+        background_load=series.background_load,
+        reference=series.reference,
+        loop_overhead_s=series.loop_overhead_s,
+        **timing_fields(warmed, series.sampling),
+    )
+    return Timed(net, runnable, timing, series.peak_rss_bytes, output_sha256)
+
+
+@dataclass(frozen=True)
+class _Series:
+    """The samples of a case, and the evidence beside them."""
+
+    sampling: Sampling
+    background_load: float | None
+    reference: ReferenceWorkload | None
+    loop_overhead_s: float
+    peak_rss_bytes: int | None  # until they begin
+
+
+def _take_series(calls: Calls, subject: Subject, begun: Begun, emit: Emit, turns: Turns | None) -> _Series:
+    """Samples of a network that is warm."""
+    settings, accelerator = begun.settings, subject.accelerator
+    instruments = Instruments(time.perf_counter, thread_seconds, KernelProbe())
+    report = seldom(lambda done: emit(phase_event("sampling", done, max(done, settings.runs))), instruments.clock)
     emit(phase_event("sampling", 0, settings.runs))
     rss_bytes = peak_rss_bytes()  # without what the reference workload allocates
 
     def uncounted() -> None:
-        runnable.step(ring[0])
-        runnable.synchronize()
+        calls.step(calls.inputs[0])
+        calls.synchronize()
 
     work = workload_for(accelerator.device)
     read_reference = work.reader() if turns is None else tuple
-    before = read_reference()
+    before_s = read_reference()
     hand_over = settled(turns.hand_over, uncounted) if turns else lambda: False
     if not hand_over():
         uncounted()  # the caches are the network's again
-    sampling_begin = use()
-    sampling = sample(
-        runnable.step if backend.own_stream else accelerator.clocked(runnable.step),
-        ring,
-        settings.runs,
-        clock=clock,
-        cpu_clock=time.thread_time,
-        synchronize=runnable.synchronize,
-        probe=probe,
-        min_s=settings.min_s,
-        until=begun.at_s + SAMPLING_TIME_SHARE * settings.timeout_s,
-        on_sample=report,
-        hand_over=hand_over,
-    )
-    load = background_load(sampling_begin, use())
+    timed = calls if subject.backend.own_stream else calls._replace(step=accelerator.clocked(calls.step))
+    rule = SamplingRule(settings.runs, settings.min_s, begun.until(SAMPLING_TIME_SHARE))
+    gc.collect()
+    with held_back():
+        used = begun.use()
+        sampling = sample(timed, instruments, rule, report, hand_over)
+    load = background_load(used, begun.use())
     emit(Event(event="sampled"))
-    readings_s = before + read_reference()
-    timing = Timing(
-        load_s=loaded.seconds,
-        prepare_s=prepare_s,
-        first_prediction_s=first_prediction_s,
-        warmup_predictions=len(warmed.latency_s),
-        warmup_s=warmed.seconds,
-        warmup_stable=warmed.stable,
-        warmup_latency_s=list(warmed.latency_s[-WARMUP_KEPT:]),
-        background_load_before=load_before,
-        background_load=load,
-        samples=sampling.samples,
-        reference=ReferenceWorkload(name=work.name, readings_s=readings_s) if readings_s else None,
-        sampling_wall_s=sampling.wall_s,
-        loop_overhead_s=loop_overhead_s(clock),
-        harness_cpu_share=sampling.own_cpu_s / sampling.wall_s,
-    )
-    return Timed(net, runnable, timing, rss_bytes, output_sha256)
-
-
-def loop_overhead_s(clock: Callable[[], float], runs: int = 50) -> float:
-    """Seconds the timed loop takes for each sample of a network that does nothing, its probe included."""
-    empty = sample(
-        lambda x: None,
-        (None,),
-        runs,
-        clock=clock,
-        cpu_clock=time.thread_time,
-        synchronize=lambda: None,
-        probe=KernelProbe(),
-    )
-    return empty.wall_s / runs
+    readings_s = before_s + read_reference()
+    with held_back():
+        overhead_s = loop_overhead_s(instruments)
+    reference = ReferenceWorkload(name=work.name, readings_s=readings_s) if readings_s else None
+    return _Series(sampling, load, reference, overhead_s, rss_bytes)
 
 
 def counting_pass(
-    spec: ModelSpec, timed: Timed, inputs: Inputs, in_torch: bool, emit: Emit, known: Counters | None = None
+    spec: ModelSpec,
+    net: Any,
+    runnable: Runnable,
+    example: Any,
+    *,
+    in_torch: bool = False,
+    known: Counters | None = None,
 ) -> tuple[Counters, tuple[str, ...]]:
     """The figures without noise: multiply-accumulates, parameters, bytes; and notes on those that are missing.
 
-    `known` are those of the same network on another engine: operations are taken from there, memory is not.
+    The peak of allocated memory is only known of an engine that is `in_torch`. `known` are the counters of the same
+    network on another engine: operations are taken from there, memory is not.
     Comes after verification, which leaves the state filled: a fresh state may share memory that a filled one does not.
     """
     import torch
 
     from ...models.continual.ledger import state_by_kind
 
-    emit(phase_event("counting"))
-    net, example = timed.net, inputs.ring[0]
     with torch.inference_mode():
-        peak = peak_allocated_bytes(timed.runnable, net, example) if in_torch else None
-        state = timed.runnable.state_tensors()
+        peak = peak_allocated_bytes(runnable, net, example) if in_torch else None
+        state = runnable.state_tensors()
         kinds = state_by_kind(net, state)
     counted, notes = known, ()
     if counted is None:
@@ -271,16 +290,3 @@ def checksum(output: Any) -> str | None:
     if not isinstance(output, torch.Tensor):
         return None
     return hashlib.sha256(output.detach().float().cpu().contiguous().numpy().tobytes()).hexdigest()
-
-
-def _seldom(emit: Emit, total: int, clock: Callable[[], float]) -> Callable[[int], None]:
-    last = clock()
-
-    def report(done: int) -> None:
-        nonlocal last
-        now = clock()
-        if now - last >= REPORT_EVERY_S:
-            last = now
-            emit(phase_event("sampling", done, max(done, total)))
-
-    return report

@@ -1,24 +1,23 @@
-"""Evidence that something else used the machine while a sample was taken, from the kernel's counters."""
+"""Evidence that something else used the machine while a sample was taken, and this process's memory: from the kernel.
 
-from __future__ import annotations
+Boards that are reached over ssh run this file too, so it is written for Python 3.6 and imports nothing of ours.
+"""
+# ruff: noqa: UP035, UP045 - types as they were
 
 import os
 import resource
 import time
-from collections.abc import Callable, Collection
 from contextlib import suppress
-from dataclasses import dataclass
 from pathlib import Path
-
-import psutil
+from typing import Callable, Collection, NamedTuple, Optional
 
 _TICKS_PER_SECOND = os.sysconf("SC_CLK_TCK")
 _STEAL_FIELD = 8  # of the "cpu" line: user nice system idle iowait irq softirq steal
 _BUSY_FIELDS = (0, 1, 2, 5, 6)  # behind the name: all but idle, iowait, and what the hypervisor stole
+_STAT, _STATUS, _TASKS = Path("/proc/stat"), Path("/proc/self/status"), Path("/proc/self/task")
 
 
-@dataclass(frozen=True)
-class Disturbance:
+class Disturbance(NamedTuple):
     """Counters since the process or the machine started; only differences mean something."""
 
     involuntary_switches: int = 0  # times a thread of this process was taken off its core although it had work
@@ -32,28 +31,39 @@ class KernelProbe:
     Make it after the warm-up: it watches the threads that are there then.
     """
 
-    def __init__(self, stat: Path = Path("/proc/stat"), tasks: Path = Path("/proc/self/task")) -> None:
-        self._stat = os.open(stat, os.O_RDONLY | os.O_CLOEXEC) if stat.exists() else None
-        self._threads = [os.open(file, os.O_RDONLY | os.O_CLOEXEC) for file in tasks.glob("*/schedstat")]
+    def __init__(self, stat: Path = _STAT, tasks: Path = _TASKS) -> None:
+        self._stat = os.open(str(stat), os.O_RDONLY | os.O_CLOEXEC) if stat.exists() else None
+        self._threads = []
+        for file in tasks.glob("*/schedstat"):
+            with suppress(OSError):  # it has just ended
+                self._threads.append(os.open(str(file), os.O_RDONLY | os.O_CLOEXEC))
 
     def __call__(self) -> Disturbance:
         switches = resource.getrusage(resource.RUSAGE_SELF).ru_nivcsw
         steal_s = 0.0 if self._stat is None else steal_seconds(os.pread(self._stat, 256, 0))
-        return Disturbance(switches, steal_s, sum(_waited_s(fd) for fd in self._threads))
+        return Disturbance(switches, steal_s, sum(map(_waited_s, self._threads)))
 
 
-def own_seconds() -> float:
-    """CPU time of this process and of what it started: a compiler that is done, a reader of sensors that goes on."""
-    alive = 0.0
-    for child in psutil.Process().children(recursive=True):
-        with suppress(psutil.Error):
-            times = child.cpu_times()
-            alive += times.user + times.system
-    return sum(os.times()[:4]) + alive
+def _waited_s(schedstat: int) -> float:
+    """The second of the three numbers, in nanoseconds; a thread that has ended waits no more."""
+    try:
+        return int(os.pread(schedstat, 128, 0).split()[1]) / 1e9
+    except (ProcessLookupError, IndexError):
+        return 0.0
 
 
-@dataclass(frozen=True)
-class Use:
+def steal_seconds(stat: bytes) -> float:
+    """The stolen time in the first line of /proc/stat; 0 where the kernel does not count it."""
+    fields = stat.split(b"\n", 1)[0].split()
+    return int(fields[_STEAL_FIELD]) / _TICKS_PER_SECOND if len(fields) > _STEAL_FIELD else 0.0
+
+
+def thread_seconds() -> float:
+    """CPU time of this thread."""
+    return time.clock_gettime(time.CLOCK_THREAD_CPUTIME_ID)  # Python 3.7 has `time.thread_time`
+
+
+class Use(NamedTuple):
     """How the cores were used since some origin, in seconds; only differences mean something."""
 
     at_s: float
@@ -65,15 +75,12 @@ class UseProbe:
     """Reads how the cores that this process may use are used: the kernel's ticks, 10 ms each."""
 
     def __init__(
-        self,
-        stat: Path = Path("/proc/stat"),
-        clock: Callable[[], float] = time.perf_counter,
-        cpu_clock: Callable[[], float] = own_seconds,
+        self, cpu_clock: Callable[[], float], stat: Path = _STAT, clock: Callable[[], float] = time.perf_counter
     ) -> None:
-        self._stat, self._clock, self._cpu_clock = stat, clock, cpu_clock
+        self._cpu_clock, self._stat, self._clock = cpu_clock, stat, clock
         self._cores = frozenset(os.sched_getaffinity(0))
 
-    def __call__(self) -> Use | None:
+    def __call__(self) -> Optional[Use]:
         """None where the kernel does not tell."""
         try:
             text = self._stat.read_text()
@@ -91,7 +98,7 @@ def busy_seconds(stat: str, cores: Collection[int]) -> float:
     return ticks / _TICKS_PER_SECOND
 
 
-def background_load(before: Use | None, after: Use | None) -> float | None:
+def background_load(before: Optional[Use], after: Optional[Use]) -> Optional[float]:
     """Cores that other processes kept busy between the two; None where that is not known."""
     if before is None or after is None or after.at_s <= before.at_s:
         return None
@@ -99,21 +106,7 @@ def background_load(before: Use | None, after: Use | None) -> float | None:
     return max(0.0, theirs_s / (after.at_s - before.at_s))
 
 
-def _waited_s(schedstat: int) -> float:
-    """The second of the three numbers, in nanoseconds; a thread that has ended waits no more."""
-    try:
-        return int(os.pread(schedstat, 128, 0).split()[1]) / 1e9
-    except (ProcessLookupError, IndexError):
-        return 0.0
-
-
-def steal_seconds(stat: bytes) -> float:
-    """The stolen time in the first line of /proc/stat; 0 where the kernel does not count it."""
-    fields = stat.split(b"\n", 1)[0].split()
-    return int(fields[_STEAL_FIELD]) / _TICKS_PER_SECOND if len(fields) > _STEAL_FIELD else 0.0
-
-
-def peak_rss_bytes(status: Path = Path("/proc/self/status")) -> int | None:
+def peak_rss_bytes(status: Path = _STATUS) -> Optional[int]:
     """The highest resident memory of this process so far (VmHWM), or None where the kernel does not tell."""
     return status_bytes("VmHWM", status)
 
@@ -124,8 +117,8 @@ def restart_peak_rss(clear_refs: Path = Path("/proc/self/clear_refs")) -> None:
         clear_refs.write_text("5")
 
 
-def status_bytes(name: str, status: Path = Path("/proc/self/status")) -> int | None:
-    """One amount of memory of this process, e.g. VmRSS, or None where the kernel does not tell."""
+def status_bytes(name: str, status: Path = _STATUS) -> Optional[int]:
+    """One amount of memory in a file of the kernel's, e.g. VmRSS of this process, or None where it does not tell."""
     for line in status.read_text().splitlines() if status.exists() else ():
         if line.startswith(f"{name}:"):
             return int(line.split()[1]) * 1024

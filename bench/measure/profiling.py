@@ -38,7 +38,7 @@ from ..stats.summary import median_absolute_deviation
 from .allocator import keep_freed_memory
 from .ceilings import measure_ceilings
 from .input import make_inputs
-from .loop import Clock, warm_up
+from .loop import Calls, Clock, WarmUpRule, warm_up
 from .passes import load
 
 if TYPE_CHECKING:
@@ -109,7 +109,7 @@ def take_profile(
         runnable.step(inputs.ring[0])
         runnable.warm(inputs.ring[0])
         fill = reach(loaded.net) if spec.form == "frame" else 0
-        warm_up(runnable.step, inputs.ring, fill=fill, clock=clock, synchronize=runnable.synchronize)
+        warm_up(Calls(runnable.step, inputs.ring, runnable.synchronize), clock, WarmUpRule(fill))
         # Before and after tracing, so that a machine that becomes slower meanwhile slows both alike.
         plain = timed_steps(runnable, islice(cycle(inputs.ring), steps), clock)
         trace = trace_own_steps if backend.traces_itself else trace_steps

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from functools import partial
 
 from ...devices.profile import DeviceProfile
+from ...devices.sensors import Figure, Reading
+from ...devices.sensors.sampler import Log
 from ...devices.sensors.watch import Watch
-from ..record.sensing import Sensors, sensors_of
+from ..record.sensing import SensorFigure, Sensors, Spread
 from .job import Event
+from .loop import median
 
 INTERVAL_S = 0.5
 
@@ -49,3 +53,45 @@ class Watched:
         if self._begin is None or self._end is None:
             return Sensors(reason=log.reason or "no samples were taken")
         return sensors_of(log, self._begin, self._end)
+
+
+def sensors_of(log: Log, begin: float, end: float) -> Sensors:
+    """What a log says of the time between `begin` and `end` (CLOCK_MONOTONIC, `time.perf_counter` on Linux), and at the
+    reading next to each."""
+    if log.reason:
+        return Sensors(reason=log.reason)
+    return Sensors(
+        figures=tuple(_figure(each, log.times, log.readings[each.name], begin, end) for each in log.figures),
+        interval_s=log.interval_s,
+        readings=len(log.times),
+        sampler_cpu_s=log.cpu_s,
+        watched_s=log.times[-1] - log.times[0] if log.times else 0.0,
+    )
+
+
+def _figure(of: Figure, times: Sequence[float], series: Sequence[Reading], begin: float, end: float) -> SensorFigure:
+    figure = partial(SensorFigure, name=of.name, kind=of.kind, note=of.note)
+    reasons = [reading.reason for reading in series if reading.reason]
+    if len(reasons) == len(series):
+        return figure(reason=reasons[0] if reasons else "nothing was read")
+    pairs = [(time, reading) for time, reading in zip(times, series, strict=True) if reading.reason is None]
+    before = next((reading for time, reading in reversed(pairs) if time <= begin), None)
+    after = next((reading for time, reading in pairs if time >= end), None)
+    inside = [reading for time, reading in pairs if begin < time < end]
+    if of.kind == "flags":
+        words = dict.fromkeys(word for reading in (*inside, after) if reading for word in reading.words)
+        return figure(words=tuple(words), words_before=before.words if before else ())
+    first, last = before.value if before else None, after.value if after else None
+    figure = partial(figure, before=first, after=last, reason=reasons[0] if reasons else None)
+    if of.kind == "counter":
+        return figure(added=None if first is None or last is None else last - first)
+    values = [reading.value for reading in inside if reading.value is not None]
+    # So short a stretch that no reading fell into it: the ones beside it are all there is.
+    return figure(during=spread(values or [value for value in (first, last) if value is not None]))
+
+
+def spread(values: Sequence[float]) -> Spread | None:
+    """Least, median and greatest; None where there are none."""
+    if not values:
+        return None
+    return Spread(min=min(values), median=median(values), max=max(values), count=len(values))

@@ -1,4 +1,4 @@
-"""The measuring process: `python -m co3d_bench.bench.measure.worker`. One job on standard input, one case, one record.
+"""The measuring process: `python -m co3d_bench.bench.measure.worker`. One job on standard input, one case.
 
 Its events go to a private copy of standard output; descriptor 1 itself is pointed at standard error first, so
 that nothing a library prints can end up between them.
@@ -12,29 +12,28 @@ import os
 import signal
 import sys
 import sysconfig
-import time
 from collections.abc import Callable, Sequence
 from datetime import datetime, timezone
 from pathlib import Path
-from typing import Any
 
 from ...devices.host import HostFacts, free_memory_bytes, read_host
 from ...models.spec import ModelSpec
 from ...models.zoo import find_model
-from ..backends import Ask, Backend, get_backend
+from ..backends import Ask, get_backend
 from ..plan.custom_models import load_code
 from ..record.cuda_facts import CudaFacts
 from ..record.environment import Checkout, make_environment, read_versions
 from ..record.facts import assumptions, model_facts
-from ..record.failure import failure_of, wrong_answer
-from ..record.record import REFERENCE, Environment, Record, Verification
+from ..record.failure import failure_of
+from ..record.record import REFERENCE, Counters, Environment, Verification
 from ..record.sensing import Energy
-from .accelerator import Accelerator, accelerator_of
+from .accelerator import accelerator_of
 from .allocator import keep_freed_memory
 from .energy import energy_pass, find_meter
-from .input import Inputs, make_inputs
-from .job import Event, Job, Seat, phase_event
-from .passes import Begun, Emit, Timed, counting_pass, load, timing_pass, undisturbed
+from .input import make_inputs
+from .job import Event, Job, Measurement, Seat, phase_event
+from .loop import Calls
+from .passes import Begun, Emit, Subject, Timed, counting_pass, load, timing_pass, undisturbed
 from .search import search_batches
 from .turns import WAITING, Turns
 from .verify import compare, verify
@@ -52,9 +51,10 @@ _VERIFY_TIME_SHARE = 0.25
 _COMPARE_S = 1.0
 
 
-def measure_case(job: Job, emit: Emit, find_model: FindModel = find_model) -> Record:
-    """All passes over one case. Whatever goes wrong in the network or the backend is raised."""
-    begun = Begun.now()  # before torch is imported: what others do meanwhile is the load before the warm-up
+def measure_case(job: Job, emit: Emit, find_model: FindModel = find_model) -> Event:
+    """All passes over one case, each reported as it ends; the last event. Whatever goes wrong in the network or the
+    backend is raised."""
+    begun = Begun.now(job.settings)  # before torch is imported: what others do meanwhile is the load before the warm-up
     allocator = keep_freed_memory()
     import torch
 
@@ -64,53 +64,59 @@ def measure_case(job: Job, emit: Emit, find_model: FindModel = find_model) -> Re
     watched = Watched(job.device, emit) if job.device else None
     emit = watched.emit if watched else emit
     host = read_host()
-    spec = spec_of(job, find_model)
-    backend = get_backend(job.case.backend)
-    emit(phase_event("loading"))
-    accelerator = accelerator_of(job, backend)
-    inputs = make_inputs(spec, job.case.batch, job.case.input, Path(job.video) if job.video else None)
-    loaded = load(spec, job.weights)
-    ask = Ask(job.case.precision, job.case.threads, calibration=inputs.ring, device=accelerator.device)
+    subject = _subject(job, emit, find_model)
     if watched:
         watched.ready()
     with torch.inference_mode():
-        if backend.outside:
-            timed = backend.outside.timing_pass(loaded, ask, inputs, job.settings.runs, emit)
-        else:
-            turns = _first_turn(job.in_turn, emit) if job.in_turn else None
-            timed = timing_pass(loaded, spec, backend, ask, inputs, job.settings, host, accelerator, emit, begun, turns)
+        timed = _timed(subject, job, begun, emit)
         sensors = watched.stop() if watched else None
         if job.prove is not None:
             emit(Event(event="loaded", modules=modules_in(job.prove)))
-        cuda = accelerator.facts(timed.runnable, inputs.ring, in_torch=backend.in_torch)
-        verification = None if job.timing_only else _verification(job, backend, timed, inputs.ring[0], emit)
-    failure = wrong_answer(verification) if verification else None
-    record = Record(
-        run_id=job.run_id,
+        cuda = subject.accelerator.facts(timed.runnable, subject.inputs.ring, in_torch=subject.backend.in_torch)
+        verification = None if job.timing_only else _verification(job, subject, timed, emit)
+    notes = subject.inputs.notes + subject.loaded.notes + assumptions(subject.spec, timed.net)
+    measurement = Measurement(
         started_at=started.isoformat(timespec="milliseconds"),
-        duration_s=time.perf_counter() - begun.at_s,
-        case=job.case,
-        process=job.process,
-        settings=job.settings,
-        model=model_facts(spec, timed.net, job.weights),
+        duration_s=begun.passed_s(),
+        model=model_facts(subject.spec, timed.net, job.weights),
         environment=_environment(job, host, allocator, cuda),
-        timing=None if failure else timed.timing,
+        timing=timed.timing,
         peak_rss_bytes=timed.peak_rss_bytes,
         output_sha256=timed.output_sha256,
         verification=verification,
         sensors=sensors,
         cuda=cuda,
         engine=timed.runnable.engine(),
-        notes=inputs.notes + loaded.notes + assumptions(spec, timed.net),
-        error=failure,
+        notes=notes,
     )
     if job.timing_only:
-        return record
-    emit(Event(event="measured", record=record))
-    if not failure and (energy := _energy(job, timed, accelerator, inputs, emit, begun.at_s)):
-        record = record.model_copy(update={"energy": energy})
-        emit(Event(event="measured", record=record))
-    return _counted(record, job, spec, backend, timed, inputs, emit, begun.at_s)
+        return Event(event="done", measurement=measurement)
+    emit(Event(event="measured", measurement=measurement))
+    if (verification is None or verification.passed) and (energy := _energy(job, subject, timed, begun, emit)):
+        emit(Event(event="measured", measurement=Measurement(energy=energy)))
+    counters, uncounted = _counters(job, subject, timed, cuda, emit)
+    counted = Measurement(counters=counters, duration_s=begun.passed_s(), notes=notes + uncounted)
+    return Event(event="done", measurement=counted)
+
+
+def _subject(job: Job, emit: Emit, find_model: FindModel) -> Subject:
+    """The network of a job, built, its engine and its inputs."""
+    case = job.case
+    spec, backend = spec_of(job, find_model), get_backend(case.backend)
+    emit(phase_event("loading"))
+    accelerator = accelerator_of(job, backend)
+    inputs = make_inputs(spec, case.batch, case.input, Path(job.video) if job.video else None)
+    loaded = load(spec, job.weights)
+    ask = Ask(case.precision, case.threads, calibration=inputs.ring, device=accelerator.device)
+    return Subject(spec, loaded, backend, ask, inputs, accelerator)
+
+
+def _timed(subject: Subject, job: Job, begun: Begun, emit: Emit) -> Timed:
+    """By us, or by an external engine itself."""
+    external = subject.backend.outside
+    if external:
+        return external.timing_pass(subject.loaded, subject.ask, subject.inputs, job.settings.runs, emit)
+    return timing_pass(subject, begun, emit, _first_turn(job.in_turn, emit) if job.in_turn else None)
 
 
 def _environment(job: Job, host: HostFacts, allocator: str | None, cuda: CudaFacts | None) -> Environment:
@@ -128,9 +134,7 @@ def _environment(job: Job, host: HostFacts, allocator: str | None, cuda: CudaFac
     )
 
 
-def _energy(
-    job: Job, timed: Timed, accelerator: Accelerator, inputs: Inputs, emit: Emit, begun: float
-) -> Energy | None:
+def _energy(job: Job, subject: Subject, timed: Timed, begun: Begun, emit: Emit) -> Energy | None:
     """Energy, where it is to be measured now; where that is left for a later process, only why no sensor can."""
     if job.device is None or not (job.energy or job.energy_later):
         return None
@@ -140,31 +144,29 @@ def _energy(
     emit(phase_event("energy"))
     import torch
 
-    time_left_s = job.settings.timeout_s - (time.perf_counter() - begun)
+    time_left_s = job.settings.timeout_s - begun.passed_s()
+    runnable = timed.runnable
     with torch.inference_mode():
-        return energy_pass(
-            job.device,
-            timed.runnable.step,
-            accelerator.place(inputs.ring),
-            timed.runnable.synchronize,
-            time_left_s=time_left_s / 2,
-        )
+        calls = Calls(runnable.step, subject.accelerator.place(subject.inputs.ring), runnable.synchronize)
+        return energy_pass(job.device, calls, time_left_s=time_left_s / 2)
 
 
-def _counted(
-    record: Record, job: Job, spec: ModelSpec, backend: Backend, timed: Timed, inputs: Inputs, emit: Emit, begun: float
-) -> Record:
-    """The record with its counters: those that an earlier process of the case counted, or counted now."""
+def _counters(
+    job: Job, subject: Subject, timed: Timed, cuda: CudaFacts | None, emit: Emit
+) -> tuple[Counters, tuple[str, ...]]:
+    """Those that an earlier process of the case counted, or counted now; and notes on those that are missing."""
     counters, uncounted = job.counters, ()
-    cuda = record.cuda
     if counters is None:
-        in_torch = backend.in_torch and cuda is None
+        emit(phase_event("counting"))
+        in_torch = subject.backend.in_torch and cuda is None
+        example, known = subject.inputs.ring[0], job.operations
         with undisturbed(timed.timing):
-            counters, uncounted = counting_pass(spec, timed, inputs, in_torch, emit, job.operations)
+            counters, uncounted = counting_pass(
+                subject.spec, timed.net, timed.runnable, example, in_torch=in_torch, known=known
+            )
     if cuda and cuda.memory:  # the device's own count; that of the CPU's allocator would be of the host
         counters = counters.model_copy(update={"peak_allocated_bytes": cuda.memory.peak_allocated_bytes})
-    seconds = time.perf_counter() - begun
-    return record.model_copy(update={"counters": counters, "duration_s": seconds, "notes": record.notes + uncounted})
+    return counters, uncounted
 
 
 def modules_in(folders: Sequence[str]) -> tuple[str, ...]:
@@ -191,7 +193,7 @@ def _first_turn(seat: Seat, emit: Emit) -> Turns:
     return turns
 
 
-def _verification(job: Job, backend: Backend, timed: Timed, example: Any, emit: Emit) -> Verification:
+def _verification(job: Job, subject: Subject, timed: Timed, emit: Emit) -> Verification:
     """The reference is held to the other form of the network; every other engine and precision to the reference.
 
     What an earlier process of the case proved is not proved again, if this one's first prediction is the same.
@@ -199,6 +201,7 @@ def _verification(job: Job, backend: Backend, timed: Timed, example: Any, emit: 
     if job.verified and job.verified.output_sha256 == timed.output_sha256:
         return job.verified.verification
     emit(phase_event("verifying"))
+    backend, example = subject.backend, subject.inputs.ring[0]
     tolerance = backend.tolerance[job.case.precision]
     with undisturbed(timed.timing):
         if backend.outside:
@@ -216,7 +219,7 @@ def main(find_model: FindModel = find_model) -> int:
     def work(job: Job, emit: Emit) -> Event:
         if job.search:
             return Event(event="done", search=search_batches(job, spec_of(job, find_model), emit))
-        return Event(event="done", record=measure_case(job, emit, find_model))
+        return measure_case(job, emit, find_model)
 
     return serve(work)
 
@@ -236,7 +239,7 @@ def serve(work: Callable[[Job, Emit], Event]) -> int:
     die_with_parent(job.parent_pid)
     try:
         emit(work(job, emit))
-    except Exception as error:  # noqa: BLE001 - whatever a network raises becomes a record
+    except Exception as error:  # noqa: BLE001 - whatever a network raises is reported
         emit(Event(event="failed", failure=failure_of(error)))
     gc.freeze()  # Python would search all of torch for circles once more before it ends, a second on a slow core
     return 0

@@ -1,17 +1,20 @@
-"""Python's cycle collector, held back where it would only be in the way."""
+"""Python's cycle collector, held back where it would only be in the way.
 
-from __future__ import annotations
+Boards that are reached over ssh run this file too, so it is written for Python 3.6.
+"""
+# ruff: noqa: UP035 - types as they were
 
 import gc
-from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Iterator
 
 
 @contextmanager
 def held_back() -> Iterator[None]:
     """No collection of cycles inside; afterwards as before.
 
-    While thousands of records are read it would walk over all of them again and again, and find nothing.
+    While thousands of records are read it would walk over all of them again and again, and find nothing; while a
+    network is timed it would run in the middle of some samples (whoever times collects once before).
     """
     enabled = gc.isenabled()
     gc.disable()

@@ -1,8 +1,7 @@
 """Old records stay readable: each step lifts a record by one schema version, dict to dict.
 
-To change the format: raise `SCHEMA_VERSION` in record.py, add a line to its history, add one function here,
-regenerate the schema file (`python -m co3d_bench.bench.record.schema`). A step may rename, move and fill in; it must
-not guess a measurement that was not taken.
+To change the format: raise `SCHEMA_VERSION` in record.py, add a line to its history, add one function here. A step may
+rename, move and fill in; it must not guess a measurement that was not taken.
 """
 
 from __future__ import annotations

@@ -5,6 +5,7 @@ Seconds and bytes inside; pretty units at the edge.
 
 History of the format (`schema_version`):
     1  2026-11  first public form.
+    2  2026-11  no figure is corrected: the readings of the reference workload stand beside the samples.
 """
 
 from __future__ import annotations

@@ -6,10 +6,6 @@ from typing import Literal
 
 from pydantic import Field
 
-from ...devices.sensors import Figure
-from ...devices.sensors import watch as watching
-from ...devices.sensors.sampler import Log
-from ...devices.sensors.throttle import could_tell, throttled
 from .case import Frozen
 
 
@@ -69,56 +65,3 @@ class Energy(Frozen):
     busy: tuple[EnergyBlock, ...] = ()
     idle: tuple[EnergyBlock, ...] = ()
     reason: str | None = Field(default=None, description="why there is none, where there is none")
-
-
-def sensors_of(log: Log, begin: float, end: float) -> Sensors:
-    """What a log says of the time between `begin` and `end` (of `time.perf_counter`)."""
-    if log.reason:
-        return Sensors(reason=log.reason)
-    return Sensors(
-        figures=tuple(_figure(seen) for seen in watching.around(log, begin, end)),
-        interval_s=log.interval_s,
-        readings=len(log.times),
-        sampler_cpu_s=log.cpu_s,
-        watched_s=log.times[-1] - log.times[0] if log.times else 0.0,
-    )
-
-
-def throttle_signs(sensors: Sensors | None) -> tuple[str, ...]:
-    """Every sign that the machine was slowed down while samples were taken."""
-    return throttled(_seen(figure) for figure in sensors.figures) if sensors else ()
-
-
-def throttling_would_show(sensors: Sensors | None) -> bool:
-    """Whether something was read that would have told of it; else the lack of signs means nothing."""
-    return sensors is not None and could_tell(_seen(figure) for figure in sensors.figures)
-
-
-def _figure(seen: watching.Seen) -> SensorFigure:
-    during = seen.during
-    return SensorFigure(
-        name=seen.figure.name,
-        kind=seen.figure.kind,
-        note=seen.figure.note,
-        before=seen.before,
-        during=Spread(min=during.min, median=during.median, max=during.max, count=during.count) if during else None,
-        added=seen.added,
-        after=seen.after,
-        words=seen.words,
-        words_before=seen.words_before,
-        reason=seen.reason,
-    )
-
-
-def _seen(figure: SensorFigure) -> watching.Seen:
-    during = figure.during
-    return watching.Seen(
-        Figure(figure.name, figure.kind, figure.note),
-        figure.before,
-        watching.Spread(during.min, during.median, during.max, during.count) if during else None,
-        figure.added,
-        figure.after,
-        figure.words,
-        figure.words_before,
-        figure.reason,
-    )

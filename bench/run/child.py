@@ -9,12 +9,11 @@ import subprocess
 import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import IO, cast
 
-from ..measure.job import Event, parse_event
+from ..measure.job import Event, Measurement, parse_event
 from ..record.openmp import waiting
-from ..record.record import Record
 from .stop import Stop
 
 STDERR_TAIL_BYTES = 16 << 10
@@ -26,13 +25,18 @@ _EXIT_GRACE_S = 10.0
 class Outcome:
     """How a process ended. `final` is its last word (done or failed), if it said one."""
 
-    final: Event | None
-    measured: Record | None  # the record without its counters, if it came so far
     returncode: int
-    timed_out: bool
-    stopped: bool
-    stderr_tail: str
-    sampling_cpu_s: float  # CPU time of this process, the parent, while samples were taken
+    timed_out: bool = False
+    stopped: bool = False
+    stderr_tail: str = ""
+    final: Event | None = None
+    measurement: Measurement = field(default_factory=Measurement)  # as far as it came
+    sampling_cpu_s: float = 0.0  # CPU time of this process, the parent, while samples were taken
+
+    @property
+    def done(self) -> bool:
+        """Whether it came to its end."""
+        return self.final is not None and self.final.event == "done"
 
 
 class Listener:
@@ -40,7 +44,7 @@ class Listener:
 
     def __init__(self, on_event: Callable[[Event], None], cpu_clock: Callable[[], float]) -> None:
         self.final: Event | None = None
-        self.measured: Record | None = None
+        self.measurement = Measurement()
         self.sampling_cpu_s = 0.0
         self.unreadable = ""
         self._on_event = on_event
@@ -72,8 +76,8 @@ class Listener:
             self._sampling_since = self._cpu_clock()
         if event.event in ("done", "failed", "lost"):
             self.final = event
-        if event.event == "measured":
-            self.measured = event.record
+        if event.measurement:
+            self.measurement = self.measurement.joined(event.measurement)
         self._on_event(event)
 
 
@@ -140,12 +144,12 @@ def run_child(
         stdout.close()
         stderr.close()
     return Outcome(
-        final=listener.final,
-        measured=listener.measured,
         returncode=returncode,
         timed_out=timed_out,
         stopped=stop.signal is not None,
         stderr_tail=f"{tail.decode(errors='replace')}\n{listener.unreadable}".strip(),
+        final=listener.final,
+        measurement=listener.measurement,
         sampling_cpu_s=listener.sampling_cpu_s,
     )
 

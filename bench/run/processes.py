@@ -45,9 +45,12 @@ class Parent:
     stop: Stop
     progress: Progress
 
-    def measure(self, turn: Turn, hints: Hints, place: Place | None, may_refuse: bool) -> Record | Refusal | None:
+    def measure(
+        self, turn: Turn, hints: Hints, place: Place | None, search: BatchSearch | None, may_refuse: bool
+    ) -> Record | Refusal | None:
         """One process; None if it was stopped."""
         told = {
+            "batch_search": search,
             "counters": hints.counters,
             "operations": hints.operations,
             "verified": hints.verified,
@@ -113,7 +116,7 @@ def _measure(
     )
     if outcome.final and outcome.final.event == "lost":
         raise Away(f"{job.case.device} is lost: {outcome.final.phase}")
-    if outcome.stopped and (outcome.final is None or outcome.final.record is None):
+    if outcome.stopped and not outcome.done:
         return None
     failure = outcome.final.failure if outcome.final else None
     if may_refuse and failure and failure.kind == "exception":

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 
 from ..plan.catalog import Names
 from ..plan.config import Config
@@ -109,17 +110,12 @@ def _tools(
 
     def measure(turn: Turn, hints: Hints) -> Record | Refusal | None:
         may_refuse = turn.process == 1 and (turn.case in instead or turn.case in chosen)
-        return parent.measure(turn, hints, boards.place(turn.case.device), may_refuse)
-
-    def keep(before: Sequence[Record], record: Record) -> Record:
-        batch = searches.get(record.case)
-        record = record.model_copy(update={"batch_search": batch}) if batch else record
-        _keep(parent.config.run.out, before, record)
-        return record
+        place, search = boards.place(turn.case.device), searches.get(turn.case)
+        return parent.measure(turn, hints, place, search, may_refuse)
 
     return Tools(
         measure=measure,
-        keep=keep,
+        keep=partial(_keep, parent.config.run.out),
         settle=boards.settle,
         lose=boards.lose,
         stopped=lambda: bool(parent.stop.signal),

@@ -43,7 +43,7 @@ class Tools:
 
     # One fresh process; None if it was stopped. Raises Away where its board is lost.
     measure: Callable[[Turn, Hints], Record | Refusal | None]
-    keep: Callable[[Sequence[Record], Record], Record]  # (those before, the record) onto the disk; as it is there
+    keep: Callable[[Sequence[Record], Record], None]  # (those before, the record) onto the disk
     settle: Callable[[str], None]  # a device: nothing of its last case has to be left there
     lose: Callable[[str, str], None]  # a device, and why nothing more is run there
     stopped: Callable[[], bool]
@@ -189,7 +189,7 @@ class Session:
             return
         if got is None:
             return
-        got = self.tools.keep(self.records, got)
+        self.tools.keep(self.records, got)
         self.records.append(got)
         wall_s = self.tools.clock() - begin
         self._last_s[case] = wall_s

@@ -11,7 +11,7 @@ from functools import cached_property
 from statistics import fmean, median
 
 from ..record.record import Record, Samples
-from ..record.sensing import throttle_signs
+from .throttling import throttle_signs
 
 # Fewest samples from which a percentile may be claimed (MLPerf's early-stopping bound at 99 % confidence).
 SAMPLES_FOR_PERCENTILE = {50: 11, 90: 64, 95: 130, 99: 662}

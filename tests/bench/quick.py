@@ -8,7 +8,6 @@ of these networks, for the tests that kill, interrupt and race whole runs. That 
 import os
 import sys
 import time
-from datetime import datetime, timezone
 from pathlib import Path
 
 from co3d_bench.bench.errors import UserError
@@ -16,7 +15,6 @@ from co3d_bench.bench.measure.job import Event
 from co3d_bench.bench.measure.worker import serve
 from co3d_bench.bench.plan.catalog import Names
 from co3d_bench.bench.plan.config import make_config
-from co3d_bench.bench.record.record import Record
 from co3d_bench.bench.run.progress import Lines
 from co3d_bench.bench.run.run import run
 from co3d_bench.models.spec import ModelSpec, Preprocessing
@@ -69,11 +67,7 @@ def _work(job, emit):
     DEEDS[job.case.model]()
     if job.case.model == "pauses-later" and job.process > 1:
         time.sleep(600)
-    asked = job.model_dump(include={"run_id", "process"})
-    now = datetime.now(timezone.utc).isoformat()
-    return Event(
-        event="done", record=Record(**asked, case=job.case, settings=job.settings, started_at=now, duration_s=0.1)
-    )
+    return Event(event="done")
 
 
 def main(folder, models, runs, *flags):

@@ -1,5 +1,6 @@
 """Small valid records for the tests of this folder."""
 
+from co3d_bench.bench.measure.job import Measurement
 from co3d_bench.bench.record.case import Case
 from co3d_bench.bench.record.record import Failure, Record, Samples, Settings, Timing
 
@@ -20,3 +21,8 @@ def make_record(run_id="r", model="tiny", started_at="2026-01-01T00:00:00", late
 
 def failed_record(**changes):
     return make_record(timing=None, error=Failure(kind="crash", message="it fell"), **changes)
+
+
+def measurement_of(record):
+    """What a process would have reported that found out all that the record says."""
+    return Measurement(**{name: getattr(record, name) for name in Measurement.model_fields})

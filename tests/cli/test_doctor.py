@@ -9,8 +9,7 @@ import sys
 import pytest
 
 from co3d_bench.bench.plan.torch_facts import read_torch
-from co3d_bench.cli import aftermath
-from co3d_bench.cli import run as running
+from co3d_bench.cli import fixes
 from co3d_bench.devices.doctor.fix import STATE
 from co3d_bench.devices.root import Local
 
@@ -111,18 +110,18 @@ def test_a_run_does_the_same_and_without_root_says_how(tmp_path, monkeypatch, ca
     call(tmp_path, "--fix")
     state = tmp_path / STATE
     state.write_text(json.dumps(json.loads(state.read_text()) | {"pid": 2**22 + 1}))  # beyond any process
-    fixer = aftermath.fixer_of(tmp_path)
-    monkeypatch.setattr(aftermath, "fixer_of", lambda sysroot: fixer)
+    fixer = fixes.fixer_of(tmp_path)
+    monkeypatch.setattr(fixes, "fixer_of", lambda sysroot: fixer)
     monkeypatch.setattr(os, "geteuid", lambda: 1000)
-    running._settle()
+    fixes.report_leftover()
     assert "`sudo co3d-bench doctor --restore` puts them back" in capsys.readouterr().err
     assert root.read(GOVERNOR) == "performance"
     monkeypatch.setattr(os, "geteuid", lambda: 0)
-    running._settle()
+    fixes.report_leftover()
     assert f"{GOVERNOR}: performance -> powersave" in capsys.readouterr().err
     assert root.read(GOVERNOR) == "powersave"
     state.write_text("not json")
-    running._settle()
+    fixes.report_leftover()
     assert "cannot be read" in capsys.readouterr().err
 
 

@@ -1,28 +1,29 @@
-"""The command line as a user meets it: real processes, one message for a mistake, never a traceback."""
+"""The command line as a user meets it: one message for a mistake, never a traceback."""
 
 import json
+import re
 import subprocess
 import sys
 import time
 from pathlib import Path
 
 import pytest
+from jsonschema import Draft202012Validator
 from records import make_record
 
 import co3d_bench
-from co3d_bench.bench.errors import EXIT_CODES, INTERNAL
+from co3d_bench.bench.errors import EXIT_CODES, INTERNAL, INTERRUPTED
 from co3d_bench.bench.record.store import append_record
 from co3d_bench.cli import main as cli
+from co3d_bench.cli.verbs import app
+from co3d_bench.cli.weights import weights
+
+README = (Path(cli.__file__).parent / "README.md").read_text()
 
 
-@pytest.fixture
-def call(tmp_path):
-    def call(*arguments):
-        return subprocess.run(
-            [sys.executable, "-m", "co3d_bench", *arguments], capture_output=True, text=True, cwd=tmp_path, check=False
-        )
-
-    return call
+def start(*arguments):
+    """The command line in a process of its own."""
+    return subprocess.run([sys.executable, "-m", "co3d_bench", *arguments], capture_output=True, text=True, check=False)
 
 
 @pytest.mark.parametrize(
@@ -37,7 +38,9 @@ def call(tmp_path):
         (["run", "--threads", "many"], 2, "co3d-bench: --threads = 'many': must be a whole number, or must be 'auto'"),
         (["run", "--threads", "²"], 2, "co3d-bench: --threads = '²': must be a whole number, or must be 'auto'"),
         (["run", "--threads", "-1"], 2, "co3d-bench: --threads = -1: must be at least 1"),
-        (["run", "--timeout", "-1"], 2, "co3d-bench: --timeout = -1.0: must be more than 0"),
+        (["run", "--timeout", "-1"], 2, "co3d-bench: --timeout = -1: must be more than 0"),
+        (["run", "--runs", "many"], 2, "co3d-bench: --runs = 'many': must be a whole number"),
+        (["run", "--target-precision", "much"], 2, "co3d-bench: --target-precision = 'much': must be a number"),
         (["run", "--config", "none.toml"], 2, "co3d-bench: none.toml: no such file"),
         (["run", "--video", "none.mp4"], 2, "co3d-bench: video none.mp4: no such file"),
         (["run", "--retry-failed"], 2, "co3d-bench: --retry-failed goes with --resume"),
@@ -45,11 +48,18 @@ def call(tmp_path):
         (["run", "--out", "/proc/none"], 4, "co3d-bench: cannot write /proc/none/records.jsonl"),
         (["show", "cox3d-m64"], 2, "co3d-bench: cox3d-m64: did you mean cox3d-m-64?"),
         (["report", "nowhere"], 3, "co3d-bench: no records at nowhere/records.jsonl"),
-        (["list", "modles"], 2, "co3d-bench: Invalid value for 'what': 'modles' is not one of 'models', 'devices'"),
-        (["run", "--bogus"], 2, "co3d-bench: No such option: --bogus"),
+        (["list", "modles"], 2, "co3d-bench: Invalid value for 'WHAT': 'modles' is not one of 'models', 'devices'"),
+        (["run", "--modle", "x"], 2, "co3d-bench: No such option '--modle'. (Did you mean one of: '--model', "),
+        (["show", "x3d-s", "--bogus"], 2, "co3d-bench: No such option '--bogus'."),
+        (["profile", "x3d-s", "--batch", "auto"], 2, "co3d-bench: Invalid value for '--batch': 'auto': must be a"),
+        (
+            ["profile", "x3d-s", "--steps", "0"],
+            2,
+            "co3d-bench: Invalid value for '--steps': '0': must be a whole",
+        ),
         (["run", "--batch", "x"], 2, "co3d-bench: --batch = 'x': must be a whole number, or must be 'auto'"),
-        (["list"], 2, "co3d-bench: Missing argument 'what'"),
-        (["bogus"], 2, "co3d-bench: No such command 'bogus'"),
+        (["list"], 2, "co3d-bench: Missing argument 'WHAT'"),
+        (["pln"], 2, "co3d-bench: No such command 'pln'. Did you mean 'plan'?"),
         (["report", "--format", "gif"], 2, "co3d-bench: Invalid value for '--format': 'gif' is not one of 'html'"),
     ],
 )
@@ -57,9 +67,8 @@ def test_a_mistake_is_one_message_and_its_code(call, arguments, code, message):
     done = call(*arguments)
     assert done.returncode == code, done.stderr
     assert message in done.stderr
-    assert "Traceback" not in done.stderr
-    (told,) = [line for line in done.stderr.splitlines() if not line.startswith("plan from")]
-    assert told.startswith("co3d-bench:")
+    (line,) = [line for line in done.stderr.splitlines() if not line.startswith("plan from")]
+    assert line.startswith("co3d-bench:")
     assert done.stdout == ""
 
 
@@ -72,10 +81,24 @@ def test_without_words_it_says_what_it_can_do(call):
 def test_help_names_every_verb_and_exit_code(call):
     done = call("--help")
     assert done.returncode == 0
-    for verb in ("run", "plan", "list", "show", "report"):
-        assert f"\n  {verb} " in done.stdout
+    listed = re.findall(r"^  ([a-z]+) +(.+)$", done.stdout.partition("Commands:")[2], flags=re.MULTILINE)
+    assert [name for name, _ in listed] == list(app.commands)
+    assert not [text for _, text in listed if text.endswith("...")]  # none is cut off
     for code, meaning in EXIT_CODES.items():
         assert f"{code:>3}  {meaning}" in done.stdout
+        assert f"| {code} | {meaning} |" in README
+
+
+HELPS = [*([name] for name in app.commands), *(["weights", name] for name in weights.commands)]
+
+
+@pytest.mark.parametrize("words", HELPS, ids=" ".join)
+def test_each_verb_has_an_example_and_fits_into_80_columns(call, words, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "80")
+    done = call(*words, "--help")
+    assert done.returncode == 0
+    assert max(map(len, done.stdout.splitlines())) <= 80
+    assert re.search(rf"^  Example: (sudo )?co3d-bench {' '.join(words)}\b", done.stdout, flags=re.MULTILINE)
 
 
 def test_version(call):
@@ -97,18 +120,26 @@ def test_plan_and_dry_run_print_the_same_keys_and_run_nothing(call, tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
-@pytest.mark.parametrize(("what", "name"), [("models", "cox3d-m-64"), ("devices", "cpu"), ("backends", "eager")])
+@pytest.mark.parametrize(
+    ("what", "name"), [("models", "cox3d-m-64"), ("devices", "cpu"), ("backends", "eager"), ("suites", "paper")]
+)
 def test_list(call, what, name):
     done = call("list", what)
     assert done.returncode == 0
     assert any(line.split()[0] == name for line in done.stdout.splitlines())
 
 
-def test_a_torn_line_is_a_warning_of_one_line(call, tmp_path):
-    append_record(tmp_path / "results", make_record())
-    with (tmp_path / "results" / "records.jsonl").open("a") as file:
+def test_the_schema_is_of_records(call):
+    schema = json.loads(call("schema").stdout)
+    Draft202012Validator.check_schema(schema)
+    assert schema["title"] == "Record"
+
+
+def test_a_torn_line_is_a_warning_of_one_line(tmp_path):
+    append_record(tmp_path, make_record())
+    with (tmp_path / "records.jsonl").open("a") as file:
         file.write('{"schema_version":1,"run_')
-    done = call("report", "--format", "csv")
+    done = start("report", str(tmp_path), "--format", "csv")
     assert done.returncode == 0, done.stderr
     assert done.stderr.startswith("co3d-bench: warning: ")
     assert "line 2" in done.stderr
@@ -116,7 +147,6 @@ def test_a_torn_line_is_a_warning_of_one_line(call, tmp_path):
 
 
 def test_show_as_json(call):
-    pytest.importorskip("co3d_bench.bench.measure.counting")
     facts = json.loads(call("show", "cox3d-s-13", "--json").stdout)
     assert facts["parameters"] == 3_794_322
     assert (facts["receptive_field"], facts["padding"], facts["delay"]) == (69, 28, 40)
@@ -151,33 +181,54 @@ def test_output_that_cannot_be_written_is_one_line(tmp_path):
     assert (done.returncode, done.stderr) == (4, "co3d-bench: the output: No space left on device\n")
 
 
+def test_a_reader_that_goes_away_is_no_regression():
+    line = f"{sys.executable} -m co3d_bench list models | true; exit ${{PIPESTATUS[0]}}"
+    done = subprocess.run(["bash", "-c", line], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (4, "")
+
+
 def test_closed_streams_are_not_given_to_files(tmp_path):
     line = f"{sys.executable} -m co3d_bench list models >&- 2>&- <&-"
     assert subprocess.run(["bash", "-c", line], cwd=tmp_path, check=False).returncode == 0
 
 
-def test_help_is_quick(call):
+def test_help_is_quick():
     def seconds():
-        start = time.perf_counter()
-        call("--help")
-        return time.perf_counter() - start
+        before = time.perf_counter()
+        start("--help")
+        return time.perf_counter() - before
 
     assert min(seconds() for _ in range(5)) < 0.3
 
 
 @pytest.mark.parametrize("wanted", [False, True])
-def test_a_mistake_of_our_own_is_one_message_and_no_regression(monkeypatch, capsys, wanted):
-    def app(*_, **__):
+def test_a_mistake_of_our_own_is_one_message_and_no_regression(call, monkeypatch, wanted):
+    def fail(arguments):
         raise ZeroDivisionError("division\nby zero")
 
-    monkeypatch.setattr(cli, "app", app)
+    monkeypatch.setattr("co3d_bench.cli.verbs.call", fail)
     monkeypatch.setenv(cli.TRACEBACK, "1" if wanted else "")
-    with pytest.raises(SystemExit) as ended:
-        cli.main()
-    assert ended.value.code == INTERNAL
-    *before, last = capsys.readouterr().err.splitlines()
+    done = call("list", "models")
+    assert done.returncode == INTERNAL
+    *before, last = done.stderr.splitlines()
     assert last.startswith("co3d-bench: internal error: ZeroDivisionError: division by zero (CO3D_BENCH_TRACEBACK=1")
     assert any(line.startswith("Traceback") for line in before) is wanted
+
+
+def test_an_import_that_fails_is_no_regression():
+    script = "import sys; sys.modules['click'] = None; from co3d_bench.cli.main import main; main()"
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False)
+    assert done.returncode == INTERNAL
+    assert done.stderr.startswith("co3d-bench: internal error: ModuleNotFoundError: ")
+
+
+def test_ctrl_c_is_one_line(call, monkeypatch):
+    def stop(arguments):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("co3d_bench.cli.verbs.call", stop)
+    done = call("list", "models")
+    assert (done.returncode, done.stderr) == (INTERRUPTED, "co3d-bench: stopped\n")
 
 
 def test_the_measuring_process_describes_itself_without_the_command_line(tmp_path):
@@ -187,7 +238,7 @@ def test_the_measuring_process_describes_itself_without_the_command_line(tmp_pat
         "try:\n"
         "    runpy.run_module('co3d_bench', run_name='__main__')\n"
         "finally:\n"
-        "    assert not {'typer', 'torch'} & set(sys.modules)\n"
+        "    assert not {'click', 'torch'} & set(sys.modules)\n"
     )
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, cwd=tmp_path, check=False)
     assert done.returncode == 0, done.stderr

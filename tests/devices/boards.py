@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
 import re
+import shutil
+import subprocess
 from pathlib import Path
 
 from co3d_bench.devices.root import Local, Reason, Snapshot
@@ -11,6 +14,19 @@ from co3d_bench.devices.root import Local, Reason, Snapshot
 FIXTURES = Path(__file__).with_name("fixtures")
 TREES = json.loads((FIXTURES / "device_tree.json").read_text())
 RELEASES = (FIXTURES / "nv_tegra_release.txt").read_text().splitlines()
+
+
+def old_python(*versions: str) -> str | None:
+    """The first of these versions of Python that is here: one that is named for it, on the PATH, or of pyenv's."""
+    named = os.environ.get("CO3D_BENCH_OLD_PYTHON")
+    for version in versions:
+        of_pyenv = Path.home().glob(f".pyenv/versions/{version}.*/bin/python{version}")
+        for path in filter(None, (named, shutil.which(f"python{version}"), *map(str, of_pyenv))):
+            check = [path, "-c", f"import sys; sys.exit('%d.%d' % sys.version_info[:2] != '{version}')"]
+            if subprocess.run(check, capture_output=True, check=False).returncode == 0:
+                return path
+    return None
+
 
 # name -> device tree, line of the release file, tegrastats, and where things lie
 _BOARDS = {

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ast
 import json
 import os
 import shutil
@@ -17,28 +16,16 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from co3d_bench.bench.run.boards import onboard
-from co3d_bench.devices import agent
-from co3d_bench.devices.board import FOLDER, AgentError, Board, case_name
+from co3d_bench.devices.board import AGENT, FOLDER, AgentError, Board, case_name
 from co3d_bench.devices.ssh import Done, Unreachable
 
-AGENT, ONBOARD = Path(agent.__file__), Path(onboard.__file__)
+from .boards import old_python
+
 PATIENCE_S = 20.0
 
 
-def pythons():
-    """Of the versions that a board may have, the oldest one that is here, and ours."""
-    named = os.environ.get("CO3D_BENCH_OLD_PYTHON")
-    found = [named] if named else []
-    for version in ("3.6", "3.7", "3.8", "3.9"):
-        found += map(str, Path.home().glob(f".pyenv/versions/{version}.*/bin/python{version}"))
-        found += [path for path in (shutil.which(f"python{version}"),) if path]
-    old = next((path for path in found if runs(path)), None)
-    return [*([old] if old else []), sys.executable]
-
-
-def runs(python):
-    return subprocess.run([python, "-c", "import json"], capture_output=True).returncode == 0
+# Of the versions that a board may have, the oldest one that is here, and ours.
+PYTHONS = tuple(filter(None, (old_python("3.6", "3.7", "3.8", "3.9"), sys.executable)))
 
 
 class Here:
@@ -86,7 +73,7 @@ def job(lines=(), **changes):
     return {**basis, "lines": list(lines), **changes}
 
 
-@pytest.fixture(params=dict.fromkeys(pythons()), ids=lambda path: Path(path).resolve().name)
+@pytest.fixture(params=PYTHONS, ids=lambda path: Path(path).resolve().name)
 def board(request, tmp_path):
     script = tmp_path / "script.py"
     script.write_text(SCRIPT)
@@ -117,43 +104,6 @@ def wait_until(holds):
     while not holds():
         assert time.monotonic() < deadline
         time.sleep(0.02)
-
-
-@pytest.mark.parametrize(
-    "file",
-    [AGENT, ONBOARD, ONBOARD.parents[2] / "measure" / "stable.py"],
-    ids=lambda file: file.name,
-)
-def test_it_is_python_3_6_with_its_standard_library(file):
-    tree = ast.parse(file.read_text(), feature_version=(3, 6))
-    newer = {
-        "removeprefix",
-        "removesuffix",
-        "capture_output",
-        "thread_time",
-        "missing_ok",
-        "fromisoformat",
-        "dirs_exist_ok",
-    }
-    words = {node.attr for node in ast.walk(tree) if isinstance(node, ast.Attribute)}
-    words |= {node.arg for node in ast.walk(tree) if isinstance(node, ast.keyword) if node.arg}
-    assert not words & newer
-    imported = {alias.name for node in ast.walk(tree) if isinstance(node, ast.Import) for alias in node.names}
-    imported |= {node.module for node in ast.walk(tree) if isinstance(node, ast.ImportFrom)}
-    assert imported - set(sys.stdlib_module_names) <= ({"torch", "runner", "stable"} if file is ONBOARD else set())
-
-
-@pytest.mark.parametrize("file", [ONBOARD.parents[2] / "measure" / "stable.py"])
-def test_its_annotations_can_be_read_by_python_3_6(file):
-    """Unions by |, list[int], and brackets behind what collections.abc has are syntax there, and fail all the same."""
-    tree = ast.parse(file.read_text())
-    hints = [getattr(node, name, None) for node in ast.walk(tree) for name in ("annotation", "returns")]
-    parts = [part for hint in hints if isinstance(hint, ast.AST) for part in ast.walk(hint)]
-    assert parts
-    assert not [part for part in parts if isinstance(part, ast.BinOp)]
-    bracketed = {getattr(part.value, "id", "") for part in parts if isinstance(part, ast.Subscript)}
-    assert not bracketed & {"list", "dict", "tuple", "set", "type"}
-    assert "collections.abc" not in {node.module for node in ast.walk(tree) if isinstance(node, ast.ImportFrom)}
 
 
 def test_it_says_who_is_there(board, tmp_path):

@@ -11,7 +11,6 @@ from ...backends import Runnable, get_backend
 from ...backends.aten_json import NAME, load, write
 from ...measure.input import ring_length
 from ...measure.job import Job
-from ...measure.loop import WarmUpRule
 from ...measure.verify import Tally
 from ...record.case import Case
 from ...record.cuda_facts import CudaFacts
@@ -26,9 +25,6 @@ if TYPE_CHECKING:
 # Answers beyond the receptive field, which rest on frames alone; and answers of a clip network.
 STEADY_FRAMES = 8
 CLIPS = 4
-# cuDNN may look for its quickest convolutions, as a deployed network would; TF32 is not float32.
-CUDNN_BENCHMARK = True
-ALLOW_TF32 = False
 
 
 def ask(job: Job, spec: ModelSpec, net: Any, example: Tensor, folder: Path) -> Asked:
@@ -38,7 +34,6 @@ def ask(job: Job, spec: ModelSpec, net: Any, example: Tensor, folder: Path) -> A
     if not file.exists():  # another case of this run may have written it
         write(net, example, case.precision, file.with_suffix(".part")).rename(file)
     frames = reach(net) if is_frame_network(net) else 0
-    rule = WarmUpRule()
     return Asked(
         files={"artefact": file},
         fields={
@@ -48,13 +43,7 @@ def ask(job: Job, spec: ModelSpec, net: Any, example: Tensor, folder: Path) -> A
             "fill": frames,
             "check": frames + STEADY_FRAMES if frames else CLIPS,
             "rows": _rows(spec, case),
-            "warm_up": {
-                "window": rule.window,
-                "max_predictions": rule.max_predictions,
-                "max_seconds": rule.max_seconds,
-            },
-            "cudnn_benchmark": CUDNN_BENCHMARK,
-            "allow_tf32": ALLOW_TF32,
+            "unified_memory": job.device is not None and job.device.unified_memory,
         },
     )
 
@@ -70,9 +59,9 @@ def played(job: Job, net: Any, example: Tensor, asked: Asked) -> Runnable:
 
 
 def read(heard: Heard, job: Job, spec: ModelSpec, net: Any, example: Tensor, asked: Asked) -> Measured:
-    """The board's word, and its answers held to the eager network of this machine in float32."""
+    """What the board measured, and its answers held to the eager network of this machine in float32."""
     told = heard.results["measured"]
-    cuda = _cuda(told["cuda"], unified=job.device is not None and job.device.unified_memory)
+    cuda = CudaFacts.model_validate(told["cuda"]) if told["cuda"] else None
     return Measured(
         timing=Timing.model_validate(told["timing"]),
         verification=_verify(heard, spec, net, example, job.case),
@@ -84,7 +73,6 @@ def read(heard: Heard, job: Job, spec: ModelSpec, net: Any, example: Tensor, ask
             artefact_bytes=asked.files["artefact"].stat().st_size,
         ),
         versions=told["versions"],
-        affinity=tuple(told["affinity"]),
         environ=told.get("environ", {}),
         threads=told["threads"],
         inter_op_threads=told["inter_op_threads"],
@@ -93,18 +81,9 @@ def read(heard: Heard, job: Job, spec: ModelSpec, net: Any, example: Tensor, ask
         cuda=cuda,
         output_sha256=told["output_sha256"],
         span=tuple(told["span"]),
-        energy_blocks=told["energy_blocks"],
+        energy_blocks=heard.results.get("energy", {}).get("blocks"),
+        allocator=told["allocator"],
     )
-
-
-def _cuda(told: dict[str, Any] | None, *, unified: bool) -> CudaFacts | None:
-    """What the board tells of its GPU; the memory that is missing to others is the GPU's only where they share it."""
-    if told is None:
-        return None
-    facts = CudaFacts.model_validate(told)
-    if unified or facts.memory is None:
-        return facts
-    return facts.model_copy(update={"memory": facts.memory.model_copy(update={"available_drop_bytes": None})})
 
 
 def _verify(heard: Heard, spec: ModelSpec, net: Any, example: Tensor, case: Case) -> Verification:

@@ -13,16 +13,23 @@ from ....devices.profile import DeviceProfile
 from ....devices.recognise import Seen, describe, match
 from ....devices.ssh import Ssh, Unreachable
 from ...errors import NOT_HERE, UserError
-from ...export.aten import __path__ as aten_folder
 from ...measure.job import Place
 from ...plan.locate import looked_for
 from ...plan.plan import BoardFacts
 from .facts import PATTERNS, seen
 
-SCRIPTS = (
-    Path(__file__).with_name("onboard.py"),
-    Path(__file__).parents[2] / "measure" / "stable.py",
-    Path(next(iter(aten_folder))) / "runner.py",
+# What lies beside the agent on a board, all in one folder: files of ours that are written for Python 3.6.
+SCRIPTS = tuple(
+    Path(__file__).parents[2] / file
+    for file in (
+        "run/boards/onboard.py",
+        "measure/loop.py",
+        "measure/probe.py",
+        "measure/gpu.py",
+        "measure/allocator.py",
+        "record/garbage.py",
+        "export/aten/runner.py",
+    )
 )
 NO_TRTEXEC = "there is no TensorRT (trtexec is neither in PATH nor in /usr/src/tensorrt/bin)"
 

@@ -22,7 +22,7 @@ class Heard:
     emit: Callable[[Event], None]
     answers: list[Line] = field(default_factory=list)
     watched: list[Line] = field(default_factory=list)
-    results: dict[str, Line] = field(default_factory=dict)  # the last word: measured, trtexec or failed
+    results: dict[str, Line] = field(default_factory=dict)  # measured, energy, trtexec or failed
 
     def take(self, line: Line) -> None:
         """The next line. One of a kind that is not known is passed over: a newer agent may say more."""
@@ -38,19 +38,16 @@ class Heard:
 
     def failure(self, ended: Line, timeout_s: float) -> Failure | None:
         """Why there is no result; None where there is one."""
-        if failed := self.results.get("failed"):
-            return exception(failed["message"], failed["text"], failed["detail"], memory=failed["memory"])
-        if self.results:
+        failed = self.results.pop("failed", None)
+        if self.results:  # what fails behind it, as energy may, takes nothing from it
             return None
+        if failed:
+            return exception(failed["message"], failed["text"], failed["detail"], memory=failed["memory"])
         returncode = ended["returncode"]
         outcome = Outcome(
-            final=None,
-            measured=None,
             # All there died together: the board's memory ran out, it was restarted, or somebody killed them.
             returncode=-9 if returncode is None else returncode,
             timed_out=ended.get("timed_out", False),
-            stopped=ended.get("stopped", False),
             stderr_tail=ended.get("stderr", ""),
-            sampling_cpu_s=0.0,
         )
         return diagnose(outcome, timeout_s, ended.get("oom_kills", 0))

@@ -27,7 +27,6 @@ class Measured:
     verification: Verification
     engine: Engine
     versions: Mapping[str, Any]
-    affinity: tuple[int, ...]
     environ: Mapping[str, str] = field(default_factory=dict)  # what it tells of OpenMP
     threads: int | None = None
     inter_op_threads: int | None = None
@@ -36,5 +35,6 @@ class Measured:
     cuda: CudaFacts | None = None
     output_sha256: str | None = None
     span: tuple[float, float] | None = None  # from the first sample to the last one, on the clock of its sensors
-    energy_blocks: Sequence[Sequence[float]] = ()
+    energy_blocks: Sequence[Sequence[float]] | None = None  # None: there was no time for them
+    allocator: str | None = None
     notes: tuple[str, ...] = ()

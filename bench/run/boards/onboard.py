@@ -1,11 +1,12 @@
-"""One case on a board: copied there beside `agent.py` and the runner, for Python 3.6 and torch 1.10 or newer.
+"""One case on a board: for Python 3.6 and torch 1.10 or newer.
 
-    python3 onboard.py FOLDER     FOLDER/job.json in; lines of JSON out, the last one `measured`, `trtexec` or `failed`
+    python3 onboard.py FOLDER     FOLDER/job.json in; lines of JSON out: `measured`, `trtexec` or `failed` among them
 
-It measures as `bench/measure/passes.py` does here: first prediction, warm-up, samples with the kernel's evidence
-beside each, then the answers, which the host compares. A host that does not know this file's job gets nothing.
+It lies there beside `agent.py`, the runner, and the very loop, probe and allocator of `bench/measure`: a case is timed
+as here, by the same rules. Then come its answers, which the host compares. A host that does not know this file's job
+gets nothing.
 """
-# ruff: noqa: S603 - no shell anywhere
+# ruff: noqa: S603, E402, I001 - no shell anywhere; what lies beside us is found by its path
 # pyright: reportMissingImports=false
 
 import base64
@@ -13,29 +14,53 @@ import contextlib
 import ctypes
 import gc
 import hashlib
-import itertools
 import json
 import os
 import platform
 import resource
 import shutil
-import signal
 import subprocess
 import sys
 import time
 import traceback
 from pathlib import Path
-from types import SimpleNamespace
 
 HERE = Path(__file__).resolve().parent
+sys.path.insert(0, str(HERE))  # newer Pythons are told not to look there by themselves
+
+from agent import TRTEXEC, die_with_parent
+from allocator import keep_freed_memory
+from garbage import held_back
+from gpu import DeviceClock, device_facts, memory_of, set_flags, time_copies
+from loop import (
+    SAMPLING_TIME_SHARE,
+    WARMUP_TIME_SHARE,
+    Calls,
+    Instruments,
+    SamplingRule,
+    WarmUpRule,
+    blocks,
+    loop_overhead_s,
+    median,
+    sample,
+    seldom,
+    timing_fields,
+    warm_up,
+)
+from probe import (
+    KernelProbe,
+    UseProbe,
+    background_load,
+    peak_rss_bytes,
+    status_bytes,
+    thread_seconds,
+)
+
 SYSROOT = Path(os.environ.get("CO3D_BENCH_SYSROOT", "/"))
-TRTEXEC = "/usr/src/tensorrt/bin/trtexec"  # where JetPack puts it
-REPORT_EVERY_S = 2.0  # seldom: whoever follows wakes up for it
 LOG_BYTES = 1 << 18
 DETAIL_CHARACTERS = 4000
-TRANSFERS = 20
-WARMUP_KEPT = 100
-MOST_SAMPLES = 2000
+# Of the time of a case, when its answers end at the latest: so many have been computed as there was time for.
+ANSWERS_TIME_SHARE = 0.75
 clock = time.perf_counter
 
 
@@ -52,7 +77,7 @@ def main(folder):
     job = json.loads((folder / "job.json").read_text())
     try:
         ENGINES[job["engine"]](job, folder, emit)
-    except Exception as error:  # noqa: BLE001 - whatever it is, it is told
+    except Exception as error:  # noqa: BLE001 - whatever it is, it is reported
         text = str(error).strip()
         emit(
             "failed",
@@ -63,84 +88,117 @@ def main(folder):
         )
 
 
-def die_with_parent():
-    """Whoever kills what looks after us, kills us."""
-    parent = os.getppid()
-    ctypes.CDLL(None, use_errno=True).prctl(1, signal.SIGKILL)  # PR_SET_PDEATHSIG
-    if os.getppid() != parent:
-        os._exit(1)
-
-
 # --- a network in the form for old boards, by the runner that lies beside us
 
 
+class Case:
+    """A case that has begun: its job, when that was, and how the cores had been used by then."""
+
+    def __init__(self, job, emit):
+        self.job, self.emit, self.begun_s = job, emit, clock()
+        self.use = UseProbe(lambda: sum(os.times()[:4]))
+        self.used = self.use()
+
+    def until(self, share):
+        """When this share of its time will be over."""
+        return self.begun_s + share * self.job["timeout_s"]
+
+
 def aten_json(job, folder, emit):
+    case = Case(job, emit)
     emit("phase", phase="loading")
     give_way(job.get("waiting", {}))
-    begin = clock()
+    allocator = keep_freed_memory()
     import torch
 
-    sys.path.insert(0, str(HERE))
     import runner
 
-    import_s = clock() - begin
     torch.set_num_threads(job["threads"])
     torch.set_num_interop_threads(1)
     cuda = job["torch_device"] != "cpu"
     synchronize = torch.cuda.synchronize if cuda else lambda: None
+    available = available_bytes() if job["unified_memory"] else None
     if cuda:
-        torch.backends.cudnn.benchmark = job["cudnn_benchmark"]
-        torch.backends.cudnn.allow_tf32 = torch.backends.cuda.matmul.allow_tf32 = job["allow_tf32"]
-    available = available_bytes()
-    if cuda:
+        set_flags(torch)
         torch.zeros(1, device=job["torch_device"])  # the device's context is no part of loading a network
     start = clock()
     program = runner.Program(str(HERE / job["artefact"]), job["torch_device"])
     synchronize()
     load_s = clock() - start
     row = program.graph["inputs"][0]
-    ring = random_inputs(torch, row, job)
+    calls = Calls(program.step, random_inputs(torch, row, job), synchronize)
     with getattr(torch, "inference_mode", torch.no_grad)():
-        emit("phase", phase="first prediction")
-        start = clock()
-        first = program.step(ring[0])
-        synchronize()
-        first_s = clock() - start
-        digest = checksum(first)
-        emit("phase", phase="warming")
-        warmed = warm_up(program.step, ring, job["fill"], job["warm_up"], synchronize)
-        settings = SimpleNamespace(**job["settings"])
-        emit("phase", phase="sampling", done=0, total=settings.runs)
-        step = DeviceClock(torch, program.step) if cuda else program.step
-        timing, span = sample(step, ring, settings, synchronize, seldom(emit, settings.runs))
-        emit("phase", phase="verifying")
-        facts = {"peak_rss_bytes": status_bytes("VmHWM"), "cuda": None}
+        measured = timed(torch, calls, case)
+        measured["timing"]["load_s"] = load_s
         if cuda:
-            del ring[1:]  # of the inputs, one is part of what a prediction needs
-            facts["cuda"] = cuda_facts(torch, step.seconds(), program.step, ring[0], row, first, job, available)
-        answer(runner, program, row, job, emit)
-        blocks = []
+            del calls.inputs[1:]  # of the inputs, one is part of what a prediction needs
+            measured["cuda"].update(gpu_facts(torch, calls, case, row, available))
+        emit("phase", phase="verifying")
+        answer(runner, program, row, case)
+        emit("measured", allocator=allocator, **measured, **surroundings(torch))
         if job["energy"]:
-            emit("phase", phase="energy")
-            blocks = energy_blocks(program.step, random_inputs(torch, row, job), synchronize, job["energy"])
-    timing.update(warmed, load_s=load_s, first_prediction_s=first_s)
-    emit(
-        "measured",
-        timing=timing,
-        import_s=import_s,
-        span=span,
-        energy_blocks=blocks,
-        output_sha256=digest,
-        threads=torch.get_num_threads(),
-        inter_op_threads=torch.get_num_interop_threads(),
-        affinity=sorted(os.sched_getaffinity(0)),
-        environ={name: value for name, value in os.environ.items() if name.startswith(("GOMP_", "KMP_", "OMP_"))},
-        versions={
-            "python": platform.python_version(),
-            "torch": torch.__version__,
-        },
-        **facts,
+            measure_energy(calls._replace(inputs=random_inputs(torch, row, job)), case)
+
+
+def timed(torch, calls, case):
+    """First prediction, warm-up and samples, as `bench/measure/passes.py` takes them."""
+    job, emit, cuda = case.job, case.emit, case.job["torch_device"] != "cpu"
+    emit("phase", phase="first prediction")
+    start = clock()
+    first = calls.step(calls.inputs[0])
+    calls.synchronize()
+    first_s = clock() - start
+    digest = checksum(first)
+    load_before = background_load(case.used, case.use())
+    emit("phase", phase="warming")
+    warmed = warm_up(calls, clock, WarmUpRule(job["fill"], case.until(WARMUP_TIME_SHARE)))
+    instruments = Instruments(clock, thread_seconds, KernelProbe())
+    runs, min_s = job["settings"]["runs"], job["settings"]["min_s"]
+    report = seldom(lambda done: emit("phase", phase="sampling", done=done, total=max(done, runs)), clock)
+    emit("phase", phase="sampling", done=0, total=runs)
+    rss_bytes = peak_rss_bytes()
+    step = DeviceClock(torch.cuda, calls.step) if cuda else calls.step
+    gc.collect()
+    with held_back():
+        used = case.use()
+        rule = SamplingRule(runs, min_s, case.until(SAMPLING_TIME_SHARE))
+        sampling = sample(calls._replace(step=step), instruments, rule, report)
+        load = background_load(used, case.use())
+        overhead_s = loop_overhead_s(instruments)
+    timing = timing_fields(warmed, sampling)
+    timing.update(
+        first_prediction_s=first_s,
+        background_load_before=load_before,
+        background_load=load,
+        loop_overhead_s=overhead_s,
     )
+    return {
+        "timing": timing,
+        "span": [sampling.begin_s, sampling.end_s],
+        "output_sha256": digest,
+        "peak_rss_bytes": rss_bytes,
+        "cuda": {"device_s": step.seconds()} if cuda else None,
+    }
+
+
+def surroundings(torch):
+    return {
+        "threads": torch.get_num_threads(),
+        "inter_op_threads": torch.get_num_interop_threads(),
+        "environ": {n: value for n, value in os.environ.items() if n.startswith(("GOMP_", "KMP_", "OMP_"))},
+        "versions": {"python": platform.python_version(), "torch": torch.__version__},
+    }
+
+
+def measure_energy(calls, case):
+    """Blocks of predictions, if there is time left for them."""
+    asked = case.job["energy"]
+    if clock() + asked["needed_s"] > case.until(1.0):
+        return
+    case.emit("phase", phase="energy")
+    found = blocks(calls, asked["blocks"], asked["block_s"], clock)
+    time.sleep(asked["after_s"])  # so that a reading lies behind the last block
+    case.emit("energy", blocks=found)
 
 
 def give_way(waiting):
@@ -149,52 +207,15 @@ def give_way(waiting):
         os.environ.update(waiting)
 
 
-class DeviceClock:
-    """Events around each call; they are read when all is over, since asking would wait."""
-
-    def __init__(self, torch, step):
-        self.torch, self.step, self.pairs = torch, step, []
-
-    def __call__(self, x):
-        begin, end = (self.torch.cuda.Event(enable_timing=True) for _ in range(2))
-        begin.record()
-        y = self.step(x)
-        end.record()
-        self.pairs.append((begin, end))
-        return y
-
-    def seconds(self):
-        self.torch.cuda.synchronize()
-        return [begin.elapsed_time(end) / 1e3 for begin, end in self.pairs]  # it is in milliseconds
-
-
-def cuda_facts(torch, device_s, step, x, row, scores, job, available):
-    """The device and its software, its time for each sample, copies, and the memory that one prediction needs."""
-    there, back = transfers(torch, row, scores, job["torch_device"])
-    torch.cuda.empty_cache()
-    torch.cuda.reset_peak_memory_stats()
-    step(x)
-    torch.cuda.synchronize()
-    version = torch.backends.cudnn.version()
-    return {
-        "name": torch.cuda.get_device_name(0),
-        "capability": "{}.{}".format(*torch.cuda.get_device_capability(0)),
-        "cuda": torch.version.cuda,
-        "cudnn": None if version is None else str(version),
-        "flags": {
-            "cudnn_benchmark": torch.backends.cudnn.benchmark,
-            "cudnn_tf32": torch.backends.cudnn.allow_tf32,
-            "matmul_tf32": torch.backends.cuda.matmul.allow_tf32,
-        },
-        "device_s": device_s,
-        "to_device_s": there,
-        "to_host_s": back,
-        "memory": {
-            "peak_allocated_bytes": torch.cuda.max_memory_allocated(),
-            "peak_reserved_bytes": torch.cuda.max_memory_reserved(),
-            "available_drop_bytes": taken(available, available_bytes()),
-        },
-    }
+def gpu_facts(torch, calls, case, row, available):
+    """The device and its software; copies, and the memory that one prediction needs."""
+    x = calls.inputs[0]
+    y = calls.step(x)
+    frame = torch.zeros(row["shape"], dtype=getattr(torch, row["dtype"]))
+    there, back = time_copies(torch.cuda, case.job["torch_device"], [frame], y if isinstance(y, list) else [y], clock)
+    del y, frame
+    memory = memory_of(torch.cuda, lambda: calls.step(x), available_bytes, available)
+    return dict(device_facts(torch), to_device_s=median(there), to_host_s=median(back), memory=memory)
 
 
 def random_inputs(torch, row, job):
@@ -207,117 +228,13 @@ def random_inputs(torch, row, job):
     ]
 
 
-def warm_up(step, ring, fill, rule, synchronize):
-    """At least `fill` predictions, and until they get no shorter (`stable.py`), or the rule's limits are reached."""
-    from stable import is_stable
-
-    latencies = []
-    begin = filled = end = clock()
-    stable = False
-    for x in itertools.cycle(ring):
-        start = clock()
-        step(x)
-        synchronize()
-        end = clock()
-        latencies.append(end - start)
-        extra = len(latencies) - fill
-        if extra < 0:
-            continue
-        if extra == 0:
-            filled = end
-        stable = is_stable(latencies, rule["window"])
-        late = end - filled >= rule["max_seconds"] and len(latencies) >= rule["window"]
-        if stable or late or extra >= rule["max_predictions"]:
-            break
-    return {
-        "warmup_predictions": len(latencies),
-        "warmup_s": end - begin,
-        "warmup_stable": stable,
-        "warmup_latency_s": latencies[-WARMUP_KEPT:],
-    }
-
-
-def median(values):
-    ordered, half = sorted(values), len(values) // 2
-    return ordered[half] if len(values) % 2 else (ordered[half - 1] + ordered[half]) / 2
-
-
-def sample(step, ring, settings, synchronize, report):
-    """Time calls one after the other, with the kernel's evidence beside each; and the time from first to last.
-
-    As many as were asked for, and more until they took as long as was asked for (`measure.py` does the same).
-    """
-    probe = Probe()
-    taken = SimpleNamespace(latency_s=[], involuntary_switches=[], steal_s=[], waited_s=[])
-    own_s = 0.0
-    gc.collect()
-    gc.disable()
-    begin = clock()
-    mark = thread_cpu_s()
-    before = probe()
-    for x in itertools.cycle(ring):
-        own_s += thread_cpu_s() - mark
-        start = clock()
-        step(x)
-        synchronize()
-        end = clock()
-        mark, after = thread_cpu_s(), probe()
-        taken.latency_s.append(round(end - start, 9))
-        taken.involuntary_switches.append(after[0] - before[0])
-        taken.steal_s.append(after[1] - before[1])
-        taken.waited_s.append(round(max(0.0, after[2] - before[2]), 9))
-        before = after
-        count = len(taken.latency_s)
-        report(count)
-        if count >= settings.runs and (end - begin >= settings.min_s or count >= MOST_SAMPLES):
-            break
-    own_s += thread_cpu_s() - mark
-    finish = clock()
-    wall_s = finish - begin
-    gc.enable()
-    return {"samples": vars(taken), "sampling_wall_s": wall_s, "harness_cpu_share": own_s / wall_s}, [begin, finish]
-
-
-def thread_cpu_s():
-    return time.clock_gettime(3)  # CLOCK_THREAD_CPUTIME_ID; newer Pythons have time.thread_time
-
-
-class Probe:
-    """The kernel's counters of this process and machine: (involuntary switches, stolen s, s waited for a core)."""
-
-    def __init__(self):
-        self.stat = os.open("/proc/stat", os.O_RDONLY)
-        self.tasks = []
-        for file in Path("/proc/self/task").glob("*/schedstat"):
-            with contextlib.suppress(OSError):
-                self.tasks.append(os.open(str(file), os.O_RDONLY))
-
-    def __call__(self):
-        fields = os.pread(self.stat, 256, 0).split(b"\n", 1)[0].split()
-        stolen = int(fields[8]) / os.sysconf("SC_CLK_TCK") if len(fields) > 8 else 0.0
-        waited = 0.0
-        for task in self.tasks:
-            with contextlib.suppress(OSError, IndexError):
-                waited += int(os.pread(task, 128, 0).split()[1]) / 1e9
-        return resource.getrusage(resource.RUSAGE_SELF).ru_nivcsw, stolen, waited
-
-
-def seldom(emit, total):
-    last = clock()
-
-    def report(done):
-        nonlocal last
-        if clock() - last >= REPORT_EVERY_S:
-            last = clock()
-            emit("phase", phase="sampling", done=done, total=max(done, total))
-
-    return report
-
-
-def answer(runner, program, row, job, emit):
+def answer(runner, program, row, case):
     """Answers to a stream of inputs made by arithmetic, for the host to compare; of a batch the rows it names."""
+    job, emit = case.job, case.emit
     program.reset()
     for index in range(job["check"]):
+        if index and clock() >= case.until(ANSWERS_TIME_SHARE):
+            break
         y = program.step(runner.example(row, index).to(job["torch_device"]))
         tensors = []
         for tensor in y if isinstance(y, list) else [y]:
@@ -326,25 +243,6 @@ def answer(runner, program, row, job, emit):
             kept = (tensor if whole else tensor[job["rows"]]).contiguous()
             tensors.append({"shape": list(kept.shape), "data": base64.b64encode(raw(kept)).decode()})
         emit("answer", index=index, tensors=tensors)
-
-
-def energy_blocks(step, ring, synchronize, asked):
-    """Idle and busy stretches in turn: when each began and ended, and how many predictions were in it."""
-    blocks = []
-    for number in range(2 * asked["blocks"] + 1):
-        begin, calls = clock(), 0
-        if number % 2:
-            for x in itertools.cycle(ring):
-                step(x)
-                synchronize()
-                calls += 1
-                if clock() - begin >= asked["block_s"]:
-                    break
-        else:
-            time.sleep(asked["block_s"])
-        blocks.append([begin, clock(), calls])
-    time.sleep(asked["after_s"])  # so that a reading lies behind the last block
-    return blocks
 
 
 def raw(tensor):
@@ -358,36 +256,9 @@ def checksum(output):
     return hashlib.sha256(raw(output.float().cpu().contiguous())).hexdigest()
 
 
-def transfers(torch, row, scores, device):
-    """Seconds to bring one input to the device, and its scores back: medians."""
-    x = torch.zeros(row["shape"], dtype=getattr(torch, row["dtype"]))
-    y = scores[0] if isinstance(scores, list) else scores
-    there, back = [], []
-    for _ in range(TRANSFERS):
-        for found, move in ((there, lambda: x.to(device)), (back, lambda: y.cpu())):
-            start = clock()
-            move()
-            torch.cuda.synchronize()
-            found.append(clock() - start)
-    return [median(there), median(back)]
-
-
-def status_bytes(name, file="/proc/self/status"):
-    """An amount of memory in one of the kernel's files; None where it does not tell."""
-    with contextlib.suppress(OSError):
-        for line in Path(file).read_text().splitlines():
-            if line.startswith(name + ":"):
-                return int(line.split()[1]) * 1024
-    return None
-
-
 def available_bytes():
     """Memory that a process could still get. Where GPU and CPU share one, what the GPU took is missing from it."""
-    return status_bytes("MemAvailable", str(SYSROOT / "proc/meminfo"))
-
-
-def taken(before, after):
-    return None if before is None or after is None else before - after
+    return status_bytes("MemAvailable", SYSROOT / "proc/meminfo")
 
 
 # --- a network in ONNX, by TensorRT's own tool
@@ -427,7 +298,6 @@ def trtexec(job, folder, emit):
         engine_bytes=engine.stat().st_size if engine.exists() else None,
         # Of the largest process that has ended, which is one of these.
         peak_rss_bytes=resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss * 1024,
-        affinity=sorted(os.sched_getaffinity(0)),
         versions={"python": platform.python_version()},
     )
 

@@ -11,7 +11,8 @@ from ....devices.sensors import Reading
 from ....devices.sensors.find import find_sensors
 from ....devices.sensors.sampler import Log
 from ...measure.energy import BLOCKS, Meter, energy_of, find_meter, needed_s
-from ...record.sensing import Energy, Sensors, sensors_of
+from ...measure.watched import sensors_of
+from ...record.sensing import Energy, Sensors
 
 PERIOD_S = 0.5
 _CPU, _THERMAL, _HWMON = "/sys/devices/system/cpu", "/sys/class/thermal", "/sys/class/hwmon"
@@ -113,13 +114,16 @@ def energy_job(asked: tuple[Meter, str | None] | Energy | None) -> dict[str, Any
     """What the board is told to do for it."""
     if asked is None or isinstance(asked, Energy):
         return None
-    return {"blocks": BLOCKS, "block_s": asked[0].block_s, "after_s": 4 * PERIOD_S}
+    meter = asked[0]
+    return {"blocks": BLOCKS, "block_s": meter.block_s, "after_s": 4 * PERIOD_S, "needed_s": needed_s(meter)}
 
 
 def energy_seen(log: Log, asked: tuple[Meter, str | None] | Energy | None, blocks: Any) -> Energy | None:
-    """The energy of the blocks that a board has run."""
+    """The energy of the blocks that a board has run; they are None where it had no time for them."""
     if asked is None or isinstance(asked, Energy):
         return asked
+    if blocks is None:
+        return Energy(reason="the case was over before it; raise run.timeout_s")
     return energy_of(log, *asked, [(begin, end, calls) for begin, end, calls in blocks])
 
 

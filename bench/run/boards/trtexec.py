@@ -115,7 +115,6 @@ def read(heard: Heard, job: Job, spec: ModelSpec, net: Any, example: Tensor, ask
             ),
         ),
         versions={**told["versions"], "tensorrt": number},
-        affinity=tuple(told["affinity"]),
         peak_rss_bytes=told["peak_rss_bytes"],
     )
 

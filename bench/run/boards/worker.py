@@ -8,114 +8,149 @@ from __future__ import annotations
 
 import sys
 import time
+from dataclasses import dataclass
 from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
-from ....devices.board import AgentError, Board
+from ....devices.board import AgentError, Board, Hello
 from ....devices.ssh import Ssh, Unreachable
+from ....models.spec import ModelSpec
 from ....models.zoo import find_model
 from ...errors import UserError
-from ...measure.input import Inputs
-from ...measure.job import Event, Job, Place, phase_event
-from ...measure.passes import Emit, Timed, counting_pass, load
+from ...measure.energy import Meter
+from ...measure.job import Event, Job, Measurement, Place, phase_event
+from ...measure.passes import Emit, Loaded, counting_pass, load
 from ...measure.worker import FindModel, serve, spec_of
 from ...record.environment import Checkout, make_environment, read_versions
 from ...record.facts import assumptions, model_facts
-from ...record.failure import wrong_answer
 from ...record.openmp import WAITING
-from ...record.record import Record
+from ...record.record import Environment
+from ...record.sensing import Energy
+from ..child import thread_environment
 from . import aten, trtexec
 from .facts import PATTERNS, versions
 from .facts import seen as machine
 from .heard import Heard
-from .measured import Asked
+from .measured import Asked, Measured
 from .sensed import MOVING, PERIOD_S, STANDING, energy_asked, energy_job, energy_seen, log_of, seen, watched
 
 ENGINES = {"aten-json": aten, "trtexec": trtexec}
 SCRIPT = "onboard.py"
 
 
-def measure(job: Job, place: Place, emit: Emit, find_model: FindModel = find_model) -> Event:
-    """The case's record, why it failed, or that the board is lost."""
-    import torch
+@dataclass(frozen=True)
+class Exported:
+    """A case as far as it is prepared here."""
 
+    spec: ModelSpec
+    loaded: Loaded
+    example: Any
+    asked: Asked
+
+
+def measure(job: Job, place: Place, emit: Emit, find_model: FindModel = find_model) -> Event:
+    """The case's measurement, why it failed, or that the board is lost."""
     started, begin = datetime.now(timezone.utc), time.perf_counter()
-    spec, case, engine = spec_of(job, find_model), job.case, ENGINES[job.case.backend]
     emit(phase_event("exporting"))
-    loaded = load(spec, job.weights)
-    example = torch.zeros(case.batch, *spec.input_shape)
-    asked = engine.ask(job, spec, loaded.net, example, Path(place.work))
-    board = Board(
-        Ssh(place.host), job.run_id, place.python, on_wait=lambda text: emit(phase_event(text.replace("\n", " ")))
-    )
+    exported = _exported(job, place, find_model)
     heard = Heard(emit)
     try:
-        hello = board.again(lambda: board.hello((*PATTERNS, *MOVING, *STANDING)))
-        profile = job.device
-        power = None
-        if profile and job.energy and case.backend == "aten-json":
-            power = energy_asked(profile, hello.snapshot, job.settings.timeout_s)
-        paths = watched(profile, hello.snapshot) if profile else []
-        emit(phase_event("copying"))
-        files = {key: board.put(file) for key, file in asked.files.items()}
-        emit(phase_event("starting there"))
-        ended = board.run(board_job(job, place, asked, files, paths, energy_job(power)), heard.take)
+        visit = _visit(job, place, exported, heard)
     except (Unreachable, AgentError) as error:
         return Event(event="lost", phase=str(error))
-    if failure := heard.failure(ended, job.settings.timeout_s):
+    if failure := heard.failure(visit.ended, job.settings.timeout_s):
         return Event(event="failed", failure=failure)
     emit(phase_event("verifying"))
+    spec, loaded, example, asked = exported.spec, exported.loaded, exported.example, exported.asked
+    engine = ENGINES[job.case.backend]
     measured = engine.read(heard, job, spec, loaded.net, example, asked)
-    wrong = wrong_answer(measured.verification)
-    host = machine(hello).host
-    log = log_of(heard.watched, profile, hello.snapshot) if profile else None
-    record = Record(
-        run_id=job.run_id,
+    log = log_of(heard.watched, job.device, visit.hello.snapshot) if job.device else None
+    notes = (*loaded.notes, *assumptions(spec, loaded.net), *measured.notes)
+    measurement = Measurement(
         started_at=started.isoformat(timespec="milliseconds"),
         duration_s=time.perf_counter() - begin,
-        case=case,
-        process=job.process,
-        settings=job.settings,
         model=model_facts(spec, loaded.net, job.weights),
-        environment=make_environment(
-            host,
-            Checkout(job.git_commit, job.git_dirty),
-            versions({**measured.versions, "co3d_bench": read_versions().get("co3d_bench")}, hello.snapshot),
-            intra_op_threads=measured.threads or case.threads,
-            inter_op_threads=measured.inter_op_threads or 1,
-            cuda=measured.cuda,
-            environ=measured.environ,
-        ),
-        timing=None if wrong else measured.timing,
+        environment=_environment(job, measured, visit.hello),
+        timing=measured.timing,
         peak_rss_bytes=measured.peak_rss_bytes,
         output_sha256=measured.output_sha256,
         verification=measured.verification,
         sensors=seen(log, measured.span) if log else None,
-        energy=energy_seen(log, power, measured.energy_blocks) if log and not wrong else None,
+        energy=energy_seen(log, visit.power, measured.energy_blocks) if log and measured.verification.passed else None,
         cuda=measured.cuda,
         engine=measured.engine,
-        notes=(*loaded.notes, *assumptions(spec, loaded.net), *measured.notes),
-        error=wrong,
+        notes=notes,
     )
-    emit(Event(event="measured", record=record))
+    emit(Event(event="measured", measurement=measurement))
     counters, uncounted = job.counters, ()
     if counters is None:
-        played = engine.played(job, loaded.net, example, asked)
-        timed = Timed(loaded.net, played, measured.timing, None, None)
-        counters, uncounted = counting_pass(spec, timed, Inputs([example]), False, emit)
+        emit(phase_event("counting"))
+        runnable = engine.played(job, loaded.net, example, asked)
+        counters, uncounted = counting_pass(spec, loaded.net, runnable, example)
     # Counts hold on every machine, so they are made here; the peak of allocated memory is the board's.
     counters = counters.model_copy(update={"peak_allocated_bytes": measured.peak_allocated_bytes})
-    counted = {"counters": counters, "duration_s": time.perf_counter() - begin, "notes": record.notes + uncounted}
-    return Event(event="done", record=record.model_copy(update=counted))
+    duration_s = time.perf_counter() - begin
+    counted = Measurement(counters=counters, duration_s=duration_s, notes=(*notes, *uncounted))
+    return Event(event="done", measurement=counted)
+
+
+def _exported(job: Job, place: Place, find_model: FindModel) -> Exported:
+    """The network built, and written as its engine over there takes it."""
+    import torch
+
+    spec = spec_of(job, find_model)
+    loaded = load(spec, job.weights)
+    example = torch.zeros(job.case.batch, *spec.input_shape)
+    asked = ENGINES[job.case.backend].ask(job, spec, loaded.net, example, Path(place.work))
+    return Exported(spec, loaded, example, asked)
+
+
+@dataclass(frozen=True)
+class Visit:
+    """What a board was when the case ran there, what its energy is taken from (or why it is not), and how it ended."""
+
+    hello: Hello
+    power: tuple[Meter, str | None] | Energy | None
+    ended: dict[str, Any]
+
+
+def _visit(job: Job, place: Place, exported: Exported, heard: Heard) -> Visit:
+    """Have the case run on its board. Raises Unreachable, AgentError."""
+    emit, profile, power = heard.emit, job.device, None
+    board = Board(
+        Ssh(place.host), job.run_id, place.python, on_wait=lambda text: emit(phase_event(text.replace("\n", " ")))
+    )
+    hello = board.again(lambda: board.hello((*PATTERNS, *MOVING, *STANDING)))
+    if profile and job.energy and job.case.backend == "aten-json":
+        power = energy_asked(profile, hello.snapshot, job.settings.timeout_s)
+    paths = watched(profile, hello.snapshot) if profile else []
+    emit(phase_event("copying"))
+    files = {key: board.put(file) for key, file in exported.asked.files.items()}
+    emit(phase_event("starting there"))
+    ended = board.run(board_job(job, place, exported.asked, files, paths, energy_job(power)), heard.take)
+    return Visit(hello, power, ended)
+
+
+def _environment(job: Job, measured: Measured, hello: Hello) -> Environment:
+    """Of the board, but for the commit and our version."""
+    told = {**measured.versions, "co3d_bench": read_versions().get("co3d_bench")}
+    return make_environment(
+        machine(hello).host,
+        Checkout(job.git_commit, job.git_dirty),
+        versions(told, hello.snapshot),
+        intra_op_threads=measured.threads or job.case.threads,
+        inter_op_threads=measured.inter_op_threads or 1,
+        allocator=measured.allocator,
+        cuda=measured.cuda,
+        environ=measured.environ,
+    )
 
 
 def board_job(
     job: Job, place: Place, asked: Asked, files: dict[str, str], paths: list[str], energy: dict[str, Any] | None
 ) -> dict[str, Any]:
     """What the board is told; its name over there is made of all of it."""
-    from ..child import thread_environment
-
     return {
         **asked.fields,
         **files,

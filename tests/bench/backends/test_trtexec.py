@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -18,10 +19,11 @@ import fake_trtexec
 
 from co3d_bench.bench.backends import Ask, get_backend, trtexec
 from co3d_bench.bench.errors import UserError
-from co3d_bench.bench.measure.job import Job, job_line, parse_event
+from co3d_bench.bench.measure.job import Job, job_line
 from co3d_bench.bench.measure.verify import relative_error
 from co3d_bench.bench.record.case import Case
 from co3d_bench.bench.record.record import Settings
+from co3d_bench.bench.run.child import Listener
 from co3d_bench.models import continual as co
 
 VERSIONS = ((8, 2, 1), (8, 6, 1), (10, 3, 0), (11, 3, 0))
@@ -124,37 +126,39 @@ def tool_on_path(tmp_path, monkeypatch):
 
 
 def measured(search=False):
-    """The last event of a real measuring process, for one of the tiny networks."""
+    """What a real measuring process reported, and its last event, for one of the tiny networks."""
     case = Case(
         model="tiny-frames", device="cpu", backend="trtexec", precision="fp32", batch=2, threads=1, input="random-0"
     )
     job = Job(run_id="1", case=case, settings=Settings(runs=8), search=search)
     command = [sys.executable, str(Path(__file__).parents[1] / "tiny_worker.py")]
     done = subprocess.run(command, input=job_line(job), capture_output=True, timeout=120, check=True)
-    return parse_event(done.stdout.splitlines()[-1])
+    listener = Listener(lambda event: None, time.process_time)
+    listener.feed(done.stdout)
+    assert listener.final is not None
+    return listener.measurement, listener.final
 
 
 def test_a_whole_case_by_a_real_program(tool_on_path):
     assert trtexec.find_tool() == tool_on_path
     assert get_backend("trtexec").missing() is None
-    record = measured().record
-    assert record is not None
-    assert record.error is None
-    assert record.timing is not None
-    assert record.timing.samples.latency_s == [pytest.approx(1.5e-3)] * 8
-    assert record.timing.prepare_s > 0
-    assert record.verification is not None
-    assert record.verification.passed
-    assert record.verification.compared == 1
-    assert record.counters is not None
-    assert record.counters.state_bytes == 2 * 2 * 3 * 4
-    assert record.counters.peak_allocated_bytes is None
-    assert record.peak_rss_bytes is not None
-    assert record.peak_rss_bytes > 10**7  # that of the program
+    found, last = measured()
+    assert last.event == "done"
+    assert found.timing is not None
+    assert found.timing.samples.latency_s == [pytest.approx(1.5e-3)] * 8
+    assert found.timing.prepare_s > 0
+    assert found.verification is not None
+    assert found.verification.passed
+    assert found.verification.compared == 1
+    assert found.counters is not None
+    assert found.counters.state_bytes == 2 * 2 * 3 * 4
+    assert found.counters.peak_allocated_bytes is None
+    assert found.peak_rss_bytes is not None
+    assert found.peak_rss_bytes > 10**7  # that of the program
 
 
 def test_its_batches_are_named_and_not_searched(tool_on_path):
-    failure = measured(search=True).failure
+    failure = measured(search=True)[1].failure
     assert failure is not None
     assert failure.message.startswith("--batch auto: trtexec is a program of its own")
 

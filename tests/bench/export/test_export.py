@@ -13,7 +13,7 @@ from co3d_bench.bench.errors import UserError
 from co3d_bench.bench.export import Options, get_format, list_formats
 from co3d_bench.bench.export.entry import entry
 from co3d_bench.bench.measure.verify import relative_error
-from co3d_bench.cli.main import app
+from co3d_bench.cli.verbs import call
 from co3d_bench.models import continual as co
 from co3d_bench.models.zoo import find_model
 
@@ -82,11 +82,11 @@ def test_torch_export_of_a_clip_network(tmp_path):
 )
 def test_a_mistake_is_told_before_anything_is_built(arguments, message):
     with pytest.raises(UserError, match=re.escape(message)):
-        app(["export", "no-such-model", *arguments], standalone_mode=False)
+        call(["export", "no-such-model", *arguments])
 
 
 def test_the_verb_writes_what_it_says(tmp_path, capsys):
-    app(["export", "x3d-xs", "-o", str(tmp_path / "net.pt2")], standalone_mode=False)
+    call(["export", "x3d-xs", "-o", str(tmp_path / "net.pt2")])
     path = tmp_path / "net.pt2"
     assert capsys.readouterr().out == f"{path}: {path.stat().st_size:,} bytes\n"
     clip = torch.zeros(1, *find_model("x3d-xs").input_shape)

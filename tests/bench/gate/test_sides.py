@@ -23,6 +23,7 @@ from co3d_bench.bench.record.record import SCHEMA_VERSION, Settings
 from co3d_bench.bench.run.stop import Stop
 
 from ...factories import make_record, make_samples
+from ..records import measurement_of
 
 CASE = Case(model="command")
 
@@ -99,10 +100,14 @@ def saying(tmp_path, *events):
     return "-c", f"import sys; sys.stdin.readline(); print(open({str(tmp_path / 'events')!r}).read())"
 
 
+def done(**changes):
+    return Event(event="done", measurement=measurement_of(make_record("x3d-xs", **changes)))
+
+
 def test_the_figure_of_a_process_is_the_median_of_all_its_samples(tmp_path):
     """Whatever disturbed them: none is left out, replaced or weighed."""
     samples = make_samples(0.1, disturbed_share=0.4)
-    worker = saying(tmp_path, Event(event="done", record=make_record("x3d-xs", samples=samples)))
+    worker = saying(tmp_path, done(samples=samples))
     side = Processes("base", sys.executable, {}, Job.model_json_schema(), {}, Names(), 60.0, worker)
     with Stop() as stop:
         measured = side.measure(Case(model="x3d-xs"), 100, False, stop)
@@ -130,7 +135,7 @@ def test_a_process_that_loaded_code_of_anywhere_else_is_refused(tmp_path, loaded
     mine = code(tmp_path)
     places = {"own": mine.folder, "repository": mine.repository, "other": mine.folder.with_name("1-4d5e6f")}
     modules = tuple(each.format(**places) for each in loaded)
-    worker = saying(tmp_path, Event(event="loaded", modules=modules), Event(event="done", record=make_record("x3d-xs")))
+    worker = saying(tmp_path, Event(event="loaded", modules=modules), done())
     side = Processes("base", sys.executable, {}, Job.model_json_schema(), {}, Names(), 60.0, worker, mine)
     with Stop() as stop:
         if right:
@@ -163,8 +168,7 @@ def test_an_older_checkout_is_started_as_it_was_then(tmp_path):
 
 
 def test_a_process_is_heard_that_waits_for_its_turn(tmp_path):
-    done = Event(event="done", record=make_record("x3d-xs"))
-    worker = saying(tmp_path, phase_event("loading"), phase_event(WAITING), done)
+    worker = saying(tmp_path, phase_event("loading"), phase_event(WAITING), done())
     side = Processes("base", sys.executable, {}, Job.model_json_schema(), {}, Names(), 60.0, worker)
     heard = []
     with Stop() as stop:
@@ -191,14 +195,16 @@ def test_only_new_workers_and_engines_that_we_time_take_turns():
 
 
 def test_a_record_of_an_older_version_is_lifted_and_one_of_a_newer_is_refused(monkeypatch):
-    line = Event(event="done", record=make_record("x3d-xs")).line()
-    assert parse_event(line).record == make_record("x3d-xs")
-    current = f'"schema_version":{SCHEMA_VERSION}'.encode()
+    record = make_record("x3d-xs")
     monkeypatch.setitem(MIGRATIONS, SCHEMA_VERSION - 1, lambda raw: raw)
-    older = parse_event(line.replace(current, f'"schema_version":{SCHEMA_VERSION - 1}'.encode()))
-    assert older.record == make_record("x3d-xs")
+
+    def line(version):
+        return json.dumps({"event": "done", "record": {**record.model_dump(mode="json"), "schema_version": version}})
+
+    for version in (SCHEMA_VERSION - 1, SCHEMA_VERSION):
+        assert parse_event(line(version).encode()).measurement == measurement_of(record)
     with pytest.raises(ValueError, match="newer version"):
-        parse_event(line.replace(current, f'"schema_version":{SCHEMA_VERSION + 1}'.encode()))
+        parse_event(line(SCHEMA_VERSION + 1).encode())
 
 
 def test_a_process_names_the_files_of_a_folder_that_it_loaded_without_links(tmp_path, monkeypatch):

@@ -1,6 +1,7 @@
 """Against a stand-in for torch.cuda: no card is at hand."""
 
 import dataclasses
+import time
 from types import SimpleNamespace
 
 import pytest
@@ -12,38 +13,45 @@ from small_networks import clip_network
 from co3d_bench.bench.backends import Ask, get_backend
 from co3d_bench.bench.errors import UserError
 from co3d_bench.bench.measure import accelerator
-from co3d_bench.bench.measure.cuda import Cuda, DeviceClock, memory_of, read_facts, set_flags, time_copies
+from co3d_bench.bench.measure.cuda import Cuda
+from co3d_bench.bench.measure.gpu import COPIES, DeviceClock, device_facts, memory_of, set_flags, time_copies
 from co3d_bench.bench.measure.job import Job
 from co3d_bench.bench.measure.search import search_batches
 from co3d_bench.bench.measure.worker import measure_case
 from co3d_bench.bench.record.case import Case
-from co3d_bench.bench.record.cuda_facts import CudaFlags
+from co3d_bench.bench.record.cuda_facts import CudaFacts, CudaFlags, CudaMemory
 from co3d_bench.bench.record.record import Settings
+from co3d_bench.bench.run.child import Listener, Outcome
+from co3d_bench.bench.run.outcome import to_record
 from co3d_bench.devices.profile import list_profiles
-from co3d_bench.devices.root import Local
 from co3d_bench.models import continual as co
+
+
+def flags_of(torch):
+    return CudaFlags(**device_facts(torch)["flags"])
 
 
 def test_switches_are_set_whatever_they_were():
     torch = fake_torch(FakeCuda())
-    flags = set_flags(torch)
-    assert flags == CudaFlags(cudnn_benchmark=True, cudnn_tf32=False, matmul_tf32=False)
+    set_flags(torch)
     assert torch.backends.cuda.matmul.allow_tf32 is torch.backends.cudnn.allow_tf32 is False
-    assert set_flags(torch, tf32=True, benchmark=False) == CudaFlags(
-        cudnn_benchmark=False, cudnn_tf32=True, matmul_tf32=True
-    )
-    facts = read_facts(torch, flags)
+    facts = CudaFacts(**device_facts(torch))
+    assert facts.flags == CudaFlags(cudnn_benchmark=True, cudnn_tf32=False, matmul_tf32=False)
     assert (facts.name, facts.capability, facts.cuda, facts.cudnn) == ("Xavier", "7.2", "11.4", "8600")
+    set_flags(torch, tf32=True, benchmark=False)
+    assert flags_of(torch) == CudaFlags(cudnn_benchmark=False, cudnn_tf32=True, matmul_tf32=True)
 
 
 def test_the_real_torch_has_these_switches():
-    import torch
-
-    before = (torch.backends.cudnn.benchmark, torch.backends.cudnn.allow_tf32, torch.backends.cuda.matmul.allow_tf32)
+    backends = real_torch.backends
+    before = (backends.cudnn.benchmark, backends.cudnn.allow_tf32, backends.cuda.matmul.allow_tf32)
     try:
-        assert set_flags(torch) == CudaFlags(cudnn_benchmark=True, cudnn_tf32=False, matmul_tf32=False)
+        set_flags(real_torch)
+        assert (backends.cudnn.benchmark, backends.cudnn.allow_tf32, backends.cuda.matmul.allow_tf32) == (
+            *(True, False, False),
+        )
     finally:
-        torch.backends.cudnn.benchmark, torch.backends.cudnn.allow_tf32, torch.backends.cuda.matmul.allow_tf32 = before
+        backends.cudnn.benchmark, backends.cudnn.allow_tf32, backends.cuda.matmul.allow_tf32 = before
 
 
 def test_the_device_takes_less_than_the_user_waits():
@@ -59,27 +67,23 @@ def test_the_device_takes_less_than_the_user_waits():
     assert waited == pytest.approx([0.012, 0.022])
 
 
-def test_memory_is_that_of_one_prediction_and_on_a_shared_one_what_others_lost(tmp_path):
-    (tmp_path / "proc").mkdir()
-    meminfo = tmp_path / "proc/meminfo"
-    root, cuda = Local(tmp_path), FakeCuda()
+def test_memory_is_that_of_one_prediction_and_on_a_shared_one_what_others_lost():
+    cuda = FakeCuda()
     cuda.allocated, cuda.reserved = 10_000, 20_000  # of a warm-up that tried algorithms
 
     def predict():
         cuda.allocated, cuda.reserved = 100, 200
 
-    def found(**options):
-        return memory_of(cuda, predict, 5_000_000 * 1024, root=root, **options)
+    def found(left, before=None, **options):
+        return CudaMemory(**memory_of(cuda, predict, lambda: left, before, **options))
 
-    meminfo.write_text("MemTotal: 8000000 kB\nMemAvailable: 4000000 kB\n")
-    memory = found(unified=True)
+    memory = found(4_000, 5_000)
     assert cuda.calls == ["empty_cache", "reset_peak_memory_stats"]
     assert (memory.peak_allocated_bytes, memory.peak_reserved_bytes) == (100, 200)
-    assert memory.available_drop_bytes == 1_000_000 * 1024
-    meminfo.write_text("MemTotal: 8000000 kB\nMemAvailable: 6000000 kB\n")  # somebody else gave some back
-    assert found(unified=True).available_drop_bytes == 0
-    assert found().available_drop_bytes is None
-    assert found(in_torch=False).model_dump(exclude_none=True) == {}
+    assert memory.available_drop_bytes == 1_000
+    assert found(6_000, 5_000).available_drop_bytes == 0  # somebody else gave some back
+    assert found(None, 5_000).available_drop_bytes is found(4_000).available_drop_bytes is None
+    assert found(4_000, in_torch=False).model_dump(exclude_none=True) == {}
 
 
 def test_copies_are_waited_for():
@@ -89,10 +93,10 @@ def test_copies_are_waited_for():
     def on(seconds):
         return SimpleNamespace(to=lambda place: (places.append(place), cuda.launch(seconds)))
 
-    there, back = time_copies(cuda, "cuda", [on(0.002), on(0.004)], [on(0.0005)], lambda: cuda.now, copies=4)
-    assert there == pytest.approx(0.004)  # the median of 2, 4, 2, 4 ms, and 1 ms of launching
-    assert back == pytest.approx(0.0015)
-    assert places == ["cuda"] * 4 + ["cpu"] * 4
+    there, back = time_copies(cuda, "cuda", [on(0.002), on(0.004)], [on(0.0005)], lambda: cuda.now)
+    assert there == pytest.approx([0.003, 0.005] * (COPIES // 2))  # with 1 ms of launching
+    assert back == pytest.approx([0.0015] * COPIES)
+    assert places == ["cuda"] * COPIES + ["cpu"] * COPIES
 
 
 def test_a_torch_that_sees_no_device_says_what_to_do():
@@ -143,8 +147,18 @@ def job(**options):
     return Job(run_id="1", case=case, settings=settings, torch_device="cuda", device=xavier)
 
 
+def measure(**options):
+    """A case measured in this process, as the record that a run makes of it."""
+    listener = Listener(lambda event: None, time.process_time)
+    asked = job(model="tiny-clip", **options)
+    last = measure_case(asked, lambda event: listener.feed(event.line()), tiny_zoo.find_model)
+    listener.feed(last.line())
+    outcome = Outcome(returncode=0, final=listener.final, measurement=listener.measurement)
+    return to_record(asked, tiny_zoo.find_model("tiny-clip"), outcome, 0, 1.0)
+
+
 def test_a_case_on_a_device_is_timed_by_both_clocks_and_verified(card):
-    record = measure_case(job(model="tiny-clip"), lambda event: None, tiny_zoo.find_model)
+    record = measure()
     assert record.error is None
     assert record.verification.passed
     cuda = record.cuda
@@ -164,13 +178,13 @@ def test_a_case_on_a_device_is_timed_by_both_clocks_and_verified(card):
 def test_what_works_on_a_stream_of_its_own_has_no_time_by_events(card, monkeypatch):
     own = dataclasses.replace(get_backend("eager"), own_stream=True, in_torch=False)
     monkeypatch.setattr("co3d_bench.bench.measure.worker.get_backend", lambda name: own)
-    record = measure_case(job(model="tiny-clip"), lambda event: None, tiny_zoo.find_model)
+    record = measure()
     assert (record.ok, record.cuda.device_s) == (True, [])
     assert record.cuda.memory.peak_allocated_bytes is record.counters.peak_allocated_bytes is None
 
 
 def test_tf32_is_asked_for_by_its_name(card):
-    record = measure_case(job(model="tiny-clip", precision="tf32"), lambda event: None, tiny_zoo.find_model)
+    record = measure(precision="tf32")
     assert record.cuda.flags == CudaFlags(cudnn_benchmark=True, cudnn_tf32=True, matmul_tf32=True)
     assert record.verification.tolerance == get_backend("eager").tolerance["tf32"]
 

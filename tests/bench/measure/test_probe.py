@@ -67,15 +67,15 @@ def test_the_background_load_is_what_is_busy_without_us():
 
 
 def test_use_without_the_file_is_not_known(tmp_path):
-    assert UseProbe(tmp_path / "none")() is None
+    assert UseProbe(lambda: 2.0, tmp_path / "none")() is None
     (tmp_path / "stat").write_text(STAT)
-    found = UseProbe(tmp_path / "stat", clock=lambda: 3.0, cpu_clock=lambda: 2.0)()
+    found = UseProbe(lambda: 2.0, tmp_path / "stat", clock=lambda: 3.0)()
     assert (found.at_s, found.own_s) == (3.0, 2.0)
 
 
 def test_a_busy_process_beside_us_is_seen():
     """For real, however busy the machine is already."""
-    use = UseProbe()
+    use = UseProbe(time.process_time)  # by which what we start is not ours
     with subprocess.Popen([sys.executable, "-c", "while True: pass"]) as other:
         try:
             loud = load_while(use)

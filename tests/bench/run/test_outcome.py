@@ -1,29 +1,30 @@
+import json
+from dataclasses import replace
+
 import pytest
 import tiny_zoo
-from records import make_record
+from records import make_record, measurement_of
 
-from co3d_bench.bench.measure.job import Event, Job, phase_event
+from co3d_bench.bench.measure.job import Event, Job, Measurement, phase_event
 from co3d_bench.bench.record.case import Case
-from co3d_bench.bench.record.record import Failure, Settings
+from co3d_bench.bench.record.record import BatchSearch, Failure, Settings, Verification
+from co3d_bench.bench.record.sensing import Energy
 from co3d_bench.bench.run.child import Listener, Outcome
 from co3d_bench.bench.run.outcome import to_record
 from co3d_bench.devices.profile import list_profiles, with_own
+
+from ...reports.device_records import on_board
 
 JOB = Job(run_id="r", case=Case(model="tiny-clip"), settings=Settings(timeout_s=7))
 SPEC = tiny_zoo.SPECS["tiny-clip"]
 
 
 def outcome(**changes):
-    fields = {
-        "final": None,
-        "measured": None,
-        "returncode": 0,
-        "timed_out": False,
-        "stopped": False,
-        "stderr_tail": "the end of stderr",
-        "sampling_cpu_s": 0.0,
-    }
-    return Outcome(**{**fields, **changes})
+    return Outcome(**{"returncode": 0, "stderr_tail": "the end of stderr", **changes})
+
+
+def done(record, **changes):
+    return outcome(final=Event(event="done"), measurement=measurement_of(record), **changes)
 
 
 @pytest.mark.parametrize(
@@ -54,20 +55,39 @@ def test_a_failure_the_process_told_itself_is_kept():
     assert (record.error.message, len(record.error.detail or "")) == ("m", 4000)
 
 
+def test_a_record_has_all_that_was_found_out_and_all_that_the_parent_knows():
+    """Nothing is put into it afterwards."""
+    whole = on_board("x3d-xs")
+    (xavier,) = (profile for profile in list_profiles() if profile.name == "xavier")
+    search = BatchSearch(trials=(), stopped="no reason")
+    settings = Settings(timeout_s=7)
+    job = Job(run_id="r", case=whole.case, process=3, settings=settings, device=xavier, batch_search=search)
+    known = {"run_id": "r", "process": 3, "settings": settings, "device_kind": "xavier", "batch_search": search}
+    assert to_record(job, SPEC, done(whole), 0, 1.0) == whole.model_copy(update=known)
+
+
 def test_the_parents_cpu_time_is_part_of_the_harness():
-    measured = make_record(latency_s=[1.0, 1.0])
-    done = outcome(final=Event(event="done", record=measured), sampling_cpu_s=0.5)
-    timing = to_record(JOB, SPEC, done, 0, 1.0).timing
+    timing = to_record(JOB, SPEC, done(make_record(latency_s=[1.0, 1.0]), sampling_cpu_s=0.5), 0, 1.0).timing
     assert timing is not None
     assert timing.harness_cpu_share == 0.001 + 0.25
 
 
 def test_what_was_measured_is_kept_when_counting_fails():
-    ended = outcome(measured=make_record(), returncode=-11)
+    ended = outcome(measurement=measurement_of(make_record()), returncode=-11)
     record = to_record(JOB, SPEC, ended, 0, 1.0)
     assert record.ok
     assert record.timing is not None
     assert record.notes[0].startswith("not counted (crash)")
+
+
+@pytest.mark.parametrize("ended", ["done", "killed"])
+def test_a_wrong_answer_has_no_speed(ended):
+    wrong = Verification(reference="the truth", relative_error=0.5, tolerance=1e-4, passed=False)
+    measured = done(make_record(verification=wrong))
+    measured = measured if ended == "done" else replace(measured, final=None, returncode=-9)
+    record = to_record(JOB, SPEC, measured, 0, 1.0)
+    assert record.error is not None
+    assert (record.error.kind, record.timing, record.verification) == ("wrong-answer", None, wrong)
 
 
 def test_the_listener_joins_pieces_and_times_the_sampling():
@@ -78,14 +98,29 @@ def test_the_listener_joins_pieces_and_times_the_sampling():
         phase_event("sampling", 0, 9),
         phase_event("sampling", 5, 9),
         Event(event="sampled"),
-        Event(event="done", record=make_record()),
+        Event(event="measured", measurement=measurement_of(make_record())),
+        Event(event="measured", measurement=Measurement(energy=Energy(reason="none"))),
+        Event(event="done", measurement=Measurement(notes=("all",))),
     ]
     data = b"".join(event.line() for event in events)
     for i in range(0, len(data), 7):
         listener.feed(data[i : i + 7])
-    assert [event.phase for event in seen] == ["loading", "sampling", "sampling", None]
+    assert [event.phase for event in seen] == ["loading", "sampling", "sampling", None, None, None]
     assert listener.sampling_cpu_s == 2.5
     assert listener.final == events[-1]
+    whole = make_record(energy=Energy(reason="none"), notes=("all",))
+    assert listener.measurement == measurement_of(whole)
+
+
+def test_the_record_of_an_older_worker_is_taken_apart():
+    listener = Listener(lambda event: None, lambda: 0.0)
+    for event in ("measured", "done"):
+        line = {"event": event, "record": make_record(notes=("a",)).model_dump(mode="json"), "modules": None}
+        listener.feed(json.dumps(line).encode() + b"\n")
+    assert listener.unreadable == ""
+    assert listener.measurement == measurement_of(make_record(notes=("a",)))
+    assert listener.final is not None
+    assert listener.final.event == "done"
 
 
 def test_a_line_that_is_no_event_is_remembered():
@@ -98,7 +133,7 @@ def test_every_record_tells_what_kind_its_device_is():
     tables = {"mine": {"extends": "other"}, "other": {"extends": "xavier"}}
     (device,) = (profile for profile in with_own(list_profiles(), tables) if profile.name == "mine")
     job = JOB.model_copy(update={"device": device})
-    done = outcome(final=Event(event="done", record=make_record()))
-    for ended in (done, outcome(measured=make_record(), returncode=-11), outcome(timed_out=True)):
+    measured = measurement_of(make_record())
+    for ended in (done(make_record()), outcome(measurement=measured, returncode=-11), outcome(timed_out=True)):
         assert to_record(job, SPEC, ended, 0, 1.0).device_kind == "xavier"
         assert to_record(JOB, SPEC, ended, 0, 1.0).device_kind is None

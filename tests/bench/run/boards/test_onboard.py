@@ -1,120 +1,40 @@
-"""What is timed over there is timed as here: the same rules, on the same clock, to the digit."""
+"""The script of a board, as it lies there, on this machine."""
 
 from __future__ import annotations
 
-import itertools
+import importlib
 import json
 import os
+import shutil
 import sys
 from types import SimpleNamespace
 
 import pytest
 import torch as real_torch
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
-from co3d_bench.bench.measure import loop as measure
-from co3d_bench.bench.measure import stable
-from co3d_bench.bench.measure.probe import Disturbance
-from co3d_bench.bench.record.cuda_facts import CudaFlags, CudaMemory
+from co3d_bench.bench.measure.loop import FEWEST
+from co3d_bench.bench.record.cuda_facts import CudaFacts, CudaFlags, CudaMemory
 from co3d_bench.bench.record.openmp import WAITING
-from co3d_bench.bench.record.record import Settings
-from co3d_bench.bench.run.boards import aten, onboard
+from co3d_bench.bench.record.record import Timing
+from co3d_bench.bench.run.boards.boards import SCRIPTS
+from co3d_bench.devices.board import AGENT
 
 from ...fake_cuda import FakeCuda, fake_torch
 
 
-class Clock:
-    """A clock on which each step takes what the list says, the last for ever."""
-
-    def __init__(self, steps_s):
-        self.steps_s, self.now, self.calls = steps_s, 0.0, 0
-
-    def __call__(self):
-        return self.now
-
-    def step(self, x):
-        self.now += self.steps_s[min(self.calls, len(self.steps_s) - 1)]
-        self.calls += 1
+@pytest.fixture
+def onboard(tmp_path, monkeypatch):
+    """Imported from a folder like that of a board, with all that lies beside it."""
+    for file in (AGENT, *SCRIPTS):
+        shutil.copy(file, tmp_path)
+        monkeypatch.delitem(sys.modules, file.stem, raising=False)
+    monkeypatch.syspath_prepend(tmp_path)
+    yield importlib.import_module("onboard")
+    for file in (AGENT, *SCRIPTS):
+        sys.modules.pop(file.stem, None)
 
 
-def nothing():
-    return None
-
-
-sys.modules["stable"] = stable  # which lies beside it over there
-
-STEPS = st.lists(st.floats(0.001, 3.0), min_size=1, max_size=40)
-RULE = measure.WarmUpRule()
-
-
-@settings(deadline=None)
-@given(STEPS, st.integers(0, 30))
-def test_it_warms_up_as_here(steps_s, fill):
-    here, there = Clock(steps_s), Clock(steps_s)
-    ours = measure.warm_up(here.step, [0, 1], fill=fill, clock=here, synchronize=nothing)
-    rule = {
-        "window": RULE.window,
-        "max_predictions": RULE.max_predictions,
-        "max_seconds": RULE.max_seconds,
-    }
-    before, onboard.clock = onboard.clock, there
-    try:
-        theirs = onboard.warm_up(there.step, [0, 1], fill, rule, nothing)
-    finally:
-        onboard.clock = before
-    assert (theirs["warmup_predictions"], theirs["warmup_stable"]) == (len(ours.latency_s), ours.stable)
-    assert theirs["warmup_latency_s"] == list(ours.latency_s[-100:])
-    assert theirs["warmup_s"] == ours.seconds
-
-
-@settings(deadline=None)
-@given(STEPS, st.integers(1, 30), st.sampled_from([0.0, 1.0, 7.5]))
-def test_it_samples_as_here(steps_s, runs, min_s):
-    here, there = Clock(steps_s), Clock(steps_s)
-    asked = Settings(runs=runs, min_s=min_s)
-
-    def counters():
-        return (Disturbance(i + 100 * (i > 2), 0.0001 * i * i, 0.01 * i) for i in itertools.count())
-
-    ours = measure.sample(
-        here.step,
-        [0, 1],
-        runs,
-        clock=here,
-        cpu_clock=here,
-        synchronize=nothing,
-        probe=counters().__next__,
-        min_s=min_s,
-    )
-    probes = ((c.involuntary_switches, c.steal_s, c.waited_s) for c in counters())
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(onboard, "clock", there)
-        patch.setattr(onboard, "thread_cpu_s", there)
-        patch.setattr(onboard, "Probe", lambda: probes.__next__)
-        theirs, span = onboard.sample(
-            there.step, [0, 1], SimpleNamespace(**asked.model_dump()), nothing, lambda done: None
-        )
-    assert span == [0.0, ours.wall_s]
-    assert len(ours.samples) >= runs
-    assert theirs["samples"] == ours.samples.model_dump()
-    assert theirs["sampling_wall_s"] == ours.wall_s
-    assert theirs["harness_cpu_share"] == ours.own_cpu_s / ours.wall_s
-
-
-def test_it_takes_no_more_samples_than_here():
-    assert onboard.MOST_SAMPLES == measure.MOST
-
-
-def test_the_probe_counts_what_the_kernel_tells():
-    probe = onboard.Probe()
-    first = probe()
-    second = probe()
-    assert len(first) == 3
-    assert all(later >= earlier for earlier, later in zip(first, second, strict=True))
-
-
-def test_threads_give_way_unless_the_board_says_how_they_wait(monkeypatch):
+def test_threads_give_way_unless_the_board_says_how_they_wait(onboard, monkeypatch):
     for name in ("OMP_WAIT_POLICY", *WAITING):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("OMP_WAIT_POLICY", "active")
@@ -128,7 +48,7 @@ def test_threads_give_way_unless_the_board_says_how_they_wait(monkeypatch):
     assert WAITING.items() <= os.environ.items()
 
 
-def test_numbers_of_one_output_are_found_among_all():
+def test_numbers_of_one_output_are_found_among_all(onboard):
     text = """[
   { "name" : "new_state_0"
   , "dimensions" : "1x2"
@@ -159,8 +79,9 @@ class Program:
         pass
 
 
-def test_on_a_gpu_it_tells_the_devices_clock_copies_and_memory(monkeypatch, tmp_path):
-    """With a stand-in for CUDA whose tensors stay on the CPU, which torch also knows as `cpu:0`."""
+@pytest.fixture
+def gpu(onboard, monkeypatch):
+    """A stand-in for CUDA whose tensors stay on the CPU, which torch also knows as `cpu:0`."""
     cuda = FakeCuda()
     torch = SimpleNamespace(**{**vars(real_torch), "cuda": cuda, "version": SimpleNamespace(cuda="11.4")})
     torch.backends = fake_torch(cuda).backends
@@ -172,32 +93,58 @@ def test_on_a_gpu_it_tells_the_devices_clock_copies_and_memory(monkeypatch, tmp_
     monkeypatch.setitem(sys.modules, "runner", runner)
     available = iter([9_000, 5_000])
     monkeypatch.setattr(onboard, "available_bytes", lambda: next(available))
+    return cuda
+
+
+JOB = {
+    "artefact": "net.zip",
+    "torch_device": "cpu:0",
+    "unified_memory": True,
+    "threads": real_torch.get_num_threads(),
+    "seed": 0,
+    "ring_length": 4,
+    "fill": 0,
+    "settings": {"runs": 6, "min_s": 0.0},
+    "timeout_s": 60.0,
+    "check": 3,
+    "rows": [0],
+    "energy": None,
+}
+
+
+def told_by(onboard, folder, **changes):
     told = []
-    job = {
-        "artefact": "net.zip",
-        "torch_device": "cpu:0",
-        "threads": real_torch.get_num_threads(),
-        "cudnn_benchmark": True,
-        "allow_tf32": False,
-        "seed": 0,
-        "ring_length": 4,
-        "fill": 0,
-        "warm_up": {"window": RULE.window, "max_predictions": 20, "max_seconds": 5.0},
-        "settings": Settings(runs=6).model_dump(),
-        "check": 1,
-        "rows": [0],
-        "energy": None,
-    }
-    onboard.aten_json(job, tmp_path, lambda event, **fields: told.append((event, fields)))
-    event, measured = told[-1]
+    onboard.aten_json({**JOB, **changes}, folder, lambda event, **fields: told.append((event, fields)))
+    return json.loads(json.dumps(told))
+
+
+def test_on_a_gpu_it_tells_the_devices_clock_copies_and_memory(onboard, gpu, tmp_path):
+    *before, (event, measured) = told_by(onboard, tmp_path)
     assert event == "measured"
-    facts = aten._cuda(json.loads(json.dumps(measured["cuda"])), unified=True)
+    facts = CudaFacts.model_validate(measured["cuda"])
     assert facts.device_s == pytest.approx([0.003] * 6)
     assert facts.flags == CudaFlags(cudnn_benchmark=True, cudnn_tf32=False, matmul_tf32=False)
     assert (facts.name, facts.capability, facts.cuda, facts.cudnn) == ("Xavier", "7.2", "11.4", "8600")
     assert facts.memory == CudaMemory(peak_allocated_bytes=1_000, peak_reserved_bytes=2_000, available_drop_bytes=4_000)
-    assert cuda.calls == ["empty_cache", "reset_peak_memory_stats"]
+    assert gpu.calls == ["empty_cache", "reset_peak_memory_stats"]
     assert facts.to_device_s >= 0
-    apart = aten._cuda(measured["cuda"], unified=False)
-    assert apart.memory.available_drop_bytes is None
-    assert aten._cuda(None, unified=True) is None
+    timing = Timing.model_validate(measured["timing"])
+    assert timing.loop_overhead_s > 0
+    assert None not in (timing.background_load_before, timing.background_load)
+    assert [event for event, _ in before].count("answer") == 3
+    assert measured["allocator"]
+
+
+def test_memory_that_a_gpu_does_not_share_says_nothing_of_it(onboard, gpu, tmp_path):
+    _, measured = told_by(onboard, tmp_path, unified_memory=False)[-1]
+    assert measured["cuda"]["memory"]["available_drop_bytes"] is None
+
+
+def test_where_its_time_is_over_it_keeps_what_it_has(onboard, gpu, tmp_path):
+    """A few samples and one answer; energy would take longer than there is."""
+    energy = {"blocks": 1, "block_s": 2.0, "after_s": 0.0, "needed_s": 6.6}
+    settings = {"runs": 3000, "min_s": 0.0}
+    told = told_by(onboard, tmp_path, timeout_s=1e-6, settings=settings, energy=energy)
+    assert [event for event, _ in told if event != "phase"] == ["answer", "measured"]
+    timing = Timing.model_validate(told[-1][1]["timing"])
+    assert (len(timing.samples), timing.warmup_predictions) == (FEWEST, 1)

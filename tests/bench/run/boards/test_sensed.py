@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from co3d_bench.bench.run.boards import onboard, sensed
+from co3d_bench.bench.measure.loop import Calls, blocks
+from co3d_bench.bench.run.boards import sensed
 from co3d_bench.devices.profile import list_profiles
 from co3d_bench.devices.root import Reason, Snapshot
 from co3d_bench.devices.sensors import find
@@ -94,25 +95,26 @@ class Clock:
         self.now += 0.5
 
 
-def test_energy_is_measured_in_long_blocks_with_idle_ones_beside(monkeypatch):
+def test_energy_is_measured_in_long_blocks_with_idle_ones_beside():
     board, profile, clock = snapshot("tx2"), PROFILES["tx2"], Clock()
     asked = sensed.energy_asked(profile, board, 600.0)
     meter, quantity = asked
     assert meter.figure == "power_w/board"
     assert "VDD_IN" in quantity
     assert sensed.energy_asked(profile, board, 60.0).reason.startswith("it takes 77 s")
-    monkeypatch.setattr(onboard, "clock", clock)
-    monkeypatch.setattr(onboard.time, "sleep", clock.sleep)
-    blocks = onboard.energy_blocks(clock.step, [0], lambda: None, sensed.energy_job(asked))
-    assert [calls for _, _, calls in blocks] == [0, 20, 0, 20, 0, 20, 0]
-    assert clock.now == 72.0
+    job = sensed.energy_job(asked)
+    spans = blocks(Calls(clock.step, [0], lambda: None), job["blocks"], job["block_s"], clock, clock.sleep)
+    assert [calls for _, _, calls in spans] == [0, 20, 0, 20, 0, 20, 0]
+    assert (clock.now, job["after_s"]) == (70.0, 2.0)
+    assert job["needed_s"] > 72.0
     # 3 W where it is idle, 5 or 5.076 W where it works
     (rail,) = [path for path in board.files if "0-0041" in path and path.endswith("in_power0_input")]
     series = [str(3000 if int(t // 10) % 2 == 0 else 5000 + 76 * (t % 2)) for t in range(74)]
     log = sensed.log_of(moments(board, 74, **{rail: series}), profile, board)
-    energy = sensed.energy_seen(log, asked, blocks)
+    energy = sensed.energy_seen(log, asked, spans)
     assert energy.reason is None
     assert [block.calls for block in energy.busy] == [20, 20, 20]
     assert energy.busy[0].energy_j == pytest.approx(50.4, abs=1.5)
     assert energy.idle[1].energy_j == pytest.approx(30.0, abs=1.5)
     assert energy.busy[0].fresh_readings >= 9
+    assert "raise run.timeout_s" in sensed.energy_seen(log, asked, None).reason

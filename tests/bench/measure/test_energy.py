@@ -5,20 +5,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from co3d_bench.bench.measure.energy import METERS, Meter, at, energy_of, energy_pass, find_meter, integral, needed_s
-from co3d_bench.bench.measure.job import Event, phase_event
-from co3d_bench.bench.measure.watched import Watched
-from co3d_bench.bench.record.record import Record
-from co3d_bench.bench.record.sensing import (
-    Energy,
-    EnergyBlock,
-    SensorFigure,
-    Sensors,
-    Spread,
-    sensors_of,
-    throttle_signs,
-)
+from co3d_bench.bench.measure.loop import Calls
+from co3d_bench.bench.record.sensing import Energy, EnergyBlock
 from co3d_bench.bench.stats.metrics import get_metric
-from co3d_bench.bench.stats.summary import throttled
 from co3d_bench.devices.profile import list_profiles
 from co3d_bench.devices.sensors import Figure, Reading
 from co3d_bench.devices.sensors.sampler import Log
@@ -29,74 +18,9 @@ CPU = next(profile for profile in list_profiles() if profile.name == "cpu")
 POWER, COUNTER = Meter("power_w/board", False, 10.0), Meter("energy_j/gpu", True, 2.0)
 
 
-def log_of(name, points, kind="gauge"):
+def log_of(name, points):
     times = tuple(time for time, _ in points)
-    return Log((Figure(name, kind),), times, {name: [Reading(value) for _, value in points]}, 0.01, 0.5)
-
-
-def test_a_log_becomes_part_of_a_record():
-    log = log_of("cpu_hz", [(0.0, 1e9), (1.0, 2e9), (2.0, 3e9), (3.0, 1e9)])
-    sensors = sensors_of(log, 0.5, 2.5)
-    assert sensors.figure("cpu_hz") == SensorFigure(
-        name="cpu_hz", before=1e9, during=Spread(min=2e9, median=2.5e9, max=3e9, count=2), after=1e9
-    )
-    assert (sensors.readings, sensors.sampler_cpu_s, sensors.watched_s, sensors.interval_s) == (4, 0.01, 3.0, 0.5)
-    record = make_record(sensors=sensors)
-    assert Record.model_validate_json(record.model_dump_json()) == record
-    assert sensors_of(Log(reason="none here"), 0, 1) == Sensors(reason="none here")
-
-
-def test_old_records_have_no_sensors_and_no_verdict():
-    assert make_record().sensors is None
-    assert throttled(make_record()) is None
-    assert throttle_signs(None) == ()
-
-
-def test_a_record_that_was_throttled_says_so():
-    hot = SensorFigure(name="gpu_throttle", kind="flags", words=("power cap (software)", "thermal slowdown (hardware)"))
-    events = SensorFigure(name="throttle_events/oc1", kind="counter", before=1, added=2, after=3)
-    fine = SensorFigure(name="gpu_throttle", kind="flags", words=("power cap (software)",))
-    assert throttled(make_record(sensors=Sensors(figures=(fine,)))) is None
-    found = throttled(make_record(sensors=Sensors(figures=(hot, events))))
-    assert found == "GPU: thermal slowdown (hardware); over-current or under-voltage: 2 x oc1"
-
-
-class FakeWatch:
-    def __init__(self, log):
-        self.log = log
-        self.was_ready = False
-
-    def __call__(self, profile, **_):
-        return self
-
-    def ready(self):
-        self.was_ready = True
-
-    def stop(self):
-        return self.log
-
-
-def test_the_stretch_is_that_of_the_samples():
-    now = iter([1.5, 3.5])
-    passed = []
-    log = log_of("cpu_hz", [(float(t), float(t)) for t in range(6)])
-    watched = Watched(CPU, passed.append, clock=lambda: next(now), start=FakeWatch(log))
-    events = [
-        phase_event("warming"),
-        phase_event("sampling", 0, 9),
-        phase_event("sampling", 5, 9),
-        Event(event="sampled"),
-    ]
-    for event in events:
-        watched.emit(event)
-    assert passed == events
-    figure = watched.stop().figure("cpu_hz")
-    assert (figure.before, figure.during.count, figure.after) == (1.0, 2, 4.0)
-
-
-def test_without_samples_there_is_a_reason():
-    watched = Watched(CPU, lambda event: None, start=FakeWatch(Log()))
-    assert watched.stop().reason == "no samples were taken"
+    return Log((Figure(name),), times, {name: [Reading(value) for _, value in points]}, 0.01, 0.5)
 
 
 class World:
@@ -130,9 +54,7 @@ def test_energy_of_a_call_with_and_without_the_idle_part(meter):
     world = World(meter)
     energy = energy_pass(
         CPU,
-        lambda x: world.pass_time(0.01, 20.0),
-        ["x"],
-        lambda: None,
+        Calls(lambda x: world.pass_time(0.01, 20.0), ["x"], lambda: None),
         clock=lambda: world.now,
         sleep=lambda seconds: world.pass_time(seconds, 5.0),
         start=world,
@@ -176,7 +98,7 @@ def test_too_little_time_is_a_reason():
         raise AssertionError("it was started")
 
     energy = energy_pass(
-        CPU, never, ["x"], never, time_left_s=30, start=never, find=lambda profile: (POWER, None), clock=never
+        CPU, Calls(never, ["x"], never), time_left_s=30, start=never, find=lambda profile: (POWER, None), clock=never
     )
     assert needed_s(POWER) > 30
     assert "raise run.timeout_s" in energy.reason

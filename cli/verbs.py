@@ -1,0 +1,51 @@
+"""The table of verbs, and the one place where rooms meet.
+
+A verb's own file imports what it needs when it is used, so that `--help`, `list` and `report` start without torch.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import click
+
+from .. import __version__
+from ..bench.errors import EXIT_CODES, USAGE, UserError
+from .check import check
+from .compare import compare
+from .doctor import doctor
+from .export import export
+from .history import history
+from .list import list_
+from .options import Verbs
+from .plan import plan
+from .profile import profile
+from .query import query
+from .report import report
+from .run import run
+from .schema import schema
+from .show import show
+from .weights import weights
+
+# In the order of --help.
+VERBS = (run, plan, list_, doctor, show, profile, export, report, compare, check, history, query, schema, weights)
+
+# The mark in front keeps the help from refilling the lines.
+EPILOG = "\b\nExit codes:\n" + "\n".join(f"  {code:>3}  {meaning}" for code, meaning in EXIT_CODES.items())
+
+
+@click.version_option(__version__, prog_name="co3d-bench", message="%(prog)s %(version)s")
+@click.group(cls=Verbs, commands=VERBS, epilog=EPILOG)
+def app() -> None:
+    """Which video network to deploy on a small machine, in numbers one can trust."""
+
+
+def call(arguments: Sequence[str]) -> int:
+    """Run a command line; gives its exit code. Raises UserError, also for what click refuses."""
+    try:
+        with app.make_context("co3d-bench", list(arguments)) as context:
+            return app.invoke(context) or 0
+    except click.exceptions.Exit as ended:  # of --help and --version
+        return ended.exit_code
+    except click.ClickException as error:
+        raise UserError(" ".join(error.format_message().split()), USAGE) from None

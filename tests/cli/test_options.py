@@ -1,0 +1,80 @@
+"""The table of run options: held against the keys and defaults of bench.toml, and against the verbs there are."""
+
+from __future__ import annotations
+
+import pytest
+
+from co3d_bench.bench.errors import UserError
+from co3d_bench.bench.plan.config import Tables
+from co3d_bench.bench.run.ready import aim_of_run
+from co3d_bench.cli.options import CONFIG, RUN_OPTIONS
+from co3d_bench.cli.profile import profile
+from co3d_bench.cli.run import run
+from co3d_bench.cli.verbs import app
+
+SHOWN = [row for row in RUN_OPTIONS if not row.hidden]
+# Their default is said in words, for it is no value.
+IN_WORDS = ("--model", "--suite", "--weights", "--host", "--video")
+
+
+@pytest.fixture(autouse=True)
+def empty_folder(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+
+
+def given(verb, *arguments):
+    return verb.given(verb.make_context(verb.name, list(arguments)))
+
+
+@pytest.mark.parametrize("row", [CONFIG, *RUN_OPTIONS], ids=lambda row: row.flag)
+def test_a_row_names_a_key_of_bench_toml_and_verbs_that_there_are(row):
+    assert set(row.verbs.split()) <= set(app.commands)
+    if row is not CONFIG:
+        table, _, name = row.key.partition(".")
+        assert table == "devices" or name in Tables.model_fields[table].annotation.model_fields
+
+
+@pytest.mark.parametrize("row", SHOWN, ids=lambda row: row.flag)
+def test_the_default_that_is_said_is_the_one_that_holds_and_the_example_is_taken(row):
+    default = given(run).load()
+    if row.flag not in IN_WORDS:
+        said = given(run, row.flag, row.default).load()
+        assert aim_of_run(said) == aim_of_run(default)
+        same = {"target_precision": None} if row.flag == "--target-precision" else {}
+        assert said.model_copy(update={"run": said.run.model_copy(update=same)}) == default
+    device = ["--device", "xavier"] if row.flag == "--host" else []
+    assert given(run, row.flag, row.example, *device).load() != given(run, *device).load()
+
+
+def test_a_verb_may_have_defaults_of_its_own():
+    overrides = given(profile, "x3d-s", "--batch", "4").overrides
+    assert {key: override.value for key, override in overrides.items()} == {
+        "plan.backends": "eager",
+        "plan.precisions": "fp32",
+        "plan.batch": 4,
+        "plan.threads": "auto",
+    }
+
+
+def test_a_host_is_laid_over_the_table_of_its_device(tmp_path):
+    (tmp_path / "bench.toml").write_text(
+        'plan.models = "x3d-xs"\n[devices.xavier]\npython = "/opt/python3"\nhost = "old"\n'
+    )
+    config = given(run, "--device", "xavier", "--host", "me@new.local").load()
+    profile = config.profiles["xavier"]
+    assert (profile.host, profile.python) == ("me@new.local", "/opt/python3")
+    assert config.plan.devices == ("xavier",)
+
+
+@pytest.mark.parametrize(
+    ("devices", "host", "says"),
+    [
+        ((), "board", "--host goes with one --device"),
+        (("tx2", "xavier"), "board", "--host goes with one --device"),
+        (("tx2",), "-oProxyCommand=x", "--host: '-oProxyCommand=x': must be host or user@host"),
+    ],
+)
+def test_what_a_host_cannot_be(devices, host, says):
+    with pytest.raises(UserError) as caught:
+        given(run, "--host", host, *(word for device in devices for word in ("--device", device)))
+    assert says in caught.value.message
