@@ -73,7 +73,8 @@ aria-label="note {{ mark }} on {{ row.title }}">{{ mark }}</a>{{ "," if not loop
 <span class="detail">{{ row.detail }}</span>
 {% endif %}
 </th>
-{% set covered = covered_by(row) %}
+{# What sorts finds a cell by its place. #}
+{% set covered = covered_by(row, sortable) %}
 {% if row.error %}
 <td class="error" colspan="{{ covered }}"><span><strong>failed</strong> {{ row.error }}</span></td>
 {% endif %}
@@ -103,10 +104,10 @@ aria-label="note {{ mark }} on {{ row.title }}">{{ mark }}</a>{{ "," if not loop
 </div>"""
 
 
-def _covered_by(row: Row) -> int:
-    """How many columns an error stands across: up to the last one that the case has no figure for."""
-    empty = [place for place, cell in enumerate(row.cells) if cell.value is None]
-    return (max(empty) + 1 if empty else len(row.cells)) if row.error else 0
+def _covered_by(row: Row, all_of_it: bool) -> int:
+    """How many columns an error stands across: all, or up to the last one that the case has no figure for."""
+    empty = [place for place, cell in enumerate(row.cells) if all_of_it or cell.value is None]
+    return max(empty, default=len(row.cells) - 1) + 1 if row.error else 0
 
 
 def table_html(table: Table, caption: str, kind: str, *, sortable: bool = False) -> Markup:

@@ -48,6 +48,8 @@ def test_an_error_stands_across_what_is_missing_and_no_further():
     assert '<td class="error" colspan="1"><span><strong>failed</strong> crash: it fell' in html
     assert ">known</span>" in html
     assert '<td class="error" colspan="2">' in html_of(table_of({}, error="crash: it fell"))
+    # Sorting finds a cell by its place, so none may move.
+    assert '<td class="error" colspan="2">' in html_of(table_of({"note": "known"}, error="crash"), sortable=True)
 
 
 def test_rows_below_one_heading_are_one_body():
