@@ -1,7 +1,7 @@
 # make bench   measure this machine with bench.toml, after setting everything up (once)
 # make check ARGS="--baseline main"   the regression gate (docs/ci.md)
 # make test    lint, types and tests, likewise
-# make acceptance   the installed executable, as a user has it; minutes
+# make acceptance   the tests that take long: whole gates, boards, films, every network; the installed executable
 # PYTHON=python3.12 make bench      with another Python (3.10 or newer)
 # make bench ARGS="--model x3d-s"   with options of `co3d-bench run`
 # PIP_ARGS is handed to pip, for example to take torch from another index (README, "CUDA and Jetson").
@@ -24,9 +24,9 @@ check: $(VENV)/.installed
 test: lint
 	$(BIN)/python -m pytest $(ARGS)
 
-# The installed executable as its users have it, in fresh clones; several minutes.
+# One process: some of these tests measure for real.
 acceptance: $(VENV)/.installed-test
-	$(BIN)/python -m pytest tests/acceptance -n 0 $(ARGS)
+	$(BIN)/python -m pytest -m acceptance -n 0 $(ARGS)
 
 lint: $(VENV)/.installed-test
 	$(BIN)/ruff check .

@@ -18,11 +18,6 @@ RESNET50_DEPTHS = (3, 4, 6, 3)  # blocks in each stage
 RESNET50_STRIDES = (1, 2, 2, 2)  # in space, of the first block of each stage
 
 
-def norm(channels: int) -> co.BatchNorm3d:
-    """Batch norm right behind a convolution, whose output it may overwrite."""
-    return co.BatchNorm3d(channels, inplace=True)
-
-
 def resnet_stem(channels: int, kernel_frames: int) -> co.Sequential:
     """(B, 3, T, H, W) -> (B, channels, T, H / 4, W / 4): a convolution over 7 x 7 pixels, then a maximum over 3 x 3."""
     return co.Sequential(
@@ -35,8 +30,8 @@ def resnet_stem(channels: int, kernel_frames: int) -> co.Sequential:
                 padding=(kernel_frames // 2, 3, 3),
                 bias=False,
             ),
-            norm=norm(channels),
-            activation=co.ReLU(inplace=True),
+            norm=co.BatchNorm3d(channels),
+            activation=co.ReLU(),
             pool=co.Pool3d("max", (1, 3, 3), (1, 2, 2), (0, 1, 1)),
         )
     )
@@ -48,20 +43,20 @@ def bottleneck(channels_in: int, inner: int, channels: int, kernel_frames: int, 
     branch2 = co.Sequential(
         OrderedDict(
             conv_a=co.Conv3d(channels_in, inner, (kernel_frames, 1, 1), padding=(kernel_frames // 2, 0, 0), bias=False),
-            norm_a=norm(inner),
-            act_a=co.ReLU(inplace=True),
+            norm_a=co.BatchNorm3d(inner),
+            act_a=co.ReLU(),
             conv_b=co.Conv3d(inner, inner, (1, 3, 3), stride=(1, stride, stride), padding=(0, 1, 1), bias=False),
-            norm_b=norm(inner),
-            act_b=co.ReLU(inplace=True),
+            norm_b=co.BatchNorm3d(inner),
+            act_b=co.ReLU(),
             conv_c=co.Conv3d(inner, channels, 1, bias=False),
-            norm_c=norm(channels),
+            norm_c=co.BatchNorm3d(channels),
         )
     )
     return co.Residual(
         branch2,
-        co.ReLU(inplace=True),
+        co.ReLU(),
         branch1_conv=co.Conv3d(channels_in, channels, 1, stride=(1, stride, stride), bias=False) if projects else None,
-        branch1_norm=norm(channels) if projects else None,
+        branch1_norm=co.BatchNorm3d(channels) if projects else None,
     )
 
 

@@ -13,6 +13,9 @@ from co3d_bench.bench.record.store import read_records
 TUTORIAL = (Path(__file__).parents[1] / "docs" / "own-network.md").read_text(encoding="utf-8")
 
 
+pytestmark = pytest.mark.acceptance
+
+
 def blocks(language):
     return re.findall(rf"```{language}\n(.*?)```", TUTORIAL, flags=re.DOTALL)
 

@@ -46,13 +46,12 @@ def entry(net: Any, example: Tensor, *, plain: bool = False, moves: bool = True)
     """The network, batch norm folded, for inputs like `example`: a clip (B, C, T, H, W) or a frame (B, C, H, W).
 
     A copy; the network stays as it is. If its answer is not one tensor, the outputs are `scores_0`, `scores_1`, ...
-    `plain` is for engines that read a graph and not for PyTorch (`models/continual/plain.py`). Without `moves`, tensors
+    `plain` is for engines that read a graph and not for PyTorch (`models/continual`). Without `moves`, tensors
     of the state that only change their place are no outputs; `sources` tells where they come from.
     """
     import torch
 
-    from ...models.continual import fold_batch_norm
-    from ...models.continual.plain import plain_form
+    from ...models.continual import fold_batch_norm, plain_form
 
     net = fold_batch_norm(net)
     net = plain_form(net) if plain else net

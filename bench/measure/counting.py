@@ -74,7 +74,7 @@ def _nothing(module: Any, inputs: Any, output: Any) -> None:
 def _pooled_in_time(module: Any, inputs: Any, output: Any) -> None:
     """Every frame that enters the average or maximum, those kept from the past included; nothing over 1 x 1 x 1."""
     if module.kernel_size != (1, 1, 1):
-        module.__flops__ += inputs[0].numel() + (inputs[1][0].numel() if len(inputs) > 1 else 0)
+        module.__flops__ += inputs[0].numel() + sum(kept.numel() for state in inputs[1:] for kept in state)
 
 
 def _pooled_frame(module: Any, inputs: Any, output: Any) -> None:
@@ -146,7 +146,10 @@ class _Once(nn.Module):
         self.state = state
 
     def forward(self, x: Tensor) -> Any:
-        return self.net(x) if self.state is None else self.net.step(x, self.state)  # type: ignore[operator]
+        if self.state is None:
+            return self.net(x)
+        with co.steps_as_calls(self.net):  # ptflops hooks on them
+            return self.net.step(x, self.state)  # type: ignore[operator]
 
 
 def count_as_paper(net: nn.Module, spec: ModelSpec) -> int:

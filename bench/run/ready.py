@@ -82,7 +82,7 @@ def check_ready(plan: Plan, names: Names, profiles: Mapping[str, DeviceProfile])
 
 def _blind_torch(plan: Plan, names: Names, profiles: Mapping[str, DeviceProfile]) -> tuple[str, ...]:
     """Each device of this machine that the installed torch cannot compute on, with why; a line each."""
-    cases = [case for case in _local(plan) if names.backends[case.backend].outside is None]
+    cases = [case for case in _local(plan) if names.backends[case.backend].external is None]
     wanted = [profiles[name] for name in dict.fromkeys(case.device for case in cases)]
     wanted = [profile for profile in wanted if profile.torch_device != "cpu"]
     facts = names.ask_torch() if wanted else None

@@ -9,97 +9,64 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from torch.nn import Dropout, Identity, ReLU, ReLU6
+    from torch.nn import Dropout as Dropout
+    from torch.nn import Identity as Identity
+    from torch.nn import ReLU as ReLU
+    from torch.nn import ReLU6 as ReLU6
 
-    from .attention import SqueezeExcitation, sliding_mean
-    from .blocks import BatchNorm3d, Projection, Residual, Swish
-    from .conv import Conv3d
-    from .conversion import ConversionError, convert
-    from .delay import Delay, Subsample
-    from .folding import fold_batch_norm
-    from .graph import Graph
-    from .network import ClipNetwork, FrameNetwork
-    from .pool import ClipMean, ClipPool, Pool3d, SpatialMean
-    from .recurrent import RecurrentUnit
-    from .shift import Shift
-    from .state import Sequential, State, Temporal, as_continual, temporal_of
-    from .training import set_step_momentum, step_momentum, transient
-    from .weights import initialise
+    from .attention import SqueezeExcitation as SqueezeExcitation
+    from .attention import sliding_mean as sliding_mean
+    from .blocks import BatchNorm3d as BatchNorm3d
+    from .blocks import Projection as Projection
+    from .blocks import Residual as Residual
+    from .blocks import Swish as Swish
+    from .conv import Conv3d as Conv3d
+    from .conversion import ConversionError as ConversionError
+    from .conversion import convert as convert
+    from .delay import Delay as Delay
+    from .delay import Subsample as Subsample
+    from .folding import fold_batch_norm as fold_batch_norm
+    from .graph import Graph as Graph
+    from .network import ClipNetwork as ClipNetwork
+    from .network import FrameNetwork as FrameNetwork
+    from .network import steps_as_calls as steps_as_calls
+    from .pool import ClipMean as ClipMean
+    from .pool import ClipPool as ClipPool
+    from .pool import Pool3d as Pool3d
+    from .pool import SpatialMean as SpatialMean
+    from .recurrent import RecurrentUnit as RecurrentUnit
+    from .shift import Shift as Shift
+    from .state import Sequential as Sequential
+    from .state import State as State
+    from .state import Temporal as Temporal
+    from .state import as_continual as as_continual
+    from .state import temporal_of as temporal_of
+    from .training import set_step_momentum as set_step_momentum
+    from .training import step_momentum as step_momentum
+    from .training import transient as transient
+    from .tuning import plain_form as plain_form
+    from .tuning import tune as tune
+    from .weights import initialise as initialise
 
-# Where each name lives; a leading dot means this room.
-_HOME = {
-    "BatchNorm3d": ".blocks",
-    "ClipMean": ".pool",
-    "ClipNetwork": ".network",
-    "ClipPool": ".pool",
-    "Conv3d": ".conv",
-    "ConversionError": ".conversion",
-    "Delay": ".delay",
-    "Dropout": "torch.nn",
-    "FrameNetwork": ".network",
-    "Graph": ".graph",
-    "Identity": "torch.nn",
-    "Pool3d": ".pool",
-    "Projection": ".blocks",
-    "ReLU": "torch.nn",
-    "ReLU6": "torch.nn",
-    "RecurrentUnit": ".recurrent",
-    "Residual": ".blocks",
-    "Sequential": ".state",
-    "Shift": ".shift",
-    "SpatialMean": ".pool",
-    "SqueezeExcitation": ".attention",
-    "State": ".state",
-    "Subsample": ".delay",
-    "Swish": ".blocks",
-    "Temporal": ".state",
-    "as_continual": ".state",
-    "convert": ".conversion",
-    "fold_batch_norm": ".folding",
-    "initialise": ".weights",
-    "set_step_momentum": ".training",
-    "sliding_mean": ".attention",
-    "step_momentum": ".training",
-    "temporal_of": ".state",
-    "transient": ".training",
+_NAMES = {
+    "torch.nn": ("Dropout", "Identity", "ReLU", "ReLU6"),
+    ".attention": ("SqueezeExcitation", "sliding_mean"),
+    ".blocks": ("BatchNorm3d", "Projection", "Residual", "Swish"),
+    ".conv": ("Conv3d",),
+    ".conversion": ("ConversionError", "convert"),
+    ".delay": ("Delay", "Subsample"),
+    ".folding": ("fold_batch_norm",),
+    ".graph": ("Graph",),
+    ".network": ("ClipNetwork", "FrameNetwork", "steps_as_calls"),
+    ".pool": ("ClipMean", "ClipPool", "Pool3d", "SpatialMean"),
+    ".recurrent": ("RecurrentUnit",),
+    ".shift": ("Shift",),
+    ".state": ("Sequential", "State", "Temporal", "as_continual", "temporal_of"),
+    ".training": ("set_step_momentum", "step_momentum", "transient"),
+    ".tuning": ("plain_form", "tune"),
+    ".weights": ("initialise",),
 }
-
-__all__ = [
-    "BatchNorm3d",
-    "ClipMean",
-    "ClipNetwork",
-    "ClipPool",
-    "Conv3d",
-    "ConversionError",
-    "Delay",
-    "Dropout",
-    "FrameNetwork",
-    "Graph",
-    "Identity",
-    "Pool3d",
-    "Projection",
-    "ReLU",
-    "ReLU6",
-    "RecurrentUnit",
-    "Residual",
-    "Sequential",
-    "Shift",
-    "SpatialMean",
-    "SqueezeExcitation",
-    "State",
-    "Subsample",
-    "Swish",
-    "Temporal",
-    "as_continual",
-    "convert",
-    "fold_batch_norm",
-    "initialise",
-    "set_step_momentum",
-    "sliding_mean",
-    "step_momentum",
-    "temporal_of",
-    "transient",
-]
+_HOME = {name: module for module, names in _NAMES.items() for name in names}
 
 
 def __getattr__(name: str) -> Any:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
+import torch
 from torch import Tensor, nn
 
-from .blocks import may_overwrite
 from .conv import Conv3d
-from .frames import is_rows, row_factors, rows
 from .pool import ClipMean, Pool3d, SpatialMean
-from .state import Fill, Sequential, State, Temporal, temporal_of
+from .state import Fill, Sequential, State, Temporal
 
 
 def sliding_mean(frames: int, dilation: int = 1) -> Sequential:
@@ -18,48 +19,46 @@ def sliding_mean(frames: int, dilation: int = 1) -> Sequential:
     padding and adds no delay.
     """
     span = dilation * (frames - 1)
-    return Sequential(SpatialMean(), Pool3d("avg", (frames, 1, 1), padding=(span, 0, 0), dilation=dilation))
+    over_time = Pool3d("avg", (frames, 1, 1), padding=(span, 0, 0), dilation=dilation, pad_time=False)
+    return Sequential(SpatialMean(), over_time)
 
 
 class SqueezeExcitation(nn.Module):
     """Channel-wise attention from an average over the clip (`ClipMean`), a frame, or the last frames.
 
     Regular networks average over the clip. A frame network looks at the frame alone (`SpatialMean`: the paper's
-    choice, section 3.4) or at the last ones (`sliding_mean`). Overwrites its input where no gradient is asked for, so
-    it stands behind a layer that made it: here batch norm.
+    choice, section 3.4) or at the last ones (`sliding_mean`).
     """
+
+    scale: Callable[[Tensor, Tensor], Tensor] = staticmethod(torch.mul)  # `tuning.py` may put another one here
 
     def __init__(self, channels: int, reduced: int, pool: nn.Module | None = None) -> None:
         super().__init__()
-        self.block = nn.Sequential(Conv3d(channels, reduced, 1), nn.ReLU(), Conv3d(reduced, channels, 1), nn.Sigmoid())
+        self.block = Sequential(Conv3d(channels, reduced, 1), nn.ReLU(), Conv3d(reduced, channels, 1), nn.Sigmoid())
         self.set_pool(ClipMean() if pool is None else pool)
 
     def set_pool(self, pool: nn.Module) -> None:
         """Average as `pool` does."""
-        self.pool = pool
-        self.state_count: int = getattr(pool, "state_count", 0)
+        self.pool = pool if isinstance(pool, Sequential) else Sequential(pool)
+        self.state_count = self.pool.state_count
 
     @property
     def temporal(self) -> Temporal:
-        return temporal_of(self.pool)
+        return self.pool.temporal
+
+    def forward(self, clip: Tensor) -> Tensor:
+        mean = self.pool(clip)
+        if self.state_count:  # the sliding average of the first frames is not there yet
+            clip = clip[:, :, clip.shape[2] - mean.shape[2] :]
+        return self.scale(clip, self.block(mean))
 
     def initial_state(self, x: Tensor, fill: Fill) -> State:
-        return self.pool.initial_state(x, fill) if self.state_count else ()  # type: ignore[operator]
+        return self.pool.initial_state(x, fill)
 
-    def forward(self, x: Tensor, state: State | None = None):
-        if state is None:
-            mean = self.pool(x)
-            if self.state_count:  # the sliding average of the first frames is not there yet
-                x = x[:, :, x.shape[2] - mean.shape[2] :]
-            return _scale(x, self.block(mean))
-        mean, after = self.pool(x, state)
-        return _scale(x, self.block(mean)), after
+    def step(self, frame: Tensor, state: State) -> tuple[Tensor, State]:
+        mean, after = self.pool.step(frame, state)
+        return self.scale(frame, self.block.step(mean, ())[0]), after
 
-
-def _scale(x: Tensor, factors: Tensor) -> Tensor:
-    if not may_overwrite():
-        return x * factors
-    if is_rows(x):
-        rows(x).mul_(row_factors(factors.flatten(1), x.shape[3]))
-        return x
-    return x.mul_(factors)
+    def steps(self, clip: Tensor, state: State) -> tuple[Tensor, State]:
+        mean, after = self.pool.steps(clip, state)
+        return self.scale(clip, self.block.steps(mean, ())[0]), after

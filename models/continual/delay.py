@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from .frames import last_frames, stack_time
+from .frames import check_clip, last_frames, with_past
 from .state import Fill, State, Temporal
 
 
@@ -29,15 +29,15 @@ class Delay(nn.Module):
     def initial_state(self, x: Tensor, fill: Fill) -> State:
         return (x if fill == "replicate" else torch.zeros_like(x),) * self.frames
 
-    def forward(self, x: Tensor, state: State | None = None):
-        if x.dim() == 4:
-            if state is None:
-                raise ValueError("a frame (4-D) needs the layer's state; without it pass a clip (5-D)")
-            return state[0], (*state[1:], x)
-        if state is None:
-            return x[:, :, : x.shape[2] - self.frames]
-        window = torch.cat((stack_time(state), x), dim=2)
-        return window[:, :, : x.shape[2]], last_frames(window, self.frames)
+    def forward(self, clip: Tensor) -> Tensor:
+        return clip[:, :, : clip.shape[2] - self.frames]
+
+    def step(self, frame: Tensor, state: State) -> tuple[Tensor, State]:
+        return state[0], (*state[1:], frame)
+
+    def steps(self, clip: Tensor, state: State) -> tuple[Tensor, State]:
+        window = with_past(state, clip)
+        return window[:, :, : clip.shape[2]], last_frames(window, self.frames)
 
 
 class Subsample(nn.Module):
@@ -56,11 +56,10 @@ class Subsample(nn.Module):
     def temporal(self) -> Temporal:
         return Temporal(stride=self.stride)
 
-    def forward(self, x: Tensor) -> Tensor:
-        if x.dim() != 5:
-            raise ValueError("frames are taken out of a clip (5-D); `convert` makes the frame form")
+    def forward(self, clip: Tensor) -> Tensor:
+        check_clip(clip)
         if not self.to_the_end:
-            return x[:, :, :: self.stride]
-        frames = x.shape[2]
-        chosen = torch.linspace(0, frames - 1, frames // self.stride, device=x.device).long()
-        return x.index_select(2, chosen)
+            return clip[:, :, :: self.stride]
+        frames = clip.shape[2]
+        chosen = torch.linspace(0, frames - 1, frames // self.stride, device=clip.device).long()
+        return clip.index_select(2, chosen)

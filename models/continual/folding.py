@@ -11,7 +11,6 @@ from torch import nn
 
 from .blocks import Residual
 from .conv import Conv3d
-from .frames import tap_major
 from .graph import Graph, Node
 from .state import Sequential
 
@@ -26,10 +25,11 @@ def fold_batch_norm(net: Module) -> Module:
     """
     net = copy.deepcopy(net).eval()
     with torch.no_grad():
-        return _folded(net, _in_several_places(net))
+        return _folded(net, in_several_places(net))
 
 
-def _in_several_places(net: nn.Module) -> set[nn.Module]:
+def in_several_places(net: nn.Module) -> set[nn.Module]:
+    """Layers that are called in more than one place, and those within them."""
     calls: Counter[nn.Module] = Counter()
     for module in net.modules():
         if isinstance(module, nn.Sequential):
@@ -40,7 +40,7 @@ def _in_several_places(net: nn.Module) -> set[nn.Module]:
 
 
 def _folded(module: Module, shared: set[nn.Module]) -> Module:
-    if isinstance(module, nn.Sequential) and _is_chain(module):
+    if isinstance(module, nn.Sequential) and is_chain(module):
         _fold_chain(module, None, shared)
         return module
     for child in module.children():
@@ -52,7 +52,7 @@ def _folded(module: Module, shared: set[nn.Module]) -> Module:
     return module
 
 
-def _is_chain(module: nn.Sequential) -> bool:
+def is_chain(module: nn.Sequential) -> bool:
     """Whether its `forward` is that of a chain; a subclass may have its own."""
     return type(module).forward in (nn.Sequential.forward, Sequential.forward)
 
@@ -69,7 +69,7 @@ def _fold_chain(chain: nn.Sequential, last: Conv3d | None, shared: set[nn.Module
             _fold(last, layer)
             last = None
             del chain._modules[name]
-        elif isinstance(layer, nn.Sequential) and _is_chain(layer):
+        elif isinstance(layer, nn.Sequential) and is_chain(layer):
             last = _fold_chain(layer, last, shared)
         else:
             _folded(layer, shared)
@@ -109,5 +109,5 @@ def _fold(conv: Conv3d, norm: nn.BatchNorm3d) -> None:
     bias = bias * gain
     if norm.bias is not None:
         bias = bias + norm.bias
-    conv.weight = nn.Parameter(tap_major(conv.weight * gain.view(-1, 1, 1, 1, 1)), requires_grad=False)
+    conv.weight = nn.Parameter(conv.weight * gain.view(-1, 1, 1, 1, 1), requires_grad=False)
     conv.bias = nn.Parameter(bias, requires_grad=False)

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, cast
+from typing import Any
 
 from torch import Tensor, nn
 
-from .state import Continual, Fill, State, Temporal
+from .state import Fill, State, Temporal, Verb, as_continual
 
 
 @dataclass(frozen=True)
@@ -18,10 +18,6 @@ class Node:
     call: nn.Module | Callable[..., Tensor]
     inputs: tuple[int, ...]  # indices of values; 0 is the graph's input, node i makes value i + 1
     frees: tuple[int, ...] = ()  # values nobody needs after this call
-
-    @property
-    def state_count(self) -> int:
-        return getattr(self.call, "state_count", 0)
 
 
 class Graph(nn.Module):
@@ -45,7 +41,10 @@ class Graph(nn.Module):
     @nodes.setter
     def nodes(self, nodes: Sequence[Node]) -> None:
         self.__dict__["_nodes"] = tuple(nodes)
-        self.__dict__["_count"] = sum(node.state_count for node in nodes)
+        # None for a call that is stateless
+        counts = tuple(one.state_count if (one := as_continual(node.call)) else None for node in nodes)
+        self.__dict__["_counts"] = counts
+        self.__dict__["_count"] = sum(count or 0 for count in counts)
 
     @property
     def temporal(self) -> Temporal:
@@ -55,48 +54,50 @@ class Graph(nn.Module):
     def state_count(self) -> int:
         return self.__dict__["_count"]
 
+    def forward(self, clip: Tensor) -> Tensor:
+        def call(node: Node, count: int | None, inputs: list[Tensor]) -> Tensor:
+            return node.call(*(inputs if len(inputs) == 1 else _last_common(inputs)))
+
+        return self._run(clip, call)
+
     def initial_state(self, x: Tensor, fill: Fill) -> State:
         found: list[Tensor] = []
 
-        def stateful(node: Node, x: Tensor) -> Tensor:
-            continual = cast(Continual, node.call)
-            state = continual.initial_state(x, fill)
+        def call(node: Node, count: int | None, inputs: list[Tensor]) -> Tensor:
+            if (continual := as_continual(node.call)) is None:
+                return node.call(*inputs)
+            state = continual.initial_state(inputs[0], fill)
             found.extend(state)
-            return continual(x, state)[0]
+            return continual.step(inputs[0], state)[0]
 
-        self._run(x, stateful, joined=lambda values: values)
+        self._run(x, call)
         return tuple(found)
 
-    def forward(self, x: Tensor, state: State | None = None):
-        """`x` alone: (B, C, T, H, W) -> the same; with state: returns (y, new state)."""
-        if state is None:
-            return self._run(x, lambda node, x: node.call(x), joined=_last_common)
+    def step(self, frame: Tensor, state: State) -> tuple[Tensor, State]:
+        return self._stepped("step", frame, state)
+
+    def steps(self, clip: Tensor, state: State) -> tuple[Tensor, State]:
+        return self._stepped("steps", clip, state)
+
+    def _stepped(self, verb: Verb, x: Tensor, state: State) -> tuple[Tensor, State]:
         new: list[Tensor] = []
         at = 0
 
-        def stateful(node: Node, x: Tensor) -> Tensor:
+        def call(node: Node, count: int | None, inputs: list[Tensor]) -> Tensor:
             nonlocal at
-            y, part = node.call(x, state[at : at + node.state_count])
+            if count is None:
+                return node.call(*inputs)
+            y, part = getattr(node.call, verb)(inputs[0], state[at : at + count])
             new.extend(part)
-            at += node.state_count
+            at += count
             return y
 
-        return self._run(x, stateful, joined=lambda values: values), tuple(new)
+        return self._run(x, call), tuple(new)
 
-    def _run(
-        self,
-        x: Tensor,
-        stateful: Callable[[Node, Tensor], Tensor],
-        joined: Callable[[list[Any]], list[Any]],
-    ) -> Tensor:
+    def _run(self, x: Tensor, call: Callable[[Node, int | None, list[Tensor]], Tensor]) -> Tensor:
         values: list[Any] = [x]
-        for node in self.nodes:
-            taken = [values[index] for index in node.inputs]
-            if node.state_count:
-                y = stateful(node, taken[0])
-            else:
-                y = node.call(*(taken if len(taken) == 1 else joined(taken)))
-            values.append(y)
+        for node, count in zip(self.nodes, self.__dict__["_counts"], strict=True):
+            values.append(call(node, count, [values[index] for index in node.inputs]))
             for index in node.frees:
                 values[index] = None
         return values[-1]

@@ -5,20 +5,28 @@ Both are made of the same blocks with the same weights; `zoo/` builds them.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
 import torch
 from torch import Tensor, nn
 
 from .graph import Graph
-from .state import Fill, Sequential, State, temporal_of
+from .state import Fill, Sequential, State, as_continual, temporal_of
 from .training import transient
+from .tuning import tune
 
 
 class ClipNetwork(nn.Module):
-    """A regular 3D CNN: `net(clip)` maps (B, C, T, H, W) to (B, classes), scores before softmax."""
+    """A regular 3D CNN: `net(clip)` maps (B, C, T, H, W) to (B, classes), scores before softmax.
 
-    def __init__(self, blocks: nn.Module, input_shape: tuple[int, int, int, int]) -> None:
+    Its layers are tuned (`tuning.py`) unless `tuned` says no: then they compute what they read like.
+    """
+
+    def __init__(self, blocks: nn.Module, input_shape: tuple[int, int, int, int], *, tuned: bool = True) -> None:
         super().__init__()
-        self.blocks = blocks
+        self.blocks = tune(blocks) if tuned else blocks
         self.input_shape = input_shape
 
     @property
@@ -51,11 +59,14 @@ class FrameNetwork(nn.Module):
     `input_shape` is (C, H, W) of one frame; where it is None, `initial_state` is told by its first frame.
     Every step returns scores. Before `delay` frames were seen they rest mostly on the fill, and until
     `receptive_field` frames were seen partly: transient values (section 4.2), never None.
+    `tuned` is as for `ClipNetwork`.
     """
 
-    def __init__(self, blocks: Sequential | Graph, input_shape: tuple[int, int, int] | None = None) -> None:
+    def __init__(
+        self, blocks: Sequential | Graph, input_shape: tuple[int, int, int] | None = None, *, tuned: bool = True
+    ) -> None:
         super().__init__()
-        self.blocks = blocks
+        self.blocks = tune(blocks) if tuned else blocks
         self.input_shape = input_shape
 
     @property
@@ -107,20 +118,27 @@ class FrameNetwork(nn.Module):
         """
         check_shape(frame, "frame", ("B", self._channels, "H", "W"))
         x = frame.contiguous(memory_format=torch.channels_last)
-        y, after = self.blocks(x.clone() if x is frame else x, state)
+        y, after = self.blocks.step(x.clone() if x is frame else x, state)
         return y.flatten(1), after
 
-    def prefill(self, clip: Tensor, state: State | None = None) -> tuple[Tensor, State]:
-        """A whole clip (B, C, T, H, W) at once: the scores of its last frame and the state after it.
+    def steps(self, clip: Tensor, state: State | None = None) -> tuple[Tensor, State]:
+        """Many frames (B, C, T, H, W) at once: the scores of each one (B, classes, T) and the state after the last.
 
-        The same as stepping through its frames, in fewer and larger calls.
+        The same as stepping through them, in fewer and larger calls. Without `state` it is that of `zeros`.
         """
+        y, after = self._steps(clip, state)
+        return y.movedim(2, -1).flatten(1, -2), after
+
+    def prefill(self, clip: Tensor, state: State | None = None) -> tuple[Tensor, State]:
+        """As `steps`, but the scores (B, classes) of the last frame only."""
+        y, after = self._steps(clip, state)
+        return y[:, :, -1].flatten(1), after
+
+    def _steps(self, clip: Tensor, state: State | None) -> tuple[Tensor, State]:
         check_shape(clip, "clip", ("B", self._channels, "T", "H", "W"))
         if state is None:
-            frame = clip.new_zeros((clip.shape[0], clip.shape[1], *clip.shape[3:]))
-            state = self.initial_state(frame=frame)
-        y, after = self.blocks(clip.contiguous(memory_format=torch.channels_last_3d), state)
-        return y[:, :, -1].flatten(1), after
+            state = self.initial_state(frame=torch.zeros_like(clip[:, :, 0]))
+        return self.blocks.steps(clip.contiguous(memory_format=torch.channels_last_3d), state)
 
     def forward(self, clip: Tensor) -> Tensor:
         """The regular form without temporal padding: (B, C, T, H, W) -> (B, classes) for the clip's last frame.
@@ -145,3 +163,20 @@ def check_shape(x: Tensor, what: str, expected: tuple[str | int, ...]) -> None:
     if not fits:
         names = ", ".join(str(part) for part in expected)
         raise ValueError(f"expected a {what} of shape ({names}), got {tuple(x.shape)}")
+
+
+@contextmanager
+def steps_as_calls(net: nn.Module) -> Iterator[None]:
+    """While `net` is stepped inside, each step of a layer is a call of the layer, which hooks see.
+
+    Those who count operations hang on hooks. Networks that are not ours are left alone.
+    """
+    layers: list[Any] = list(net.blocks.modules()) if isinstance(net, FrameNetwork) else []
+    layers = [layer for layer in layers if as_continual(layer)]
+    for layer in layers:
+        layer.forward, layer.step = layer.step, layer.__call__
+    try:
+        yield
+    finally:
+        for layer in layers:
+            del layer.forward, layer.step

@@ -13,7 +13,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from .frames import to_clip, to_frames
+from .frames import check_clip, to_clip, to_frames
 from .state import Fill, State, Temporal
 
 Kind = Literal["avg", "max"]
@@ -23,11 +23,35 @@ _TIME: dict[str, Callable[[Tensor, int], Tensor]] = {"avg": torch.mean, "max": t
 _REGULAR: dict[str, Callable[..., Tensor]] = {"avg": F.avg_pool3d, "max": F.max_pool3d}
 
 
+def spatial_mean(x: Tensor) -> Tensor:
+    """Mean over height and width, kept as 1 x 1."""
+    return x.mean((-2, -1), keepdim=True)
+
+
+def pool_space(kind: Kind, x: Tensor, kernel_size: Any, stride: Any, padding: Any, options: dict[str, Any]) -> Tensor:
+    """Frames (N, C, H, W) pooled in space; the three sizes are (time, height, width)."""
+    if kernel_size[1:] == stride[1:] == (1, 1):
+        return x
+    return _SPACE[kind](x, kernel_size[1:], stride[1:], padding[1:], **options)
+
+
+def pool_time(kind: Kind, clip: Tensor, span: int, dilation: int = 1) -> Tensor:
+    """Over each `span` + 1 frames in a row, of which every `dilation`-th counts."""
+    return _TIME[kind](clip.unfold(2, span + 1, 1)[..., ::dilation], -1)
+
+
+def pool3d(kind: Kind, clip: Tensor, kernel_size: Any, stride: Any, padding: Any, options: dict[str, Any]) -> Tensor:
+    """torch's own."""
+    return _REGULAR[kind](clip, kernel_size, stride, padding, **options)
+
+
 class SpatialMean(nn.Module):
     """Mean over height and width, kept as 1 x 1: (B, C, H, W) or (B, C, T, H, W)."""
 
+    mean: Callable[[Tensor], Tensor] = staticmethod(spatial_mean)  # `tuning.py` may put another one here
+
     def forward(self, x: Tensor) -> Tensor:
-        return x.mean((-2, -1), keepdim=True)
+        return self.mean(x)
 
 
 class ClipMean(nn.Module):
@@ -44,8 +68,11 @@ class Pool3d(nn.Module):
     in time. `pad_time` and the temporal stride are as in `Conv3d`: the regular form pads and skips, the frame form
     does neither, and counts the padding in its delay. `options` go to torch's pool (ceil_mode, count_include_pad).
 
-    Raises ValueError for a padding larger than the reach, and for a step at a temporal stride.
+    Raises ValueError for a padding larger than the reach, for a dilated pool that pads or skips frames, and for a step
+    at a temporal stride.
     """
+
+    pool3d: Callable[..., Tensor] = staticmethod(pool3d)  # of a clip; `tuning.py` may put another one here
 
     def __init__(
         self,
@@ -55,7 +82,7 @@ class Pool3d(nn.Module):
         padding: tuple[int, int, int] = (0, 0, 0),
         dilation: int = 1,
         *,
-        pad_time: bool = False,
+        pad_time: bool = True,
         **options: Any,
     ) -> None:
         super().__init__()
@@ -69,6 +96,8 @@ class Pool3d(nn.Module):
         self.span = dilation * (kernel_size[0] - 1)  # frames it looks back
         if padding[0] > self.span:
             raise ValueError(f"temporal padding {padding[0]} is larger than the pool's reach {self.span}")
+        if dilation != 1 and ((pad_time and padding[0]) or self.stride[0] != 1):
+            raise ValueError("a dilated pool neither pads nor skips frames")
         self.state_count = int(self.span > 0)
 
     @property
@@ -78,43 +107,47 @@ class Pool3d(nn.Module):
     def extra_repr(self) -> str:
         return f"{self.kind}, kernel_size={self.kernel_size}, stride={self.stride}, padding={self.padding}"
 
-    def _space(self, x: Tensor) -> Tensor:
-        if self.kernel_size[1:] == self.stride[1:] == (1, 1):
-            return x
-        return _SPACE[self.kind](x, self.kernel_size[1:], self.stride[1:], self.padding[1:], **self.options)
+    def forward(self, clip: Tensor) -> Tensor:
+        check_clip(clip)
+        padding = self.padding[0] if self.pad_time else 0
+        if clip.shape[2] + 2 * padding <= self.span:
+            raise ValueError(f"{clip.shape[2]} frames are too few to pool {self.span + 1} of them")
+        if self.dilation != 1:
+            return pool_time(self.kind, self._space_of_clip(clip), self.span, self.dilation)
+        return self.pool3d(self.kind, clip, self.kernel_size, self.stride, (padding, *self.padding[1:]), self.options)
 
     def initial_state(self, x: Tensor, fill: Fill) -> State:
         if not self.state_count:
             return ()
-        y = self._space(x)
-        buffer = y.unsqueeze(1).repeat(1, self.span, 1, 1, 1)  # (B, span, C, H, W)
+        buffer = self._space(x).unsqueeze(1).repeat(1, self.span, 1, 1, 1)  # (B, span, C, H, W)
         return (buffer if fill == "replicate" else torch.zeros_like(buffer),)
 
-    def forward(self, x: Tensor, state: State | None = None):
-        if self.stride[0] != 1 or (self.pad_time and self.padding[0]):
-            if x.dim() == 4 or state is not None:
-                raise ValueError("a pool that skips or pads frames has no steps; `convert` makes the frame form")
-            x = x.contiguous(memory_format=torch.channels_last_3d)  # as torch's own pools want several clips
-            return _REGULAR[self.kind](x, self.kernel_size, self.stride, self.padding, **self.options)
-        if x.dim() == 4:
-            y = self._space(x)
-            if not self.state_count:
-                return y
-            if state is None:
-                raise ValueError("a frame (4-D) needs the layer's state; without it pass a clip (5-D)")
-            window = torch.cat((state[0], y.unsqueeze(1)), dim=1)
-            return _TIME[self.kind](window[:, :: self.dilation], 1), (window[:, 1:],)
-        y = to_clip(self._space(to_frames(x)), x.shape[0])
-        if state is None:
-            return self._slide(y) if self.state_count else y
-        window = torch.cat((state[0].transpose(1, 2), y), dim=2)
-        return self._slide(window), (window[:, :, -self.span :].transpose(1, 2).clone(),)
+    def step(self, frame: Tensor, state: State) -> tuple[Tensor, State]:
+        self._check_steps()
+        y = self._space(frame)
+        if not self.state_count:
+            return y, ()
+        window = torch.cat((state[0], y.unsqueeze(1)), dim=1)
+        return _TIME[self.kind](window[:, :: self.dilation], 1), (window[:, 1:],)
 
-    def _slide(self, x: Tensor) -> Tensor:
-        if x.shape[2] <= self.span:
-            raise ValueError(f"{x.shape[2]} frames are too few to pool {self.span + 1} of them")
-        windows = x.unfold(2, self.span + 1, 1)[..., :: self.dilation]
-        return _TIME[self.kind](windows, -1)
+    def steps(self, clip: Tensor, state: State) -> tuple[Tensor, State]:
+        self._check_steps()
+        y = self._space_of_clip(clip)
+        if not self.state_count:
+            return y, ()
+        window = torch.cat((state[0].transpose(1, 2), y), dim=2)
+        new = window[:, :, -self.span :].transpose(1, 2).clone()
+        return pool_time(self.kind, window, self.span, self.dilation), (new,)
+
+    def _space(self, frames: Tensor) -> Tensor:
+        return pool_space(self.kind, frames, self.kernel_size, self.stride, self.padding, self.options)
+
+    def _space_of_clip(self, clip: Tensor) -> Tensor:
+        return to_clip(self._space(to_frames(clip)), clip.shape[0])
+
+    def _check_steps(self) -> None:
+        if self.stride[0] != 1:
+            raise ValueError(f"temporal stride {self.stride[0]} skips frames; `convert` makes the frame form")
 
 
 class ClipPool(Pool3d):

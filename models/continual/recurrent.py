@@ -6,7 +6,6 @@ import torch
 from torch import Tensor, nn
 
 from .conv import Conv3d
-from .frames import stack_time
 from .state import Fill, State, Temporal
 
 
@@ -46,16 +45,16 @@ class RecurrentUnit(nn.Module):
         h = torch.linalg.solve(rest, x.flatten(2).float()).to(x.dtype).unflatten(2, x.shape[2:])
         return (h.contiguous(memory_format=torch.channels_last),)
 
-    def forward(self, x: Tensor, state: State | None = None):
-        if x.dim() == 4:
-            if state is None:
-                raise ValueError("a frame (4-D) needs the layer's state; without it pass a clip (5-D)")
-            h = self.hidden(state[0]).add_(x).mul_(0.5)
-            return h, (h,)
-        h = torch.zeros_like(x[:, :, 0]) if state is None else state[0]
+    def forward(self, clip: Tensor) -> Tensor:
+        return self.steps(clip, (torch.zeros_like(clip[:, :, 0]),))[0]
+
+    def step(self, frame: Tensor, state: State) -> tuple[Tensor, State]:
+        h = self.hidden.step(state[0], ())[0].add_(frame).mul_(0.5)
+        return h, (h,)
+
+    def steps(self, clip: Tensor, state: State) -> tuple[Tensor, State]:
         outputs = []
-        for frame in x.unbind(2):
-            h = self.hidden(h).add_(frame).mul_(0.5)
+        for frame in clip.unbind(2):
+            h, state = self.step(frame, state)
             outputs.append(h)
-        y = stack_time(outputs)
-        return y if state is None else (y, (h,))
+        return torch.stack(outputs, 2), state

@@ -17,7 +17,7 @@ class Shift(nn.Module):
     T frames), or leave it out (False, T - 1 frames), which is what the frame form equals.
     """
 
-    def __init__(self, share: int = 8, *, pad_time: bool = False) -> None:
+    def __init__(self, share: int = 8, *, pad_time: bool = True) -> None:
         super().__init__()
         self.share = share
         self.pad_time = pad_time
@@ -38,15 +38,17 @@ class Shift(nn.Module):
         kept = self._shifted(x)
         return (kept if fill == "replicate" else torch.zeros_like(kept),)
 
-    def forward(self, x: Tensor, state: State | None = None):
-        shifted = x.shape[1] // self.share
-        if x.dim() == 4:
-            if state is None:
-                raise ValueError("a frame (4-D) needs the layer's state; without it pass a clip (5-D)")
-            return torch.cat((state[0], x[:, shifted:]), 1), (self._shifted(x),)
-        if state is not None:
-            past = torch.cat((state[0].unsqueeze(2), x[:, :shifted, :-1]), 2)
-            return torch.cat((past, x[:, shifted:]), 1), (self._shifted(x[:, :, -1]),)
+    def forward(self, clip: Tensor) -> Tensor:
+        shifted = clip.shape[1] // self.share
+        past, rest = clip[:, :shifted, :-1], clip[:, shifted:]
         if self.pad_time:
-            return torch.cat((F.pad(x[:, :shifted, :-1], (0, 0, 0, 0, 1, 0)), x[:, shifted:]), 1)
-        return torch.cat((x[:, :shifted, :-1], x[:, shifted:, 1:]), 1)
+            return torch.cat((F.pad(past, (0, 0, 0, 0, 1, 0)), rest), 1)
+        return torch.cat((past, rest[:, :, 1:]), 1)
+
+    def step(self, frame: Tensor, state: State) -> tuple[Tensor, State]:
+        return torch.cat((state[0], frame[:, frame.shape[1] // self.share :]), 1), (self._shifted(frame),)
+
+    def steps(self, clip: Tensor, state: State) -> tuple[Tensor, State]:
+        shifted = clip.shape[1] // self.share
+        past = torch.cat((state[0].unsqueeze(2), clip[:, :shifted, :-1]), 2)
+        return torch.cat((past, clip[:, shifted:]), 1), (self._shifted(clip[:, :, -1]),)

@@ -1,14 +1,13 @@
 """What makes a layer continual, and how layers are chained.
 
-A layer of this room is one `nn.Module` with one set of weights and up to three ways to call it, like `nn.LSTM`:
+A layer of this room is one `nn.Module` with one set of weights and the verbs of the network:
 
-    y = layer(clip)                    # (B, C, T, H, W): the regular 3D layer
-    y, state = layer(frame, state)     # (B, C, H, W): one frame, one output (a step)
-    y, state = layer(clip, state)      # (B, C, T, H, W): as many steps at once; T outputs, the same state
+    y = layer(clip)                      # (B, C, T, H, W): the regular 3D layer
+    y, state = layer.step(frame, state)  # (B, C, H, W): one frame, one output
+    y, state = layer.steps(clip, state)  # (B, C, T, H, W): as many steps at once; T outputs, the same state
 
-State is a flat tuple of tensors, handed in and handed back; a step changes neither its state nor its frame. Some
-layers overwrite what the layer before them has just made, and say so.
-A module without `state_count` is stateless: it is applied to frames and clips alike.
+State is a flat tuple of tensors, passed in and handed back; no verb changes what it is given.
+A module without `step` is stateless: it is applied to frames and clips alike.
 """
 
 from __future__ import annotations
@@ -20,6 +19,7 @@ from torch import Tensor, nn
 
 State = tuple[Tensor, ...]
 Fill = Literal["zeros", "replicate"]
+Verb = Literal["step", "steps"]
 
 
 @dataclass(frozen=True)
@@ -48,9 +48,9 @@ class Temporal:
 
 @runtime_checkable
 class Continual(Protocol):
-    """A layer that carries state from frame to frame."""
+    """A layer that can be stepped from frame to frame."""
 
-    state_count: int  # tensors in its part of the flat state
+    state_count: int  # tensors in its part of the flat state; may be none
 
     @property
     def temporal(self) -> Temporal: ...
@@ -59,12 +59,16 @@ class Continual(Protocol):
         """State before the first frame, whose features at this layer are `x` (B, C, H, W)."""
         ...
 
-    def __call__(self, x: Tensor, state: State) -> tuple[Tensor, State]: ...
+    def __call__(self, clip: Tensor) -> Tensor: ...
+
+    def step(self, frame: Tensor, state: State) -> tuple[Tensor, State]: ...
+
+    def steps(self, clip: Tensor, state: State) -> tuple[Tensor, State]: ...
 
 
-def as_continual(module: nn.Module) -> Continual | None:
-    """The module as a layer with state, or None if it is stateless."""
-    return cast(Continual, module) if getattr(module, "state_count", 0) else None
+def as_continual(module: object) -> Continual | None:
+    """The module as a layer that is stepped, or None if it is stateless."""
+    return cast(Continual, module) if hasattr(module, "step") else None
 
 
 def temporal_of(module: nn.Module) -> Temporal:
@@ -81,8 +85,9 @@ class Sequential(nn.Sequential):
 
     def count_states(self) -> None:
         """Count anew whose state is which; after the chain was changed."""
-        self.state_counts = tuple(getattr(layer, "state_count", 0) for layer in self)
-        self.state_count = sum(self.state_counts)
+        # None for a layer that is stateless
+        self.state_counts = tuple(one.state_count if (one := as_continual(layer)) else None for layer in self)
+        self.state_count = sum(count or 0 for count in self.state_counts)
 
     def add_module(self, name: str, module: nn.Module | None) -> None:
         # torch refuses names that are attributes here; a network may well have a layer called `temporal`.
@@ -103,22 +108,28 @@ class Sequential(nn.Sequential):
             else:
                 state = continual.initial_state(x, fill)
                 found.extend(state)
-                x, _ = continual(x, state)
+                x, _ = continual.step(x, state)
         return tuple(found)
 
-    def forward(self, x: Tensor, state: State | None = None):  # type: ignore[override]
-        """`x` alone: (B, C, T, H, W) -> the same; with state: returns (y, new state)."""
-        if state is None:
-            for layer in self:
-                x = layer(x)
-            return x
+    def forward(self, clip: Tensor) -> Tensor:  # type: ignore[override]
+        for layer in self:
+            clip = layer(clip)
+        return clip
+
+    def step(self, frame: Tensor, state: State) -> tuple[Tensor, State]:
+        return self._run("step", frame, state)
+
+    def steps(self, clip: Tensor, state: State) -> tuple[Tensor, State]:
+        return self._run("steps", clip, state)
+
+    def _run(self, verb: Verb, x: Tensor, state: State) -> tuple[Tensor, State]:
         new: list[Tensor] = []
         at = 0
         for layer, count in zip(self, self.state_counts, strict=True):
-            if count:
-                x, part = layer(x, state[at : at + count])
+            if count is None:
+                x = layer(x)
+            else:
+                x, part = getattr(layer, verb)(x, state[at : at + count])
                 new.extend(part)
                 at += count
-            else:
-                x = layer(x)
         return x, tuple(new)

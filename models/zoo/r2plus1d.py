@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 
 from .. import continual as co
 from ..pairs import Pair, family
-from ..parts import clip_mean, norm
+from ..parts import clip_mean
 from ..published import table1
 from ..spec import ModelSpec, Preprocessing
 
@@ -46,8 +46,8 @@ def conv_2_plus_1(channels_in: int, inner: int, channels: int, stride: int) -> c
     """1 x 3 x 3, then 3 x 1 x 1."""
     return co.Sequential(
         co.Conv3d(channels_in, inner, (1, 3, 3), stride=(1, stride, stride), padding=(0, 1, 1), bias=False),
-        norm(inner),
-        co.ReLU(inplace=True),
+        co.BatchNorm3d(inner),
+        co.ReLU(),
         co.Conv3d(inner, channels, (3, 1, 1), stride=(stride, 1, 1), padding=(1, 0, 0), bias=False),
     )
 
@@ -59,9 +59,9 @@ def block(channels_in: int, channels: int, stride: int) -> nn.Module:
     inner = between(channels_in, channels)
     projects = channels_in != channels or stride != 1
     return BasicBlock(
-        co.Sequential(conv_2_plus_1(channels_in, inner, channels, stride), norm(channels), co.ReLU(inplace=True)),
-        co.Sequential(conv_2_plus_1(channels, inner, channels, 1), norm(channels)),
-        co.Sequential(co.Conv3d(channels_in, channels, 1, stride=stride, bias=False), norm(channels))
+        co.Sequential(conv_2_plus_1(channels_in, inner, channels, stride), co.BatchNorm3d(channels), co.ReLU()),
+        co.Sequential(conv_2_plus_1(channels, inner, channels, 1), co.BatchNorm3d(channels)),
+        co.Sequential(co.Conv3d(channels_in, channels, 1, stride=stride, bias=False), co.BatchNorm3d(channels))
         if projects
         else None,
     )
@@ -72,11 +72,11 @@ def build_clip(frames: int, *, classes: int = CLASSES) -> co.ClipNetwork:
     inner, channels = STEM_CHANNELS
     stem = co.Sequential(
         co.Conv3d(3, inner, (1, 7, 7), stride=(1, 2, 2), padding=(0, 3, 3), bias=False),
-        norm(inner),
-        co.ReLU(inplace=True),
+        co.BatchNorm3d(inner),
+        co.ReLU(),
         co.Conv3d(inner, channels, (3, 1, 1), padding=(1, 0, 0), bias=False),
-        norm(channels),
-        co.ReLU(inplace=True),
+        co.BatchNorm3d(channels),
+        co.ReLU(),
     )
     layers: OrderedDict[str, nn.Module] = OrderedDict(stem=stem)
     for number, (wider, stride) in enumerate(STAGES, start=1):

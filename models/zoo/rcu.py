@@ -14,7 +14,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from .. import continual as co
-from ..parts import classifier, clip_mean, norm, resnet_stem
+from ..parts import classifier, clip_mean, resnet_stem
 from ..published import table1
 from ..spec import ModelSpec, Preprocessing
 from . import Family
@@ -43,8 +43,8 @@ def block(channels_in: int, channels: int, stride: int) -> co.Residual:
                 channels_in, channels, (1, 3, 3), stride=(1, stride, stride), padding=(0, 1, 1), bias=False
             ),
             recurrent_a=co.RecurrentUnit(channels),
-            norm_a=co.BatchNorm3d(channels),  # not in place: what it reads is the unit's state
-            act_a=co.ReLU(inplace=True),
+            norm_a=co.BatchNorm3d(channels),
+            act_a=co.ReLU(),
             conv_b=co.Conv3d(channels, channels, (1, 3, 3), padding=(0, 1, 1), bias=False),
             recurrent_b=co.RecurrentUnit(channels),
             norm_b=co.BatchNorm3d(channels),
@@ -52,9 +52,9 @@ def block(channels_in: int, channels: int, stride: int) -> co.Residual:
     )
     return co.Residual(
         branch2,
-        co.ReLU(inplace=True),
+        co.ReLU(),
         branch1_conv=co.Conv3d(channels_in, channels, 1, stride=(1, stride, stride), bias=False) if projects else None,
-        branch1_norm=norm(channels) if projects else None,
+        branch1_norm=co.BatchNorm3d(channels) if projects else None,
     )
 
 

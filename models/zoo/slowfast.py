@@ -15,7 +15,7 @@ from functools import partial
 
 from .. import continual as co
 from ..pairs import Pair, family
-from ..parts import RESNET50_DEPTHS, RESNET50_STRIDES, classifier, clip_mean, norm, resnet_stage, resnet_stem
+from ..parts import RESNET50_DEPTHS, RESNET50_STRIDES, classifier, clip_mean, resnet_stage, resnet_stem
 from ..published import table1
 from ..spec import ModelSpec, Preprocessing
 
@@ -59,7 +59,7 @@ def _fusion(setting: Setting, fast_channels: int) -> co.Sequential:
         padding=(kernel // 2, 0, 0),
         bias=False,
     )
-    return co.Sequential(OrderedDict(conv_fast_to_slow=conv, norm=norm(channels), activation=co.ReLU(inplace=True)))
+    return co.Sequential(OrderedDict(conv_fast_to_slow=conv, norm=co.BatchNorm3d(channels), activation=co.ReLU()))
 
 
 def build_clip(setting: Setting, *, classes: int = CLASSES) -> co.ClipNetwork:

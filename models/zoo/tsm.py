@@ -18,7 +18,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from .. import continual as co
-from ..parts import clip_mean, norm
+from ..parts import clip_mean
 from ..spec import ModelSpec, Preprocessing
 from . import Family
 
@@ -49,29 +49,29 @@ def _conv(channels_in: int, channels: int, kernel: int, stride: int = 1, groups:
         groups=groups,
         bias=False,
     )
-    return [conv, norm(channels)]
+    return [conv, co.BatchNorm3d(channels)]
 
 
 def inverted_residual(channels_in: int, channels: int, wider: int, stride: int) -> nn.Module:
     """1 x 1 up, 3 x 3 depthwise, 1 x 1 down; where the shape stays, with a shift before and a shortcut around it."""
     inner = channels_in * wider
-    up = [*_conv(channels_in, inner, 1), co.ReLU6(inplace=True)] if wider > 1 else []
-    depthwise = [*_conv(inner, inner, 3, stride, groups=inner), co.ReLU6(inplace=True)]
+    up = [*_conv(channels_in, inner, 1), co.ReLU6()] if wider > 1 else []
+    depthwise = [*_conv(inner, inner, 3, stride, groups=inner), co.ReLU6()]
     conv = co.Sequential(*up, *depthwise, *_conv(inner, channels, 1))
     if stride != 1 or channels_in != channels:
         return co.Sequential(OrderedDict(conv=conv))
-    return co.Residual(co.Sequential(OrderedDict(shift=co.Shift(), conv=conv)), co.Identity())
+    return co.Residual(co.Sequential(OrderedDict(shift=co.Shift(pad_time=False), conv=conv)), co.Identity())
 
 
 def build(pool_frames: int = 1, *, classes: int = CLASSES) -> co.FrameNetwork:
     """Online TSM with its last average over `pool_frames` frames."""
-    features: list[nn.Module] = [co.Sequential(*_conv(3, STEM_CHANNELS, 3, 2), co.ReLU6(inplace=True))]
+    features: list[nn.Module] = [co.Sequential(*_conv(3, STEM_CHANNELS, 3, 2), co.ReLU6())]
     channels = STEM_CHANNELS
     for wider, after, depth, stride in STAGES:
         for index in range(depth):
             features.append(inverted_residual(channels, after, wider, 1 if index else stride))
             channels = after
-    features.append(co.Sequential(*_conv(channels, HEAD_CHANNELS, 1), co.ReLU6(inplace=True)))
+    features.append(co.Sequential(*_conv(channels, HEAD_CHANNELS, 1), co.ReLU6()))
     blocks = co.Sequential(
         OrderedDict(
             features=co.Sequential(*features),

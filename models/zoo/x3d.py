@@ -15,7 +15,6 @@ from typing import TYPE_CHECKING
 
 from .. import continual as co
 from ..pairs import Pair, family
-from ..parts import norm
 from ..published import table1
 from ..spec import ModelSpec, Preprocessing
 
@@ -64,20 +63,20 @@ def round_to_eight(channels: float) -> int:
 def bottleneck(channels_in: int, channels: int, stride: int, squeeze: bool) -> co.Sequential:
     """1x1x1 up, 3x3x3 depthwise, attention in every second block, 1x1x1 down."""
     inner = int(BOTTLENECK * channels)
-    norm_b: list[nn.Module] = [norm(inner)]
+    norm_b: list[nn.Module] = [co.BatchNorm3d(inner)]
     if squeeze:
         reduced = round_to_eight(inner * SE_RATIO)
         norm_b.append(co.SqueezeExcitation(inner, reduced))
     return co.Sequential(
         OrderedDict(
             conv_a=co.Conv3d(channels_in, inner, 1, bias=False),
-            norm_a=norm(inner),
-            act_a=co.ReLU(inplace=True),
+            norm_a=co.BatchNorm3d(inner),
+            act_a=co.ReLU(),
             conv_b=co.Conv3d(inner, inner, 3, stride=(1, stride, stride), padding=1, groups=inner, bias=False),
             norm_b=co.Sequential(*norm_b),
             act_b=co.Swish(),
             conv_c=co.Conv3d(inner, channels, 1, bias=False),
-            norm_c=norm(channels),
+            norm_c=co.BatchNorm3d(channels),
         )
     )
 
@@ -88,9 +87,9 @@ def residual(channels_in: int, channels: int, index: int, norm_first: bool) -> c
     has_norm = first and (channels_in != channels or norm_first)
     return co.Residual(
         branch2=bottleneck(channels_in, channels, 2 if first else 1, index % 2 == 0),
-        activation=co.ReLU(inplace=True),
+        activation=co.ReLU(),
         branch1_conv=co.Conv3d(channels_in, channels, 1, stride=(1, 2, 2), bias=False) if first else None,
-        branch1_norm=norm(channels) if has_norm else None,
+        branch1_norm=co.BatchNorm3d(channels) if has_norm else None,
     )
 
 
@@ -104,8 +103,8 @@ def build_clip(size: Size, *, norm_first: bool = True, classes: int = CLASSES) -
     stem = co.Sequential(
         OrderedDict(
             conv=co.Sequential(OrderedDict(conv_t=conv_t, conv_xy=conv_xy)),
-            norm=norm(STEM_CHANNELS),
-            activation=co.ReLU(inplace=True),
+            norm=co.BatchNorm3d(STEM_CHANNELS),
+            activation=co.ReLU(),
         )
     )
     stages = []
@@ -122,12 +121,12 @@ def build_clip(size: Size, *, norm_first: bool = True, classes: int = CLASSES) -
             pool=co.Sequential(
                 OrderedDict(
                     pre_conv=co.Conv3d(channels_in, inner, 1, bias=False),
-                    pre_norm=norm(inner),
-                    pre_act=co.ReLU(inplace=True),
+                    pre_norm=co.BatchNorm3d(inner),
+                    pre_act=co.ReLU(),
                     space=co.SpatialMean(),
                     time=co.ClipPool(size.frames),
                     post_conv=co.Conv3d(inner, HEAD_CHANNELS, 1, bias=False),
-                    post_act=co.ReLU(inplace=True),
+                    post_act=co.ReLU(),
                 )
             ),
             dropout=co.Dropout(0.5),

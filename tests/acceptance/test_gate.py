@@ -20,6 +20,7 @@ from co3d_bench.bench.errors import FAILED, OK, WRONG_CODE
 ROOT = Path(__file__).parents[2]
 EXECUTABLE = Path(sys.executable).with_name("co3d-bench")
 TIMEOUT_S = 180
+pytestmark = pytest.mark.acceptance
 
 NETWORK = """
 import time

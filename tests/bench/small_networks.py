@@ -12,17 +12,17 @@ def clip_network():
     torch.manual_seed(0)
     inner = co.Sequential(
         co.Conv3d(8, 12, 1, bias=False),
-        co.BatchNorm3d(12, inplace=True),
+        co.BatchNorm3d(12),
         co.ReLU(inplace=True),
         co.Conv3d(12, 12, 3, padding=1, groups=12, bias=False),
-        co.Sequential(co.BatchNorm3d(12, inplace=True), co.SqueezeExcitation(12, 8)),
+        co.Sequential(co.BatchNorm3d(12), co.SqueezeExcitation(12, 8)),
         co.Swish(),
         co.Conv3d(12, 8, 1, bias=False),
-        co.BatchNorm3d(8, inplace=True),
+        co.BatchNorm3d(8),
     )
     blocks = co.Sequential(
         co.Conv3d(3, 8, (3, 3, 3), stride=(1, 2, 2), padding=1, bias=False),
-        co.BatchNorm3d(8, inplace=True),
+        co.BatchNorm3d(8),
         co.ReLU(inplace=True),
         co.Residual(inner, co.ReLU(inplace=True)),
         co.SpatialMean(),

@@ -8,6 +8,7 @@ import pytest
 from co3d_bench.bench.record.store import read_records
 
 
+@pytest.mark.acceptance
 def test_run_a_real_network_on_a_real_video(tmp_path):
     import importlib.util
     from pathlib import Path

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from copy import deepcopy
+from functools import lru_cache
+
 import torch
 
 from co3d_bench.models.zoo import find_model
@@ -9,10 +12,21 @@ from co3d_bench.models.zoo import find_model
 from ..reference import randomise_batch_norm
 
 
-def built(name, seed=0):
-    """The network of that name in eval mode, with random batch-norm statistics."""
-    torch.manual_seed(seed)
+@lru_cache(maxsize=3)
+def _built(name):
+    torch.manual_seed(0)
     return randomise_batch_norm(find_model(name).build()).eval()
+
+
+def built(name):
+    """The network of that name in eval mode, with random batch-norm statistics; each caller's own."""
+    return deepcopy(_built(name))
+
+
+def shapes_of(name, **options):
+    """The network of that name without numbers, for what can be told from its shapes."""
+    with torch.device("meta"):
+        return find_model(name).build(**options).eval()
 
 
 def clip_of(frames, batch=1, pixels=48, seed=1):
@@ -27,10 +41,17 @@ def empty_state(net, clip):
 
 def step_through(net, clip, state):
     """Scores of the last frame, and the state after it."""
-    y = None
+    scores, state = step_through_all(net, clip, state)
+    return scores[..., -1], state
+
+
+def step_through_all(net, clip, state):
+    """Scores of every frame (B, classes, T), and the state after the last one."""
+    scores = []
     for frame in clip.unbind(2):
         y, state = net.step(frame, state)
-    return y, state
+        scores.append(y)
+    return torch.stack(scores, -1), state
 
 
 def parameters(net):

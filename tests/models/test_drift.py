@@ -28,11 +28,11 @@ def _no_grad():
 
 def small_network(pool_frames):
     """Convolutions and a shortcut behind a temporal stride, and a long average."""
-    branch = co.Sequential(co.Conv3d(4, 4, 3, padding=1, groups=4, bias=False), co.BatchNorm3d(4, inplace=True))
+    branch = co.Sequential(co.Conv3d(4, 4, 3, padding=1, groups=4, bias=False), co.BatchNorm3d(4))
     net = nn.Sequential(
         nn.Conv3d(2, 4, (3, 1, 1), stride=(2, 1, 1), padding=(1, 0, 0)),
         nn.ReLU(),
-        co.Residual(branch, nn.ReLU(inplace=True)),
+        co.Residual(branch, nn.ReLU()),
         nn.AdaptiveAvgPool3d(1),
         nn.Flatten(),
         nn.Linear(4, 3),
@@ -40,31 +40,24 @@ def small_network(pool_frames):
     return co.convert(net.eval(), input_shape=SHAPE, pool_frames=pool_frames)
 
 
-STREAMED = {
-    "pool": co.ClipPool(POOL),
-    "chain": co.Sequential(
+def test_after_100_000_steps_nothing_has_drifted():
+    """Each output is made of the last frames alone, by the same sums: to the last bit as if the stream began there."""
+    layer = co.Sequential(
         co.Conv3d(2, 1, (3, 1, 1), pad_time=False),  # keeps sums of outputs
         co.Conv3d(1, 2, (2, 1, 1), dilation=(2, 1, 1), pad_time=False),  # keeps inputs
         co.ClipPool(POOL),
-    ),
-}
-
-
-@pytest.mark.parametrize("name", STREAMED)
-def test_after_100_000_steps_nothing_has_drifted(name):
-    """Each output is made of the last frames alone, by the same sums: to the last bit as if the stream began there."""
-    layer = STREAMED[name]
+    )
     reach = layer.temporal.receptive_field
     torch.manual_seed(0)
     frames = [1000 * torch.randn(1, 2, 1, 1) for _ in range(512)]  # so that lost digits would show
     start = state = layer.initial_state(frames[0], "zeros")
     y = None
     for step in range(STEPS):
-        y, state = layer(frames[step % 512], state)
+        y, state = layer.step(frames[step % 512], state)
     last = [frames[step % 512] for step in range(STEPS - reach, STEPS)]
     fresh, fresh_state = None, start
     for frame in last:
-        fresh, fresh_state = layer(frame, fresh_state)
+        fresh, fresh_state = layer.step(frame, fresh_state)
     assert torch.equal(y, fresh)
     assert all(torch.equal(mine, theirs) for mine, theirs in zip(state, fresh_state, strict=True))
     clip = torch.stack(last, 2).double()
@@ -77,8 +70,8 @@ def test_after_100_000_steps_nothing_has_drifted(name):
 
 
 def test_a_listed_network_forgets_all_but_its_receptive_field():
-    net = built("cox3d-s-13")
-    clip = torch.randn(1, 3, net.receptive_field + 15, 32, 32)
+    net = built("cox3d-s-2")
+    clip = torch.randn(1, 3, net.receptive_field + 15, 16, 16)
     state = late = net.initial_state(frame=clip[:, :, 0] * 0)
     scores = late_scores = None
     for index, frame in enumerate(clip.unbind(2)):
@@ -145,7 +138,7 @@ def test_a_step_makes_anew_only_what_changed(name):
     frames = [torch.randn(1, channels, 4, 4) for _ in range(20)]
     state = before = layer.initial_state(frames[0], "zeros")
     for frame in frames:
-        before, (_, state) = state, layer(frame, state)
+        before, (_, state) = state, layer.step(frame, state)
     assert len(state) == tensors
     assert len(made_anew(before, state)) == new
 
@@ -158,7 +151,7 @@ def made_anew(before, after):
 
 def test_what_a_step_of_cox3d_m_copies_is_a_small_share_of_its_state():
     net = built("cox3d-m-64")
-    frame = torch.randn(1, 3, 64, 64)
+    frame = torch.randn(1, 3, 32, 32)
     state = before = net.initial_state(frame=frame)
     for _ in range(4):
         before, (_, state) = state, net.step(frame, state)

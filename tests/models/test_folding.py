@@ -62,12 +62,12 @@ def test_folding_changes_no_feature(name):
     assert all(torch.equal(tensor, before[key]) for key, tensor in net.state_dict().items())
 
 
-@pytest.mark.parametrize("name", ["cox3d-s-13", "coslow-r50-8", "cor2plus1d-18-8", "tsm-mobilenetv2"])
+@pytest.mark.parametrize("name", ["cox3d-s-4", "coslow-r50-3", "cor2plus1d-18-3", "tsm-mobilenetv2"])
 @torch.no_grad()
 def test_folded_networks_of_the_zoo_step_as_before(name):
     net = built(name)
     folded = co.fold_batch_norm(net)
-    clip = clip_of(8, pixels=32)
+    clip = clip_of(8, pixels=16)
     states = [each.initial_state(frame=clip[:, :, 0]) for each in (net, folded)]
     for frame in clip.unbind(2):
         expected, states[0] = net.step(frame, states[0])

@@ -1,6 +1,8 @@
-"""Every continual layer against `continual-inference`, and each of its three forms against the others."""
+"""Every continual layer against `continual-inference`, its verbs against each other, tuned against as written."""
 
 from __future__ import annotations
+
+from copy import deepcopy
 
 import pytest
 import torch
@@ -54,25 +56,25 @@ POOLS = {
 
 
 def block(channels_in, channels_out, stride, squeeze=True):
-    norm_b = [co.BatchNorm3d(12, inplace=True)]
+    norm_b = [co.BatchNorm3d(12)]
     if squeeze:
         norm_b.append(co.SqueezeExcitation(12, 8, co.SpatialMean()))
     branch = co.Sequential(
         conv(channels_in, 12, 1, bias=False),
-        co.BatchNorm3d(12, inplace=True),
-        nn.ReLU(inplace=True),
+        co.BatchNorm3d(12),
+        nn.ReLU(),
         conv(12, 12, 3, stride=stride, padding=1, groups=12, bias=False),
         co.Sequential(*norm_b),
         co.Swish(),
         conv(12, channels_out, 1, bias=False),
-        co.BatchNorm3d(channels_out, inplace=True),
+        co.BatchNorm3d(channels_out),
     )
     projects = channels_in != channels_out or stride != 1
     return co.Residual(
         branch,
-        nn.ReLU(inplace=True),
+        nn.ReLU(),
         branch1_conv=conv(channels_in, channels_out, 1, stride=stride, bias=False) if projects else None,
-        branch1_norm=co.BatchNorm3d(channels_out, inplace=True) if projects else None,
+        branch1_norm=co.BatchNorm3d(channels_out) if projects else None,
     )
 
 
@@ -88,12 +90,16 @@ BLOCKS = {
 # What `continual-inference` has no layer for.
 OURS_ALONE = {
     "recurrent": co.RecurrentUnit(5),
-    "shift": co.Shift(share=4),
-    "residual around a shift": co.Residual(co.Sequential(co.Shift(share=2), conv(6, 6, 1)), nn.Identity()),
+    "shift": co.Shift(share=4, pad_time=False),
+    "residual around a shift": co.Residual(
+        co.Sequential(co.Shift(share=2, pad_time=False), conv(6, 6, 1)), nn.Identity()
+    ),
 }
 LAYERS = CONVOLUTIONS | POOLS | BLOCKS | OURS_ALONE
-STATEFUL = [name for name, layer in LAYERS.items() if getattr(layer, "state_count", 0)]
-BIG = {"depthwise, large map": 120}  # beyond the size from which frames are convolved one by one
+TUNED = {f"{name}, tuned": co.tune(deepcopy(layer)) for name, layer in LAYERS.items()}
+EITHER = LAYERS | TUNED
+STATEFUL = [name for name, layer in EITHER.items() if layer.state_count]
+BIG = {"depthwise, large map, tuned": 120}  # beyond the size from which frames are convolved one by one
 
 
 def channels_of(layer):
@@ -111,16 +117,13 @@ def step_through(layer, clip, state):
     """The outputs of every frame as a clip, and the state after the last one."""
     outputs = []
     for frame in clip.unbind(2):
-        if state:
-            y, state = layer(frame, state)
-        else:
-            y = layer(frame)
+        y, state = layer.step(frame, state)
         outputs.append(y)
     return torch.stack(outputs, 2), state
 
 
 def start(layer, clip, fill="zeros"):
-    return layer.initial_state(clip[:, :, 0], fill) if getattr(layer, "state_count", 0) else ()
+    return layer.initial_state(clip[:, :, 0], fill)
 
 
 @pytest.fixture(autouse=True)
@@ -129,13 +132,29 @@ def _no_grad():
         yield
 
 
-@pytest.mark.parametrize("name", LAYERS)
+@pytest.mark.parametrize("name", EITHER)
 def test_steps_equal_the_clip_form_without_temporal_padding(name):
-    layer = LAYERS[name]
+    layer = EITHER[name]
     clip = example(layer, name)
     stepped, _ = step_through(layer, clip, start(layer, clip))
     reach = co.temporal_of(layer).receptive_field
     assert relative_error(stepped[:, :, reach - 1 :], layer(clip)) <= 1e-5
+
+
+@pytest.mark.parametrize("name", LAYERS)
+def test_tuned_it_gives_the_same_answers(name):
+    layer, tuned = LAYERS[name], TUNED[f"{name}, tuned"]
+    clip = example(layer, name)
+    randomise_batch_norm(tuned.eval())
+    state = start(layer, clip)
+    for x in (clip, clip.contiguous(memory_format=torch.channels_last_3d)[:1]):
+        before = x.clone()
+        assert relative_error(tuned(x), layer(x)) <= 1e-5
+        assert torch.equal(x, before)
+    y, after = layer.steps(clip, state)
+    quick, quick_after = tuned.steps(clip, state)
+    for mine, theirs in zip((quick, *quick_after), (y, *after), strict=True):
+        assert relative_error(mine, theirs) <= 1e-5
 
 
 @pytest.mark.parametrize("name", [name for name in LAYERS if name not in OURS_ALONE])
@@ -175,11 +194,11 @@ def test_clip_form_with_temporal_padding_equals_torch(name):
 @pytest.mark.parametrize("name", STATEFUL)
 @pytest.mark.parametrize("fill", ["zeros", "replicate"])
 def test_a_chunk_equals_its_steps_and_leaves_the_same_state(name, fill):
-    layer = LAYERS[name]
+    layer = EITHER[name]
     clip = example(layer, name)
     before = start(layer, clip, fill)
     stepped, state = step_through(layer, clip, before)
-    chunked, chunk_state = layer(clip, before)
+    chunked, chunk_state = layer.steps(clip, before)
     assert relative_error(chunked, stepped) <= 1e-5
     assert len(chunk_state) == len(state) == layer.state_count
     for mine, theirs in zip(chunk_state, state, strict=True):
@@ -189,26 +208,26 @@ def test_a_chunk_equals_its_steps_and_leaves_the_same_state(name, fill):
 
 @pytest.mark.parametrize("name", STATEFUL)
 def test_replicate_starts_as_if_the_first_frame_had_been_shown_for_ever(name):
-    layer = LAYERS[name]
+    layer = EITHER[name]
     clip = example(layer, name)
     still = clip[:, :, :1].expand(-1, -1, FRAMES + 8, -1, -1)
     settled, state = step_through(layer, still, start(layer, still))
     replicated = start(layer, still, "replicate")
     for mine, theirs in zip(replicated, state, strict=True):
         assert relative_error(mine, theirs) <= 1e-5
-    y, _ = layer(still[:, :, 0], replicated)
+    y, _ = layer.step(still[:, :, 0], replicated)
     assert relative_error(y, settled[:, :, -1]) <= 1e-5
 
 
 @pytest.mark.parametrize("name", STATEFUL)
 def test_a_step_changes_neither_its_frame_nor_its_state(name):
-    layer = LAYERS[name]
+    layer = EITHER[name]
     clip = example(layer, name)
     _, state = step_through(layer, clip[:, :, :4], start(layer, clip))
     frame = clip[:, :, 4].contiguous(memory_format=torch.channels_last)
     held = [tensor.clone() for tensor in (frame, *state)]
-    first, _ = layer(frame, state)
-    second, _ = layer(frame, state)
+    first, _ = layer.step(frame, state)
+    second, _ = layer.step(frame, state)
     assert torch.equal(first, second)
     for tensor, copy in zip((frame, *state), held, strict=True):
         assert torch.equal(tensor, copy)
@@ -239,8 +258,8 @@ def test_dilation_in_time_any_padding_and_any_chunk_length(kernel, dilation, pad
     assert relative_error(layer(clip), regular) <= 1e-5
     if span:
         state = start(layer, clip)
-        first, state = layer(clip[:, :, :frames], state)
-        second, _ = layer(clip[:, :, frames:], state) if frames < clip.shape[2] else (clip[:, :, :0], ())
+        first, state = layer.steps(clip[:, :, :frames], state)
+        second, _ = layer.steps(clip[:, :, frames:], state) if frames < clip.shape[2] else (clip[:, :, :0], ())
         parts = torch.cat((first, second), 2) if second.shape[2] else first
         assert relative_error(parts, stepped) <= 1e-5
 
@@ -307,14 +326,16 @@ def test_what_skips_frames_has_no_steps():
     clip = torch.zeros(1, 4, 6, 8, 8)
     for layer in (co.Pool3d("avg", (2, 2, 2), stride=(2, 2, 2)), co.Conv3d(4, 4, 3, stride=2), co.Subsample(2)):
         assert layer(clip).shape[2] in (2, 3)
-        with pytest.raises(ValueError, match="frame form"):
+        with pytest.raises(ValueError, match="`step` takes a frame and the state"):
             layer(clip[:, :, 0])
+        for verb, x in ("step", clip[:, :, 0]), ("steps", clip):
+            if hasattr(layer, verb):
+                with pytest.raises(ValueError, match="frame form"):
+                    getattr(layer, verb)(x, ())
 
 
-def test_a_frame_without_state_and_a_clip_too_short_are_told():
+def test_a_clip_too_short_is_reported():
     layer = CONVOLUTIONS["full 5, unpadded"]
-    with pytest.raises(ValueError, match="needs the layer's state"):
-        layer(torch.zeros(1, 4, 8, 8))
     with pytest.raises(ValueError, match="too short for a kernel that reaches 5"):
         layer(torch.zeros(1, 4, 3, 8, 8))
     with pytest.raises(ValueError, match="too few to pool"):
@@ -333,7 +354,7 @@ def test_layers_can_be_trained_by_clips_and_by_steps():
         state = layer.initial_state(clip[:, :, 0], "zeros")
         loss = 0.0
         for frame in clip.unbind(2):
-            y, state = layer(frame, state)
+            y, state = layer.step(frame, state)
             loss = loss + y.square().mean()
         loss.backward()
     assert all(grad.isfinite().all() and grad.abs().sum() > 0 for grad in by_clip)

@@ -1,4 +1,4 @@
-"""R(2+1)D-18 and CoR(2+1)D-18: the published counts, torchvision's names, and frame by frame equal to the clip."""
+"""R(2+1)D-18 and CoR(2+1)D-18: the published counts, and torchvision's names and layers."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from co3d_bench.models.zoo import UnknownModelError, find_model
 from co3d_bench.models.zoo.r2plus1d import FAMILY, build_clip
 
 from ..reference import relative_error
-from .networks import built, clip_of, empty_state, parameters, step_through
+from .networks import built, clip_of, parameters, shapes_of
 
 PARAMETERS = 31_505_325
-PIXELS = 32  # a small map keeps the whole networks quick
+PIXELS = 16  # a small map keeps the whole networks quick
 STAGES = ((64, 64, 1), (64, 128, 2), (128, 256, 2), (256, 512, 2))  # channels in, channels, stride
 INNER = ((144, 144), (230, 288), (460, 576), (921, 1152))  # of the first and the second block, as torchvision prints
 
@@ -97,7 +97,7 @@ def torchvisions(net):
 )
 def test_parameters_and_multiply_accumulates_are_those_of_table_1(name, macs, once):
     spec = find_model(name)
-    net = spec.build().eval()
+    net = shapes_of(spec.name)
     assert parameters(net) == PARAMETERS
     assert round(PARAMETERS / 1e6, 2) == spec.published.parameters_m
     counted = count(net, spec)
@@ -107,7 +107,7 @@ def test_parameters_and_multiply_accumulates_are_those_of_table_1(name, macs, on
 
 def test_multiply_accumulates_of_a_frame():
     spec = find_model("cor2plus1d-18-8")
-    net = spec.build().eval()
+    net = shapes_of(spec.name)
     assert parameters(net) == PARAMETERS
     counted = count(net, spec)
     assert (counted.macs, counted.macs_once) == (4_917_175_405, 4_901_808_166)
@@ -135,17 +135,10 @@ def test_the_clip_network_equals_torchvisions(name):
 def test_reach_in_time(pool, receptive_field, padding, delay):
     # The kernels in time: the stem's, then four a stage, each 3 long, in steps of the strides before it.
     steps = [1, *[1] * 4, 1, *[2] * 3, 2, *[4] * 3, 4, *[8] * 3]
-    net = find_model(f"cor2plus1d-18-{pool}").build()
+    net = shapes_of(f"cor2plus1d-18-{pool}")
     assert (net.receptive_field, net.padding, net.delay) == (receptive_field, padding, delay)
     assert (receptive_field, padding) == (2 * sum(steps) + pool, sum(steps))
-    assert find_model("r2plus1d-18-16").build().padding == padding
-
-
-def test_frame_by_frame_equals_the_clip_without_temporal_padding():
-    net = built("cor2plus1d-18-3")
-    clip = clip_of(net.receptive_field, pixels=PIXELS)
-    stepped, _ = step_through(net, clip, empty_state(net, clip))
-    assert relative_error(stepped, net(clip)) <= 1e-5
+    assert shapes_of("r2plus1d-18-16").padding == padding
 
 
 def test_the_frame_form_gives_what_the_regular_network_computes_far_from_its_ends():
@@ -160,7 +153,9 @@ def test_the_frame_form_gives_what_the_regular_network_computes_far_from_its_end
 
 def test_the_last_average_of_a_clip_of_eight_can_be_made_longer():
     """Its strides leave one frame of eight: that nothing is averaged there does not mean that it was before."""
-    for net in (build_clip(8), Plain()):
+    with torch.device("meta"):
+        networks = build_clip(8), Plain()
+    for net in networks:
         assert co.convert(net, input_shape=(3, 8, PIXELS, PIXELS), pool_frames=12).receptive_field == 120
 
 

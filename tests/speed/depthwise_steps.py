@@ -3,7 +3,7 @@
     python tests/speed/depthwise_steps.py [--pairs 60] [--threads 2]
 
 For maps of X3D's sizes, coldly read: the ratio of the time of three convolutions to the time of one over three
-frames side by side. `SIDE_BY_SIDE_ELEMENTS` in models/continual/conv.py lies where it falls below 1.
+frames side by side. `SIDE_BY_SIDE_ELEMENTS` in models/continual/quick.py lies where it falls below 1.
 """
 
 from __future__ import annotations
@@ -18,22 +18,22 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 from speed.pairs import arguments, in_turn, ratio_line
 
 from co3d_bench.models import continual as co
-from co3d_bench.models.continual import conv
+from co3d_bench.models.continual import quick
 
 MAPS = ((432, 5), (432, 7), (216, 10), (216, 14), (108, 20), (432, 10), (108, 28), (54, 40), (216, 20), (54, 56))
 CACHE_BYTES = 40_000_000  # as much as is gone through between two uses of a map
 
 
 def compare(channels: int, size: int, pairs: int) -> str:
-    layer = co.Conv3d(channels, channels, 3, padding=1, groups=channels, bias=False).eval()
+    layer = co.tune(co.Conv3d(channels, channels, 3, padding=1, groups=channels, bias=False).eval())
     count = max(3, CACHE_BYTES // (4 * channels * size * size))
     frames = [torch.randn(1, channels, size, size).contiguous(memory_format=torch.channels_last) for _ in range(count)]
     endless = itertools.cycle(frames)
 
     def step_with(limit: int):
         def step() -> None:
-            conv.SIDE_BY_SIDE_ELEMENTS = limit
-            layer(next(endless), (next(endless), next(endless)))
+            quick.SIDE_BY_SIDE_ELEMENTS = limit
+            layer.step(next(endless), (next(endless), next(endless)))
 
         return step
 

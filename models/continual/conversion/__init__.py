@@ -9,10 +9,11 @@ from torch import nn
 from ..network import ClipNetwork, FrameNetwork
 from ..pool import ClipPool
 from ..state import Sequential
-from .flow import Choice, ConversionError, Flow, Squeeze
-from .rules import converted
+from ..tuning import untune
+from .dispatch import converted
+from .flow import Context, ConversionError, Flow, Squeeze
 
-__all__ = ["Choice", "ConversionError", "Flow", "convert"]
+__all__ = ["ConversionError", "convert"]
 
 
 def convert(
@@ -21,6 +22,7 @@ def convert(
     input_shape: tuple[int, ...] | None = None,
     pool_frames: int | None = None,
     squeeze: Squeeze = "frame",
+    tuned: bool = True,
 ) -> FrameNetwork:
     """The frame network of `module`, a regular 3D CNN that maps clips (B, C, T, H, W) to scores (B, classes).
 
@@ -34,6 +36,7 @@ def convert(
         averages, at their distance.
     squeeze: where attention looks: at the current "frame" (section 3.4), or at as many of the last frames as the
         "clip" has.
+    tuned: as for FrameNetwork.
 
     Raises ConversionError, which names the layer and says why, for what has no frame form.
     """
@@ -44,15 +47,15 @@ def convert(
         raise ConversionError("pool_frames", f"{pool_frames} frames cannot be averaged; at least 1 can")
     if squeeze not in ("frame", "clip"):
         raise ConversionError("squeeze", f"{squeeze!r}: attention looks at the 'frame' or at the 'clip'")
-    module = copy.deepcopy(module)
+    module = untune(copy.deepcopy(module))
     layers = module.blocks if isinstance(module, ClipNetwork) else module
     start = Flow(frames=shape[1] if shape else None, channels=shape[0] if shape else None)
-    blocks, _ = converted(layers, start, Choice(pool_frames, squeeze), "")
+    blocks, _ = converted(layers, start, Context(converted, pool_frames, squeeze), "")
     if pool_frames is not None and not any(isinstance(layer, ClipPool) for layer in blocks.modules()):
         raise ConversionError("pool_frames", "the network has no average over its clip that could be made longer")
     if not hasattr(blocks, "state_count"):
         blocks = Sequential(blocks)
-    net = FrameNetwork(blocks, (shape[0], *shape[2:]) if shape else None)  # type: ignore[arg-type]
+    net = FrameNetwork(blocks, (shape[0], *shape[2:]) if shape else None, tuned=tuned)  # type: ignore[arg-type]
     net.training = module.training  # its layers have theirs
     modes = {layer.training for layer in module.modules()}
     return net.train(modes.pop()) if len(modes) == 1 else net  # also what was put in between

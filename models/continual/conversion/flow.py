@@ -2,8 +2,14 @@
 
 from __future__ import annotations
 
+import itertools
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Literal
+
+from torch import nn
+
+from ..state import temporal_of
 
 Squeeze = Literal["frame", "clip"]
 
@@ -18,12 +24,14 @@ class ConversionError(ValueError):
         super().__init__(f"{where or 'the network'}: {why}")
 
 
-@dataclass(frozen=True)
-class Choice:
-    """What the user chose; see `convert`."""
+def label(layer: nn.Module, where: str) -> str:
+    """How messages call a layer: its name in the network and its type."""
+    return f"{where} ({type(layer).__name__})" if where else type(layer).__name__
 
-    pool_frames: int | None = None
-    squeeze: Squeeze = "frame"
+
+def shape(axes: tuple[str, ...]) -> str:
+    """A tensor's dimensions as messages write them."""
+    return f"({', '.join(axes)})"
 
 
 @dataclass(frozen=True)
@@ -33,12 +41,10 @@ class Flow:
     rate: int = 1  # frames of the input for each frame here: the temporal strides so far, multiplied
     frames: int | None = None  # of the clip, here; None where the clip's length is not known
     channels: int | None = None
-    owned: bool = False  # whether nobody but the next layer holds them, so that it may overwrite them
     pooled: bool = False  # whether they were averaged over height and width
     averaged: bool = False  # whether they were averaged over the frames of the clip
-    axes: tuple[str, ...] = (
-        MAP  # what the regular network's tensor runs over, one name a dimension; "HW" is both in one
-    )
+    # What the regular network's tensor runs over, one name a dimension; "HW" is both in one.
+    axes: tuple[str, ...] = MAP
 
     def through(
         self, *, kernel: int = 1, stride: int = 1, padding: int = 0, dilation: int = 1, ceil: bool = False
@@ -50,4 +56,38 @@ class Flow:
             frames = (beyond + (stride - 1 if ceil else 0)) // stride + 1
             if ceil and (frames - 1) * stride >= (self.frames or 0) + padding:  # it must start inside
                 frames -= 1
-        return replace(self, rate=self.rate * stride, frames=frames, owned=True)
+        return replace(self, rate=self.rate * stride, frames=frames)
+
+
+@dataclass(frozen=True)
+class Context:
+    """What the user chose (see `convert`), and how a rule converts a layer inside its own."""
+
+    convert: Callable[[nn.Module, Flow, Context, str], tuple[nn.Module, Flow]]
+    pool_frames: int | None = None
+    squeeze: Squeeze = "frame"
+
+
+class Shared:
+    """Layers with weights that stand in several places: one frame form serves them all, each place with its state."""
+
+    def __init__(self) -> None:
+        self._made: dict[nn.Module, nn.Module] = {}
+
+    def once(self, layer: nn.Module, made: nn.Module, where: str) -> nn.Module:
+        """What was made of `layer` first, or `made`. Raises ConversionError if the places differ in time."""
+        if not has_tensors(layer):
+            return made
+        first = self._made.setdefault(layer, made)
+        if temporal_of(first) != temporal_of(made):
+            raise ConversionError(label(layer, where), "is used twice, with a temporal stride in between")
+        return first
+
+    def made_of(self, layer: nn.Module) -> nn.Module:
+        """Its frame form, or itself where it has none yet."""
+        return self._made.get(layer, layer)
+
+
+def has_tensors(layer: nn.Module, *, recurse: bool = True) -> bool:
+    """Whether the layer has weights or statistics; without `recurse`, of its own."""
+    return any(True for _ in itertools.chain(layer.parameters(recurse), layer.buffers(recurse)))

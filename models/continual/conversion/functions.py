@@ -1,6 +1,6 @@
 """How each kind of traced call becomes its frame form: a table from function to rule.
 
-A rule takes the builder and the traced call, and returns the value it makes. Calls that only rearrange a tensor change
+A rule takes the calls and the traced call, and returns the value it makes. Calls that only rearrange a tensor change
 nothing but the names of its dimensions (`Flow.axes`): a frame keeps its four until the scores.
 """
 
@@ -10,21 +10,18 @@ import operator
 from collections.abc import Callable, Iterable
 from dataclasses import replace
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, fx, nn
 
-from .flow import MAP, VECTOR, ConversionError
+from .calls import Calls, Scalar, Value, argument
+from .flow import MAP, VECTOR, ConversionError, shape
 from .gates import PRODUCTS
-from .rules import clip_mean, converted, global_mean, shape
-from .values import Scalar, Value, argument
+from .means import clip_mean, global_mean
 
-if TYPE_CHECKING:
-    from .tracing import Builder
-
-Function = Callable[["Builder", fx.Node], "Value | Scalar"]
+Function = Callable[[Calls, fx.Node], Value | Scalar]
 
 _IN_PLACE = {operator.iadd, operator.isub, operator.imul, operator.itruediv, torch.relu_}
 
@@ -37,8 +34,8 @@ def overwrites(node: fx.Node) -> bool:
     return node.target in _IN_PLACE or any(flag is True for flag in flags)
 
 
-def _elementwise(builder: Builder, node: fx.Node) -> Value:
-    value = builder.tensor(node, node.args[0])
+def _elementwise(calls: Calls, node: fx.Node) -> Value:
+    value = calls.tensor(node, node.args[0])
     options = {name: option for name, option in node.kwargs.items() if name != "inplace"}
     rest = tuple(False if option is True else option for option in node.args[1:])  # writes into a map of its own
     function: Any = node.target
@@ -46,7 +43,7 @@ def _elementwise(builder: Builder, node: fx.Node) -> Value:
         function = getattr(torch, function.rstrip("_"))
     elif function is torch.relu_:
         function = torch.relu
-    return builder.joined(node, [value], partial(_called, function, rest, options), replace(value.flow, owned=True))
+    return calls.joined(node, [value], partial(_called, function, rest, options), value.flow)
 
 
 def _called(function: Callable[..., Tensor], rest: tuple[Any, ...], options: dict[str, Any], x: Tensor) -> Tensor:
@@ -56,191 +53,191 @@ def _called(function: Callable[..., Tensor], rest: tuple[Any, ...], options: dic
 def _binary(function: Callable[[Any, Any], Any]) -> Function:
     """A sum, product and so on; where only numbers meet, the result is one."""
 
-    def joined(builder: Builder, node: fx.Node) -> Value | Scalar:
-        if all(isinstance(builder.values.get(source), Scalar) for source in node.all_input_nodes):
+    def joined(calls: Calls, node: fx.Node) -> Value | Scalar:
+        if all(isinstance(calls.values.get(source), Scalar) for source in node.all_input_nodes):
             return Scalar()
         if set(node.kwargs) - {"alpha", "other"} or node.kwargs.get("alpha", 1) != 1:
-            raise ConversionError(builder.label(node), f"is called with {', '.join(node.kwargs)}")
+            raise ConversionError(calls.label(node), f"is called with {', '.join(node.kwargs)}")
         left: Any = node.args[0]
         right: Any = argument(node, 1, "other")
         if isinstance(right, int | float):
-            value = builder.tensor(node, left)
+            value = calls.tensor(node, left)
             call = partial(_called, function, (right,), {})
-            return builder.joined(node, [value], call, replace(value.flow, owned=True))
+            return calls.joined(node, [value], call, value.flow)
         if isinstance(left, int | float):
-            value = builder.tensor(node, right)
-            return builder.joined(node, [value], partial(function, left), replace(value.flow, owned=True))
-        values = [builder.tensor(node, left), builder.tensor(node, right)]
+            value = calls.tensor(node, right)
+            return calls.joined(node, [value], partial(function, left), value.flow)
+        values = [calls.tensor(node, left), calls.tensor(node, right)]
         maps = [value for value in values if not value.flow.pooled] or values  # the gate is broadcast over the map
         frames = max((value.flow.frames or 0 for value in values), default=0) or None
-        return builder.joined(node, values, function, replace(maps[0].flow, frames=frames, owned=True))
+        return calls.joined(node, values, function, replace(maps[0].flow, frames=frames))
 
     return joined
 
 
-def _number(builder: Builder, node: fx.Node) -> Scalar:
-    if any(isinstance(builder.values.get(source), Value) for source in node.all_input_nodes):
-        raise ConversionError(builder.label(node), "has no frame form that is known")
+def _number(calls: Calls, node: fx.Node) -> Scalar:
+    if any(isinstance(calls.values.get(source), Value) for source in node.all_input_nodes):
+        raise ConversionError(calls.label(node), "has no frame form that is known")
     return Scalar()
 
 
-def _size(builder: Builder, node: fx.Node) -> Scalar:
+def _size(calls: Calls, node: fx.Node) -> Scalar:
     return Scalar()
 
 
-def _cat(builder: Builder, node: fx.Node) -> Value:
+def _cat(calls: Calls, node: fx.Node) -> Value:
     parts: Any = argument(node, 0, "tensors")
-    values = [builder.tensor(node, part) for part in parts]
-    (joined,) = _named(builder, node, argument(node, 1, "dim", 0), values[0].flow.axes)
+    values = [calls.tensor(node, part) for part in parts]
+    (joined,) = _named(calls, node, argument(node, 1, "dim", 0), values[0].flow.axes)
     if joined != "C":
-        raise ConversionError(builder.label(node), f"joins along {joined} of {MAP}; only channels (C) can be joined")
+        raise ConversionError(calls.label(node), f"joins along {joined} of {MAP}; only channels (C) can be joined")
     channels = [value.flow.channels for value in values]
     known = None if None in channels else sum(count or 0 for count in channels)
-    return builder.joined(node, values, _concatenated, replace(values[0].flow, channels=known, owned=True))
+    return calls.joined(node, values, _concatenated, replace(values[0].flow, channels=known))
 
 
 def _concatenated(*parts: Tensor) -> Tensor:
     return torch.cat(parts, 1)
 
 
-def _named(builder: Builder, node: fx.Node, dims: Any, axes: tuple[str, ...]) -> tuple[str, ...]:
+def _named(calls: Calls, node: fx.Node, dims: Any, axes: tuple[str, ...]) -> tuple[str, ...]:
     """The names of dimensions that a call gives by number. Raises ConversionError for others than there are."""
     given: Iterable[Any] = dims if isinstance(dims, tuple | list) else (dims,)
     numbers = tuple(given)
     if not all(isinstance(dim, int) and -len(axes) <= dim < len(axes) for dim in numbers):
-        raise ConversionError(builder.label(node), f"names dimensions {dims} of {shape(axes)}")
+        raise ConversionError(calls.label(node), f"names dimensions {dims} of {shape(axes)}")
     return tuple(axes[dim] for dim in numbers)
 
 
-def _mean(builder: Builder, node: fx.Node) -> Value:
-    value = builder.tensor(node, node.args[0])
+def _mean(calls: Calls, node: fx.Node) -> Value:
+    value = calls.tensor(node, node.args[0])
     flow = value.flow
-    named = _named(builder, node, argument(node, 1, "dim", tuple(range(len(flow.axes)))), flow.axes)
+    named = _named(calls, node, argument(node, 1, "dim", tuple(range(len(flow.axes)))), flow.axes)
     over = "".join(sorted("".join(named)))
     if over == "HTW":
-        squeeze = node in builder.squeezes
-        made, after = global_mean(flow, builder.choice, builder.label(node), squeeze=squeeze)
+        squeeze = node in calls.squeezes
+        made, after = global_mean(flow, calls.context, calls.label(node), squeeze=squeeze)
     elif over == "HW":
-        made, after = converted(nn.AdaptiveAvgPool3d((None, 1, 1)), replace(flow, axes=MAP), builder.choice, "")
+        made, after = calls.context.convert(
+            nn.AdaptiveAvgPool3d((None, 1, 1)), replace(flow, axes=MAP), calls.context, ""
+        )
     elif over == "T":
-        made, after = clip_mean(flow, builder.choice, builder.label(node))
+        made, after = clip_mean(flow, calls.context, calls.label(node))
     else:
         raise ConversionError(
-            builder.label(node), f"runs over {shape(named)} of {shape(flow.axes)}; known are time, space, and both"
+            calls.label(node), f"runs over {shape(named)} of {shape(flow.axes)}; known are time, space, and both"
         )
     kept = argument(node, 2, "keepdim", False)
     axes = flow.axes if kept else tuple(axis for axis in flow.axes if axis not in named)
-    return builder.made(node, value, made, replace(after, axes=axes))
+    return calls.made(node, value, made, replace(after, axes=axes))
 
 
-def _adaptive_mean(builder: Builder, node: fx.Node) -> Value:
-    if node in builder.squeezes:
-        value = builder.tensor(node, node.args[0])
-        made, flow = global_mean(value.flow, builder.choice, builder.label(node), squeeze=True)
-        return builder.made(node, value, made, flow)
-    return builder.by_rule(node, nn.AdaptiveAvgPool3d(argument(node, 1, "output_size")))
+def _adaptive_mean(calls: Calls, node: fx.Node) -> Value:
+    if node in calls.squeezes:
+        value = calls.tensor(node, node.args[0])
+        made, flow = global_mean(value.flow, calls.context, calls.label(node), squeeze=True)
+        return calls.made(node, value, made, flow)
+    return calls.by_rule(node, nn.AdaptiveAvgPool3d(argument(node, 1, "output_size")))
 
 
 def _pool(layer: Callable[..., nn.Module], *names: str) -> Function:
     """`names`: of the function's arguments behind the input; the layer takes the same ones, in another order."""
 
-    def pooled(builder: Builder, node: fx.Node) -> Value:
+    def pooled(calls: Calls, node: fx.Node) -> Value:
         options = dict(zip(names, node.args[1:], strict=False)) | {
             name: option for name, option in node.kwargs.items() if name in names
         }
         sizes = [size for option in options.values() for size in (option if isinstance(option, tuple) else (option,))]
         if any(isinstance(size, fx.Node) for size in sizes):
-            raise ConversionError(
-                builder.label(node), "takes its size from a tensor; give numbers, or average by `mean`"
-            )
-        return builder.by_rule(node, layer(**options))
+            raise ConversionError(calls.label(node), "takes its size from a tensor; give numbers, or average by `mean`")
+        return calls.by_rule(node, layer(**options))
 
     return pooled
 
 
-def _dropout(builder: Builder, node: fx.Node) -> Value:
+def _dropout(calls: Calls, node: fx.Node) -> Value:
     layer = nn.Dropout(argument(node, 1, "p", 0.5))
     layer.training = argument(node, 2, "training", True)
-    return builder.by_rule(node, layer)
+    return calls.by_rule(node, layer)
 
 
-def _softmax(builder: Builder, node: fx.Node) -> Value:
-    return builder.by_rule(node, nn.Softmax(dim=argument(node, 1, "dim")))
+def _softmax(calls: Calls, node: fx.Node) -> Value:
+    return calls.by_rule(node, nn.Softmax(dim=argument(node, 1, "dim")))
 
 
-def _same(builder: Builder, node: fx.Node) -> Value:
-    value = builder.tensor(node, node.args[0])
-    return builder.same(node, value, value.flow.axes)
+def _same(calls: Calls, node: fx.Node) -> Value:
+    value = calls.tensor(node, node.args[0])
+    return value.over(value.flow.axes)
 
 
-def _flatten(builder: Builder, node: fx.Node) -> Value:
-    value = builder.tensor(node, node.args[0])
+def _flatten(calls: Calls, node: fx.Node) -> Value:
+    value = calls.tensor(node, node.args[0])
     axes = value.flow.axes
     start, end = argument(node, 1, "start_dim", 0) % len(axes), argument(node, 2, "end_dim", -1) % len(axes)
     merged = axes[start : end + 1]
     if "B" in merged and len(merged) > 1:
-        raise ConversionError(builder.label(node), "flattens the batch into the rest; start at dimension 1")
+        raise ConversionError(calls.label(node), "flattens the batch into the rest; start at dimension 1")
     # Beside channels the others are 1 by now; or else the classifier finds too many numbers, and says so.
     name = "C" if "C" in merged else "".join(merged)
-    return builder.same(node, value, (*axes[:start], name, *axes[end + 1 :]))
+    return value.over((*axes[:start], name, *axes[end + 1 :]))
 
 
-def _view(builder: Builder, node: fx.Node) -> Value:
-    value = builder.tensor(node, node.args[0])
+def _view(calls: Calls, node: fx.Node) -> Value:
+    value = calls.tensor(node, node.args[0])
     axes, flow = value.flow.axes, value.flow
     sizes: Any = node.args[1:] if len(node.args) != 2 else node.args[1]
     sizes = sizes if isinstance(sizes, tuple | list) else (sizes,)
     if len(sizes) == 2 and axes[:2] == VECTOR:
-        return builder.same(node, value, VECTOR)
+        return value.over(VECTOR)
     if len(sizes) == 5 and (axes == VECTOR or (axes == MAP and flow.pooled)):
-        return builder.same(node, value, MAP)
+        return value.over(MAP)
     if len(sizes) == 3 and axes == MAP and sizes[2] == -1 and not flow.pooled:
-        return builder.same(node, value, ("B", "C", "THW"))
-    raise ConversionError(builder.label(node), f"reshapes {shape(axes)} into {len(sizes)} other dimensions")
+        return value.over(("B", "C", "THW"))
+    raise ConversionError(calls.label(node), f"reshapes {shape(axes)} into {len(sizes)} other dimensions")
 
 
-def _squeeze(builder: Builder, node: fx.Node) -> Value:
-    value = builder.tensor(node, node.args[0])
+def _squeeze(calls: Calls, node: fx.Node) -> Value:
+    value = calls.tensor(node, node.args[0])
     flow = value.flow
     dims = argument(node, 1, "dim")
     if dims is None:
-        return builder.same(node, value, VECTOR)
-    named = _named(builder, node, dims, flow.axes)
+        return value.over(VECTOR)
+    named = _named(calls, node, dims, flow.axes)
     gone = [axis for axis in named if axis in "HW" or (axis == "T" and flow.frames in (1, None))]
-    return builder.same(node, value, tuple(axis for axis in flow.axes if axis not in gone))
+    return value.over(tuple(axis for axis in flow.axes if axis not in gone))
 
 
-def _unsqueeze(builder: Builder, node: fx.Node) -> Value:
-    value = builder.tensor(node, node.args[0])
+def _unsqueeze(calls: Calls, node: fx.Node) -> Value:
+    value = calls.tensor(node, node.args[0])
     axes = value.flow.axes
     if argument(node, 1, "dim") not in (-1, len(axes)) or axes != MAP[: len(axes)] or axes == MAP:
-        raise ConversionError(builder.label(node), f"adds a dimension inside {shape(axes)}")
-    return builder.same(node, value, MAP[: len(axes) + 1])
+        raise ConversionError(calls.label(node), f"adds a dimension inside {shape(axes)}")
+    return value.over(MAP[: len(axes) + 1])
 
 
-def _permute(builder: Builder, node: fx.Node) -> Value:
-    value = builder.tensor(node, node.args[0])
+def _permute(calls: Calls, node: fx.Node) -> Value:
+    value = calls.tensor(node, node.args[0])
     order: Any = node.args[1:] if len(node.args) > 2 else argument(node, 1, "dims")
-    return builder.same(node, value, _named(builder, node, order, value.flow.axes))
+    return value.over(_named(calls, node, order, value.flow.axes))
 
 
-def _transpose(builder: Builder, node: fx.Node) -> Value:
-    value = builder.tensor(node, node.args[0])
+def _transpose(calls: Calls, node: fx.Node) -> Value:
+    value = calls.tensor(node, node.args[0])
     axes = value.flow.axes
-    one, other = _named(builder, node, (argument(node, 1, "dim0"), argument(node, 2, "dim1")), axes)
+    one, other = _named(calls, node, (argument(node, 1, "dim0"), argument(node, 2, "dim1")), axes)
     exchanged = {one: other, other: one}
-    return builder.same(node, value, tuple(exchanged.get(axis, axis) for axis in axes))
+    return value.over(tuple(exchanged.get(axis, axis) for axis in axes))
 
 
-def _item(builder: Builder, node: fx.Node) -> Value | Scalar:
+def _item(calls: Calls, node: fx.Node) -> Value | Scalar:
     source: Any = node.args[0]
-    if isinstance(builder.values.get(source), Scalar):
+    if isinstance(calls.values.get(source), Scalar):
         return Scalar()
-    value = builder.tensor(node, source)
+    value = calls.tensor(node, source)
     everything = slice(None)
     if value.flow.axes == VECTOR and node.args[1] == (everything, everything, None, None, None):
-        return builder.same(node, value, MAP)
-    raise ConversionError(builder.label(node), "cuts a tensor into parts; to take every n-th frame use `Subsample`")
+        return value.over(MAP)
+    raise ConversionError(calls.label(node), "cuts a tensor into parts; to take every n-th frame use `Subsample`")
 
 
 ACTIVATIONS = {

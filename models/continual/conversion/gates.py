@@ -9,7 +9,7 @@ import torch
 import torch.nn.functional as F
 from torch import fx, nn
 
-from .values import argument
+from .calls import argument
 
 PRODUCTS = {operator.mul, operator.imul, torch.mul, "mul", "mul_"}
 _WHOLE = (1, (1, 1, 1), [1, 1, 1])

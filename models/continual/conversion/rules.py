@@ -1,13 +1,12 @@
 """How each kind of layer becomes its frame form: a table from type to rule.
 
-A rule takes a layer, what flows in, the user's choice and the layer's name, and returns the layer's frame form and what
-flows out. To teach `convert` a layer of your own, add its type to `RULES`.
+A rule takes a layer, what flows in, the context and the layer's name, and returns the layer's frame form and what flows
+out; layers inside its own it hands to `context.convert`. To teach `convert` a layer of yours, add its type to `RULES`.
 """
 
 from __future__ import annotations
 
 import copy
-import itertools
 from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import replace
@@ -16,47 +15,21 @@ from typing import Any, cast
 import torch
 from torch import nn
 
-from ..attention import SqueezeExcitation, sliding_mean
+from ..attention import SqueezeExcitation
 from ..blocks import BatchNorm3d, Projection, Residual, Swish
 from ..conv import Conv3d
 from ..delay import Subsample
-from ..frames import tap_major
 from ..pool import ClipMean, ClipPool, Pool3d, SpatialMean
-from ..state import Sequential, temporal_of
-from .flow import MAP, VECTOR, Choice, ConversionError, Flow
+from ..state import Sequential
+from .flow import MAP, VECTOR, Context, ConversionError, Flow, Shared, label, shape
+from .means import clip_pool, global_mean
 
-Rule = Callable[[Any, Flow, Choice, str], tuple[nn.Module, Flow]]
+Rule = Callable[[Any, Flow, Context, str], tuple[nn.Module, Flow]]
 
 ELEMENTWISE = (
-    nn.ReLU,
-    nn.ReLU6,
-    nn.LeakyReLU,
-    nn.PReLU,
-    nn.ELU,
-    nn.GELU,
-    nn.SiLU,
-    nn.Mish,
-    nn.Softplus,
-    nn.Tanh,
-    nn.Sigmoid,
-    nn.Hardswish,
-    nn.Hardsigmoid,
-    nn.Hardtanh,
+    *(nn.ReLU, nn.ReLU6, nn.LeakyReLU, nn.PReLU, nn.ELU, nn.GELU, nn.SiLU, nn.Mish, nn.Softplus, nn.Tanh),
+    *(nn.Sigmoid, nn.Hardswish, nn.Hardsigmoid, nn.Hardtanh),
 )
-
-
-def converted(layer: nn.Module, flow: Flow, choice: Choice, where: str) -> tuple[nn.Module, Flow]:
-    """The layer's frame form and what flows out of it. Raises ConversionError."""
-    rule = rule_of(layer)
-    if rule is None:
-        if type(layer).__module__.startswith("torch.nn"):
-            raise ConversionError(label(layer, where), _why_not(layer))
-        from .tracing import trace as rule
-    elif flow.axes != _AXES.get(rule, flow.axes):
-        raise ConversionError(label(layer, where), f"is handed {shape(flow.axes)} and not {shape(_AXES[rule])}")
-    made, after = rule(layer, flow, choice, where)
-    made.training = layer.training
-    return made, after
 
 
 def rule_of(layer: nn.Module) -> Rule | None:
@@ -67,44 +40,7 @@ def rule_of(layer: nn.Module) -> Rule | None:
     return None
 
 
-def shape(axes: tuple[str, ...]) -> str:
-    """A tensor's dimensions as messages write them."""
-    return f"({', '.join(axes)})"
-
-
-def label(layer: nn.Module, where: str) -> str:
-    """How messages call a layer: its name in the network and its type."""
-    return f"{where} ({type(layer).__name__})" if where else type(layer).__name__
-
-
-def global_mean(flow: Flow, choice: Choice, where: str, *, squeeze: bool) -> tuple[nn.Module, Flow]:
-    """The mean over a whole clip: at the network's end, or (`squeeze`) what attention looks at."""
-    if squeeze and choice.squeeze == "frame":
-        return SpatialMean(), replace(flow, owned=True, pooled=True)
-    if flow.frames is None:
-        raise ConversionError(where, "averages over the whole clip, whose length is not known: pass input_shape=")
-    if squeeze:
-        return sliding_mean(flow.frames, flow.rate), replace(flow, owned=True, pooled=True)
-    made, after = _clip_pool(flow.frames, flow, choice)
-    return Sequential(SpatialMean(), made), replace(after, pooled=True)
-
-
-def clip_mean(flow: Flow, choice: Choice, where: str) -> tuple[nn.Module, Flow]:
-    """The mean over a clip's frames, the map kept."""
-    if flow.frames is None:
-        raise ConversionError(where, "averages over the whole clip, whose length is not known: pass input_shape=")
-    return _clip_pool(flow.frames, flow, choice)
-
-
-def _clip_pool(frames: int, flow: Flow, choice: Choice) -> tuple[nn.Module, Flow]:
-    # one answer, at every frame
-    after = replace(flow, rate=1, frames=None if flow.frames is None else 1, owned=True, averaged=True)
-    if flow.averaged or (frames == 1 and choice.pool_frames is None):
-        return nn.Identity(), after
-    return ClipPool(choice.pool_frames or frames, 1 if choice.pool_frames else flow.rate), after
-
-
-def _conv(layer: nn.Conv3d, flow: Flow, choice: Choice, where: str) -> tuple[nn.Module, Flow]:
+def _conv(layer: nn.Conv3d, flow: Flow, context: Context, where: str) -> tuple[nn.Module, Flow]:
     padding = _numbers(layer, where)
     stride, dilation = layer.stride, layer.dilation
     try:
@@ -123,8 +59,7 @@ def _conv(layer: nn.Conv3d, flow: Flow, choice: Choice, where: str) -> tuple[nn.
             )
     except ValueError as error:
         raise ConversionError(label(layer, where), str(error)) from error
-    made.weight = nn.Parameter(tap_major(layer.weight.detach()), layer.weight.requires_grad)
-    made.bias = layer.bias
+    made._parameters.update(layer._parameters)
     after = flow.through(kernel=layer.kernel_size[0], stride=stride[0], padding=padding[0], dilation=dilation[0])
     return made, replace(after, channels=layer.out_channels)
 
@@ -141,46 +76,39 @@ def _numbers(layer: nn.Conv3d, where: str) -> tuple[int, ...]:
     return tuple(span // 2 for span in spans)
 
 
-def _batch_norm(layer: nn.BatchNorm3d, flow: Flow, choice: Choice, where: str) -> tuple[nn.Module, Flow]:
+def _batch_norm(layer: nn.BatchNorm3d, flow: Flow, context: Context, where: str) -> tuple[nn.Module, Flow]:
     if layer.running_mean is None:
         raise ConversionError(
             label(layer, where), "normalises by each clip's own statistics (track_running_stats=False)"
         )
     with torch.device("meta"):
-        made = BatchNorm3d(
-            layer.num_features, inplace=flow.owned, eps=layer.eps, momentum=layer.momentum, affine=layer.affine
-        )
+        made = BatchNorm3d(layer.num_features, eps=layer.eps, momentum=layer.momentum, affine=layer.affine)
     made._parameters.update(layer._parameters)
     made._buffers.update(layer._buffers)
-    return made, replace(flow, owned=True)
+    return made, flow
 
 
-def _vector_norm(layer: nn.BatchNorm1d, flow: Flow, choice: Choice, where: str) -> tuple[nn.Module, Flow]:
-    return _batch_norm(layer, replace(flow, owned=False), choice, where)  # type: ignore[arg-type]
+def _vector_norm(layer: nn.BatchNorm1d, flow: Flow, context: Context, where: str) -> tuple[nn.Module, Flow]:
+    return _batch_norm(layer, flow, context, where)  # type: ignore[arg-type]
 
 
-def _elementwise(layer: nn.Module, flow: Flow, choice: Choice, where: str) -> tuple[nn.Module, Flow]:
+def _elementwise(layer: nn.Module, flow: Flow, context: Context, where: str) -> tuple[nn.Module, Flow]:
     made = copy.copy(layer)  # one activation may stand in many places
     if hasattr(made, "inplace"):
-        made.inplace = made.inplace and flow.owned  # type: ignore[assignment]
-    return made, replace(flow, owned=True)
+        made.inplace = False  # type: ignore[assignment] - where it may overwrite is found in the finished network
+    return made, flow
 
 
-def _overwriting(layer: nn.Module, flow: Flow, choice: Choice, where: str) -> tuple[nn.Module, Flow]:
-    # Swish overwrites without being asked; behind a layer that keeps its output it may not.
-    return (layer if flow.owned else nn.SiLU()), replace(flow, owned=True)
+def _unchanged(layer: nn.Module, flow: Flow, context: Context, where: str) -> tuple[nn.Module, Flow]:
+    return layer, flow
 
 
-def _unchanged(layer: nn.Module, flow: Flow, choice: Choice, where: str) -> tuple[nn.Module, Flow]:
-    return layer, replace(flow, owned=False)
-
-
-def _dropout(layer: Any, flow: Flow, choice: Choice, where: str) -> tuple[nn.Module, Flow]:
+def _dropout(layer: Any, flow: Flow, context: Context, where: str) -> tuple[nn.Module, Flow]:
     layer.inplace = False
-    return layer, replace(flow, owned=False)
+    return layer, flow
 
 
-def _max_pool(layer: nn.MaxPool3d, flow: Flow, choice: Choice, where: str) -> tuple[nn.Module, Flow]:
+def _max_pool(layer: nn.MaxPool3d, flow: Flow, context: Context, where: str) -> tuple[nn.Module, Flow]:
     if layer.return_indices:
         raise ConversionError(label(layer, where), "returns indices into the clip, which a frame network does not have")
     dilation = _triple(layer.dilation)
@@ -189,7 +117,7 @@ def _max_pool(layer: nn.MaxPool3d, flow: Flow, choice: Choice, where: str) -> tu
     return _pool("max", layer, flow, dilation[0], {"ceil_mode": layer.ceil_mode})
 
 
-def _avg_pool(layer: nn.AvgPool3d, flow: Flow, choice: Choice, where: str) -> tuple[nn.Module, Flow]:
+def _avg_pool(layer: nn.AvgPool3d, flow: Flow, context: Context, where: str) -> tuple[nn.Module, Flow]:
     if layer.divisor_override is not None:
         raise ConversionError(label(layer, where), "divisor_override is not supported")
     kernel, padding = _triple(layer.kernel_size), _triple(layer.padding)
@@ -197,7 +125,7 @@ def _avg_pool(layer: nn.AvgPool3d, flow: Flow, choice: Choice, where: str) -> tu
     if kernel[0] > 1 and kernel[0] == flow.frames and not padding[0]:
         space = nn.AvgPool3d((1, *kernel[1:]), (1, *_triple(layer.stride)[1:]), padding, **options)
         made, after = _pool("avg", space, flow, 1, options)
-        over_time, after = _clip_pool(kernel[0], after, choice)
+        over_time, after = clip_pool(kernel[0], after, context)
         return Sequential(made, over_time), after
     return _pool("avg", layer, flow, 1, options)
 
@@ -210,12 +138,16 @@ def _pool(kind: Any, layer: Any, flow: Flow, dilation: int, options: dict[str, A
         (1, *stride[1:]),
         (padding[0] * flow.rate, *padding[1:]),
         dilation * flow.rate,
+        pad_time=False,
         **{name: value for name, value in options.items() if name != "count_include_pad" or not value},
     )
-    after = flow.through(
-        kernel=kernel[0], stride=stride[0], padding=padding[0], dilation=dilation, ceil=layer.ceil_mode
+    return made, flow.through(
+        kernel=kernel[0],
+        stride=stride[0],
+        padding=padding[0],
+        dilation=dilation,
+        ceil=options.get("ceil_mode", False),
     )
-    return made, replace(after, owned=kind != "max")  # the gradient of a maximum over frames looks at its result
 
 
 def _triple(value: Any) -> tuple[int, int, int]:
@@ -223,7 +155,7 @@ def _triple(value: Any) -> tuple[int, int, int]:
     return int(time), int(height), int(width)
 
 
-def _adaptive_mean(layer: nn.AdaptiveAvgPool3d, flow: Flow, choice: Choice, where: str) -> tuple[nn.Module, Flow]:
+def _adaptive_mean(layer: nn.AdaptiveAvgPool3d, flow: Flow, context: Context, where: str) -> tuple[nn.Module, Flow]:
     size = layer.output_size
     time, height, width = (size,) * 3 if not isinstance(size, tuple | list) else size
     if (height, width) != (1, 1) or time not in (1, None, flow.frames):
@@ -231,102 +163,65 @@ def _adaptive_mean(layer: nn.AdaptiveAvgPool3d, flow: Flow, choice: Choice, wher
             label(layer, where), f"output size {size}: only an average over all of the map has a frame form"
         )
     if time is None or (time == flow.frames and time != 1):
-        return SpatialMean(), replace(flow, owned=True, pooled=True)
-    return global_mean(flow, choice, label(layer, where), squeeze=False)
+        return SpatialMean(), replace(flow, pooled=True)
+    return global_mean(flow, context, label(layer, where), squeeze=False)
 
 
-def _own_pool(layer: Pool3d, flow: Flow, choice: Choice, where: str) -> tuple[nn.Module, Flow]:
-    made = Pool3d(
-        layer.kind,
-        layer.kernel_size,
-        (1, *layer.stride[1:]),
-        (layer.padding[0] * flow.rate, *layer.padding[1:]),
-        layer.dilation * flow.rate,
-        **layer.options,
-    )
-    return made, flow.through(
-        kernel=layer.kernel_size[0], stride=layer.stride[0], padding=layer.padding[0], dilation=layer.dilation
-    )
+def _own_pool(layer: Pool3d, flow: Flow, context: Context, where: str) -> tuple[nn.Module, Flow]:
+    return _pool(layer.kind, layer, flow, layer.dilation, layer.options)
 
 
-def _own_clip_pool(layer: ClipPool, flow: Flow, choice: Choice, where: str) -> tuple[nn.Module, Flow]:
-    return _clip_pool(layer.kernel_size[0], flow, choice)
+def _own_clip_pool(layer: ClipPool, flow: Flow, context: Context, where: str) -> tuple[nn.Module, Flow]:
+    return clip_pool(layer.kernel_size[0], flow, context)
 
 
-def _own_clip_mean(layer: ClipMean, flow: Flow, choice: Choice, where: str) -> tuple[nn.Module, Flow]:
-    return global_mean(flow, choice, label(layer, where), squeeze=False)
+def _own_clip_mean(layer: ClipMean, flow: Flow, context: Context, where: str) -> tuple[nn.Module, Flow]:
+    return global_mean(flow, context, label(layer, where), squeeze=False)
 
 
-def _spatial_mean(layer: SpatialMean, flow: Flow, choice: Choice, where: str) -> tuple[nn.Module, Flow]:
-    return layer, replace(flow, owned=True, pooled=True)
+def _spatial_mean(layer: SpatialMean, flow: Flow, context: Context, where: str) -> tuple[nn.Module, Flow]:
+    return layer, replace(flow, pooled=True)
 
 
-def _squeeze_excitation(layer: SqueezeExcitation, flow: Flow, choice: Choice, where: str) -> tuple[nn.Module, Flow]:
-    pool, _ = global_mean(flow, choice, label(layer, where), squeeze=True)
+def _squeeze_excitation(layer: SqueezeExcitation, flow: Flow, context: Context, where: str) -> tuple[nn.Module, Flow]:
+    pool, _ = global_mean(flow, context, label(layer, where), squeeze=True)
     layer.set_pool(pool)
-    return layer, replace(flow, owned=True)
+    return layer, flow
 
 
-def _subsample(layer: Subsample, flow: Flow, choice: Choice, where: str) -> tuple[nn.Module, Flow]:
-    return nn.Identity(), replace(flow.through(stride=layer.stride), owned=False)
+def _subsample(layer: Subsample, flow: Flow, context: Context, where: str) -> tuple[nn.Module, Flow]:
+    return nn.Identity(), flow.through(stride=layer.stride)
 
 
-def _sequential(layer: nn.Sequential, flow: Flow, choice: Choice, where: str) -> tuple[nn.Module, Flow]:
+def _sequential(layer: nn.Sequential, flow: Flow, context: Context, where: str) -> tuple[nn.Module, Flow]:
     children: OrderedDict[str, nn.Module] = OrderedDict()
     shared = Shared()
     for name, child in layer._modules.items():  # named_children() would leave out the second place of a layer
         if child is None:
             continue
         place = f"{where}.{name}" if where else name
-        before = replace(flow, owned=flow.owned and list(layer).count(child) == 1)
-        made, flow = converted(child, before, choice, place)
+        made, flow = context.convert(child, flow, context, place)
         children[name] = shared.once(child, made, place)
     return Sequential(children), flow
 
 
-class Shared:
-    """Layers with weights that stand in several places: one frame form serves them all, each place with its state."""
-
-    def __init__(self) -> None:
-        self._made: dict[nn.Module, nn.Module] = {}
-
-    def once(self, layer: nn.Module, made: nn.Module, where: str) -> nn.Module:
-        """What was made of `layer` first, or `made`. Raises ConversionError if the places differ in time."""
-        if not has_tensors(layer):
-            return made
-        first = self._made.setdefault(layer, made)
-        if temporal_of(first) != temporal_of(made):
-            raise ConversionError(label(layer, where), "is used twice, with a temporal stride in between")
-        return first
-
-    def made_of(self, layer: nn.Module) -> nn.Module:
-        """Its frame form, or itself where it has none yet."""
-        return self._made.get(layer, layer)
-
-
-def has_tensors(layer: nn.Module, *, recurse: bool = True) -> bool:
-    """Whether the layer has weights or statistics; without `recurse`, of its own."""
-    return any(True for _ in itertools.chain(layer.parameters(recurse), layer.buffers(recurse)))
-
-
-def _residual(layer: Residual, flow: Flow, choice: Choice, where: str) -> tuple[nn.Module, Flow]:
-    flow = replace(flow, owned=False)  # both branches read it
-    branch2, after = converted(layer.branch2, flow, choice, f"{where}.branch2")
+def _residual(layer: Residual, flow: Flow, context: Context, where: str) -> tuple[nn.Module, Flow]:
+    branch2, after = context.convert(layer.branch2, flow, context, f"{where}.branch2")
     shortcut, beside = layer.branch1_conv, flow
     norm = layer.branch1_norm
     if shortcut is not None:
-        shortcut, beside = converted(shortcut, beside, choice, f"{where}.branch1_conv")
+        shortcut, beside = context.convert(shortcut, beside, context, f"{where}.branch1_conv")
     if norm is not None:
-        norm, beside = converted(norm, beside, choice, f"{where}.branch1_norm")
+        norm, beside = context.convert(norm, beside, context, f"{where}.branch1_norm")
     if beside.rate != after.rate:
         raise ConversionError(
             label(layer, where), f"its branches thin out the frames by {after.rate} and by {beside.rate}"
         )
-    activation, after = converted(layer.activation, after, choice, f"{where}.activation")
-    return Residual(cast(Sequential, branch2), activation, shortcut, norm), after
+    activation, after = context.convert(layer.activation, after, context, f"{where}.activation")
+    return Residual(cast(Sequential, branch2), activation, cast("Conv3d | None", shortcut), norm), after
 
 
-def _linear(layer: nn.Linear, flow: Flow, choice: Choice, where: str) -> tuple[nn.Module, Flow]:
+def _linear(layer: nn.Linear, flow: Flow, context: Context, where: str) -> tuple[nn.Module, Flow]:
     if flow.axes[-1] != "C" and not isinstance(layer, Projection):
         raise ConversionError(
             label(layer, where),
@@ -344,22 +239,22 @@ def _linear(layer: nn.Linear, flow: Flow, choice: Choice, where: str) -> tuple[n
     with torch.device("meta"):
         made = Projection(layer.in_features, layer.out_features, bias=layer.bias is not None)
     made._parameters.update(layer._parameters)
-    return made, replace(flow, channels=layer.out_features, owned=True)
+    return made, replace(flow, channels=layer.out_features)
 
 
-def _flatten(layer: nn.Flatten, flow: Flow, choice: Choice, where: str) -> tuple[nn.Module, Flow]:
+def _flatten(layer: nn.Flatten, flow: Flow, context: Context, where: str) -> tuple[nn.Module, Flow]:
     if (layer.start_dim, layer.end_dim) != (1, -1):
         raise ConversionError(label(layer, where), "flattens only some dimensions")
-    return nn.Identity(), replace(flow, owned=False, axes=VECTOR)
+    return nn.Identity(), replace(flow, axes=VECTOR)
 
 
-def _softmax(layer: Any, flow: Flow, choice: Choice, where: str) -> tuple[nn.Module, Flow]:
+def _softmax(layer: Any, flow: Flow, context: Context, where: str) -> tuple[nn.Module, Flow]:
     dim = 1 if layer.dim is None else layer.dim
     if not -len(flow.axes) <= dim < len(flow.axes) or flow.axes[dim] != "C":
         raise ConversionError(
             label(layer, where), f"runs over dimension {dim} of {shape(flow.axes)}, which is not the channels"
         )
-    return type(layer)(dim=1), replace(flow, owned=True)
+    return type(layer)(dim=1), flow
 
 
 RULES: dict[type[nn.Module], Rule] = {
@@ -378,28 +273,24 @@ RULES: dict[type[nn.Module], Rule] = {
     nn.Softmax: _softmax,
     nn.LogSoftmax: _softmax,
     nn.Identity: _unchanged,
-    nn.Dropout: _dropout,
-    nn.Dropout1d: _dropout,
-    nn.Dropout3d: _dropout,
-    nn.AlphaDropout: _dropout,
-    nn.FeatureAlphaDropout: _dropout,
     nn.Sequential: _sequential,
     Sequential: _sequential,
     Residual: _residual,
     SqueezeExcitation: _squeeze_excitation,
-    Swish: _overwriting,
+    Swish: _unchanged,
     SpatialMean: _spatial_mean,
     ClipMean: _own_clip_mean,
     Pool3d: _own_pool,
     ClipPool: _own_clip_pool,
     Subsample: _subsample,
     **dict.fromkeys(ELEMENTWISE, _elementwise),
+    **dict.fromkeys((nn.Dropout, nn.Dropout1d, nn.Dropout3d, nn.AlphaDropout, nn.FeatureAlphaDropout), _dropout),
 }
 
 # What a rule needs to be handed; the others take any dimensions.
-_ANY_AXES = {_linear, _softmax, _flatten, _unchanged, _dropout, _elementwise, _overwriting, _sequential}
-_AXES: dict[Rule, tuple[str, ...]] = {rule: MAP for rule in RULES.values() if rule not in _ANY_AXES}
-_AXES[_vector_norm] = VECTOR
+_ANY_AXES = {_linear, _softmax, _flatten, _unchanged, _dropout, _elementwise, _sequential}
+AXES: dict[Rule, tuple[str, ...]] = {rule: MAP for rule in RULES.values() if rule not in _ANY_AXES}
+AXES[_vector_norm] = VECTOR
 
 _BY_CLIP = "normalises by statistics over the whole clip; only running statistics (BatchNorm3d) work by frames"
 _WHY_NOT: dict[type[nn.Module], str] = {
@@ -415,7 +306,7 @@ _WHY_NOT: dict[type[nn.Module], str] = {
 }
 
 
-def _why_not(layer: nn.Module) -> str:
+def why_not(layer: nn.Module) -> str:
     for kind, why in _WHY_NOT.items():
         if isinstance(layer, kind):
             return why

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import inspect
 import operator
-from collections import Counter
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
@@ -14,11 +13,12 @@ from torch import Tensor, fx, nn
 from ..delay import Delay
 from ..graph import Graph, Node
 from ..state import Temporal, temporal_of
-from .flow import Choice, ConversionError, Flow
+from .calls import Scalar, Value
+from .flow import Context, ConversionError, Flow, Shared, has_tensors, label, shape
 from .functions import FUNCTIONS, overwrites
 from .gates import squeezes
-from .rules import Shared, converted, global_mean, has_tensors, label, rule_of, shape
-from .values import Scalar, Value
+from .means import global_mean
+from .rules import rule_of
 
 
 class _Root(nn.Module):
@@ -32,23 +32,17 @@ class _Root(nn.Module):
         return self.net(clip)
 
 
+def _in_place(function: Callable[..., Any]) -> Any:
+    return lambda proxy, other: proxy.tracer.create_proxy("call_function", function, (proxy, other), {})
+
+
 class _Proxy(fx.Proxy):
     """A tensor's stand-in that tells `x += y` from `x = x + y`: after the first, other names of x see the sum."""
 
-    def _in_place(self, function: Callable[..., Any], other: Any) -> fx.Proxy:
-        return self.tracer.create_proxy("call_function", function, (self, other), {})
-
-    def __iadd__(self, other: Any) -> fx.Proxy:
-        return self._in_place(operator.iadd, other)
-
-    def __isub__(self, other: Any) -> fx.Proxy:
-        return self._in_place(operator.isub, other)
-
-    def __imul__(self, other: Any) -> fx.Proxy:
-        return self._in_place(operator.imul, other)
-
-    def __itruediv__(self, other: Any) -> fx.Proxy:
-        return self._in_place(operator.itruediv, other)
+    __iadd__ = _in_place(operator.iadd)
+    __isub__ = _in_place(operator.isub)
+    __imul__ = _in_place(operator.imul)
+    __itruediv__ = _in_place(operator.itruediv)
 
 
 class _Tracer(fx.Tracer):
@@ -64,7 +58,7 @@ class _Tracer(fx.Tracer):
         return not container and (rule_of(m) is not None or super().is_leaf_module(m, module_qualified_name))
 
 
-def trace(module: nn.Module, flow: Flow, choice: Choice, where: str) -> tuple[nn.Module, Flow]:
+def trace(module: nn.Module, flow: Flow, context: Context, where: str) -> tuple[nn.Module, Flow]:
     """The frame form of a module that no rule knows, from what its `forward` calls. Raises ConversionError."""
     place = label(module, where)
     if second := _second_input(module):
@@ -78,7 +72,7 @@ def trace(module: nn.Module, flow: Flow, choice: Choice, where: str) -> tuple[nn
             f"its forward cannot be traced: {line[0] if line else type(error).__name__} "
             "(it may not decide by a tensor's numbers or shape, nor use a library that wants real tensors)",
         ) from error
-    return Builder(module, graph, flow, choice, where).build()
+    return Builder(module, graph, flow, context, where).build()
 
 
 def _second_input(module: nn.Module) -> str | None:
@@ -90,18 +84,17 @@ def _second_input(module: nn.Module) -> str | None:
 class Builder:
     """Walks the traced calls in order, and keeps the values they make."""
 
-    def __init__(self, module: nn.Module, graph: fx.Graph, flow: Flow, choice: Choice, where: str) -> None:
+    def __init__(self, module: nn.Module, graph: fx.Graph, flow: Flow, context: Context, where: str) -> None:
         self.module = module
         self.graph = graph
-        self.choice = choice
+        self.context = context
         self.where = where
-        self.start = replace(flow, owned=False)
+        self.start = flow
         self.squeezes = squeezes(graph, self._layer_of)
         self.layers: dict[str, nn.Module] = {}
         self.nodes: list[Node] = []
         self.values: dict[fx.Node, Value | Scalar] = {}
         self.shared = Shared()
-        self.calls = Counter(self._layer_of(node) for node in graph.nodes if node.op == "call_module")
         self.taken = {name for name, _ in module.named_children()}
 
     def build(self) -> tuple[nn.Module, Flow]:
@@ -154,7 +147,6 @@ class Builder:
         return self.module.get_submodule(self._name(node))
 
     def label(self, node: fx.Node) -> str:
-        """How messages call a traced call: where, what, and the line of code."""
         name = self._name(node) if isinstance(node.target, str) else getattr(node.target, "__name__", str(node.target))
         stack = [line.strip() for line in (node.stack_trace or "").splitlines() if line.strip()]
         place = f" at {stack[-1]}" if stack else ""
@@ -169,36 +161,14 @@ class Builder:
             raise ConversionError(self.label(node), "is called with something that is no tensor of the network")
         return value
 
-    def flow_of(self, node: fx.Node, value: Value) -> Flow:
-        """What flows into a call: overwritable only if nobody else reads it, by whatever name."""
-        readers = {
-            user
-            for source, held in self.values.items()
-            if isinstance(held, Value) and held.index == value.index
-            for user in source.users
-        }
-        others = [user for user in readers if user is not node and not self._is(user, value)]
-        return replace(value.flow, owned=value.flow.owned and not others)
-
-    def _is(self, node: fx.Node, value: Value) -> bool:
-        held = self.values.get(node)
-        return isinstance(held, Value) and held.index == value.index
-
-    def same(self, node: fx.Node, value: Value, axes: tuple[str, ...]) -> Value:
-        """The same numbers, held by other dimensions: a frame keeps its four until the scores."""
-        return replace(value, flow=replace(value.flow, axes=axes))
-
     def _layer(self, node: fx.Node) -> Value:
         layer, name = self._layer_of(node), self._name(node)
         value = self.tensor(node, node.args[0] if node.args else next(iter(node.kwargs.values()), None))
         where = f"{self.where}.{name}" if self.where else name
-        flow = self.flow_of(node, value)
-        if self.calls[layer] > 1:
-            flow = replace(flow, owned=False)
         if node in self.squeezes:
-            made, after = global_mean(flow, self.choice, label(layer, where), squeeze=True)
+            made, after = global_mean(value.flow, self.context, label(layer, where), squeeze=True)
         else:
-            made, after = converted(layer, flow, self.choice, where)
+            made, after = self.context.convert(layer, value.flow, self.context, where)
         made = self.shared.once(layer, made, where)
         result = self._register(name, made, value, after)
         if getattr(layer, "inplace", False) and rule_of(layer) is not None:
@@ -206,13 +176,11 @@ class Builder:
         return result
 
     def made(self, node: fx.Node, value: Value, layer: nn.Module, flow: Flow) -> Value:
-        """A layer that stands for a function; it has no parameters, so any free name will do."""
         return self._register(self._free(node.name), layer, value, flow)
 
     def by_rule(self, node: fx.Node, layer: nn.Module) -> Value:
-        """A function that is a layer without parameters."""
         value = self.tensor(node, node.args[0])
-        made, flow = converted(layer, self.flow_of(node, value), self.choice, self.label(node))
+        made, flow = self.context.convert(layer, value.flow, self.context, self.label(node))
         return self.made(node, value, made, flow)
 
     def _free(self, name: str) -> str:
@@ -233,14 +201,13 @@ class Builder:
             return
         for source, held in self.values.items():
             if isinstance(held, Value) and held.index == before.index:
-                self.values[source] = self.same(source, result, held.flow.axes)
+                self.values[source] = result.over(held.flow.axes)
 
     def _add(self, call: nn.Module, value: Value, flow: Flow) -> Value:
         self.nodes.append(Node(call, (value.index,)))
         return Value(len(self.nodes), value.reach.then(replace(temporal_of(call), stride=1)), flow)
 
     def joined(self, node: fx.Node, values: list[Value], function: Callable[..., Tensor], flow: Flow) -> Value:
-        """Several values in one call, the early ones delayed until the latest one is there."""
         rates = sorted({value.flow.rate for value in values})
         if len(rates) > 1:
             raise ConversionError(

@@ -13,15 +13,22 @@ from co3d_bench.bench.measure.verify import compare
 from co3d_bench.models import continual as co
 
 READY = [backend for backend in list_backends() if backend.missing() is None and "cpu" in backend.here]
-# A C++ compiler takes 5 to 10 s for each of the tiny networks. So of these backends one form is compiled in each of
-# two precisions; fp16 goes the way of bf16.
-COMPILED = {("fp32", "frame"), ("bf16", "clip")}
+# A C++ compiler takes 5 to 10 s for each of the tiny networks: one of each of these backends here, all by
+# `make acceptance`.
+COMPILED = {("compile", "fp32", "frame"), ("export", "bf16", "clip")}
+
+
+def case(backend, precision, form):
+    slow = backend.name in ("compile", "export") and (backend.name, precision, form) not in COMPILED
+    marks = [pytest.mark.acceptance] if slow else []
+    return pytest.param(backend, precision, form, marks=marks, id=f"{backend.name}-{precision}-{form}")
+
+
 CASES = [
-    (backend, precision, form)
+    case(backend, precision, form)
     for backend in READY
     for precision in backend.here["cpu"]
     for form in ("clip", "frame")
-    if backend.name not in ("compile", "export") or (precision, form) in COMPILED
 ]
 
 
@@ -30,7 +37,7 @@ def networks():
     return {"clip": (clip, (1, 3, 4, 16, 16)), "frame": (co.convert(clip), (1, 3, 16, 16))}
 
 
-@pytest.mark.parametrize(("backend", "precision", "form"), CASES, ids=lambda value: getattr(value, "name", value))
+@pytest.mark.parametrize(("backend", "precision", "form"), CASES)
 def test_it_answers_as_the_eager_network_does(backend, precision, form):
     net, shape = networks()[form]
     weights = copy.deepcopy(net.state_dict())

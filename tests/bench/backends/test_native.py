@@ -31,7 +31,8 @@ pytestmark = pytest.mark.skipif(BACKEND.missing() is not None, reason=str(BACKEN
 CLOSE = 1e-5
 
 
-# Instruction sets that this machine has as well, by what the compiler is told; its own is the first.
+# Instruction sets that this machine has as well, by what the compiler is told; its own is the first. Compiling them all
+# takes a while: the others by `make acceptance`.
 NARROWER = {"": None, "-mno-avx512f": 256, "-mno-avx": 128} if platform.machine() == "x86_64" else {"": None}
 
 
@@ -40,7 +41,13 @@ def library():
     return build()
 
 
-@pytest.fixture(scope="module", params=NARROWER, ids=lambda flags: flags or "its own")
+@pytest.fixture(
+    scope="module",
+    params=[
+        pytest.param(flags, marks=[pytest.mark.acceptance] if flags else [], id=flags or "its own")
+        for flags in NARROWER
+    ],
+)
 def any_library(request):
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv(MORE_FLAGS, request.param)
@@ -233,7 +240,8 @@ def test_the_work_of_all_calls_is_that_of_the_network():
     state = net.initial_state(1)
     layers = [layer for layer in net.modules() if isinstance(layer, co.Conv3d | co.Projection)]
     handles = [layer.register_forward_hook(count) for layer in layers]
-    net.step(x, state)
+    with co.steps_as_calls(net):
+        net.step(x, state)
     assert len(handles) == len(layers)
     assert products == expected
 

@@ -233,10 +233,7 @@ def small(name):
     return net, torch.randn(1, *shape)
 
 
-@pytest.mark.parametrize(
-    "name",
-    ["slowfast-4x16-r50", "tsm-mobilenetv2"],
-)
+@pytest.mark.parametrize("name", [pytest.param("slowfast-4x16-r50", marks=pytest.mark.acceptance), "tsm-mobilenetv2"])
 def test_networks_of_the_zoo_run(name):
     net, x = small(name)
     with torch.inference_mode():

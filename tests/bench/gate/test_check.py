@@ -6,7 +6,6 @@ import json
 import random
 import re
 import signal
-import subprocess
 import sys
 from dataclasses import replace
 
@@ -20,6 +19,7 @@ from co3d_bench.bench.gate.sides import Measured
 from co3d_bench.bench.record.case import Case
 from co3d_bench.bench.stats.compare.rule import PairRule
 
+from ... import command
 from ...factories import make_record
 
 CASE = Case(model="x3d-xs", threads=2)
@@ -145,8 +145,7 @@ print(json.dumps({"latency_s": [float(sys.argv[1]) * (1 + draw.gauss(0, 0.002)) 
 def check(tmp_path, base, head, *more):
     (tmp_path / "side.py").write_text(PROGRAM)
     sides = [f"{sys.executable} side.py {latency}" for latency in (base, head)]
-    command = [sys.executable, "-m", "co3d_bench", "check", "--pair", *sides, "--max-slowdown", "5%", *more]
-    return subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+    return command.call(tmp_path, "check", "--pair", *sides, "--max-slowdown", "5%", *more)
 
 
 @pytest.mark.parametrize(("head", "code", "word"), [(0.1, OK, "equivalent"), (0.12, FAILED, "regressed")])
@@ -192,8 +191,7 @@ def small():
 )
 def test_what_is_no_side_is_told(tmp_path, sides, code, message):
     (tmp_path / "net.py").write_text(NETWORK)
-    command = [sys.executable, "-m", "co3d_bench", "check", "--pair", *sides, "--plan"]
-    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+    done = command.call(tmp_path, "check", "--pair", *sides, "--plan")
     assert done.returncode == code
     assert message in done.stderr
     assert len(done.stderr.strip().splitlines()) == 1

@@ -43,7 +43,9 @@ def rows_of_table3():
     with TABLE3.open(encoding="utf-8", newline="") as file:
         for row in csv.DictReader(file):
             pool = f"-{row['pool']}" if row["model"] == "cox3d" else ""
-            yield f"{row['model']}-{row['size']}{pool}", int(row["flops_k"])
+            # Rows that differ in their pool alone: two of each size here, the rest by `make acceptance`.
+            marks = [pytest.mark.acceptance] if pool in ("-32", "-96") else []
+            yield pytest.param(f"{row['model']}-{row['size']}{pool}", int(row["flops_k"]), marks=marks)
 
 
 @pytest.mark.parametrize(("name", "kilo"), list(rows_of_table3()))

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
 from dataclasses import replace
+from functools import partial
 
 import pytest
 import tiny_zoo
@@ -18,6 +17,7 @@ from co3d_bench.bench.profile.operator_profile import read_profiles, rows_by_kin
 from co3d_bench.bench.record.case import Case
 from co3d_bench.devices.profile import list_profiles
 
+from ... import command
 from ...profiles import CEILINGS
 
 
@@ -95,16 +95,7 @@ def falls():
 def call(tmp_path):
     (tmp_path / "mine.py").write_text(NETWORK)
 
-    def call(*arguments):
-        return subprocess.run(
-            [sys.executable, "-m", "co3d_bench", "profile", *arguments],
-            capture_output=True,
-            text=True,
-            cwd=tmp_path,
-            check=False,
-        )
-
-    return call
+    return partial(command.call, tmp_path, "profile")
 
 
 def test_the_command_shows_and_keeps_a_profile(call, tmp_path):

@@ -43,18 +43,6 @@ def measure(folder, weights, models=("tiny-clip",), **options):
     return run(config(folder, weights, models), names=NAMES, worker=WORKER, **options)
 
 
-def test_a_record_names_its_weights(tmp_path):
-    path = weights_file(tmp_path / "w.pth")
-    (record,) = measure(tmp_path / "results", str(path))
-    assert record.ok
-    assert record.model.weights == text_of(path)
-
-
-def test_without_any_they_are_seeded(tmp_path):
-    (record,) = measure(tmp_path / "results", None)
-    assert record.model.weights == "seeded"
-
-
 def test_weights_that_do_not_fit_fail_the_case_in_one_line(tmp_path):
     path = weights_file(tmp_path / "w.pth", classes=4)
     (record,) = measure(tmp_path / "results", str(path))
@@ -63,10 +51,12 @@ def test_weights_that_do_not_fit_fail_the_case_in_one_line(tmp_path):
     assert record.model.weights == text_of(path)
 
 
-def test_a_resumed_run_measures_again_what_had_other_weights(tmp_path):
+def test_a_record_names_its_weights_and_a_resumed_run_measures_again_what_had_others(tmp_path):
     first, second = weights_file(tmp_path / "a.pth"), weights_file(tmp_path / "b.pth", 2.0)
     out = tmp_path / "results"
     (before,) = measure(out, str(first))
+    assert before.ok
+    assert before.model.weights == text_of(first)
     (kept,) = measure(out, str(first), resume=True)
     assert kept == before
     (other,) = measure(out, str(second), resume=True)

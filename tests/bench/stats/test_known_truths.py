@@ -24,7 +24,7 @@ def record(tmp_path_factory):
 
 
 def test_the_time_is_right_within_a_hundredth(record):
-    """This network spins by the wall clock."""
+    """This network ends by the clock."""
     assert median(record.timing.samples.latency_s) == pytest.approx(KNOWN_S, rel=0.01)
 
 

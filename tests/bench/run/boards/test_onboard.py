@@ -48,21 +48,6 @@ def test_threads_give_way_unless_the_board_says_how_they_wait(onboard, monkeypat
     assert WAITING.items() <= os.environ.items()
 
 
-def test_numbers_of_one_output_are_found_among_all(onboard):
-    text = """[
-  { "name" : "new_state_0"
-  , "dimensions" : "1x2"
-  , "values" : [ 9, 9 ]
-  }
-, { "name" : "scores"
-  , "dimensions" : "1x3"
-  , "values" : [ 1.5, -2, 3e-05 ]
-  }
-]"""
-    assert onboard.numbers(text, "scores") == "[ 1.5, -2, 3e-05 ]"
-    assert onboard.numbers(text, "other") is None
-
-
 class Program:
     """3 ms of the device's time a step."""
 
