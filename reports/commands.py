@@ -44,7 +44,7 @@ def _table(render: str) -> Callable[[Content], bytes]:
 
 def _picture(format: str) -> Callable[[Content], bytes]:
     def write(content: Content) -> bytes:
-        from .export import picture
+        from .charts.picture import picture
 
         drawn = picture(content.records, format)
         if drawn is None:

@@ -29,6 +29,7 @@ ALLOWED = {
         "bench.trend",
         "bench.metrics",
         "bench.batch",
+        "bench.frame",  # the same cases as a data frame
         "bench.garbage",  # a few lines about memory, for whoever holds many records
         "bench.errors",  # UserError and the exit codes: the words in which every room tells a mistake
     ),

@@ -15,8 +15,8 @@ import altair as alt
 
 from ...bench.judge.findings import Comparison, Finding
 from .. import theme
-from ..charts import Axis
-from ..latency_chart import HEIGHT_PX as _STRIP_PX
+from ..charts.axis import Axis
+from ..charts.latency import HEIGHT_PX as _STRIP_PX
 from . import words
 
 # More rows than this are no picture; the table has them all.

@@ -4,7 +4,7 @@ from markupsafe import Markup
 
 from ...bench.record import Counters
 from ..notation import number
-from ..page import Page, fragment
+from ..page import Page, explained, fragment
 from . import Section
 
 # head, what it counts, figure in 10^9; the differences are explained in METHODOLOGY.md
@@ -38,6 +38,7 @@ operation; a large difference would be a reason to doubt.</p>
 </tbody>
 </table>
 </div>
+{{ explained }}
 <p>Counted by {{ counters|join(", ") }}.</p>"""
 
 
@@ -62,6 +63,7 @@ def render(page: Page) -> Markup | None:
     return fragment(
         _TEMPLATE,
         columns=COLUMNS,
+        explained=explained((head, "", explains) for head, explains, _ in COLUMNS),
         rows=[(title, _cells(counters)) for title, counters in rows.items()],
         counters=list(dict.fromkeys(counters.counter for counters in rows.values())),
     )

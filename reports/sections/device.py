@@ -8,7 +8,7 @@ from ...bench.case_result import CaseResult
 from ..device import CUDA_COLUMNS, DEVICE_COLUMNS, Column, Group, columns_of, groups
 from ..engines import worth_most
 from ..notation import MISSING
-from ..page import Page, fragment
+from ..page import Page, explained, fragment
 from ..select import FORM_TITLES, model_title, setting_of, short_titles
 from . import Section
 
@@ -25,6 +25,7 @@ _TEMPLATE = """\
 What could not be read has its reason below the table, and no figure.\
 {% if others %} {{ others }} more cases are in <code>co3d-bench query</code>.{% endif %}</p>
 {% for device in devices %}
+<div class="group">
 {% if devices|length > 1 %}
 <h3>{{ device.group.title }}</h3>
 {% endif %}
@@ -50,7 +51,7 @@ What could not be read has its reason below the table, and no figure.\
 </thead>
 <tbody>
 {% for row in table.rows %}
-<tr data-model="{{ row.model }}" class="{{ row.form }}">
+<tr data-model="{{ row.model }}" data-case="{{ row.key }}" class="{{ row.form }}">
 <th scope="row"><span class="shape" aria-hidden="true"></span>{{ row.title }}
 <span class="form">{{ forms.get(row.form, "") }}{{ " · " ~ row.setting if row.setting }}</span></th>
 {% for column, lines in row.cells %}
@@ -71,6 +72,7 @@ What could not be read has its reason below the table, and no figure.\
 </tbody>
 </table>
 </div>
+{{ table.explained }}
 {% endfor %}
 <ul class="engine-notes">
 {% for note in device.group.notes %}
@@ -84,11 +86,13 @@ What could not be read has its reason below the table, and no figure.\
 <li>{{ device.group.cost }}</li>
 {% endif %}
 </ul>
+</div>
 {% endfor %}"""
 
 
 def _row(page: Page, record: CaseResult, columns: tuple[Column, ...], setting: str) -> dict[str, object]:
     return {
+        "key": record.key,
         "model": record.case.model,
         "title": model_title(record),
         "form": record.model.form if record.model else "",
@@ -110,6 +114,7 @@ def _table(
         "caption": caption,
         "heads": [(name, len(list(members))) for name, members in groupby(columns, key=lambda column: column.group)],
         "columns": columns,
+        "explained": explained((column.head, column.unit, column.explains) for column in columns),
         "rows": [
             _row(page, record, columns, settings[setting_of(record.case)] if several else "") for record in records
         ],

@@ -4,7 +4,7 @@ from markupsafe import Markup
 
 from ..engines import EngineGroup, EngineRow, groups
 from ..notation import MISSING, number
-from ..page import Page, fragment
+from ..page import Page, explained, fragment
 from ..select import FORM_TITLES
 from ..table import WARNING
 from . import Section
@@ -39,7 +39,7 @@ or many clips. Wrong ones have no speed. Fastest first.</p>
 <span class="form">{{ forms.get(group.form, "") }}{{ " · " ~ group.setting if group.setting }}</span></th>
 <td colspan="{{ columns|length }}"></td></tr>
 {% for row in group.rows %}
-<tr data-model="{{ row.model }}"{% if row.error %} class="failed"{% endif %}>
+<tr data-model="{{ row.model }}" data-case="{{ row.key }}"{% if row.error %} class="failed"{% endif %}>
 <th scope="row">{{ row.title }}
 {% if row.detail %}
 <span class="detail">{{ row.detail }}</span>
@@ -77,6 +77,7 @@ aria-label="warning on {{ row.title }}">{{ mark }}</a></sup>{% endif %}
 {% endfor %}
 </table>
 </div>
+{{ explained }}
 {% if notes %}
 <ul class="engine-notes">
 {% for text, told in notes %}
@@ -126,6 +127,7 @@ def render(page: Page) -> Markup | None:
     return fragment(
         _TEMPLATE,
         columns=COLUMNS,
+        explained=explained(COLUMNS),
         groups=found,
         forms=FORM_TITLES,
         latency=lambda row: row.latency_text,

@@ -3,10 +3,10 @@
 from markupsafe import Markup
 
 from ...bench.profile import Profile, Row, between_s, rows
+from ..charts.roofline import BOUND_COLOURS, roofline_chart
 from ..notation import MISSING, number
 from ..page import Page, chart, fragment
 from ..profile_table import ceilings_text, percent, scaled, shapes_text
-from ..roofline_chart import BOUND_COLOURS, roofline_chart
 from ..select import setting_of
 from . import Section
 
@@ -23,7 +23,7 @@ above the slope. Copies and views make no multiply-accumulates, so they have no 
 {% endfor %}
 </ul>
 {% for case in cases %}
-<figure class="card roofline">
+<figure class="card roofline" data-case="{{ case.key }}">
 <figcaption>{{ case.title }} <span>{{ case.text }}</span></figcaption>
 {% if case.drawing %}
 {{ case.drawing }}
@@ -83,6 +83,7 @@ def _case(profile: Profile) -> dict[str, object]:
     found.append(_rest("between operators", between_s(profile), profile))
     title = f"{profile.model.title} · {setting_of(profile.case).title}"
     return {
+        "key": profile.case.key,
         "title": title,
         "text": f"{number(1e3 * profile.step_s)} ms a prediction. At best: {ceilings_text(profile)}",
         "drawing": chart(spec, f"Roofline of {title}") if spec else None,

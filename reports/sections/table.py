@@ -3,7 +3,8 @@
 from markupsafe import Markup
 
 from ..columns import ENGINE_COLUMNS, Column
-from ..page import Page, fragment
+from ..downloads import csv_lines
+from ..page import Page, explained, fragment, json_text
 from ..select import FORM_TITLES
 from ..table import WARNING
 from . import Section
@@ -48,13 +49,18 @@ Small figures below are the paper's.{% if others %} {{ others }} more cases were
 </thead>
 <tbody>
 {% for row in rows %}
-<tr data-model="{{ row.model }}" class="{{ row.form }}{{ ' failed' if row.error }}">
+<tr data-model="{{ row.model }}" data-case="{{ row.key }}" id="row-{{ loop.index }}" \
+class="{{ row.form }}{{ ' failed' if row.error }}">
 <th scope="row" data-value="{{ row.title }}">
 <span class="named"><button type="button" class="pick" aria-pressed="false">\
 <span class="shape" aria-hidden="true"></span>{{ row.title }}</button>\
 {{ warned(row) }}{{ raised(row.marks, row.title) }}</span>
 <span class="form">{{ forms.get(row.form, "") }}\
 {{ " · " ~ row.setting if several }}</span>
+{% if row.key in fronts %}
+<span class="form"><a href="#pareto" class="on-front"><span aria-hidden="true">◆</span> on the front:</a> \
+{{ fronts[row.key]|join(", ") }}</span>
+{% endif %}
 </th>
 {% if row.error %}
 <td class="error" colspan="{{ own|length + foreign|length }}"><span><strong>failed</strong> {{ row.error }}</span></td>
@@ -75,6 +81,14 @@ Small figures below are the paper's.{% if others %} {{ others }} more cases were
 </tbody>
 </table>
 </div>
+<p class="downloads"><button type="button" class="download" data-file="table.csv" data-type="text/csv" \
+data-lines="csv-lines">Download these rows (CSV, SI units)</button></p>
+<script type="application/json" id="csv-lines">{{ lines }}</script>
+{% if fronts %}
+<p class="note"><span class="on-front" aria-hidden="true">◆</span> on the front: no other network of the same setting \
+is at least as accurate and as cheap, and better in one of the two.</p>
+{% endif %}
+{{ explained }}
 {% if warnings %}
 <details class="warnings" id="warnings"><summary><span class="marks">{{ mark }}</span> {{ warnings|length }} of \
 {{ rows|length }} rows carry a warning</summary>
@@ -116,6 +130,11 @@ def render(page: Page) -> Markup | None:
         forms=FORM_TITLES,
         cell_of=page.table.cell,
         others=len(page.records) - len(page.table.rows),
+        fronts=page.fronts,
+        lines=json_text(csv_lines(page.shown)),
+        explained=explained(
+            (column.head, column.unit, column.explains) for column in columns if column not in ENGINE_COLUMNS
+        ),
     )
 
 

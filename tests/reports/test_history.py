@@ -12,7 +12,7 @@ from co3d_bench.bench.metrics import get_metric
 from co3d_bench.bench.store import append_record
 from co3d_bench.bench.trend import series
 from co3d_bench.reports import history
-from co3d_bench.reports.history_chart import MOST_RUNS, history_chart
+from co3d_bench.reports.charts.history import MOST_RUNS, history_chart
 from co3d_bench.reports.page import page_of
 from co3d_bench.reports.sections.history import MOST_SERIES, SECTION
 

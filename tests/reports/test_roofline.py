@@ -9,13 +9,13 @@ from rich.console import Console
 
 from co3d_bench.bench.profile import append_profile
 from co3d_bench.bench.store import append_record
-from co3d_bench.reports.charts import Axis
+from co3d_bench.reports.charts.axis import Axis
+from co3d_bench.reports.charts.roofline import NAMED, roof, roofline_chart
 from co3d_bench.reports.commands import write_report
 from co3d_bench.reports.html import render_html
 from co3d_bench.reports.notation import MISSING
 from co3d_bench.reports.page import page_of
 from co3d_bench.reports.profile_table import percent, render_profile
-from co3d_bench.reports.roofline_chart import NAMED, roof, roofline_chart
 from co3d_bench.reports.sections.roofline import render
 
 from ..factories import make_default_records, make_model, make_record

@@ -10,15 +10,16 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from itertools import accumulate
-from typing import Any, Literal
+from typing import Any
 
 import altair as alt
 
-from ..bench.case_result import CaseResult
-from ..bench.record import Samples
-from . import theme
-from .notation import number
-from .select import model_title
+from ...bench.case_result import CaseResult
+from ...bench.record import Samples
+from .. import theme
+from ..notation import number
+from ..select import model_title
+from .axis import Width, either, expr, values
 
 HEIGHT_PX = 110
 
@@ -76,13 +77,9 @@ def _evidence(samples: Samples, index: int) -> dict[str, str]:
     return found
 
 
-def _values(rows: list[dict[str, Any]]) -> alt.Data:
-    return alt.Data(values=rows)
-
-
 def latency_chart(
     result: CaseResult,
-    width: int | Literal["container"] = "container",
+    width: Width = "container",
     palette: Mapping[str, str] = theme.VARIABLES,
 ) -> dict[str, Any] | None:
     """The samples of a case with its figure, the interval of that and p90; None if it was not timed."""
@@ -99,30 +96,30 @@ def latency_chart(
         axis=alt.Axis(tickCount=4, grid=True, labelExpr="datum.label + ' ms'", labelFlush=False),
     )
     down = alt.Y("order:Q", scale=alt.Scale(domain=[summary.count + 1, 0], nice=False), axis=None)
-    band = _values([{"ms": figure.low, "end": figure.high}])
+    band = values([{"ms": figure.low, "end": figure.high}])
     layers: list[Any] = [
         alt.Chart(band).mark_rect(**look["band"], aria=False).encode(x=across, x2="end:Q"),
-        alt.Chart(_values([{"ms": figure.value}])).mark_rule(**look["median"], aria=False).encode(x=across),
+        alt.Chart(values([{"ms": figure.value}])).mark_rule(**look["median"], aria=False).encode(x=across),
     ]
     if summary.p90_s is not None and 1e3 * summary.p90_s <= high:
-        at = _values([{"ms": 1e3 * summary.p90_s}])
+        at = values([{"ms": 1e3 * summary.p90_s}])
         layers.append(alt.Chart(at).mark_rule(**look["percentile"], aria=False).encode(x=across))
     if borders := _borders(result):
-        between = alt.Chart(_values(borders))
+        between = alt.Chart(values(borders))
         layers.append(between.mark_rule(stroke=palette["line"], strokeWidth=1, aria=False).encode(y=down))
     form = result.model.form if result.model else "clip"
     layers.append(
         alt.Chart(alt.NamedData("samples"))
-        .mark_point(filled=True, aria=False, opacity=0.8, strokeWidth=0, tooltip=alt.ExprRef(expr="datum.tooltip"))
+        .mark_point(filled=True, aria=False, opacity=0.8, strokeWidth=0, tooltip=expr("datum.tooltip"))
         .encode(
             x=across,
             y=down,
             fill=alt.value(palette[form]),
             shape=alt.Shape("shape:N", scale=None),
-            size=alt.when("datum.large").then(alt.value(42)).otherwise(alt.value(20)),
+            size=either("datum.large", 42, 20),
         )
     )
     text = f"Latencies of {model_title(result)}: median {number(figure.value)} ms, {summary.count} predictions"
     drawn = alt.layer(*layers).properties(width=width, height=HEIGHT_PX, description=text)
     # The samples go in last: altair would walk through each of them several times.
-    return drawn.to_dict(validate=False) | {"datasets": {"samples": _rows(result)}}  # as in charts.py
+    return drawn.to_dict(validate=False) | {"datasets": {"samples": _rows(result)}}  # as in pareto.py

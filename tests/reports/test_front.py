@@ -4,7 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from co3d_bench.bench.metrics import get_metric
-from co3d_bench.reports.pareto import dominates, front, front_of_points
+from co3d_bench.reports.front import dominates, front, front_of_points
 from co3d_bench.reports.select import latest
 
 from ..factories import make_default_records, make_failed_record, make_model, make_record

@@ -9,15 +9,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from itertools import pairwise
-from typing import Any, Literal
+from typing import Any
 
 import altair as alt
 
-from ..bench.profile import Profile, Row, rows_by_kind
-from . import labels, theme
-from .charts import Axis, axis_of
-from .notation import number
-from .profile_table import percent, scaled
+from ...bench.profile import Profile, Row, rows_by_kind
+from .. import theme
+from ..notation import number
+from ..profile_table import percent, scaled
+from . import labels
+from .axis import Axis, Width, axis_of, expr, names, values
 
 HEIGHT_PX = 360
 NAMED = 6  # kinds with their names in the plot; all have them under the pointer
@@ -56,86 +57,61 @@ def _point(row: Row) -> dict[str, Any]:
 
 def roof(profile: Profile, axis: Axis) -> list[dict[str, float]]:
     """The two ceilings as one line over the axis: x in multiply-accumulates a byte, y in GMAC/s."""
-    gemm, copy = profile.ceilings.gemm_macs_per_s / 1e9, profile.ceilings.copy_bytes_per_s / 1e9
+    gemm, copy = _ceilings(profile)
     ridge = gemm / copy
     inside = [ridge] if axis.low < ridge < axis.high else []
     return [{"x": x, "y": min(gemm, copy * x)} for x in (axis.low, *inside, axis.high)]
 
 
-def _values(found: Sequence[Mapping[str, Any]]) -> alt.Data:
-    return alt.Data(values=list(found))
-
-
 def roofline_chart(
-    profile: Profile,
-    width: int | Literal["container"] = "container",
-    palette: Mapping[str, str] = theme.VARIABLES,
+    profile: Profile, width: Width = "container", palette: Mapping[str, str] = theme.VARIABLES
 ) -> dict[str, Any] | None:
     """The kinds of operators of a profile under the machine's ceilings; None where no work is known."""
     points = [_point(row) for row in rows_by_kind(profile) if drawable(row)]
     if not points:
         return None
-    gemm, copy = profile.ceilings.gemm_macs_per_s / 1e9, profile.ceilings.copy_bytes_per_s / 1e9
-    x_axis = axis_of([*(p["x"] for p in points), gemm / copy], "log", 0.18)
-    y_axis = axis_of([*(p["y"] for p in points), gemm], "log", 0.12)
-    look = theme.looks(palette)
-    across = alt.X(
-        "x:Q",
-        title="multiply-accumulates per byte (log) →",
-        scale=alt.Scale(type="log", domain=[x_axis.low, x_axis.high], nice=False),
-        axis=alt.Axis(values=x_axis.ticks(), format="~r", grid=True, labelFlush=False),
-    )
-    up = alt.Y(
-        "y:Q",
-        title="GMAC/s (log)",
-        scale=alt.Scale(type="log", domain=[y_axis.low, y_axis.high], nice=False),
-        axis=alt.Axis(values=y_axis.ticks(), format="~r"),
-    )
-    line = roof(profile, x_axis)
-    named = points[:NAMED]
-
-    def at(x: float, y: float) -> tuple[float, float]:
-        return x_axis.share(x), 1 - y_axis.share(y)
-
-    lines = [labels.Line(at(a["x"], a["y"]), at(b["x"], b["y"]), 8.0) for a, b in pairwise(line)]
-    places = labels.place([labels.Point(*at(p["x"], p["y"]), p["kind"]) for p in named], lines, HEIGHT_PX)
-    for point, spot in zip(named, places, strict=True):
+    gemm, copy = _ceilings(profile)
+    x = axis_of([*(p["x"] for p in points), gemm / copy], "log", 0.18)
+    y = axis_of([*(p["y"] for p in points), gemm], "log", 0.12)
+    look, line, named = theme.looks(palette), roof(profile, x), points[:NAMED]
+    across, up = x.channel(alt.X, "multiply-accumulates per byte (log) →"), y.channel(alt.Y, "GMAC/s (log)")
+    for point, spot in zip(named, _places(named, line, x, y), strict=True):
         point |= {"dx": spot.dx, "dy": spot.dy, "align": spot.align}
-    drawn = alt.Chart(_values(line))
+    circles = alt.Chart(values(points)).mark_point(
+        filled=True, opacity=0.75, shape="circle", tooltip=expr("datum.tooltip")
+    )
+    bounds = alt.Scale(domain=list(BOUND_COLOURS), range=[palette[colour] for colour in BOUND_COLOURS.values()])
     layers = [
-        drawn.mark_line(**look["roof"], clip=True, aria=False).encode(x=across, y=up),
-        *_ceiling_names(profile, x_axis, y_axis, across, up, look),
-        alt.Chart(_values(points))
-        .mark_point(filled=True, opacity=0.75, shape="circle", tooltip=alt.ExprRef(expr="datum.tooltip"))
-        .encode(
+        alt.Chart(values(line)).mark_line(**look["roof"], clip=True, aria=False).encode(x=across, y=up),
+        *_ceiling_names(profile, x, y, across, up, look),
+        circles.encode(
             x=across,
             y=up,
             size=alt.Size("size:Q", scale=None),
-            fill=alt.Fill(
-                "bound:N",
-                scale=alt.Scale(
-                    domain=list(BOUND_COLOURS), range=[palette[colour] for colour in BOUND_COLOURS.values()]
-                ),
-                legend=None,
-            ),
+            fill=alt.Fill("bound:N", scale=bounds, legend=None),
             description="kind:N",
         ),
-        *(
-            alt.Chart(_values(named))
-            .mark_text(
-                **look[name],
-                aria=False,
-                baseline="middle",
-                align=alt.ExprRef(expr="datum.align"),
-                dx=alt.ExprRef(expr="datum.dx"),
-                dy=alt.ExprRef(expr="datum.dy"),
-            )
-            .encode(x=across, y=up, text="kind:N")
-            for name in ("halo", "name")
-        ),
+        *names(alt.Chart(values(named)), look, across, up, "kind:N"),
     ]
     title = f"Roofline of {profile.model.title}: {len(points)} kinds of operators, the figures are in the table"
     return alt.layer(*layers).properties(width=width, height=HEIGHT_PX, description=title).to_dict(validate=False)
+
+
+def _ceilings(profile: Profile) -> tuple[float, float]:
+    """What the machine does at best: GMAC/s of a matrix product, GB/s of a copy."""
+    return profile.ceilings.gemm_macs_per_s / 1e9, profile.ceilings.copy_bytes_per_s / 1e9
+
+
+def _places(
+    named: Sequence[Mapping[str, Any]], line: Sequence[Mapping[str, float]], x: Axis, y: Axis
+) -> tuple[labels.Place, ...]:
+    """Where the names of these points go."""
+
+    def at(point: Mapping[str, Any]) -> tuple[float, float]:
+        return x.share(point["x"]), 1 - y.share(point["y"])
+
+    lines = [labels.Line(at(a), at(b), 8.0) for a, b in pairwise(line)]
+    return labels.place([labels.Point(*at(point), point["kind"]) for point in named], lines, HEIGHT_PX)
 
 
 # what bounds an operator -> the palette's colour of its point
@@ -146,7 +122,7 @@ def _ceiling_names(
     profile: Profile, x_axis: Axis, y_axis: Axis, across: Any, up: Any, look: Mapping[str, dict[str, Any]]
 ) -> list[alt.Chart]:
     """The rate of each ceiling, written at its line."""
-    gemm, copy = profile.ceilings.gemm_macs_per_s / 1e9, profile.ceilings.copy_bytes_per_s / 1e9
+    gemm, copy = _ceilings(profile)
     low = max(x_axis.low, y_axis.low / copy)
     # Half-way up the slope and to the left of it: below it lie the operators.
     middle = (low * max(low, min(gemm / copy, x_axis.high))) ** 0.5
@@ -155,7 +131,7 @@ def _ceiling_names(
         ({"x": middle, "y": copy * middle, "text": f"copy {number(copy)} GB/s"}, "right", -8, -6),
     ]
     return [
-        alt.Chart(_values([each]))
+        alt.Chart(values([each]))
         .mark_text(**look["limit-name"], aria=False, align=align, dx=dx, dy=dy)
         .encode(x=across, y=up, text="text:N")
         for each, align, dx, dy in found

@@ -12,11 +12,12 @@ from typing import Any
 
 import altair as alt
 
-from ..bench.stats import median
-from ..bench.trend import Point, Series
-from . import theme
-from .history import is_worse, time_text, title
-from .notation import number
+from ...bench.stats import median
+from ...bench.trend import Point, Series
+from .. import theme
+from ..history import is_worse, time_text, title
+from ..notation import number
+from .axis import either, expr, values
 
 HEIGHT_PX = 130
 # Runs drawn at most, the newest: more dots than pixels tell nothing.
@@ -30,44 +31,43 @@ def history_chart(series: Series, palette: Mapping[str, str] = theme.VARIABLES) 
     unit = series.metric.unit
     form = points[-1].record.model.form if points[-1].record.model else "clip"
     across = alt.X("at:T", title=None, axis=alt.Axis(tickCount=5, grid=False, labelFlush=True))
-    values = [point.value for point in points]
-    pad = max(0.08 * (max(values) - min(values)), 0.01 * max(values))
+    low, high = min(point.value for point in points), max(point.value for point in points)
+    pad = max(0.08 * (high - low), 0.01 * high)
     down = alt.Y(
         "value:Q",
         title=None,
-        scale=alt.Scale(domain=[min(values) - pad, max(values) + pad], nice=False, zero=False),
+        scale=alt.Scale(domain=[low - pad, high + pad], nice=False, zero=False),
         axis=alt.Axis(tickCount=4, labelExpr=f"datum.label + ' {unit}'"),
     )
     look = theme.looks(palette)
     dots = [_dot(point, unit) for point in points]
     levels = [level for level in _levels(series) if level["end"] >= dots[0]["at"]]
     layers: list[Any] = [
-        alt.Chart(alt.Data(values=levels)).mark_rule(**look["median"], aria=False).encode(x=across, x2="end:T", y=down),
+        alt.Chart(values(levels)).mark_rule(**look["median"], aria=False).encode(x=across, x2="end:T", y=down),
         alt.Chart(alt.NamedData("runs"))
-        .mark_point(aria=False, strokeWidth=1.3, size=34, tooltip=alt.ExprRef(expr="datum.tooltip"))
+        .mark_point(aria=False, strokeWidth=1.3, size=34, tooltip=expr("datum.tooltip"))
         .encode(
             x=across,
             y=down,
             stroke=alt.value(palette[form]),
-            fill=alt.when("datum.hollow").then(alt.value(palette["surface"])).otherwise(alt.value(palette[form])),
+            fill=either("datum.hollow", palette["surface"], palette[form]),
         ),
     ]
     if marks := _marks(series, hidden):
-        at_steps = alt.Chart(alt.Data(values=marks))
-        worse = alt.when("datum.worse")
+        at_steps = alt.Chart(values(marks))
         layers.append(at_steps.mark_rule(**look["limit"], aria=False).encode(x=across))
         layers.append(
             at_steps.mark_text(aria=False, fontSize=12, fontWeight=600, align="left", dx=4, dy=-8).encode(
                 x=across,
                 y=alt.value(0),
                 text="text:N",
-                fill=worse.then(alt.value(palette["error"])).otherwise(alt.value(palette["ink"])),
+                fill=either("datum.worse", palette["error"], palette["ink"]),
             )
         )
     text = f"{title(series)}: {len(series.points)} runs, {len(series.steps)} steps"
     drawn = alt.layer(*layers).properties(width="container", height=HEIGHT_PX, description=text)
     # The runs go in last: altair would walk through each of them several times.
-    return drawn.to_dict(validate=False) | {"datasets": {"runs": dots}}  # as in charts.py
+    return drawn.to_dict(validate=False) | {"datasets": {"runs": dots}}  # as in pareto.py
 
 
 def _dot(point: Point, unit: str) -> dict[str, Any]:

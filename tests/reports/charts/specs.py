@@ -1,0 +1,23 @@
+"""What stands in a specification, for the tests of the charts."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from co3d_bench.reports.select import latest
+
+
+def case_of(records):
+    (result,) = latest(records)
+    return result
+
+
+def layers(spec: dict[str, Any], mark: str, **properties: Any) -> list[list[dict[str, Any]]]:
+    """The data of every layer with that mark and those properties of it."""
+    found = []
+    for layer in spec["layer"]:
+        shown = layer["mark"]
+        if shown["type"] == mark and all(shown.get(name) == value for name, value in properties.items()):
+            data = layer.get("data", spec.get("data"))
+            found.append(data["values"] if "values" in data else spec["datasets"][data["name"]])
+    return found
