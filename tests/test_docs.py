@@ -29,7 +29,7 @@ def test_every_room_has_a_readme():
         assert (ROOT / room / "README.md").is_file()
     for room in ("models", "models/zoo", "models/continual", "models/weights"):
         assert (ROOT / room / "README.md").is_file()
-    for room in ("reports", "reports/sections", "tests", "tests/speed"):
+    for room in ("reports", "reports/charts", "reports/sections", "tests", "tests/speed"):
         assert (ROOT / room / "README.md").is_file()
 
 

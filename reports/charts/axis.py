@@ -1,15 +1,13 @@
-"""Scales whose ends are known before the chart is drawn, and the shorthands of altair that all charts use."""
+"""Scales whose ends are known before the chart is drawn."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Literal
 
-import altair as alt
-
-Width = int | Literal["container"]
+from .spec import Spec, number_of
 
 
 @dataclass(frozen=True)
@@ -40,15 +38,12 @@ class Axis:
         found = [round(k * step, 12) for k in range(first, math.floor(self.high / step) + 1)]
         return [tick for tick in found if self.low <= tick <= self.high]
 
-    def channel(self, of: type[alt.X] | type[alt.Y], title: str) -> Any:
-        """The axis as a channel of a chart; its data is in the fields x and y."""
-        zero = alt.Undefined if self.scale == "log" else False  # which has none
-        return of(
-            f"{of.__name__.lower()}:Q",
-            title=title,
-            scale=alt.Scale(type=self.scale, domain=[self.low, self.high], nice=False, zero=zero),
-            axis=alt.Axis(values=self.ticks(), format="~r", labelFlush=False),
-        )
+    def channel(self, field: str, title: str) -> Spec:
+        """The axis as a channel of a chart that shows this field."""
+        scale = {"type": self.scale, "domain": [self.low, self.high], "nice": False}
+        scale |= {"zero": False} if self.scale == "linear" else {}
+        axis = {"values": self.ticks(), "format": "~r", "labelFlush": False}
+        return number_of(field, title=title, scale=scale, axis=axis)
 
 
 def axis_of(
@@ -63,27 +58,3 @@ def axis_of(
         return Axis(low / 10 ** max(margin_low * span, room), high * 10 ** max(margin * span, room), "log")
     span = max(high - low, 4.0)
     return Axis(low - margin_low * span, high + margin * span, "linear")
-
-
-def values(rows: Sequence[Mapping[str, Any]]) -> alt.Data:
-    """Rows as data that stands where it is used."""
-    return alt.Data(values=list(rows))
-
-
-def expr(text: str) -> Any:
-    """A property of a mark that Vega computes when it draws."""
-    return alt.ExprRef(expr=text)
-
-
-def either(test: str, yes: Any, no: Any) -> Any:
-    """One value where the test holds, else the other."""
-    return alt.when(test).then(alt.value(yes)).otherwise(alt.value(no))
-
-
-def names(chart: alt.Chart, look: Mapping[str, dict[str, Any]], across: Any, up: Any, field: str, **more: Any) -> Any:
-    """The names of points where `labels.place` put them: a halo below each, so that lines do not cross the letters."""
-    at = {"align": expr("datum.align"), "dx": expr("datum.dx"), "dy": expr("datum.dy")}
-    return [
-        chart.mark_text(**look[name], **at, aria=False, baseline="middle").encode(x=across, y=up, text=field, **more)
-        for name in ("halo", "name")
-    ]

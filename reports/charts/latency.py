@@ -12,14 +12,12 @@ from collections.abc import Mapping
 from itertools import accumulate
 from typing import Any
 
-import altair as alt
-
 from ...bench.case_result import CaseResult
 from ...bench.record import Samples
 from .. import theme
 from ..notation import number
 from ..select import model_title
-from .axis import Width, either, expr, values
+from .spec import Spec, Width, as_is, chart, either, expr, layer, number_of
 
 HEIGHT_PX = 110
 
@@ -81,7 +79,7 @@ def latency_chart(
     result: CaseResult,
     width: Width = "container",
     palette: Mapping[str, str] = theme.VARIABLES,
-) -> dict[str, Any] | None:
+) -> Spec | None:
     """The samples of a case with its figure, the interval of that and p90; None if it was not timed."""
     figure, summary = result.figure("latency"), result.summary
     if figure is None or summary is None:
@@ -89,37 +87,27 @@ def latency_chart(
     look = theme.looks(palette)
     low, high = 1e3 * summary.min_s, 1e3 * (edge_s(result) or summary.max_s)
     pad = max(0.04 * (high - low), 0.005 * high)
-    across = alt.X(
-        "ms:Q",
+    across = number_of(
+        "ms",
         title=None,
-        scale=alt.Scale(domain=[low - pad, high + pad], nice=False, zero=False, clamp=True),
-        axis=alt.Axis(tickCount=4, grid=True, labelExpr="datum.label + ' ms'", labelFlush=False),
+        scale={"domain": [low - pad, high + pad], "nice": False, "zero": False, "clamp": True},
+        axis={"tickCount": 4, "grid": True, "labelExpr": "datum.label + ' ms'", "labelFlush": False},
     )
-    down = alt.Y("order:Q", scale=alt.Scale(domain=[summary.count + 1, 0], nice=False), axis=None)
-    band = values([{"ms": figure.low, "end": figure.high}])
-    layers: list[Any] = [
-        alt.Chart(band).mark_rect(**look["band"], aria=False).encode(x=across, x2="end:Q"),
-        alt.Chart(values([{"ms": figure.value}])).mark_rule(**look["median"], aria=False).encode(x=across),
+    down = number_of("order", scale={"domain": [summary.count + 1, 0], "nice": False}, axis=None)
+    silent = {"aria": False}
+    band = [{"ms": figure.low, "end": figure.high}]
+    layers = [
+        layer("rect", band, look["band"] | silent, x=across, x2={"field": "end"}),
+        layer("rule", [{"ms": figure.value}], look["median"] | silent, x=across),
     ]
     if summary.p90_s is not None and 1e3 * summary.p90_s <= high:
-        at = values([{"ms": 1e3 * summary.p90_s}])
-        layers.append(alt.Chart(at).mark_rule(**look["percentile"], aria=False).encode(x=across))
+        layers.append(layer("rule", [{"ms": 1e3 * summary.p90_s}], look["percentile"] | silent, x=across))
     if borders := _borders(result):
-        between = alt.Chart(values(borders))
-        layers.append(between.mark_rule(stroke=palette["line"], strokeWidth=1, aria=False).encode(y=down))
+        layers.append(layer("rule", borders, {"stroke": palette["line"], "strokeWidth": 1} | silent, y=down))
     form = result.model.form if result.model else "clip"
-    layers.append(
-        alt.Chart(alt.NamedData("samples"))
-        .mark_point(filled=True, aria=False, opacity=0.8, strokeWidth=0, tooltip=expr("datum.tooltip"))
-        .encode(
-            x=across,
-            y=down,
-            fill=alt.value(palette[form]),
-            shape=alt.Shape("shape:N", scale=None),
-            size=either("datum.large", 42, 20),
-        )
-    )
+    dot = {"filled": True, "opacity": 0.8, "strokeWidth": 0, "fill": palette[form], "tooltip": expr("datum.tooltip")}
+    size = either("datum.large", 42, 20)
+    layers.append(layer("point", "samples", dot | silent, x=across, y=down, shape=as_is("shape", "nominal"), size=size))
     text = f"Latencies of {model_title(result)}: median {number(figure.value)} ms, {summary.count} predictions"
-    drawn = alt.layer(*layers).properties(width=width, height=HEIGHT_PX, description=text)
-    # The samples go in last: altair would walk through each of them several times.
-    return drawn.to_dict(validate=False) | {"datasets": {"samples": _rows(result)}}  # as in pareto.py
+    samples = {"samples": _rows(result)}
+    return chart(layers, width=width, height=HEIGHT_PX, description=text, datasets=samples)

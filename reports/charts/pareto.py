@@ -13,8 +13,6 @@ from dataclasses import dataclass, replace
 from itertools import pairwise
 from typing import Any, Literal
 
-import altair as alt
-
 from ...bench.case_result import CaseResult
 from ...bench.metrics import Metric, get_metric
 from .. import theme
@@ -23,7 +21,8 @@ from ..headline import REAL_TIME_PER_S
 from ..select import FORM_TITLES, model_title, pairs
 from ..table import Table
 from . import labels
-from .axis import Axis, Width, axis_of, either, expr, names, values
+from .axis import Axis, axis_of
+from .spec import Spec, Width, chart, either, expr, layer, name_of, names, only
 
 SHAPES = {"clip": "square", "frame": "circle", "input": "triangle-up"}
 FORMS = tuple(FORM_TITLES)
@@ -215,91 +214,75 @@ def _before_end(view: str, axis: Literal["x", "y"], gap_px: float) -> str:
     return f"-min({gap_px}, {length} / 2) * {turn}({_angle(view)})"
 
 
-def _at_end(channel: Any, field: str) -> Any:
-    """The same axis, read from another field."""
-    changed = channel.copy()
-    changed.shorthand = field
-    return changed
-
-
-def _limit(drawing: _Drawing, look: Look, across: Any) -> list[alt.Chart]:
+def _limit(drawing: _Drawing, look: Look, across: Spec) -> list[Spec]:
     """The line to compare with and its name."""
     plot = drawing.plot
     if plot.limit is None or not drawing.x.low < plot.limit < drawing.x.high:
         return []
-    at = alt.Chart(values([{"x": plot.limit, "text": plot.limit_text}]))
+    at = [{"x": plot.limit, "text": plot.limit_text}]
     late = drawing.x.share(plot.limit) > 0.5  # where there is no room to the right of it on a phone
-    side = {"align": "right" if late else "left", "dx": -5 if late else 5}
+    side = {
+        "align": "right" if late else "left",
+        "dx": -5 if late else 5,
+        "baseline": "bottom",
+        "dy": -4,
+        "y": "height",
+    }
     return [
-        at.mark_rule(**look["limit"]).encode(x=across),
-        at.mark_text(**look["limit-name"], **side, baseline="bottom", dy=-4, y="height").encode(
-            x=across, text="text:N"
-        ),
+        layer("rule", at, look["limit"], x=across),
+        layer("text", at, look["limit-name"] | side, x=across, text=name_of("text")),
     ]
 
 
-def _front(drawing: _Drawing, look: Look, across: Any, up: Any) -> list[alt.Chart]:
+def _front(drawing: _Drawing, look: Look, across: Spec, up: Spec) -> list[Spec]:
     """The best that can be had at a cost up to x (or at a speed of at least x): steps, not slopes."""
     if len(drawing.steps) < 2:
         return []
     step = "step-after" if drawing.plot.cost.better == "lower" else "step-before"
-    told = f"Pareto front: {', '.join(drawing.front)}"
-    line = alt.Chart(values(drawing.steps)).mark_line(**look["front"], interpolate=step, description=told)
-    return [line.encode(x=across, y=up)]
+    said = {"interpolate": step, "description": f"Pareto front: {', '.join(drawing.front)}"}
+    return [layer("line", drawing.steps, look["front"] | said, x=across, y=up)]
 
 
-def _arrow_marks(drawing: _Drawing, look: Look, across: Any, up: Any) -> list[alt.Chart]:
+def _arrow_marks(drawing: _Drawing, look: Look, across: Spec, up: Spec) -> list[Spec]:
     """From each network to what was made of it; the head lies just before the point."""
     if not drawing.arrows:
         return []
     view = drawing.plot.name
-    arrows = alt.Chart(values(drawing.arrows)).transform_filter(f"{_SHOWN} && indexof(hidden, datum.origin) < 0")
-    return [
-        arrows.mark_rule(
-            **look["arrow"],
-            aria=False,
-            x2Offset=expr(_before_end(view, "x", 13)),
-            y2Offset=expr(_before_end(view, "y", 13)),
-        ).encode(x=across, y=up, x2="x2:Q", y2="y2:Q", opacity=_OPACITY),
-        arrows.mark_point(
-            **look["arrow-head"],
-            aria=False,
-            shape="M-0.9,-0.7L0.9,0L-0.9,0.7Z",
-            size=200,
-            filled=True,
-            opacity=1,
-            xOffset=expr(_before_end(view, "x", 14)),
-            yOffset=expr(_before_end(view, "y", 14)),
-            angle=expr(f"{_angle(view)} * 180 / PI"),
-        ).encode(x=_at_end(across, "x2:Q"), y=_at_end(up, "y2:Q"), opacity=_OPACITY),
-    ]
+    where = f"{_SHOWN} && indexof(hidden, datum.origin) < 0"
+    shaft = {"x2Offset": expr(_before_end(view, "x", 13)), "y2Offset": expr(_before_end(view, "y", 13))}
+    head = {"xOffset": expr(_before_end(view, "x", 14)), "yOffset": expr(_before_end(view, "y", 14))}
+    head |= {"shape": "M-0.9,-0.7L0.9,0L-0.9,0.7Z", "size": 200, "filled": True, "opacity": 1}
+    head |= {"angle": expr(f"{_angle(view)} * 180 / PI")}
+    from_to = {"x": across, "y": up, "x2": {"field": "x2"}, "y2": {"field": "y2"}}
+    at_end = {"x": across | {"field": "x2"}, "y": up | {"field": "y2"}}
+    shafts = layer("rule", drawing.arrows, look["arrow"] | shaft | {"aria": False}, **from_to, opacity=_OPACITY)
+    heads = layer("point", drawing.arrows, look["arrow-head"] | head | {"aria": False}, **at_end, opacity=_OPACITY)
+    return [only(where, shafts), only(where, heads)]
 
 
-def _networks(drawing: _Drawing, look: Look, palette: Mapping[str, str], across: Any, up: Any) -> list[alt.Chart]:
+def _networks(drawing: _Drawing, look: Look, palette: Mapping[str, str], across: Spec, up: Spec) -> list[Spec]:
     """Each network as a point with its name, and a thin line between the two where the name had to go far."""
-    shown = alt.Chart(alt.NamedData(_dataset(drawing.plot))).transform_filter(_SHOWN)
-    ends = {"xOffset": expr("0.3 * datum.dx"), "yOffset": expr("0.3 * datum.dy")}
-    ends |= {"x2Offset": expr("0.86 * datum.dx"), "y2Offset": expr("0.86 * datum.dy")}
-    leaders = shown.transform_filter("datum.far").mark_rule(**look["leader"], **ends, aria=False)
-    colour = alt.Scale(domain=list(FORMS), range=[palette[form] for form in FORMS])
-    shapes = alt.Scale(domain=list(FORMS), range=[SHAPES[form] for form in FORMS])
-    points = shown.mark_point(size=150, strokeWidth=2, opacity=1, cursor="pointer", tooltip=expr("datum.tooltip"))
-    return [
-        leaders.encode(x=across, y=up, x2="x:Q", y2="y:Q", opacity=_OPACITY),
-        points.encode(
-            x=across,
-            y=up,
-            shape=alt.Shape("form:N", scale=shapes, legend=None),
-            stroke=alt.Stroke("form:N", scale=colour, legend=None),
-            fill=alt.when("datum.hollow")
-            .then(alt.value(palette["surface"]))
-            .otherwise(alt.Fill("form:N", scale=colour, legend=None)),
-            strokeDash=either("datum.hollow", [3, 2], [1, 0]),
-            opacity=_OPACITY,
-            description="title:N",
-        ),
-        *names(shown, look, across, up, "title:N", opacity=_OPACITY),
-    ]
+    rows = _dataset(drawing.plot)
+    leader = {"xOffset": expr("0.3 * datum.dx"), "yOffset": expr("0.3 * datum.dy"), "aria": False}
+    leader |= {"x2Offset": expr("0.86 * datum.dx"), "y2Offset": expr("0.86 * datum.dy")}
+    to_itself = {"x2": {"field": "x"}, "y2": {"field": "y"}}
+    point = {"size": 150, "strokeWidth": 2, "opacity": 1, "cursor": "pointer", "tooltip": expr("datum.tooltip")}
+    colour = name_of("form", FORMS, [palette[form] for form in FORMS])
+    at = {"x": across, "y": up, "opacity": _OPACITY}
+    leaders = layer("rule", rows, look["leader"] | leader, **at, **to_itself)
+    points = layer(
+        "point",
+        rows,
+        point,
+        **at,
+        shape=name_of("form", FORMS, [SHAPES[form] for form in FORMS]),
+        stroke=colour,
+        fill=either("datum.hollow", palette["surface"], colour),
+        strokeDash=either("datum.hollow", [3, 2], [1, 0]),
+        description=name_of("title"),
+    )
+    shown = [points, *names(rows, look, **at, text=name_of("title"))]
+    return [only(f"{_SHOWN} && datum.far", leaders), *(only(_SHOWN, each) for each in shown)]
 
 
 def _dataset(plot: Plot) -> str:
@@ -312,7 +295,7 @@ def pareto_chart(
     texts: Mapping[str, Mapping[str, str]] | None = None,
     width: Width = "container",
     palette: Mapping[str, str] = theme.VARIABLES,
-) -> dict[str, Any] | None:
+) -> Spec | None:
     """One Pareto plot of cases of one setting; None where none has both figures, or too few have the cost.
 
     `texts` are the tooltips by case key (`tooltips`). To be drawn with `theme.config(palette)`. The palette of CSS
@@ -324,23 +307,18 @@ def pareto_chart(
     many = sum(case.ok for case in cases)
     plot = replace(plot, height_px=plot.height_px + EXTRA_HEIGHT_PX * max(0, many - 8))
     drawing, look = _drawing(shown, plot, texts or {}), theme.looks(palette)
-    across = drawing.x.channel(alt.X, plot.axis)
-    up = drawing.y.channel(alt.Y, f"{ACCURACY.label}, {ACCURACY.unit}")
-    chart = (
-        alt.layer(
+    across, up = drawing.x.channel("x", plot.axis), drawing.y.channel("y", f"{ACCURACY.label}, {ACCURACY.unit}")
+    return chart(
+        [
             *_limit(drawing, look, across),
             *_front(drawing, look, across, up),
             *_arrow_marks(drawing, look, across, up),
             *_networks(drawing, look, palette, across, up),
-        )
-        .add_params(alt.param(name="picked", value=[]), alt.param(name="hidden", value=[]))
-        .properties(
-            name=plot.name,
-            width=width,
-            height=plot.height_px,
-            description=f"{plot.title}: {len(shown)} networks, the figures are in the table",
-        )
+        ],
+        params=[{"name": "picked", "value": []}, {"name": "hidden", "value": []}],
+        name=plot.name,
+        width=width,
+        height=plot.height_px,
+        description=f"{plot.title}: {len(shown)} networks, the figures are in the table",
+        datasets={_dataset(plot): drawing.points},
     )
-    # The tests validate against the schema of Vega-Lite; a reader need not wait for it. The points go in last: altair
-    # would walk through each of them several times.
-    return chart.to_dict(validate=False) | {"datasets": {_dataset(plot): drawing.points}}

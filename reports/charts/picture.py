@@ -16,7 +16,7 @@ from .pareto import PLOTS, pareto_chart
 PLOT_WIDTH_PX = 400
 PLOT_HEIGHT_PX = 360
 FORMATS = ("png", "svg", "pdf")
-_OF_THE_TOP = ("$schema", "params", "datasets", "config")
+_OF_THE_TOP = ("$schema", "params", "datasets")
 
 # An exported picture has no style sheet: plain fonts, and paper below it.
 _FONT = "Liberation Sans, Arial, Helvetica, sans-serif"

@@ -11,14 +11,13 @@ from collections.abc import Mapping, Sequence
 from itertools import pairwise
 from typing import Any
 
-import altair as alt
-
 from ...bench.profile import Profile, Row, rows_by_kind
 from .. import theme
 from ..notation import number
 from ..profile_table import percent, scaled
 from . import labels
-from .axis import Axis, Width, axis_of, expr, names, values
+from .axis import Axis, axis_of
+from .spec import Spec, Width, as_is, chart, expr, layer, name_of, names
 
 HEIGHT_PX = 360
 NAMED = 6  # kinds with their names in the plot; all have them under the pointer
@@ -65,7 +64,7 @@ def roof(profile: Profile, axis: Axis) -> list[dict[str, float]]:
 
 def roofline_chart(
     profile: Profile, width: Width = "container", palette: Mapping[str, str] = theme.VARIABLES
-) -> dict[str, Any] | None:
+) -> Spec | None:
     """The kinds of operators of a profile under the machine's ceilings; None where no work is known."""
     points = [_point(row) for row in rows_by_kind(profile) if drawable(row)]
     if not points:
@@ -74,27 +73,31 @@ def roofline_chart(
     x = axis_of([*(p["x"] for p in points), gemm / copy], "log", 0.18)
     y = axis_of([*(p["y"] for p in points), gemm], "log", 0.12)
     look, line, named = theme.looks(palette), roof(profile, x), points[:NAMED]
-    across, up = x.channel(alt.X, "multiply-accumulates per byte (log) →"), y.channel(alt.Y, "GMAC/s (log)")
+    across, up = x.channel("x", "multiply-accumulates per byte (log) →"), y.channel("y", "GMAC/s (log)")
     for point, spot in zip(named, _places(named, line, x, y), strict=True):
         point |= {"dx": spot.dx, "dy": spot.dy, "align": spot.align}
-    circles = alt.Chart(values(points)).mark_point(
-        filled=True, opacity=0.75, shape="circle", tooltip=expr("datum.tooltip")
-    )
-    bounds = alt.Scale(domain=list(BOUND_COLOURS), range=[palette[colour] for colour in BOUND_COLOURS.values()])
+    circle = {"filled": True, "opacity": 0.75, "shape": "circle", "tooltip": expr("datum.tooltip")}
+    bounds = name_of("bound", list(BOUND_COLOURS), [palette[colour] for colour in BOUND_COLOURS.values()])
+    at = {"x": across, "y": up}
     layers = [
-        alt.Chart(values(line)).mark_line(**look["roof"], clip=True, aria=False).encode(x=across, y=up),
-        *_ceiling_names(profile, x, y, across, up, look),
-        circles.encode(
-            x=across,
-            y=up,
-            size=alt.Size("size:Q", scale=None),
-            fill=alt.Fill("bound:N", scale=bounds, legend=None),
-            description="kind:N",
+        layer("line", line, look["roof"] | {"clip": True, "aria": False}, **at),
+        *(
+            layer("text", [row], look["limit-name"] | side, **at, text=name_of("text"))
+            for row, side in _rates(profile, x, y)
         ),
-        *names(alt.Chart(values(named)), look, across, up, "kind:N"),
+        layer(
+            "point",
+            points,
+            circle,
+            **at,
+            size=as_is("size", "quantitative"),
+            fill=bounds,
+            description=name_of("kind"),
+        ),
+        *names(named, look, **at, text=name_of("kind")),
     ]
     title = f"Roofline of {profile.model.title}: {len(points)} kinds of operators, the figures are in the table"
-    return alt.layer(*layers).properties(width=width, height=HEIGHT_PX, description=title).to_dict(validate=False)
+    return chart(layers, width=width, height=HEIGHT_PX, description=title)
 
 
 def _ceilings(profile: Profile) -> tuple[float, float]:
@@ -118,21 +121,14 @@ def _places(
 BOUND_COLOURS = {"compute": "frame", "memory": "clip", "calls": "highlight"}
 
 
-def _ceiling_names(
-    profile: Profile, x_axis: Axis, y_axis: Axis, across: Any, up: Any, look: Mapping[str, dict[str, Any]]
-) -> list[alt.Chart]:
-    """The rate of each ceiling, written at its line."""
+def _rates(profile: Profile, x: Axis, y: Axis) -> list[tuple[dict[str, Any], dict[str, Any]]]:
+    """The rate of each ceiling, written at its line: where, and on which side of it."""
     gemm, copy = _ceilings(profile)
-    low = max(x_axis.low, y_axis.low / copy)
+    low = max(x.low, y.low / copy)
     # Half-way up the slope and to the left of it: below it lie the operators.
-    middle = (low * max(low, min(gemm / copy, x_axis.high))) ** 0.5
-    found: list[tuple[dict[str, Any], labels.Align, int, int]] = [
-        ({"x": x_axis.high, "y": gemm, "text": f"matrix product {number(gemm)} GMAC/s"}, "right", -5, -7),
-        ({"x": middle, "y": copy * middle, "text": f"copy {number(copy)} GB/s"}, "right", -8, -6),
-    ]
+    middle = (low * max(low, min(gemm / copy, x.high))) ** 0.5
+    side = {"align": "right", "aria": False}
     return [
-        alt.Chart(values([each]))
-        .mark_text(**look["limit-name"], aria=False, align=align, dx=dx, dy=dy)
-        .encode(x=across, y=up, text="text:N")
-        for each, align, dx, dy in found
+        ({"x": x.high, "y": gemm, "text": f"matrix product {number(gemm)} GMAC/s"}, side | {"dx": -5, "dy": -7}),
+        ({"x": middle, "y": copy * middle, "text": f"copy {number(copy)} GB/s"}, side | {"dx": -8, "dy": -6}),
     ]

@@ -20,6 +20,7 @@ from co3d_bench.reports.sections.roofline import render
 
 from ..factories import make_default_records, make_model, make_record
 from ..profiles import make_operator, make_profile
+from .charts.specs import assert_valid
 
 HOSTILE = "<script>alert(1)</script>"
 
@@ -38,7 +39,7 @@ def shown_in(width: int, **changes: Any) -> str:
 
 def test_each_kind_is_a_point_at_its_intensity_and_rate():
     spec = roofline_chart(make_profile(traced_step_s=24e-3))
-    assert spec is not None
+    assert_valid(spec)
     found = points(spec)
     assert set(found) == {"matrix product", "depthwise convolution 3 x 3", "batch norm", "silu", "add"}
     product = found["matrix product"]  # 54 x 4 M in 8 ms, 54 x 0.3 MB

@@ -4,7 +4,15 @@ from __future__ import annotations
 
 from typing import Any
 
+import altair
+
 from co3d_bench.reports.select import latest
+
+
+def assert_valid(spec: dict[str, Any] | None) -> None:
+    """The specification is what the schema of Vega-Lite allows."""
+    assert spec is not None
+    altair.LayerChart.from_dict(spec).to_dict(validate=True)
 
 
 def case_of(records):

@@ -1,15 +1,13 @@
 """The strips of latencies: every sample is a dot, in the order taken."""
 
-import altair as alt
-
 from co3d_bench.reports.charts.latency import beyond_edge, edge_s, latency_chart
 
 from ...factories import make_failed_record, make_record, make_samples
-from .specs import case_of, layers
+from .specs import assert_valid, case_of, layers
 
 
 def test_latency_strips_are_valid_vega_lite():
-    alt.LayerChart.from_dict(latency_chart(case_of([make_record("x3d-m")]))).to_dict(validate=True)
+    assert_valid(latency_chart(case_of([make_record("x3d-m")])))
 
 
 def test_a_strip_has_a_dot_for_each_sample_of_each_process_in_their_order():

@@ -2,7 +2,6 @@
 
 import json
 
-import altair as alt
 import pytest
 
 from co3d_bench.reports import theme
@@ -20,7 +19,7 @@ from ...factories import (
 )
 from ..contrast import contrast
 from ..device_records import on_locked_pc, on_pc
-from .specs import layers
+from .specs import assert_valid, layers
 
 THROUGHPUT, MACS, MEMORY, ENERGY = PLOTS
 MEASURED = [on_pc(model) for model in DEFAULT_MODELS]
@@ -42,7 +41,7 @@ def test_every_plot_is_valid_vega_lite(records, plot):
     spec = chart_of(records, plot)
     assert (spec is None) == (plot is ENERGY and records is not MEASURED)
     if spec:
-        alt.LayerChart.from_dict(spec).to_dict(validate=True)
+        assert_valid(spec)
 
 
 def test_each_network_is_one_point_of_its_form():
@@ -132,7 +131,7 @@ def test_energy_is_drawn_where_at_least_half_of_the_networks_have_it():
 
 def test_one_lonely_network_still_gives_a_plot():
     spec = chart_of([make_record("x3d-m")], THROUGHPUT)
-    alt.LayerChart.from_dict(spec).to_dict(validate=True)
+    assert_valid(spec)
     assert len(points(spec)) == 1
 
 

@@ -21,6 +21,7 @@ from co3d_bench.reports.comparison.html import html
 from co3d_bench.reports.comparison.plot import MOST_ROWS, axis_of, drawn, interval_chart, ticks
 from co3d_bench.reports.html import _bundle
 
+from ..charts.specs import assert_valid
 from ..conftest import Opened
 from .findings import (
     EQUIVALENT,
@@ -103,7 +104,7 @@ def test_every_estimate_and_the_band_lie_inside_the_axis_and_no_change_has_a_tic
 def test_an_interval_without_ends_is_drawn_to_the_edges() -> None:
     endless = judged("x3d-s", "inconclusive", estimate(1.1, 0.0, math.inf, 1))
     spec = interval_chart(comparison(REGRESSED, endless))
-    assert spec is not None
+    assert_valid(spec)
     text = str(spec)
     assert "inf" not in text.replace("Interval", "")
     assert "'cut': ['low', 'high']" in text
