@@ -17,7 +17,7 @@ MOST_SERIES = 24
 
 _TEMPLATE = """\
 <p class="lead">Each dot is one run, hollow where it has a warning, and then no evidence for a step; lines are levels. \
-A step is told of where the level \
+A step is where the level \
 changed for good, by 2 % or more; what else changed with it is listed, and need not be its cause.\
 {% if others %} {{ others }} more cases have several runs: <code>co3d-bench history</code> shows them.{% endif %}</p>
 <div class="strips">

@@ -5,7 +5,7 @@ from markupsafe import Markup
 from ...bench.profile import Profile, Row, between_s, rows
 from ..charts.roofline import BOUND_COLOURS, roofline_chart
 from ..notation import MISSING, number
-from ..page import Page, chart, fragment
+from ..page import Page, chart, explained, fragment
 from ..profile_table import ceilings_text, percent, scaled, shapes_text
 from ..select import setting_of
 from . import Section
@@ -32,8 +32,8 @@ above the slope. Copies and views make no multiply-accumulates, so they have no 
 <table class="operators">
 <caption>The most expensive operators of {{ case.title }}</caption>
 <thead><tr><th scope="col">Operator</th>
-{% for head in heads %}
-<th scope="col">{{ head }}</th>
+{% for head, unit, _ in columns %}
+<th scope="col">{{ head }}{% if unit %}<span class="unit">{{ unit }}</span>{% endif %}</th>
 {% endfor %}
 </tr></thead>
 <tbody>
@@ -51,9 +51,20 @@ above the slope. Copies and views make no multiply-accumulates, so they have no 
 <p class="warned">{{ note }}</p>
 {% endfor %}
 </figure>
-{% endfor %}"""
+{% endfor %}
+{{ explained }}"""
 
-HEADS = ("Time, ms", "Share", "Calls", "GMAC/s", "of GEMM", "GB/s", "of copy", "Bound by")
+# head, unit, what it means
+COLUMNS = (
+    ("Time", "ms", "of all calls of one prediction with these shapes"),
+    ("Share", "", "of the prediction"),
+    ("Calls", "", "in one prediction"),
+    ("Rate", "GMAC/s", "multiply-accumulates a second"),
+    ("of GEMM", "", "the rate against that of a large matrix product on this machine"),
+    ("Moved", "GB/s", "bytes that must be read and written at least, a second"),
+    ("of copy", "", "the same against the rate of a large copy; more than all where the data stays in a cache"),
+    ("Bound by", "", "the ceiling that is nearest: compute, memory, or the time of a call"),
+)
 
 
 def _cells(row: Row) -> list[str]:
@@ -71,7 +82,7 @@ def _cells(row: Row) -> list[str]:
 
 def _rest(name: str, time_s: float, profile: Profile) -> tuple[str, str, list[str]]:
     told = [scaled(time_s, 1e3), f"{percent(time_s / profile.step_s)} %"]
-    return name, "", told + [""] * (len(HEADS) - len(told))
+    return name, "", told + [""] * (len(COLUMNS) - len(told))
 
 
 def _case(profile: Profile) -> dict[str, object]:
@@ -95,7 +106,13 @@ def _case(profile: Profile) -> dict[str, object]:
 def render(page: Page) -> Markup | None:
     if not page.profiles:
         return None
-    return fragment(_TEMPLATE, cases=[_case(profile) for profile in page.profiles], heads=HEADS, bounds=BOUND_COLOURS)
+    return fragment(
+        _TEMPLATE,
+        cases=[_case(profile) for profile in page.profiles],
+        columns=COLUMNS,
+        explained=explained(COLUMNS),
+        bounds=BOUND_COLOURS,
+    )
 
 
 SECTION = Section("Where the time goes", order=47, render=render)

@@ -70,6 +70,10 @@
       const items = all("[data-case], .plots figure", group);
       group.hidden = items.length > 0 && items.every((item) => item.hidden);
     }
+    for (const section of all("main > section")) {
+      const items = all("tr[data-case], .plots figure, .strips figure", section);
+      section.classList.toggle("empty", items.length > 0 && items.every((item) => item.hidden));
+    }
     window.dispatchEvent(new Event("resize")); // charts that come back may have missed one
   }
 

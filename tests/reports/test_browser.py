@@ -169,7 +169,7 @@ def test_filters_hide_rows_points_and_strips_and_are_kept_in_the_address(engines
     assert (line["model"], line["backend"], line["precision"]) == ("cox3d-m-64", "eager", "bf16")
 
     page.get_by_role("button", name="Reset").click()
-    page.wait_for_function("!location.search")
+    page.wait_for_url(lambda url: "?" not in url)
     assert rows_of(page) == everything
     page.goto(f"{address}&other=1#pareto")
     page.wait_for_selector("body[data-drawn]")
@@ -180,8 +180,9 @@ def test_filters_hide_rows_points_and_strips_and_are_kept_in_the_address(engines
     page.wait_for_selector("body[data-drawn]")
     assert field(page, "engine").input_value() == ""  # what no case has is no filter
     assert (field(page, "text").input_value(), rows_of(page)) == ("<img src=x>", [])
+    assert page.locator("#pareto .legend:visible").count() == 0  # where nothing is left, the heading says so
     page.get_by_role("button", name="Reset").click()
-    page.wait_for_function("!location.search")
+    page.wait_for_url(lambda url: "?" not in url)
     assert page.locator("img").count() == 0
     assert engines.complaints == []
 
