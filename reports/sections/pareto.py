@@ -70,7 +70,11 @@ def render(page: Page) -> Markup | None:
     shown = plotted(page.records)
     for setting, cases in shown.items():
         specs = [(plot, pareto_chart(cases, plot, page.tooltips)) for plot in PLOTS]
-        plots = [(plot, chart(spec, plot.title), _members(page, cases, plot)) for plot, spec in specs if spec]
+        plots = [
+            (plot, chart(spec, f"{plot.title}: {setting.title}"), _members(page, cases, plot))
+            for plot, spec in specs
+            if spec
+        ]
         if plots:
             groups.append((setting, plots))
     if not groups:

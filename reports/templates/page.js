@@ -155,12 +155,32 @@
     save(new Blob([text], { type }), file);
   }
 
-  // A picture has no style sheet: colours are written out, and the ground is drawn.
-  async function picture(view) {
+  // A picture stands alone: its colours are written out, its ground is drawn, and its name stands above it.
+  async function picture(view, label) {
     const style = getComputedStyle(document.documentElement);
     const colour = (name) => style.getPropertyValue(name).trim();
-    const svg = (await view.toSVG()).replace(/var\((--[\w-]+)\)/g, (_, name) => colour(name));
-    return svg.replace(/<svg[^>]*>/, `$&<rect width="100%" height="100%" fill="${colour("--surface")}"/>`);
+    const parse = (text) => new DOMParser().parseFromString(text, "image/svg+xml").documentElement;
+    const drawing = parse((await view.toSVG()).replace(/var\((--[\w-]+)\)/g, (_, name) => colour(name)));
+    const [width, height] = ["width", "height"].map((name) => Number(drawing.getAttribute(name)));
+    const most = Math.floor(width / 8); // letters in a line
+    const lines = label.match(new RegExp(`\\S{${most},}|\\S.{0,${most - 1}}(?=\\s|$)`, "g"));
+    const top = 24 + 20 * lines.length;
+    const whole = parse(`<svg xmlns="http://www.w3.org/2000/svg" width="${width + 32}" height="${height + top + 16}">
+      <rect width="100%" height="100%" fill="${colour("--surface")}"/>
+      <text font-size="14" font-weight="600" fill="${colour("--ink")}"/></svg>`);
+    const title = whole.querySelector("text");
+    title.setAttribute("font-family", json("chart-config").font);
+    for (const [place, line] of lines.entries()) {
+      const span = document.createElementNS(whole.namespaceURI, "tspan");
+      span.setAttribute("x", "16");
+      span.setAttribute("y", String(28 + 20 * place));
+      span.textContent = line;
+      title.append(span);
+    }
+    drawing.setAttribute("x", "16");
+    drawing.setAttribute("y", String(top));
+    whole.append(drawing);
+    return new XMLSerializer().serializeToString(whole);
   }
 
   async function raster(svg) {
@@ -183,7 +203,7 @@
       button.textContent = format;
       button.setAttribute("aria-label", `Download as ${format}: ${label}`);
       button.addEventListener("click", async () => {
-        const svg = await picture(view);
+        const svg = await picture(view, label);
         const blob = format === "SVG" ? new Blob([svg], { type: "image/svg+xml" }) : await raster(svg);
         save(blob, `${name}.${format.toLowerCase()}`);
       });
