@@ -1,7 +1,7 @@
 """co3d-bench: which video network to deploy on a small machine, in numbers one can trust.
 
 From Python: `co3d_bench.load("results")` gives every record of a store as a pandas table, and
-`co3d_bench.query(sql, "results")` asks it in SQL. Measuring is `bench.run`, networks are in `models.zoo`.
+`co3d_bench.query(sql, "results")` asks it in SQL. Measuring is `bench.run.run`, networks are in `models.zoo`.
 """
 
 from typing import Any
@@ -9,7 +9,7 @@ from typing import Any
 __version__ = "0.1.0"
 
 # name -> the module that has it: looked up when it is used, so that importing the package costs nothing
-_LAZY = {"load": "bench.frame", "query": "bench.query"}
+_LAZY = {"load": "bench.stats.frame", "query": "bench.stats.query"}
 
 
 def __getattr__(name: str) -> Any:

@@ -1,6 +1,7 @@
-"""`python -m co3d_bench` is `co3d-bench`, and `python -m co3d_bench worker` one measuring process.
+"""`python -m co3d_bench` is `co3d-bench`; with `worker` it is one measuring process, with `custom-model` it describes a
+network of the user's.
 
-By the second, `check --pair` starts the processes of a version that it knows nothing of, so these words stay as they
+By these two, `check --pair` starts the processes of a version that it knows nothing of, so these words stay as they
 are while files move: a job comes in on standard input, events go out on standard output. With `--describe` it says as
 JSON where its code is and which jobs it understands.
 """
@@ -19,19 +20,23 @@ def worker(arguments: list[str]) -> int:
     if os.environ.get("PYTHONSAFEPATH") and sys.version_info < (3, 11) and sys.path[:1] == [str(Path.cwd())]:
         del sys.path[0]
     if arguments == ["--describe"]:
-        from .bench.job import Job
+        from .bench.measure.job import Job
 
         described = {"package": os.path.realpath(Path(__file__).parent), "job": Job.model_json_schema()}
         print(json.dumps(described))  # noqa: T201 - it is the answer
         return 0
-    from .bench.worker import main
+    from .bench.measure.worker import main
 
     return main()
 
 
 if sys.argv[1:2] == ["worker"]:
     sys.exit(worker(sys.argv[2:]))
+elif sys.argv[1:2] == ["custom-model"]:
+    from .bench.plan.custom_models import main
+
+    sys.exit(main(*sys.argv[2:]))
 else:
-    from .bench.cli import main
+    from .cli.main import main
 
     main()

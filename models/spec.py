@@ -69,6 +69,15 @@ class ModelSpec:
     output: str | None = None  # what one prediction gives, where that is not (B, classes)
     source: Source | None = None  # None: our own zoo
 
+    def not_watchable(self) -> str | None:
+        """Why this network cannot look at a video; None if it can."""
+        if self.preprocessing is None:
+            return f"{self.name} does not say how video frames become its input: give the network a `preprocessing`"
+        colours = 3  # red, green, blue
+        if self.input_shape[0] != colours or len(self.input_shape) != (4 if self.form == "clip" else 3):
+            return f"{self.name} does not look at colour images: its input is {self.input_shape}"
+        return None
+
 
 class UnknownModelError(LookupError):
     """There is no such network, or it cannot be had; the message says what to do."""

@@ -10,10 +10,10 @@ from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from functools import partial
 
-from ..bench.case_result import CaseResult
-from ..bench.metrics import get_metric
-from ..bench.record import Published
-from ..bench.stats import Summary
+from ..bench.record.record import Published
+from ..bench.stats.case_result import CaseResult
+from ..bench.stats.metrics import get_metric
+from ..bench.stats.summary import Summary
 from .notation import MISSING, fixed, number, plus_minus, with_interval
 from .select import device_kind
 

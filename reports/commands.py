@@ -9,9 +9,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ..bench.errors import ENVIRONMENT, NOTHING, USAGE, UserError
-from ..bench.garbage import held_back
-from ..bench.profile import Profile
-from ..bench.record import Record
+from ..bench.profile.operator_profile import Profile
+from ..bench.record.garbage import held_back
+from ..bench.record.record import Record
 
 
 class ReportError(UserError, ValueError):
@@ -83,8 +83,8 @@ def _format(name: str) -> Format:
 
 def read(store: Path) -> Content:
     """What lies in a store (a folder with records.jsonl, or a .jsonl file); ReportError if there are no records."""
-    from ..bench.profile import read_profiles
-    from ..bench.store import read_records
+    from ..bench.profile.operator_profile import read_profiles
+    from ..bench.record.store import read_records
 
     try:
         records, profiles = read_records(store), read_profiles(store)

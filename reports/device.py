@@ -10,9 +10,9 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 
-from ..bench.case_result import CaseResult
-from ..bench.cuda_facts import CudaFacts, CudaFlags
-from ..bench.sensing import SensorFigure, throttle_signs, throttling_would_show
+from ..bench.record.cuda_facts import CudaFacts, CudaFlags
+from ..bench.record.sensing import SensorFigure, throttle_signs, throttling_would_show
+from ..bench.stats.case_result import CaseResult
 from .headline import place
 from .notation import number, with_interval
 from .select import device_kind, model_title

@@ -6,8 +6,8 @@ import csv
 import io
 from collections.abc import Iterable, Sequence
 
-from ..bench.case_result import CaseResult
-from ..bench.frame import case_frame
+from ..bench.stats.case_result import CaseResult
+from ..bench.stats.frame import case_frame
 
 
 def csv_lines(cases: Sequence[CaseResult]) -> dict[str, str]:

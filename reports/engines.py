@@ -6,8 +6,8 @@ import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from ..bench.case_result import CaseResult
-from ..bench.record import REFERENCE, Engine, Record
+from ..bench.record.record import REFERENCE, Engine, Record
+from ..bench.stats.case_result import CaseResult
 from .notation import MISSING, with_interval
 from .select import (
     FORM_TITLES,

@@ -9,11 +9,11 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from ..bench.case_result import CaseResult
-from ..bench.metrics import get_metric
-from ..bench.normalise import reference_s
-from ..bench.record import Record, Timing
-from ..bench.stats import throttled
+from ..bench.record.record import Record, Timing
+from ..bench.stats.case_result import CaseResult
+from ..bench.stats.metrics import get_metric
+from ..bench.stats.normalise import reference_s
+from ..bench.stats.summary import throttled
 from .notation import MISSING, number, with_interval
 from .select import latest, model_title, setting_of
 from .table import WARNING

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Literal
 
-from ..bench.case_result import CaseResult
-from ..bench.metrics import Metric
+from ..bench.stats.case_result import CaseResult
+from ..bench.stats.metrics import Metric
 
 Better = Literal["lower", "higher"]
 

@@ -5,19 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from ..bench.case_result import CaseResult
-from ..bench.record import REFERENCE, Record
+from ..bench.record.record import REFERENCE, Record
+from ..bench.stats.case_result import CaseResult
 from .engines import best_by_network, best_gain, precision_title
 from .notation import fixed, number, times
-from .select import (
-    Pair,
-    clip_counterparts,
-    differing_facts,
-    latest,
-    model_title,
-    setting_of,
-    short_titles,
-)
+from .select import Pair, clip_counterparts, differing_facts, latest, model_title, setting_of, short_titles
 
 REAL_TIME_PER_S = 30.0  # one prediction for each frame of an ordinary camera
 

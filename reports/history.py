@@ -10,8 +10,8 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from ..bench.record import Record
-from ..bench.trend import INSTALL, MIN_POINTS, Point, Series, Step, can_find_steps
+from ..bench.record.record import Record
+from ..bench.stats.trend import INSTALL, MIN_POINTS, Point, Series, Step, can_find_steps
 from .notation import number
 from .select import model_title, setting_of
 from .table import WARNING

@@ -17,8 +17,8 @@ from importlib.resources import files
 from markupsafe import Markup
 
 from .. import __version__
-from ..bench.profile import Profile
-from ..bench.record import Record
+from ..bench.profile.operator_profile import Profile
+from ..bench.record.record import Record
 from . import theme
 from .page import Page, fragment, json_text, page_of
 from .sections import Section, all_sections

@@ -6,7 +6,7 @@ import math
 from collections.abc import Callable, Iterable
 from string import ascii_lowercase
 
-from ..bench.case_result import rank_of_interval
+from ..bench.stats.case_result import rank_of_interval
 
 MISSING = "\u2013"
 

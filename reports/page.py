@@ -10,11 +10,11 @@ from typing import Any
 from jinja2 import Environment, StrictUndefined
 from markupsafe import Markup
 
-from ..bench.case_result import CaseResult
-from ..bench.metrics import get_metric
-from ..bench.profile import Profile
-from ..bench.record import Record
-from ..bench.trend import Series, series
+from ..bench.profile.operator_profile import Profile
+from ..bench.record.record import Record
+from ..bench.stats.case_result import CaseResult
+from ..bench.stats.metrics import get_metric
+from ..bench.stats.trend import Series, series
 from .charts.pareto import PLOTS, front_of, tooltips
 from .engines import worth_most
 from .headline import Headline, headline

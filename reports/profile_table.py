@@ -9,7 +9,7 @@ from rich.console import Console, ConsoleOptions, Group, RenderableType, RenderR
 from rich.table import Table
 from rich.text import Text
 
-from ..bench.profile import Profile, Row, between_s, rows, rows_by_kind
+from ..bench.profile.operator_profile import Profile, Row, between_s, rows, rows_by_kind
 from .notation import MISSING, number
 from .select import SEPARATOR, setting_of
 

@@ -6,9 +6,9 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
-from ..bench.case import Case
-from ..bench.case_result import CaseResult, case_results
-from ..bench.record import COMPARABLE_FACTS, Record, fact
+from ..bench.record.case import Case
+from ..bench.record.record import COMPARABLE_FACTS, Record, fact
+from ..bench.stats.case_result import CaseResult, case_results
 
 # One wire from an engine's name to people; anything else is shown as it is.
 PRECISION_TITLES = {"fp32": "float32", "fp16": "float16", "bf16": "bfloat16"}
@@ -25,7 +25,7 @@ def forms(records: Iterable[CaseResult]) -> tuple[str, ...]:
 
 
 def latest(records: Iterable[Record] | Iterable[CaseResult]) -> tuple[CaseResult, ...]:
-    """What was measured of each case in its newest run (`bench/case_result.py`), in the order of their first record.
+    """The newest result of each case (`bench/stats/case_result.py`), in the order of their first record.
 
     What is chosen already is handed back as it is.
     """

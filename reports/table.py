@@ -10,10 +10,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from ..bench.batch import told
-from ..bench.case import Case
-from ..bench.case_result import CaseResult
-from ..bench.record import Record
+from ..bench.record.case import Case
+from ..bench.record.record import Record
+from ..bench.stats.batch import told
+from ..bench.stats.case_result import CaseResult
 from .columns import COLUMNS, ENGINE_COLUMNS, Column, Source, Value, paper_columns, printed, source_of
 from .engines import several_engines, speeds
 from .notation import MISSING, Footnotes

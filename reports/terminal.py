@@ -9,8 +9,8 @@ from rich.console import Console, ConsoleOptions, Group, RenderableType, RenderR
 from rich.table import Table as RichTable
 from rich.text import Text
 
-from ..bench.case_result import CaseResult
-from ..bench.record import Record
+from ..bench.record.record import Record
+from ..bench.stats.case_result import CaseResult
 from .table import WARNING, Cell, Row, Table, build
 
 # Stands for the first of the paper's columns, which is of the device that was measured, if the paper has it.

@@ -10,8 +10,8 @@ import math
 import random
 from typing import Any, Literal
 
-from co3d_bench.bench.case import Case
-from co3d_bench.bench.record import (
+from co3d_bench.bench.record.case import Case
+from co3d_bench.bench.record.record import (
     BatchSearch,
     BatchTrial,
     Counters,

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from co3d_bench.bench.profile import Ceilings, Operator, Profile
-from co3d_bench.bench.record import Engine
+from co3d_bench.bench.profile.operator_profile import Ceilings, Operator, Profile
+from co3d_bench.bench.record.record import Engine
 
 from .factories import make_case, make_environment, make_model
 

@@ -6,7 +6,7 @@ import random
 from collections.abc import Sequence
 from datetime import datetime, timedelta, timezone
 
-from co3d_bench.bench.record import Record
+from co3d_bench.bench.record.record import Record
 
 from .factories import make_environment, make_record, make_samples
 

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from co3d_bench.bench.errors import FAILED, INCOMPARABLE, NO_BASELINE, OK, USAGE
-from co3d_bench.bench.store import append_record
+from co3d_bench.bench.record.store import append_record
 
 from .factories import make_failed_record, make_record, make_samples
 

@@ -1,4 +1,4 @@
-"""The rooms of the house, held true: who may import whom, and what starts without torch."""
+"""The rooms of the house and the folders of the pipeline: who may import whom, and what starts without torch."""
 
 import ast
 import subprocess
@@ -8,34 +8,18 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[1]
-ROOMS = ("bench", "devices", "models", "reports")
+ROOMS = ("bench", "cli", "devices", "models", "reports")
 
 # room -> what it may import of other rooms (a module, or everything below it)
 ALLOWED = {
     "devices": (),
     "models": (),
     "bench": ("devices", "models"),
-    "reports": (
-        "bench.record",
-        "bench.sensing",  # parts of the record
-        "bench.cuda_facts",
-        "bench.case",
-        "bench.profile",
-        "bench.store",
-        "bench.stats",
-        "bench.case_result",
-        "bench.normalise",
-        "bench.judge",
-        "bench.trend",
-        "bench.metrics",
-        "bench.batch",
-        "bench.frame",  # the same cases as a data frame
-        "bench.garbage",  # a few lines about memory, for whoever holds many records
-        "bench.errors",  # UserError and the exit codes: the words in which every room tells a mistake
-    ),
+    "reports": ("bench.errors", "bench.record", "bench.stats", "bench.profile"),
+    "cli": ROOMS,
 }
-# The composition root: only here do the rooms meet.
-COMPOSITION = ("bench/cli.py", "bench/commands/")
+# The pipeline: each folder of bench may import those before it, and `bench/errors.py`.
+PIPELINE = ("record", "stats", "profile", "export", "backends", "plan", "measure", "run", "gate")
 
 FILES = [file for room in ROOMS for file in sorted((ROOT / room).rglob("*.py"))]
 
@@ -68,10 +52,24 @@ def test_a_room_imports_only_the_rooms_it_may(file):
         target = module.split(".")[0]
         if target == room or target not in ROOMS:
             continue
-        if target == "reports" and name.startswith(COMPOSITION):
-            continue
         allowed = any(module == entry or module.startswith(f"{entry}.") for entry in ALLOWED[room])
         assert allowed, f"{name} imports {module}; {room} may import {ALLOWED[room] or 'no room'}"
+
+
+def test_the_folders_of_bench_are_the_pipeline():
+    bench = ROOT / "bench"
+    assert {file.parent.name for file in bench.glob("*/__init__.py")} == set(PIPELINE)
+    assert {file.name for file in bench.glob("*.py")} == {"__init__.py", "errors.py"}
+
+
+@pytest.mark.parametrize("folder", PIPELINE)
+def test_a_folder_imports_only_those_before_it(folder):
+    before = {*PIPELINE[: PIPELINE.index(folder) + 1], "errors"}
+    for file in sorted((ROOT / "bench" / folder).rglob("*.py")):
+        taken = {module.split(".")[1] for module in imports(file) if module.startswith("bench.")}
+        if file.name == "trtexec.py" and folder == "backends":
+            taken.discard("measure")  # until an external engine hands back a timing
+        assert taken <= before, f"{file.relative_to(ROOT)} imports {taken - before}, which come after {folder}"
 
 
 START_UPS = {
@@ -89,7 +87,7 @@ def test_it_starts_without_torch(code, tmp_path):
     script = (
         "import sys\n"
         "def main(arguments):\n"
-        "    from co3d_bench.bench.cli import app\n"
+        "    from co3d_bench.cli.main import app\n"
         "    app(arguments, standalone_mode=False)\n"
         f"{code}\n"
         "assert 'torch' not in sys.modules, 'torch was imported'\n"

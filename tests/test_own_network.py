@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from co3d_bench.bench.store import read_records
+from co3d_bench.bench.record.store import read_records
 
 TUTORIAL = (Path(__file__).parents[1] / "docs" / "own-network.md").read_text(encoding="utf-8")
 

@@ -16,7 +16,7 @@ else:
     import tomli as tomllib
 
 ROOT = Path(__file__).parents[1]
-ROOMS = ("bench", "devices", "models", "reports")
+ROOMS = ("bench", "cli", "devices", "models", "reports")
 
 
 @pytest.fixture(scope="module")
@@ -67,7 +67,7 @@ def test_a_wheel_holds_the_rooms_with_their_data_and_no_test(tmp_path):
     for expected in (
         "co3d_bench/bench.toml",
         "co3d_bench/py.typed",
-        "co3d_bench/bench/record.schema.json",
+        "co3d_bench/bench/record/record.schema.json",
         "co3d_bench/devices/profiles/cpu.toml",
         "co3d_bench/models/paper_tables/table1_kinetics400.csv",
         "co3d_bench/models/zoo/x3d.py",

@@ -12,16 +12,11 @@ from dataclasses import dataclass, field
 from functools import cache
 from typing import TYPE_CHECKING, Any, Protocol
 
-from ..record import Engine
+from ..export.precision import TOLERANCE
+from ..record.record import Engine
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
-
-
-# Chosen, not derived: a few hundred layers' rounding in float32, some tens of steps of what fp16 and bf16 can tell
-# apart, and for int8 that a third is lost. TF32 multiplies with as many bits as fp16. Where best classes differ is
-# recorded beside, and is not judged.
-TOLERANCE = {"fp32": 1e-4, "tf32": 2e-2, "fp16": 2e-2, "bf16": 1e-1, "int8": 3e-1}
 
 
 @dataclass(frozen=True)
@@ -122,7 +117,8 @@ def list_backends() -> tuple[Backend, ...]:
     found: dict[str, Backend] = {}
     for module in pkgutil.iter_modules(__path__):
         here = importlib.import_module(f"{__name__}.{module.name}")
-        for backend in here.BACKENDS if hasattr(here, "BACKENDS") else (here.BACKEND,):
+        # what two engines share lies beside them and has neither
+        for backend in getattr(here, "BACKENDS", None) or filter(None, [getattr(here, "BACKEND", None)]):
             if backend.name in found:
                 raise ValueError(f"two backends are called {backend.name!r}; rename the one in {module.name}.py")
             found[backend.name] = backend

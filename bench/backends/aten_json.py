@@ -9,9 +9,9 @@ import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ..record import Engine
+from ..export.precision import dtype_of, torch_missing
+from ..record.record import Engine
 from . import Ask, Backend, Runnable
-from .eager import dtype_of, missing
 
 if TYPE_CHECKING:
     import torch
@@ -64,7 +64,7 @@ def write(net: nn.Module, example: Tensor, precision: str, path: Path) -> Path:
 def load(path: Path, precision: str) -> Played:
     """A file made ready to be called."""
 
-    from ..aten.runner import Program
+    from ..export.aten.runner import Program
 
     return Played(Program(path), dtype_of(precision), path.stat().st_size)
 
@@ -82,6 +82,6 @@ BACKEND = Backend(
     title="PyTorch 1.10 or newer, the form for boards",
     prepare=prepare,
     on_board={"cpu": ("fp32",), "cuda": ("fp32", "fp16")},  # a CPU lacks pools of 3D maps in fp16
-    missing=missing,
+    missing=torch_missing,
     order=70,
 )

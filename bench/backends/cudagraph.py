@@ -11,10 +11,11 @@ import ctypes
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from .. import flat
 from ..errors import UserError
-from ..record import Engine
-from . import TOLERANCE, Ask, Backend, Runnable, eager
+from ..export import flat
+from ..export.precision import TOLERANCE, torch_missing
+from ..record.record import Engine
+from . import Ask, Backend, Runnable, eager
 
 if TYPE_CHECKING:
     import torch
@@ -28,7 +29,7 @@ Record = Callable[[Callable[[], None]], Callable[[], None]]
 
 
 def prepare(net: nn.Module, example: Tensor, ask: Ask) -> Runnable:
-    """Records the step on the first CUDA device, batch norm folded. Whether TF32 is used is set by `bench/cuda.py`."""
+    """Records the step on the first CUDA device, batch norm folded. `measure/cuda.py` sets TF32."""
     import torch
 
     from ...models.continual import fold_batch_norm
@@ -134,7 +135,7 @@ def copy_order(sources: tuple[int, ...]) -> tuple[tuple[int, int], ...]:
 
 def missing() -> str | None:
     """Asks for NVIDIA's driver only: whether this torch was built for it takes importing torch."""
-    if why := eager.missing():
+    if why := torch_missing():
         return why
     try:
         ctypes.CDLL("libcuda.so.1")

@@ -3,29 +3,20 @@
 from __future__ import annotations
 
 import copy
-import importlib.util
 from typing import TYPE_CHECKING, Any
 
 from ...models.spec import is_frame_network
-from ..accelerator import TF32
-from ..record import Engine
-from . import PLAIN, TOLERANCE, Ask, Backend, Runnable
+from ..export.precision import DTYPES, TF32, TOLERANCE, dtype_of, torch_missing
+from ..record.record import Engine
+from . import PLAIN, Ask, Backend, Runnable
 
 if TYPE_CHECKING:
     import torch
     from torch import Tensor, nn
 
 
-DTYPES = {"fp32": "float32", "bf16": "bfloat16", "fp16": "float16"}
 # On what it computes, and in which precisions.
 PRECISIONS = {"cpu": tuple(DTYPES), "cuda": (*DTYPES, TF32)}
-
-
-def dtype_of(precision: str) -> torch.dtype:
-    """The type of weights and feature maps. TF32 is a switch of CUDA's (`bench/cuda.py`), and no type."""
-    import torch
-
-    return getattr(torch, "float32" if precision == TF32 else DTYPES[precision])
 
 
 class Called:
@@ -116,16 +107,12 @@ def prepare(net: nn.Module, example: Tensor, ask: Ask = PLAIN) -> Runnable:
     return runnable(net, example, ask)
 
 
-def missing() -> str | None:
-    return None if importlib.util.find_spec("torch") else "PyTorch is not installed: pip install torch"
-
-
 BACKEND = Backend(
     name="eager",
     title="PyTorch, eager",
     prepare=prepare,
     here=PRECISIONS,
     tolerance=TOLERANCE,
-    missing=missing,
+    missing=torch_missing,
     order=0,
 )

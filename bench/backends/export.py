@@ -9,10 +9,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from .. import flat, toolchain
 from ..errors import UserError
-from ..record import Engine
-from . import TOLERANCE, Ask, Backend, Runnable, eager
+from ..export import flat
+from ..export.precision import TOLERANCE
+from ..record.record import Engine
+from . import Ask, Backend, Runnable, eager, toolchain
 
 if TYPE_CHECKING:
     from torch import Tensor, nn

@@ -11,8 +11,9 @@ import warnings
 from typing import TYPE_CHECKING, Any
 
 from ...models.spec import is_frame_network
-from ..record import Engine
-from . import TOLERANCE, Ask, Backend, Runnable, eager
+from ..export.precision import TOLERANCE, torch_missing
+from ..record.record import Engine
+from . import Ask, Backend, Runnable, eager
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -106,6 +107,6 @@ BACKEND = Backend(
     prepare=prepare,
     here=eager.PRECISIONS,
     tolerance=TOLERANCE,
-    missing=eager.missing,
+    missing=torch_missing,
     order=10,
 )

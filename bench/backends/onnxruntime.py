@@ -17,16 +17,17 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
-from ..entry import entry
 from ..errors import UserError
-from ..facts import reach
-from ..places import Places
-from ..record import Engine
-from ..trace import SETTLING_STEPS, Clock, TracedSteps, TraceFrom, timed_steps
-from ..tracing.cost import measure_event_s
-from ..tracing.model import Model, read_model
-from ..tracing.onnxruntime import steps_of
-from . import TOLERANCE, Ask, Backend, Runnable
+from ..export.entry import entry
+from ..export.places import Places
+from ..export.precision import TOLERANCE
+from ..profile.trace import SETTLING_STEPS, Clock, TracedSteps, TraceFrom, timed_steps
+from ..profile.tracing.cost import measure_event_s
+from ..profile.tracing.model import Model, read_model
+from ..profile.tracing.onnxruntime import steps_of
+from ..record.facts import reach
+from ..record.record import Engine
+from . import Ask, Backend, Runnable
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -72,7 +73,7 @@ def prepare(provider: Provider, net: nn.Module, example: Tensor, ask: Ask) -> Ru
     made = entry(net, example.cpu(), plain=True, moves=False)
     model, notes = make_model(made), ()
     if ask.precision == "int8":
-        from ..quantise import quantise
+        from ..export.quantise import quantise
 
         model, note = quantise(model, made, reach(net) if made.state else 0, ask.calibration)
         notes = (note,)

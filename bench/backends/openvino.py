@@ -11,15 +11,16 @@ from itertools import cycle, islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ..entry import Entry, entry
 from ..errors import UserError
-from ..facts import reach
-from ..places import Places
-from ..record import Engine
-from ..trace import SETTLING_STEPS, Clock, TracedSteps, TraceFrom, timed_steps
-from ..tracing.model import Model, read_model
-from ..tracing.openvino import Counter, Executed, calls_of, read_counters, read_graph
-from . import TOLERANCE, Ask, Backend, Runnable
+from ..export.entry import Entry, entry
+from ..export.places import Places
+from ..export.precision import TOLERANCE
+from ..profile.trace import SETTLING_STEPS, Clock, TracedSteps, TraceFrom, timed_steps
+from ..profile.tracing.model import Model, read_model
+from ..profile.tracing.openvino import Counter, Executed, calls_of, read_counters, read_graph
+from ..record.facts import reach
+from ..record.record import Engine
+from . import Ask, Backend, Runnable
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -36,7 +37,7 @@ def prepare(net: nn.Module, example: Tensor, ask: Ask) -> Runnable:
     made = entry(net, example.cpu(), plain=True, moves=False)
     onnx_model, notes = make_model(made), ()
     if ask.precision == "int8":
-        from ..quantise import quantise
+        from ..export.quantise import quantise
 
         onnx_model, note = quantise(onnx_model, made, reach(net) if made.state else 0, ask.calibration)
         notes = (note,)

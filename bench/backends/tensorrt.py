@@ -2,7 +2,7 @@
 
 Written against NVIDIA's documentation of the API (8.5 to 11) and tested with a stand-in for it: no machine with CUDA
 was at hand. State lies in buffers on the device that the engine reads and writes in place; what only moves up changes
-its name (`bench/places.py`).
+its name (`bench/export/places.py`).
 """
 
 from __future__ import annotations
@@ -11,12 +11,13 @@ import importlib
 import importlib.util
 from typing import TYPE_CHECKING, Any, Protocol
 
-from ..entry import Entry
 from ..errors import UserError
-from ..places import Places
-from ..record import Engine
-from ..tensorrt_model import STRONGLY_TYPED, Version, make_tensorrt_model
-from . import TOLERANCE, Ask, Backend, Runnable
+from ..export.entry import Entry
+from ..export.places import Places
+from ..export.precision import TOLERANCE
+from ..record.record import Engine
+from . import Ask, Backend, Runnable
+from .tensorrt_model import STRONGLY_TYPED, Version, make_tensorrt_model
 
 if TYPE_CHECKING:
     import torch

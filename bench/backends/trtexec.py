@@ -21,19 +21,19 @@ from typing import TYPE_CHECKING, Any
 from ...devices import trtexec as tool
 from ...models.outputs import tensors_in
 from ...models.spec import is_frame_network
-from ..entry import Entry, entry
 from ..errors import UserError
-from ..facts import reach
-from ..record import Engine, Samples, Timing, Verification
-from ..tensorrt_model import STRONGLY_TYPED, Version, make_tensorrt_model
-from . import TOLERANCE, Ask, Backend, Outside
-from .eager import missing as torch_missing
+from ..export.entry import Entry, entry
+from ..export.precision import TOLERANCE, torch_missing
+from ..record.facts import reach
+from ..record.record import Engine, Samples, Timing, Verification
+from . import Ask, Backend, Outside
+from .tensorrt_model import STRONGLY_TYPED, Version, make_tensorrt_model
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
 
-    from ..input import Inputs
-    from ..passes import Emit, Loaded, Timed
+    from ..measure.input import Inputs
+    from ..measure.passes import Emit, Loaded, Timed
 
 NAME = "trtexec"
 FOLDER = Path("/usr/src/tensorrt/bin")  # where JetPack and NVIDIA's Debian packages put it
@@ -166,9 +166,9 @@ def build_options(precision: str, version: Version) -> tuple[str, ...]:
 
 
 def timing_pass(loaded: Loaded, ask: Ask, inputs: Inputs, runs: int, emit: Emit) -> Timed:
-    """Build, then have the tool time itself; see `bench/passes.py` for what is timed by us."""
-    from ..job import Event, phase_event
-    from ..passes import Timed
+    """Build, then have the tool time itself; see `bench/measure/passes.py` for what is timed by us."""
+    from ..measure.job import Event, phase_event
+    from ..measure.passes import Timed
 
     start = time.perf_counter()
     runnable = prepare(loaded.net, inputs.ring[0], ask)
@@ -210,7 +210,7 @@ def verify_step(runnable: Tool, net: Any, example: Tensor, tolerance: float) -> 
     """
     import torch
 
-    from ..verify import SEED, relative_error
+    from ..measure.verify import SEED, relative_error
 
     generator = torch.Generator().manual_seed(SEED)
     frames = is_frame_network(net)
@@ -293,7 +293,7 @@ BACKEND = Backend(
     title="TensorRT by trtexec (untested on hardware)",
     prepare=prepare,
     here={"cuda": ("fp32", "fp16", "int8")},
-    on_board={"cuda": ("fp32", "fp16")},  # bench/board/trtexec.py
+    on_board={"cuda": ("fp32", "fp16")},  # bench/run/boards/trtexec.py
     tolerance=TOLERANCE,
     in_torch=False,
     missing=missing,

@@ -1,6 +1,6 @@
 """A network for boards whose torch is old: calls of operators that torch 1.10 has, and weights, in one zip.
 
-`bench/aten/runner.py` runs it: one file, to be copied beside it, for Python 3.6 and torch 1.10 and newer.
+`bench/export/aten/runner.py` runs it: one file, to be copied beside it, for Python 3.6 and torch 1.10 and newer.
 """
 
 from __future__ import annotations
@@ -14,18 +14,17 @@ from typing import TYPE_CHECKING, Any
 
 from ...models.outputs import tensors_in
 from ...models.spec import is_frame_network
-from ..backends import TOLERANCE
-from ..backends.eager import DTYPES, missing
-from ..entry import entry
-from ..facts import tells_reach
+from ..record.facts import tells_reach
 from . import Format, Options
+from .entry import entry
+from .precision import DTYPES, TOLERANCE, torch_missing
 
 if TYPE_CHECKING:
     import torch
     from torch import Tensor
 
-    from ..aten.capture import Graph
-    from ..entry import Entry
+    from .aten.capture import Graph
+    from .entry import Entry
 
 ALIGNMENT = 64  # bytes; what vector instructions like best
 # The clock of a zip entry; a fixed one makes equal files of equal networks.
@@ -33,7 +32,7 @@ _TIME = (1980, 1, 1, 0, 0, 0)
 
 
 def write(net: Any, example: Tensor, path: Path, options: Options) -> tuple[Path, ...]:
-    """graph.json and weights.bin in a zip without compression; bench/aten/README.md says what stands in them.
+    """graph.json and weights.bin in a zip without compression; bench/export/aten/README.md says what stands in them.
 
     The file computes in the precision of `example`. It is traced, and its right answer computed, in float32: in others
     a CPU lacks operators that boards have. Raises UserError for a network that cannot be traced, or that needs an
@@ -41,8 +40,8 @@ def write(net: Any, example: Tensor, path: Path, options: Options) -> tuple[Path
     """
     import torch
 
-    from ..aten.capture import capture
-    from ..aten.memory import in_place
+    from .aten.capture import capture
+    from .aten.memory import in_place
 
     if any(tensor.dtype != torch.float32 for tensor in net.parameters()):
         net = copy.deepcopy(net).float()
@@ -127,7 +126,7 @@ def _state(made: Entry, graph: Graph, weights: _Weights) -> list[dict[str, Any]]
 
 def _nodes(graph: Graph) -> list[list[Any]]:
     """[operator, arguments, options, names of what it makes, names of what nobody needs after it]."""
-    from ..aten.memory import last_reads
+    from .aten.memory import last_reads
 
     return [
         [call.op, _plain(call.args), call.options, call.outputs, frees]
@@ -137,7 +136,7 @@ def _nodes(graph: Graph) -> list[list[Any]]:
 
 def _plain(value: Any) -> Any:
     """Arguments as JSON: a string is the name of a value, everything else is itself."""
-    from ..aten.capture import Name
+    from .aten.capture import Name
 
     if isinstance(value, Name):
         return value.text
@@ -151,7 +150,7 @@ def _expected(net: Any, example: Tensor, weights: _Weights) -> list[str]:
     """
     import torch
 
-    from ..aten import runner
+    from .aten import runner
 
     inputs = [runner.example(_row("", example), index).float() for index in range(runner.EXAMPLES)]
     with torch.no_grad():
@@ -165,7 +164,7 @@ def _expected(net: Any, example: Tensor, weights: _Weights) -> list[str]:
 
 
 def _schema() -> int:
-    from ..aten import runner
+    from .aten import runner
 
     return runner.SCHEMA
 
@@ -180,5 +179,5 @@ FORMAT = Format(
     title="calls and weights for old boards: Python 3.6, torch 1.10, one file to run it",
     suffix=".aten.zip",
     write=write,
-    missing=missing,
+    missing=torch_missing,
 )

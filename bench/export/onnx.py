@@ -1,4 +1,4 @@
-"""ONNX: the form that other engines read. A step's inputs and outputs carry the names of `bench/entry.py`."""
+"""ONNX: the form that other engines read. A step's inputs and outputs carry the names of `bench/export/entry.py`."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ..entry import STATE, Entry, entry, write_initial_state
 from ..errors import UserError
 from . import Format, Options
+from .entry import STATE, Entry, entry, write_initial_state
 
 if TYPE_CHECKING:
     from onnx import ModelProto, NodeProto

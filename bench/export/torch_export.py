@@ -5,9 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ..backends.eager import missing
-from ..entry import entry, write_initial_state
 from . import Format, Options
+from .entry import entry, write_initial_state
+from .precision import torch_missing
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -28,5 +28,5 @@ FORMAT = Format(
     title="torch.export's file (.pt2), for PyTorch itself",
     suffix=".pt2",
     write=write,
-    missing=missing,
+    missing=torch_missing,
 )

@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from ..config import Override, load_config
 from ..errors import NO_BASELINE, NOTHING, UserError
-from ..plan import Plan
-from ..progress import Progress
-from ..record import Record
-from ..run import make_plan, run
-from ..store import records_file
+from ..plan.config import Override, load_config
+from ..plan.plan import Plan
+from ..record.record import Record
+from ..record.store import records_file
+from ..run.progress import Progress
+from ..run.run import make_plan, run
 
 PROCESSES = 7  # of each case: as many as a verdict needs
 # What chooses cases; where none of it is given, those of the baseline are measured.

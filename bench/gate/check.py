@@ -9,16 +9,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from statistics import median, stdev
 
-from ..case import Case
 from ..errors import NOTHING, UserError
-from ..judge.findings import Finding, Judgement, Status
-from ..judge.pairs import host_noise, judge_pairs
-from ..judge.power import detectable, units_needed
-from ..judge.rule import PairRule
-from ..metrics import get_metric
-from ..record import Record
-from ..stop import Stop
-from ..store import append_record
+from ..record.case import Case
+from ..record.record import Record
+from ..record.store import append_record
+from ..run.stop import Stop
+from ..stats.compare.findings import Finding, Judgement, Status
+from ..stats.compare.pairs import host_noise, judge_pairs
+from ..stats.compare.power import detectable, units_needed
+from ..stats.compare.rule import PairRule
+from ..stats.metrics import get_metric
 from .journal import BETTER, GATE, METRIC, Entry, Journal, Start, folder_of, ratios_of, read
 from .measure import MIN_RUNS, Sides, Tell, Whole, measure_pair, measure_pairs, measure_whole
 from .schedule import Pair, most_pairs

@@ -11,14 +11,14 @@ from pathlib import Path
 from typing import Any
 
 from ...models.own import is_file
-from ..case import Case
-from ..config import AUTO_ENGINE, Config, Override, load_config
-from ..environment import ROOT
 from ..errors import USAGE, UserError
-from ..names import Names
-from ..record import REFERENCE
-from ..run import make_plan
-from ..store import cannot_write, make_store
+from ..plan.catalog import Names
+from ..plan.config import AUTO_ENGINE, Config, Override, load_config
+from ..record.case import Case
+from ..record.environment import ROOT
+from ..record.record import REFERENCE
+from ..record.store import cannot_write, make_store
+from ..run.run import make_plan
 from . import code
 from .journal import GATE, make_gate_folder
 from .measure import Sides

@@ -25,9 +25,9 @@ if sys.version_info >= (3, 11):
 else:
     import tomli as tomllib  # pyright: ignore[reportMissingImports] - installed there only
 
-from ..environment import ROOT
 from ..errors import ENVIRONMENT, USAGE, UserError
-from ..git import ask, told
+from ..record.environment import ROOT
+from ..record.git import ask, told
 
 # What says which packages a repository wants; where one of these differs, each side gets packages of its own.
 DEPENDENCY_FILES = (

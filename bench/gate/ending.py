@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from ..errors import FAILED, INCOMPARABLE, OK
-from ..judge.findings import Comparison, Finding
+from ..stats.compare.findings import Comparison, Finding
 
 _SEVERITY = (OK, INCOMPARABLE, FAILED)
 

@@ -11,8 +11,8 @@ from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from threading import Event
 
-from ..job import Seat
-from ..stop import Stop
+from ..measure.job import Seat
+from ..run.stop import Stop
 from .sides import Measured
 
 # Measures one process, which sits there and calls the function once it is ready for its first turn.

@@ -9,8 +9,8 @@ from typing import Annotated
 
 from pydantic import BeforeValidator, Field, TypeAdapter, ValidationError
 
-from ..case import Frozen
-from ..store import append_line, ignore, make_store
+from ..record.case import Frozen
+from ..record.store import append_line, ignore, make_store
 from .schedule import Kind, Pair, Ratios, Side
 
 GATE = "gate"  # folder of a store

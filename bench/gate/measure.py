@@ -8,13 +8,13 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 
-from ..case import Case
 from ..errors import INTERRUPTED, TERMINATED, UserError
-from ..judge.estimate import call_by_call
-from ..judge.pairs import estimate_pairs
-from ..judge.rule import PairRule
-from ..record import Record
-from ..stop import Stop
+from ..record.case import Case
+from ..record.record import Record
+from ..run.stop import Stop
+from ..stats.compare.estimate import call_by_call
+from ..stats.compare.pairs import estimate_pairs
+from ..stats.compare.rule import PairRule
 from .in_turn import measure_in_turn
 from .journal import Both, Figure, Journal, ratios_of
 from .schedule import Pair, Side, next_round

@@ -14,8 +14,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ..environment import ROOT
 from ..errors import ENVIRONMENT, WRONG_CODE, UserError
+from ..plan.custom_models import COMMAND
+from ..record.environment import ROOT
 from .code import Code
 
 # For versions that do not describe themselves: asked from outside, with the variables that their processes get.
@@ -34,21 +35,31 @@ class Entry:
     holds: str
     worker: tuple[str, ...]
     describe: tuple[str, ...]
+    custom_model: tuple[str, ...]  # describes a network of the user's
 
 
 # Newest first. Only the first may be relied on to stay: older ones name modules that have since moved.
 ENTRIES = (
     Entry(
         "__main__.py",
+        holds='"custom-model"',
+        worker=("-m", "co3d_bench", "worker"),
+        describe=("-m", "co3d_bench", "worker", "--describe"),
+        custom_model=COMMAND,
+    ),
+    Entry(
+        "__main__.py",
         holds='["worker"]',
         worker=("-m", "co3d_bench", "worker"),
         describe=("-m", "co3d_bench", "worker", "--describe"),
+        custom_model=("-m", "co3d_bench.bench.own"),
     ),
     Entry(
         "bench/worker.py",
         holds="",
         worker=("-m", "co3d_bench.bench.worker"),
         describe=("-c", _DESCRIBE.format(job="co3d_bench.bench.job")),
+        custom_model=("-m", "co3d_bench.bench.own"),
     ),
 )
 CURRENT = ENTRIES[0]

@@ -11,8 +11,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
-from ..judge.pairs import decided
-from ..judge.rule import PairRule
+from ..stats.compare.pairs import decided
+from ..stats.compare.rule import PairRule
 
 Kind = Literal["pair", "A/A"]
 Side = Literal["base", "head"]

@@ -18,17 +18,17 @@ from typing import Any, Protocol
 
 from ...devices.cgroup import oom_kills
 from ...models.own import OwnModelError
-from ..case import Case
-from ..child import run_child
 from ..errors import USAGE, UserError
-from ..job import Event, Job, Seat
-from ..names import Names
-from ..outcome import to_record
-from ..own import OwnModel, ask
-from ..record import Record, Settings
-from ..run import child_environment
-from ..stop import Stop
-from ..turns import WAITING
+from ..measure.job import Event, Job, Seat
+from ..measure.turns import WAITING
+from ..plan.catalog import Names
+from ..plan.custom_models import OwnModel, ask
+from ..record.case import Case
+from ..record.record import Record, Settings
+from ..run.child import run_child
+from ..run.outcome import to_record
+from ..run.run import child_environment
+from ..run.stop import Stop
 from .code import Code
 from .proof import CURRENT, check_loaded, describe
 from .whole import run_whole
@@ -186,7 +186,10 @@ def of_code(code: Code, own: Mapping[str, str], names: Names, timeout_s: float) 
     entry, described = describe(code)
     environment = code.environment()
     try:
-        models = {name: ask(reference, code.folder, code.python, environment) for name, reference in own.items()}
+        models = {
+            name: ask(reference, code.folder, code.python, environment, entry.custom_model)
+            for name, reference in own.items()
+        }
     except OwnModelError as error:
         raise UserError(f"--pair: {code.name}: {error}", USAGE) from None
     return Processes(code.name, code.python, environment, described.job, models, names, timeout_s, entry.worker, code)

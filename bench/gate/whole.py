@@ -12,7 +12,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import IO, cast
 
-from ..stop import Stop
+from ..run.stop import Stop
 
 _READ_BYTES = 1 << 16
 

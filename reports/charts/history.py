@@ -10,8 +10,8 @@ from collections.abc import Mapping
 from itertools import pairwise
 from typing import Any
 
-from ...bench.stats import median
-from ...bench.trend import Point, Series
+from ...bench.stats.summary import median
+from ...bench.stats.trend import Point, Series
 from .. import theme
 from ..history import is_worse, time_text, title
 from ..notation import number

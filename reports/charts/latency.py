@@ -12,8 +12,8 @@ from collections.abc import Mapping
 from itertools import accumulate
 from typing import Any
 
-from ...bench.case_result import CaseResult
-from ...bench.record import Samples
+from ...bench.record.record import Samples
+from ...bench.stats.case_result import CaseResult
 from .. import theme
 from ..notation import number
 from ..select import model_title

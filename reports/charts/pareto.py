@@ -13,8 +13,8 @@ from dataclasses import dataclass, replace
 from itertools import pairwise
 from typing import Any, Literal
 
-from ...bench.case_result import CaseResult
-from ...bench.metrics import Metric, get_metric
+from ...bench.stats.case_result import CaseResult
+from ...bench.stats.metrics import Metric, get_metric
 from .. import theme
 from ..front import front
 from ..headline import REAL_TIME_PER_S

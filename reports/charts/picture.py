@@ -6,8 +6,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from ...bench.case_result import CaseResult
-from ...bench.record import Record
+from ...bench.record.record import Record
+from ...bench.stats.case_result import CaseResult
 from .. import theme
 from ..engines import plotted
 from ..select import latest

@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from itertools import pairwise
 from typing import Any
 
-from ...bench.profile import Profile, Row, rows_by_kind
+from ...bench.profile.operator_profile import Profile, Row, rows_by_kind
 from .. import theme
 from ..notation import number
 from ..profile_table import percent, scaled

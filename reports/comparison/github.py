@@ -6,7 +6,7 @@ import warnings
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from ...bench.judge.findings import Comparison, Finding
+from ...bench.stats.compare.findings import Comparison, Finding
 from . import words
 from .markdown import markdown
 

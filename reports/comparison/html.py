@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from markupsafe import Markup
 
-from ...bench.judge.findings import Comparison, Finding
+from ...bench.stats.compare.findings import Comparison, Finding
 from ..html import Part, document
 from ..page import chart, fragment
 from . import words

@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
-from ...bench.judge.findings import Comparison, Finding
+from ...bench.stats.compare.findings import Comparison, Finding
 from ..formats import escape_markdown
 from . import words
 

@@ -9,17 +9,24 @@ from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from ...bench.case import Case
-from ...bench.case_result import CaseResult, case_results
 from ...bench.errors import NOTHING, USAGE, UserError
-from ...bench.judge.estimate import within
-from ...bench.judge.exact import EXACT_METRICS, OUTPUT, VERIFICATION, judge_figure, judge_output, judge_verification
-from ...bench.judge.findings import Comparison, Finding, Judgement
-from ...bench.judge.rule import Rule, rule_of_stores
-from ...bench.judge.verdict import Evidence, Units, judge, judge_all
-from ...bench.metrics import Metric, all_metrics, get_metric
-from ...bench.normalise import anchor_of, machine_speed_index
-from ...bench.record import Record, fact
+from ...bench.record.case import Case
+from ...bench.record.record import Record, fact
+from ...bench.stats.case_result import CaseResult, case_results
+from ...bench.stats.compare.estimate import within
+from ...bench.stats.compare.exact import (
+    EXACT_METRICS,
+    OUTPUT,
+    VERIFICATION,
+    judge_figure,
+    judge_output,
+    judge_verification,
+)
+from ...bench.stats.compare.findings import Comparison, Finding, Judgement
+from ...bench.stats.compare.rule import Rule, rule_of_stores
+from ...bench.stats.compare.verdict import Evidence, Units, judge, judge_all
+from ...bench.stats.metrics import Metric, all_metrics, get_metric
+from ...bench.stats.normalise import anchor_of, machine_speed_index
 from ..select import differing_facts
 
 # The words of a case's key, in its order, and how each stands there.
@@ -339,7 +346,7 @@ def _latencies(record: Record) -> list[float]:
 
 
 def _normalised(row: _Row, metric: Metric) -> Evidence | None:
-    """The same units at one machine speed (`bench/normalise.py`); None where the two sides did not time the same
+    """The same units at one machine speed (`bench/stats/normalise.py`); None where the two sides did not time the same
     reference workload, or the metric is no speed."""
     if metric.name not in _SAMPLES:
         return None

@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from itertools import pairwise
 from typing import Any, Literal
 
-from ...bench.judge.findings import Comparison, Finding
+from ...bench.stats.compare.findings import Comparison, Finding
 from .. import theme
 from ..charts.axis import Axis
 from ..charts.latency import HEIGHT_PX as _STRIP_PX

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ...bench.errors import NOTHING, USAGE, UserError
-from ...bench.judge.findings import Comparison
-from ...bench.record import Record
-from ...bench.store import read_records
+from ...bench.record.record import Record
+from ...bench.record.store import read_records
+from ...bench.stats.compare.findings import Comparison
 from ..commands import ReportError, write_whole
 from .match import Side
 

@@ -9,7 +9,7 @@ from rich.console import Console, ConsoleOptions, Group, RenderableType, RenderR
 from rich.table import Table
 from rich.text import Text
 
-from ...bench.judge.findings import Comparison, Finding
+from ...bench.stats.compare.findings import Comparison, Finding
 from . import words
 
 # What a terminal shows, by how much room it has.

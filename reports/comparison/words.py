@@ -8,8 +8,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
 
-from ...bench.judge.findings import Comparison, Estimate, Finding
-from ...bench.metrics import all_metrics
+from ...bench.stats.compare.findings import Comparison, Estimate, Finding
+from ...bench.stats.metrics import all_metrics
 from ..notation import MISSING, number
 from ..select import SEPARATOR
 

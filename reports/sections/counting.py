@@ -2,7 +2,7 @@
 
 from markupsafe import Markup
 
-from ...bench.record import Counters
+from ...bench.record.record import Counters
 from ..notation import number
 from ..page import Page, explained, fragment
 from . import Section

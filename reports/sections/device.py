@@ -4,7 +4,7 @@ from itertools import groupby
 
 from markupsafe import Markup
 
-from ...bench.case_result import CaseResult
+from ...bench.stats.case_result import CaseResult
 from ..device import CUDA_COLUMNS, DEVICE_COLUMNS, Column, Group, columns_of, groups
 from ..engines import worth_most
 from ..notation import MISSING

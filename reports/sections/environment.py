@@ -4,8 +4,8 @@ from collections.abc import Sequence
 
 from markupsafe import Markup
 
-from ...bench.case_result import CaseResult
-from ...bench.record import Environment, ModelFacts
+from ...bench.record.record import Environment, ModelFacts
+from ...bench.stats.case_result import CaseResult
 from ..engines import engine_text
 from ..notation import number
 from ..page import Page, fragment

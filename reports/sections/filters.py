@@ -2,7 +2,7 @@
 
 from markupsafe import Markup
 
-from ...bench.case_result import CaseResult
+from ...bench.stats.case_result import CaseResult
 from ..page import Page, fragment, json_text
 from ..select import FORM_TITLES, PRECISION_TITLES, model_title, setting_of
 from . import Section

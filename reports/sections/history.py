@@ -2,7 +2,7 @@
 
 from markupsafe import Markup
 
-from ...bench.trend import Series
+from ...bench.stats.trend import Series
 from ..charts.history import history_chart
 from ..history import remark, step_text
 from ..notation import number

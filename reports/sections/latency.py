@@ -2,7 +2,7 @@
 
 from markupsafe import Markup
 
-from ...bench.case_result import CaseResult
+from ...bench.stats.case_result import CaseResult
 from ..charts.latency import beyond_edge, latency_chart
 from ..engines import worth_most
 from ..notation import number, with_interval

@@ -2,7 +2,7 @@
 
 from markupsafe import Markup
 
-from ...bench.case_result import CaseResult
+from ...bench.stats.case_result import CaseResult
 from ..charts.pareto import ACCURACY, PLOTS, Plot, front_of, pareto_chart
 from ..engines import plotted
 from ..notation import fixed, number

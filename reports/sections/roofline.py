@@ -2,7 +2,7 @@
 
 from markupsafe import Markup
 
-from ...bench.profile import Profile, Row, between_s, rows
+from ...bench.profile.operator_profile import Profile, Row, between_s, rows
 from ..charts.roofline import BOUND_COLOURS, roofline_chart
 from ..notation import MISSING, number
 from ..page import Page, chart, explained, fragment

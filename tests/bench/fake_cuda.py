@@ -75,7 +75,7 @@ class FakeCuda:
 
 
 def fake_torch(cuda):
-    """What `bench/cuda.py` takes of torch."""
+    """What `bench/measure/cuda.py` takes of torch."""
     return SimpleNamespace(
         __version__="2.1.0",
         cuda=cuda,

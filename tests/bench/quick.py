@@ -11,14 +11,14 @@ import time
 from datetime import datetime, timezone
 from pathlib import Path
 
-from co3d_bench.bench.config import make_config
 from co3d_bench.bench.errors import UserError
-from co3d_bench.bench.job import Event
-from co3d_bench.bench.names import Names
-from co3d_bench.bench.progress import Lines
-from co3d_bench.bench.record import Record
-from co3d_bench.bench.run import run
-from co3d_bench.bench.worker import serve
+from co3d_bench.bench.measure.job import Event
+from co3d_bench.bench.measure.worker import serve
+from co3d_bench.bench.plan.catalog import Names
+from co3d_bench.bench.plan.config import make_config
+from co3d_bench.bench.record.record import Record
+from co3d_bench.bench.run.progress import Lines
+from co3d_bench.bench.run.run import run
 from co3d_bench.models.spec import ModelSpec, Preprocessing
 
 WORKER = (sys.executable, str(Path(__file__)))

@@ -1,7 +1,7 @@
 """Small valid records for the tests of this folder."""
 
-from co3d_bench.bench.case import Case
-from co3d_bench.bench.record import Failure, Record, Samples, Settings, Timing
+from co3d_bench.bench.record.case import Case
+from co3d_bench.bench.record.record import Failure, Record, Samples, Settings, Timing
 
 
 def make_record(run_id="r", model="tiny", started_at="2026-01-01T00:00:00", latency_s=(0.1, 0.2), **changes):

@@ -8,10 +8,10 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).parent))
 import quick
 
-import co3d_bench.bench.run
-from co3d_bench.bench.commands import running
+import co3d_bench.bench.run.run
 from co3d_bench.bench.errors import UserError
-from co3d_bench.bench.store import read_records
+from co3d_bench.bench.record.store import read_records
+from co3d_bench.cli import run as running
 
 
 class Reports:
@@ -30,10 +30,10 @@ class Reports:
 
 def main(folder, models):
     sys.modules["co3d_bench.reports.terminal"] = sys.modules["co3d_bench.reports.commands"] = Reports
-    measure = co3d_bench.bench.run.run
-    co3d_bench.bench.run.run = functools.partial(measure, names=quick.NAMES, worker=quick.WORKER)
+    measure = co3d_bench.bench.run.run.run
+    co3d_bench.bench.run.run.run = functools.partial(measure, names=quick.NAMES, worker=quick.WORKER)
     made = quick.configured(folder, models.split(","), processes=2)
-    plan = co3d_bench.bench.run.make_plan(made, quick.NAMES)
+    plan = co3d_bench.bench.run.run.make_plan(made, quick.NAMES)
     try:
         running._measure_and_show(made, plan, resume=False, retry_failed=False)
     except UserError as error:

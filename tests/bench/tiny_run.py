@@ -5,8 +5,8 @@ from pathlib import Path
 
 import tiny_zoo
 
-from co3d_bench.bench.config import make_config
-from co3d_bench.bench.names import Names
+from co3d_bench.bench.plan.catalog import Names
+from co3d_bench.bench.plan.config import make_config
 
 WORKER = (sys.executable, str(Path(__file__).with_name("tiny_worker.py")))
 

@@ -8,6 +8,6 @@ sys.path.insert(0, str(Path(__file__).parent))
 if __name__ == "__main__":
     import tiny_zoo
 
-    from co3d_bench.bench.worker import main
+    from co3d_bench.bench.measure.worker import main
 
     sys.exit(main(find_model=tiny_zoo.find_model))

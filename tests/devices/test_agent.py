@@ -17,7 +17,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from co3d_bench.bench.board import onboard
+from co3d_bench.bench.run.boards import onboard
 from co3d_bench.devices import agent
 from co3d_bench.devices.board import FOLDER, AgentError, Board, case_name
 from co3d_bench.devices.ssh import Done, Unreachable
@@ -121,7 +121,7 @@ def wait_until(holds):
 
 @pytest.mark.parametrize(
     "file",
-    [AGENT, ONBOARD, ONBOARD.parents[1] / "stable.py"],
+    [AGENT, ONBOARD, ONBOARD.parents[2] / "measure" / "stable.py"],
     ids=lambda file: file.name,
 )
 def test_it_is_python_3_6_with_its_standard_library(file):
@@ -143,7 +143,7 @@ def test_it_is_python_3_6_with_its_standard_library(file):
     assert imported - set(sys.stdlib_module_names) <= ({"torch", "runner", "stable"} if file is ONBOARD else set())
 
 
-@pytest.mark.parametrize("file", [ONBOARD.parents[1] / "stable.py"])
+@pytest.mark.parametrize("file", [ONBOARD.parents[2] / "measure" / "stable.py"])
 def test_its_annotations_can_be_read_by_python_3_6(file):
     """Unions by |, list[int], and brackets behind what collections.abc has are syntax there, and fail all the same."""
     tree = ast.parse(file.read_text())

@@ -52,9 +52,7 @@ def install(tmp_path):
         (info / "entry_points.txt").write_text("\n".join(["[co3d_bench.models]", *lines]))
 
     def call(*arguments):
-        start = (
-            f"import sys; sys.path.append({str(tmp_path / 'site')!r}); from co3d_bench.bench.cli import main; main()"
-        )
+        start = f"import sys; sys.path.append({str(tmp_path / 'site')!r}); from co3d_bench.cli.main import main; main()"
         return subprocess.run(
             [sys.executable, "-c", start, *arguments], capture_output=True, text=True, cwd=tmp_path, check=False
         )

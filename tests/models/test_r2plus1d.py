@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import nn
 
-from co3d_bench.bench.counting import count
+from co3d_bench.bench.measure.counting import count
 from co3d_bench.models import continual as co
 from co3d_bench.models.zoo import UnknownModelError, find_model
 from co3d_bench.models.zoo.r2plus1d import FAMILY, build_clip

@@ -8,7 +8,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from co3d_bench.bench.counting import count
+from co3d_bench.bench.measure.counting import count
 from co3d_bench.models.zoo import find_model
 
 from ..reference import relative_error

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from co3d_bench.bench.record import Record
+from co3d_bench.bench.record.record import Record
 from co3d_bench.reports.html import render_html
 
 CHROMIUM_NAMES = ("chromium", "chromium-browser", "google-chrome", "chrome")

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from co3d_bench.bench.cuda_facts import CudaFacts, CudaFlags, CudaMemory
-from co3d_bench.bench.record import Record
-from co3d_bench.bench.sensing import Energy, EnergyBlock, SensorFigure, Sensors, Spread
+from co3d_bench.bench.record.cuda_facts import CudaFacts, CudaFlags, CudaMemory
+from co3d_bench.bench.record.record import Record
+from co3d_bench.bench.record.sensing import Energy, EnergyBlock, SensorFigure, Sensors, Spread
 
 from ..factories import make_case, make_environment, make_machine, make_record
 

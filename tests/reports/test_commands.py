@@ -7,14 +7,7 @@ import sys
 import pytest
 
 from co3d_bench.bench.errors import ENVIRONMENT, NOTHING, USAGE, UserError
-from co3d_bench.reports.commands import (
-    FORMATS,
-    ReportError,
-    default_output,
-    format_of,
-    render_report,
-    write_report,
-)
+from co3d_bench.reports.commands import FORMATS, ReportError, default_output, format_of, render_report, write_report
 
 from ..factories import make_failed_record, make_mixed_records
 
@@ -142,7 +135,7 @@ def test_no_report_loads_torch_or_scipy(store):
     program = (
         "import sys; from pathlib import Path; from co3d_bench.reports.commands import FORMATS, write_report\n"
         "from rich.console import Console; from co3d_bench.reports.terminal import render_table\n"
-        "from co3d_bench.bench.store import read_records\n"
+        "from co3d_bench.bench.record.store import read_records\n"
         f"store = Path({str(store)!r})\n"
         "Console().print(render_table(read_records(store)))\n"
         "[write_report(store, format=name) for name in FORMATS]\n"

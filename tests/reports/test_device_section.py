@@ -6,9 +6,9 @@ import re
 
 import pytest
 
-from co3d_bench.bench.metrics import get_metric
-from co3d_bench.bench.sensing import Sensors
-from co3d_bench.bench.stats import median
+from co3d_bench.bench.record.sensing import Sensors
+from co3d_bench.bench.stats.metrics import get_metric
+from co3d_bench.bench.stats.summary import median
 from co3d_bench.reports.device import CUDA_COLUMNS, DEVICE_COLUMNS, columns_of, groups
 from co3d_bench.reports.page import page_of
 from co3d_bench.reports.sections.device import MOST_ROWS, render

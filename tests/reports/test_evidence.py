@@ -5,11 +5,11 @@ import sys
 import pytest
 from rich.console import Console
 
-from co3d_bench.bench.cli import main
 from co3d_bench.bench.errors import NOTHING
-from co3d_bench.bench.record import ReferenceWorkload, Samples
-from co3d_bench.bench.sensing import SensorFigure, Sensors
-from co3d_bench.bench.store import append_record
+from co3d_bench.bench.record.record import ReferenceWorkload, Samples
+from co3d_bench.bench.record.sensing import SensorFigure, Sensors
+from co3d_bench.bench.record.store import append_record
+from co3d_bench.cli.main import main
 from co3d_bench.reports.evidence import LEGEND, render_evidence
 
 from ..factories import make_case, make_failed_record, make_record, make_wrong_record, with_timing

@@ -3,7 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from co3d_bench.bench.metrics import get_metric
+from co3d_bench.bench.stats.metrics import get_metric
 from co3d_bench.reports.front import dominates, front, front_of_points
 from co3d_bench.reports.select import latest
 

@@ -5,12 +5,12 @@ import sys
 import pytest
 from rich.console import Console
 
-from co3d_bench.bench import trend
-from co3d_bench.bench.cli import main
 from co3d_bench.bench.errors import NOTHING, USAGE
-from co3d_bench.bench.metrics import get_metric
-from co3d_bench.bench.store import append_record
-from co3d_bench.bench.trend import series
+from co3d_bench.bench.record.store import append_record
+from co3d_bench.bench.stats import trend
+from co3d_bench.bench.stats.metrics import get_metric
+from co3d_bench.bench.stats.trend import series
+from co3d_bench.cli.main import main
 from co3d_bench.reports import history
 from co3d_bench.reports.charts.history import MOST_RUNS, history_chart
 from co3d_bench.reports.page import page_of

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from co3d_bench.bench.metrics import get_metric
+from co3d_bench.bench.stats.metrics import get_metric
 from co3d_bench.reports import theme
 from co3d_bench.reports.html import content_security_policy, inline_script, render_html
 from co3d_bench.reports.page import fragment, json_text

@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 from rich.console import Console
 
-from co3d_bench.bench.profile import append_profile
-from co3d_bench.bench.store import append_record
+from co3d_bench.bench.profile.operator_profile import append_profile
+from co3d_bench.bench.record.store import append_record
 from co3d_bench.reports.charts.axis import Axis
 from co3d_bench.reports.charts.roofline import NAMED, roof, roofline_chart
 from co3d_bench.reports.commands import write_report

@@ -19,11 +19,11 @@ import pytest
 from rich.console import Console
 
 import co3d_bench
-from co3d_bench.bench.metrics import get_metric
-from co3d_bench.bench.query import query
-from co3d_bench.bench.record import COMPARABLE_FACTS
-from co3d_bench.bench.store import append_record, read_records
-from co3d_bench.bench.trend import series
+from co3d_bench.bench.record.record import COMPARABLE_FACTS
+from co3d_bench.bench.record.store import append_record, read_records
+from co3d_bench.bench.stats.metrics import get_metric
+from co3d_bench.bench.stats.query import query
+from co3d_bench.bench.stats.trend import series
 from co3d_bench.reports import formats
 from co3d_bench.reports.comparison.match import Side, compare
 from co3d_bench.reports.comparison.terminal import render_terminal

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from co3d_bench.bench.metrics import get_metric
+from co3d_bench.bench.stats.metrics import get_metric
 from co3d_bench.reports import formats
 from co3d_bench.reports.table import build, frame
 

@@ -15,7 +15,7 @@ import torch
 sys.path.insert(0, str(Path(__file__).parents[1]))
 from speed.pairs import arguments, in_turn, ratio_line
 
-from co3d_bench.bench.allocator import keep_freed_memory
+from co3d_bench.bench.measure.allocator import keep_freed_memory
 from co3d_bench.models.zoo import find_model
 
 

@@ -27,7 +27,7 @@ from pathlib import Path
 from typing import IO, Any, cast
 
 ROOT = Path(__file__).parents[2]
-KERNELS = "bench/native/kernels.cpp"
+KERNELS = "bench/backends/native/kernels.cpp"
 OLD = "003097e"  # the last one whose threads were OpenMP's, and spun for as long as they waited
 SIX = ("x3d-xs", "x3d-s", "x3d-m", "cox3d-s-13", "cox3d-m-16", "cox3d-m-64")
 SPIN = "GOMP_SPINCOUNT"
@@ -51,7 +51,7 @@ class Player:
     """An engine in its process; it sleeps until it is told to call."""
 
     def __init__(self, engine: Engine, threads: int) -> None:
-        from co3d_bench.bench.run import child_environment
+        from co3d_bench.bench.run.run import child_environment
 
         wanted = {**os.environ, **child_environment(threads), **engine.environment}
         words = [sys.executable, __file__, "play", engine.model, engine.backend, engine.source or "", str(threads)]
@@ -85,7 +85,7 @@ def serve(model: str, backend: str, source: str, threads: int) -> None:
     """The process of a player: each line is how many calls to time, the answer their seconds."""
     import torch
 
-    from co3d_bench.bench.allocator import keep_freed_memory
+    from co3d_bench.bench.measure.allocator import keep_freed_memory
     from co3d_bench.models.zoo import find_model
 
     channel = os.dup(1)
@@ -114,9 +114,9 @@ def prepared(net: Any, example: Any, backend: str, source: str, threads: int) ->
     """A network made ready, `native` with the kernels of `source` if that is given."""
     from co3d_bench.bench.backends import Ask, get_backend
     from co3d_bench.bench.backends.native import NativeRunnable
-    from co3d_bench.bench.native.compiled import build
-    from co3d_bench.bench.native.lower import lower
-    from co3d_bench.bench.native.memory import allocate, lay_out
+    from co3d_bench.bench.backends.native.compiled import build
+    from co3d_bench.bench.backends.native.lower import lower
+    from co3d_bench.bench.backends.native.memory import allocate, lay_out
 
     if not source:
         return get_backend(backend).prepare(net, example, Ask(threads=threads))

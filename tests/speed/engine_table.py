@@ -18,7 +18,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from co3d_bench.bench.store import read_records
+from co3d_bench.bench.record.store import read_records
 from co3d_bench.reports.engines import EngineRow, groups
 
 

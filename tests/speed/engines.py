@@ -24,7 +24,7 @@ from speed.step_vs_continual_inference import reference_stepper
 
 from co3d_bench.bench.backends import Ask, Backend, list_backends
 from co3d_bench.bench.errors import UserError
-from co3d_bench.bench.verify import compare
+from co3d_bench.bench.measure.verify import compare
 from co3d_bench.models.spec import is_frame_network
 from co3d_bench.models.zoo import find_model
 

@@ -20,11 +20,11 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from co3d_bench.bench.aten import runner
 from co3d_bench.bench.errors import UserError
 from co3d_bench.bench.export import Options, get_format, list_formats
-from co3d_bench.bench.passes import load
-from co3d_bench.bench.verify import relative_error
+from co3d_bench.bench.export.aten import runner
+from co3d_bench.bench.measure.passes import load
+from co3d_bench.bench.measure.verify import relative_error
 from co3d_bench.models.spec import is_frame_network
 from co3d_bench.models.zoo import find_model, our_models
 

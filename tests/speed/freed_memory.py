@@ -22,7 +22,7 @@ KINDS = ("given back", "kept")
 def one_process(model: str, kind: str, runs: int, threads: int) -> None:
     """Times `runs` calls, and says as JSON what they took."""
     if kind == "kept":
-        from co3d_bench.bench.allocator import KEPT, keep_freed_memory
+        from co3d_bench.bench.measure.allocator import KEPT, keep_freed_memory
 
         if keep_freed_memory({}) != KEPT:
             raise SystemExit("the C library here has no mallopt")

@@ -33,8 +33,8 @@ import numpy as np
 from scipy import stats as scipy_stats
 
 from co3d_bench.bench.gate.schedule import Ratios, next_round
-from co3d_bench.bench.judge.pairs import host_noise, judge_pairs
-from co3d_bench.bench.judge.rule import PairRule
+from co3d_bench.bench.stats.compare.pairs import host_noise, judge_pairs
+from co3d_bench.bench.stats.compare.rule import PairRule
 
 RECORDED = Path(__file__).parent / "data" / "pairs.json"
 METRIC = "latency"
@@ -199,14 +199,14 @@ def simulate(options: argparse.Namespace) -> None:
 
 def record(options: argparse.Namespace) -> None:
     """Run the pairs as a check does, each model in turn, and keep their figures."""
-    from co3d_bench.bench.case import Case
-    from co3d_bench.bench.environment import read_versions
     from co3d_bench.bench.gate.measure import measure_pair
     from co3d_bench.bench.gate.schedule import Pair
     from co3d_bench.bench.gate.sides import Processes
-    from co3d_bench.bench.job import Job
-    from co3d_bench.bench.names import Names
-    from co3d_bench.bench.stop import Stop
+    from co3d_bench.bench.measure.job import Job
+    from co3d_bench.bench.plan.catalog import Names
+    from co3d_bench.bench.record.case import Case
+    from co3d_bench.bench.record.environment import read_versions
+    from co3d_bench.bench.run.stop import Stop
     from co3d_bench.devices.host import read_host
 
     found: dict[str, Any] = {"runs": options.runs, "metric": METRIC, "cases": {}}
@@ -271,9 +271,9 @@ def real(options: argparse.Namespace) -> None:
 
 def _sides(work: str, slowdown: float, folder: Path) -> tuple[Any, Any]:
     """A case, and the two sides of it."""
-    from co3d_bench.bench.case import Case
     from co3d_bench.bench.gate.sides import of_command, of_factory
-    from co3d_bench.bench.names import Names
+    from co3d_bench.bench.plan.catalog import Names
+    from co3d_bench.bench.record.case import Case
 
     if work == "arrays":
         repeats = {"base": ARRAY_REPEATS, "head": round(ARRAY_REPEATS * (1 + slowdown))}

@@ -13,7 +13,7 @@ import argparse
 
 import numpy
 
-from co3d_bench.bench.trend import levels
+from co3d_bench.bench.stats.trend import levels
 
 SCATTER = 0.01
 STEP = 0.03

@@ -19,8 +19,8 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 from speed.pairs import arguments, in_turn, ratio_line
 
 from co3d_bench.bench.backends import Ask, Runnable, get_backend
-from co3d_bench.bench.native.compiled import MORE_FLAGS
-from co3d_bench.bench.verify import compare
+from co3d_bench.bench.backends.native.compiled import MORE_FLAGS
+from co3d_bench.bench.measure.verify import compare
 from co3d_bench.models.zoo import find_model
 
 NARROWER = ("-mno-avx512f", "-mno-avx")

@@ -20,7 +20,7 @@ from datetime import timedelta
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parents[2]))
-from co3d_bench.bench.record import Record
+from co3d_bench.bench.record.record import Record
 from tests.factories import DEFAULT_MODELS, make_case, make_record
 from tests.runs import FIRST_RUN
 

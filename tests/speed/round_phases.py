@@ -15,10 +15,10 @@ import time
 from collections import defaultdict
 from contextlib import suppress
 
-from co3d_bench.bench.config import Override, load_config
 from co3d_bench.bench.errors import UserError
-from co3d_bench.bench.progress import Silent
-from co3d_bench.bench.run import run
+from co3d_bench.bench.plan.config import Override, load_config
+from co3d_bench.bench.run.progress import Silent
+from co3d_bench.bench.run.run import run
 
 MEASURING = ("warming", "sampling")
 

@@ -26,7 +26,7 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
-from co3d_bench.bench.judge.estimate import call_by_call
+from co3d_bench.bench.stats.compare.estimate import call_by_call
 
 WARM_UP = 25
 LOOK_EVERY_S = 0.0005
@@ -45,7 +45,7 @@ class Way:
 
 def one_process(model: str, threads: int, tail: float) -> None:
     """Gets ready and says so; then each line of standard input asks for so many calls, answered by their latencies."""
-    from co3d_bench.bench.allocator import keep_freed_memory
+    from co3d_bench.bench.measure.allocator import keep_freed_memory
 
     keep_freed_memory()
     import torch

@@ -12,13 +12,13 @@ from dataclasses import replace
 
 import pytest
 
-from co3d_bench.bench.case import Case
 from co3d_bench.bench.errors import FAILED, NOTHING, OK, USAGE
 from co3d_bench.bench.gate.check import Order, check_pair, earlier_sigmas, plan_text
 from co3d_bench.bench.gate.journal import read
 from co3d_bench.bench.gate.measure import Stopped
 from co3d_bench.bench.gate.sides import Measured
-from co3d_bench.bench.judge.rule import PairRule
+from co3d_bench.bench.record.case import Case
+from co3d_bench.bench.stats.compare.rule import PairRule
 
 from ...factories import make_record
 

@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from co3d_bench.bench.environment import ROOT
 from co3d_bench.bench.errors import USAGE, UserError
 from co3d_bench.bench.gate.code import checked_out, dependencies, is_commit, is_ours, repository_or_none
 from co3d_bench.bench.gate.proof import describe
+from co3d_bench.bench.record.environment import ROOT
 
 
 def git(folder, *arguments):

@@ -4,7 +4,7 @@ import pytest
 
 from co3d_bench.bench.errors import FAILED, INCOMPARABLE, OK
 from co3d_bench.bench.gate.ending import exit_code
-from co3d_bench.bench.judge.findings import Comparison, Finding, Judgement
+from co3d_bench.bench.stats.compare.findings import Comparison, Finding, Judgement
 
 
 def row(status="judged", verdict=None, note=None):

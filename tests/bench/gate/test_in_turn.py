@@ -9,12 +9,12 @@ from itertools import groupby, pairwise
 import psutil
 import pytest
 
-from co3d_bench.bench.case import Case
 from co3d_bench.bench.gate.measure import Stopped, measure_pair
 from co3d_bench.bench.gate.schedule import Pair
 from co3d_bench.bench.gate.sides import of_factory
-from co3d_bench.bench.names import Names
-from co3d_bench.bench.stop import Stop
+from co3d_bench.bench.plan.catalog import Names
+from co3d_bench.bench.record.case import Case
+from co3d_bench.bench.run.stop import Stop
 
 RUNS = 12
 NETWORK = """

@@ -7,8 +7,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from co3d_bench.bench.gate.schedule import Ratios, most_pairs, next_round
-from co3d_bench.bench.judge.pairs import decided
-from co3d_bench.bench.judge.rule import PairRule
+from co3d_bench.bench.stats.compare.pairs import decided
+from co3d_bench.bench.stats.compare.rule import PairRule
 
 RULE = PairRule()
 

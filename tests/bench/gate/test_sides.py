@@ -8,19 +8,19 @@ from dataclasses import replace
 
 import pytest
 
-from co3d_bench.bench.case import Case
-from co3d_bench.bench.environment import ROOT
 from co3d_bench.bench.errors import WRONG_CODE, UserError
 from co3d_bench.bench.gate.code import Code
 from co3d_bench.bench.gate.proof import CURRENT, describe, entry_of
 from co3d_bench.bench.gate.sides import Measured, Processes, of_code, of_command, understood
-from co3d_bench.bench.job import Event, Job, parse_event, phase_event
-from co3d_bench.bench.migrate import MIGRATIONS
-from co3d_bench.bench.names import Names
-from co3d_bench.bench.record import SCHEMA_VERSION, Settings
-from co3d_bench.bench.stop import Stop
-from co3d_bench.bench.turns import WAITING
-from co3d_bench.bench.worker import modules_in
+from co3d_bench.bench.measure.job import Event, Job, parse_event, phase_event
+from co3d_bench.bench.measure.turns import WAITING
+from co3d_bench.bench.measure.worker import modules_in
+from co3d_bench.bench.plan.catalog import Names
+from co3d_bench.bench.record.case import Case
+from co3d_bench.bench.record.environment import ROOT
+from co3d_bench.bench.record.migrate import MIGRATIONS
+from co3d_bench.bench.record.record import SCHEMA_VERSION, Settings
+from co3d_bench.bench.run.stop import Stop
 
 from ...factories import make_record, make_samples
 
@@ -156,7 +156,7 @@ def test_a_checkout_of_the_tool_whose_link_leads_nowhere_is_refused(tmp_path):
 def test_an_older_checkout_is_started_as_it_was_then(tmp_path):
     (tmp_path / "bench").mkdir()
     (tmp_path / "bench" / "worker.py").touch()
-    assert entry_of(tmp_path).worker == ("-m", "co3d_bench.bench.worker")
+    assert entry_of(tmp_path).worker == ("-m", "co3d_bench.bench.measure.worker")
     assert entry_of(ROOT) == CURRENT
     with pytest.raises(UserError, match="not known to this one"):
         entry_of(tmp_path / "bench")

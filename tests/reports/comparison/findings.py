@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from co3d_bench.bench.judge.findings import Comparison, Estimate, Finding, Judgement, Verdict
+from co3d_bench.bench.stats.compare.findings import Comparison, Estimate, Finding, Judgement, Verdict
 
 
 def key(model: str) -> str:

@@ -7,8 +7,8 @@ from dataclasses import replace
 import pytest
 
 from co3d_bench.bench.errors import NOTHING, USAGE, UserError
-from co3d_bench.bench.judge.exact import EXACT_METRICS
-from co3d_bench.bench.judge.rule import rule_of_stores
+from co3d_bench.bench.stats.compare.exact import EXACT_METRICS
+from co3d_bench.bench.stats.compare.rule import rule_of_stores
 from co3d_bench.reports.comparison import words
 from co3d_bench.reports.comparison.match import Side, compare
 

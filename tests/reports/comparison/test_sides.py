@@ -7,8 +7,8 @@ import warnings
 
 import pytest
 
-from co3d_bench.bench import cli
 from co3d_bench.bench.errors import ENVIRONMENT, NOTHING, USAGE, UserError
+from co3d_bench.cli import main as cli
 from co3d_bench.reports.comparison.sides import form_of, read_side, render, write
 
 from ...factories import make_default_records, make_engine_record, make_record

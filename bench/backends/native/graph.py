@@ -1,0 +1,124 @@
+"""A graph while it is lowered: what its values are, and the calls so far."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from ...errors import UserError
+from .calls import Activation, Call, Kind, Map, Tap, Window
+
+if TYPE_CHECKING:
+    from torch.fx import Node
+
+
+@dataclass(frozen=True)
+class Planes:
+    """The input, before it is laid out anew."""
+
+    map: Map
+    shared: bool = False
+
+
+@dataclass(frozen=True)
+class Past:
+    """The state of a pool: the frames before the newest. As a window, with the newest, every `dilation`-th."""
+
+    ring: Map
+    newest: Map | None = None
+    dilation: int = 1
+    moved_up: bool = False  # without the oldest: the next state
+
+
+@dataclass(frozen=True)
+class Unsqueezed:
+    """A map as a clip of one frame, to be put behind the past ones."""
+
+    map: Map
+
+
+def memory_of(value: Planes | Past | Map) -> Map:
+    """Where an input lies."""
+    return value.ring if isinstance(value, Past) else value.map if isinstance(value, Planes) else value
+
+
+def map_of(shape: tuple[int, ...], *, planes: bool = False) -> Map:
+    """(B, C, H, W) or (B, C, T, H, W)."""
+    batch, channels, *frames, height, width = shape
+    return Map(batch, frames[0] if frames else 1, height, width, channels, planes)
+
+
+def like(given: Map) -> Map:
+    """A new map of the same size."""
+    return Map(*given.size)
+
+
+class Graph:
+    """The values of the nodes that were visited, the calls that make them, and the node that is looked at now."""
+
+    def __init__(self) -> None:
+        self.calls: list[Call] = []
+        self.maker: dict[Map, Call] = {}
+        self.values: dict[Node, Any] = {}
+        self.packed: Map | None = None  # the input, channels last
+        self.node: Any = None
+
+    @property
+    def name(self) -> str:
+        """Of the operator."""
+        return str(self.node.target).removeprefix("aten.")
+
+    def refusal(self, what: str = "") -> UserError:
+        """What to raise where there is no kernel for the node, or not for this form of it."""
+        nodes = self.node.all_input_nodes or [self.node]
+        shapes = [tuple(each.meta["val"].shape) for each in nodes if "val" in each.meta]
+        of = f" ({what})" if what else ""
+        return UserError(
+            f"native: no kernel for {self.name}{of} on {', '.join(map(str, shapes))}; "
+            "another backend may run it (co3d-bench list backends)"
+        )
+
+    def map(self, node: Any) -> Map:
+        """The value of a node as a map, the input's packed if nobody did it yet; UserError where it is none."""
+        value = self.values.get(node)
+        if isinstance(value, Planes):
+            self.packed = self.packed or self.pack(value)
+            return self.packed
+        if not isinstance(value, Map):
+            raise self.refusal()
+        return value
+
+    def pack(self, planes: Planes, paddings: tuple[int, int, int] | None = None) -> Map:
+        """The input channels last; for the one convolution that reads it, in planes with its padding around."""
+        given = planes.map
+        if paddings is None:
+            return self.add(Call(Kind.PACK_CHANNELS, "pack", [Tap(given)], [Map(*given.size)]))
+        sizes = (given.frames, given.height, given.width)
+        frames, height, width = (size + 2 * pad for size, pad in zip(sizes, paddings, strict=True))
+        out = Map(given.batch, frames, height, width, given.channels, planes=True)
+        return self.add(Call(Kind.PACK_PLANES, "pack", [Tap(given)], [out], Window(padding=paddings[1:])))
+
+    def add(self, call: Call) -> Map:
+        """The call behind all others; its first output."""
+        self.calls.append(call)
+        for out in call.outputs:
+            self.maker[out] = call
+        return call.output
+
+    def open(self, node: Any) -> Call | None:
+        """The call that makes this value, if nobody else looks at the value and nothing is done with it yet."""
+        value = self.values.get(node)
+        if not isinstance(value, Map) or value.shared or len(node.users) > 1 or value not in self.maker:
+            return None
+        call = self.maker[value]
+        return (
+            call
+            if call.activation == Activation.NONE and call.kind not in (Kind.PACK_PLANES, Kind.PACK_CHANNELS)
+            else None
+        )
+
+    def replace(self, old: Sequence[Call], new: Call) -> Map:
+        """One call in the place of others, behind all that are left."""
+        self.calls = [call for call in self.calls if call not in old]
+        return self.add(new)

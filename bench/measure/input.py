@@ -1,0 +1,73 @@
+"""What the networks look at: a small ring of different clips or frames, made before anything is timed."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ...models.spec import ModelSpec
+from ..errors import UserError
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+# Different inputs, so that no cache or predictor sees the same one again at once; few, since all are kept in memory.
+RING = {"clip": 4, "frame": 16, "input": 4}
+RING_BYTES = 256 << 20
+BYTES_PER_ELEMENT = 4
+
+
+@dataclass(frozen=True)
+class Inputs:
+    """Inputs to be used in turn, each (B, *input_shape), and notes for the record."""
+
+    ring: Sequence[Tensor]
+    notes: tuple[str, ...] = ()
+
+
+def ring_length(spec: ModelSpec, batch: int) -> int:
+    """How many inputs are kept: fewer of large ones, at least two."""
+    size = batch * BYTES_PER_ELEMENT
+    for length in spec.input_shape:
+        size *= length
+    return max(2, min(RING[spec.form], RING_BYTES // size))
+
+
+def random_inputs(spec: ModelSpec, batch: int, seed: int) -> Inputs:
+    """Standard normal values, which is what normalised video frames are scaled to; the same for the same seed."""
+    import torch
+
+    generator = torch.Generator().manual_seed(seed)
+    shape = (batch, *spec.input_shape)
+    return Inputs([torch.randn(shape, generator=generator) for _ in range(ring_length(spec, batch))])
+
+
+def video_inputs(spec: ModelSpec, batch: int, file: Path) -> Inputs:
+    """Consecutive frames, or clips, of a real video; row b of a batch looks at a later part than row b - 1.
+
+    Raises UserError for a file that is no video.
+    """
+    import torch
+
+    from .video import read_frames
+
+    if spec.preprocessing is None:
+        raise UserError(spec.not_watchable() or spec.name)
+    count = ring_length(spec, batch)
+    clip_frames = spec.input_shape[1] if spec.form == "clip" else 1
+    height, width = spec.input_shape[-2:]
+    video = read_frames(file, count * batch * clip_frames, spec.preprocessing, (height, width))
+    # (batch * count * clip frames, C, H, W) -> one stream a row
+    streams = video.frames.unflatten(0, (batch, count, clip_frames))
+    inputs = [streams[:, i].transpose(1, 2) if spec.form == "clip" else streams[:, i, 0] for i in range(count)]
+    # Copies: a view would hold, and be counted with, the memory of all the others.
+    return Inputs([x.clone(memory_format=torch.contiguous_format) for x in inputs], video.notes)
+
+
+def make_inputs(spec: ModelSpec, batch: int, input_id: str, video: Path | None) -> Inputs:
+    """The inputs a case names: `random-SEED`, or the frames of `video`."""
+    if video is not None:
+        return video_inputs(spec, batch, video)
+    return random_inputs(spec, batch, int(input_id.removeprefix("random-")))

@@ -1,0 +1,117 @@
+"""What passes between the parent and the measuring process: a job in, events out, both as lines of JSON."""
+
+from __future__ import annotations
+
+import json
+from typing import Any, Literal
+
+from pydantic import Field
+
+from ...devices.profile import DeviceProfile
+from ..errors import UserError
+from ..plan.custom_models import OwnModel
+from ..record.case import Case, Frozen, WeightsFile
+from ..record.migrate import migrate
+from ..record.record import SCHEMA_VERSION, BatchSearch, BatchTrial, Counters, Failure, Record, Settings, Verification
+
+
+class Place(Frozen):
+    """A board that a case runs on, and how it is reached."""
+
+    host: str = Field(description="as ssh takes it")
+    python: str = "python3"
+    torch_device: str
+    work: str = Field(description="folder of this machine in which a run keeps what it copies to the board")
+
+
+class Seat(Frozen):
+    """Where one of two processes that take turns sits: file descriptors that it was started with (`turns.py`)."""
+
+    take: int = Field(ge=0, description="it reads the turn there")
+    give: int = Field(ge=0, description="it hands it over there")
+
+
+class Verified(Frozen):
+    """What an earlier process of the case proved. It holds for one whose first prediction is the same to the bit."""
+
+    output_sha256: str
+    verification: Verification
+
+
+class Job(Frozen):
+    """One case to be measured, as the parent hands it to a fresh process on its standard input."""
+
+    run_id: str
+    case: Case
+    process: int = 1
+    settings: Settings
+    timing_only: bool = Field(default=False, description="neither verified nor counted: one of many alike")
+    counters: Counters | None = Field(default=None, description="what an earlier process counted; None: to be counted")
+    operations: Counters | None = Field(
+        default=None,
+        description="what was counted of the network on another engine: its operations are the same, its memory is not",
+    )
+    verified: Verified | None = Field(default=None, description="what an earlier process proved; None: to be verified")
+    in_turn: Seat | None = Field(default=None, description="sample in turn with another process; None: by itself")
+    search: bool = Field(default=False, description="look for the batches of the case, and measure nothing")
+    own: OwnModel | None = Field(default=None, description="the network, where it is not of the zoo")
+    weights: WeightsFile | None = Field(default=None, description="None: seeded")
+    torch_device: Literal["cpu", "cuda"] = Field(default="cpu", description="to compute on, as the profile has it")
+    device: DeviceProfile | None = Field(default=None, description="whose sensors are watched; None: none are")
+    energy: bool = Field(default=False, description="measure energy too, where a sensor can")
+    energy_later: bool = Field(
+        default=False, description="a later process measures energy; this one only tells where no sensor can"
+    )
+    video: str | None = Field(default=None, description="path of the video, where the case's input is one")
+    place: Place | None = Field(default=None, description="the board to run it on; None: this machine")
+    git_commit: str | None = None
+    git_dirty: bool | None = None
+    prove: tuple[str, ...] | None = Field(default=None, description="tell which loaded modules lie in these folders")
+    parent_pid: int | None = Field(default=None, description="the process dies when this one does")
+
+
+class Event(Frozen):
+    """One line from the measuring process.
+
+    `sampled` says that the timed loop is over. `measured` carries a record that lacks its counters: should the
+    process end while it counts, that one is kept. A search for batches tells each batch that it `tried`, likewise.
+    `loaded` names the files of the modules that lie in the folders of `Job.prove`.
+    `lost` says that the board of the case cannot be reached any more, in `phase` why.
+    """
+
+    event: Literal["phase", "sampled", "measured", "tried", "loaded", "done", "failed", "lost"]
+    phase: str | None = None
+    done: int | None = None
+    total: int | None = None
+    record: Record | None = None
+    trial: BatchTrial | None = None
+    search: BatchSearch | None = None
+    failure: Failure | None = None
+    modules: tuple[str, ...] | None = None
+
+    def line(self) -> bytes:
+        """The event as it is sent."""
+        return self.model_dump_json().encode() + b"\n"
+
+
+def parse_event(line: bytes) -> Event:
+    """The event of one line, its record lifted where an older version sent it. Raises ValueError for anything else."""
+    raw = json.loads(line)
+    record = raw.get("record") if isinstance(raw, dict) else None
+    if isinstance(record, dict) and record.get("schema_version") != SCHEMA_VERSION:
+        try:
+            line = json.dumps({**raw, "record": migrate(record)}).encode()
+        except UserError as error:
+            raise ValueError(error.message) from error
+    return Event.model_validate_json(line)
+
+
+def job_line(job: Job) -> bytes:
+    """The job as it is sent."""
+    return job.model_dump_json().encode() + b"\n"
+
+
+def phase_event(phase: str, done: int | None = None, total: int | None = None) -> Event:
+    """The process is now at `phase`; of sampling, `done` of `total` samples are taken."""
+    fields: dict[str, Any] = {"event": "phase", "phase": phase, "done": done, "total": total}
+    return Event(**fields)

@@ -1,0 +1,176 @@
+"""Takes a profile: the network made ready and warmed up as for a case, timed plainly, then traced.
+
+In a process that has done nothing else: `co3d-bench profile` is one, and calls `prepare_process` before torch loads.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable, Sequence
+from datetime import datetime, timezone
+from itertools import cycle, islice
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ...devices.host import read_host
+from ...devices.profile import DeviceProfile
+from ...models.spec import ModelSpec
+from ..backends import Ask, Backend, Runnable, list_backends
+from ..errors import UserError
+from ..profile.operator_profile import Ceilings, Profile, between_s, rows_by_kind
+from ..profile.trace import (
+    SETTLING_STEPS,
+    STEP,
+    Traced,
+    TracedSteps,
+    join,
+    operators_of,
+    timed_steps,
+    torch_events,
+    tracing,
+)
+from ..record.case import Case
+from ..record.environment import Checkout, make_environment, read_versions
+from ..record.facts import model_facts, reach
+from ..stats.summary import median, median_absolute_deviation
+from .allocator import keep_freed_memory
+from .ceilings import measure_ceilings
+from .input import make_inputs
+from .loop import Clock, warm_up
+from .passes import load
+
+if TYPE_CHECKING:
+    from ..record.case import WeightsFile
+
+STEPS = 20
+NO_CHECKOUT = Checkout()
+# Above this share of a step between operators, the trace does not show where the time goes.
+_UNSEEN_SHARE = 0.5
+# Operators below it need no rule.
+_NEGLIGIBLE_SHARE = 0.01
+# As for the samples of a case.
+_QUIET_SHARE = 0.05
+
+
+def check_backend(backend: Backend) -> None:
+    """Raises UserError for a backend that is not installed, or whose operators cannot be traced."""
+    if not (backend.in_torch or backend.traces_itself):
+        can = ", ".join(each.name for each in list_backends() if each.in_torch or each.traces_itself)
+        raise UserError(f"--backend {backend.name}: it tells nothing of its operators; these can be profiled: {can}")
+    if lacks := backend.missing():
+        raise UserError(f"--backend {backend.name}: {lacks}")
+
+
+def check_device(profile: DeviceProfile) -> None:
+    """Raises UserError for a device whose operators the host only starts: their time is not to be had so."""
+    if profile.torch_device != "cpu":
+        raise UserError(
+            f"--device {profile.name}: profiles are taken on the CPU, not on {profile.torch_device}, so far"
+        )
+
+
+def prepare_process(threads: int) -> None:
+    """Set this process up as one that measures. Before torch is loaded, since its libraries read this as they load."""
+    os.environ["OMP_NUM_THREADS"] = os.environ["MKL_NUM_THREADS"] = str(threads)
+    # Compiled kernels tell the profiler of themselves only if they were compiled so.
+    os.environ["TORCHINDUCTOR_CPP_ENABLE_KERNEL_PROFILE"] = "1"
+    import torch
+
+    torch.set_num_threads(threads)
+    torch.set_num_interop_threads(1)
+
+
+def take_profile(
+    case: Case,
+    spec: ModelSpec,
+    backend: Backend,
+    *,
+    steps: int = STEPS,
+    weights: WeightsFile | None = None,
+    video: Path | None = None,
+    checkout: Checkout = NO_CHECKOUT,
+    ceilings: Callable[[Clock], Ceilings] = measure_ceilings,
+    clock: Clock = time.perf_counter,
+) -> Profile:
+    """Profile one case. Whatever goes wrong in the network or the backend is raised."""
+    allocator = keep_freed_memory()
+    import torch
+
+    started = datetime.now(timezone.utc)
+    host = read_host()
+    inputs = make_inputs(spec, case.batch, case.input, video)
+    loaded = load(spec, weights)
+    limits = ceilings(clock)
+    with torch.inference_mode():
+        ask = Ask(case.precision, case.threads, inputs.ring, traced=backend.traces_itself)
+        runnable = backend.prepare(loaded.net, inputs.ring[0], ask)
+        runnable.step(inputs.ring[0])
+        runnable.warm(inputs.ring[0])
+        fill = reach(loaded.net) if spec.form == "frame" else 0
+        warm_up(runnable.step, inputs.ring, fill=fill, clock=clock, synchronize=runnable.synchronize)
+        # Before and after tracing, so that a machine that becomes slower meanwhile slows both alike.
+        plain = timed_steps(runnable, islice(cycle(inputs.ring), steps), clock)
+        trace = trace_own_steps if backend.traces_itself else trace_steps
+        traced, traced_times = trace(runnable, inputs.ring, steps, clock)
+        plain += timed_steps(runnable, islice(cycle(inputs.ring), steps), clock)
+    profile = Profile(
+        started_at=started.isoformat(timespec="milliseconds"),
+        case=case,
+        model=model_facts(spec, loaded.net, weights),
+        environment=make_environment(
+            host,
+            checkout,
+            read_versions(),
+            intra_op_threads=torch.get_num_threads(),
+            inter_op_threads=torch.get_num_interop_threads(),
+            allocator=allocator,
+        ),
+        engine=runnable.engine(),
+        ceilings=limits if traced.event_s is None else limits.model_copy(update={"event_s": traced.event_s}),
+        steps=steps,
+        step_s=median(plain),
+        step_mad_s=median_absolute_deviation(plain),
+        traced_step_s=median(traced_times),
+        events=traced.events,
+        operators=traced.operators,
+    )
+    return profile.model_copy(update={"notes": inputs.notes + loaded.notes + _notes(profile)})
+
+
+def trace_steps(runnable: Runnable, ring: Sequence[Any], steps: int, clock: Clock) -> tuple[Traced, list[float]]:
+    """The operators of `steps` steps, and how long each step took while it was traced."""
+    from torch.profiler import record_function
+
+    found = []
+    with tracing() as trace:
+        for x in islice(cycle(ring), SETTLING_STEPS):
+            runnable.step(x)
+        for x in islice(cycle(ring), steps):
+            with record_function(STEP):
+                start = clock()
+                runnable.step(x)
+                runnable.synchronize()
+                found.append(clock() - start)
+    return operators_of(torch_events(trace)), found
+
+
+def trace_own_steps(runnable: Any, ring: Sequence[Any], steps: int, clock: Clock) -> tuple[Traced, list[float]]:
+    """The same from an engine that tells its calls itself."""
+    told: TracedSteps = runnable.traced_steps(list(islice(cycle(ring), steps)), clock)
+    return Traced(join(told.steps), float(len(told.steps[0])), told.event_s), list(told.times_s)
+
+
+def _notes(profile: Profile) -> tuple[str, ...]:
+    unknown = [row for row in rows_by_kind(profile) if row.bound is None and row.share > _NEGLIGIBLE_SHARE]
+    found = []
+    if unknown:
+        found.append(f"no rule tells the work of {', '.join(name for row in unknown for name in row.names)}")
+    if profile.step_mad_s > _QUIET_SHARE * profile.step_s:
+        found.append(
+            f"noisy: the typical plain step is {100 * profile.step_mad_s / profile.step_s:.0f} % off the median, so "
+            "that what lies between operators holds what others did meanwhile"
+        )
+    elif between_s(profile) > _UNSEEN_SHARE * profile.step_s:
+        found.append("most of the step lies between the operators: the engine does its work where the trace cannot see")
+    return tuple(found)

@@ -1,0 +1,213 @@
+"""A wrong answer has no speed: what was timed must compute what the network is defined to compute.
+
+- A frame network: stepping a whole receptive field of random frames must give the scores of `net(clip)`. One
+  without a clip form, or that does not tell its receptive field, must give the scores of the network stepped
+  through the same frames from a fresh state; for the eager backend that is a repetition, and the record says so.
+- Any other network: the runnable must give the answer of the network called plainly, which must be finite. For the
+  eager backend that is a repeated call.
+
+That is how the reference, eager in fp32, is held to its definition (`verify`). Every other engine and precision is held
+to the reference, over a stream of frames or many clips, so that a drifting state shows (`compare`).
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+from ...models.outputs import tensors_in
+from ...models.spec import is_frame_network
+from ..backends import Runnable
+from ..record.facts import reach, tells_reach
+from ..record.record import Verification
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+SEED = 20_220_713
+PREFILL_FRAMES = 8
+STREAM_FRAMES = 1000
+INPUTS = 100
+COMPARE_BUDGET_S = 60.0
+
+# What a reference answers to a row of the inputs that were shown one after the other: one clip, or frames.
+Reference = Callable[[list["Tensor"]], Any]
+
+
+def relative_error(a: Tensor, b: Tensor) -> float:
+    """max|a - b| / max|b|; infinite where either is not finite, or the shapes differ. `a` may lie on a device."""
+    if a.shape != b.shape:
+        return float("inf")
+    a = a.to(b.device)
+    if not b.numel():
+        return 0.0
+    if not b.is_floating_point():
+        a, b = a.double(), b.double()
+    scale = float(b.abs().max())
+    error = float((a - b).abs().max())
+    if not (scale < float("inf") and error < float("inf")):  # also false for NaN
+        return float("inf")
+    return error / scale if scale else error
+
+
+def verify(
+    runnable: Runnable, net: Any, example: Tensor, tolerance: float, *, memory_for_clip_bytes: float = float("inf")
+) -> Verification:
+    """Compare the runnable with the reference; a frame network is left with its receptive field filled.
+
+    `example` is one input as timed. Of a batch the first and the last row are compared, or all of it where the answer
+    does not have the batch in front. A frame network's clip form of the whole receptive field is used where its
+    features are estimated to fit into `memory_for_clip_bytes`, else its clip form in pieces of a few frames.
+    """
+    import torch
+
+    generator = torch.Generator().manual_seed(SEED)
+    count = reach(net) if is_frame_network(net) else 1
+    rows = sorted({0, len(example) - 1})
+    shown: list[Tensor] = []  # of a batch only the rows that are compared: all of it would be gigabytes
+    by_row = False
+    runnable.reset()
+    answer: Any = None
+    for _ in range(count):
+        x = torch.randn(example.shape, generator=generator)
+        answer = runnable.step(x)
+        if not shown:
+            by_row = all(tensor.dim() > 0 and len(tensor) == len(example) for tensor in tensors_in(answer))
+        shown.append(x[rows] if by_row else x)
+    runnable.synchronize()
+    if is_frame_network(net):
+        what, reference = _frame_reference(net, count, example[:1], memory_for_clip_bytes)
+    else:
+        what, reference = "the network called plainly on the same input", lambda inputs: net(inputs[0])
+    given = tensors_in(answer)
+    if by_row:
+        given = [tensor[rows] for tensor in given]
+    parts = [slice(place, place + 1) for place in range(len(rows))] if by_row else [slice(None)]
+    worst = 0.0
+    for part in parts:
+        expected = tensors_in(reference([x[part] for x in shown]))
+        pairs = zip((tensor[part] if by_row else tensor for tensor in given), expected, strict=True)
+        worst = max(worst, *(relative_error(ours, want) for ours, want in pairs))
+    return Verification(reference=what, relative_error=worst, tolerance=tolerance, passed=worst <= tolerance)
+
+
+def compare(
+    runnable: Runnable,
+    net: Any,
+    example: Tensor,
+    tolerance: float,
+    *,
+    budget_s: float = COMPARE_BUDGET_S,
+    clock: Callable[[], float] = time.perf_counter,
+) -> Verification:
+    """Compare the runnable with the eager network in float32, prediction by prediction.
+
+    A frame network sees one stream of 1,000 frames, any other network 100 inputs; fewer where that takes longer than
+    `budget_s`, but a frame network at least its receptive field. Its state is left filled.
+    """
+    import torch
+
+    generator = torch.Generator().manual_seed(SEED)
+    by_frames = is_frame_network(net)
+    wanted, least = (STREAM_FRAMES, reach(net)) if by_frames else (INPUTS, 1)
+    state = net.initial_state(len(example)) if by_frames else ()
+    runnable.reset()
+    tally = Tally()
+    start = clock()
+    for _ in range(max(wanted, least)):
+        x = torch.randn(example.shape, generator=generator)
+        given = runnable.step(x)
+        runnable.synchronize()
+        if by_frames:
+            expected, state = net.step(x, state)
+        else:
+            expected = net(x)
+        tally.add(tensors_in(given), tensors_in(expected))
+        if tally.compared >= least and clock() - start > budget_s:
+            break
+    what = f"a stream of {tally.compared} frames" if by_frames else f"{tally.compared} inputs"
+    return tally.verification(f"the eager network in fp32 on {what}", tolerance)
+
+
+class Tally:
+    """How far answers are apart, summed up over predictions."""
+
+    def __init__(self) -> None:
+        self.compared = self.ranked = self.agreed = 0
+        self.worst = self.difference = self.size = 0.0
+
+    def add(self, given: list[Tensor], expected: list[Tensor]) -> None:
+        """One prediction more: what was answered, and what is right."""
+        self.compared += 1
+        for ours, want in zip(given, expected, strict=True):
+            ours = ours.to(want)  # its precision, and from a device to where the reference computes
+            self.worst = max(self.worst, relative_error(ours, want))
+            if ours.shape == want.shape:
+                self.difference += float((ours - want).double().square().sum())
+                self.size += float(want.double().square().sum())
+        if len(expected) == 1 and expected[0].dim() == 2 and given[0].shape == expected[0].shape:
+            same = given[0].argmax(1) == expected[0].argmax(1)
+            self.ranked += len(same)
+            self.agreed += int(same.sum())
+
+    def verification(self, reference: str, tolerance: float) -> Verification:
+        """What was found, for a record."""
+        return Verification(
+            reference=reference,
+            relative_error=self.worst,
+            tolerance=tolerance,
+            passed=self.worst <= tolerance,
+            relative_l2=self.relative_l2,
+            top1_agreement=self.agreed / self.ranked if self.ranked else None,
+            compared=self.compared,
+        )
+
+    @property
+    def relative_l2(self) -> float | None:
+        return (self.difference / self.size) ** 0.5 if self.size else None
+
+
+def tensor_size(x: Tensor) -> int:
+    """Bytes of the elements."""
+    return x.numel() * x.element_size()
+
+
+# A clip form holds a few feature maps of the whole clip at once. For the networks here the largest ones are some
+# 30 times the input; a rough figure is enough, since the other reference is as right.
+_FEATURES_PER_INPUT = 30
+
+
+def _frame_reference(net: Any, count: int, frame: Tensor, memory_bytes: float) -> tuple[str, Reference]:
+    import torch
+
+    def clip_form(frames: list[Tensor]) -> Any:
+        return net(torch.stack(frames, dim=2))
+
+    def in_pieces(frames: list[Tensor]) -> Any:
+        clip = torch.stack(frames, dim=2)
+        scores, state = clip, net.initial_state(len(clip))
+        for piece in clip.split(PREFILL_FRAMES, dim=2):
+            scores, state = net.prefill(piece, state)
+        return scores
+
+    def again(frames: list[Tensor]) -> Any:
+        scores, state = None, net.initial_state(len(frames[0]))
+        for frame in frames:
+            scores, state = net.step(frame, state)
+        return scores
+
+    fits = count * tensor_size(frame) * _FEATURES_PER_INPUT <= memory_bytes
+    if _has_clip_form(net, frame) and fits:
+        return f"the clip form of the same {count} frames", clip_form
+    if _has_clip_form(net, frame) and hasattr(net, "prefill"):
+        return f"the clip form, {PREFILL_FRAMES} frames at a time, of the same {count} frames", in_pieces
+    return f"the network stepped through the same {count} frames from a fresh state (no clip form)", again
+
+
+def _has_clip_form(net: Any, frame: Tensor) -> bool:
+    """Whether `net(clip)` stands for the network: (B, C, T, ...), as many frames as it says that it looks back on."""
+    from torch import nn
+
+    has_forward = getattr(net.forward, "__func__", net.forward) is not nn.Module.forward
+    return has_forward and tells_reach(net) and frame.dim() > 1

@@ -1,0 +1,260 @@
+"""The measuring process: `python -m co3d_bench.bench.measure.worker`. One job on standard input, one case, one record.
+
+Its events go to a private copy of standard output; descriptor 1 itself is pointed at standard error first, so
+that nothing a library prints can end up between them.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import gc
+import os
+import signal
+import sys
+import sysconfig
+import time
+from collections.abc import Callable, Sequence
+from datetime import datetime, timezone
+from pathlib import Path
+from typing import Any
+
+from ...devices.host import HostFacts, free_memory_bytes, read_host
+from ...models.spec import ModelSpec
+from ...models.zoo import find_model
+from ..backends import Ask, Backend, get_backend
+from ..plan.custom_models import load_code
+from ..record.cuda_facts import CudaFacts
+from ..record.environment import Checkout, make_environment, read_versions
+from ..record.facts import assumptions, model_facts
+from ..record.failure import failure_of, wrong_answer
+from ..record.record import REFERENCE, Environment, Record, Verification
+from ..record.sensing import Energy
+from .accelerator import Accelerator, accelerator_of
+from .allocator import keep_freed_memory
+from .energy import energy_pass, find_meter
+from .input import Inputs, make_inputs
+from .job import Event, Job, Seat, phase_event
+from .passes import Begun, Emit, Timed, counting_pass, load, timing_pass, undisturbed
+from .search import search_batches
+from .turns import WAITING, Turns
+from .verify import compare, verify
+from .watched import Watched
+
+FindModel = Callable[[str], ModelSpec]
+
+_PR_SET_PDEATHSIG = 1
+_PACKAGES = {"site-packages", "dist-packages"}  # folders into which packages are installed
+# Of the free memory, and of the time a case has, how much a verification may take.
+_VERIFY_SHARE = 0.5
+_VERIFY_TIME_SHARE = 0.25
+# How long an engine is held to the reference, beyond what shows every place of a state (a receptive field of frames): a
+# wrong kernel is wrong at once, and the first page waits for this.
+_COMPARE_S = 1.0
+
+
+def measure_case(job: Job, emit: Emit, find_model: FindModel = find_model) -> Record:
+    """All passes over one case. Whatever goes wrong in the network or the backend is raised."""
+    begun = Begun.now()  # before torch is imported: what others do meanwhile is the load before the warm-up
+    allocator = keep_freed_memory()
+    import torch
+
+    started = datetime.now(timezone.utc)
+    torch.set_num_threads(job.case.threads)
+    torch.set_num_interop_threads(1)
+    watched = Watched(job.device, emit) if job.device else None
+    emit = watched.emit if watched else emit
+    host = read_host()
+    spec = spec_of(job, find_model)
+    backend = get_backend(job.case.backend)
+    emit(phase_event("loading"))
+    accelerator = accelerator_of(job, backend)
+    inputs = make_inputs(spec, job.case.batch, job.case.input, Path(job.video) if job.video else None)
+    loaded = load(spec, job.weights)
+    ask = Ask(job.case.precision, job.case.threads, calibration=inputs.ring, device=accelerator.device)
+    if watched:
+        watched.ready()
+    with torch.inference_mode():
+        if backend.outside:
+            timed = backend.outside.timing_pass(loaded, ask, inputs, job.settings.runs, emit)
+        else:
+            turns = _first_turn(job.in_turn, emit) if job.in_turn else None
+            timed = timing_pass(loaded, spec, backend, ask, inputs, job.settings, host, accelerator, emit, begun, turns)
+        sensors = watched.stop() if watched else None
+        if job.prove is not None:
+            emit(Event(event="loaded", modules=modules_in(job.prove)))
+        cuda = accelerator.facts(timed.runnable, inputs.ring, in_torch=backend.in_torch)
+        verification = None if job.timing_only else _verification(job, backend, timed, inputs.ring[0], emit)
+    failure = wrong_answer(verification) if verification else None
+    record = Record(
+        run_id=job.run_id,
+        started_at=started.isoformat(timespec="milliseconds"),
+        duration_s=time.perf_counter() - begun.at_s,
+        case=job.case,
+        process=job.process,
+        settings=job.settings,
+        model=model_facts(spec, timed.net, job.weights),
+        environment=_environment(job, host, allocator, cuda),
+        timing=None if failure else timed.timing,
+        peak_rss_bytes=timed.peak_rss_bytes,
+        output_sha256=timed.output_sha256,
+        verification=verification,
+        sensors=sensors,
+        cuda=cuda,
+        engine=timed.runnable.engine(),
+        notes=inputs.notes + loaded.notes + assumptions(spec, timed.net),
+        error=failure,
+    )
+    if job.timing_only:
+        return record
+    emit(Event(event="measured", record=record))
+    if not failure and (energy := _energy(job, timed, accelerator, inputs, emit, begun.at_s)):
+        record = record.model_copy(update={"energy": energy})
+        emit(Event(event="measured", record=record))
+    return _counted(record, job, spec, backend, timed, inputs, emit, begun.at_s)
+
+
+def _environment(job: Job, host: HostFacts, allocator: str | None, cuda: CudaFacts | None) -> Environment:
+    """All that may explain the figures."""
+    import torch
+
+    return make_environment(
+        host,
+        Checkout(job.git_commit, job.git_dirty),
+        read_versions(),
+        intra_op_threads=torch.get_num_threads(),
+        inter_op_threads=torch.get_num_interop_threads(),
+        allocator=allocator,
+        cuda=cuda,
+    )
+
+
+def _energy(
+    job: Job, timed: Timed, accelerator: Accelerator, inputs: Inputs, emit: Emit, begun: float
+) -> Energy | None:
+    """Energy, where it is to be measured now; where that is left for a later process, only why no sensor can."""
+    if job.device is None or not (job.energy or job.energy_later):
+        return None
+    if not job.energy:
+        found = find_meter(job.device)
+        return Energy(reason=found) if isinstance(found, str) else None
+    emit(phase_event("energy"))
+    import torch
+
+    time_left_s = job.settings.timeout_s - (time.perf_counter() - begun)
+    with torch.inference_mode():
+        return energy_pass(
+            job.device,
+            timed.runnable.step,
+            accelerator.place(inputs.ring),
+            timed.runnable.synchronize,
+            time_left_s=time_left_s / 2,
+        )
+
+
+def _counted(
+    record: Record, job: Job, spec: ModelSpec, backend: Backend, timed: Timed, inputs: Inputs, emit: Emit, begun: float
+) -> Record:
+    """The record with its counters: those that an earlier process of the case counted, or counted now."""
+    counters, uncounted = job.counters, ()
+    cuda = record.cuda
+    if counters is None:
+        in_torch = backend.in_torch and cuda is None
+        with undisturbed(timed.timing):
+            counters, uncounted = counting_pass(spec, timed, inputs, in_torch, emit, job.operations)
+    if cuda and cuda.memory:  # the device's own count; that of the CPU's allocator would be of the host
+        counters = counters.model_copy(update={"peak_allocated_bytes": cuda.memory.peak_allocated_bytes})
+    seconds = time.perf_counter() - begun
+    return record.model_copy(update={"counters": counters, "duration_s": seconds, "notes": record.notes + uncounted})
+
+
+def modules_in(folders: Sequence[str]) -> tuple[str, ...]:
+    """The files of all loaded modules that lie in these folders, without links; packages of an environment that lies
+    there are none of theirs."""
+    roots = tuple(Path(os.path.realpath(folder)) for folder in folders)
+    library = Path(sysconfig.get_path("stdlib")).resolve()
+    named = (getattr(module, "__file__", None) for module in list(sys.modules.values()))
+    # Some name a file that is none (torch's `_classes.py`).
+    files = {Path(os.path.realpath(file)) for file in named if isinstance(file, str) and os.path.isfile(file)}  # noqa: PTH113
+    return tuple(sorted(str(file) for file in files if _belongs(file, roots) and not file.is_relative_to(library)))
+
+
+def _belongs(file: Path, roots: Sequence[Path]) -> bool:
+    inside = (file.relative_to(root).parts for root in roots if file.is_relative_to(root))
+    return any(not _PACKAGES.intersection(parts) for parts in inside)
+
+
+def _first_turn(seat: Seat, emit: Emit) -> Turns:
+    """Wait for the first turn of two."""
+    turns = Turns(seat.take, seat.give)
+    emit(phase_event(WAITING))
+    turns.wait()
+    return turns
+
+
+def _verification(job: Job, backend: Backend, timed: Timed, example: Any, emit: Emit) -> Verification:
+    """The reference is held to the other form of the network; every other engine and precision to the reference.
+
+    What an earlier process of the case proved is not proved again, if this one's first prediction is the same.
+    """
+    if job.verified and job.verified.output_sha256 == timed.output_sha256:
+        return job.verified.verification
+    emit(phase_event("verifying"))
+    tolerance = backend.tolerance[job.case.precision]
+    with undisturbed(timed.timing):
+        if backend.outside:
+            return backend.outside.verify(timed.runnable, timed.net, example, tolerance)
+        if (backend.name, job.case.precision) == REFERENCE:
+            memory = _VERIFY_SHARE * free_memory_bytes()
+            return verify(timed.runnable, timed.net, example, tolerance, memory_for_clip_bytes=memory)
+        budget_s = min(_COMPARE_S, _VERIFY_TIME_SHARE * job.settings.timeout_s)
+        return compare(timed.runnable, timed.net, example, tolerance, budget_s=budget_s)
+
+
+def main(find_model: FindModel = find_model) -> int:
+    """Measure what standard input asks for, or look for its batches."""
+
+    def work(job: Job, emit: Emit) -> Event:
+        if job.search:
+            return Event(event="done", search=search_batches(job, spec_of(job, find_model), emit))
+        return Event(event="done", record=measure_case(job, emit, find_model))
+
+    return serve(work)
+
+
+def serve(work: Callable[[Job, Emit], Event]) -> int:
+    """Read a job, have it worked on, report. Returns 0 also where the case failed: the failure is an event."""
+    channel = os.dup(1)
+    os.dup2(2, 1)
+
+    def emit(event: Event) -> None:
+        # One write is not enough for a long record: a pipe takes what fits.
+        data = memoryview(event.line())
+        while data:
+            data = data[os.write(channel, data) :]
+
+    job = Job.model_validate_json(sys.stdin.buffer.readline())
+    die_with_parent(job.parent_pid)
+    try:
+        emit(work(job, emit))
+    except Exception as error:  # noqa: BLE001 - whatever a network raises becomes a record
+        emit(Event(event="failed", failure=failure_of(error)))
+    gc.freeze()  # Python would search all of torch for circles once more before it ends, a second on a slow core
+    return 0
+
+
+def spec_of(job: Job, find_model: FindModel) -> ModelSpec:
+    """The network of a job."""
+    return load_code(job.own) if job.own else find_model(job.case.model)
+
+
+def die_with_parent(parent_pid: int | None) -> None:
+    """Ask the kernel to kill this process when its parent ends, however that happens (kill -9 included)."""
+    if parent_pid is None:
+        return
+    ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+    if os.getppid() != parent_pid:  # it ended before we asked
+        os._exit(1)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,1 +1,0 @@
-"""Our own engine for a CPU: a network as a table of calls, and the kernels that they call. README.md says more."""

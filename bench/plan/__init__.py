@@ -1,0 +1,1 @@
+"""bench.toml read, and the cases of a plan."""

@@ -1,0 +1,85 @@
+"""Where the devices of a plan are: this machine, a board that is reached by ssh, or nowhere."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+
+from ...devices.profile import AUTO, DeviceProfile
+from ...devices.recognise import Found, Seen, describe, match, recognise
+from ...devices.ssh import Ssh, Unreachable
+from ..errors import NOT_HERE, UserError
+from .catalog import Names
+
+_ANSWER_S = 15.0
+
+
+def find_auto(profiles: Iterable[DeviceProfile], seen: Seen) -> Found:
+    """What `--device auto` stands for on this machine. A profile with a host is another machine."""
+    return recognise((profile for profile in profiles if profile.host is None), seen)[0]
+
+
+def tell_auto(found: Found) -> str:
+    """What was found, and why, in a line."""
+    return f"device {AUTO}: {found.profile.name} ({found.profile.title}), because {found.why}"
+
+
+def unanswered(host: str) -> str | None:
+    """Why a host does not answer over ssh; None where it does. Waits for it a quarter of a minute at most."""
+    try:
+        done = Ssh(host).run(["true"], timeout_s=_ANSWER_S)
+    except Unreachable as error:
+        return str(error)
+    return None if done.returncode == 0 else f"`true` ended with exit code {done.returncode} there"
+
+
+def state(profile: DeviceProfile, seen: Seen, unanswered: Callable[[str], str | None] = unanswered) -> str:
+    """Where a device is, in a few words. What a host really is, a plan finds out; here it has to answer."""
+    if profile.host is not None:
+        why_not = unanswered(profile.host)
+        return f"reachable at {profile.host}" if why_not is None else f"not reachable at {profile.host}: {why_not}"
+    why = match(profile, seen)
+    return f"this machine: {why}" if why else "not here"
+
+
+def check_here(devices: Iterable[str], profiles: Mapping[str, DeviceProfile], names: Names) -> None:
+    """Raises UserError for devices that are neither this machine nor have a host. Asks the machine only if it must."""
+    wanted = [profiles[name] for name in devices]
+    wanted = [profile for profile in wanted if profile.host is None and not profile.recognise.any_machine]
+    if not wanted:
+        return
+    seen = names.look()
+    missing = [profile for profile in wanted if match(profile, seen) is None]
+    if missing:
+        raise UserError("\n".join(_not_here(profile, seen, profiles) for profile in missing), NOT_HERE)
+
+
+def check_local(devices: Iterable[str], profiles: Mapping[str, DeviceProfile]) -> None:
+    """Raises UserError for devices that are at a host, for what is done on this machine alone."""
+    if away := [f"{name} is at {profiles[name].host}" for name in devices if profiles[name].host]:
+        raise UserError(f"device {', '.join(away)}: only `run` reaches boards; this measures on this machine", NOT_HERE)
+
+
+def _not_here(profile: DeviceProfile, seen: Seen, profiles: Mapping[str, DeviceProfile]) -> str:
+    here = find_auto(profiles.values(), seen).profile
+    return (
+        f"device {profile.name} ({profile.title}) is not this machine, and no host is set for it\n"
+        f"  this machine: {describe(seen)}\n"
+        f"  looked for:   {looked_for(profile)}\n"
+        "  to reach a board by ssh, put into bench.toml:\n"
+        f"      [devices.{profile.name}]\n"
+        '      host = "user@address"\n'
+        f"  to measure this machine:  --device {here.name}"
+    )
+
+
+def looked_for(profile: DeviceProfile) -> str:
+    """How a device is recognised, in a line."""
+    wanted = profile.recognise
+    parts = []
+    if wanted.device_tree:
+        soc = f"{wanted.soc} and " if wanted.soc else ""
+        parts.append(f"{soc}one of {', '.join(wanted.device_tree)} in /proc/device-tree/compatible")
+    if wanted.cuda_names:
+        capability = f" of compute capability {wanted.cuda_capability}" if wanted.cuda_capability else ""
+        parts.append(f"a GPU called {' or '.join(wanted.cuda_names)}{capability}")
+    return "; or ".join(parts) or "nothing: its profile says not how it is recognised"

@@ -1,0 +1,98 @@
+"""Weights as users give them, told of in the words of the command line."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ...models.spec import ModelSpec
+from ...models.weights.cache import checked_sha256
+from ...models.weights.errors import UnknownWeightsError, WeightsError
+from ...models.weights.fetch import OnProgress
+from ...models.weights.locate import AUTO, locate
+from ..errors import ENVIRONMENT, USAGE, UserError
+from ..record.case import WeightsFile
+
+if TYPE_CHECKING:
+    from ..record.record import Record
+    from .catalog import Names
+    from .config import Config
+
+
+def find_weights(config: Config, names: Names) -> dict[str, WeightsFile]:
+    """The file of each network of the plan, by the network's name; none where the plan asks for no weights.
+
+    Raises UserError: one file for several networks, nothing public for one of them, a file that is not there.
+    """
+    word = config.plan.weights
+    if word is None:
+        return {}
+    specs = [config.spec(name, names) for name in dict.fromkeys(config.plan.models)]
+    architectures = list(dict.fromkeys(spec.counterpart or spec.name for spec in specs))
+    if word != AUTO and len(architectures) > 1:
+        raise UserError(
+            f"--weights {word}: one file is for one network, and the plan has {', '.join(architectures)}; name one "
+            "network, or give --weights auto, which takes the public weights of each"
+        )
+    found, wrong = {}, []
+    for spec in specs:
+        try:
+            found[spec.name] = find_file(word, spec)
+        except UserError as error:  # noqa: PERF203 - told of every network at once
+            wrong.append(error)
+    if wrong:
+        raise UserError("\n".join(dict.fromkeys(error.message for error in wrong)), wrong[0].exit_code)
+    return found
+
+
+def find_file(word: str, spec: ModelSpec) -> WeightsFile:
+    """The file that `word` (a path, an address, a name or `auto`) is for that network. Raises UserError."""
+    with told(), progress_bar(word) as on_progress:
+        path = locate(word, spec, on_progress)
+        return WeightsFile(path=str(path.absolute()), sha256=checked_sha256(path))
+
+
+def put_into(net: Any, spec: ModelSpec, file: WeightsFile) -> tuple[str, ...]:
+    """Load the file into the network; what is worth a note is returned. Raises UserError."""
+    from ...models.weights.load import load_weights
+
+    with told():
+        report = load_weights(net, spec, Path(file.path))
+    if report.sha256 != file.sha256:
+        raise UserError(f"{file.path}: the file was changed while the run was going on; run it again", ENVIRONMENT)
+    return tuple(f"without {module}: {report.file} has nothing for it" for module in report.left_out)
+
+
+def same_weights(record: Record, file: WeightsFile | None) -> bool:
+    """Whether a record was measured with that file, or with no file where there is none."""
+    text = record.model.weights if record.model else ""
+    return text == file.text if file else " sha256:" not in text
+
+
+@contextmanager
+def told() -> Iterator[None]:
+    """What goes wrong with weights inside is the user's to mend: one line and an exit code."""
+    try:
+        yield
+    except UnknownWeightsError as error:
+        raise UserError(str(error), USAGE) from None
+    except WeightsError as error:
+        raise UserError(str(error), ENVIRONMENT) from None
+
+
+@contextmanager
+def progress_bar(name: str) -> Iterator[OnProgress]:
+    """A bar on standard error, where that is a terminal, for one download."""
+    if not sys.stderr.isatty():
+        yield lambda done, total: None
+        return
+    from rich.console import Console
+    from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn, TransferSpeedColumn
+
+    columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn(), TransferSpeedColumn())
+    with Progress(*columns, TimeRemainingColumn(), console=Console(stderr=True), transient=True) as bar:
+        task = bar.add_task(name, total=None)
+        yield lambda done, total: bar.update(task, completed=done, total=total)

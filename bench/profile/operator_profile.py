@@ -1,0 +1,206 @@
+"""Where the time of one prediction goes, operator by operator: the format, what is derived from it, and its file.
+
+Profiles lie beside the records, in `profiles.jsonl`, a line of JSON each. Times are kept as they were traced;
+`rows` takes off what tracing cost.
+
+History of the format (`schema_version`):
+    1  2026-11  first public form.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import Field, ValidationError
+
+from ..errors import ENVIRONMENT, UserError
+from ..record.case import Case, Frozen
+from ..record.record import Engine, Environment, ModelFacts
+from ..record.store import append_line, records_file
+
+SCHEMA_VERSION = 1
+FILE_NAME = "profiles.jsonl"
+
+Bound = Literal["compute", "memory", "calls"]
+
+
+class Ceilings(Frozen):
+    """What the machine does at best, measured with the case's threads."""
+
+    gemm_macs_per_s: float = Field(description="of a large float32 product, by the quicker of two libraries")
+    copy_bytes_per_s: float = Field(description="bytes read and written by a copy far larger than the caches")
+    call_s: float = Field(description="the smallest operator, called from Python: one element added to one")
+    event_s: float = Field(description="what it costs to record one event while tracing")
+    threads: int
+
+
+class Operator(Frozen):
+    """One operator on one set of shapes. All but `macs` and `moved_bytes` are for one step, of all its calls."""
+
+    name: str = Field(description="as the engine calls it")
+    kind: str = Field(description="as a reader calls it, e.g. depthwise convolution 3 x 3")
+    shapes: tuple[tuple[int, ...], ...] = Field(description="of the tensors it is given")
+    calls: float
+    traced_s: float = Field(description="as traced, the median over the steps")
+    events: float = Field(description="events that were recorded inside, and cost time that is in traced_s")
+    macs: int | None = Field(description="multiply-accumulates of one call; None where no rule knows")
+    moved_bytes: int | None = Field(description="read and written at least by one call; None where no rule knows")
+
+
+class Profile(Frozen):
+    """One case, traced. `step_s` is without tracing and is the time to trust."""
+
+    schema_version: int = SCHEMA_VERSION
+    started_at: str = Field(description="ISO 8601, UTC")
+    case: Case
+    model: ModelFacts
+    environment: Environment
+    engine: Engine
+    ceilings: Ceilings
+    steps: int = Field(ge=1, description="traced steps")
+    step_s: float = Field(gt=0, description="median time of one step without tracing")
+    step_mad_s: float = Field(default=0.0, description="median absolute deviation of these")
+    traced_step_s: float = Field(gt=0, description="median time of one step while it was traced")
+    events: float = Field(description="events recorded in one step")
+    operators: tuple[Operator, ...]
+    notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Row:
+    """One operator, or several of one kind, in one step, with what is derived. None where no rule knows the work."""
+
+    kind: str
+    names: tuple[str, ...]  # as the engine calls them
+    shapes: tuple[tuple[int, ...], ...]
+    calls: float
+    time_s: float
+    share: float  # of the step
+    macs: float | None
+    moved_bytes: float | None
+    macs_per_s: float | None
+    bytes_per_s: float | None
+    gemm_share: float | None  # of the machine's matrix product
+    copy_share: float | None  # of the machine's copy; more than 1 where maps stay in a cache
+    intensity: float | None  # multiply-accumulates a byte
+    bound: Bound | None
+    least_s: float | None  # what that bound allows at best
+
+
+def rows(profile: Profile) -> tuple[Row, ...]:
+    """Every operator on every set of shapes, the most expensive first."""
+    return _sorted(_row(profile, o.shapes, [o]) for o in profile.operators)
+
+
+def rows_by_kind(profile: Profile) -> tuple[Row, ...]:
+    """Operators of one kind together, the most expensive first."""
+    kinds: dict[str, list[Operator]] = {}
+    for operator in profile.operators:
+        kinds.setdefault(operator.kind, []).append(operator)
+    return _sorted(_row(profile, (), found) for found in kinds.values())
+
+
+def between_s(profile: Profile) -> float:
+    """What is left of a step: Python, and finding the code for each call."""
+    return max(0.0, profile.step_s - sum(row.time_s for row in rows(profile)))
+
+
+def _sorted(found: Iterable[Row]) -> tuple[Row, ...]:
+    return tuple(sorted(found, key=lambda row: -row.time_s))
+
+
+def _row(profile: Profile, shapes: tuple[tuple[int, ...], ...], operators: Sequence[Operator]) -> Row:
+    ceilings = profile.ceilings
+    time_s = sum(max(0.0, o.traced_s - ceilings.event_s * o.events) for o in operators)
+    calls = sum(o.calls for o in operators)
+    macs = _sum([None if o.macs is None else o.calls * o.macs for o in operators])
+    moved = _sum([None if o.moved_bytes is None else o.calls * o.moved_bytes for o in operators])
+    macs_per_s, bytes_per_s = _per(macs, time_s), _per(moved, time_s)
+    bound, least_s = _bound(ceilings, calls, macs, moved)
+    return Row(
+        kind=operators[0].kind,
+        names=tuple(dict.fromkeys(o.name for o in operators)),
+        shapes=shapes,
+        calls=calls,
+        time_s=time_s,
+        share=time_s / profile.step_s,
+        macs=macs,
+        moved_bytes=moved,
+        macs_per_s=macs_per_s,
+        bytes_per_s=bytes_per_s,
+        gemm_share=_per(macs_per_s, ceilings.gemm_macs_per_s),
+        copy_share=_per(bytes_per_s, ceilings.copy_bytes_per_s),
+        intensity=_per(macs, moved or 0.0),
+        bound=bound,
+        least_s=least_s,
+    )
+
+
+def _bound(
+    ceilings: Ceilings, calls: float, macs: float | None, moved: float | None
+) -> tuple[Bound | None, float | None]:
+    """What would take longest if each were done at its ceiling."""
+    if macs is None or moved is None:
+        return None, None
+    least: dict[Bound, float] = {
+        "compute": macs / ceilings.gemm_macs_per_s,
+        "memory": moved / ceilings.copy_bytes_per_s,
+        "calls": calls * ceilings.call_s,
+    }
+    bound = max(least, key=least.__getitem__)
+    return bound, least[bound]
+
+
+def _sum(values: Sequence[float | None]) -> float | None:
+    known = [value for value in values if value is not None]
+    return sum(known) if len(known) == len(values) else None
+
+
+def _per(value: float | None, by: float) -> float | None:
+    return None if value is None or by <= 0 else value / by
+
+
+def profiles_file(path: str | Path) -> Path:
+    """The file of the profiles of a store: beside its records."""
+    return records_file(path).with_name(FILE_NAME)
+
+
+def append_profile(path: str | Path, profile: Profile) -> None:
+    """Write one profile durably. Raises UserError if the disk does not take it."""
+    append_line(profiles_file(path), profile.model_dump_json())
+
+
+def read_profiles(path: str | Path) -> tuple[Profile, ...]:
+    """The newest profile of each case of a store, in the order in which the cases first appear; none is no error.
+
+    A torn line is passed over. Raises UserError for a file that cannot be read or has profiles of a newer co3d-bench.
+    """
+    file = profiles_file(path)
+    try:
+        lines = file.read_bytes().splitlines()
+    except (FileNotFoundError, NotADirectoryError):
+        return ()
+    except OSError as error:
+        raise UserError(f"cannot read {file}: {error.strerror}", ENVIRONMENT) from error
+    found: dict[str, Profile] = {}
+    for number, line in enumerate(lines, start=1):
+        if _is_newer(line):
+            raise UserError(f"{file}, line {number}: of a newer co3d-bench; update it, or remove the file", ENVIRONMENT)
+        try:
+            profile = Profile.model_validate_json(line)
+        except ValidationError:  # torn, or damaged
+            continue
+        found[profile.case.key] = profile
+    return tuple(found.values())
+
+
+def _is_newer(line: bytes) -> bool:
+    try:
+        raw: Any = json.loads(line)
+        return raw["schema_version"] > SCHEMA_VERSION
+    except (ValueError, KeyError, TypeError):
+        return False

@@ -1,0 +1,1 @@
+"""The format of what was measured, and its only reader and writer."""

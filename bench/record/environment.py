@@ -1,0 +1,97 @@
+"""Everything of the surroundings that may explain a number, as a record's `Environment`."""
+
+from __future__ import annotations
+
+import os
+import platform
+from collections.abc import Mapping
+from dataclasses import dataclass
+from importlib import metadata
+from pathlib import Path
+
+from ...devices.host import HostFacts
+from .cuda_facts import CudaFacts
+from .git import told
+from .openmp import in_force
+from .record import Environment, Machine, ProcessFacts
+
+# Distributions whose versions belong into a record, where they are installed.
+DISTRIBUTIONS = ("torch", "ptflops", "numpy", "av", "co3d-bench")
+ROOT = Path(__file__).parents[2]
+
+
+@dataclass(frozen=True)
+class Checkout:
+    """Which commit of co3d-bench is measured, if it runs from a git checkout."""
+
+    commit: str | None = None
+    dirty: bool | None = None
+
+
+def read_checkout(folder: Path = ROOT) -> Checkout:
+    """The commit of `folder` and whether tracked files differ from it; empty where there is no git or no checkout."""
+    if not (folder / ".git").exists():
+        return Checkout()
+    commit = told(folder, "rev-parse", "HEAD")
+    status = told(folder, "status", "--porcelain", "--untracked-files=no")
+    return Checkout(commit or None, None if status is None else bool(status))
+
+
+def read_versions() -> dict[str, str]:
+    """Python's version and that of every distribution that takes part."""
+    installed = {name.replace("-", "_"): _version(name) for name in DISTRIBUTIONS}
+    found = {name: version for name, version in installed.items() if version is not None}
+    return {"python": platform.python_version(), **found}
+
+
+def _version(distribution: str) -> str | None:
+    try:
+        return metadata.version(distribution)
+    except metadata.PackageNotFoundError:
+        return None
+
+
+def make_environment(
+    host: HostFacts,
+    checkout: Checkout,
+    versions: dict[str, str],
+    *,
+    intra_op_threads: int,
+    inter_op_threads: int,
+    allocator: str | None = None,
+    cuda: CudaFacts | None = None,
+    environ: Mapping[str, str] = os.environ,
+) -> Environment:
+    """Put the facts into the form of a record; those of a GPU that must agree between records stand with the others.
+
+    `environ` is the environment of the process that measured.
+    """
+    of_gpu = {"cuda": cuda.cuda, "cudnn": cuda.cudnn} if cuda else {}
+    return Environment(
+        machine=Machine(
+            cpu_model=host.cpu_model,
+            architecture=host.architecture,
+            physical_cores=host.physical_cores,
+            logical_cores=host.logical_cores,
+            memory_bytes=host.memory_bytes,
+            os=host.os,
+            kernel=host.kernel,
+            container=host.container,
+            hypervisor=host.hypervisor,
+            gpu=cuda.name if cuda else None,
+        ),
+        process=ProcessFacts(
+            affinity=host.affinity,
+            governor=host.governor,
+            frequency_hz=host.frequency_hz,
+            intra_op_threads=intra_op_threads,
+            inter_op_threads=inter_op_threads,
+            load_average_1min=host.load_average_1min,
+            memory_limit_bytes=host.memory_limit_bytes,
+            allocator=allocator,
+            openmp=in_force(environ),
+        ),
+        versions=versions | {name: version for name, version in of_gpu.items() if version is not None},
+        git_commit=checkout.commit,
+        git_dirty=checkout.dirty,
+    )

@@ -1,0 +1,50 @@
+"""An exception of a network or an engine in the words of a record."""
+
+from __future__ import annotations
+
+import traceback
+
+from ...models.spec import UnknownModelError
+from ..errors import UserError
+from .record import Failure, Verification
+
+# How allocators say that there is no memory; PyTorch has no class of exception for it on the CPU.
+_OUT_OF_MEMORY = (
+    "can't allocate memory",
+    "out of memory",
+    "not enough memory",
+    "cannot allocate memory",
+    "bad allocation",
+    "bad_alloc",
+)
+
+
+def failure_of(error: Exception) -> Failure:
+    """An exception as a record's failure; the user's own mistakes carry no traceback."""
+    if isinstance(error, UserError | UnknownModelError):
+        return Failure(kind="exception", message=str(error))
+    text = str(error).strip()
+    first_line = text.splitlines()[0] if text else ""
+    return exception(
+        f"{type(error).__name__}: {first_line}" if first_line else type(error).__name__,
+        text,
+        "".join(traceback.format_exception(error)),
+        memory=isinstance(error, MemoryError),
+    )
+
+
+def exception(message: str, text: str, detail: str, *, memory: bool = False) -> Failure:
+    """An exception by its words: `text` is all that it says, `memory` that it is known to be about that."""
+    memory = memory or any(words in text.lower() for words in _OUT_OF_MEMORY)
+    return Failure(kind="out-of-memory" if memory else "exception", message=message, detail=detail)
+
+
+def wrong_answer(found: Verification) -> Failure | None:
+    """Why a speed is not given; None where the answer is right."""
+    if found.passed:
+        return None
+    return Failure(
+        kind="wrong-answer",
+        message=f"the output is {found.relative_error:.2g} off {found.reference} "
+        f"(relative; at most {found.tolerance:.2g} is right), so its speed is not given",
+    )

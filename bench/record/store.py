@@ -1,0 +1,194 @@
+"""The only reading and writing of records: one line of JSON each, in `<folder>/records.jsonl`.
+
+What holds, whatever is killed and whenever:
+- a record that `append_record` has returned from is on the disk;
+- two writers never mix their lines: each append is one write under an exclusive lock;
+- a line torn by a power cut costs that line only: the next append starts on a fresh one, and readers skip it.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+import re
+import warnings
+from collections.abc import Iterator
+from contextlib import suppress
+from pathlib import Path
+
+from pydantic import ValidationError
+
+from ..errors import ENVIRONMENT, NOTHING, UserError
+from .garbage import held_back
+from .migrate import migrate
+from .record import SCHEMA_VERSION, Record
+
+FILE_NAME = "records.jsonl"
+RUN_MARK = "newest-run"
+_RUN_ID = re.compile(r"[A-Za-z0-9-]+")
+
+# A record of the current version begins so; it needs no look at its version before it is validated.
+_CURRENT_PREFIX = f'{{"schema_version":{SCHEMA_VERSION},'
+
+
+class StoreWarning(UserWarning):
+    """A line of a store could not be read and was skipped."""
+
+
+def records_file(path: str | Path) -> Path:
+    """The file of a store: `path` itself if it is a .jsonl, else `records.jsonl` in that folder."""
+    path = Path(path)
+    return path if path.suffix == ".jsonl" else path / FILE_NAME
+
+
+def make_store(folder: Path) -> None:
+    """The folder of a store. One that is made here tells git to leave it alone, as a virtual environment does; one that
+    was there already is somebody's, and nothing is put into it. Raises OSError if the disk does not take it."""
+    if not folder.exists():
+        folder.mkdir(parents=True, exist_ok=True)
+        ignore(folder)
+
+
+def ignore(folder: Path) -> None:
+    """Have git see nothing of a folder, unless something says already what it is to see."""
+    with suppress(FileExistsError), (folder / ".gitignore").open("x") as file:
+        file.write("*\n")
+
+
+def append_record(path: str | Path, record: Record) -> None:
+    """Write one record durably (flushed and fsynced). Raises UserError if the disk does not take it."""
+    append_line(records_file(path), record.model_dump_json())
+
+
+def append_line(file: Path, text: str) -> None:
+    """Write one line of JSON durably, as all that lies in a store is. Raises UserError if the disk does not take it."""
+    line = text.encode() + b"\n"
+    try:
+        make_store(file.parent)
+        fd = os.open(file, os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o644)
+        try:
+            fcntl.flock(fd, fcntl.LOCK_EX)
+            size = os.fstat(fd).st_size
+            torn = size > 0 and os.pread(fd, 1, size - 1) != b"\n"
+            data = b"\n" + line if torn else line
+            # One write for the whole line: a reader, or a second writer without locks, sees all of it or nothing.
+            written = os.write(fd, data)
+            if written != len(data):
+                raise OSError(28, f"only {written} of {len(data)} bytes were written")
+            os.fsync(fd)
+            if size == 0:
+                with suppress(FileNotFoundError):  # somebody removed it just now; the next line makes it anew
+                    _sync_folder(file.parent)
+        finally:
+            os.close(fd)
+    except OSError as error:
+        raise cannot_write(file, error) from error
+
+
+def read_records(path: str | Path) -> list[Record]:
+    """Every readable record of a store at once, as `each_record` gives them; raises what it raises."""
+    with held_back():
+        return list(each_record(path))
+
+
+def each_record(path: str | Path) -> Iterator[Record]:
+    """Every readable record of a store (a folder or a .jsonl file), oldest first, one in memory at a time.
+
+    A line that is no record is skipped with a StoreWarning naming it. Raises UserError if there is no store,
+    it cannot be read, or a record comes from a newer co3d-bench.
+    """
+    file = records_file(path)
+    try:
+        with file.open("rb") as lines:
+            for number, line in enumerate(lines, start=1):
+                if not line.strip():
+                    continue
+                try:
+                    record = parse_record(line)
+                except UserError as error:
+                    raise UserError(f"{file}, line {number}: {error.message}", error.exit_code) from error
+                except ValueError as error:
+                    warnings.warn(f"{file}, line {number}: {_why(error)}; skipped", StoreWarning, stacklevel=2)
+                else:
+                    yield record
+    except FileNotFoundError:
+        raise UserError(f"no records at {file}; `co3d-bench run` writes them", NOTHING) from None
+    except NotADirectoryError:
+        raise UserError(f"{path}: neither a folder of records nor a .jsonl file", ENVIRONMENT) from None
+    except OSError as error:
+        raise UserError(f"cannot read {file}: {error.strerror}", ENVIRONMENT) from error
+
+
+def parse_record(line: str | bytes) -> Record:
+    """One line as a record, migrated if it is old. Raises ValueError (pydantic's included) if it is none."""
+    text = line.decode() if isinstance(line, bytes) else line
+    if text.startswith(_CURRENT_PREFIX):
+        return Record.model_validate_json(text)
+    raw = json.loads(text)
+    if not isinstance(raw, dict):
+        raise ValueError("not a record")
+    return Record.model_validate_json(json.dumps(migrate(raw)))
+
+
+def check_writable(path: str | Path) -> None:
+    """Find out before measuring for minutes. Raises UserError if records cannot be written there."""
+    file = records_file(path)
+    try:
+        make_store(file.parent)
+        os.close(os.open(file, os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o644))
+    except OSError as error:
+        raise cannot_write(file, error) from error
+
+
+def mark_run(path: str | Path, run_id: str) -> None:
+    """Note which run began last, so that `--resume` finds it even if it was killed before its first record."""
+    mark = records_file(path).with_name(RUN_MARK)
+    temporary = mark.with_name(f"{RUN_MARK}.{os.getpid()}")
+    try:
+        temporary.write_text(run_id + "\n")
+        temporary.replace(mark)
+    except OSError as error:
+        raise cannot_write(mark, error) from error
+
+
+def newest_run(path: str | Path) -> str | None:
+    """The id of the run that began last in this store, or None if there is none."""
+    mark = records_file(path).with_name(RUN_MARK)
+    try:
+        noted = mark.read_text(errors="replace").strip()
+    except FileNotFoundError:
+        noted = ""
+    except OSError as error:
+        raise UserError(f"cannot read {mark}: {error.strerror}", ENVIRONMENT) from error
+    if _RUN_ID.fullmatch(noted):  # else it was damaged, and the records know as much
+        return noted
+    if not records_file(path).exists():
+        return None
+    records = read_records(path)
+    return max(records, key=lambda record: record.started_at).run_id if records else None
+
+
+def cannot_write(file: Path, error: OSError) -> UserError:
+    """The one message for a disk that does not take our bytes."""
+    reason = error.strerror or str(error)
+    return UserError(f"cannot write {file}: {reason}; choose another folder with --out", ENVIRONMENT)
+
+
+def _sync_folder(folder: Path) -> None:
+    """A new file survives a power cut only once its folder is on the disk as well."""
+    fd = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(fd)
+    finally:
+        os.close(fd)
+
+
+def _why(error: ValueError) -> str:
+    if isinstance(error, ValidationError):
+        first = error.errors()[0]
+        where = ".".join(str(part) for part in first["loc"])
+        return f"not a record of this format ({where or 'torn'}: {first['msg']})"
+    if isinstance(error, json.JSONDecodeError | UnicodeDecodeError):
+        return "torn (not whole JSON)"
+    return str(error)

@@ -1,0 +1,1 @@
+"""The parent: one fresh process after another, resume, progress."""

@@ -1,0 +1,140 @@
+"""The boards of a run, seen from its parent: met before the plan is made, given a folder, left as they were."""
+
+from __future__ import annotations
+
+import secrets
+import tempfile
+from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
+from pathlib import Path
+
+from ....devices.board import AgentError, Board
+from ....devices.profile import DeviceProfile
+from ....devices.recognise import Seen, describe, match
+from ....devices.ssh import Ssh, Unreachable
+from ...errors import NOT_HERE, UserError
+from ...export.aten import __path__ as aten_folder
+from ...measure.job import Place
+from ...plan.locate import looked_for
+from ...plan.plan import BoardFacts
+from .facts import PATTERNS, seen
+
+SCRIPTS = (
+    Path(__file__).with_name("onboard.py"),
+    Path(__file__).parents[2] / "measure" / "stable.py",
+    Path(next(iter(aten_folder))) / "runner.py",
+)
+NO_TRTEXEC = "there is no TensorRT (trtexec is neither in PATH nor in /usr/src/tensorrt/bin)"
+
+
+class Away(Exception):
+    """A board is not reached, or is another one; the message is for people."""
+
+
+def meet(devices: Iterable[str], profiles: Mapping[str, DeviceProfile]) -> tuple[dict[str, BoardFacts], dict[str, str]]:
+    """Those of the devices that are at a host: what a plan must know of each, or why it is not reached."""
+    boards, away = {}, {}
+    for name in devices:
+        if profiles[name].host is None:
+            continue
+        try:
+            boards[name] = _meet(profiles[name])
+        except Away as error:
+            away[name] = str(error)
+    return boards, away
+
+
+def check_any(devices: Iterable[str], away: Mapping[str, str]) -> None:
+    """Raises UserError where no device of a plan is left."""
+    if away and set(devices) <= away.keys():
+        raise UserError("\n".join(away.values()), NOT_HERE)
+
+
+def _meet(profile: DeviceProfile) -> BoardFacts:
+    board = Board(Ssh(profile.host or ""), f"look-{secrets.token_hex(4)}", profile.python)
+    try:
+        board.open()
+        try:
+            hello = board.hello(PATTERNS, torch=True)
+        finally:
+            board.clean()
+    except (Unreachable, AgentError) as error:
+        raise Away(_not_reached(profile, str(error))) from error
+    found = seen(hello)
+    if match(profile, found) is None:
+        raise Away(_another(profile, found))
+    lacks = {} if hello.trtexec else {"trtexec": NO_TRTEXEC}
+    if hello.torch_missing:
+        lacks["aten-json"] = f"{profile.python} at {profile.host} has no torch: {hello.torch_missing}"
+    elif profile.torch_device == "cuda" and not hello.torch["gpus"]:
+        lacks["aten-json"] = f"torch {hello.torch['version']} at {profile.host} sees no GPU"
+    return BoardFacts(found.host.usable_cores, lacks)
+
+
+def _not_reached(profile: DeviceProfile, why: str) -> str:
+    return (
+        f"device {profile.name} ({profile.title}): {profile.host} is not reached: {why}\n"
+        f"  `ssh {profile.host} {profile.python} --version` must work without a question; then try again"
+    )
+
+
+def _another(profile: DeviceProfile, found: Seen) -> str:
+    return (
+        f"device {profile.name} ({profile.title}): {profile.host} is another machine, and nothing was run there\n"
+        f"  it is:       {describe(found)}\n"
+        f"  looked for:  {looked_for(profile)}"
+    )
+
+
+class Boards:
+    """The boards that a run uses. Leaving it ends what runs there and removes what it brought.
+
+    `tell` hears of every board that is lost, or cannot be left clean.
+    """
+
+    def __init__(self, profiles: Mapping[str, DeviceProfile], run_id: str, tell: Callable[[str], None]) -> None:
+        self._profiles = profiles
+        self._run_id = run_id
+        self._tell = tell
+        self._open: dict[str, Board] = {}
+        self._work: tempfile.TemporaryDirectory[str] | None = None
+        self.lost: dict[str, str] = {}  # devices, and why
+
+    def place(self, device: str) -> Place | None:
+        """Where a device is; None for this machine. A board is opened when it is first asked for. Raises Away."""
+        profile = self._profiles.get(device)
+        if profile is None or profile.host is None:
+            return None
+        self._work = self._work or tempfile.TemporaryDirectory(prefix="co3d-bench-")
+        if device not in self._open:
+            board = Board(Ssh(profile.host), self._run_id, profile.python)
+            try:
+                board.open(SCRIPTS)
+            except (Unreachable, AgentError) as error:
+                raise Away(_not_reached(profile, str(error))) from error
+            self._open[device] = board
+        return Place(host=profile.host, python=profile.python, torch_device=profile.torch_device, work=self._work.name)
+
+    def lose(self, device: str, why: str) -> None:
+        """Nothing more is run there."""
+        self.lost[device] = why
+        self._tell(why)
+
+    def settle(self, device: str) -> None:
+        """A case's record is kept: nothing of it needs to run, or lie, there any more. The next case says, if that
+        cannot be had."""
+        if device in self._open and device not in self.lost:
+            with suppress(Unreachable, AgentError):
+                self._open[device].settle()
+
+    def __enter__(self) -> Boards:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for device, board in self._open.items():
+            try:
+                board.clean()
+            except (Unreachable, AgentError) as error:  # noqa: PERF203 - each is left as well as can be
+                self._tell(f"{device}: {board.folder} is left at {board.transport.host} for a later run: {error}")
+        if self._work:
+            self._work.cleanup()

@@ -1,0 +1,50 @@
+"""Which files of a board are read, and what is made of them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from ....devices.board import Hello
+from ....devices.host import read_host
+from ....devices.recognise import Gpu, Seen, card_name
+from ....devices.root import Snapshot
+
+_CPU = "/sys/devices/system/cpu"
+# All that `read_host` reads of a machine, and what tells a board's software.
+PATTERNS = (
+    *("/proc/cpuinfo", "/proc/meminfo", "/proc/loadavg", "/proc/self/status", "/proc/self/cgroup", "/proc/1/cgroup"),
+    *("/proc/sys/kernel/arch", "/proc/sys/kernel/osrelease", "/etc/os-release", "/etc/nv_tegra_release"),
+    *("/proc/device-tree/compatible", "/proc/device-tree/model"),
+    *(f"{_CPU}/online", f"{_CPU}/present", f"{_CPU}/isolated"),
+    *(f"{_CPU}/cpu*/topology/core_cpus_list", f"{_CPU}/cpu*/topology/thread_siblings_list"),
+    f"{_CPU}/cpu*/cpufreq/scaling_*",
+    *("/sys/class/dmi/id/sys_vendor", "/sys/class/dmi/id/product_name", "/sys/class/dmi/id/bios_vendor"),
+    *("/sys/hypervisor/type", "/.dockerenv", "/run/.containerenv", "/run/systemd/container"),
+    *("/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/cpu.max", "/sys/fs/cgroup/*/*.slice/memory.max"),
+)
+
+
+def seen(hello: Hello) -> Seen:
+    """A board as the recognition takes it: its files, and its cards as torch there tells them."""
+    files = {"/proc/sys/kernel/arch": hello.machine, **hello.snapshot.files}  # kernels before 6.1 have no such file
+    gpus = tuple(_gpu(index, *told) for index, told in enumerate(hello.torch.get("gpus", ())))
+    return Seen(read_host(Snapshot(files, hello.snapshot.unread)), gpus, hello.torch_missing or "torch there sees none")
+
+
+def _gpu(index: int, name: str, capability: list[int]) -> Gpu:
+    return Gpu(card_name(name), ".".join(map(str, capability)), index=index)
+
+
+def versions(told: Mapping[str, Any], snapshot: Snapshot) -> dict[str, str]:
+    """Versions there, for a record; those that are not known are left away."""
+    release = (snapshot.read("/etc/nv_tegra_release") or "").splitlines()[:1]
+    found = {**told, "l4t": _l4t(release[0]) if release else None}
+    return {name: str(version) for name, version in found.items() if version is not None}
+
+
+def _l4t(line: str) -> str | None:
+    """`# R32 (release), REVISION: 7.1, ...` is 32.7.1."""
+    major, _, rest = line.removeprefix("# R").partition(" ")
+    revision = rest.partition("REVISION: ")[2].partition(",")[0]
+    return f"{major}.{revision}" if major.isdigit() and revision else None

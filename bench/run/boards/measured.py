@@ -1,0 +1,40 @@
+"""What the engines of a board have in common: a job to ask for, and what was measured."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from ...record.cuda_facts import CudaFacts
+from ...record.record import Engine, Timing, Verification
+
+
+@dataclass(frozen=True)
+class Asked:
+    """Files to copy, by the key under which the job names them, and the rest of the job."""
+
+    files: Mapping[str, Path]
+    fields: Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Measured:
+    """A case that was measured on a board; bytes, seconds."""
+
+    timing: Timing
+    verification: Verification
+    engine: Engine
+    versions: Mapping[str, Any]
+    affinity: tuple[int, ...]
+    environ: Mapping[str, str] = field(default_factory=dict)  # what it tells of OpenMP
+    threads: int | None = None
+    inter_op_threads: int | None = None
+    peak_rss_bytes: int | None = None
+    peak_allocated_bytes: int | None = None
+    cuda: CudaFacts | None = None
+    output_sha256: str | None = None
+    span: tuple[float, float] | None = None  # from the first sample to the last one, on the clock of its sensors
+    energy_blocks: Sequence[Sequence[float]] = ()
+    notes: tuple[str, ...] = ()

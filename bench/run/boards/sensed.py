@@ -1,0 +1,128 @@
+"""The sensors of a board: which of its files are read beside a case, and what they say, by the code that reads ours."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from ....devices.profile import DeviceProfile
+from ....devices.root import Look, Reason, Snapshot
+from ....devices.sensors import Reading
+from ....devices.sensors.find import find_sensors
+from ....devices.sensors.sampler import Log
+from ...measure.energy import BLOCKS, Meter, energy_of, find_meter, needed_s
+from ...record.sensing import Energy, Sensors, sensors_of
+
+PERIOD_S = 0.5
+_CPU, _THERMAL, _HWMON = "/sys/devices/system/cpu", "/sys/class/thermal", "/sys/class/hwmon"
+_RAPL = "/sys/class/powercap/intel-rapl:*"
+_IIO = ("/sys/bus/i2c/drivers/ina3221x/*/iio:device*", "/sys/bus/i2c/drivers/ina3221x/*/iio_device")
+_INA = "/sys/bus/i2c/devices/*/hwmon/hwmon*"
+_DEVFREQ = ("/sys/class/devfreq/*", "/sys/devices/*/devfreq/*")
+# What changes, and is read again and again;
+MOVING = (
+    *(f"{_CPU}/cpu*/cpufreq/scaling_cur_freq", f"{_CPU}/cpu*/thermal_throttle/*_throttle_count"),
+    *(f"{_THERMAL}/thermal_zone*/temp", f"{_THERMAL}/cooling_device*/cur_state"),
+    *(f"{_HWMON}/hwmon*/temp*_input", f"{_HWMON}/hwmon*/oc*_event_cnt", f"{_RAPL}/energy_uj"),
+    *(f"{folder}/in_power*_input" for folder in _IIO),
+    *(f"{_INA}/in[123]_input", f"{_INA}/curr[123]_input"),
+    *(f"{folder}/{name}" for folder in _DEVFREQ for name in ("cur_freq", "max_freq")),
+)
+# and what tells what that is, and is read once.
+STANDING = (
+    *(f"{_THERMAL}/thermal_zone*/type", f"{_THERMAL}/cooling_device*/type"),
+    *(f"{_HWMON}/hwmon*/name", f"{_HWMON}/hwmon*/temp*_label", f"{_RAPL}/name", f"{_RAPL}/max_energy_range_uj"),
+    *(f"{folder}/rail_name_*" for folder in _IIO),
+    *(f"{_INA}/name", f"{_INA}/in*_label"),
+)
+
+
+def watched(profile: DeviceProfile, snapshot: Snapshot) -> list[str]:
+    """The files to read beside a case, of those that the board has."""
+    found = [path for pattern in MOVING for path in snapshot.glob(pattern)]
+    # Where there is no cpufreq, a PC tells its clock there.
+    told = not snapshot.glob(MOVING[0]) and "cpu MHz" in (snapshot.read("/proc/cpuinfo") or "")
+    clock = ["/proc/cpuinfo"] if told and "cpu" in profile.sensors else []
+    return list(dict.fromkeys((*found, *clock)))
+
+
+class Replay:
+    """A board as it was at one moment after the other."""
+
+    def __init__(self, snapshot: Snapshot) -> None:
+        self._standing = snapshot
+        self._files: Mapping[str, str] = {}
+        self._unread: Mapping[str, str] = {}
+
+    def move(self, files: Mapping[str, str], unread: Mapping[str, str]) -> None:
+        """It is the moment at which these were read."""
+        self._files, self._unread = files, unread
+
+    def look(self, path: str) -> Look:
+        if path in self._files:
+            return Look(self._files[path].strip())
+        if path in self._unread:
+            return Look(reason=Reason(self._unread[path]))
+        return self._standing.look(path)
+
+    def read(self, path: str) -> str | None:
+        return self.look(path).text
+
+    def glob(self, pattern: str) -> tuple[str, ...]:
+        return self._standing.glob(pattern)
+
+
+def log_of(lines: Sequence[Mapping[str, Any]], profile: DeviceProfile, snapshot: Snapshot) -> Log:
+    """What the agent read, as our own sampler would have told it."""
+    moments = [line for line in lines if line["event"] == "watch"]
+    if not moments:
+        return Log(reason="no file of the profile's sensors is there")
+    replay = Replay(snapshot)
+    sensors = find_sensors(_without_cards(profile), replay)
+    readings: dict[str, list[Reading]] = {figure.name: [] for sensor in sensors for figure in sensor.figures}
+    for moment in moments:
+        replay.move(moment["files"], moment["unread"])
+        for sensor in sensors:
+            for name, reading in sensor.read().items():
+                readings[name].append(reading)
+    return Log(
+        figures=tuple(figure for sensor in sensors for figure in sensor.figures),
+        times=tuple(moment["t"] for moment in moments),
+        readings=readings,
+        cpu_s=sum(line["cpu_s"] for line in lines if line["event"] == "watched"),
+        interval_s=PERIOD_S,
+    )
+
+
+def seen(log: Log, span: tuple[float, float] | None) -> Sensors:
+    """What was seen between the first sample and the last one."""
+    return sensors_of(log, *span) if span else Sensors(reason=log.reason or "no samples were taken")
+
+
+def energy_asked(profile: DeviceProfile, snapshot: Snapshot, timeout_s: float) -> tuple[Meter, str | None] | Energy:
+    """What energy is taken from on a board, and what that measures; or why there is none."""
+    found = find_meter(_without_cards(profile), snapshot)
+    if isinstance(found, str):
+        return Energy(reason=found)
+    if needed_s(found[0]) > timeout_s / 2:
+        return Energy(reason=f"it takes {needed_s(found[0]):.0f} s; raise run.timeout_s to more than twice that")
+    return found
+
+
+def energy_job(asked: tuple[Meter, str | None] | Energy | None) -> dict[str, Any] | None:
+    """What the board is told to do for it."""
+    if asked is None or isinstance(asked, Energy):
+        return None
+    return {"blocks": BLOCKS, "block_s": asked[0].block_s, "after_s": 4 * PERIOD_S}
+
+
+def energy_seen(log: Log, asked: tuple[Meter, str | None] | Energy | None, blocks: Any) -> Energy | None:
+    """The energy of the blocks that a board has run."""
+    if asked is None or isinstance(asked, Energy):
+        return asked
+    return energy_of(log, *asked, [(begin, end, calls) for begin, end, calls in blocks])
+
+
+def _without_cards(profile: DeviceProfile) -> DeviceProfile:
+    """NVML would be asked of this machine."""
+    return profile.model_copy(update={"sensors": [kind for kind in profile.sensors if kind != "nvml"]})

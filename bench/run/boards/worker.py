@@ -1,0 +1,148 @@
+"""The process of one case that runs on a board: `python -m co3d_bench.bench.run.boards.worker`, a job in, events out.
+
+Here the network is built, written, counted and asked for the right answers; there it is timed. It holds no connection
+while it does its own part, and the board goes on if it is killed: `boards.py` ends what is left.
+"""
+
+from __future__ import annotations
+
+import sys
+import time
+from datetime import datetime, timezone
+from pathlib import Path
+from typing import Any
+
+from ....devices.board import AgentError, Board
+from ....devices.ssh import Ssh, Unreachable
+from ....models.zoo import find_model
+from ...errors import UserError
+from ...measure.input import Inputs
+from ...measure.job import Event, Job, Place, phase_event
+from ...measure.passes import Emit, Timed, counting_pass, load
+from ...measure.worker import FindModel, serve, spec_of
+from ...record.environment import Checkout, make_environment, read_versions
+from ...record.facts import assumptions, model_facts
+from ...record.failure import wrong_answer
+from ...record.openmp import WAITING
+from ...record.record import Record
+from . import aten, trtexec
+from .facts import PATTERNS, versions
+from .facts import seen as machine
+from .heard import Heard
+from .measured import Asked
+from .sensed import MOVING, PERIOD_S, STANDING, energy_asked, energy_job, energy_seen, log_of, seen, watched
+
+ENGINES = {"aten-json": aten, "trtexec": trtexec}
+SCRIPT = "onboard.py"
+
+
+def measure(job: Job, place: Place, emit: Emit, find_model: FindModel = find_model) -> Event:
+    """The case's record, why it failed, or that the board is lost."""
+    import torch
+
+    started, begin = datetime.now(timezone.utc), time.perf_counter()
+    spec, case, engine = spec_of(job, find_model), job.case, ENGINES[job.case.backend]
+    emit(phase_event("exporting"))
+    loaded = load(spec, job.weights)
+    example = torch.zeros(case.batch, *spec.input_shape)
+    asked = engine.ask(job, spec, loaded.net, example, Path(place.work))
+    board = Board(
+        Ssh(place.host), job.run_id, place.python, on_wait=lambda text: emit(phase_event(text.replace("\n", " ")))
+    )
+    heard = Heard(emit)
+    try:
+        hello = board.again(lambda: board.hello((*PATTERNS, *MOVING, *STANDING)))
+        profile = job.device
+        power = None
+        if profile and job.energy and case.backend == "aten-json":
+            power = energy_asked(profile, hello.snapshot, job.settings.timeout_s)
+        paths = watched(profile, hello.snapshot) if profile else []
+        emit(phase_event("copying"))
+        files = {key: board.put(file) for key, file in asked.files.items()}
+        emit(phase_event("starting there"))
+        ended = board.run(board_job(job, place, asked, files, paths, energy_job(power)), heard.take)
+    except (Unreachable, AgentError) as error:
+        return Event(event="lost", phase=str(error))
+    if failure := heard.failure(ended, job.settings.timeout_s):
+        return Event(event="failed", failure=failure)
+    emit(phase_event("verifying"))
+    measured = engine.read(heard, job, spec, loaded.net, example, asked)
+    wrong = wrong_answer(measured.verification)
+    host = machine(hello).host
+    log = log_of(heard.watched, profile, hello.snapshot) if profile else None
+    record = Record(
+        run_id=job.run_id,
+        started_at=started.isoformat(timespec="milliseconds"),
+        duration_s=time.perf_counter() - begin,
+        case=case,
+        process=job.process,
+        settings=job.settings,
+        model=model_facts(spec, loaded.net, job.weights),
+        environment=make_environment(
+            host,
+            Checkout(job.git_commit, job.git_dirty),
+            versions({**measured.versions, "co3d_bench": read_versions().get("co3d_bench")}, hello.snapshot),
+            intra_op_threads=measured.threads or case.threads,
+            inter_op_threads=measured.inter_op_threads or 1,
+            cuda=measured.cuda,
+            environ=measured.environ,
+        ),
+        timing=None if wrong else measured.timing,
+        peak_rss_bytes=measured.peak_rss_bytes,
+        output_sha256=measured.output_sha256,
+        verification=measured.verification,
+        sensors=seen(log, measured.span) if log else None,
+        energy=energy_seen(log, power, measured.energy_blocks) if log and not wrong else None,
+        cuda=measured.cuda,
+        engine=measured.engine,
+        notes=(*loaded.notes, *assumptions(spec, loaded.net), *measured.notes),
+        error=wrong,
+    )
+    emit(Event(event="measured", record=record))
+    counters, uncounted = job.counters, ()
+    if counters is None:
+        played = engine.played(job, loaded.net, example, asked)
+        timed = Timed(loaded.net, played, measured.timing, None, None)
+        counters, uncounted = counting_pass(spec, timed, Inputs([example]), False, emit)
+    # Counts hold on every machine, so they are made here; the peak of allocated memory is the board's.
+    counters = counters.model_copy(update={"peak_allocated_bytes": measured.peak_allocated_bytes})
+    counted = {"counters": counters, "duration_s": time.perf_counter() - begin, "notes": record.notes + uncounted}
+    return Event(event="done", record=record.model_copy(update=counted))
+
+
+def board_job(
+    job: Job, place: Place, asked: Asked, files: dict[str, str], paths: list[str], energy: dict[str, Any] | None
+) -> dict[str, Any]:
+    """What the board is told; its name over there is made of all of it."""
+    from ..run import thread_environment
+
+    return {
+        **asked.fields,
+        **files,
+        "script": SCRIPT,
+        "case": job.case.key,
+        "process": job.process,
+        "torch_device": place.torch_device,
+        "threads": job.case.threads,
+        "settings": job.settings.model_dump(include={"runs", "min_s"}),
+        "timeout_s": job.settings.timeout_s,
+        "environment": thread_environment(job.case.threads),
+        "waiting": WAITING,
+        "watch": {"paths": paths, "period_s": PERIOD_S},
+        "energy": energy,
+    }
+
+
+def main(find_model: FindModel = find_model) -> int:
+    """Read a job and have it measured on its board."""
+
+    def work(job: Job, emit: Emit) -> Event:
+        if job.place is None:
+            raise UserError(f"{job.case.key}: the job names no board")
+        return measure(job, job.place, emit, find_model)
+
+    return serve(work)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

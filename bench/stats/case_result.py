@@ -1,0 +1,243 @@
+"""The figures of a case, from the fresh processes of its newest run. Pure.
+
+This is the one place where they are made: the terminal, the page, CSV, Markdown, `compare`, `load(by="case")` and the
+SQL table `cases` all ask here. Each figure stands in one of the case's records, so whoever opens it finds the number.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TypeVar
+
+from ..record.case import Case
+from ..record.cuda_facts import CudaFacts
+from ..record.record import (
+    BatchSearch,
+    Counters,
+    Engine,
+    Environment,
+    Failure,
+    ModelFacts,
+    Record,
+    Timing,
+    Verification,
+)
+from ..record.sensing import Energy, Sensors
+from .metrics import Metric, get_metric
+from .summary import Summary, background_load, cores_text, is_loaded, throttled
+
+T = TypeVar("T")
+
+CONFIDENCE = 0.95
+# A half-width beyond this is a warning, and what rounds go on to reach: two networks that differ by 5 % are then told
+# apart by their intervals.
+MAX_HALF_WIDTH = 0.025
+
+
+@dataclass(frozen=True)
+class Figure:
+    """One metric of a case, in the metric's unit."""
+
+    value: float  # the lower median of the processes: it stands in one of their records
+    low: float  # the 95 % interval of the median by ranks, from six processes on; below six their range
+    high: float
+    processes: int
+    record: Record  # whose value it is
+
+    @property
+    def half_width(self) -> float | None:
+        """Of the interval, relative to the value; None of a single process, of which nothing is known."""
+        return (self.high - self.low) / 2 / abs(self.value) if self.processes > 1 and self.value else None
+
+
+@dataclass(frozen=True)
+class CaseResult:
+    """What was measured of a case: its fresh processes in one run, in their order. At least one."""
+
+    records: tuple[Record, ...]
+
+    @property
+    def case(self) -> Case:
+        return self.records[0].case
+
+    @property
+    def key(self) -> str:
+        return self.records[0].key
+
+    @property
+    def run_id(self) -> str:
+        return self.records[0].run_id
+
+    @cached_property
+    def error(self) -> Failure | None:
+        """Why the case has no figures: one wrong answer is one too many; otherwise only where every process failed."""
+        errors = [record.error for record in self.records if record.error]
+        wrong = next((error for error in errors if error.kind == "wrong-answer"), None)
+        return wrong or (errors[-1] if len(errors) == len(self.records) else None)
+
+    @property
+    def ok(self) -> bool:
+        return self.error is None
+
+    @cached_property
+    def measured(self) -> tuple[Record, ...]:
+        """The processes with figures."""
+        return () if self.error else tuple(record for record in self.records if record.ok)
+
+    @cached_property
+    def timed(self) -> tuple[Record, ...]:
+        return tuple(record for record in self.measured if record.timing)
+
+    @cached_property
+    def record(self) -> Record:
+        """The process that stands for the case where a fact and not a figure is asked for: the one whose median latency
+        is shown; where none was timed, the last one (of failed ones, the one with the error)."""
+        if shown := self.figure("latency"):
+            return shown.record
+        return next((each for each in reversed(self.records) if each.error == self.error), self.records[-1])
+
+    # Facts, as the process that stands for the case has them; what it does not have (one process is verified for all,
+    # a failed one may know nothing), as the first that does.
+    def _known(self, fact: Callable[[Record], T | None]) -> T | None:
+        return next((found for each in (self.record, *self.records) if (found := fact(each)) is not None), None)
+
+    @property
+    def model(self) -> ModelFacts | None:
+        return self._known(lambda record: record.model)
+
+    @property
+    def environment(self) -> Environment | None:
+        return self._known(lambda record: record.environment)
+
+    @property
+    def timing(self) -> Timing | None:
+        return self.record.timing if self.timed else None
+
+    @property
+    def verification(self) -> Verification | None:
+        return self._known(lambda record: record.verification)
+
+    @property
+    def engine(self) -> Engine | None:
+        return self._known(lambda record: record.engine)
+
+    @property
+    def sensors(self) -> Sensors | None:
+        return self._known(lambda record: record.sensors)
+
+    @property
+    def cuda(self) -> CudaFacts | None:
+        return self._known(lambda record: record.cuda)
+
+    @property
+    def batch_search(self) -> BatchSearch | None:
+        return self._known(lambda record: record.batch_search)
+
+    @property
+    def device_kind(self) -> str | None:
+        return self._known(lambda record: record.device_kind)
+
+    def figure(self, metric: str | Metric) -> Figure | None:
+        """One metric over all processes; None where no process has it. A failed case has no speed, yet what it was
+        counted as: figures without noise hold whatever became of it."""
+        chosen = get_metric(metric) if isinstance(metric, str) else metric
+        return figure_of(self.measured if chosen.noisy else self.records, chosen)
+
+    def value(self, metric: str | Metric) -> float | None:
+        """Its value alone."""
+        found = self.figure(metric)
+        return found.value if found else None
+
+    @cached_property
+    def latency_s(self) -> tuple[float, ...]:
+        """Every timed prediction of the case, process after process."""
+        return tuple(s for record in self.timed if record.timing for s in record.timing.samples.latency_s)
+
+    @cached_property
+    def summary(self) -> Summary | None:
+        """Of all timed predictions together: mean and standard deviation as the paper has them, and percentiles."""
+        return Summary(self.latency_s) if self.latency_s else None
+
+    @cached_property
+    def counters(self) -> Counters | None:
+        """The figures without noise, of the first process that has them."""
+        return next((record.counters for record in self.records if record.counters), None)
+
+    @cached_property
+    def energy(self) -> Energy | None:
+        """Of the process that measured it, else why it was not."""
+        found = [record.energy for record in self.records if record.energy]
+        return next((energy for energy in found if energy.busy), found[-1] if found else None)
+
+    @cached_property
+    def notes(self) -> tuple[str, ...]:
+        """What a reader should know, each once."""
+        found = dict.fromkeys(note for record in self.records for note in record.notes)
+        failed = sum(record.error is not None for record in self.records)
+        more = [f"{failed} of {len(self.records)} fresh processes failed"] if failed and self.ok else []
+        return (*found, *more)
+
+    @cached_property
+    def warnings(self) -> tuple[str, ...]:
+        """Why the speed may not be taken at face value, in words. There are three reasons and no more."""
+        found = []
+        latency = self.figure("latency")
+        width = latency.half_width if latency else None
+        if latency and width is not None and width > MAX_HALF_WIDTH:
+            few = rank_of_interval(latency.processes) is None
+            what = f"its {latency.processes} processes range over" if few else "its median is known to"
+            found.append(f"noisy: {what} ±{width:.1%}")
+        loaded = [record for record in self.timed if is_loaded(record)]
+        if loaded and 2 * len(loaded) >= len(self.timed):  # of fewer the median takes no harm
+            most = max(background_load(record) or 0.0 for record in loaded)
+            of = f" in {len(loaded)} of {len(self.timed)} processes" if len(self.timed) > 1 else ""
+            found.append(f"other work kept up to {cores_text(most)} busy{of}")
+        signs = dict.fromkeys(why for record in self.timed if (why := throttled(record)))
+        if signs:
+            found.append(f"the device throttled: {'; '.join(signs)}")
+        return tuple(found)
+
+
+def figure_of(records: Sequence[Record], metric: Metric) -> Figure | None:
+    """The lower median of these processes and its interval; None where none has the metric."""
+    found = [(value, record) for record in records if (value := metric.value(record)) is not None]
+    if not found:
+        return None
+    ordered = sorted(found, key=lambda each: each[0])
+    count = len(ordered)
+    value, record = ordered[(count - 1) // 2]
+    end = rank_of_interval(count) or 1
+    return Figure(value, ordered[end - 1][0], ordered[-end][0], count, record)
+
+
+def rank_of_interval(count: int, confidence: float = CONFIDENCE) -> int | None:
+    """Which of `count` ordered values (1: the smallest) begins the interval of their median, which ends as many from
+    the other end; None where even the whole range holds the median less often than `confidence`.
+
+    Exact by the binomial distribution: each value lies below the true median with a chance of one half.
+    """
+    found, below = None, 0
+    for rank in range(1, count // 2 + 1):
+        below += math.comb(count, rank - 1)
+        if 2 * below > (1 - confidence) * 2**count:
+            break
+        found = rank
+    return found
+
+
+def case_results(records: Iterable[Record]) -> tuple[CaseResult, ...]:
+    """Of each case its newest run, in the order in which the cases first appeared.
+
+    The order of a store is the order of time. A process that was measured again, since it had failed, counts as it
+    came out last.
+    """
+    found: dict[str, dict[int, Record]] = {}
+    for record in records:
+        run = found.setdefault(record.key, {})
+        if any(other.run_id != record.run_id for other in run.values()):
+            run.clear()
+        run[record.process] = record
+    return tuple(CaseResult(tuple(run[process] for process in sorted(run))) for run in found.values())

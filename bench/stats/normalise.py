@@ -1,0 +1,41 @@
+"""Latencies of different hours, normalised by what the reference workload took beside each. Pure, from the store alone.
+
+A normalised latency is another figure than the measured one, with a name of its own: it stands beside it and never in
+its place. It is what the latency would be where the machine was as fast as it was for the record that is the anchor,
+if the network follows the machine as the reference workload does; most do, to some per cent.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from ..record.record import Record
+from .summary import median
+
+
+def reference_s(record: Record) -> float | None:
+    """The median reading of the reference workload; None where it was not timed."""
+    reference = record.timing.reference if record.timing else None
+    return median(reference.readings_s) if reference else None
+
+
+def machine_speed_index(record: Record, anchor: Record) -> float | None:
+    """How many times as fast the machine was as for the anchor; None where the two name different workloads."""
+    if record.timing is None or anchor.timing is None:
+        return None
+    mine, theirs = record.timing.reference, anchor.timing.reference
+    if mine is None or theirs is None or mine.name != theirs.name:
+        return None
+    own_s, anchor_s = reference_s(record), reference_s(anchor)
+    return anchor_s / own_s if own_s and anchor_s else None
+
+
+def normalised_latency_s(record: Record, anchor: Record) -> float | None:
+    """The median latency in seconds at the anchor's machine speed; None where that is not known."""
+    index = machine_speed_index(record, anchor)
+    return median(record.timing.samples.latency_s) * index if record.timing and index else None
+
+
+def anchor_of(records: Sequence[Record]) -> Record | None:
+    """What a series is normalised to: its newest record that timed the reference workload."""
+    return next((record for record in reversed(records) if reference_s(record)), None)

@@ -1,0 +1,46 @@
+"""SQL over the records of a store, by DuckDB: what `co3d-bench query` does, without the terminal."""
+
+from __future__ import annotations
+
+from importlib.util import find_spec
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ..errors import NOTHING, USAGE, UserError
+from .frame import load
+
+if TYPE_CHECKING:
+    import pandas
+
+INSTALL = "pip install 'co3d-bench[query]'"
+
+
+def query(sql: str, path: str | Path) -> pandas.DataFrame:
+    """The answer to one statement of SQL.
+
+    It reads the tables `records`, a row a process (`frame.FIELDS`), and `cases`, a row a case with the figures that the
+    report shows (`frame.CASE_FIELDS`).
+
+    The statement sees these tables alone: files and the network are closed to it. Raises UserError where DuckDB is not
+    installed, for a mistake in the statement (with DuckDB's words), and where the store cannot be read.
+    """
+    if find_spec("duckdb") is None:
+        raise UserError(f"query needs DuckDB: {INSTALL}", NOTHING)
+    import duckdb
+
+    tables = {"records": load(path), "cases": load(path, by="case")}
+    with duckdb.connect(config={"threads": 1}) as database:
+        for name, table in tables.items():
+            database.register(name, table)
+        database.execute("SET enable_external_access = false; SET lock_configuration = true")
+        try:
+            if not database.extract_statements(sql):
+                raise UserError("an empty statement; --columns lists what there is to ask for", USAGE)
+            return database.execute(sql).df()
+        except duckdb.Error as error:
+            raise UserError(f"the statement was not understood: {_words(error)}", USAGE) from error
+
+
+def _words(error: Exception) -> str:
+    """DuckDB's message without the drawing of where in the statement it stumbled."""
+    return " ".join(str(error).partition("\n\nLINE")[0].split())

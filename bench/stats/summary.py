@@ -1,0 +1,140 @@
+"""Statistics of a series of latencies, and what a record's own evidence says against it: pure functions of numbers.
+
+What each figure means, and does not mean, is in METHODOLOGY.md. The figures of a case are in `case_result.py`.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from functools import cached_property
+from statistics import median as median
+
+from ..record.record import Record, Samples
+from ..record.sensing import throttle_signs
+
+# Fewest samples from which a percentile may be claimed (MLPerf's early-stopping bound at 99 % confidence).
+SAMPLES_FOR_PERCENTILE = {50: 11, 90: 64, 95: 130, 99: 662}
+
+# Other work counts as a warning where it kept so large a share of the cores busy that the process may use: a tenth of
+# one core of two. Any process that shares a core with the network takes more than that; an idle system takes less.
+MAX_BACKGROUND_SHARE = 0.05
+
+
+def median_absolute_deviation(values: Sequence[float]) -> float:
+    """Median distance from the median: a spread that a few slow samples cannot inflate."""
+    middle = median(values)
+    return median([abs(value - middle) for value in values])
+
+
+def mean(values: Sequence[float]) -> float:
+    """Arithmetic mean; ValueError if there are no values."""
+    if not values:
+        raise ValueError("the mean of no values is not defined")
+    return math.fsum(values) / len(values)
+
+
+def standard_deviation(values: Sequence[float]) -> float:
+    """Sample standard deviation (n - 1); 0 for a single value."""
+    middle = mean(values)
+    if len(values) == 1:
+        return 0.0
+    return math.sqrt(math.fsum([(value - middle) ** 2 for value in values]) / (len(values) - 1))
+
+
+def throughput(samples: Samples, batch: int) -> float:
+    """Predictions per second = predictions / total time. Never the mean of reciprocals: it flatters noise."""
+    return batch * len(samples) / math.fsum(samples.latency_s)
+
+
+def percentile(values: Sequence[float], percent: int) -> float | None:
+    """The nearest-rank percentile, or None where there are too few samples to claim it."""
+    if len(values) < SAMPLES_FOR_PERCENTILE[percent]:
+        return None
+    return sorted(values)[math.ceil(len(values) * percent / 100) - 1]
+
+
+class Summary:
+    """A series of latencies in a few numbers: all of its samples, none left out. Seconds; predictions per second.
+
+    Each figure is derived when it is first asked for: of a hundred thousand records most are asked for two or three.
+    """
+
+    def __init__(self, latency_s: Sequence[float]) -> None:
+        self._values = sorted(latency_s)  # once: what sorts them again finds nothing to do
+
+    @property
+    def count(self) -> int:
+        return len(self._values)
+
+    @cached_property
+    def mean_s(self) -> float:
+        return mean(self._values)
+
+    @cached_property
+    def std_s(self) -> float:
+        return standard_deviation(self._values)
+
+    @cached_property
+    def median_s(self) -> float:
+        return median(self._values)
+
+    @property
+    def min_s(self) -> float:
+        return self._values[0]
+
+    @property
+    def max_s(self) -> float:
+        return self._values[-1]
+
+    @property
+    def p90_s(self) -> float | None:
+        return percentile(self._values, 90)
+
+    def throughput(self, batch: int) -> float:
+        return batch / self.mean_s
+
+    def throughput_std(self, batch: int) -> float:
+        """First-order propagation: the spread of a rate around predictions / total time."""
+        return self.throughput(batch) * self.std_s / self.mean_s
+
+
+def summarise(samples: Samples) -> Summary:
+    """Every derived figure of the series of one process."""
+    return Summary(samples.latency_s)
+
+
+def throttled(record: Record) -> str | None:
+    """What says that the device throttled while samples were taken; None where nothing does, or nobody looked."""
+    return "; ".join(throttle_signs(record.sensors)) or None
+
+
+def background_load(record: Record) -> float | None:
+    """Cores that other processes kept busy just before or during the samples; None where nobody looked."""
+    if record.timing is None:
+        return None
+    known = [load for load in (record.timing.background_load_before, record.timing.background_load) if load is not None]
+    return max(known, default=None)
+
+
+def is_loaded(record: Record) -> bool:
+    """Whether other work kept so much of the cores busy that the figures of this process suffer."""
+    load = background_load(record)
+    cores = len(record.environment.process.affinity) if record.environment else 1
+    return load is not None and load > MAX_BACKGROUND_SHARE * cores
+
+
+def warnings(record: Record) -> tuple[str, ...]:
+    """What speaks against the speed of this one process, in words; empty if nothing does."""
+    if not record.ok or record.timing is None:
+        return ()
+    found = [f"other work kept {cores_text(background_load(record))} busy"] if is_loaded(record) else []
+    if why := throttled(record):
+        found.append(f"the device throttled: {why}")
+    return tuple(found)
+
+
+def cores_text(load: float | None) -> str:
+    """`1 core`, `0.3 cores`."""
+    count = f"{load or 0.0:.2g}"
+    return f"{count} core{'' if count == '1' else 's'}"

@@ -1,0 +1,196 @@
+"""How a figure went from run to run, and where it changed for good: records in, series and steps out. Pure.
+
+Steps are found by the library ruptures: PELT (Killick, Fearnhead and Eckley 2012,
+https://doi.org/10.1080/01621459.2012.737745) with a Gaussian kernel (Arlot, Celisse and Harchaoui 2019,
+https://jmlr.org/papers/v20/16-155.html), whose bounded cost a single slow run cannot turn into a step. It works on
+logarithms, so that a step is a ratio. How often it errs: `python tests/speed/history_steps.py`.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from importlib.util import find_spec
+from itertools import pairwise
+
+from ..record.record import COMPARABLE_FACTS, Record, fact
+from .case_result import CaseResult, case_results
+from .metrics import Metric
+from .normalise import anchor_of, normalised_latency_s
+from .summary import median
+
+INSTALL = "pip install 'co3d-bench[history]'"
+
+# A level has at least so many runs, and a series so many before steps are looked for.
+MIN_LEVEL = 3
+MIN_POINTS = 2 * MIN_LEVEL
+# Steps smaller than this are not told of: a hundredth of a latency is no news to anybody.
+MIN_CHANGE = 0.02
+# Of a series that does not scatter at all: one run in a hundred thousandth of itself must not look like an earthquake.
+MIN_SCATTER = 0.002
+# Of the kernel exp(-WIDTH d^2), d in units of the scatter; and what a further step must save, times ln(runs). Chosen by
+# the script named above.
+WIDTH = 0.1
+PENALTY = 0.6
+
+
+@dataclass(frozen=True)
+class Point:
+    """One run of a case: its figure (`case_result.py`)."""
+
+    run_id: str
+    started_at: str
+    value: float  # in the metric's unit
+    record: Record  # of the process whose value it is: commit, versions
+    warnings: tuple[str, ...]  # a run with one is no evidence for a step
+    normalised_latency_s: float | None = None  # at the machine speed of the newest record (`normalise.py`)
+
+    @property
+    def commit(self) -> str | None:
+        """Of co3d-bench; with a + where files differed from it."""
+        environment = self.record.environment
+        if environment is None or environment.git_commit is None:
+            return None
+        return environment.git_commit[:10] + ("+" if environment.git_dirty else "")
+
+
+@dataclass(frozen=True)
+class Step:
+    """From `first` on (an index into the series' points) the level is another one."""
+
+    first: int
+    before: float  # medians of the levels, in the metric's unit
+    after: float
+    changed: tuple[str, ...]  # what else is different since the point before, in words
+
+    @property
+    def change(self) -> float:
+        """Relative: 0.1 is ten per cent more."""
+        return self.after / self.before - 1
+
+
+@dataclass(frozen=True)
+class Series:
+    """One case on one kind of machine, run after run."""
+
+    key: str
+    machine: str
+    metric: Metric
+    points: tuple[Point, ...]
+    steps: tuple[Step, ...] = ()
+
+
+def series(records: Iterable[Record], metric: Metric) -> tuple[Series, ...]:
+    """The series of a metric, by case and processor, in the order of their first run; failed cases have no point.
+
+    Steps are in them where ruptures is installed (`can_find_steps`) and there are enough runs without a warning.
+    """
+    groups: dict[tuple[str, str], list[CaseResult]] = {}
+    for run in _runs(records):
+        machine = run.environment.machine.cpu_model if run.environment else None
+        if run.ok and machine is not None:
+            groups.setdefault((run.key, machine), []).append(run)
+    found = []
+    for (key, machine), runs in groups.items():
+        anchor = anchor_of([record for run in runs for record in run.measured])
+        points = tuple(point for run in runs if (point := _point(run, metric, anchor)))
+        if points:
+            found.append(Series(key, machine, metric, points, steps(points)))
+    return tuple(found)
+
+
+def can_find_steps() -> bool:
+    """Whether the library that finds steps is installed."""
+    return find_spec("ruptures") is not None
+
+
+def steps(points: Sequence[Point]) -> tuple[Step, ...]:
+    """Where the level of these points changed, runs with a warning left out; empty where they are too few."""
+    clear = [index for index, point in enumerate(points) if not point.warnings]
+    if len(clear) < MIN_POINTS or not can_find_steps():
+        return ()
+    values = [points[index].value for index in clear]
+    borders = _without_small(values, levels([math.log(value) for value in values]))
+    found = []
+    for number, border in enumerate(borders[1:-1], start=1):
+        first = clear[border]
+        found.append(
+            Step(
+                first,
+                median(values[borders[number - 1] : border]),
+                median(values[border : borders[number + 1]]),
+                changed(points[clear[border - 1]].record, points[first].record),
+            )
+        )
+    return tuple(found)
+
+
+def levels(logarithms: Sequence[float]) -> list[int]:
+    """The borders of the levels of a series, its ends included: [0, ..., len]."""
+    import numpy
+    import ruptures
+
+    signal = numpy.asarray(logarithms)
+    # From one run to the next most differences are scatter alone, whatever steps there are.
+    scatter = max(1.4826 * float(numpy.median(numpy.abs(numpy.diff(signal)))) / math.sqrt(2), MIN_SCATTER)
+    search = ruptures.KernelCPD(kernel="rbf", min_size=MIN_LEVEL, params={"gamma": WIDTH}).fit(
+        (signal / scatter).reshape(-1, 1)
+    )
+    return [0, *(search.predict(pen=PENALTY * math.log(len(signal))) or [len(signal)])]
+
+
+def _without_small(values: Sequence[float], borders: Sequence[int]) -> list[int]:
+    """The borders without those over which the median hardly changes, the smallest taken out first."""
+    borders = list(borders)
+    while len(borders) > 2:
+        medians = [median(values[low:high]) for low, high in pairwise(borders)]
+        changes = [abs(math.log(after / before)) for before, after in pairwise(medians)]
+        smallest = min(range(len(changes)), key=changes.__getitem__)
+        if changes[smallest] >= math.log1p(MIN_CHANGE):
+            break
+        del borders[smallest + 1]
+    return borders
+
+
+def changed(before: Record, after: Record) -> tuple[str, ...]:
+    """What differs between two records that could explain a step: the commit, and the facts that must agree."""
+    found = []
+    for name in ("git_commit", *COMPARABLE_FACTS):
+        was, now = fact(before, name), fact(after, name)
+        if was != now:
+            short = name.rpartition(".")[2].replace("git_", "")
+            cut = 10 if short == "commit" else None
+            found.append(f"{short} {str(was)[:cut]} → {str(now)[:cut]}")
+    return tuple(found)
+
+
+def _point(run: CaseResult, metric: Metric, anchor: Record | None) -> Point | None:
+    """A run as a dot; None where it has no such figure. What is normalised is so to the newest record of the series."""
+    figure = run.figure(metric)
+    if figure is None or figure.value <= 0:
+        return None
+    record = figure.record
+    normalised = normalised_latency_s(record, anchor) if anchor and metric.name == "latency" else None
+    return Point(run.run_id, record.started_at, figure.value, record, run.warnings if metric.noisy else (), normalised)
+
+
+def _runs(records: Iterable[Record]) -> list[CaseResult]:
+    """Every run of every case on every machine, cases in the order of their first record, runs in that of time.
+
+    A process that failed before it knew its machine counts on each: its wrong answer is one of the whole run.
+    """
+    runs: dict[tuple[str, str], list[Record]] = {}
+    for record in records:
+        runs.setdefault((record.key, record.run_id), []).append(record)
+    found: list[CaseResult] = []
+    for run in runs.values():
+        machines = dict.fromkeys(_machine(record) for record in run if record.environment)
+        for machine in machines or (None,):
+            found += case_results(record for record in run if _machine(record) in (machine, None))
+    order = {key: place for place, (key, _) in enumerate(reversed(runs))}
+    return sorted(found, key=lambda run: (-order[run.key], run.records[0].started_at))
+
+
+def _machine(record: Record) -> str | None:
+    return record.environment.machine.cpu_model if record.environment else None

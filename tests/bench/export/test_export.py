@@ -1,0 +1,93 @@
+"""Files for use outside: what they are called, what they take and give, and that they answer as the network does."""
+
+from __future__ import annotations
+
+import re
+
+import numpy as np
+import pytest
+import torch
+from small_networks import clip_network
+
+from co3d_bench.bench.errors import UserError
+from co3d_bench.bench.export import Options, get_format, list_formats
+from co3d_bench.bench.export.entry import entry
+from co3d_bench.bench.measure.verify import relative_error
+from co3d_bench.cli.main import app
+from co3d_bench.models import continual as co
+from co3d_bench.models.zoo import find_model
+
+
+@pytest.fixture(scope="module")
+def frames():
+    return co.convert(clip_network())
+
+
+def test_every_format_is_named_once():
+    names = [row.name for row in list_formats()]
+    assert len(set(names)) == len(names)
+    with pytest.raises(KeyError, match="torch-export"):
+        get_format("none")
+
+
+def test_a_step_names_what_it_takes_and_gives(frames):
+    made = entry(frames, torch.randn(2, 3, 16, 16))
+    count = len(frames.initial_state(2))
+    assert made.input_names == ("frame", *(f"state_{index}" for index in range(count)))
+    assert made.output_names == ("scores", *(f"new_state_{index}" for index in range(count)))
+    given = made.module(*made.inputs)
+    assert given[0].shape == (2, 5)
+    assert [tensor.shape for tensor in given[1:]] == [tensor.shape for tensor in made.inputs[1:]]
+
+
+def test_batch_norm_is_folded_in_a_copy(frames):
+    made = entry(frames, torch.randn(1, 3, 16, 16))
+    assert not [layer for layer in made.module.modules() if isinstance(layer, torch.nn.BatchNorm3d)]
+    assert [layer for layer in frames.modules() if isinstance(layer, torch.nn.BatchNorm3d)]
+
+
+def test_torch_export_answers_as_the_network_does(frames, tmp_path):
+    path, state_file = get_format("torch-export").write(
+        frames, torch.zeros(1, 3, 16, 16), tmp_path / "net.pt2", Options()
+    )
+    step = torch.export.load(path).module()
+    with np.load(state_file) as saved:
+        state = [torch.from_numpy(saved[f"state_{index}"]) for index in range(len(saved.files))]
+    expected_state = frames.initial_state(1)
+    with torch.no_grad():
+        for frame in torch.randn(frames.receptive_field + 3, 1, 3, 16, 16):
+            scores, *state = step(frame, *state)
+            expected, expected_state = frames.step(frame, expected_state)
+            assert relative_error(scores, expected) < 1e-5
+
+
+def test_torch_export_of_a_clip_network(tmp_path):
+    net = clip_network()
+    (path,) = get_format("torch-export").write(net, torch.zeros(1, 3, 4, 16, 16), tmp_path / "net.pt2", Options())
+    clip = torch.randn(1, 3, 4, 16, 16)
+    with torch.no_grad():
+        (scores,) = torch.export.load(path).module()(clip)
+        assert relative_error(scores, net(clip)) < 1e-5
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["-o", "net.tflite"], "net.tflite: no format has such files; name one by --format: "),
+        (["-o", "net.pt2", "--format", "onxn"], "--format: onxn: did you mean onnx?"),
+        (["-o", "net.pt2", "--opset", "13"], "--opset: torch-export has none; leave it away"),
+        (["-o", "none/net.pt2"], "--out: none: no such folder; make it first"),
+        (["-o", "net.pt2", "--precision", "fp8"], "--precision: fp8: there are fp32, bf16, fp16"),
+    ],
+)
+def test_a_mistake_is_told_before_anything_is_built(arguments, message):
+    with pytest.raises(UserError, match=re.escape(message)):
+        app(["export", "no-such-model", *arguments], standalone_mode=False)
+
+
+def test_the_verb_writes_what_it_says(tmp_path, capsys):
+    app(["export", "x3d-xs", "-o", str(tmp_path / "net.pt2")], standalone_mode=False)
+    path = tmp_path / "net.pt2"
+    assert capsys.readouterr().out == f"{path}: {path.stat().st_size:,} bytes\n"
+    clip = torch.zeros(1, *find_model("x3d-xs").input_shape)
+    assert torch.export.load(path).module()(clip)[0].shape == (1, 400)

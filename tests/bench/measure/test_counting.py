@@ -1,0 +1,202 @@
+"""Multiply-accumulates as the paper prints them, for every row of Table 3, and what the cross-checks say."""
+
+from __future__ import annotations
+
+import csv
+from dataclasses import replace
+from functools import cache
+from pathlib import Path
+
+import pytest
+import torch
+from torch import nn
+
+from co3d_bench.bench.measure.counting import count, count_as_paper
+from co3d_bench.models.spec import ModelSpec, Preprocessing, Source
+from co3d_bench.models.zoo import find_model, list_models
+
+TABLE3 = Path(__file__).parents[2] / "models" / "table3_pool_size.csv"
+TO_THE_DIGIT = {
+    "x3d-xs": 635_560_544,
+    "x3d-s": 2_061_365_744,
+    "x3d-m": 4_970_008_352,
+    "x3d-l": 19_166_052_038,
+    "cox3d-s-13": 166_565_305,
+    "cox3d-m-16": 325_456_057,
+    "coi3d-r50-8": 5_677_868_033,
+    "coslow-r50-8": 6_900_090_881,
+}
+
+
+@cache
+def macs(name):
+    spec = find_model(name)
+    return count_as_paper(spec.build(), spec)
+
+
+def counted(name):
+    spec = find_model(name)
+    return count(spec.build(), spec)
+
+
+def rows_of_table3():
+    with TABLE3.open(encoding="utf-8", newline="") as file:
+        for row in csv.DictReader(file):
+            pool = f"-{row['pool']}" if row["model"] == "cox3d" else ""
+            yield f"{row['model']}-{row['size']}{pool}", int(row["flops_k"])
+
+
+@pytest.mark.parametrize(("name", "kilo"), list(rows_of_table3()))
+def test_every_row_of_table_3_to_the_printed_digit(name, kilo):
+    assert round(macs(name) / 1000) == kilo
+
+
+@pytest.mark.parametrize("name", TO_THE_DIGIT)
+def test_figures_known_to_the_last_digit(name):
+    assert macs(name) == TO_THE_DIGIT[name]
+
+
+TABLE1 = [spec.name for spec in list_models() if spec.published is not None and spec.published.macs_g is not None]
+
+
+@pytest.mark.parametrize("name", [name for name in TABLE1 if name != "rcu-8"])
+def test_every_row_of_table_1_as_printed(name):
+    assert macs(name) / 1e9 == pytest.approx(find_model(name).published.macs_g, abs=0.0051)
+
+
+def test_the_one_row_that_is_not_as_printed_says_so():
+    assert len(TABLE1) == 21
+    assert "0.54 G" in find_model("rcu-8").published.note
+    assert round(macs("rcu-8") / 1e9, 2) == 0.54
+
+
+def test_the_cross_checks_agree_on_what_convolutions_and_products_cost():
+    counts = counted("cox3d-m-16")
+    net = find_model("cox3d-m-16").build()
+    convolutions_and_classifier = 296_710_296 + 2048 * 400 + 400
+    stem = 24 * 5 * 112 * 112  # scales and adds frames, which torch does not see as a convolution
+    biases = sum(p.numel() for name, p in net.named_parameters() if name.endswith("bias") and "norm_b.1" in name) + 400
+    assert counts.flops_torch == 2 * (convolutions_and_classifier - stem - biases)
+    assert counts.macs_once < counts.macs
+    assert counts.macs_functional > counts.macs_once
+    assert counts.counter.startswith("ptflops ")
+
+
+def tiny_spec(module, shape, form="clip"):
+    return ModelSpec(
+        name="tiny",
+        title="Tiny",
+        family="tiny",
+        form=form,
+        input_shape=shape,
+        classes=2,
+        build=lambda: module,
+        preprocessing=Preprocessing((0.5,) * 3, (0.5,) * 3, 8, 1),
+    )
+
+
+def test_a_network_of_plain_layers_is_counted_as_by_hand():
+    net = nn.Sequential(nn.Conv3d(3, 4, 3, padding=1, bias=False), nn.BatchNorm3d(4), nn.ReLU(), nn.Flatten())
+    counts = count(net, tiny_spec(net, (3, 2, 5, 5)))
+    positions = 2 * 5 * 5
+    assert counts.macs == counts.macs_once == positions * (27 * 3 * 4 + 2 * 4 + 4)
+    assert counts.flops_torch == 2 * positions * 27 * 3 * 4
+
+
+def test_the_network_that_runs_is_counted_not_its_name():
+    class Twice(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.layer = nn.Conv3d(3, 3, 1, bias=False)
+
+        def forward(self, x):
+            return self.layer(self.layer(x))
+
+    net = Twice()
+    assert count(net, tiny_spec(net, (3, 2, 4, 4))).macs == 2 * 9 * 2 * 4 * 4
+
+
+def test_a_network_that_does_not_run_is_not_counted_and_says_why():
+    class Broken(nn.Module):
+        def forward(self, x):
+            raise RuntimeError("no such thing")
+
+    net = Broken()
+    counts = count(net, tiny_spec(net, (3, 2, 4, 4)))
+    assert [counts.macs, counts.macs_once, counts.macs_functional, counts.macs_aten, counts.flops_torch] == [None] * 5
+    assert counts.notes == (
+        "not counted: macs, macs_once, macs_functional, macs_aten, flops_torch: RuntimeError: no such thing",
+    )
+
+
+class ByNumbers(nn.Module):
+    """Looks at numbers to decide, which torch's meta device has none of; answers with more than scores."""
+
+    def __init__(self):
+        super().__init__()
+        self.layer = nn.Linear(4, 2)
+
+    def forward(self, x):
+        scores = self.layer(x) if x.sum() < 1 else x
+        return {"scores": scores, "more": (x, [x])}
+
+
+class NoCopy(ByNumbers):
+    def __deepcopy__(self, memo):
+        raise TypeError("there is one of me")
+
+
+@pytest.mark.parametrize("network", [ByNumbers, NoCopy])
+def test_a_network_that_only_runs_for_real_is_counted_for_real(network):
+    net = network()
+    counts = count(net, tiny_spec(net, (4,), "input"))
+    assert (counts.macs, counts.macs_once, counts.flops_torch, counts.notes) == (4 * 2 + 2, 4 * 2 + 2, 16, ())
+
+
+def test_what_the_module_hooks_cannot_see_is_not_called_zero():
+    class Functions(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.weight = nn.Parameter(torch.zeros(2, 4))
+
+        def forward(self, x):
+            return nn.functional.linear(x, self.weight)
+
+    net = Functions()
+    counts = count(net, tiny_spec(net, (4,), "input"))
+    assert (counts.macs, counts.macs_once, counts.flops_torch) == (None, None, 16)
+    assert counts.notes == ("not counted: macs, macs_once: its layers are none that ptflops' module hooks know",)
+
+
+class PlainFrames(nn.Module):
+    """A linear layer and ReLU a frame; stands for a network that is none of ours."""
+
+    def __init__(self):
+        super().__init__()
+        self.layers = nn.Sequential(nn.Linear(4, 4), nn.ReLU())
+
+    def initial_state(self, batch_size):
+        return (torch.zeros(batch_size, 4),)
+
+    def step(self, frame, state):
+        return self.layers(frame), (frame,)
+
+
+def test_the_papers_peculiarities_are_those_of_converted_networks_alone():
+    net = PlainFrames()
+    converted = replace(tiny_spec(net, (4,), "frame"), counterpart="x3d-s")
+    assert count(net, converted).macs == 4 * 4 + 4 + 2 * 4
+    for other in (replace(converted, source=Source(file="net.py")), replace(converted, counterpart=None)):
+        assert count(net, other).macs == count(net, other).macs_once == 4 * 4 + 4 + 4
+
+
+def test_counting_leaves_the_network_as_it_was():
+    spec = find_model("x3d-xs")
+    torch.manual_seed(0)
+    net = spec.build().eval()
+    clip = torch.randn(1, *spec.input_shape)
+    with torch.no_grad():
+        before = net(clip)
+        count(net, spec)
+        assert torch.equal(net(clip), before)
+    assert not any(name.startswith("__flops") for module in net.modules() for name in vars(module))

@@ -1,0 +1,291 @@
+"""Networks of the user's, from the command line to the record, with real processes."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import tiny_zoo
+import torch
+from torch import nn
+
+from co3d_bench.bench.backends.eager import prepare
+from co3d_bench.bench.errors import UserError
+from co3d_bench.bench.measure.verify import verify
+from co3d_bench.bench.plan.config import make_config
+from co3d_bench.bench.record.store import read_records
+from co3d_bench.bench.run.run import run
+
+CODE = """
+import os, torch
+from torch import nn
+from co3d_bench.models.spec import Preprocessing
+
+print("chatter of the file")
+
+
+class Image(nn.Module):
+    input_shape = (3, 16, 16)
+
+    def __init__(self):
+        super().__init__()
+        self.layers = nn.Sequential(nn.Conv2d(3, 4, 3, padding=1), nn.ReLU(), nn.Flatten(), nn.Linear(1024, 10))
+
+    def forward(self, x):
+        return self.layers(x)
+
+
+class Everything(Image):
+    def forward(self, x):
+        return {"scores": super().forward(x), "parts": (x.mean(), [x])}
+
+
+class Memory(nn.Module):
+    # A recurrent network on vectors: looks back for ever, has no clip form.
+    input_shape = (6,)
+
+    def __init__(self):
+        super().__init__()
+        self.cell, self.head = nn.GRUCell(6, 8), nn.Linear(8, 5)
+
+    def initial_state(self, batch_size):
+        return (torch.zeros(batch_size, 8),)
+
+    def step(self, x, state):
+        hidden = self.cell(x, state[0])
+        return self.head(hidden), (hidden,)
+
+
+class Video(nn.Module):
+    input_shape = (3, 8, 8)
+    preprocessing = Preprocessing((0.5,) * 3, (0.5,) * 3, short_side=8, frame_interval=1)
+
+    def forward(self, x):
+        return x.mean((2, 3))
+
+
+def dies():
+    os._exit(5)
+"""
+
+
+@pytest.fixture
+def here(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "net.py").write_text(CODE)
+    return tmp_path
+
+
+# Nothing here is about speed.
+QUICK = {"runs": 3, "processes": 1, "min_s": 0.0}
+QUICK_WORDS = ("--runs", "3", "--processes", "1", "--budget", "0")
+
+
+def call(*arguments):
+    return subprocess.run([sys.executable, "-m", "co3d_bench", *arguments], capture_output=True, text=True, check=False)
+
+
+def wrong(*arguments):
+    done = call("plan", *arguments)
+    assert done.returncode == 2
+    assert done.stdout == ""
+    (line,) = done.stderr.splitlines()
+    return line
+
+
+def measure(*words, out="results", **more):
+    made = make_config({"plan": {"models": list(words), "threads": 1, **more}, "run": {"out": out, **QUICK}})
+    return run(made)
+
+
+def test_networks_of_any_kind_are_measured(here):
+    models = [f"net.py:{name}" for name in ("Image", "Everything", "Memory")]
+    arguments = [word for model in models for word in ("--model", model)]
+    done = call("run", *QUICK_WORDS, "--threads", "1", "--backend", "eager", *arguments)
+    assert done.returncode == 0, done.stderr
+    assert "chatter" not in done.stdout
+    image, everything, memory = read_records(Path("results"))
+    assert [r.case.model for r in (image, everything, memory)] == models
+    assert all(r.verification.passed and r.timing for r in (image, everything, memory))
+
+    assert (image.model.form, image.model.classes, image.model.receptive_field) == ("input", 10, None)
+    assert image.model.source.file == "net.py"
+    assert len(image.model.source.sha256) == 64
+    assert image.model.weights != "seeded"
+    assert image.counters.macs == image.counters.macs_once == 16 * 16 * 4 * (27 + 1) + 16 * 16 * 4 + 10240 + 10
+    assert image.notes == ()
+
+    assert everything.model.classes is None
+    assert everything.model.output == "{scores: (1, 10), parts: [(), [(1, 3, 16, 16)]]}"
+
+    assert (memory.model.form, memory.model.input_shape, memory.model.receptive_field) == ("frame", (6,), None)
+    assert memory.timing.warmup_predictions >= 64
+    assert memory.verification.reference.endswith("64 frames from a fresh state (no clip form)")
+    assert memory.counters.state_bytes == 8 * 4
+    assert memory.notes == ("the network does not tell its receptive_field: 64 frames were taken for it",)
+
+    page = (here / "results" / "report.html").read_text()
+    assert "input by input" in page
+    assert "net.py:Memory" in page
+
+
+def test_a_batch_and_a_folder_with_a_space_and_another_current_folder(here, monkeypatch):
+    (here / "my nets").mkdir()
+    (here / "net.py").rename(here / "my nets" / "my net.py")
+    (here / "my nets" / "bench.toml").write_text('plan.models = "my net.py:Everything"\nplan.batch = [1, 3]\n')
+    done = call("run", "--config", "my nets/bench.toml", *QUICK_WORDS)
+    assert done.returncode == 0, done.stderr
+    records = read_records(Path("results"))
+    assert [r.case.model for r in records] == ["my_net.py:Everything"] * 2
+    assert [r.case.batch for r in records] == [1, 3]
+    assert records[0].model.source.file == str(Path("my nets", "my net.py"))
+
+
+def test_a_file_that_is_edited_during_a_run_is_not_measured_under_the_old_name(here):
+    made = make_config({"plan": {"models": ["net.py:Image"]}, "run": {"out": "results", **QUICK}})
+    (here / "net.py").write_text(CODE + "\n# edited\n")
+    (record,) = run(made)
+    assert record.error.message == "net.py:Image: the file was changed while the run was going on; run it again"
+    assert record.error.detail is None
+    assert record.model.source.sha256
+
+
+def test_resume_measures_an_edited_file_again(here):
+    table = {"plan": {"models": ["net.py:Image"]}, "run": {"out": "results", **QUICK}}
+    (first,) = run(make_config(table))
+    assert run(make_config(table), resume=True) == [first]
+    (here / "net.py").write_text(CODE + "\n# edited\n")
+    (again,) = run(make_config(table), resume=True)
+    assert again.model.source.sha256 != first.model.source.sha256
+    assert again.key == first.key
+    assert len(read_records(Path("results"))) == 2
+
+
+def test_two_files_of_one_name_are_an_error_and_one_file_twice_is_not(here):
+    (here / "other").mkdir()
+    (here / "other" / "net.py").write_text(CODE)
+    told = wrong("--model", "net.py:Image", "--model", "other/net.py:Image")
+    assert told == (
+        "co3d-bench: --model: other/net.py:Image: another one is called net.py:Image too "
+        f"({here}/net.py:Image); rename a file"
+    )
+    done = call("plan", "--backend", "eager", "--model", "net.py:Image", "--model", "./other/../net.py:Image")
+    assert len(done.stdout.splitlines()) == 1
+
+
+def test_a_factory_that_ends_its_process_is_one_line(here):
+    assert wrong("--model", "net.py:dies") == (
+        "co3d-bench: --model: net.py:dies: its code ended the process (exit code 5): chatter of the file"
+    )
+    done = call("show", "net.py:Imag")
+    assert (done.returncode, done.stderr) == (
+        2,
+        "chatter of the file\nco3d-bench: net.py:Imag: net.py has no Imag; did you mean Image?\n",
+    )
+
+
+def test_show_as_json_in_spite_of_chatter(here):
+    facts = json.loads(call("show", "net.py:Memory", "--json").stdout)
+    assert (facts["state_bytes"], facts["receptive_field"]) == (32, None)
+    assert (facts["state_bytes_by_kind"], facts["clip_memory_floats"]) == (None, None)  # its layers are not ours
+    assert "128,004" not in call("show", "net.py:Everything").stdout
+
+
+def test_a_video_only_for_networks_that_say_how_they_see_it(here):
+    table = {"plan": {"models": ["net.py:Video"]}, "input": {"kind": "video", "file": "clip.mp4"}}
+    assert make_config(table).own["net.py:Video"].spec().preprocessing.short_side == 8
+    table["plan"] = {"models": ["net.py:Image", "net.py:Memory"]}
+    with pytest.raises(UserError) as raised:
+        make_config(table)
+    assert raised.value.message.splitlines() == [
+        f"config: input.file: net.py:{name} does not say how video frames become its input: "
+        "give the network a `preprocessing`"
+        for name in ("Image", "Memory")
+    ]
+
+
+def test_a_suite_instead_of_networks(here):
+    (here / "bench.toml").write_text('plan.suite = "paper"\n')
+    names = call("plan").stdout.splitlines()
+    assert "x3d-l/" in names[0] or "i3d" in names[0]
+    assert call("plan", "--suite", "paper", "--config", "bench.toml").stdout.splitlines() == names
+    assert len(call("plan", "--model", "x3d-s").stdout.splitlines()) == 1
+    assert wrong("--suite", "papre") == "co3d-bench: --suite: papre: did you mean paper?"
+    assert wrong("--suite", "paper", "--model", "x3d-s") == (
+        "co3d-bench: --suite: name a suite or single networks (plan.models, --model), not both"
+    )
+    listed = call("list", "suites").stdout
+    assert listed.startswith("paper ")
+    assert names[0].split("/")[0] in listed
+
+
+class Recurrent(nn.Module):
+    """The mean of all frames so far."""
+
+    def initial_state(self, batch_size):
+        return (torch.zeros(batch_size, 3), torch.zeros(1))
+
+    def step(self, frame, state):
+        total, count = state[0] + frame.mean((2, 3)), state[1] + 1
+        return total / count, (total, count)
+
+
+class Restless(Recurrent):
+    def step(self, frame, state):
+        y, state = super().step(frame, state)
+        return y + torch.rand(1), state
+
+
+class Untold(tiny_zoo.TinyFrames):
+    """Has a clip form, but nobody knows of how many frames."""
+
+    receptive_field = None
+
+
+class NoPieces(tiny_zoo.TinyFrames):
+    prefill = property()  # raises AttributeError
+
+
+@pytest.mark.parametrize(
+    ("net", "memory", "passed", "words"),
+    [
+        (Recurrent, 1e9, True, "the same 64 frames from a fresh state"),
+        (Restless, 1e9, False, "the same 64 frames from a fresh state"),
+        (Untold, 1e9, True, "the same 64 frames from a fresh state"),
+        (NoPieces, 1e9, True, "the clip form of the same 3 frames"),
+        (NoPieces, 0, True, "the same 3 frames from a fresh state"),
+    ],
+)
+def test_a_frame_network_that_cannot_be_compared_with_its_clip_form_must_repeat_itself(net, memory, passed, words):
+    made, example = net().eval(), torch.zeros(2, 3, 8, 8)
+    with torch.inference_mode():
+        found = verify(prepare(made, example), made, example, 1e-4, memory_for_clip_bytes=memory)
+    assert found.passed == passed
+    assert words in found.reference
+
+
+class Answers(nn.Module):
+    def __init__(self, answer):
+        super().__init__()
+        self.answer = answer
+
+    def forward(self, x):
+        return self.answer(x)
+
+
+@pytest.mark.parametrize(
+    ("answer", "passed"),
+    [
+        (lambda x: (x.mean(1), {"max": x.argmax(1), "any": x > 0}), True),
+        (lambda x: [x, x.sum()], True),
+        (lambda x: x[:, :0], True),
+        (lambda x: (x, torch.rand(1)), False),
+        (lambda x: {"a": x, "b": x / 0}, False),
+        (lambda x: x[: int(torch.randint(1, 100, ()))], False),
+    ],
+)
+def test_answers_of_any_kind_are_compared(answer, passed):
+    net, example = Answers(answer), torch.zeros(120, 4)
+    torch.manual_seed(1)
+    assert verify(prepare(net, example), net, example, 1e-4).passed == passed

@@ -1,0 +1,122 @@
+import multiprocessing
+import warnings
+
+import pytest
+from records import failed_record, make_record
+
+from co3d_bench.bench.errors import ENVIRONMENT, NOTHING, UserError
+from co3d_bench.bench.record import store
+
+
+def test_what_is_appended_is_read_in_order(tmp_path):
+    records = [make_record(run_id=f"r{i}") for i in range(3)]
+    for record in records:
+        store.append_record(tmp_path / "new" / "folder", record)
+    assert store.read_records(tmp_path / "new" / "folder") == records
+    assert store.read_records(tmp_path / "new" / "folder" / "records.jsonl") == records
+
+
+@pytest.mark.parametrize("cut", [1, 20, 300])
+def test_a_torn_last_line_costs_that_line_only(tmp_path, cut):
+    store.append_record(tmp_path, make_record(run_id="first"))
+    store.append_record(tmp_path, make_record(run_id="torn"))
+    file = tmp_path / "records.jsonl"
+    file.write_bytes(file.read_bytes()[:-cut])
+    if cut > 1:
+        with pytest.warns(store.StoreWarning, match="line 2"):
+            assert [r.run_id for r in store.read_records(tmp_path)] == ["first"]
+    store.append_record(tmp_path, make_record(run_id="after"))
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", store.StoreWarning)
+        ids = [r.run_id for r in store.read_records(tmp_path)]
+    assert ids == (["first", "torn", "after"] if cut == 1 else ["first", "after"])
+
+
+@pytest.mark.parametrize("junk", [b"not json", b"[1, 2]", b'{"schema_version": 1}', b'{"a": 1}', b"\xff\xfe"])
+def test_a_line_that_is_no_record_is_skipped_and_named(tmp_path, junk):
+    store.append_record(tmp_path, make_record())
+    with (tmp_path / "records.jsonl").open("ab") as file:
+        file.write(junk + b"\n\n")
+    with pytest.warns(store.StoreWarning, match=r"records\.jsonl, line 2: .*skipped"):
+        assert len(store.read_records(tmp_path)) == 1
+
+
+def test_a_record_of_a_newer_version_is_told_and_not_skipped(tmp_path):
+    (tmp_path / "records.jsonl").write_text('{"schema_version": 99}\n')
+    with pytest.raises(UserError, match="schema version 99") as raised:
+        store.read_records(tmp_path)
+    assert raised.value.exit_code == ENVIRONMENT
+
+
+def test_no_store_says_how_to_make_one(tmp_path):
+    with pytest.raises(UserError, match="co3d-bench run") as raised:
+        store.read_records(tmp_path)
+    assert raised.value.exit_code == NOTHING
+
+
+@pytest.mark.parametrize("write", [lambda path: store.append_record(path, make_record()), store.check_writable])
+def test_a_disk_that_refuses_is_one_message(tmp_path, write):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(UserError, match=r"cannot write .*--out") as raised:
+        write(tmp_path / "file")
+    assert raised.value.exit_code == ENVIRONMENT
+
+
+def _append_many(path, name, count):
+    for _ in range(count):
+        store.append_record(path, make_record(run_id=name))
+
+
+def test_several_processes_append_without_mixing_lines(tmp_path):
+    context = multiprocessing.get_context("fork")
+    writers = [context.Process(target=_append_many, args=(tmp_path, f"w{i}", 25)) for i in range(4)]
+    for writer in writers:
+        writer.start()
+    for writer in writers:
+        writer.join()
+    ids = [record.run_id for record in store.read_records(tmp_path)]
+    assert sorted(ids) == sorted(f"w{i}" for i in range(4) for _ in range(25))
+
+
+def test_the_newest_run_is_the_marked_one_even_without_a_record(tmp_path):
+    assert store.newest_run(tmp_path) is None
+    store.append_record(tmp_path, make_record(run_id="a", started_at="2026-01-01T00:00:00"))
+    store.append_record(tmp_path, failed_record(run_id="b", started_at="2026-01-02T00:00:00"))
+    assert store.newest_run(tmp_path) == "b"
+    store.mark_run(tmp_path, "c")
+    assert store.newest_run(tmp_path) == "c"
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["newest-run", "records.jsonl"]
+
+
+def test_a_damaged_mark_is_as_good_as_none(tmp_path):
+    store.append_record(tmp_path, make_record(run_id="20260101-a"))
+    store.mark_run(tmp_path, "20260101-b")
+    assert store.newest_run(tmp_path) == "20260101-b"
+    (tmp_path / "newest-run").write_bytes(b"\xff\x00")
+    assert store.newest_run(tmp_path) == "20260101-a"
+    (tmp_path / "newest-run").unlink()
+    (tmp_path / "newest-run").mkdir()
+    with pytest.raises(UserError, match="cannot read"):
+        store.newest_run(tmp_path)
+
+
+def test_a_file_that_is_no_store(tmp_path):
+    (tmp_path / "notes.txt").write_text("hello")
+    with pytest.raises(UserError, match=r"notes\.txt: neither a folder of records nor a \.jsonl file"):
+        store.read_records(tmp_path / "notes.txt")
+
+
+def test_a_store_that_is_made_here_hides_itself_from_git(tmp_path):
+    store.append_record(tmp_path / "results", make_record())
+    assert (tmp_path / "results" / ".gitignore").read_text() == "*\n"
+    (tmp_path / "results" / ".gitignore").write_text("!records.jsonl\n")
+    store.append_record(tmp_path / "results", make_record())
+    assert (tmp_path / "results" / ".gitignore").read_text() == "!records.jsonl\n"
+    store.check_writable(tmp_path / "checked")
+    assert (tmp_path / "checked" / ".gitignore").exists()
+
+
+def test_a_folder_that_was_there_is_somebodys(tmp_path):
+    store.append_record(tmp_path, make_record())
+    store.check_writable(tmp_path / "records.jsonl")
+    assert not (tmp_path / ".gitignore").exists()

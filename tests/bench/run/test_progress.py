@@ -1,0 +1,87 @@
+"""What a person sees while cases are measured."""
+
+import io
+
+import pytest
+from records import failed_record, make_record
+
+from co3d_bench.bench.measure.job import phase_event
+from co3d_bench.bench.record.case import Case
+from co3d_bench.bench.run.progress import Lines, Silent
+
+EAGER = Case(model="x3d-xs")
+NATIVE = Case(model="cox3d-s-13", backend="native")
+
+
+def told(live, cases=(EAGER, NATIVE), rounds=1, at_host=False, **changes):
+    """All that is written of some rounds over these cases."""
+    stream = io.StringIO()
+    lines = Lines(stream, live=live)
+    lines.begin("r1", cases, "3 rounds", 0)
+    for number in range(1, rounds + 1):
+        for case in cases:
+            lines.started(number, case, "about 2 min left", at_host)
+            lines.event(phase_event("sampling", 7, 15))
+            lines.finished(make_record(case=case, latency_s=[0.0274] * 3, **changes))
+    lines.end()
+    return stream.getvalue()
+
+
+def test_without_a_terminal_there_is_one_line_a_case_and_round():
+    assert told(live=False, rounds=2).splitlines() == [
+        "run r1: 2 cases, 3 rounds",
+        "round 1  x3d-xs eager       27.4 ms",
+        "round 1  cox3d-s-13 native  27.4 ms",
+        "round 2  x3d-xs eager       27.4 ms",
+        "round 2  cox3d-s-13 native  27.4 ms",
+    ]
+
+
+def test_a_warning_is_one_mark():
+    record = make_record(case=EAGER)
+    timing = record.timing.model_copy(update={"background_load": 1.0})
+    assert told(live=False, cases=(EAGER,), timing=timing).endswith(" ms  !\n")
+
+
+def test_what_differs_between_cases_stands_in_their_name_and_nothing_else():
+    cases = (EAGER, EAGER.model_copy(update={"batch": 8, "precision": "bf16"}))
+    assert [line.split("  ")[1] for line in told(live=False, cases=cases).splitlines()[1:]] == [
+        "x3d-xs eager fp32 b1",
+        "x3d-xs eager bf16 b8",
+    ]
+
+
+def test_a_failed_process_says_why_with_its_notes():
+    stream = io.StringIO()
+    lines = Lines(stream, live=False)
+    lines.begin("r1", (EAGER,), "1 round", 3)
+    lines.started(1, EAGER, "", False)
+    lines.finished(failed_record(case=EAGER, notes=("the video looped",)))
+    assert stream.getvalue().splitlines() == [
+        "run r1: 1 case, 1 round; 3 processes measured before",
+        "round 1  x3d-xs eager  FAILED  crash: it fell",
+        "         the video looped",
+    ]
+
+
+def test_on_a_terminal_one_line_says_what_is_running_and_for_how_long():
+    shown = told(live=True, rounds=2)
+    assert "round 2  x3d-xs eager" in shown
+    assert "about 2 min left" in shown
+    assert "round 1  x3d-xs eager       27.4 ms\n" in shown
+    assert "round 2  x3d-xs eager       27.4 ms" not in shown, "later rounds would push the table out of sight"
+    assert shown.endswith("\r\x1b[2K")
+
+
+@pytest.mark.parametrize(("at_host", "drawn"), [(False, False), (True, True)])
+def test_nothing_is_drawn_while_this_machine_takes_samples(at_host, drawn):
+    assert ("sampling 7/15" in told(live=True, at_host=at_host)) is drawn
+
+
+def test_a_reader_that_is_gone_is_no_reason_to_stop():
+    class Gone(io.StringIO):
+        def write(self, text):
+            raise BrokenPipeError
+
+    Lines(Gone(), live=True).note("x")
+    Silent().note("x")
