@@ -179,8 +179,8 @@ def _count(word: str) -> int | str:
 def show_plan(config: Config, plan: Plan) -> None:
     """Print every case, what was left out or is not installed, and where the plan came from."""
     from ..bench.plan.catalog import Names
+    from ..bench.run.ready import aim_of_run, missing_backends, settings_of
     from ..bench.run.rounds import aim_text
-    from ..bench.run.run import aim_of_run, missing_backends, settings_of
 
     for case in plan.cases:
         typer.echo(case.key)

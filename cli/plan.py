@@ -27,7 +27,7 @@ def plan(
 ) -> None:
     """Show the cases a run would measure, one a line, and measure nothing."""
     from ..bench.plan.config import load_config
-    from ..bench.run.run import make_plan
+    from ..bench.run.ready import make_plan
 
     given = {
         **options.overrides(models=model, suite=suite, devices=device, host=host, backends=backend),

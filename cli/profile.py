@@ -63,7 +63,7 @@ def _take(config: Path | None, given: dict[str, Override], steps: int) -> tuple[
     from ..bench.profile.operator_profile import profiles_file
     from ..bench.record.environment import read_checkout
     from ..bench.record.store import check_writable
-    from ..bench.run.run import make_plan
+    from ..bench.run.ready import make_plan
 
     names = Names()
     loaded = load_config(config, given, names)

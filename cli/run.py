@@ -48,7 +48,7 @@ def run(
 ) -> None:
     """Measure networks on this machine: each case in a fresh process, each result kept at once."""
     from ..bench.plan.config import load_config
-    from ..bench.run.run import make_plan
+    from ..bench.run.ready import make_plan
 
     if retry_failed and not resume:
         raise UserError("--retry-failed goes with --resume: it repeats the failed cases of the newest run")
@@ -75,8 +75,8 @@ def run(
 def _measure_and_show(loaded: Config, plan: Plan, resume: bool, retry_failed: bool) -> None:
     """Measure a plan, and show what is measured behind each round and wherever it ends. Exits with the code of that."""
     from ..bench.run.progress import Lines
-    from ..bench.run.run import Interrupted, Unfinished
     from ..bench.run.run import run as measure
+    from ..bench.run.stop import Interrupted, Unfinished
 
     shown = _Shown(Path(loaded.run.out))
     stopped = None

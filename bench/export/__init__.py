@@ -45,7 +45,8 @@ class Format:
 @cache
 def list_formats() -> tuple[Format, ...]:
     """Every format of this folder, by name."""
-    found = [importlib.import_module(f"{__name__}.{module.name}").FORMAT for module in pkgutil.iter_modules(__path__)]
+    modules = (importlib.import_module(f"{__name__}.{module.name}") for module in pkgutil.iter_modules(__path__))
+    found = [module.FORMAT for module in modules if hasattr(module, "FORMAT")]  # what formats share has none
     return tuple(sorted(found, key=lambda format: format.name))
 
 

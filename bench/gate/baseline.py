@@ -11,7 +11,8 @@ from ..plan.plan import Plan
 from ..record.record import Record
 from ..record.store import records_file
 from ..run.progress import Progress
-from ..run.run import make_plan, run
+from ..run.ready import make_plan
+from ..run.run import run
 
 PROCESSES = 7  # of each case: as many as a verdict needs
 # What chooses cases; where none of it is given, those of the baseline are measured.

@@ -18,7 +18,7 @@ from ..record.case import Case
 from ..record.environment import ROOT
 from ..record.record import REFERENCE
 from ..record.store import cannot_write, make_store
-from ..run.run import make_plan
+from ..run.ready import make_plan
 from . import code
 from .journal import GATE, make_gate_folder
 from .measure import Sides

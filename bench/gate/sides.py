@@ -25,9 +25,8 @@ from ..plan.catalog import Names
 from ..plan.custom_models import OwnModel, ask
 from ..record.case import Case
 from ..record.record import Record, Settings
-from ..run.child import run_child
+from ..run.child import child_environment, run_child
 from ..run.outcome import to_record
-from ..run.run import child_environment
 from ..run.stop import Stop
 from .code import Code
 from .proof import CURRENT, check_loaded, describe

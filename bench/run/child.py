@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import IO, cast
 
 from ..measure.job import Event, parse_event
+from ..record.openmp import waiting
 from ..record.record import Record
 from .stop import Stop
 
@@ -159,3 +160,20 @@ def _drain(fd: int, tail: bytearray) -> None:
     with suppress(BlockingIOError):
         while data := os.read(fd, _READ_BYTES):
             _keep_tail(tail, data)
+
+
+def child_environment(threads: int) -> dict[str, str]:
+    """Thread pools are sized when their libraries load, so this must stand before the process starts."""
+    return {**thread_environment(threads), **waiting(os.environ)}
+
+
+def thread_environment(threads: int) -> dict[str, str]:
+    """The same without how they wait: on a board it is the board's own environment that may say so."""
+    count = str(threads)
+    return {
+        "OMP_NUM_THREADS": count,
+        "MKL_NUM_THREADS": count,
+        "OPENBLAS_NUM_THREADS": count,
+        # A file of the current folder that is called like a library must not be imported in its place.
+        "PYTHONSAFEPATH": "1",
+    }

@@ -1,12 +1,17 @@
-"""Ctrl-C and SIGTERM as something to wait for, instead of an exception in the middle of writing a record."""
+"""Ctrl-C and SIGTERM as something to wait for, instead of an exception in the middle of writing a record; and how a
+run ends that did not do all."""
 
 from __future__ import annotations
 
 import os
 import signal
 import threading
+from collections.abc import Sequence
 from types import FrameType
 from typing import Any
+
+from ..errors import INTERRUPTED, NOT_HERE, TERMINATED, UserError
+from ..record.record import Record
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
@@ -44,3 +49,28 @@ class Stop:
             signal.signal(number, handler)
         os.close(self._read)
         os.close(self._write)
+
+
+class Interrupted(UserError):
+    """Stopped by a signal. `records` holds what is finished; it is in the store as well. How many are missing is only
+    known (not None) where a number of processes was asked for."""
+
+    def __init__(self, number: int, records: list[Record], missing: int | None) -> None:
+        name = "Ctrl-C" if number == signal.SIGINT else "SIGTERM"
+        of = "" if missing is None else f" of {len(records) + missing}"
+        super().__init__(
+            f"stopped by {name}: {len(records)}{of} measurements are finished and kept; "
+            "the same command with --resume does the rest",
+            INTERRUPTED if number == signal.SIGINT else TERMINATED,
+        )
+        self.records = records
+
+
+class Unfinished(UserError):
+    """Boards are away; the other devices are done. `records` holds what is finished, which is in the store too."""
+
+    def __init__(self, away: Sequence[str], records: list[Record], missing: int) -> None:
+        count = f"{missing} measurement{'s are' if missing != 1 else ' is'} missing, " if missing else ""
+        lines = (*dict.fromkeys(away), f"{count}{len(records)} kept; the same command with --resume does the rest")
+        super().__init__("\n".join(lines), NOT_HERE)
+        self.records = records

@@ -11,6 +11,7 @@ import quick
 import co3d_bench.bench.run.run
 from co3d_bench.bench.errors import UserError
 from co3d_bench.bench.record.store import read_records
+from co3d_bench.bench.run.ready import make_plan
 from co3d_bench.cli import run as running
 
 
@@ -33,7 +34,7 @@ def main(folder, models):
     measure = co3d_bench.bench.run.run.run
     co3d_bench.bench.run.run.run = functools.partial(measure, names=quick.NAMES, worker=quick.WORKER)
     made = quick.configured(folder, models.split(","), processes=2)
-    plan = co3d_bench.bench.run.run.make_plan(made, quick.NAMES)
+    plan = make_plan(made, quick.NAMES)
     try:
         running._measure_and_show(made, plan, resume=False, retry_failed=False)
     except UserError as error:

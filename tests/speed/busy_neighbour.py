@@ -51,7 +51,7 @@ class Player:
     """An engine in its process; it sleeps until it is told to call."""
 
     def __init__(self, engine: Engine, threads: int) -> None:
-        from co3d_bench.bench.run.run import child_environment
+        from co3d_bench.bench.run.child import child_environment
 
         wanted = {**os.environ, **child_environment(threads), **engine.environment}
         words = [sys.executable, __file__, "play", engine.model, engine.backend, engine.source or "", str(threads)]

@@ -3,7 +3,8 @@
     CACHE/kernels/<hash>.so    the library, and behind it the sha256 of its bytes
 
 The hash is of all that makes another library: see `key`. A folder or file that somebody else could have written is not
-used, and neither is one that is damaged: loading half a library ends the process.
+used, and neither is one that is damaged: loading half a library ends the process. What nobody used for 90 days is
+removed when something new comes.
 """
 
 from __future__ import annotations
@@ -14,13 +15,16 @@ import platform
 import shutil
 import stat
 import tempfile
+import time
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 
 from ....models.weights.cache import cache_folder
 
 _FEATURES = ("vendor_id", "cpu family", "model", "flags", "Features", "CPU implementer", "CPU architecture", "CPU part")
 DIGEST_BYTES = 32
+UNUSED_S = 90 * 24 * 3600.0
 
 
 def key(source: bytes, compiler: str, version: str, flags: Sequence[str]) -> str:
@@ -44,6 +48,8 @@ def find(name: str) -> Path | None:
             facts = os.fstat(file.fileno())
             private = _is_private(facts) and stat.S_ISREG(facts.st_mode) and not path.is_symlink()
             content = file.read() if private else b""
+            with suppress(OSError):
+                os.utime(file.fileno())  # used
     except OSError:
         return None
     library, digest = content[:-DIGEST_BYTES], content[-DIGEST_BYTES:]
@@ -62,9 +68,18 @@ def keep(name: str, library: Path) -> None:
         with os.fdopen(handle, "wb") as file:
             file.write(content + _digest(content))  # a loader does not look behind the library
         Path(new).replace(folder / f"{name}.so")
+        _remove_unused(folder)
     except OSError:
         if new:
             Path(new).unlink(missing_ok=True)
+
+
+def _remove_unused(folder: Path) -> None:
+    oldest = time.time() - UNUSED_S
+    for file in folder.iterdir():
+        with suppress(OSError):  # another process may remove it at the same time
+            if file.lstat().st_mtime < oldest:
+                file.unlink()
 
 
 def _folder() -> Path | None:

@@ -1,4 +1,4 @@
-"""From a network to calls: its graph as torch exports it, node by node, and what can be one call made one.
+"""From a network to calls: the graph of its operators, node by node, and what can be one call made one.
 
 A sum of convolutions is one convolution over more taps, which is what a continual convolution's step is. What is added
 to a convolution's output, and the activation behind it, are done where the convolution writes.
@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
@@ -20,6 +21,8 @@ from .rules import RULES
 if TYPE_CHECKING:
     from torch import Tensor, nn
     from torch.fx import Node
+
+    from ...export.aten.operators import Operators
 
 
 @dataclass(frozen=True)
@@ -42,27 +45,30 @@ def lower(net: nn.Module, example: Tensor) -> Lowered:
     """
     import torch
 
+    from ...export.aten.operators import export, record
+
     # Tensors made in inference mode, as a case's inputs are, cannot be exported.
     with torch.inference_mode(False), torch.no_grad(), warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of torch's own affairs
         made = entry(net, example.clone(), plain=True, moves=False)
+        with suppress(Exception):  # whatever it is: torch.export may do it, or says why it cannot be done
+            return _lowered(record(made), made)
         try:
-            program = torch.export.export(made.module, made.inputs)
-            program = program.run_decompositions({})  # nothing is taken apart, and nothing is overwritten any more
+            operators = export(made, functional=True)
         except Exception as error:
             raise toolchain.refusal("native", net, error) from error
-        return _lowered(program, made)
+        return _lowered(operators, made)
 
 
-def _lowered(program: Any, made: Entry) -> Lowered:
+def _lowered(operators: Operators, made: Entry) -> Lowered:
     import torch
 
-    constants, inputs, graph = _constants(program), [], Graph()
-    for node in program.graph.nodes:
+    inputs, graph = [], Graph()
+    for node in operators.graph.nodes:
         graph.node = node
         if node.op == "placeholder":
-            if node.name in constants:
-                graph.values[node] = constants[node.name].detach()
+            if (constant := operators.constants.get(node)) is not None:
+                graph.values[node] = constant
             else:
                 graph.values[node] = _input(graph, first=not inputs)
                 inputs.append(graph.values[node])
@@ -86,16 +92,6 @@ def _lowered(program: Any, made: Entry) -> Lowered:
         ends[count:],
         [tuple(node.meta["val"].shape) for node in results[:count]],
     )
-
-
-def _constants(program: Any) -> dict[str, Tensor]:
-    """Weights and the like, by the names of their nodes."""
-    signature, state, constants = program.graph_signature, program.state_dict, program.constants
-    return {
-        **{name: state[target] for name, target in signature.inputs_to_parameters.items()},
-        **{name: state.get(target, constants.get(target)) for name, target in signature.inputs_to_buffers.items()},
-        **{name: constants[target] for name, target in signature.inputs_to_lifted_tensor_constants.items()},
-    }
 
 
 def _input(graph: Graph, *, first: bool) -> Planes | Past | Map:

@@ -233,7 +233,7 @@ def _same(graph: Graph, x: Node, *_: Any, **__: Any) -> Any:
 def _reshaped(graph: Graph, x: Node, *arguments: Any, **options: Any) -> Any:
     before, after = tuple(x.meta["val"].shape), tuple(graph.node.meta["val"].shape)
     value = _same(graph, x)
-    if before == after and graph.name != "permute.default":
+    if before == after and graph.name not in ("permute.default", "movedim.int"):
         return value
     if isinstance(value, Map):
         if graph.name == "unsqueeze.default" and arguments == (1,) and not value.is_vector:
@@ -269,7 +269,9 @@ RULES: dict[str, Callable[..., Any]] = {
     **dict.fromkeys(("max_pool2d.default", "max_pool3d.default"), partial(_pool, reduction=Reduction.MAXIMUM)),
     "cat.default": _window,
     "slice.Tensor": _slice,
-    **dict.fromkeys(("alias.default", "clone.default", "contiguous.default", "detach.default"), _same),
+    **dict.fromkeys(
+        ("alias.default", "clone.default", "contiguous.default", "detach.default", "dropout.default"), _same
+    ),
     **dict.fromkeys(
         (
             "view.default",

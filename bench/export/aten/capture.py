@@ -7,20 +7,13 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from ...errors import UserError
-from .old import NOTHING, rewritten
+from .old import NOTHING, overwrites, rewritten
 
 if TYPE_CHECKING:
     from torch import Tensor, fx
 
     from ..entry import Entry
-
-
-# Operators of today whose result may lie in the memory of their first argument.
-MAY_ALIAS = {
-    *("alias", "chunk", "contiguous", "detach", "dropout", "expand", "expand_as", "flatten", "movedim", "narrow"),
-    *("permute", "reshape", "select", "slice", "split", "split_with_sizes", "squeeze", "swapaxes", "t", "to"),
-    *("transpose", "unbind", "unflatten", "unfold", "unsqueeze", "view", "view_as"),
-}
+    from .operators import Operators
 
 
 @dataclass(frozen=True)
@@ -57,67 +50,24 @@ def capture(made: Entry) -> Graph:
 
     Raises UserError for a network that cannot be traced, or that needs another operator.
     """
-    import torch
+    from .operators import export, record
 
     try:
-        with torch.no_grad():
-            program = torch.export.export(made.module, made.inputs)
-            if _overwrites_what_is_read_later(program.graph):
-                program = program.run_decompositions({})  # nothing is overwritten in it; it takes as long again
-    except Exception as error:  # whatever a network does while it is traced
-        reason = (str(error).splitlines() or [type(error).__name__])[0]
-        raise UserError(f"torch.export cannot trace this network: {reason}") from error
-    return _Reader(program, made.input_names).read()
-
-
-def _overwrites_what_is_read_later(graph: fx.Graph) -> bool:
-    """Whether a call overwrites memory that is read afterwards by another name than its own result's.
-
-    If it does not, leaving everything where it is and handing on the result instead is the same.
-    """
-    place = {node: at for at, node in enumerate(graph.nodes)}
-    for node in graph.nodes:
-        if node.op == "call_function" and _is_in_place(node):
-            target = node.args[0]
-            if _oldest(target).op == "placeholder":
-                return True
-            others = {other for other in _same_memory(_oldest(target)) if place[other] < place[node]} - {target}
-            if any(place[reader] > place[node] for other in others for reader in other.users):
-                return True
-    return False
-
-
-def _is_in_place(node: fx.Node) -> bool:
-    return str(node.target).partition(".")[2].partition(".")[0].endswith("_")
-
-
-def _is_view(node: fx.Node) -> bool:
-    """Whether the result may lie where the first argument does; getitem belongs to what it takes apart."""
-    name = str(node.target).partition(".")[2].partition(".")[0]
-    return node.op == "call_function" and (node.target is operator.getitem or _is_in_place(node) or name in MAY_ALIAS)
-
-
-def _oldest(node: fx.Node) -> fx.Node:
-    """What a chain of views begins with."""
-    while _is_view(node):
-        node = node.args[0]  # type: ignore[assignment]
-    return node
-
-
-def _same_memory(node: fx.Node) -> set[fx.Node]:
-    """The node and every view of it, of every degree."""
-    found = {node}
-    for user in node.users:
-        if _is_view(user) and user.args[0] is node:
-            found |= _same_memory(user)
-    return found
+        found = record(made)
+    except Exception:  # noqa: BLE001 - whatever a network does there, torch.export says what is wrong
+        try:
+            found = export(made)
+        except Exception as error:
+            reason = (str(error).splitlines() or [type(error).__name__])[0]
+            raise UserError(f"torch.export cannot trace this network: {reason}") from error
+    return _Reader(found, made.input_names).read()
 
 
 class _Reader:
-    """One walk over the nodes of an exported program."""
+    """One walk over the nodes of a graph."""
 
-    def __init__(self, program: Any, input_names: tuple[str, ...]) -> None:
-        self.program = program
+    def __init__(self, operators: Operators, input_names: tuple[str, ...]) -> None:
+        self.operators = operators
         self.input_names = input_names
         # what each node stands for: a name, a tensor that is known already, or a tuple of such
         self.meaning: dict[fx.Node, Any] = {}
@@ -128,15 +78,13 @@ class _Reader:
     def read(self) -> Graph:
         import torch
 
-        known = {**self.program.state_dict, **self.program.constants}
-        targets = {spec.arg.name: spec.target for spec in self.program.graph_signature.input_specs}
         names = iter(self.input_names)
         outputs: tuple[str, ...] = ()
         with torch.no_grad():
-            for node in self.program.graph.nodes:
+            for node in self.operators.graph.nodes:
                 if node.op == "placeholder":
-                    target = targets[node.name]
-                    self.meaning[node] = Name(next(names)) if target is None else known[target].detach()
+                    constant = self.operators.constants.get(node)
+                    self.meaning[node] = Name(next(names)) if constant is None else constant
                 elif node.op == "output":
                     outputs = tuple(self._name(self.meaning[value]).text for value in node.args[0])
                 else:
@@ -152,7 +100,7 @@ class _Reader:
         if not names_in([args, kwargs]):
             return node.target(*args, **kwargs)  # type: ignore[operator]
         result: Any = node.meta.get("val")
-        if _is_in_place(node):
+        if overwrites(str(node.target)):
             self.meaning[node.args[0]] = Name(node.name)  # type: ignore[index]
         op, args, options = rewritten(str(node.target), args, kwargs, result)
         if op == NOTHING:

@@ -93,6 +93,11 @@ REWRITES: dict[str, Rewrite] = {
 }
 
 
+def overwrites(target: str) -> bool:
+    """Whether the operator writes into its first argument, as `aten.add_.Tensor` does."""
+    return target.partition(".")[2].partition(".")[0].endswith("_")
+
+
 def rewritten(target: str, args: list[Any], kwargs: dict[str, Any], result: Any) -> Rewritten:
     """A call of today (`aten.conv2d.default`) as one of torch 1.10. Raises UserError if the runner has no such."""
     from .runner import OPS

@@ -114,7 +114,7 @@ def board_job(
     job: Job, place: Place, asked: Asked, files: dict[str, str], paths: list[str], energy: dict[str, Any] | None
 ) -> dict[str, Any]:
     """What the board is told; its name over there is made of all of it."""
-    from ..run import thread_environment
+    from ..child import thread_environment
 
     return {
         **asked.fields,

@@ -307,6 +307,23 @@ def test_compiled_kernels_are_kept(tiny, tmp_path):
     assert (second.compiler, second.flags) == (first.compiler, first.flags)
 
 
+def test_what_was_not_used_for_long_goes_when_something_new_comes(tiny, tmp_path, monkeypatch):
+    for flag in ("-DUSED", "-DUNUSED"):
+        monkeypatch.setenv(MORE_FLAGS, flag)
+        build(tiny)
+    long_ago = time.time() - kept.UNUSED_S - 60
+    for file in kept_files(tmp_path):
+        os.utime(file, (long_ago, long_ago))
+    monkeypatch.setenv(MORE_FLAGS, "-DUSED")
+    assert build(tiny).cached
+    monkeypatch.setenv(MORE_FLAGS, "-DNEW")
+    assert not build(tiny).cached
+    assert len(kept_files(tmp_path)) == 2
+    for flag, cached in (("-DUSED", True), ("-DNEW", True), ("-DUNUSED", False)):
+        monkeypatch.setenv(MORE_FLAGS, flag)
+        assert build(tiny).cached == cached
+
+
 def test_other_flags_source_compiler_or_processor_are_another_library(tiny, tmp_path, monkeypatch):
     build(tiny)
     monkeypatch.setenv(MORE_FLAGS, "-DOTHER")

@@ -156,7 +156,7 @@ def test_a_checkout_of_the_tool_whose_link_leads_nowhere_is_refused(tmp_path):
 def test_an_older_checkout_is_started_as_it_was_then(tmp_path):
     (tmp_path / "bench").mkdir()
     (tmp_path / "bench" / "worker.py").touch()
-    assert entry_of(tmp_path).worker == ("-m", "co3d_bench.bench.measure.worker")
+    assert entry_of(tmp_path).worker == ("-m", "co3d_bench.bench.worker")
     assert entry_of(ROOT) == CURRENT
     with pytest.raises(UserError, match="not known to this one"):
         entry_of(tmp_path / "bench")

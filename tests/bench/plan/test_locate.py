@@ -4,7 +4,7 @@ from co3d_bench.bench.errors import NOT_HERE, USAGE, UserError
 from co3d_bench.bench.plan.catalog import Names
 from co3d_bench.bench.plan.config import find_profiles, load_config, make_config
 from co3d_bench.bench.plan.locate import state
-from co3d_bench.bench.run.run import make_plan
+from co3d_bench.bench.run.ready import make_plan
 from co3d_bench.devices.recognise import Gpu, Seen
 from co3d_bench.devices.seen import look
 

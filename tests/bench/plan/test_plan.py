@@ -97,7 +97,7 @@ def test_planning_imports_no_torch():
 
     code = (
         "import sys; from co3d_bench.bench.plan.config import load_config; "
-        "from co3d_bench.bench.run.run import make_plan;"
+        "from co3d_bench.bench.run.ready import make_plan;"
         "make_plan(load_config()); assert 'torch' not in sys.modules"
     )
     subprocess.run([sys.executable, "-c", code], check=True, cwd=Path(__file__).parent)

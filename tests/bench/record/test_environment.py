@@ -3,7 +3,7 @@ import subprocess
 import pytest
 
 from co3d_bench.bench.record import environment, openmp
-from co3d_bench.bench.run.run import child_environment
+from co3d_bench.bench.run.child import child_environment
 from co3d_bench.devices.host import read_host
 
 

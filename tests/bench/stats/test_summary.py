@@ -35,10 +35,9 @@ def test_every_figure_lies_within_the_samples(values):
     assert stats.standard_deviation(values) >= 0
 
 
-@pytest.mark.parametrize("function", [stats.median, stats.mean])
-def test_no_values_are_an_error(function):
+def test_no_values_are_an_error():
     with pytest.raises(ValueError, match="no values"):
-        function([])
+        stats.mean([])
 
 
 def test_figures_are_of_all_samples_whatever_was_seen_beside_them():

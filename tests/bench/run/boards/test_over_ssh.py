@@ -21,7 +21,9 @@ from co3d_bench.bench.plan.config import make_config
 from co3d_bench.bench.plan.locate import unanswered
 from co3d_bench.bench.record.store import read_records
 from co3d_bench.bench.run.progress import Silent
-from co3d_bench.bench.run.run import Interrupted, Unfinished, make_plan, run
+from co3d_bench.bench.run.ready import make_plan
+from co3d_bench.bench.run.run import run
+from co3d_bench.bench.run.stop import Interrupted, Unfinished
 from co3d_bench.bench.stats.metrics import get_metric
 
 from ....devices.boards import board as write_board

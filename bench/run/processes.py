@@ -1,0 +1,152 @@
+"""The processes of a run: what each is asked for, how it is started, and what became of it."""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from ...devices.cgroup import oom_kills
+from ...devices.host import read_host
+from ..measure.job import Event, Job, Place, job_line
+from ..plan.catalog import Names
+from ..plan.config import Config
+from ..plan.plan import Plan, Turn
+from ..record.case import Case, WeightsFile
+from ..record.environment import Checkout
+from ..record.record import BatchSearch, BatchTrial, Record, Settings
+from ..stats.batch import batches
+from .boards.boards import Away
+from .child import child_environment, run_child
+from .outcome import diagnose, to_record
+from .progress import Progress
+from .resume import Before
+from .session import Hints, Refusal
+from .stop import Interrupted, Stop
+
+# For a case that runs on a board, besides its own time: to write and copy the network, and to wait for a lost board.
+BOARD_EXTRA_S = 3600.0
+
+
+@dataclass(frozen=True)
+class Parent:
+    """What all processes of a run have in common, and how one is started."""
+
+    config: Config
+    names: Names
+    settings: Settings
+    weights: Mapping[str, WeightsFile]
+    checkout: Checkout
+    before: Before
+    workers: tuple[Sequence[str], Sequence[str]]  # of this machine, and for boards
+    stop: Stop
+    progress: Progress
+
+    def measure(self, turn: Turn, hints: Hints, place: Place | None, may_refuse: bool) -> Record | Refusal | None:
+        """One process; None if it was stopped."""
+        told = {
+            "counters": hints.counters,
+            "operations": hints.operations,
+            "verified": hints.verified,
+            "energy": hints.energy,
+            "energy_later": self.config.run.energy and not hints.energy,
+        }
+        job = self.job(turn, place).model_copy(update=told)
+        return _measure(job, self.names, self.workers[place is not None], self.stop, self.progress, may_refuse)
+
+    def job(self, turn: Turn, place: Place | None = None) -> Job:
+        config, case = self.config, turn.case
+        return Job(
+            run_id=self.before.run_id,
+            case=case,
+            process=turn.process,
+            settings=self.settings,
+            own=config.own.get(case.model),
+            weights=self.weights.get(case.model),
+            torch_device=config.profiles[case.device].torch_device,
+            device=config.profiles[case.device],
+            video=str(Path(config.input.file).absolute()) if config.input.file else None,
+            place=place,
+            git_commit=self.checkout.commit,
+            git_dirty=self.checkout.dirty,
+            parent_pid=os.getpid(),
+        )
+
+    def find_cases(self, plan: Plan) -> dict[Case, BatchSearch | None]:
+        """The cases of a plan, each with the search that found its batch; Interrupted if it was stopped meanwhile."""
+        found = dict.fromkeys(self.before.chosen(case, plan.instead.get(case, ())) for case in plan.cases)
+        cases: dict[Case, BatchSearch | None] = {**found}
+        for search in plan.searches:
+            batch = self.before.found(search)
+            if batch is None:
+                self.progress.searching(search)
+                job = self.job(Turn(search.case)).model_copy(update={"search": True})
+                batch = _search(job, self.workers[0], self.stop, self.progress)
+            if batch is None:
+                self.progress.end()
+                raise Interrupted(self.stop.signal or signal.SIGINT, [], len(plan.cases) + len(plan.searches))
+            self.progress.found(search, batch)
+            cases.update(dict.fromkeys(search.cases(batches(batch)), batch))
+        return cases
+
+
+def _measure(
+    job: Job, names: Names, worker: Sequence[str], stop: Stop, progress: Progress, may_refuse: bool
+) -> Record | Refusal | None:
+    """One case in a fresh process; None if we were told to stop. Raises Away where its board is lost.
+
+    An engine that nobody asked for by name `may_refuse` a network, with whatever exception; of others that is a failed
+    case. A crash or a wrong answer is one in any case.
+    """
+    begin = time.monotonic()
+    killed_before = oom_kills()
+    outcome = run_child(
+        worker,
+        job_line(job),
+        job.settings.timeout_s + (BOARD_EXTRA_S if job.place else 0.0),
+        stop=stop,
+        on_event=progress.event,
+        environment=child_environment(job.case.threads if job.place is None else read_host().usable_cores),
+    )
+    if outcome.final and outcome.final.event == "lost":
+        raise Away(f"{job.case.device} is lost: {outcome.final.phase}")
+    if outcome.stopped and (outcome.final is None or outcome.final.record is None):
+        return None
+    failure = outcome.final.failure if outcome.final else None
+    if may_refuse and failure and failure.kind == "exception":
+        return Refusal(failure.message)
+    duration_s = time.monotonic() - begin
+    spec = job.own.spec() if job.own else names.find_model(job.case.model)
+    return to_record(job, spec, outcome, oom_kills() - killed_before, duration_s)
+
+
+def _search(job: Job, worker: Sequence[str], stop: Stop, progress: Progress) -> BatchSearch | None:
+    """The batches of one case, in a fresh process; None if we were told to stop. A search that falls over ends there:
+    what it tried before holds, and where that is nothing, the case at batch 1 will say what is wrong."""
+    trials: list[BatchTrial] = []
+
+    def on_event(event: Event) -> None:
+        if event.trial:
+            trials.append(event.trial)
+        progress.event(event)
+
+    killed_before = oom_kills()
+    outcome = run_child(
+        worker,
+        job_line(job),
+        job.settings.timeout_s,
+        stop=stop,
+        on_event=on_event,
+        environment=child_environment(job.case.threads),
+    )
+    if outcome.final and outcome.final.search:
+        return outcome.final.search
+    if outcome.stopped:
+        return None
+    failure = outcome.final.failure if outcome.final else None
+    failure = failure or diagnose(outcome, job.settings.timeout_s, oom_kills() - killed_before)
+    tried = 2 * trials[-1].batch if trials else 1
+    return BatchSearch(trials=tuple(trials), stopped=f"{tried} failed ({failure.kind}): {failure.message}")

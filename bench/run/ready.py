@@ -1,0 +1,104 @@
+"""Before a run: its plan on this machine and its boards, what each process is asked for, and whether all is there."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+from ...devices.doctor.checks import torch_on
+from ...devices.host import read_host
+from ...devices.profile import DeviceProfile
+from ..errors import NOTHING, UserError
+from ..measure.video import check_video, sha256
+from ..plan.catalog import Names
+from ..plan.config import Config
+from ..plan.locate import check_here, check_local
+from ..plan.plan import Plan, PlanFacts
+from ..plan.plan import plan as cross
+from ..record.case import Case
+from ..record.record import Settings
+from .boards.boards import check_any, meet
+from .rounds import Aim, aim_of, runs_of_each
+
+
+def look_around(config: Config) -> PlanFacts:
+    """The facts a plan needs, read from this machine and from the boards of the plan. Raises UserError for a video
+    that is none, and where every device is a board that is not reached."""
+    video = config.input.file
+    if video is not None:
+        check_video(Path(video))
+    boards, away = meet(config.plan.devices, config.profiles)
+    check_any(config.plan.devices, away)
+    return PlanFacts(
+        auto_threads=read_host().usable_cores,
+        video_sha256=sha256(Path(video)) if video is not None else None,
+        boards=boards,
+        away=away,
+    )
+
+
+def make_plan(config: Config, names: Names | None = None, *, boards: bool = False) -> Plan:
+    """The plan of a config on this machine; with `boards` also on those of its devices that are at a host.
+
+    Raises UserError where it holds no case, or a device is not here.
+    """
+    names = names or Names()
+    check_here(config.plan.devices, config.profiles, names)
+    if not boards:
+        check_local(config.plan.devices, config.profiles)
+    planned = cross(config, look_around(config), names)
+    if not (planned.cases or planned.searches):
+        reasons = "; ".join(f"{out.what}: {out.why}" for out in planned.left_out)
+        raise UserError(f"the plan holds no case ({reasons})", NOTHING)
+    return planned
+
+
+def aim_of_run(config: Config) -> Aim:
+    """When the rounds of a run end."""
+    return aim_of(config.run.processes, config.run.target_precision, config.run.time_s)
+
+
+def settings_of(config: Config) -> Settings:
+    """What each process is asked for: its share of the case's predictions."""
+    asked = config.run
+    processes = aim_of_run(config).processes
+    return Settings(
+        runs=runs_of_each(asked.runs, processes),
+        timeout_s=asked.timeout_s,
+        target_precision=asked.target_precision,
+        min_s=asked.min_s,
+        processes=processes,
+    )
+
+
+def check_ready(plan: Plan, names: Names, profiles: Mapping[str, DeviceProfile]) -> None:
+    """Raises UserError where an engine of the plan, or torch on one of its devices, cannot be used here; it says what
+    to install."""
+    if lines := missing_backends(plan, names):
+        raise UserError("\n".join((*lines, "nothing was run; install it, or leave the backend out")), NOTHING)
+    if lines := _blind_torch(plan, names, profiles):
+        raise UserError("\n".join((*lines, "nothing was run")), NOTHING)
+
+
+def _blind_torch(plan: Plan, names: Names, profiles: Mapping[str, DeviceProfile]) -> tuple[str, ...]:
+    """Each device of this machine that the installed torch cannot compute on, with why; a line each."""
+    cases = [case for case in _local(plan) if names.backends[case.backend].outside is None]
+    wanted = [profiles[name] for name in dict.fromkeys(case.device for case in cases)]
+    wanted = [profile for profile in wanted if profile.torch_device != "cpu"]
+    facts = names.ask_torch() if wanted else None
+    found = ((profile, torch_on(facts, profile)) for profile in wanted if facts)
+    return tuple(
+        f"device {profile.name}: {bad.what}; {bad.effect}; {bad.mend}" for profile, bad in found if bad.state == "bad"
+    )
+
+
+def _local(plan: Plan) -> list[Case]:
+    """The cases that run on this machine, those of searches among them."""
+    cases = (*plan.cases, *(search.case for search in plan.searches))
+    return [case for case in cases if case.device not in plan.at_host]
+
+
+def missing_backends(plan: Plan, names: Names) -> tuple[str, ...]:
+    """Each engine of the plan that cannot be used here, with why and how to install it; a line each."""
+    wanted = dict.fromkeys(case.backend for case in _local(plan))
+    return tuple(f"backend {name}: {why}" for name in wanted if (why := names.backends[name].missing()))
