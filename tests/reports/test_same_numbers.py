@@ -48,7 +48,7 @@ from ..factories import (
 )
 from .device_records import on_pc
 
-OLD = Path(__file__).parents[1] / "bench" / "stores" / "version-1" / "records.jsonl"
+OLD = Path(__file__).parents[1] / "bench" / "record" / "stores" / "version-1" / "records.jsonl"
 
 
 # --- the store
