@@ -81,8 +81,8 @@ def _cells(row: Row) -> list[str]:
 
 
 def _rest(name: str, time_s: float, profile: Profile) -> tuple[str, str, list[str]]:
-    told = [scaled(time_s, 1e3), f"{percent(time_s / profile.step_s)} %"]
-    return name, "", told + [""] * (len(COLUMNS) - len(told))
+    cells = [scaled(time_s, 1e3), f"{percent(time_s / profile.step_s)} %"]
+    return name, "", cells + [""] * (len(COLUMNS) - len(cells))
 
 
 def _case(profile: Profile) -> dict[str, object]:
