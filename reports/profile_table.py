@@ -37,14 +37,27 @@ def _share(head: str, explains: str, value: Callable[[Row], float | None]) -> Co
 
 # Of an operator, or of a kind of them; most wanted first.
 COLUMNS: tuple[Column[Row], ...] = (
-    figure("Time", lambda row: row.time_s, MS, explains="in one step"),
+    figure("Time", lambda row: row.time_s, MS, explains="of all its calls in one step"),
     _share("Share", "of the step", lambda row: row.share),
     figure("Calls", lambda row: row.calls, explains="in one step"),
-    Column("Bound by", lambda row: Cell(row.bound, row.bound) if row.bound else Cell(), explains="what limits it"),
-    _share("of GEMM", "its rate, of a matrix product's", lambda row: row.gemm_share),
-    _share("of copy", "what it moves in a second, of what a copy does", lambda row: row.copy_share),
+    Column(
+        "Bound by",
+        lambda row: Cell(row.bound, row.bound) if row.bound else Cell(),
+        explains="the ceiling that is nearest: compute, memory, or the time of a call",
+    ),
+    _share("of GEMM", "its rate, against that of a large matrix product on this machine", lambda row: row.gemm_share),
+    _share(
+        "of copy",
+        "what it moves, against the rate of a large copy; more than all where the data stays in a cache",
+        lambda row: row.copy_share,
+    ),
     figure("Rate", lambda row: row.macs_per_s, Unit("GMAC/s", 1e9), explains="multiply-accumulates a second"),
-    figure("Moved", lambda row: row.bytes_per_s, Unit("GB/s", 1e9), explains="what it must move, a second"),
+    figure(
+        "Moved",
+        lambda row: row.bytes_per_s,
+        Unit("GB/s", 1e9),
+        explains="bytes that must be read and written at least, a second",
+    ),
     figure("MACs", lambda row: row.macs, Unit("M", 1e6), explains="multiply-accumulates in one step"),
     figure("Bytes", lambda row: row.moved_bytes, MB, explains="what it must move in one step"),
 )
