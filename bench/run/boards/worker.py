@@ -13,8 +13,8 @@ from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
-from ....devices.board import AgentError, Board, Hello
-from ....devices.ssh import Ssh, Unreachable
+from ....devices.remote.board import AgentError, Board, Hello
+from ....devices.remote.ssh import Ssh, Unreachable
 from ....models.zoo import find_model
 from ...errors import UserError
 from ...measure.energy import Meter
@@ -54,7 +54,7 @@ def measure(job: Job, place: Place, emit: Emit, find_model: FindModel = find_mod
     if failure := heard.failure(visit.ended, job.settings.timeout_s):
         return Event(event="failed", failure=failure)
     emit(phase_event("verifying"))
-    measured = engine.read(heard, job, spec, loaded.net, example, asked)
+    measured = asked.read(heard)
     log = log_of(heard.watched, job.device, visit.hello.snapshot) if job.device else None
     notes = (*loaded.notes, *assumptions(spec, loaded.net), *measured.notes)
     measurement = Measurement(

@@ -16,7 +16,7 @@ from co3d_bench.bench.record.cuda_facts import CudaFacts, CudaFlags, CudaMemory
 from co3d_bench.bench.record.openmp import WAITING
 from co3d_bench.bench.record.record import Timing
 from co3d_bench.bench.run.boards.boards import SCRIPTS
-from co3d_bench.devices.board import AGENT
+from co3d_bench.devices.remote.board import AGENT
 
 from ...fake_cuda import FakeCuda, fake_torch
 
@@ -31,21 +31,6 @@ def onboard(tmp_path, monkeypatch):
     yield importlib.import_module("onboard")
     for file in (AGENT, *SCRIPTS):
         sys.modules.pop(file.stem, None)
-
-
-def test_numbers_of_one_output_are_found_among_all(onboard):
-    text = """[
-  { "name" : "new_state_0"
-  , "dimensions" : "1x2"
-  , "values" : [ 9, 9 ]
-  }
-, { "name" : "scores"
-  , "dimensions" : "1x3"
-  , "values" : [ 1.5, -2, 3e-05 ]
-  }
-]"""
-    assert onboard.numbers(text, "scores") == "[ 1.5, -2, 3e-05 ]"
-    assert onboard.numbers(text, "other") is None
 
 
 class Program:

@@ -11,15 +11,18 @@ import os
 import signal
 import sys
 import threading
+from dataclasses import replace
 from pathlib import Path
 
 import psutil
 import pytest
 
+from co3d_bench.bench.backends import trtexec
 from co3d_bench.bench.errors import NOT_HERE, UserError
-from co3d_bench.bench.plan.catalog import Names
-from co3d_bench.bench.plan.config import make_config
+from co3d_bench.bench.plan.catalog import Catalog
 from co3d_bench.bench.plan.locate import unanswered
+from co3d_bench.bench.plan.resolve import make_config
+from co3d_bench.bench.record.record import Settings
 from co3d_bench.bench.record.store import read_records
 from co3d_bench.bench.run.progress import Silent
 from co3d_bench.bench.run.ready import make_plan
@@ -34,7 +37,8 @@ sys.path.insert(0, str(Path(__file__).parent))
 import board_zoo
 
 WORKER = (sys.executable, str(Path(__file__).with_name("board_worker.py")))
-NAMES = Names(find_model=board_zoo.find_model)
+CATALOG = Catalog(find_model=board_zoo.find_model)
+FAKE_TRTEXEC = Path(__file__).parents[2] / "backends" / "trtexec" / "fake_trtexec.py"
 PYTHON = os.environ.get("CO3D_BENCH_OLD_PYTHON", "python3")
 
 
@@ -47,7 +51,7 @@ def sshd(tmp_path_factory):
         boards[f"{name}.local"] = {"CO3D_BENCH_SYSROOT": str(folder / name)}
     tool = folder / "bin-there" / "trtexec"
     tool.parent.mkdir()
-    tool.write_text(f'#!/bin/sh\nexec {sys.executable} {Path(__file__).with_name("fake_trtexec.py")} "$@"\n')
+    tool.write_text(f'#!/bin/sh\nexec {sys.executable} {FAKE_TRTEXEC} "$@"\n')
     tool.chmod(0o755)
     there = {"CO3D_BENCH_SYSROOT": str(folder / "tx2"), "PATH": f"{tool.parent}:{Path(sys.executable).parent}:$PATH"}
     boards["trt.local"] = there
@@ -73,7 +77,7 @@ def config(tmp_path, devices, models=("small-frames",), **changes):
         },
         "devices": tables,
     }
-    return make_config(table, NAMES)
+    return make_config(table, CATALOG)
 
 
 class At(Silent):
@@ -107,7 +111,7 @@ def running(server, script):
 
 
 def measure(made, **options):
-    return run(made, names=NAMES, board_worker=WORKER, **options)
+    return run(made, board_worker=WORKER, **options)
 
 
 @pytest.mark.acceptance
@@ -191,9 +195,7 @@ def test_energy_is_taken_in_a_pass_of_its_own(sshd, tmp_path):
     made = config(tmp_path, {"tx2": ("tx2", "tx2.local")}, energy=True)
     (rail,) = (file for file in (sshd.folder / "tx2").rglob("in_power0_input") if file.read_text() == "3056\n")
     with Moving(rail, ["3000\n", "3100\n"]):
-        (record,) = run(
-            made, names=NAMES, board_worker=(*WORKER[:1], str(Path(__file__).with_name("energy_worker.py")))
-        )
+        (record,) = run(made, board_worker=(*WORKER[:1], str(Path(__file__).with_name("energy_worker.py"))))
     assert record.ok
     energy = record.energy
     assert (energy.source, energy.reason) == ("power_w/board", None)
@@ -204,7 +206,7 @@ def test_energy_is_taken_in_a_pass_of_its_own(sshd, tmp_path):
     for block in (busy, *idle):
         assert block.seconds == pytest.approx(2.5, abs=1.0)
         assert block.energy_j / block.seconds == pytest.approx(3.05, abs=0.05)
-    assert get_metric("energy").value(record) == pytest.approx(1e3 * busy.energy_j / busy.calls)
+    assert get_metric("energy").value(record) == pytest.approx(busy.energy_j / busy.calls)
 
 
 @pytest.mark.acceptance
@@ -230,7 +232,7 @@ def test_a_killed_case_is_a_record_and_a_board_that_is_away_ends_no_other(sshd, 
 @pytest.mark.acceptance
 def test_being_stopped_leaves_the_board_clean_and_resume_goes_on(sshd, tmp_path):
     made = config(tmp_path, {"tx2": ("tx2", "tx2.local")}, models=("small-clip",), runs=3000)
-    plan = make_plan(made, NAMES, boards=True)
+    plan = make_plan(made, boards=True)
     with pytest.raises(Interrupted, match="0 of 1"):
         measure(made, plan=plan, progress=At("sampling", lambda: os.kill(os.getpid(), signal.SIGTERM)))
     assert left(sshd) == ["lock"]
@@ -243,7 +245,7 @@ def test_being_stopped_leaves_the_board_clean_and_resume_goes_on(sshd, tmp_path)
 
 def test_the_wrong_board_is_refused_in_one_message(sshd, tmp_path):
     with pytest.raises(UserError) as caught:
-        make_plan(config(tmp_path, {"xavier": ("xavier", "tx2.local")}), NAMES, boards=True)
+        make_plan(config(tmp_path, {"xavier": ("xavier", "tx2.local")}), boards=True)
     assert caught.value.exit_code == NOT_HERE
     head, found, wanted = caught.value.message.splitlines()
     assert head == ("device xavier (NVIDIA Jetson AGX Xavier): tx2.local is another machine, and nothing was run there")
@@ -254,16 +256,16 @@ def test_the_wrong_board_is_refused_in_one_message(sshd, tmp_path):
 
 def test_what_measures_this_machine_alone_refuses_a_board(tmp_path):
     with pytest.raises(UserError, match=r"device tx2 is at tx2\.local: only `run` reaches boards"):
-        make_plan(config(tmp_path, {"tx2": ("tx2", "tx2.local")}), NAMES)
+        make_plan(config(tmp_path, {"tx2": ("tx2", "tx2.local")}))
 
 
 @pytest.mark.acceptance
 def test_a_board_that_comes_back_only_for_the_next_run(sshd, tmp_path, monkeypatch):
     """The host is killed in the middle: the board finishes, and the resumed run takes what is there."""
     made = config(tmp_path, {"tx2": ("tx2", "tx2.local")}, models=("small-clip",))
-    plan = make_plan(made, NAMES, boards=True)
-    monkeypatch.setattr("co3d_bench.devices.board.Board.clean", lambda self: None)  # as if we were killed
-    monkeypatch.setattr("co3d_bench.devices.board.Board.settle", lambda self: None)
+    plan = make_plan(made, boards=True)
+    monkeypatch.setattr("co3d_bench.devices.remote.board.Board.clean", lambda self: None)  # as if we were killed
+    monkeypatch.setattr("co3d_bench.devices.remote.board.Board.settle", lambda self: None)
     (first,) = measure(made, plan=plan)
     Path(made.run.out, "records.jsonl").unlink()  # it was not written any more
     monkeypatch.undo()
@@ -275,12 +277,13 @@ def test_a_board_that_comes_back_only_for_the_next_run(sshd, tmp_path, monkeypat
 def test_what_a_board_cannot_run_is_left_out_with_the_reason(sshd, tmp_path):
     made = config(tmp_path, {"tx2": ("tx2", "tx2.local")})
     wanted = {"backends": ("eager", "fused", "trtexec"), "precisions": ("fp32", "fp16"), "batch": (1, "auto")}
-    plan = make_plan(made.model_copy(update={"plan": made.plan.model_copy(update=wanted)}), NAMES, boards=True)
+    plan = make_plan(replace(made, plan=made.plan.model_copy(update=wanted)), boards=True)
     assert [case.backend for case in plan.cases] == ["aten-json"]
     why = {out.what: out.why for out in plan.left_out}
     assert why["tx2 fused fp32"] == "backend fused does not run on boards over ssh"
     assert why["tx2 trtexec fp32"] == "backend trtexec runs on cuda, not on cpu"
     assert why["tx2 aten-json fp16"] == "backend aten-json computes in fp32"
+    assert plan.notes == ("device tx2: eager is measured as aten-json there, and its cases are named so",)
     assert why["tx2 aten-json fp32"] == "a batch is not looked for on a board over ssh; name some"
 
 
@@ -288,19 +291,22 @@ def test_what_a_board_cannot_run_is_left_out_with_the_reason(sshd, tmp_path):
 def test_tensorrt_runs_the_onnx_file_and_answers_in_mid_stream(sshd, tmp_path):
     made = config(tmp_path, {"tx2": ("tx2", "trt.local")})
     profiles = {"tx2": made.profiles["tx2"].model_copy(update={"torch_device": "cuda"})}
-    update = {"profiles": profiles, "plan": made.plan.model_copy(update={"backends": ("trtexec", "aten-json")})}
-    made = made.model_copy(update=update)
-    plan = make_plan(made, NAMES, boards=True)
+    wanted = made.plan.model_copy(update={"backends": ("trtexec", "aten-json")})
+    made = replace(made, catalog=replace(made.catalog, devices=profiles), plan=wanted)
+    plan = make_plan(made, boards=True)
     (out,) = plan.left_out
     assert "sees no GPU" in out.why or "has no torch" in out.why
     (record,) = measure(made, plan=plan)
     assert record.ok, record.error
-    assert record.verification.reference.endswith("of a stream")
+    assert "in mid-stream, and its new state" in record.verification.reference
     assert record.verification.relative_error < 1e-4
-    assert len(record.timing.samples.latency_s) == 20
-    assert record.timing.warmup_predictions == 3
+    assert record.timing.samples.latency_s == [pytest.approx(1.5e-3)] * 21
+    assert record.timing.warmup_predictions == 5
     assert record.environment.versions["tensorrt"] == "8.2.1"
-    assert "trtexec's own summary: Throughput: 1 qps" in record.engine.notes
+    asked = trtexec.time_options(Settings(runs=20, min_s=0.0), {"--noDataTransfers", "--useSpinWait"})
+    assert f"timed by trtexec, on the GPU alone: {' '.join(asked)}" in record.engine.notes  # as on this machine
+    assert "started by the agent of the board, over ssh" in record.notes
+    assert record.counters.state_bytes > 0
     assert left(sshd) == ["lock"]
 
 

@@ -13,7 +13,7 @@ import pytest
 from co3d_bench.bench.measure.loop import FEWEST, WINDOW
 from co3d_bench.bench.record.record import Timing
 from co3d_bench.bench.run.boards.boards import SCRIPTS
-from co3d_bench.devices.board import AGENT
+from co3d_bench.devices.remote.board import AGENT
 
 from ....devices.boards import old_python
 

@@ -1,0 +1,451 @@
+"""What is copied to a board: this file, for Python 3.6 and its standard library. No root, and nothing to install.
+
+    python3 agent.py hello               who is here; reads the files whose patterns come on standard input
+    python3 agent.py adopt NAME          the file uploaded as NAME.part is whole: its sha256 is NAME without its suffix
+    python3 agent.py start NAME          begin the case whose job comes on standard input, if it has not begun yet
+    python3 agent.py follow NAME OFFSET  its lines from that byte on, as they come, until it has ended
+    python3 agent.py settle              end what runs, and remove all cases: the host has their records
+    python3 agent.py clean               the same, and remove this folder
+
+It answers in objects of JSON, one a line. All it writes lies in its own folder. A case runs on its own, whether or not
+somebody follows it: each line is in a file before it is sent, so whoever lost the connection asks again from the byte
+it had. What a case does is in another file, `job["script"]`, copied here as well: it is run with the case's folder as
+its argument, and says its lines on standard output. Files of the system are read below --sysroot, or below
+$CO3D_BENCH_SYSROOT.
+"""
+# ruff: noqa: S603, UP022 - no shell anywhere; Python 3.6 has no capture_output
+
+import argparse
+import contextlib
+import ctypes
+import errno
+import fcntl
+import glob
+import hashlib
+import json
+import os
+import platform
+import resource
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+VERSION = 1
+HERE = Path(__file__).resolve().parent
+CASES = HERE / "cases"
+# Beside the folders of all runs: who holds it measures, and nobody else does meanwhile.
+LOCK = HERE.parent / "lock"
+TRTEXEC = "/usr/src/tensorrt/bin/trtexec"  # where JetPack puts it
+FILE_BYTES = 1 << 16
+TAIL_BYTES = 1 << 15
+TOLD_CHARACTERS = 4000
+READ_BYTES = 1 << 20
+LEFT_BEHIND_S = 7 * 24 * 3600.0
+LOCK_PATIENCE_S = 5.0
+STOP_PATIENCE_S = 10.0
+REASONS = {
+    errno.ENOENT: "missing",
+    errno.ENOTDIR: "missing",
+    errno.EISDIR: "missing",
+    errno.EACCES: "not permitted",
+    errno.EPERM: "not permitted",
+    errno.EROFS: "not permitted",
+    errno.EAGAIN: "gated",
+    errno.EBUSY: "gated",
+    errno.ENODATA: "gated",
+}
+ENDED = '{"event": "ended"'
+
+
+def say(event, **fields):
+    """One line on standard output."""
+    line = {"event": event}  # first, so that a line can be told by how it begins
+    line.update(fields)
+    sys.stdout.write(json.dumps(line) + "\n")
+    sys.stdout.flush()
+
+
+# --- files of the system
+
+
+def below(sysroot, path):
+    return Path(sysroot) / path.lstrip("/")
+
+
+def look(file):
+    """(text, None) or (None, why there is none)."""
+    try:
+        with Path(file).open("rb") as opened:
+            return opened.read(FILE_BYTES).decode("utf-8", "replace").strip(), None
+    except OSError as error:
+        return None, REASONS.get(error.errno or 0, "failed")
+
+
+def read_files(sysroot, patterns):
+    """(path: text, path: why it gave none) of the files that match."""
+    files, unread = {}, {}
+    for pattern in patterns:
+        for file in sorted(glob.glob(str(below(sysroot, pattern)))):  # noqa: PTH207 - pathlib's opens folders it need not
+            path = "/" + str(Path(file).relative_to(sysroot))
+            if path in files or Path(file).is_dir():
+                continue
+            text, reason = look(file)
+            if text is not None:
+                files[path] = text
+            elif reason != "missing":
+                unread[path] = reason
+    return files, unread
+
+
+# --- who is here
+
+# In a process of its own: a torch that does not fit the board may take its process down.
+TORCH = """
+import json, torch
+cuda = torch.cuda.is_available()
+print(json.dumps({
+    "version": torch.__version__, "cuda": torch.version.cuda, "cudnn": torch.backends.cudnn.version() if cuda else None,
+    "gpus": [[torch.cuda.get_device_name(i), list(torch.cuda.get_device_capability(i))]
+             for i in range(torch.cuda.device_count() if cuda else 0)],
+}))
+"""
+
+
+def torch_facts():
+    """What torch says of itself, or why it does not."""
+    done = subprocess.run([sys.executable, "-c", TORCH], stdout=subprocess.PIPE, stderr=subprocess.PIPE, cwd="/")
+    try:
+        return json.loads(done.stdout.decode("utf-8", "replace").splitlines()[-1])
+    except (IndexError, ValueError):
+        lines = done.stderr.decode("utf-8", "replace").strip().splitlines()
+    if done.returncode < 0:
+        return {"missing": f"importing torch ends with {signal.Signals(-done.returncode).name}"}
+    return {"missing": lines[-1] if lines else f"importing torch ends with exit code {done.returncode}"}
+
+
+def trtexec():
+    """What TensorRT's own tool prints for --help, its version first; None where there is no such tool."""
+    tool = shutil.which("trtexec") or (TRTEXEC if os.access(TRTEXEC, os.X_OK) else None)
+    if tool is None:
+        return None
+    done = subprocess.run([tool, "--help"], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL)
+    return done.stdout.decode("utf-8", "replace")
+
+
+def hello(sysroot):
+    sweep()
+    asked = json.loads(sys.stdin.read() or "{}")
+    files, unread = read_files(sysroot, asked.get("patterns", []))
+    say(
+        "hello",
+        agent=VERSION,
+        python=platform.python_version(),
+        machine=os.uname().machine,
+        kernel=os.uname().release,
+        torch=torch_facts() if asked.get("torch") else None,
+        trtexec=trtexec() if asked.get("trtexec") else None,
+        files=files,
+        unread=unread,
+        here=sorted(file.name for file in HERE.iterdir()),
+    )
+
+
+def sweep():
+    """Remove what runs left behind whose host never came back."""
+    for folder in HERE.parent.glob("*/"):
+        if folder == HERE or not folder.is_dir() or time.time() - folder.stat().st_mtime < LEFT_BEHIND_S:
+            continue
+        if not any(map(alive, folder.glob("cases/*"))):
+            shutil.rmtree(str(folder), ignore_errors=True)
+
+
+def adopt(name):
+    part = HERE / (name + ".part")
+    digest = hashlib.sha256()
+    with part.open("rb") as opened:
+        for block in iter(lambda: opened.read(READ_BYTES), b""):
+            digest.update(block)
+    whole = name.split(".")[0] == digest.hexdigest()
+    if whole:
+        part.replace(HERE / name)
+    else:
+        part.unlink()
+    say("adopted", whole=whole)
+
+
+# --- cases, and the processes they run in
+
+
+def case_folder(name):
+    if not name.isalnum():
+        raise ValueError(f"{name!r} is no name of a case")
+    return CASES / name
+
+
+def birth(pid):
+    """When a process began, in ticks since the machine did; None if there is none. Tells it from a later namesake."""
+    text, _ = look(f"/proc/{pid}/stat")
+    fields = text.rpartition(")")[2].split() if text else []
+    return None if not fields or fields[0] == "Z" else int(fields[19])
+
+
+def supervisor(folder):
+    """[pid, birth] of the process that looks after a case; None before it began."""
+    text, _ = look(folder / "supervisor")
+    return json.loads(text) if text else None
+
+
+def alive(folder):
+    known = supervisor(folder)
+    return known is not None and birth(known[0]) == known[1]
+
+
+def start(name, sysroot):
+    folder = case_folder(name)
+    job = json.loads(sys.stdin.read())
+    if folder.is_dir():
+        say("started", again=True)
+        return
+    lock = os.open(str(LOCK), os.O_RDWR | os.O_CREAT, 0o600)
+    if not locked(lock):
+        run, _, since = os.pread(lock, 1000, 0).decode("utf-8", "replace").partition(" ")
+        say("busy", run=run, since=since)
+        return
+    os.ftruncate(lock, 0)
+    os.pwrite(lock, f"{HERE.name} {time.strftime('%H:%M:%S')}".encode(), 0)
+    made = folder.with_suffix(".made")
+    shutil.rmtree(str(made), ignore_errors=True)
+    made.mkdir(parents=True)
+    write(made / "job.json", json.dumps(job))
+    made.rename(folder)
+    with (folder / "supervisor.log").open("ab") as log:
+        process = subprocess.Popen(
+            [sys.executable, "-u", str(HERE / "agent.py"), "--sysroot", sysroot, "supervise", name],
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=log,
+            cwd=str(folder),
+            start_new_session=True,  # the end of the connection is not its end
+            pass_fds=(lock,),
+        )
+    write(folder / "supervisor", json.dumps([process.pid, birth(process.pid)]))
+    say("started", again=False)
+
+
+def locked(lock):
+    """Whether nobody else measures. A case that has just ended may hold it for a moment yet."""
+    deadline = time.monotonic() + LOCK_PATIENCE_S
+    while True:
+        with contextlib.suppress(BlockingIOError):
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            return True
+        if time.monotonic() > deadline:
+            return False
+        time.sleep(0.05)
+
+
+def write(file, text):
+    """All of it or nothing, and on the disk."""
+    new = file.with_suffix(".new")
+    with new.open("w") as opened:
+        opened.write(text)
+        opened.flush()
+        os.fsync(opened.fileno())
+    new.replace(file)
+
+
+def read_job(folder):
+    return json.loads((folder / "job.json").read_text())
+
+
+def supervise(name, sysroot):
+    """Run a case to its end, however that comes, and say how it came."""
+    folder = case_folder(name)
+    job = read_job(folder)
+    events = os.open(str(folder / "events"), os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
+    commands = [[str(HERE / job["script"]), str(folder)]]
+    if job["watch"]["paths"]:
+        commands.insert(0, [str(HERE / "agent.py"), "--sysroot", sysroot, "watch", name])
+    env = dict(os.environ, CO3D_BENCH_SYSROOT=sysroot)
+    env.update(job["environment"])
+    told = {"timed_out": False, "stopped": False}
+    running = []
+
+    def stopped(number, frame):
+        told["stopped"] = True
+        for process in running:
+            process.kill()
+
+    signal.signal(signal.SIGTERM, stopped)
+    kills = oom_kills()
+    with (folder / "stderr").open("wb") as errors:
+        running.extend(
+            subprocess.Popen(
+                [sys.executable, "-u", *command],
+                stdin=subprocess.DEVNULL,
+                stdout=events,
+                stderr=errors,
+                cwd=str(folder),
+                env=env,
+            )
+            for command in commands
+        )
+    if told["stopped"]:  # it came while they were started
+        stopped(signal.SIGTERM, None)
+    case = running[-1]
+    try:
+        case.wait(job["timeout_s"])
+    except subprocess.TimeoutExpired:
+        told["timed_out"] = True
+        case.kill()
+        case.wait()
+    for process in running[:-1]:
+        process.terminate()
+        process.wait()
+    line = {"event": "ended", "returncode": case.returncode, "oom_kills": oom_kills() - kills}
+    line.update(told, stderr=tail(folder / "stderr")[-TOLD_CHARACTERS:])
+    # A line that the case could not end must not swallow this one.
+    os.write(events, ("\n" + json.dumps(line) + "\n").encode())
+    os.fsync(events)
+
+
+def tail(file):
+    try:
+        with file.open("rb") as opened:
+            opened.seek(max(0, file.stat().st_size - TAIL_BYTES))
+            return opened.read().decode("utf-8", "replace").strip()
+    except OSError:
+        return ""
+
+
+def oom_kills():
+    """Processes that the kernel has killed for memory so far."""
+    text = look("/proc/vmstat")[0] or ""
+    return sum(int(line.split()[1]) for line in text.splitlines() if line.startswith("oom_kill "))
+
+
+def follow(name, offset):
+    """What the case says, from a byte on; the last line is always `ended`."""
+    folder = case_folder(name)
+    file = folder / "events"
+    offset, parent, wait_s, sent = int(offset), os.getppid(), 0.1, False
+    while os.getppid() == parent:  # else the connection is gone
+        living = alive(folder)  # before reading: what is written after it is read in the next round
+        data = read_from(file, offset)
+        if data:
+            sys.stdout.buffer.write(data)
+            sys.stdout.buffer.flush()
+            offset, wait_s, sent = offset + len(data), 0.1, True
+        elif living:
+            time.sleep(wait_s)
+            wait_s = min(1.0, wait_s * 1.5)
+        else:
+            last = tail(file).rpartition("\n")[2]
+            if not last.startswith(ENDED):
+                say("ended", returncode=None, lost=True, stderr=tail(folder / "stderr")[-TOLD_CHARACTERS:])
+            elif not sent:  # whoever asks had it, and did not know that it was the last
+                sys.stdout.write(last + "\n")
+            return
+
+
+def read_from(file, offset):
+    try:
+        with file.open("rb") as opened:
+            opened.seek(offset)
+            return opened.read(READ_BYTES)
+    except FileNotFoundError:
+        return b""
+
+
+def settle():
+    ended = []
+    for folder in CASES.glob("*"):
+        known = supervisor(folder)
+        if known is not None and alive(folder):
+            end(known[0], folder)
+            ended.append(folder.name)
+    shutil.rmtree(str(CASES), ignore_errors=True)
+    say("settled", ended=ended)
+
+
+def end(pid, folder):
+    """Ask the process that looks after a case to end it, and insist."""
+    deadline = time.monotonic() + STOP_PATIENCE_S
+    with contextlib.suppress(ProcessLookupError):
+        os.kill(pid, signal.SIGTERM)
+        while alive(folder) and time.monotonic() < deadline:
+            time.sleep(0.05)
+        if alive(folder):
+            os.kill(pid, signal.SIGKILL)  # the case dies with it
+
+
+def clean():
+    """Remove our folder, if it is where the host puts it."""
+    if HERE.parts[-4:-1] != (".cache", "co3d-bench", "agent"):
+        raise ValueError(f"{HERE} is not a folder of co3d-bench's agent; nothing is removed")
+    settle()
+    shutil.rmtree(str(HERE))
+    say("cleaned")
+
+
+# --- beside a case
+
+
+def die_with_parent():
+    """Whoever kills what looks after us, kills us."""
+    parent = os.getppid()
+    ctypes.CDLL(None, use_errno=True).prctl(1, signal.SIGKILL)  # PR_SET_PDEATHSIG
+    if os.getppid() != parent:
+        os._exit(1)
+
+
+def watch(name, sysroot):
+    """Read the sensors' files every now and then, until we are told to end."""
+    die_with_parent()
+    watched = read_job(case_folder(name))["watch"]
+
+    def put(**fields):
+        os.write(1, (json.dumps(fields) + "\n").encode())  # one write, appended: it cannot tear another's line
+
+    def done(number, frame):
+        used = resource.getrusage(resource.RUSAGE_SELF)
+        put(event="watched", cpu_s=used.ru_utime + used.ru_stime, wall_s=time.monotonic() - begin)
+        os._exit(0)
+
+    begin = time.monotonic()
+    signal.signal(signal.SIGTERM, done)
+    while True:
+        looked = {path: look(below(sysroot, path)) for path in watched["paths"]}
+        put(
+            event="watch",
+            t=time.monotonic(),
+            files={path: text for path, (text, _) in looked.items() if text is not None},
+            unread={path: reason for path, (_, reason) in looked.items() if reason is not None},
+        )
+        time.sleep(watched["period_s"])
+
+
+def main():
+    parser = argparse.ArgumentParser(description="The part of co3d-bench that runs on a board; its host calls it.")
+    parser.add_argument("--sysroot", default=os.environ.get("CO3D_BENCH_SYSROOT", "/"))
+    parser.add_argument("verb", choices=sorted(VERBS))
+    parser.add_argument("words", nargs="*")
+    options = parser.parse_args()
+    verb = VERBS[options.verb]
+    words = [*options.words, *([options.sysroot] if verb in BELOW_SYSROOT else [])]
+    try:
+        verb(*words)
+    except BrokenPipeError:  # nobody listens any more; what runs goes on
+        os._exit(0)
+    except (OSError, TypeError, ValueError) as error:
+        say("error", message=f"{options.verb}: {error}")
+
+
+BELOW_SYSROOT = (hello, start, supervise, watch)
+VERBS = {verb.__name__: verb for verb in (*BELOW_SYSROOT, adopt, follow, settle, clean)}
+
+if __name__ == "__main__":
+    main()

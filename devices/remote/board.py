@@ -1,0 +1,244 @@
+"""The host's side of `agent.py`: puts it on a board, has a case run there, and hears all of it whatever the connection.
+
+A case is named by its job, so the same job is never begun twice, and one that was begun before we lost the board, or
+our own life, is heard from the beginning.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+import shlex
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Protocol
+
+from ..root import Reason, Snapshot
+from .ssh import Done, Unreachable
+
+AGENT = Path(__file__).with_name("agent.py")
+# Seen from the home over there; the agent removes no other folder than one that lies so.
+FOLDER = ".cache/co3d-bench/agent"
+_RUN = re.compile(r"[A-Za-z0-9][A-Za-z0-9-]*")
+
+Event = dict[str, Any]
+
+
+class AgentError(Exception):
+    """The board is reached and something there is not as it must be; one line for people."""
+
+
+class Transport(Protocol):
+    """What a board is reached by: `ssh.Ssh`, or a stand-in in tests."""
+
+    @property
+    def host(self) -> str: ...
+
+    def run(self, words: Sequence[str], stdin: str = "", timeout_s: float = 120.0) -> Done: ...
+
+    def copy(self, files: Sequence[Path], folder: str, timeout_s: float = 1800.0) -> None: ...
+
+    def lines(self, words: Sequence[str]) -> Iterator[bytes]: ...
+
+
+@dataclass(frozen=True)
+class Patience:
+    """How long a lost board is tried again, and how long each time is waited before. Seconds."""
+
+    first_s: float = 1.0
+    most_s: float = 30.0
+    all_s: float = 600.0
+    sleep: Callable[[float], None] = time.sleep
+    clock: Callable[[], float] = time.monotonic
+
+
+@dataclass(frozen=True)
+class Hello:
+    """A board, as the agent on it tells of it."""
+
+    python: str
+    machine: str
+    snapshot: Snapshot
+    torch: Mapping[str, Any]  # version, cuda, cudnn, gpus; or `missing`: why there is none
+    trtexec: str | None  # what it prints for --help; None where it is not there, or was not asked for
+    here: tuple[str, ...]  # files that are in the agent's folder already
+
+    @property
+    def torch_missing(self) -> str | None:
+        """Why torch cannot be used there; None if it can."""
+        return self.torch.get("missing")
+
+
+@dataclass
+class Board:
+    """One run's folder on a board."""
+
+    transport: Transport
+    run_id: str
+    python: str = "python3"
+    patience: Patience = Patience()
+    on_wait: Callable[[str], None] = lambda text: None  # told before each wait for a lost board
+    _there: set[str] = field(default_factory=set)
+
+    def __post_init__(self) -> None:
+        if not _RUN.fullmatch(self.run_id):
+            raise ValueError(f"{self.run_id!r} is no name for a folder on a board")
+
+    @property
+    def folder(self) -> str:
+        return f"{FOLDER}/{self.run_id}"
+
+    def open(self, scripts: Sequence[Path] = ()) -> None:
+        """Make the folder and put the agent and what it runs into it. Raises Unreachable, AgentError."""
+        made = self.transport.run(["mkdir", "-p", "-m", "700", self.folder])
+        if made.returncode:
+            raise AgentError(f"cannot make {self.folder}: {_last(made.stderr)}")
+        self.transport.copy([AGENT, *scripts], self.folder)
+
+    def hello(self, patterns: Sequence[str] = (), *, torch: bool = False, trtexec: bool = False) -> Hello:
+        """Who is there, with the system's files that match the patterns. Raises Unreachable, AgentError."""
+        asked = {"patterns": list(patterns), "torch": torch, "trtexec": trtexec}
+        told = self._ask("hello", stdin=json.dumps(asked))
+        unread = {path: Reason(reason) for path, reason in told["unread"].items()}
+        self._there.update(told["here"])
+        return Hello(
+            python=told["python"],
+            machine=told["machine"],
+            snapshot=Snapshot(told["files"], unread),
+            torch=told["torch"] or {},
+            trtexec=told["trtexec"],
+            here=tuple(told["here"]),
+        )
+
+    def put(self, file: Path) -> str:
+        """Bring a file there, whole, if it is not there yet; returns its name there. Raises Unreachable, AgentError."""
+        name = _sha256(file) + file.suffix
+        if name in self._there:
+            return name
+        part = file.with_name(f"{name}.part")
+        part.unlink(missing_ok=True)
+        part.hardlink_to(file)
+        try:
+            for _ in range(2):
+                self.again(lambda: self.transport.copy([part], self.folder))
+                if self.again(lambda: self._ask("adopt", name))["whole"]:
+                    self._there.add(name)
+                    return name
+        finally:
+            part.unlink()
+        raise AgentError(f"{file.name} arrives damaged, twice")
+
+    def run(self, job: Mapping[str, Any], on_event: Callable[[Event], None]) -> Event:
+        """Have a case run, or hear one that has begun before; returns its last line, `ended`.
+
+        Raises Unreachable where the board is away for longer than our patience, AgentError.
+        """
+        name = case_name(job)
+        told = self.again(lambda: self._ask("start", name, stdin=json.dumps(job)))
+        if told["event"] == "busy":
+            end = shlex.join(["ssh", self.transport.host, self.python, f"{FOLDER}/{told['run']}/agent.py", "clean"])
+            raise AgentError(f"run {told['run']} measures there since {told['since']}; wait for it, or end it: {end}")
+        return self._follow(name, on_event)
+
+    def settle(self) -> None:
+        """End what runs there and remove all cases, once their records are kept: the same job may be run again."""
+        self._ask("settle")
+
+    def clean(self) -> None:
+        """End what runs there and remove the folder."""
+        self._ask("clean")
+
+    def _follow(self, name: str, on_event: Callable[[Event], None]) -> Event:
+        offset = 0
+
+        def listen() -> Event:
+            nonlocal offset
+            for line in self.transport.lines(self._words("follow", name, str(offset))):
+                heard()
+                event = _parsed(line)
+                if event.get("event") == "error":
+                    raise AgentError(event["message"])
+                if event.get("event") == "ended":
+                    return event
+                offset += len(line)
+                if event:
+                    on_event(event)
+            raise Unreachable("the connection ended in the middle")
+
+        last_s = self.patience.clock()
+
+        def heard() -> None:
+            nonlocal last_s
+            last_s = self.patience.clock()
+
+        wait_s = self.patience.first_s
+        while True:
+            before = offset
+            try:
+                return listen()
+            except OSError as error:
+                raise AgentError(f"the agent there is gone: {error}") from error
+            except Unreachable as error:
+                wait_s = self.patience.first_s if offset > before else wait_s
+                wait_s = self._wait(wait_s, last_s, error)
+
+    def again(self, call: Callable[[], Any]) -> Any:
+        """Call until the board is reached. Raises Unreachable where it is away for longer than our patience."""
+        begin, wait_s = self.patience.clock(), self.patience.first_s
+        while True:
+            try:
+                return call()
+            except Unreachable as error:  # noqa: PERF203 - as above
+                wait_s = self._wait(wait_s, begin, error)
+
+    def _wait(self, wait_s: float, since_s: float, error: Unreachable) -> float:
+        """Wait, and say how long to wait the next time; or give up."""
+        away_s = self.patience.clock() - since_s
+        if away_s + wait_s > self.patience.all_s:
+            raise Unreachable(f"{self.transport.host} is away for {away_s:.0f} s: {error}") from error
+        self.on_wait(f"connection lost ({error}); trying again in {wait_s:g} s")
+        self.patience.sleep(wait_s)
+        return min(2 * wait_s, self.patience.most_s)
+
+    def _words(self, verb: str, *words: str) -> list[str]:
+        return [self.python, "-u", f"{self.folder}/agent.py", verb, *words]
+
+    def _ask(self, verb: str, *words: str, stdin: str = "") -> Event:
+        done = self.transport.run(self._words(verb, *words), stdin)
+        lines = [event for line in done.stdout.splitlines() if (event := _parsed(line.encode()))]
+        if not lines:
+            why = _last(done.stderr) or f"exit code {done.returncode}"
+            raise AgentError(f"{self.python} there does not run the agent: {why}")
+        if lines[-1]["event"] == "error":
+            raise AgentError(lines[-1]["message"])
+        return lines[-1]
+
+
+def case_name(job: Mapping[str, Any]) -> str:
+    """What a job is called over there: the same for the same job, whoever asks."""
+    return hashlib.sha256(json.dumps(job, sort_keys=True).encode()).hexdigest()[:20]
+
+
+def _sha256(file: Path) -> str:
+    digest = hashlib.sha256()
+    with file.open("rb") as opened:
+        while block := opened.read(1 << 20):
+            digest.update(block)
+    return digest.hexdigest()
+
+
+def _parsed(line: bytes) -> Event:
+    """An event; empty for a line that is none, e.g. torn by a process that was killed."""
+    try:
+        event = json.loads(line)
+    except ValueError:
+        return {}
+    return event if isinstance(event, dict) and "event" in event else {}
+
+
+def _last(text: str) -> str:
+    lines = text.strip().splitlines()
+    return lines[-1] if lines else ""

@@ -1,0 +1,146 @@
+"""A table as Markdown, CSV and LaTeX: a table in, a string out."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from ..notation import MISSING
+from .table import WARNING, WORDS, Cell, Column, Row, Table
+
+if TYPE_CHECKING:
+    import pandas
+
+_LATEX_SPECIAL = {
+    "\\": r"\textbackslash{}",
+    "&": r"\&",
+    "%": r"\%",
+    "$": r"\$",
+    "#": r"\#",
+    "_": r"\_",
+    "{": r"\{",
+    "}": r"\}",
+    "~": r"\textasciitilde{}",
+    "^": r"\textasciicircum{}",
+    "<": r"\textless{}",
+    ">": r"\textgreater{}",
+    "|": r"\textbar{}",
+    '"': r"\textquotedbl{}",
+    "±": r"$\pm$",
+    "\u00d7": r"$\times$",
+    "·": r"$\cdot$",
+    "\u2013": "--",
+}
+
+
+def escape_markdown(text: str) -> str:
+    """Text that a Markdown table shows as it is: no cell, line, tag or emphasis of its own."""
+    return re.sub(r"([\\`*_|<>\[\]~])", r"\\\1", " ".join(text.split()))
+
+
+def escape_latex(text: str) -> str:
+    """Text that LaTeX prints as it is."""
+    return "".join(_LATEX_SPECIAL.get(letter, letter) for letter in " ".join(text.split()))
+
+
+def _shown(cell: Cell, escape: Callable[[str], str]) -> str:
+    beside = cell.paper_text or cell.detail
+    return escape(cell.text) + (f" ({escape(beside)})" if beside else "")
+
+
+def _raised_markdown(marks: tuple[str, ...]) -> str:
+    return f" <sup>{','.join(marks)}</sup>" if marks else ""
+
+
+def _raised_latex(marks: tuple[str, ...]) -> str:
+    return rf"\textsuperscript{{{','.join(marks)}}}" if marks else ""
+
+
+def _head(column: Column) -> str:
+    unit = f", {column.unit.text}" if column.unit.text else ""
+    return column.head + unit + (" (paper)" if column.paper else "")
+
+
+def _below(table: Table) -> list[tuple[str, str]]:
+    """What stands below the table: each mark, and what it means."""
+    return [*((WARNING, f"{name}: {why}") for name, why in table.warnings), *table.footnotes]
+
+
+def markdown(table: Table) -> str:
+    """A GitHub-flavoured table with its footnotes below; the paper's figures in parentheses."""
+    heads = [table.head, "Form", *(_head(column) for column in table.columns)]
+    sides = ["---", "---", *("---" if column.kind == WORDS else "---:" for column in table.columns)]
+    lines = ["| " + " | ".join(escape_markdown(head) for head in heads) + " |", "|" + "|".join(sides) + "|"]
+    for row in table.rows:
+        title = escape_markdown(row.name) + _raised_markdown(row.all_marks)
+        cells = [_shown(cell, escape_markdown) for cell in row.cells]
+        lines.append("| " + " | ".join([title, row.form or MISSING, *cells]) + " |")
+    failed = [
+        f"- **{escape_markdown(row.title)}** failed: {escape_markdown(row.error)}" for row in table.rows if row.error
+    ]
+    notes = [f"- <sup>{mark}</sup> {escape_markdown(text)}" for mark, text in _below(table)]
+    for block in (failed, notes):
+        if block:
+            lines += ["", *block]
+    return "\n".join(lines) + "\n"
+
+
+def _in_data(column: Column, value: float | str | None) -> float | str | None:
+    return value if value is None or isinstance(value, str) else column.unit.of(value)
+
+
+def _data(table: Table, row: Row) -> dict[str, float | str | None]:
+    """One row as plain values, in the units that the names end in."""
+    case, texts = row.case, dict(table.footnotes)
+    line: dict[str, float | str | None] = {"case": row.key, "model": row.model, "title": row.title, "form": row.form}
+    if case:
+        line |= {"backend": case.backend, "precision": case.precision, "batch": case.batch, "threads": case.threads}
+    for column, cell in zip(table.columns, row.cells, strict=True):
+        if column.name:
+            line[column.name] = _in_data(column, cell.value)
+        if column.spread_name:
+            line[column.spread_name] = _in_data(column, cell.spread)
+        if column.paper:
+            line[f"paper_{column.name}"] = cell.paper
+    notes = "; ".join(texts[mark] for mark in row.marks)
+    return line | {"warnings": "; ".join(row.warnings) or None, "notes": notes or None, "error": row.error}
+
+
+def frame(table: Table) -> pandas.DataFrame:
+    """The table as data: plain numbers, units in the column names, no number where there is none."""
+    import pandas  # here, so that the terminal table does not pay for it
+
+    return pandas.DataFrame([_data(table, row) for row in table.rows])
+
+
+def csv(table: Table) -> str:
+    """Plain numbers for other programs; warnings, notes and errors are columns of text."""
+    return frame(table).to_csv(index=False, lineterminator="\n")
+
+
+def latex(table: Table) -> str:
+    """A `tabular` for the booktabs package, with footnotes below."""
+    units = [f" ({column.unit.text})" if column.unit.text else "" for column in table.columns]
+    heads = [table.head, *(column.head + unit for column, unit in zip(table.columns, units, strict=True))]
+    lines = [
+        "% needs \\usepackage{booktabs,textcomp} and \\usepackage[T1]{fontenc}; the paper's figures are in parentheses",
+        r"\begin{tabular}{l" + "".join("l" if column.kind == WORDS else "r" for column in table.columns) + "}",
+        r"\toprule",
+        " & ".join(escape_latex(head) for head in heads) + r" \\",
+    ]
+    form = None
+    for row in table.rows:
+        if row.form != form:
+            lines.append(r"\midrule")
+            form = row.form
+        title = escape_latex(row.name) + _raised_latex(row.all_marks)
+        if row.error:
+            lines.append(rf"{title} & \multicolumn{{{len(heads) - 1}}}{{l}}{{failed: {escape_latex(row.error)}}} \\")
+            continue
+        lines.append(" & ".join([title, *(_shown(cell, escape_latex) for cell in row.cells)]) + r" \\")
+    lines += [r"\bottomrule", r"\end{tabular}"]
+    if below := _below(table):
+        lines += ["", r"\par\footnotesize"]
+        lines += [rf"{_raised_latex((mark,))} {escape_latex(text)}\\" for mark, text in below]
+    return "\n".join(lines) + "\n"

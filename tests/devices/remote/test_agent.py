@@ -1,0 +1,352 @@
+"""The agent alone, as a board runs it: without ssh, in a home of the test's, by the oldest Python there is."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import psutil
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from co3d_bench.devices.remote.board import AGENT, FOLDER, AgentError, Board, case_name
+from co3d_bench.devices.remote.ssh import Done, Unreachable
+
+from .boards import old_python
+
+PATIENCE_S = 20.0
+
+
+# Of the versions that a board may have, the oldest one that is here, and ours.
+PYTHONS = tuple(filter(None, (old_python("3.6", "3.7", "3.8", "3.9"), sys.executable)))
+
+
+class Here:
+    """A board that is a folder: what ssh does over there, done here."""
+
+    host = "nowhere"
+
+    def __init__(self, home, **environment):
+        self.home = home
+        self.environment = {**os.environ, **environment}
+
+    def run(self, words, stdin="", timeout_s=60.0):
+        done = subprocess.run(
+            words, input=stdin, capture_output=True, text=True, cwd=self.home, env=self.environment, timeout=timeout_s
+        )
+        return Done(done.returncode, done.stdout, done.stderr)
+
+    def copy(self, files, folder, timeout_s=60.0):
+        for file in files:
+            shutil.copy(file, self.home / folder)
+
+    def lines(self, words):
+        process = subprocess.Popen(
+            words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, cwd=self.home, env=self.environment
+        )
+        yield from process.stdout
+        if process.wait():
+            raise OSError(process.stderr.read().decode())
+
+
+SCRIPT = """
+import json, sys, time
+job = json.load(open("job.json"))
+for line in job["lines"]:
+    print(json.dumps({"event": "line", "is": line}), flush=True)
+sys.stdout.write(job.get("torn", ""))
+sys.stdout.flush()
+time.sleep(job.get("then_s", 0))
+sys.exit(job.get("exit", 0))
+"""
+
+
+def job(lines=(), **changes):
+    basis = {"script": "script.py", "watch": {"paths": [], "period_s": 0.05}, "environment": {}, "timeout_s": 30}
+    return {**basis, "lines": list(lines), **changes}
+
+
+@pytest.fixture(params=PYTHONS, ids=lambda path: Path(path).resolve().name)
+def board(request, tmp_path):
+    script = tmp_path / "script.py"
+    script.write_text(SCRIPT)
+    made = Board(Here(tmp_path), "run-1", request.param)
+    made.open([script])
+    yield made
+    if (tmp_path / made.folder).exists():
+        made.clean()
+
+
+@pytest.fixture
+def ours(tmp_path):
+    script = tmp_path / "script.py"
+    script.write_text(SCRIPT)
+    made = Board(Here(tmp_path), "run-1", sys.executable)
+    made.open([script])
+    yield made
+    if (tmp_path / made.folder).exists():
+        made.clean()
+
+
+def folder_of(board, asked):
+    return board.transport.home / board.folder / "cases" / case_name(asked)
+
+
+def wait_until(holds):
+    deadline = time.monotonic() + PATIENCE_S
+    while not holds():
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+
+
+def test_it_says_who_is_there(board, tmp_path):
+    (tmp_path / "sys/class/thermal/thermal_zone0").mkdir(parents=True)
+    (tmp_path / "sys/class/thermal/thermal_zone0/temp").write_text("41500\n")
+    board.transport.environment["CO3D_BENCH_SYSROOT"] = str(tmp_path)
+    said = board.hello(["/sys/class/thermal/*/temp", "/etc/nv_tegra_release", "/sys"], torch=True)
+    assert said.snapshot.files == {"/sys/class/thermal/thermal_zone0/temp": "41500"}
+    assert said.machine == os.uname().machine
+    assert set(said.here) == {"agent.py", "script.py"}
+    if board.python == sys.executable:
+        assert said.torch["version"]
+        assert said.torch_missing is None
+    else:
+        assert said.torch.get("version", "1.10").startswith("1.10") or "torch" in said.torch_missing
+
+
+def test_a_case_is_heard_to_its_end(board):
+    heard = []
+    ended = board.run(job("abc"), heard.append)
+    assert [event["is"] for event in heard] == ["a", "b", "c"]
+    assert (ended["returncode"], ended["timed_out"], ended["stopped"]) == (0, False, False)
+
+
+def test_the_same_job_is_not_begun_twice(ours):
+    first, again = [], []
+    asked = job("ab", exit=3)
+    ours.run(asked, first.append)
+    began = (folder_of(ours, asked) / "supervisor").stat().st_mtime_ns
+    assert ours.run(asked, again.append)["returncode"] == 3
+    assert again == first
+    assert (folder_of(ours, asked) / "supervisor").stat().st_mtime_ns == began
+    ours.settle()
+    assert not folder_of(ours, asked).exists()
+
+
+def test_it_is_told_from_any_byte_on(ours):
+    asked = job("abcdefgh")
+    ours.run(asked, lambda event: None)
+    whole = (folder_of(ours, asked) / "events").read_bytes()
+    command = [ours.python, str(ours.transport.home / ours.folder / "agent.py"), "follow", case_name(asked)]
+    for offset in (0, 1, len(whole) // 2, len(whole) - 1):
+        assert subprocess.run([*command, str(offset)], capture_output=True).stdout == whole[offset:]
+    # Whoever has all of it, and does not know, is told how it ended.
+    at_the_end = subprocess.run([*command, str(len(whole))], capture_output=True).stdout
+    assert json.loads(at_the_end)["event"] == "ended"
+
+
+def test_a_line_that_was_torn_swallows_no_other(ours):
+    heard = []
+    ended = ours.run(job("a", torn='{"event": "li', exit=1), heard.append)
+    assert [event["is"] for event in heard] == ["a"]
+    assert ended["returncode"] == 1
+
+
+def process_of(board, asked, script):
+    for process in psutil.process_iter(["cmdline"]):
+        words = process.info["cmdline"] or []
+        if any(word.endswith(script) for word in words) and any(case_name(asked) in word for word in words):
+            return process
+    return None
+
+
+def test_a_killed_case_is_told(ours):
+    asked = job("a", then_s=60)
+
+    def kill(event):
+        process_of(ours, asked, "script.py").kill()
+
+    assert ours.run(asked, kill)["returncode"] == -signal.SIGKILL
+
+
+def test_a_killed_agent_takes_the_case_along_and_is_told(ours):
+    asked = job("a", then_s=60, script="script.py")
+    die = "import ctypes; ctypes.CDLL(None).prctl(1, 9)\n"  # as onboard.py asks for it
+    (ours.transport.home / ours.folder / "script.py").write_text(die + SCRIPT)
+
+    def kill(event):
+        process_of(ours, asked, "agent.py").kill()
+
+    ended = ours.run(asked, kill)
+    assert (ended["returncode"], ended["lost"]) == (None, True)
+    wait_until(lambda: process_of(ours, asked, "script.py") is None)
+    assert ours.run(job("b"), lambda event: None)["returncode"] == 0  # and the next one goes on
+
+
+def test_a_case_that_takes_too_long_is_ended(ours):
+    ended = ours.run(job("a", then_s=60, timeout_s=0.5), lambda event: None)
+    assert (ended["timed_out"], ended["returncode"]) == (True, -signal.SIGKILL)
+
+
+def test_what_runs_is_ended_when_the_folder_is_removed(ours):
+    asked = job("a", then_s=60)
+    seen = []
+
+    class Gone(Exception):
+        pass
+
+    def leave(event):
+        seen.append(process_of(ours, asked, "script.py"))
+        raise Gone
+
+    with pytest.raises(Gone):
+        ours.run(asked, leave)
+    ours.clean()
+    assert not seen[0].is_running()
+    assert [path.name for path in (ours.transport.home / FOLDER).iterdir()] == ["lock"]
+
+
+def test_two_runs_do_not_measure_at_once(ours, monkeypatch):
+    asked, refused = job("a", then_s=60), []
+    other = Board(ours.transport, "run-2", sys.executable)
+    other.open()
+    text = (ours.transport.home / other.folder / "agent.py").read_text()
+    (ours.transport.home / other.folder / "agent.py").write_text(
+        text.replace("LOCK_PATIENCE_S = 5.0", "LOCK_PATIENCE_S = 0")
+    )
+
+    def try_too(event):
+        with pytest.raises(AgentError, match=r"run run-1 measures there since .*agent\.py clean"):
+            other.run(job("b"), lambda event: None)
+        refused.append(True)
+        ours.settle()
+
+    ours.run(asked, try_too)
+    assert refused
+    other.clean()
+
+
+def test_sensors_are_read_beside_a_case_and_cost_what_is_told(ours, tmp_path):
+    (tmp_path / "power").write_text("152\n")
+    ours.transport.environment["CO3D_BENCH_SYSROOT"] = str(tmp_path)
+    heard = []
+    ours.run(job("a", then_s=0.6, watch={"paths": ["/power", "/gone"], "period_s": 0.05}), heard.append)
+    watched = [event for event in heard if event["event"] == "watch"]
+    assert len(watched) > 2
+    assert watched[0]["files"] == {"/power": "152"}
+    assert watched[0]["unread"] == {"/gone": "missing"}
+    (cost,) = [event for event in heard if event["event"] == "watched"]
+    assert 0 < cost["cpu_s"] < cost["wall_s"]
+
+
+def test_files_arrive_whole_or_are_sent_again(ours, tmp_path):
+    file = tmp_path / "net.zip"
+    file.write_bytes(os.urandom(5000))
+    copies = []
+    copy = ours.transport.copy
+
+    def tear(files, folder, timeout_s=60.0):
+        copies.append(files)
+        copy(files, folder)
+        if len(copies) == 1:
+            (tmp_path / folder / files[0].name).write_bytes(b"torn")
+
+    ours.transport.copy = tear
+    name = ours.put(file)
+    assert (tmp_path / ours.folder / name).read_bytes() == file.read_bytes()
+    ours.put(file)
+    assert len(copies) == 2  # it is there already
+    assert not list(tmp_path.glob("*.part"))
+
+
+def test_it_removes_nothing_that_is_not_its_own(tmp_path):
+    copy = tmp_path / "agent.py"
+    shutil.copy(AGENT, copy)
+    said = subprocess.run([sys.executable, copy, "clean"], capture_output=True, text=True).stdout
+    assert "nothing is removed" in json.loads(said)["message"]
+    assert copy.exists()
+
+
+def test_what_a_host_left_behind_is_removed_after_a_week(ours, tmp_path):
+    old, fresh = tmp_path / FOLDER / "run-0", tmp_path / FOLDER / "run-9"
+    for folder, days in ((old, 8), (fresh, 6)):
+        folder.mkdir()
+        os.utime(folder, (time.time() - days * 86400,) * 2)
+    ours.hello()
+    assert not old.exists()
+    assert fresh.exists()
+
+
+def test_a_python_that_is_none_is_told_in_a_line(tmp_path):
+    made = Board(Here(tmp_path), "run-1", "false")
+    made.open()
+    with pytest.raises(AgentError, match="false there does not run the agent"):
+        made.hello()
+
+
+# --- the host's side, with a board that is only told
+
+
+class Clock:
+    def __init__(self):
+        self.now, self.waits = 0.0, []
+
+    def sleep(self, seconds):
+        self.waits.append(seconds)
+        self.now += seconds
+
+    def patience(self):
+        from co3d_bench.devices.remote.board import Patience
+
+        return Patience(sleep=self.sleep, clock=lambda: self.now)
+
+
+class Cut(Here):
+    """Follows one file of lines, and breaks the connection where it is told: after so many bytes each time."""
+
+    def __init__(self, whole, cuts):
+        self.whole, self.cuts = whole, list(cuts)
+
+    def run(self, words, stdin="", timeout_s=60.0):
+        return Done(0, '{"event": "started", "again": false}\n', "")
+
+    def lines(self, words):
+        data = self.whole[int(words[-1]) :]
+        if self.cuts:
+            for line in data[: self.cuts.pop(0)].splitlines(keepends=True):
+                if line.endswith(b"\n"):
+                    yield line
+            raise Unreachable("cut")
+        yield from data.splitlines(keepends=True)
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.lists(st.text(max_size=8), max_size=8), st.lists(st.integers(0, 200), max_size=6))
+def test_no_line_is_lost_or_twice_wherever_the_connection_breaks(texts, cuts):
+    lines = [json.dumps({"event": "line", "is": text}) for text in texts] + ['{"event": "ended"}']
+    heard, clock = [], Clock()
+    made = Board(Cut("".join(f"{line}\n" for line in lines).encode(), cuts), "r", patience=clock.patience())
+    assert made.run({}, heard.append) == {"event": "ended"}
+    assert [event["is"] for event in heard] == texts
+
+
+def test_a_lost_board_is_tried_again_less_and_less_often_and_given_up(tmp_path):
+    clock = Clock()
+    made = Board(Cut(b"", [0] * 1000), "r", patience=clock.patience())
+    with pytest.raises(Unreachable, match=r"nowhere is away for \d+ s: cut"):
+        made.run({}, lambda event: None)
+    assert clock.waits[:7] == [1, 2, 4, 8, 16, 30, 30]
+    assert 540 < clock.now <= 600
+
+
+def test_a_run_that_is_no_name_for_a_folder_is_refused(tmp_path):
+    for name in ("../x", "", "-rf", "a b", "a/b"):
+        with pytest.raises(ValueError, match="no name for a folder"):
+            Board(Here(tmp_path), name)
