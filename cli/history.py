@@ -28,14 +28,15 @@ def history(model: str, store: Path, metric: str, last: int) -> None:
     Example: co3d-bench history cox3d-m-64 --metric throughput
     """
     from ..bench.plan.complaints import nearest
-    from ..bench.stats.metrics import all_metrics, get_metric
+    from ..bench.stats.metrics import METRICS, get_metric
     from ..bench.stats.trend import series
     from ..reports.history import render_history
 
-    names = [each.name for each in all_metrics()]
-    if metric not in names:
-        raise UserError(f"--metric {metric}: {nearest(metric, names)}")
-    found = series(records_of_model(store, model), get_metric(metric))
+    try:
+        figure = get_metric(metric)
+    except KeyError:
+        raise UserError(f"--metric {metric}: {nearest(metric, [each.word for each in METRICS])}") from None
+    found = series(records_of_model(store, model), figure)
     if not found:
         raise UserError(f"{store}: no record of {model} has a {metric} (failed, or not measured)", NOTHING)
     click.echo(drawn(render_history(found, last)), nl=False)

@@ -109,10 +109,11 @@ class _Shown:
         _print(f"report:  {self._page}")
 
     def _show_table(self, records: Sequence[Record]) -> None:
-        from ..reports.terminal import render_table
+        from ..bench.stats.case_result import case_results
+        from ..reports.tables.terminal import render_table
 
         self._table_of = len(records)
-        _print(drawn(render_table(list(records))))
+        _print(drawn(render_table(case_results(records))))
 
     def _write_page(self, records: Sequence[Record]) -> None:
         from ..reports.commands import write_report

@@ -32,9 +32,10 @@ def show(given: Given, model: str, store: Path | None, as_json: bool) -> None:
     Example: co3d-bench show cox3d-m-64
     """
     if store is not None:
+        from ..bench.stats.case_result import case_results
         from ..reports.evidence import render_evidence
 
-        click.echo(drawn(render_evidence(records_of_model(store, model))), nl=False)
+        click.echo(drawn(render_evidence(case_results(records_of_model(store, model)))), nl=False)
         return
     facts = describe(spec_of(model), given.value("plan.weights"))
     if as_json:

@@ -16,15 +16,13 @@ from typing import Any, Literal
 
 import altair as alt
 
-from ..bench.record.record import Record
 from ..bench.stats.case_result import CaseResult
 from ..bench.stats.metrics import Metric, get_metric
 from . import labels, theme
-from .columns import Source, source_of
 from .headline import REAL_TIME_PER_S
 from .pareto import front
-from .select import FORM_TITLES, Pair, latest, model_title, pairs
-from .table import build
+from .select import FORM_TITLES, Pair, model_title, pairs
+from .tables.results import build
 
 SHAPES = {"clip": "square", "frame": "circle", "input": "triangle-up"}
 FORMS = tuple(FORM_TITLES)
@@ -114,18 +112,18 @@ def axis_of(
     return Axis(low - margin_low * span, high + margin * span, "linear")
 
 
-def _tooltip(source: Source) -> dict[str, str]:
+def _tooltip(case: CaseResult) -> dict[str, str]:
     """Every figure of a network as text, in the order in which it is shown."""
-    table = build([source.record])
+    table = build([case])
     row = table.rows[0]
     shown = {"title": row.title}  # which the tooltip shows as its heading
     for column, cell in zip(table.columns, row.cells, strict=True):
         if cell.value is None:
             continue
         paper = f"  (paper {cell.paper_text})" if cell.paper_text else ""
-        shown[column.head] = f"{cell.text} {column.unit}{paper}"
-    if source.record.warnings:
-        shown["Warnings"] = "; ".join(source.record.warnings)
+        shown[column.head] = f"{cell.text} {column.unit.text}{paper}"
+    if case.warnings:
+        shown["Warnings"] = "; ".join(case.warnings)
     return shown
 
 
@@ -140,11 +138,11 @@ def _point(record: CaseResult, x: Metric, y: Metric) -> dict[str, Any] | None:
         "model": record.case.model,
         "title": model_title(record),
         "form": record.model.form,
-        "x": values[0],
-        "y": values[1],
+        "x": x.unit.of(values[0]),
+        "y": y.unit.of(values[1]),
         # Counted figures have no noise: a warning about the speed is none about the MACs.
         "hollow": x.noisy and bool(record.warnings),
-        "tooltip": _tooltip(source_of(record)),
+        "tooltip": _tooltip(record),
     }
 
 
@@ -163,7 +161,7 @@ def _arrow(pair: Pair, points: Mapping[str, dict[str, Any]]) -> dict[str, Any] |
 
 
 def _staircase(chosen: Sequence[CaseResult], x: Metric, y: Metric) -> list[dict[str, float]]:
-    found = sorted({(r.value(x) or 0.0, r.value(y) or 0.0) for r in front(chosen, x, y)})
+    found = sorted({(x.unit.of(r.value(x) or 0.0), y.unit.of(r.value(y) or 0.0)) for r in front(chosen, x, y)})
     return [{"x": a, "y": b} for a, b in found]
 
 
@@ -187,8 +185,8 @@ class _Data:
     y: Axis
 
 
-def _data(records: Sequence[Record] | Sequence[CaseResult], plot: Plot, x: Metric, y: Metric) -> _Data | None:
-    chosen = [record for record in latest(records) if _point(record, x, y)]
+def _data(records: Sequence[CaseResult], plot: Plot, x: Metric, y: Metric) -> _Data | None:
+    chosen = [record for record in records if _point(record, x, y)]
     if not chosen:
         return None
     points = [point for record in chosen if (point := _point(record, x, y))]
@@ -367,7 +365,7 @@ def _layers(
 
 
 def pareto_chart(
-    records: Sequence[Record] | Sequence[CaseResult],
+    records: Sequence[CaseResult],
     plot: Plot,
     width: int | Literal["container"] = "container",
     palette: Mapping[str, str] = theme.VARIABLES,
@@ -377,7 +375,7 @@ def pareto_chart(
     To be drawn with `theme.config(palette)`. The palette of CSS variables is for SVG inside the page only.
     """
     x, y = get_metric(plot.metric), get_metric("accuracy")
-    measured = [record for record in latest(records) if record.ok]
+    measured = [record for record in records if record.ok]
     many = len(measured)
     if sum(record.value(x) is not None for record in measured) < plot.least_share * many:
         return None
@@ -385,7 +383,7 @@ def pareto_chart(
     data = _data(records, plot, x, y)
     if data is None:
         return None
-    titles = plot.axis, f"{y.label}, {y.unit}"
+    titles = plot.axis, f"{y.label}, {y.unit.text}"
     chart = (
         alt.layer(*_layers(data, plot, x.better, titles, palette))
         .add_params(alt.param(name="picked", value=[]))

@@ -12,6 +12,7 @@ from ..bench.errors import ENVIRONMENT, NOTHING, USAGE, UserError
 from ..bench.profile.operator_profile import Profile
 from ..bench.record.garbage import held_back
 from ..bench.record.record import Record
+from ..bench.stats.case_result import CaseResult, case_results
 
 
 class ReportError(UserError, ValueError):
@@ -25,6 +26,11 @@ class Content:
     records: Sequence[Record]
     profiles: Sequence[Profile] = ()
 
+    @property
+    def cases(self) -> tuple[CaseResult, ...]:
+        """What each case's newest run gave."""
+        return case_results(self.records)
+
 
 def _html(content: Content) -> bytes:
     from .html import render_html
@@ -32,12 +38,12 @@ def _html(content: Content) -> bytes:
     return render_html(content.records, content.profiles).encode()
 
 
-def _table(render: str) -> Callable[[Content], bytes]:
+def _table(form: str) -> Callable[[Content], bytes]:
     def write(content: Content) -> bytes:
-        from . import formats
-        from .table import build
+        from .tables import render
+        from .tables.results import build
 
-        return getattr(formats, render)(build(content.records)).encode()
+        return getattr(render, form)(build(content.cases)).encode()
 
     return write
 
@@ -46,7 +52,7 @@ def _picture(format: str) -> Callable[[Content], bytes]:
     def write(content: Content) -> bytes:
         from .export import picture
 
-        drawn = picture(content.records, format)
+        drawn = picture(content.cases, format)
         if drawn is None:
             raise ReportError("nothing to plot: no record has both an accuracy and a cost; try the format md", NOTHING)
         return drawn

@@ -1,22 +1,25 @@
-"""What the device did while a case ran: sensors, energy and the GPU's own figures. Records in, cells and words out.
+"""What the device did while a case ran: sensors, energy and the GPU's own figures. Cases in, columns and words out.
 
 `DEVICE_COLUMNS` and `CUDA_COLUMNS` are the two tables of the page's section. A figure that a record lacks leaves its
-cell empty; why, is told once for each device (`Group.missing`), never case by case.
+cell empty; why, is reported once for each device (`Group.missing`), never case by case.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from functools import partial
 
 from ..bench.record.cuda_facts import CudaFacts, CudaFlags
 from ..bench.record.sensing import SensorFigure
 from ..bench.stats.case_result import CaseResult
+from ..bench.stats.metrics import Unit, idle_power_w
 from ..bench.stats.throttling import throttle_signs, throttling_would_show
 from .headline import place
-from .notation import number, with_interval
+from .notation import number
 from .select import device_kind, model_title
+from .tables.results import ENERGY, LATENCY, metric
+from .tables.table import WORDS, Cell, Column, figure
 
 # Kinds of figures in words; what is not here is called by its name.
 FIGURES = {
@@ -39,33 +42,6 @@ FIGURES = {
 _SENSORS, _ENERGY = "heat, clocks and power", "energy per prediction"
 # More names than that of the cases a reason holds for would hide the reason.
 _MOST_NAMES = 3
-
-
-@dataclass(frozen=True)
-class Line:
-    """One line of a cell: a figure or words, and in small letters what belongs to it."""
-
-    text: str
-    detail: str = ""
-    bad: bool = False
-
-
-Cell = tuple[Line, ...]
-
-
-@dataclass(frozen=True)
-class Column:
-    """One column of a table of the section; `group` stands above all columns of one."""
-
-    group: str
-    head: str
-    unit: str
-    explains: str
-    read: Callable[[CaseResult], Cell]
-    noisy: bool = False  # whether the case's warnings are about it
-    words: bool = False  # text, not figures
-    absent: str = ""  # why it is empty, where the record has no words for that,
-    called: str = ""  # and what is then said to be missing
 
 
 @dataclass(frozen=True)
@@ -108,11 +84,6 @@ def groups(records: Sequence[CaseResult]) -> tuple[Group, ...]:
     )
 
 
-def columns_of(columns: Sequence[Column], records: Sequence[CaseResult]) -> tuple[Column, ...]:
-    """Those in which any of these records has something."""
-    return tuple(column for column in columns if any(column.read(record) for record in records))
-
-
 def _title(record: CaseResult) -> str:
     kind = device_kind(record)
     return place(record) if kind == record.case.device else f"{place(record)} (of the kind {kind})"
@@ -127,197 +98,122 @@ def _kind_and_which(name: str) -> tuple[str, str]:
     return kind, which
 
 
-def _heat(record: CaseResult, *, of_gpu: bool) -> Cell:
+def _heat(case: CaseResult, *, of_gpu: bool) -> Cell:
     """The hottest zone of the GPU, or of all else."""
     zones = [
         (figure.during.max, figure)
-        for figure in _figures(record)
+        for figure in _figures(case)
         if _kind_and_which(figure.name)[0] == "temperature_c"
         and ("gpu" in figure.name.lower()) is of_gpu
         and figure.during
     ]
     if not zones:
-        return ()
+        return Cell()
     highest, zone = max(zones, key=lambda pair: pair[0])
     text = f"up to {number(highest)}" if zone.before is None else f"{number(zone.before)} \u2192 {number(highest)}"
-    return (Line(text, _kind_and_which(zone.name)[1]),)
+    return Cell(text, highest, detail=_kind_and_which(zone.name)[1])
 
 
-def _clock(name: str) -> Callable[[CaseResult], Cell]:
-    def read(record: CaseResult) -> Cell:
-        figure = record.sensors.figure(name) if record.sensors else None
-        if figure is None or figure.during is None:
-            return ()
-        low, middle = figure.during.min, figure.during.median
-        return (Line(number(middle / 1e9), f"lowest {number(low / 1e9)}" if low < middle else ""),)
-
-    return read
+def _clock(case: CaseResult, *, name: str) -> Cell:
+    sensor = case.sensors.figure(name) if case.sensors else None
+    if sensor is None or sensor.during is None:
+        return Cell()
+    low, middle = GHZ.of(sensor.during.min), GHZ.of(sensor.during.median)
+    return Cell(number(middle), sensor.during.median, detail=f"lowest {number(low)}" if low < middle else "")
 
 
-def _power_figure(record: CaseResult) -> SensorFigure | None:
-    found = [record.sensors.figure(f"power_w/{which}") for which in ("board", "gpu")] if record.sensors else []
+def _power_figure(case: CaseResult) -> SensorFigure | None:
+    found = [case.sensors.figure(f"power_w/{which}") for which in ("board", "gpu")] if case.sensors else []
     return next((figure for figure in found if figure and figure.during), None)
 
 
-def _power(record: CaseResult) -> Cell:
-    figure = _power_figure(record)
-    if figure is None or figure.during is None:
-        return ()
-    high, middle = figure.during.max, figure.during.median
-    return (Line(number(middle), f"up to {number(high)}" if high > middle else ""),)
+def _power(case: CaseResult) -> Cell:
+    sensor = _power_figure(case)
+    if sensor is None or sensor.during is None:
+        return Cell()
+    high, middle = sensor.during.max, sensor.during.median
+    return Cell(number(middle), middle, detail=f"up to {number(high)}" if high > middle else "")
 
 
-def _throttled(record: CaseResult) -> Cell:
+def _throttled(case: CaseResult) -> Cell:
     """Each sign; `no` only where something was read that would have shown it."""
-    if signs := throttle_signs(record.sensors):
-        return tuple(Line(sign, bad=True) for sign in signs)
-    if not throttling_would_show(record.sensors):
-        return ()
+    if signs := throttle_signs(case.sensors):
+        return Cell("; ".join(signs), "yes", bad=True)
+    if not throttling_would_show(case.sensors):
+        return Cell()
     # A card at its power limit is as it should be under load, and good to know.
-    words = [word for figure in _figures(record) for word in figure.words]
-    return (Line("no", ", ".join(words)),)
+    words = [word for figure in _figures(case) for word in figure.words]
+    return Cell("no", "no", detail=", ".join(words))
 
 
-def _metric(name: str) -> Callable[[CaseResult], Cell]:
-    def read(record: CaseResult) -> Cell:
-        value = record.value(name)
-        return () if value is None else (Line(number(value)),)
-
-    return read
-
-
-def _energy(record: CaseResult) -> Cell:
-    value = record.value("energy")
-    if value is None or record.energy is None:
-        return ()
-    fresh = sorted(block.fresh_readings for block in record.energy.busy)
+def _energy(case: CaseResult) -> Cell:
+    cell = ENERGY[0].cell(case)
+    if cell.value is None or case.energy is None:
+        return cell
+    fresh = sorted(block.fresh_readings for block in case.energy.busy)
     count = f"{fresh[0]}" if fresh[0] == fresh[-1] else f"{fresh[0]} to {fresh[-1]}"
-    return (Line(number(value), f"{count} readings"),)
+    return replace(cell, detail=f"{count} readings")
 
 
-def _idle_power(record: CaseResult) -> Cell:
-    blocks = record.energy.idle if record.energy else ()
-    seconds = sum(block.seconds for block in blocks)
-    return (Line(number(sum(block.energy_j for block in blocks) / seconds)),) if seconds else ()
-
-
-_DURING = "while samples were taken"
-_ENERGY_GROUP = "a prediction, in a pass of its own"
+DURING, APART = "while samples were taken", "a prediction, in a pass of its own"
+CELSIUS, GHZ, W = Unit("\u00b0C"), Unit("GHz", 1e9), Unit("W")
 _HOTTEST = "before the first sample \u2192 highest during the samples, of the hottest zone"
+_CLOCK = "median during the samples, and the lowest"
+_SIGNS = "what says that the device was slowed down"
+_READINGS = "idle part included; readings: how often the sensor's value changed in a block of predictions"
 
-DEVICE_COLUMNS = (
-    Column(_DURING, "Heat", "\u00b0C", f"{_HOTTEST} but the GPU's", partial(_heat, of_gpu=False)),
-    Column(_DURING, "GPU heat", "\u00b0C", f"{_HOTTEST} of the GPU", partial(_heat, of_gpu=True)),
-    Column(_DURING, "CPU clock", "GHz", "median during the samples, and the lowest", _clock("cpu_hz")),
-    Column(_DURING, "GPU clock", "GHz", "median during the samples, and the lowest", _clock("gpu_hz")),
-    Column(_DURING, "Power", "W", "median during the samples, and the highest", _power),
-    Column(_DURING, "Throttled", "", "what says that the device was slowed down", _throttled, words=True),
-    Column(
-        _ENERGY_GROUP,
-        "Energy",
-        "mJ",
-        "idle part included; readings: how often the sensor's value changed in a block of predictions",
-        _energy,
-        noisy=True,
-    ),
-    Column(
-        _ENERGY_GROUP,
-        "Above idle",
-        "mJ",
-        "beyond what the device takes in the same time when idle",
-        _metric("energy_above_idle"),
-        noisy=True,
-    ),
-    Column(_ENERGY_GROUP, "Idle", "W", "power in the idle blocks between those of predictions", _idle_power),
-)
-
-
-def _wall(record: CaseResult) -> Cell:
-    if record.cuda is None or record.timing is None:
-        return ()
-    found = record.figure("latency")
-    return (Line(with_interval(found.value, found.low, found.high, found.processes)),) if found else ()
-
-
-def _copy(name: str) -> Callable[[CaseResult], Cell]:
-    def read(record: CaseResult) -> Cell:
-        seconds = getattr(record.cuda, name) if record.cuda else None
-        return () if seconds is None else (Line(number(1e3 * seconds)),)
-
-    return read
-
-
-def _memory(name: str) -> Callable[[CaseResult], Cell]:
-    def read(record: CaseResult) -> Cell:
-        count = getattr(record.cuda.memory, name) if record.cuda and record.cuda.memory else None
-        return () if count is None else (Line(number(count / 1e6)),)
-
-    return read
-
-
-_CALL, _COPIES, _MEMORY = "a call, ms", "copies, ms, not in the latency", "memory, MB"
-_NO_COPIES, _COPYING = "not timed", "copies"
-_NO_MEMORY = "the engine's own allocator does not tell"
-
-CUDA_COLUMNS = (
-    Column(
-        _CALL,
-        "Wall clock",
-        "",
-        "lower median of the processes' medians (its 95 % interval; of fewer than six their range and n)",
-        _wall,
-        noisy=True,
-    ),
-    Column(
-        _CALL,
-        "On the GPU",
-        "",
-        "median time between two events on its stream; launches from the CPU are not in it",
-        _metric("device_time"),
-        noisy=True,
-        absent="no events were recorded around the calls",
-        called="time on the GPU",
-    ),
-    Column(_COPIES, "To the GPU", "", "one input, median", _copy("to_device_s"), absent=_NO_COPIES, called=_COPYING),
-    Column(_COPIES, "Back", "", "one answer, median", _copy("to_host_s"), absent=_NO_COPIES, called=_COPYING),
-    Column(
-        _MEMORY,
-        "Allocated",
-        "",
-        "peak of live tensors",
-        _memory("peak_allocated_bytes"),
-        absent=_NO_MEMORY,
-        called="allocated memory",
-    ),
-    Column(
-        _MEMORY,
-        "Reserved",
-        "",
-        "what torch took from the device for them",
-        _memory("peak_reserved_bytes"),
-        absent=_NO_MEMORY,
-        called="reserved memory",
-    ),
-    Column(
-        _MEMORY,
-        "Less available",
-        "",
-        "by how much free memory fell where CPU and GPU share it: context and libraries are in it",
-        _memory("available_drop_bytes"),
-        absent="told only where CPU and GPU share one memory",
-        called="the fall of free memory",
+DEVICE_COLUMNS: tuple[Column[CaseResult], ...] = (
+    Column("Heat", partial(_heat, of_gpu=False), CELSIUS, f"{_HOTTEST} but the GPU's", group=DURING),
+    Column("GPU heat", partial(_heat, of_gpu=True), CELSIUS, f"{_HOTTEST} of the GPU", group=DURING),
+    Column("CPU clock", partial(_clock, name="cpu_hz"), GHZ, _CLOCK, group=DURING),
+    Column("GPU clock", partial(_clock, name="gpu_hz"), GHZ, _CLOCK, group=DURING),
+    Column("Power", _power, W, "median during the samples, and the highest", group=DURING),
+    Column("Throttled", _throttled, explains=_SIGNS, group=DURING, kind=WORDS),
+    replace(ENERGY[0], cell=_energy, explains=_READINGS, group=APART),
+    replace(ENERGY[1], group=APART),
+    figure(
+        "Idle",
+        lambda case: idle_power_w(case.energy),
+        W,
+        explains="power in the idle blocks between those of predictions",
+        group=APART,
     ),
 )
+
+
+def _wall(case: CaseResult) -> Cell:
+    return LATENCY.cell(case) if case.cuda else Cell()
+
+
+_CALL, _COPIES, _MEMORY = "a call", "copies, not in the latency", "memory"
+CUDA_COLUMNS: tuple[Column[CaseResult], ...] = (
+    replace(LATENCY, head="Wall clock", cell=_wall, group=_CALL),
+    metric("device_s", "On the GPU", group=_CALL),
+    metric("to_device_s", "To the GPU", group=_COPIES),
+    metric("to_host_s", "Back", group=_COPIES),
+    metric("cuda_allocated_bytes", "Allocated", group=_MEMORY),
+    metric("cuda_reserved_bytes", "Reserved", group=_MEMORY),
+    metric("available_drop_bytes", "Less available", group=_MEMORY),
+)
+# Metrics of a GPU: what is said to be missing where there is no such figure, and why.
+_WHY_ABSENT = {
+    "device_s": ("time on the GPU", "no events were recorded around the calls"),
+    "to_device_s": ("copies", "not timed"),
+    "to_host_s": ("copies", "not timed"),
+    "cuda_allocated_bytes": ("allocated memory", "the engine's own allocator does not tell"),
+    "cuda_reserved_bytes": ("reserved memory", "the engine's own allocator does not tell"),
+    "available_drop_bytes": ("the fall of free memory", "reported only where CPU and GPU share one memory"),
+}
 
 
 def _facts(records: Sequence[CaseResult]) -> tuple[str, ...]:
     """The GPU, its software and its switches; of which cases, where not all agree."""
-    told: dict[str, list[CaseResult]] = {}
+    texts: dict[str, list[CaseResult]] = {}
     for record in records:
         if record.cuda:
-            told.setdefault(_gpu_text(record.cuda), []).append(record)
+            texts.setdefault(_gpu_text(record.cuda), []).append(record)
     return tuple(
-        text + (f" ({_cases(of)})" if len(told) > 1 or len(of) < len(records) else "") for text, of in told.items()
+        text + (f" ({_cases(of)})" if len(texts) > 1 or len(of) < len(records) else "") for text, of in texts.items()
     )
 
 
@@ -344,11 +240,11 @@ def _notes(records: Sequence[CaseResult]) -> tuple[str, ...]:
     for record in records:
         clocks = [f for f in _figures(record) if f.during and f.name in ("cpu_hz", "gpu_hz")]
         power = _power_figure(record)
-        for figure in (*clocks, *([power] if power else [])):
-            if figure.note:
-                notes[f"{_sentence(FIGURES[_kind_and_which(figure.name)[0]])}: {figure.note}"] = None
+        for sensor in (*clocks, *([power] if power else [])):
+            if sensor.note:
+                notes[f"{_sentence(FIGURES[_kind_and_which(sensor.name)[0]])}: {sensor.note}"] = None
         if record.energy and record.energy.busy:
-            notes[f"Energy: {record.energy.quantity or 'of what is not told'} ({record.energy.source})"] = None
+            notes[f"Energy: {record.energy.quantity or 'of what is not reported'} ({record.energy.source})"] = None
     return tuple(notes)
 
 
@@ -395,17 +291,16 @@ def _lacking(record: CaseResult) -> Iterator[tuple[str, str]]:
     elif record.energy.reason:
         yield from ((_ENERGY, why) for why in _reasons(record.energy.reason, silent))
     if record.cuda:
-        empty = [column for column in CUDA_COLUMNS if column.absent and not column.read(record)]
-        yield from ((column.called, column.absent) for column in empty)
+        yield from (why for name, why in _WHY_ABSENT.items() if record.value(name) is None)
 
 
 def _reasons(energy: str, silent: Mapping[str, str]) -> list[str]:
     """Why there is no energy, in the words of the figures that it could be taken from, if it is all of them."""
-    told = {f"{name}: {why}": why for name, why in silent.items() if f"{name}: {why}" in energy}
+    known = {f"{name}: {why}": why for name, why in silent.items() if f"{name}: {why}" in energy}
     rest = energy
-    for text in told:
+    for text in known:
         rest = rest.replace(text, "")
-    return [energy] if rest.strip("; ") else list(told.values())
+    return [energy] if rest.strip("; ") else list(known.values())
 
 
 def _has_value(figure: SensorFigure) -> bool:

@@ -1,14 +1,13 @@
-"""Engines and precisions beside each other: for each network, how it ran by each of them. Records in, rows out."""
+"""Engines and precisions beside each other: which cases may be compared, and which of them speaks for a network."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
-from ..bench.record.record import REFERENCE, Engine, Record
+from ..bench.record.record import REFERENCE, Engine
 from ..bench.stats.case_result import CaseResult
-from .notation import MISSING, with_interval
 from .select import (
     FORM_TITLES,
     PRECISION_TITLES,
@@ -16,7 +15,6 @@ from .select import (
     Setting,
     by_setting,
     differing_facts,
-    latest,
     model_title,
     setting_of,
 )
@@ -26,39 +24,13 @@ MOST_PLOTTED = 6
 
 
 @dataclass(frozen=True)
-class EngineRow:
-    """One network by one engine in one precision. A wrong or failed one has no figure of speed."""
-
-    key: str
-    model: str
-    title: str  # engine and precision, as people write them
-    detail: str  # version, provider and threads, as the engine tells them
-    is_reference: bool
-    latency_ms: float | None = None
-    latency_text: str = MISSING  # with its interval
-    speed: float | None = None  # times as fast as eager fp32, by median latency
-    prepare_s: float | None = None
-    first_prediction_s: float | None = None
-    artefact_bytes: int | None = None
-    peak_rss_bytes: int | None = None
-    difference: float | None = None  # of the answers from eager fp32, max|a - b| / max|b|
-    relative_l2: float | None = None
-    top1_agreement: float | None = None
-    notes: tuple[str, ...] = ()
-    warnings: tuple[str, ...] = ()
-    error: str | None = None
-    wrong: bool = False
-
-
-@dataclass(frozen=True)
 class EngineGroup:
-    """One network under one setting but for engine and precision: the rows that may be compared, fastest first."""
+    """One network under one setting but for engine and precision: the cases that may be compared, fastest first."""
 
-    model: str
     title: str
     form: str
     setting: str  # what tells it from other groups of the same network; empty if there are none
-    rows: tuple[EngineRow, ...]
+    cases: tuple[CaseResult, ...]
 
 
 def several_engines(records: Iterable[CaseResult]) -> bool:
@@ -66,25 +38,22 @@ def several_engines(records: Iterable[CaseResult]) -> bool:
     return len({(record.case.backend, record.case.precision) for record in records}) > 1
 
 
-def groups(records: Sequence[Record] | Sequence[CaseResult]) -> tuple[EngineGroup, ...]:
-    """What was measured of each case, network by network, clip networks first; empty for a single engine."""
-    chosen = latest(records)
-    if not several_engines(chosen):
+def groups(cases: Sequence[CaseResult]) -> tuple[EngineGroup, ...]:
+    """These cases network by network, clip networks first; empty for a single engine."""
+    if not several_engines(cases):
         return ()
     together: dict[tuple[str, ...], list[CaseResult]] = {}
-    for record in chosen:
-        together.setdefault((record.case.model, *_circumstances(record)), []).append(record)
-    ratios = speeds(chosen)
+    for case in cases:
+        together.setdefault(_place(case), []).append(case)
     several = {model for model, *_ in together if sum(other[0] == model for other in together) > 1}
     # What never differs need not be said.
     differing = [len(set(values)) > 1 for values in zip(*(place[1:] for place in together), strict=True)]
     found = []
     for (model, *circumstances), members in together.items():
-        rows = sorted((_row(record, ratios) for record in members), key=_fastest_first)
-        told = [text for text, differs in zip(circumstances, differing, strict=True) if differs]
-        form = next((record.model.form for record in members if record.model), "")
-        setting = SEPARATOR.join(told) if model in several else ""
-        found.append(EngineGroup(model, model_title(members[0]), form, setting, tuple(rows)))
+        parts = [text for text, differs in zip(circumstances, differing, strict=True) if differs]
+        form = next((case.model.form for case in members if case.model), "")
+        setting = SEPARATOR.join(parts) if model in several else ""
+        found.append(EngineGroup(model_title(members[0]), form, setting, tuple(sorted(members, key=_fastest_first))))
     order = list(FORM_TITLES)
     return tuple(sorted(found, key=lambda group: order.index(group.form) if group.form in order else len(order)))
 
@@ -120,7 +89,7 @@ def best_gain(records: Sequence[CaseResult]) -> Gain | None:
     gains = [
         Gain(record, references[_place(record)], found[record.key])
         for record in records
-        if record.key in found and not _is_reference(record)
+        if record.key in found and not is_reference(record)
     ]
     return max(gains, key=lambda gain: (not gain.warned, gain.speed), default=None)
 
@@ -193,7 +162,8 @@ def precision_title(precision: str) -> str:
     return PRECISION_TITLES.get(precision, precision)
 
 
-def _is_reference(record: CaseResult) -> bool:
+def is_reference(record: CaseResult) -> bool:
+    """Whether it is what all others are compared with: eager float32."""
     return (record.case.backend, record.case.precision) == REFERENCE
 
 
@@ -208,48 +178,13 @@ def _place(record: CaseResult) -> tuple[str, ...]:
 
 
 def _references(records: Iterable[CaseResult]) -> Mapping[tuple[str, ...], CaseResult]:
-    return {_place(record): record for record in records if _is_reference(record) and _seconds(record)}
+    return {_place(record): record for record in records if is_reference(record) and _seconds(record)}
 
 
 def _seconds(record: CaseResult) -> float:
     """The latency of the case; 0 where there is none."""
-    return (record.value("latency") or 0.0) / 1e3
+    return record.value("latency_s") or 0.0
 
 
-def _row(record: CaseResult, ratios: Mapping[str, float]) -> EngineRow:
-    engine, check = record.engine, record.verification
-    row = EngineRow(
-        key=record.key,
-        model=record.case.model,
-        title=SEPARATOR.join((record.case.backend, precision_title(record.case.precision))),
-        detail=engine_text(engine) if engine else "",
-        is_reference=_is_reference(record),
-        artefact_bytes=engine.artefact_bytes if engine else None,
-        # The reference is held to its own definition; the others are compared with it.
-        difference=check.relative_error if check and not _is_reference(record) else None,
-        relative_l2=check.relative_l2 if check else None,
-        top1_agreement=check.top1_agreement if check else None,
-        notes=(*(engine.notes if engine else ()), *record.notes),
-    )
-    if record.error is not None:
-        error = f"{record.error.kind}: {record.error.message}"
-        return replace(row, error=error, wrong=record.error.kind == "wrong-answer")
-    if record.timing is None:
-        return row
-    latency = record.figure("latency")
-    first = record.value("first_prediction")
-    resident = record.value("peak_rss")
-    return replace(
-        row,
-        latency_ms=latency.value if latency else None,
-        latency_text=with_interval(latency.value, latency.low, latency.high, latency.processes) if latency else MISSING,
-        speed=ratios.get(record.key),
-        prepare_s=record.timing.prepare_s,
-        first_prediction_s=None if first is None else first / 1e3,
-        peak_rss_bytes=None if resident is None else round(resident * 1e6),
-        warnings=record.warnings,
-    )
-
-
-def _fastest_first(row: EngineRow) -> tuple[bool, float]:
-    return row.latency_ms is None, row.latency_ms or 0.0
+def _fastest_first(case: CaseResult) -> tuple[bool, float]:
+    return not _seconds(case), _seconds(case)

@@ -4,34 +4,46 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from rich import box
 from rich.console import Group, RenderableType
-from rich.table import Table
 from rich.text import Text
 
 from ..bench.record.record import Record, Timing
 from ..bench.stats.case_result import CaseResult
-from ..bench.stats.metrics import get_metric
+from ..bench.stats.metrics import MS, Unit, get_metric
 from ..bench.stats.normalise import reference_s
 from ..bench.stats.summary import throttled
-from .notation import MISSING, number, with_interval
-from .select import latest, model_title, setting_of
-from .table import WARNING
+from .notation import number, with_interval
+from .select import model_title, setting_of
+from .tables.table import EMPTY, WARNING, Cell, Column, Row, Table, cells, figure
+from .tables.terminal import draw
 
 
-def _ms(seconds: float | None) -> str:
-    return number(None if seconds is None else 1e3 * seconds)
+def _timed(
+    head: str, unit: Unit, value: Callable[[Timing], float | None], write: Callable[[float], str] = number
+) -> Column[Record]:
+    """What a timed process says; all of it is raw in the record."""
+    return figure(head, lambda record: value(record.timing) if record.timing else None, unit, write)
 
 
-# head, unit, and what a timed process says; all of it is raw in the record
-_COLUMNS: tuple[tuple[str, str, Callable[[Timing], str]], ...] = (
-    ("Timed", "calls", lambda t: str(len(t.samples))),
-    ("Warm", "", lambda t: {True: "yes", False: "no", None: MISSING}[t.warmup_stable]),
-    ("Before", "cores", lambda t: number(t.background_load_before, 2)),
-    ("Others", "cores", lambda t: number(t.background_load, 2)),
-    ("Switch", "a call", lambda t: number(sum(t.samples.involuntary_switches) / len(t.samples), 2)),
-    ("Stolen", "ms", lambda t: _ms(sum(t.samples.steal_s))),
-    ("Waited", "ms", lambda t: _ms(sum(t.samples.waited_s))),
+def _short(value: float) -> str:
+    return number(value, 2)
+
+
+def _warm(record: Record) -> Cell:
+    stable = record.timing.warmup_stable if record.timing else None
+    return Cell() if stable is None else Cell("yes" if stable else "no", str(stable))
+
+
+COLUMNS: tuple[Column[Record], ...] = (
+    figure("Median", get_metric("latency_s").value, MS),
+    _timed("Timed", Unit("calls"), lambda t: len(t.samples), "{:.0f}".format),
+    Column("Warm", _warm),
+    _timed("Before", Unit("cores"), lambda t: t.background_load_before, _short),
+    _timed("Others", Unit("cores"), lambda t: t.background_load, _short),
+    _timed("Switch", Unit("a call"), lambda t: sum(t.samples.involuntary_switches) / len(t.samples), _short),
+    _timed("Stolen", MS, lambda t: sum(t.samples.steal_s)),
+    _timed("Waited", MS, lambda t: sum(t.samples.waited_s)),
+    figure("Refer.", reference_s, MS),
 )
 LEGEND = (
     "Warm: whether the latency was stable before the samples. Before, Others: cores that other processes kept busy "
@@ -40,33 +52,24 @@ LEGEND = (
 )
 
 
-def render_evidence(records: Sequence[Record]) -> RenderableType:
-    """Each case of these records, process by process, as a rich renderable."""
-    return Group(*(part for result in latest(records) for part in _case(result)), Text(LEGEND, style="dim"))
+def render_evidence(cases: Sequence[CaseResult]) -> RenderableType:
+    """Each of these cases, process by process, as a rich renderable."""
+    return Group(*(part for result in cases for part in _case(result)), Text(LEGEND, style="dim"))
+
+
+def _row(record: Record) -> Row:
+    if record.timing:
+        return Row(str(record.process), cells(COLUMNS, record))
+    why = Cell(record.error.kind if record.error else "not timed", bad=True)
+    return Row(str(record.process), (why, *[EMPTY] * (len(COLUMNS) - 1)))
 
 
 def _case(result: CaseResult) -> list[RenderableType]:
-    figure = result.figure("latency")
-    shown = (
-        f"{with_interval(figure.value, figure.low, figure.high, figure.processes)} ms, process {figure.record.process}"
-        if figure
-        else "no figure"
-    )
+    figure = result.figure("latency_s")
+    shown = f"{with_interval(figure)} ms, process {figure.record.process}" if figure else "no figure"
     title = f"{model_title(result)} \u00b7 {setting_of(result.case).title}"
     head = Text.assemble((title, "bold"), f"\nrun {result.run_id}, latency {shown}")
-    drawn = Table(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False, header_style="bold")
-    drawn.add_column("", justify="right")
-    heads = (("Median", "ms"), *((name, unit) for name, unit, _ in _COLUMNS), ("Refer.", "ms"))
-    for name, unit in heads:
-        drawn.add_column(Text(f"{name}\n{unit}"), justify="right", no_wrap=True)
-    for record in result.records:
-        if record.timing is None:
-            why = record.error.kind if record.error else "not timed"
-            drawn.add_row(str(record.process), Text(why, style="red"))
-            continue
-        cells = (read(record.timing) for _, _, read in _COLUMNS)
-        median_ms = number(get_metric("latency").value(record))
-        drawn.add_row(str(record.process), median_ms, *cells, _ms(reference_s(record)))
+    drawn = draw(Table("", COLUMNS, tuple(map(_row, result.records))))
     below = [Text(f"failed, {result.error.kind}: {result.error.message}", style="red")] if result.error else []
     below += [Text(f"{WARNING} {warning}", style="yellow") for warning in result.warnings]
     signs = dict.fromkeys(why for record in result.timed if (why := throttled(record)))

@@ -6,12 +6,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from ..bench.record.record import Record
 from ..bench.stats.case_result import CaseResult
 from . import theme
 from .charts import PLOTS, pareto_chart
 from .engines import plotted
-from .select import latest
 
 PLOT_WIDTH_PX = 400
 PLOT_HEIGHT_PX = 360
@@ -34,9 +32,9 @@ def _row(records: Sequence[CaseResult], index: int, title: str, palette: Mapping
     return {"hconcat": plots, "spacing": 28, "title": {"text": title, "offset": 18}} if plots else None
 
 
-def picture_spec(records: Sequence[Record], palette: Mapping[str, str] = theme.LIGHT) -> dict[str, Any] | None:
+def picture_spec(cases: Sequence[CaseResult], palette: Mapping[str, str] = theme.LIGHT) -> dict[str, Any] | None:
     """All Pareto plots as one Vega-Lite specification; None where there is nothing to plot."""
-    groups = plotted(latest(records))
+    groups = plotted(cases)
     rows = [
         row
         for index, (setting, group) in enumerate(groups.items())
@@ -54,11 +52,11 @@ def picture_spec(records: Sequence[Record], palette: Mapping[str, str] = theme.L
     }
 
 
-def picture(records: Sequence[Record], format: str) -> bytes | None:
+def picture(cases: Sequence[CaseResult], format: str) -> bytes | None:
     """The Pareto plots as a PNG, SVG or PDF file; None where there is nothing to plot."""
     import vl_convert  # here, since only pictures need it
 
-    spec = picture_spec(records)
+    spec = picture_spec(cases)
     if spec is None:
         return None
     if format == "svg":

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from ..bench.record.record import REFERENCE, Record
+from ..bench.record.record import REFERENCE
 from ..bench.stats.case_result import CaseResult
 from .engines import best_by_network, best_gain, precision_title
 from .notation import fixed, number, times
-from .select import Pair, clip_counterparts, differing_facts, latest, model_title, setting_of, short_titles
+from .select import Pair, clip_counterparts, differing_facts, model_title, setting_of, short_titles
 
 REAL_TIME_PER_S = 30.0  # one prediction for each frame of an ordinary camera
 
@@ -197,9 +197,8 @@ def _listed(names: Sequence[str]) -> str:
     return ", ".join([*names[:MOST_NAMES], *([f"and {more} more"] if more > 0 else [])])
 
 
-def headline(records: Sequence[Record] | Sequence[CaseResult]) -> Headline:
-    """The headline of these records: of each network by its fastest engine (`engines.best_by_network`)."""
-    chosen = latest(records)
+def headline(chosen: Sequence[CaseResult]) -> Headline:
+    """The headline of these cases: of each network by its fastest engine (`engines.best_by_network`)."""
     if not chosen:
         return Headline("Nothing has been measured yet")
     measured = [r for r in chosen if r.ok and r.timing]

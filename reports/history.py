@@ -14,7 +14,7 @@ from ..bench.record.record import Record
 from ..bench.stats.trend import INSTALL, MIN_POINTS, Point, Series, Step, can_find_steps
 from .notation import number
 from .select import model_title, setting_of
-from .table import WARNING
+from .tables.table import WARNING
 
 LAST = 20
 
@@ -41,7 +41,7 @@ def step_text(series: Series, step: Step) -> str:
     changed = "; with it " + ", ".join(step.changed) if step.changed else "; nothing that is recorded changed with it"
     return (
         f"{time_text(series.points[step.first])}: {'worse' if is_worse(series, step) else 'better'}, "
-        f"{step.change:+.1%} ({number(step.before)} → {number(step.after)} {unit}){changed}"
+        f"{step.change:+.1%} ({number(unit.of(step.before))} → {number(unit.of(step.after))} {unit.text}){changed}"
     )
 
 
@@ -60,7 +60,9 @@ def render_history(found: Sequence[Series], last: int = LAST) -> RenderableType:
 
 def _series(series: Series, last: int) -> list[RenderableType]:
     firsts = {step.first: step for step in series.steps}
-    head = Text.assemble((title(series), "bold"), f"\n{series.metric.label}, {series.metric.unit}, on {series.machine}")
+    head = Text.assemble(
+        (title(series), "bold"), f"\n{series.metric.label}, {series.metric.unit.text}, on {series.machine}"
+    )
     drawn = Table(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False, header_style="bold")
     for column in ("Run", "Commit"):
         drawn.add_column(column, no_wrap=True)
@@ -75,7 +77,7 @@ def _series(series: Series, last: int) -> list[RenderableType]:
         if step is not None:
             drawn.add_section()
         mark = f" {WARNING}" if point.warnings else "  "
-        value = Text(number(point.value, 4) + mark, style="yellow" if point.warnings else "")
+        value = Text(number(series.metric.unit.of(point.value), 4) + mark, style="yellow" if point.warnings else "")
         change = (
             Text(f"{step.change:+.1%}", style="bold red" if is_worse(series, step) else "bold green") if step else ""
         )

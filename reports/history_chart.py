@@ -8,11 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from itertools import pairwise
+from statistics import median
 from typing import Any
 
 import altair as alt
 
-from ..bench.stats.summary import median
+from ..bench.stats.metrics import Unit
 from ..bench.stats.trend import Point, Series
 from . import theme
 from .history import is_worse, time_text, title
@@ -30,13 +31,13 @@ def history_chart(series: Series, palette: Mapping[str, str] = theme.VARIABLES) 
     unit = series.metric.unit
     form = points[-1].record.model.form if points[-1].record.model else "clip"
     across = alt.X("at:T", title=None, axis=alt.Axis(tickCount=5, grid=False, labelFlush=True))
-    values = [point.value for point in points]
+    values = [unit.of(point.value) for point in points]
     pad = max(0.08 * (max(values) - min(values)), 0.01 * max(values))
     down = alt.Y(
         "value:Q",
         title=None,
         scale=alt.Scale(domain=[min(values) - pad, max(values) + pad], nice=False, zero=False),
-        axis=alt.Axis(tickCount=4, labelExpr=f"datum.label + ' {unit}'"),
+        axis=alt.Axis(tickCount=4, labelExpr=f"datum.label + ' {unit.text}'"),
     )
     look = theme.looks(palette)
     dots = [_dot(point, unit) for point in points]
@@ -70,15 +71,15 @@ def history_chart(series: Series, palette: Mapping[str, str] = theme.VARIABLES) 
     return drawn.to_dict(validate=False) | {"datasets": {"runs": dots}}  # as in charts.py
 
 
-def _dot(point: Point, unit: str) -> dict[str, Any]:
-    tooltip = {"Run": f"{time_text(point)} UTC", "Value": f"{number(point.value, 4)} {unit}"}
+def _dot(point: Point, unit: Unit) -> dict[str, Any]:
+    tooltip = {"Run": f"{time_text(point)} UTC", "Value": f"{number(unit.of(point.value), 4)} {unit.text}"}
     if point.normalised_latency_s:
         tooltip["Normalised"] = f"{number(1e3 * point.normalised_latency_s, 4)} ms"
     if point.commit:
         tooltip["Commit"] = point.commit
     if point.warnings:
         tooltip["Warning"] = "; ".join(point.warnings)
-    return {"at": point.started_at, "value": point.value, "hollow": bool(point.warnings), "tooltip": tooltip}
+    return {"at": point.started_at, "value": unit.of(point.value), "hollow": bool(point.warnings), "tooltip": tooltip}
 
 
 def _levels(series: Series) -> list[dict[str, Any]]:
@@ -89,7 +90,7 @@ def _levels(series: Series) -> list[dict[str, Any]]:
         clear = [point.value for point in series.points[low:high] if not point.warnings]
         if clear:
             ends = series.points[low].started_at, series.points[high - 1].started_at
-            found.append({"at": ends[0], "end": ends[1], "value": median(clear)})
+            found.append({"at": ends[0], "end": ends[1], "value": series.metric.unit.of(median(clear))})
     return found
 
 

@@ -28,7 +28,7 @@ EDGE_MEDIANS = 2.5
 
 def edge_s(result: CaseResult) -> float | None:
     """Where a strip ends, if some samples lie beyond; None if all are drawn where they are."""
-    edge = EDGE_MEDIANS * (result.value("latency") or math.inf) / 1e3
+    edge = EDGE_MEDIANS * (result.value("latency_s") or math.inf)
     return edge if max(result.latency_s, default=0.0) > edge else None
 
 
@@ -86,7 +86,7 @@ def latency_chart(
     palette: Mapping[str, str] = theme.VARIABLES,
 ) -> dict[str, Any] | None:
     """The samples of a case with its figure, the interval of that and p90; None if it was not timed."""
-    figure, summary = result.figure("latency"), result.summary
+    figure, summary = result.figure("latency_s"), result.summary
     if figure is None or summary is None:
         return None
     look = theme.looks(palette)
@@ -99,10 +99,10 @@ def latency_chart(
         axis=alt.Axis(tickCount=4, grid=True, labelExpr="datum.label + ' ms'", labelFlush=False),
     )
     down = alt.Y("order:Q", scale=alt.Scale(domain=[summary.count + 1, 0], nice=False), axis=None)
-    band = _values([{"ms": figure.low, "end": figure.high}])
+    band = _values([{"ms": 1e3 * figure.low, "end": 1e3 * figure.high}])
     layers: list[Any] = [
         alt.Chart(band).mark_rect(**look["band"], aria=False).encode(x=across, x2="end:Q"),
-        alt.Chart(_values([{"ms": figure.value}])).mark_rule(**look["median"], aria=False).encode(x=across),
+        alt.Chart(_values([{"ms": 1e3 * figure.value}])).mark_rule(**look["median"], aria=False).encode(x=across),
     ]
     if summary.p90_s is not None and 1e3 * summary.p90_s <= high:
         at = _values([{"ms": 1e3 * summary.p90_s}])
@@ -122,7 +122,7 @@ def latency_chart(
             size=alt.when("datum.large").then(alt.value(42)).otherwise(alt.value(20)),
         )
     )
-    text = f"Latencies of {model_title(result)}: median {number(figure.value)} ms, {summary.count} predictions"
+    text = f"Latencies of {model_title(result)}: median {number(1e3 * figure.value)} ms, {summary.count} predictions"
     drawn = alt.layer(*layers).properties(width=width, height=HEIGHT_PX, description=text)
     # The samples go in last: altair would walk through each of them several times.
     return drawn.to_dict(validate=False) | {"datasets": {"samples": _rows(result)}}  # as in charts.py

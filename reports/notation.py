@@ -6,9 +6,12 @@ import math
 from collections.abc import Callable, Iterable
 from string import ascii_lowercase
 
-from ..bench.stats.case_result import rank_of_interval
+from ..bench.stats.case_result import Figure, rank_of_interval
+from ..bench.stats.metrics import MS, Unit
 
 MISSING = "\u2013"
+# Of units, where there is little room.
+SHORT_UNITS = {"predictions/s": "pred/s"}
 
 
 def number(value: float | None, digits: int = 3) -> str:
@@ -27,11 +30,7 @@ def number(value: float | None, digits: int = 3) -> str:
 
 def fixed(places: int) -> Callable[[float | None], str]:
     """A writer with that many decimals: Table 1 of the paper prints 62.80, not 62.8."""
-
-    def write(value: float | None) -> str:
-        return MISSING if value is None else f"{value:.{places}f}"
-
-    return write
+    return lambda value: MISSING if value is None else f"{value:.{places}f}"
 
 
 def plus_minus(value: float | None, spread: float | None) -> str:
@@ -45,15 +44,20 @@ def plus_minus(value: float | None, spread: float | None) -> str:
     return f"{text} ± {spread:.{places}f}"
 
 
-def with_interval(value: float | None, low: float, high: float, processes: int) -> str:
+def with_interval(figure: Figure | None, unit: Unit = MS) -> str:
     """`27.4 (26.9 to 28.1)`; of fewer than six processes, whose range it is then, also how many: `27.4 (n = 1)`."""
-    if value is None:
+    if figure is None:
         return MISSING
-    text = number(value)
+    text = number(unit.of(figure.value))
     places = len(text.partition(".")[2])
-    ends = [f"{low:.{places}f} to {high:.{places}f}"] if processes > 1 else []
-    few = [f"n = {processes}"] if rank_of_interval(processes) is None else []
+    ends = [f"{unit.of(figure.low):.{places}f} to {unit.of(figure.high):.{places}f}"] if figure.processes > 1 else []
+    few = [f"n = {figure.processes}"] if rank_of_interval(figure.processes) is None else []
     return f"{text} ({', '.join((*ends, *few))})"
+
+
+def percent(share: float | None) -> str:
+    """A share of one, in percent, to the whole or to one decimal below ten."""
+    return MISSING if share is None else f"{100 * share:.{0 if abs(share) >= 0.0995 else 1}f}"
 
 
 def times(ratio: float) -> str:

@@ -12,13 +12,13 @@ from markupsafe import Markup
 
 from ..bench.profile.operator_profile import Profile
 from ..bench.record.record import Record
-from ..bench.stats.case_result import CaseResult
+from ..bench.stats.case_result import CaseResult, case_results
 from ..bench.stats.metrics import get_metric
 from ..bench.stats.trend import Series, series
 from .engines import worth_most
 from .headline import Headline, headline
-from .select import latest
-from .table import Table, build
+from .tables.results import build
+from .tables.table import Table
 
 # Names of networks, files and errors come from anywhere: everything is escaped unless it is Markup already.
 _JINJA = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
@@ -45,8 +45,8 @@ class Page:
 
 def page_of(records: Sequence[Record], profiles: Sequence[Profile] = ()) -> Page:
     """Everything the sections read."""
-    chosen = latest(records)
-    history = series(records, get_metric("latency"))
+    chosen = case_results(records)
+    history = series(records, get_metric("latency_s"))
     shown = worth_most(chosen, MOST_ROWS)
     return Page(chosen, build(shown), headline(chosen), tuple(profiles), history, shown)
 

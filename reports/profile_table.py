@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from functools import partial
 
-from rich import box
-from rich.console import Console, ConsoleOptions, Group, RenderableType, RenderResult
-from rich.table import Table
+from rich.console import Group, RenderableType
+from rich.table import Table as RichTable
 from rich.text import Text
 
 from ..bench.profile.operator_profile import Profile, Row, between_s, rows, rows_by_kind
-from .notation import MISSING, number
+from ..bench.stats.metrics import MB, MS, Unit
+from .notation import number, percent
 from .select import SEPARATOR, setting_of
+from .tables import table as tables
+from .tables.table import WORDS, Cell, Column, Table, figure
+from .tables.terminal import Fitted, draw
 
 SHOWN = 20
-_SHAPES_WIDTH = 24  # at least, with the gap before it
-_GAP = 3
+_SHAPES = (64, 24)  # letters of the shapes, by how much room there is
 
 
 def scaled(value: float | None, by: float) -> str:
@@ -23,61 +26,57 @@ def scaled(value: float | None, by: float) -> str:
     return number(None if value is None else value * by)
 
 
-def percent(share: float | None) -> str:
-    """A share of one, in percent, to the whole or to one decimal below ten."""
-    return MISSING if share is None else f"{100 * share:.{0 if abs(share) >= 0.0995 else 1}f}"
-
-
 def shapes_text(row: Row) -> str:
     """The shapes an operator is given: `1x24x56x56, 24x1x3x3`."""
     return ", ".join("x".join(str(length) for length in shape) or "one" for shape in row.shapes)
 
 
-# head, unit, text; most wanted first
-COLUMNS: tuple[tuple[str, str, Callable[[Row], str]], ...] = (
-    ("Time", "ms", lambda row: scaled(row.time_s, 1e3)),
-    ("Share", "%", lambda row: percent(row.share)),
-    ("Calls", "", lambda row: number(row.calls)),
-    ("Bound by", "", lambda row: row.bound or MISSING),
-    ("of GEMM", "%", lambda row: percent(row.gemm_share)),
-    ("of copy", "%", lambda row: percent(row.copy_share)),
-    ("Rate", "GMAC/s", lambda row: scaled(row.macs_per_s, 1e-9)),
-    ("Moved", "GB/s", lambda row: scaled(row.bytes_per_s, 1e-9)),
-    ("MACs", "M", lambda row: scaled(row.macs, 1e-6)),
-    ("Bytes", "MB", lambda row: scaled(row.moved_bytes, 1e-6)),
+def _share(head: str, explains: str, value: Callable[[Row], float | None]) -> Column[Row]:
+    return figure(head, value, Unit("%"), percent, explains=explains)
+
+
+# Of an operator, or of a kind of them; most wanted first.
+COLUMNS: tuple[Column[Row], ...] = (
+    figure("Time", lambda row: row.time_s, MS, explains="in one step"),
+    _share("Share", "of the step", lambda row: row.share),
+    figure("Calls", lambda row: row.calls, explains="in one step"),
+    Column("Bound by", lambda row: Cell(row.bound, row.bound) if row.bound else Cell(), explains="what limits it"),
+    _share("of GEMM", "its rate, of a matrix product's", lambda row: row.gemm_share),
+    _share("of copy", "what it moves in a second, of what a copy does", lambda row: row.copy_share),
+    figure("Rate", lambda row: row.macs_per_s, Unit("GMAC/s", 1e9), explains="multiply-accumulates a second"),
+    figure("Moved", lambda row: row.bytes_per_s, Unit("GB/s", 1e9), explains="what it must move, a second"),
+    figure("MACs", lambda row: row.macs, Unit("M", 1e6), explains="multiply-accumulates in one step"),
+    figure("Bytes", lambda row: row.moved_bytes, MB, explains="what it must move in one step"),
 )
 
 
-class _Operators:
-    """A rich renderable that chooses its columns by the width it is given."""
+def shapes_column(letters: int) -> Column[Row]:
+    """The shapes, cut where they are longer."""
 
-    def __init__(self, found: tuple[Row, ...], head: str, *, shapes: bool) -> None:
-        self.found, self.head, self.shapes = found, head, shapes
+    def cell(row: Row) -> Cell:
+        text = shapes_text(row)
+        return Cell(text if len(text) <= letters else f"{text[: letters - 1]}\u2026")
 
-    def _draw(self, count: int, shapes_width: int = 0) -> Table:
-        drawn = Table(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False, header_style="bold")
-        drawn.add_column(Text(self.head), no_wrap=True)
-        for head, unit, _ in COLUMNS[:count]:
-            drawn.add_column(Text.assemble(head, (f"\n{unit}", "dim not bold")), justify="right", no_wrap=True)
-        if shapes_width:
-            drawn.add_column(Text("Shapes"), overflow="ellipsis", no_wrap=True, style="dim", max_width=shapes_width)
-        for row in self.found:
-            shapes = [shapes_text(row)] if shapes_width else []
-            drawn.add_row(row.kind, *(text(row) for _, _, text in COLUMNS[:count]), *shapes)
-        return drawn
+    return Column("Shapes", cell, kind=WORDS)
 
-    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
-        wide = options.update(max_width=1000)
-        kept = _SHAPES_WIDTH if self.shapes else 0
 
-        def width(count: int) -> int:
-            return console.measure(self._draw(count), options=wide).maximum
+def operator_table(head: str, found: Sequence[Row], columns: Sequence[Column[Row]]) -> Table:
+    """A row for each of these operators or kinds."""
+    return Table(head, tuple(columns), tuple(tables.Row(row.kind, tables.cells(columns, row)) for row in found))
 
-        count = len(COLUMNS)
-        while count > 1 and width(count) + kept > options.max_width:
-            count -= 1
-        left = options.max_width - width(count) - _GAP
-        yield self._draw(count, left if kept and left + _GAP >= kept else 0)
+
+def _drawn(head: str, found: Sequence[Row], last: Sequence[Column[Row]] = ()) -> RenderableType:
+    """As many columns as there is room for, and one of the `last` ones, as wide as there is."""
+    choices = [
+        (*COLUMNS[:count], *more)
+        for count in range(len(COLUMNS), 0, -1)
+        for more in ([[each] for each in last] or [[]])
+    ]
+    return Fitted(partial(_draw, head, found, columns) for columns in [*choices, COLUMNS[:1]])
+
+
+def _draw(head: str, found: Sequence[Row], columns: Sequence[Column[Row]]) -> RichTable:
+    return draw(operator_table(head, found, columns))
 
 
 def ceilings_text(profile: Profile) -> str:
@@ -112,9 +111,9 @@ def render_profile(profile: Profile) -> RenderableType:
     shown: list[RenderableType] = [
         Text.assemble((profile.model.title, "bold"), SEPARATOR, (setting_of(profile.case).title, "dim")),
         Text(""),
-        _Operators(kinds, "By kind", shapes=False),
+        _drawn("By kind", kinds),
         Text(""),
-        _Operators(single[:SHOWN], "One by one", shapes=True),
+        _drawn("One by one", single[:SHOWN], [shapes_column(letters) for letters in _SHAPES]),
     ]
     if rest:
         spent = sum(row.time_s for row in rest)

@@ -16,8 +16,8 @@ import altair as alt
 from ..bench.profile.operator_profile import Profile, Row, rows_by_kind
 from . import labels, theme
 from .charts import Axis, axis_of
-from .notation import number
-from .profile_table import percent, scaled
+from .notation import number, percent
+from .profile_table import scaled
 
 HEIGHT_PX = 360
 NAMED = 6  # kinds with their names in the plot; all have them under the pointer

@@ -8,7 +8,7 @@ from typing import Literal
 
 from ..bench.record.case import Case
 from ..bench.record.record import COMPARABLE_FACTS, Record, fact
-from ..bench.stats.case_result import CaseResult, case_results
+from ..bench.stats.case_result import CaseResult
 
 # One wire from an engine's name to people; anything else is shown as it is.
 PRECISION_TITLES = {"fp32": "float32", "fp16": "float16", "bf16": "bfloat16"}
@@ -22,16 +22,6 @@ def forms(records: Iterable[CaseResult]) -> tuple[str, ...]:
     """The forms of these networks, in the order of the table."""
     present = {record.model.form for record in records if record.model}
     return tuple(form for form in FORM_TITLES if form in present)
-
-
-def latest(records: Iterable[Record] | Iterable[CaseResult]) -> tuple[CaseResult, ...]:
-    """The newest result of each case (`bench/stats/case_result.py`), in the order of their first record.
-
-    What is chosen already is handed back as it is.
-    """
-    given = tuple(records)
-    chosen = tuple(each for each in given if isinstance(each, CaseResult))
-    return (*chosen, *case_results(each for each in given if isinstance(each, Record)))
 
 
 def model_title(record: CaseResult | Record) -> str:

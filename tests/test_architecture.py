@@ -67,8 +67,6 @@ def test_a_folder_imports_only_those_before_it(folder):
     before = {*PIPELINE[: PIPELINE.index(folder) + 1], "errors"}
     for file in sorted((ROOT / "bench" / folder).rglob("*.py")):
         taken = {module.split(".")[1] for module in imports(file) if module.startswith("bench.")}
-        if file.name == "trtexec.py" and folder == "backends":
-            taken.discard("measure")  # until an external engine hands back a timing
         assert taken <= before, f"{file.relative_to(ROOT)} imports {taken - before}, which come after {folder}"
 
 

@@ -10,10 +10,10 @@ import pkgutil
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from ..export.precision import TOLERANCE
-from ..record.record import Engine
+from ..record.record import Engine, Settings, Timing
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -71,14 +71,40 @@ Prepare = Callable[["nn.Module", "Tensor", Ask], Runnable]
 
 
 @dataclass(frozen=True)
-class Outside:
-    """An engine that is a program of its own: it times itself, and cannot be started a thousand times to be verified.
+class Answers:
+    """One prediction of an external engine, beside the same one of the eager network in float32, tensor by tensor."""
 
-    Both stand in the place of the bench's own passes (`passes.py`, `verify.py`).
-    """
+    given: tuple[Tensor, ...]
+    expected: tuple[Tensor, ...]
+    reference: str  # what the expected ones are, for people
 
-    timing_pass: Callable[..., Any]  # (loaded, ask, inputs, runs, emit) -> Timed
-    verify: Callable[..., Any]  # (runnable, net in eager float32, example, tolerance) -> Verification
+
+@dataclass(frozen=True)
+class ExternalResult:
+    """A case as an external engine measured it."""
+
+    timing: Timing
+    engine: Engine
+    peak_rss_bytes: int | None = None  # of the process that was timed
+    answers: Answers | None = None  # None where nothing is to be verified
+
+
+class External(Protocol):
+    """An engine that is a program of its own: it times itself, and its calls cannot be had one by one."""
+
+    def __call__(
+        self,
+        net: nn.Module,
+        ring: Sequence[Tensor],
+        ask: Ask,
+        settings: Settings,
+        report: Callable[[str], None],
+        *,
+        verify: bool,
+    ) -> ExternalResult:
+        """Build, time and answer once. `ring` are inputs like those for `step`, on the host; `report` hears of each
+        phase, of which "sampling" is the last. Raises UserError for a network that the engine cannot run."""
+        ...
 
 
 @dataclass(frozen=True)
@@ -98,7 +124,8 @@ class Backend:
     in_torch: bool = True
     # Whether it queues its work on a CUDA stream of its own, where events of torch's current one see nothing.
     own_stream: bool = False
-    outside: Outside | None = None
+    # Stands in the place of the passes that the others share.
+    external: External | None = None
     # Whether its runnables have `traced_steps(xs, clock)`, which tells the calls of steps as `trace.TracedSteps`.
     traces_itself: bool = False
     # None if it can be used here, else why not and how to install it

@@ -1,277 +1,264 @@
 """TensorRT by NVIDIA's command line, `trtexec`: for boards whose Python has no TensorRT. Untested on hardware.
 
-The tool builds the engine, times it and tells each call, so it is timed by its own clock and not by ours: what one
-prediction takes on the GPU. Neither transfers nor the host are in it, since at each call the tool would move all of the
-state to and fro, which a real stream leaves on the device. A step of ours starts the tool once.
+The tool is started three times: it builds the engine, answers to inputs that we chose, and is timed. So it is timed by
+its own clock and not by ours: what one prediction takes on the GPU. Neither transfers nor the host are in it, since at
+each call the tool would move all of the state to and fro, which a real stream leaves on the device.
+
+What it is asked (`make_session`) and how its output is read (`read_session`) is the same on this machine and on a
+board; between the two it is started here (`measure`), or over there (`bench/run/boards/trtexec.py`).
 """
 
 from __future__ import annotations
 
 import importlib.util
-import os
-import resource
-import shutil
-import subprocess
+import math
 import tempfile
-import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ...devices import trtexec as tool
 from ...models.outputs import tensors_in
 from ...models.spec import is_frame_network
 from ..errors import UserError
-from ..export.entry import Entry, entry
+from ..export.entry import entry
 from ..export.precision import TOLERANCE, torch_missing
 from ..record.facts import reach
-from ..record.record import Engine, Samples, Timing, Verification
-from . import Ask, Backend, Outside
-from .tensorrt_model import STRONGLY_TYPED, Version, make_tensorrt_model
+from ..record.record import Engine, Samples, Settings, Timing
+from . import Answers, Ask, Backend, ExternalResult, Runnable, trtexec_tool
+from . import trtexec_output as output
+from .tensorrt_model import STRONGLY_TYPED, Model, Version, make_tensorrt_model
+from .trtexec_tool import ENGINE, FIRST, FOLDER, MODEL, NAME, OUTPUTS, TIMES, find_tool
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
 
-    from ..measure.input import Inputs
-    from ..measure.passes import Emit, Loaded, Timed
-
-NAME = "trtexec"
-FOLDER = Path("/usr/src/tensorrt/bin")  # where JetPack and NVIDIA's Debian packages put it
-WARM_UP_S = 1.0
+WARM_UP_S = 2.0
+_ONCE = ("--iterations=1", "--duration=0", "--warmUp=0")
 _FLAGS = {"fp16": ("--fp16",), "int8": ("--int8",)}
-# Before 8.4 it may take 16 MiB for itself unless it is told otherwise; later, all there is.
-_ALL_MEMORY, _WORKSPACE = (8, 4, 0), "--workspace=1024"
-_ENGINE, _ONNX, _TIMES, _OUTPUTS = "net.engine", "net.onnx", "times.json", "outputs.json"
-
-# (options, the folder to run in) -> exit code, all it printed
-Run = Callable[[Sequence[str], Path], tuple[int, str]]
+# What a failed call could not do.
+_DOING = ("build an engine of", "run", "time")
 
 
-def prepare(net: nn.Module, example: Tensor, ask: Ask) -> Tool:
-    """Export, quantise if asked for, have the engine built. Raises UserError."""
-    if why := missing():
-        raise UserError(f"{NAME}: {why}")
-    return Tool(net, example, ask, run_tool)
+@dataclass(frozen=True)
+class Session:
+    """What the tool is to do with one network, and what its one answer is held to."""
+
+    model: Model
+    version: Version
+    calls: tuple[tuple[str, tuple[str, ...]], ...]  # of each start of the tool the phase, and the options
+    inputs: tuple[Tensor, ...]  # of the prediction that it answers to: a clip; or a frame, and the state before it
+    expected: tuple[Tensor, ...] = ()  # its answer, and all that is new of the state; nothing if not to be verified
+    reference: str = ""
+
+    def files(self) -> tuple[dict[str, bytes], dict[str, Any]]:
+        """The files that `trtexec_tool.run` reads, by the name of the field that names them; and its other fields."""
+        tensors = zip(self.inputs, self.model.made.inputs, strict=True)
+        packed = [tensor.to(like).contiguous().numpy().tobytes() for tensor, like in tensors]
+        sizes = [[name, len(data)] for name, data in zip(self.model.made.input_names, packed, strict=True)]
+        files = {"model": self.model.onnx, "inputs": b"".join(packed)}
+        return files, {"input_bytes": sizes, "calls": [[phase, list(options)] for phase, options in self.calls]}
 
 
-class Tool:
-    """An engine in a file, and the tool that runs it. The state is kept on the host between steps."""
-
-    def __init__(self, net: nn.Module, example: Tensor, ask: Ask, run: Run) -> None:
-        self._run = run
-        self._folder = tempfile.TemporaryDirectory(prefix="co3d-bench-")
-        self._path = Path(self._folder.name)
-        _, printed = run(("--help",), self._path)
-        self._version = _told(tool.parse_version, printed)
-        model = make_tensorrt_model(net, example, ask, self._version)
-        self._made: Entry = model.made
-        (self._path / _ONNX).write_bytes(model.onnx)
-        printed = self._call("build an engine of", *build_options(ask.precision, self._version))
-        (self._path / _ONNX).unlink()
-        self._device = tool.parse_device(printed)
-        self._notes = ("untested on hardware", "TF32 off", f"timed by {NAME}, on the GPU alone", *model.notes)
-        self.reset()
-
-    def _call(self, doing: str, *options: str) -> str:
-        code, printed = self._run(options, self._path)
-        if code:
-            raise UserError(f"{NAME} cannot {doing} this network: {tool.failure(printed)}")
-        return printed
-
-    def warm(self, x: Tensor) -> None:
-        return None
-
-    def reset(self) -> None:
-        self.state: tuple[Tensor, ...] = self._made.state
-
-    def step(self, x: Tensor) -> Any:
-        """One start of the tool, with this input and the state as it is."""
-        answers, new = self.call(x, self.state)
-        fresh = iter(new)
-        self.state = tuple(next(fresh) if source is None else self.state[source] for source in self._made.sources)
-        return answers[0] if len(answers) == 1 else answers
-
-    def call(self, x: Tensor, state: Sequence[Tensor]) -> tuple[tuple[Tensor, ...], tuple[Tensor, ...]]:
-        """(answers, what is new of the state) for this input and state."""
-        import torch
-
-        given = []
-        for name, tensor, like in zip(self._made.input_names, (x, *state), self._made.inputs, strict=True):
-            tensor.to(like).contiguous().numpy().tofile(self._path / f"{name}.bin")
-            given.append(f"{name}:{name}.bin")
-        self._call(
-            "run",
-            f"--loadEngine={_ENGINE}",
-            "--iterations=1",
-            "--duration=0",
-            "--warmUp=0",
-            f"--loadInputs={','.join(given)}",
-            f"--exportOutput={_OUTPUTS}",
-        )
-        outputs = _told(tool.parse_outputs, (self._path / _OUTPUTS).read_text())
-        if lost := set(self._made.output_names) - set(outputs):
-            raise UserError(f"{NAME} gave no output {', '.join(sorted(lost))}; please report this network")
-        tensors = []
-        for name in self._made.output_names:
-            shape, values = outputs[name]
-            tensors.append(torch.tensor(values).reshape(shape))
-        return tuple(tensors[: self._made.answers]), tuple(tensors[self._made.answers :])
-
-    def time(self, runs: int) -> tuple[tool.Query, ...]:
-        """So many timed calls after the warm-up, and those of the warm-up before them."""
-        self._call(
-            "time",
-            f"--loadEngine={_ENGINE}",
-            f"--iterations={runs}",
-            "--duration=0",
-            f"--warmUp={1000 * WARM_UP_S:.0f}",
-            "--noDataTransfers",
-            "--useSpinWait",
-            f"--exportTimes={_TIMES}",
-        )
-        return _told(tool.parse_times, (self._path / _TIMES).read_text())
-
-    def synchronize(self) -> None:
-        return None
-
-    def state_tensors(self) -> tuple[Tensor, ...]:
-        return self.state
-
-    def engine(self) -> Engine:
-        return Engine(
-            name=f"TensorRT, {NAME}",
-            version=".".join(map(str, self._version)),
-            provider=self._device,
-            artefact_bytes=(self._path / _ENGINE).stat().st_size,
-            notes=self._notes,
-        )
+def make_session(
+    net: nn.Module, ring: Sequence[Tensor], ask: Ask, settings: Settings, help_text: str, *, verify: bool
+) -> Session:
+    """Export, quantise if asked for, and choose the options by what the tool prints for `--help`. Raises UserError."""
+    version, known = output.parse_version(help_text), output.parse_options(help_text)
+    model = make_tensorrt_model(net, ring[0], ask, version)
+    made = model.made
+    calls = (
+        ("building the engine", build_options(ask.precision, version, known)),
+        ("first prediction", answer_options(made.input_names)),
+        ("sampling", time_options(settings, known)),
+    )
+    if not verify:
+        return Session(model, version, calls, (ring[0], *made.state))
+    inputs, expected = _prediction(net, ring)
+    mid_stream = "one step of the eager network in fp32, in mid-stream, and its new state"
+    reference = mid_stream if is_frame_network(net) else "the eager network in fp32 on 1 input"
+    return Session(model, version, calls, inputs, expected, reference)
 
 
-def build_options(precision: str, version: Version) -> tuple[str, ...]:
-    """How it is told to build the engine and to leave it in a file.
+def build_options(precision: str, version: Version, known: Collection[str]) -> tuple[str, ...]:
+    """How it is asked to build the engine and to leave it in a file.
 
     It times what it built in any case; one call is the least. The option that leaves even that away has two names.
     """
     return (
-        f"--onnx={_ONNX}",
-        f"--saveEngine={_ENGINE}",
+        f"--onnx={MODEL}",
+        f"--saveEngine={ENGINE}",
         "--noTF32",
         *(_FLAGS.get(precision, ()) if version < STRONGLY_TYPED else ()),
-        *(("--stronglyTyped",) if (10, 0, 0) <= version < (11, 0, 0) else ()),
-        *((_WORKSPACE,) if version < _ALL_MEMORY else ()),
-        "--iterations=1",
-        "--duration=0",
-        "--warmUp=0",
+        *(("--stronglyTyped",) if version >= STRONGLY_TYPED and "--stronglyTyped" in known else ()),
+        # Before 8.4 it may take 16 MiB for itself unless it is given more; later, all there is.
+        *(("--workspace=1024",) if "--memPoolSize" not in known else ()),
+        *_ONCE,
     )
 
 
-def timing_pass(loaded: Loaded, ask: Ask, inputs: Inputs, runs: int, emit: Emit) -> Timed:
-    """Build, then have the tool time itself; see `bench/measure/passes.py` for what is timed by us."""
-    from ..measure.job import Event, phase_event
-    from ..measure.passes import Timed
-
-    start = time.perf_counter()
-    runnable = prepare(loaded.net, inputs.ring[0], ask)
-    prepare_s = time.perf_counter() - start
-    emit(phase_event("sampling", 0, runs))
-    start, own = time.perf_counter(), time.process_time()
-    queries = runnable.time(runs)
-    share = (time.process_time() - own) / (time.perf_counter() - start)
-    emit(Event(event="sampled"))
-    timing = make_timing(queries, runs, load_s=loaded.seconds, prepare_s=prepare_s, harness_cpu_share=share)
-    peak = 1024 * resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss
-    return Timed(loaded.net, runnable, timing, peak, None)
-
-
-def make_timing(
-    queries: Sequence[tool.Query], runs: int, *, load_s: float, prepare_s: float, harness_cpu_share: float
-) -> Timing:
-    """The tool's calls as ours are kept. Raises UserError where it timed fewer than it was asked for."""
-    timed = tool.after_warm_up(queries, WARM_UP_S)[:runs]
-    if len(timed) < runs:
-        raise UserError(f"{NAME} timed {len(timed)} of {runs} predictions")
-    return Timing(
-        load_s=load_s,
-        prepare_s=prepare_s,
-        first_prediction_s=queries[0].compute_s,
-        warmup_predictions=len(queries) - len(tool.after_warm_up(queries, WARM_UP_S)),
-        warmup_s=WARM_UP_S,
-        samples=Samples(latency_s=[query.compute_s for query in timed]),
-        sampling_wall_s=timed[-1].end_s - timed[0].start_s,
-        harness_cpu_share=harness_cpu_share,
+def answer_options(inputs: Sequence[str]) -> tuple[str, ...]:
+    """One prediction from files, and what it took: the first of its process."""
+    files = ",".join(f"{name}:{name}.bin" for name in inputs)
+    return (
+        f"--loadEngine={ENGINE}",
+        f"--loadInputs={files}",
+        f"--exportOutput={OUTPUTS}",
+        f"--exportTimes={FIRST}",
+        *_ONCE,
     )
 
 
-def verify_step(runnable: Tool, net: Any, example: Tensor, tolerance: float) -> Verification:
-    """One prediction against the eager network in float32, and all that is new of the state.
+def time_options(settings: Settings, known: Collection[str]) -> tuple[str, ...]:
+    """As many predictions as asked for, for as long as asked for, after the warm-up.
+
+    Without transfers, without a CUDA graph, and the host spins while it waits: newer versions do some of it by
+    themselves, and have an option only for the contrary.
+    """
+    ways = ("--noDataTransfers", "--useSpinWait", "--noCudaGraph")
+    return (
+        f"--loadEngine={ENGINE}",
+        f"--iterations={settings.runs}",
+        f"--duration={math.ceil(settings.min_s)}",
+        f"--warmUp={1000 * WARM_UP_S:.0f}",
+        *(way for way in ways if way in known),
+        f"--exportTimes={TIMES}",
+    )
+
+
+def _prediction(net: Any, ring: Sequence[Tensor]) -> tuple[tuple[Tensor, ...], tuple[Tensor, ...]]:
+    """(inputs, what they give) of one prediction of the eager network in float32; all that is new of the state as well.
 
     A frame network is in mid-stream: its receptive field is stepped through by PyTorch, batch norm folded, whose state
     is the one that the tool's engine has.
     """
     import torch
 
-    from ..measure.verify import SEED, relative_error
-
-    generator = torch.Generator().manual_seed(SEED)
     frames = is_frame_network(net)
-    inputs = [torch.randn(example.shape, generator=generator) for _ in range(reach(net) + 1 if frames else 1)]
-    folded = entry(net, example, plain=True, moves=False)
+    folded = entry(net, ring[0], plain=True, moves=False)
     state, before, answer = folded.state, folded.state, None
-    streamed = net.initial_state(len(example)) if frames else ()
+    streamed = net.initial_state(len(ring[0])) if frames else ()
     new: tuple[Tensor, ...] = ()
-    for x in inputs:
-        before = state
-        outputs = folded.module(x, *before)
-        new = outputs[folded.answers :]
-        fresh = iter(new)
-        state = tuple(next(fresh) if source is None else before[source] for source in folded.sources)
-        if frames:
-            answer, streamed = net.step(x, streamed)
+    x = ring[0]
+    with torch.no_grad():
+        for index in range(reach(net) + 1 if frames else 1):
+            x, before = ring[index % len(ring)], state
+            new = folded.module(x, *before)[folded.answers :]
+            fresh = iter(new)
+            state = tuple(next(fresh) if source is None else before[source] for source in folded.sources)
+            if frames:
+                answer, streamed = net.step(x, streamed)
+            else:
+                answer = net(x)
+    return (x, *before), (*tensors_in(answer), *new)
+
+
+def measure(
+    net: nn.Module,
+    ring: Sequence[Tensor],
+    ask: Ask,
+    settings: Settings,
+    report: Callable[[str], None],
+    *,
+    verify: bool,
+) -> ExternalResult:
+    """A session on this machine. Raises UserError."""
+    if why := missing():
+        raise UserError(f"{NAME}: {why}")
+    answer: list[str] = []
+
+    def emit(event: str, **fields: str) -> None:
+        if event == "phase":
+            report(fields["phase"])
         else:
-            answer = net(x)
-    given, made = runnable.call(inputs[-1], before)
-    pairs = zip((*given, *made), (*tensors_in(answer), *new), strict=True)
-    worst = max(relative_error(ours, want) for ours, want in pairs)
-    mid_stream = "one step of the eager network in fp32, in mid-stream, and its new state"
-    return Verification(
-        reference=mid_stream if frames else "the eager network in fp32 on 1 input",
-        relative_error=worst,
-        tolerance=tolerance,
-        passed=worst <= tolerance,
-        compared=1,
+            answer.append(fields["text"])
+
+    with tempfile.TemporaryDirectory(prefix="co3d-bench-") as name:
+        folder, sent = Path(name), Path(name, "sent")
+        sent.mkdir()
+        report("exporting")
+        help_text = trtexec_tool.start(["--help"], folder)["output"]
+        session = make_session(net, ring, ask, settings, help_text, verify=verify)
+        files, job = session.files()
+        for field, data in files.items():
+            (sent / field).write_bytes(data)
+        done = trtexec_tool.run({**job, **{field: field for field in files}}, sent, folder, emit)
+    result = read_session(session, settings, done)
+    return replace(result, answers=read_answers(session, "".join(answer))) if verify else result
+
+
+def read_session(session: Session, settings: Settings, done: Mapping[str, Any]) -> ExternalResult:
+    """What `trtexec_tool.run` has brought back.
+
+    Raises UserError where the tool failed, or timed fewer predictions than it was asked for.
+    """
+    for doing, call in zip(_DOING, done["calls"], strict=False):  # those behind one that failed are not there
+        if code := call["returncode"]:
+            why = output.failure(call["output"])
+            raise UserError(f"{NAME} cannot {doing} this network: {why} (exit code {code})")
+    built, _, timed = done["calls"]
+    return ExternalResult(
+        timing=make_timing(done["first"], done["times"], timed, settings.runs, built["seconds"]),
+        engine=Engine(
+            name=f"TensorRT, {NAME}",
+            version=".".join(map(str, session.version)),
+            provider=output.parse_device(built["output"]),
+            artefact_bytes=done["engine_bytes"],
+            notes=(
+                "untested on hardware",
+                f"timed by {NAME}, on the GPU alone: {' '.join(session.calls[-1][1])}",
+                "TF32 off",
+                *session.model.notes,
+                *(f"{NAME}'s own summary: {line}" for line in output.summary_lines(timed["output"])),
+            ),
+        ),
+        peak_rss_bytes=timed["peak_rss_bytes"],
     )
 
 
-def run_tool(options: Sequence[str], folder: Path) -> tuple[int, str]:
-    """The real one. No shell stands between, and what it prints is kept in its order."""
-    done = subprocess.run(  # noqa: S603 - names of ours alone
-        [str(find_tool()), *options],
-        cwd=folder,
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        errors="replace",
-        check=False,
+def make_timing(first: str, times: str, timed: Mapping[str, Any], runs: int, build_s: float) -> Timing:
+    """The tool's calls as ours are kept: all that it made after its warm-up, which are a few more than `runs`.
+
+    Loading is what its process took before it began to predict. Raises UserError where it timed fewer.
+    """
+    queries = output.parse_times(times, WARM_UP_S)
+    if len(queries) < max(1, runs):
+        raise UserError(f"{NAME} timed {len(queries)} of {runs} predictions")
+    (cold, *_) = output.parse_times(first) or (None,)
+    if cold is None:
+        raise UserError(f"{NAME} did not time its first prediction")
+    return Timing(
+        load_s=max(0.0, timed["seconds"] - queries[-1].end_s),
+        prepare_s=build_s,
+        first_prediction_s=cold.compute_s,
+        warmup_predictions=output.parse_warm_up(timed["output"]),
+        warmup_s=WARM_UP_S,
+        samples=Samples(latency_s=[query.compute_s for query in queries]),
+        sampling_wall_s=queries[-1].end_s - queries[0].start_s,
+        harness_cpu_share=timed["harness_cpu_s"] / timed["seconds"],
     )
-    return done.returncode, done.stdout
 
 
-def find_tool() -> Path | None:
-    """On the PATH, else where packages put it without telling the PATH."""
-    if found := shutil.which(NAME):
-        return Path(found)
-    there = FOLDER / NAME
-    return there if os.access(there, os.X_OK) else None
+def read_answers(session: Session, text: str) -> Answers:
+    """The one prediction that it answered. Raises UserError where it lacks an output."""
+    import torch
+
+    outputs, names = output.parse_outputs(text), session.model.made.output_names
+    if lost := set(names) - set(outputs):
+        raise UserError(f"{NAME} gave no output {', '.join(sorted(lost))}; please report this network")
+    shaped = (outputs[name] for name in names)
+    given = tuple(torch.tensor(values).reshape(shape) for shape, values in shaped)
+    return Answers(given, session.expected, session.reference)
+
+
+def prepare(net: nn.Module, example: Tensor, ask: Ask) -> Runnable:
+    """There are no single calls. Raises UserError."""
+    raise UserError(f"{NAME} is an external engine, timed by its own tool: `co3d-bench run` measures it, and no more")
 
 
 def missing() -> str | None:
-    if why := torch_missing():
+    if why := export_missing():
         return why
-    # int8 models are made by ONNX Runtime's quantiser.
-    for module in ("onnx", "onnxscript", "onnxruntime"):
-        if importlib.util.find_spec(module) is None:
-            return f"the package {module} is not installed: pip install 'co3d-bench[onnx]'"
     if find_tool() is None:
         return (
             f"{NAME} is neither on the PATH nor in {FOLDER}: it comes with JetPack, "
@@ -280,12 +267,15 @@ def missing() -> str | None:
     return None
 
 
-def _told(read: Callable[[str], Any], text: str) -> Any:
-    """What the tool wrote, read. Raises UserError for what is not its output."""
-    try:
-        return read(text)
-    except tool.TrtexecError as error:
-        raise UserError(f"{NAME}: {error}") from error
+def export_missing() -> str | None:
+    """What lacks here to write the model, wherever it will run."""
+    if why := torch_missing():
+        return why
+    # int8 models are made by ONNX Runtime's quantiser.
+    for module in ("onnx", "onnxscript", "onnxruntime"):
+        if importlib.util.find_spec(module) is None:
+            return f"the package {module} is not installed: pip install 'co3d-bench[onnx]'"
+    return None
 
 
 BACKEND = Backend(
@@ -297,6 +287,6 @@ BACKEND = Backend(
     tolerance=TOLERANCE,
     in_torch=False,
     missing=missing,
-    outside=Outside(timing_pass, verify_step),
+    external=measure,
     order=71,
 )

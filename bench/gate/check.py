@@ -14,12 +14,11 @@ from ..record.case import Case
 from ..record.record import Record
 from ..record.store import append_record
 from ..run.stop import Stop
-from ..stats.compare.findings import Finding, Judgement, Status
+from ..stats.compare.findings import Finding, Judgement
 from ..stats.compare.pairs import host_noise, judge_pairs
 from ..stats.compare.power import detectable, units_needed
 from ..stats.compare.rule import PairRule
-from ..stats.metrics import get_metric
-from .journal import BETTER, GATE, METRIC, Entry, Journal, Start, folder_of, ratios_of, read
+from .journal import GATE, METRIC, Entry, Journal, Start, folder_of, ratios_of, read
 from .measure import MIN_RUNS, Sides, Tell, Whole, measure_pair, measure_pairs, measure_whole
 from .schedule import Pair, most_pairs
 
@@ -73,7 +72,7 @@ def check_pair(order: Order, tell: Tell) -> Checked:
             tell(f"{len(journal.entries)} pairs are there already")
         broken |= measure_pairs(timed, runs, order.sides, order.rule, journal, stop, tell)
     findings = [
-        *(_finding(key, "failed", note=why) for key, why in broken.items()),
+        *(Finding(key, METRIC, "failed", note=why) for key, why in broken.items()),
         *(_settled(key, why, wholes[key]) for key, why in settled.items()),
         *_judged([case.key for case in timed if case.key not in broken], journal.entries, order.rule, len(timed)),
     ]
@@ -150,27 +149,16 @@ def _judged(keys: Sequence[str], entries: Sequence[Entry], rule: PairRule, cases
         base, head = (median(figures) for figures in zip(*((e.base.value_s, e.head.value_s) for e in own), strict=True))
         note = f"{len(each.pairs)} pairs" + (f", {len(each.controls)} A/A" if each.controls else "")
         judgement = judge_pairs(each.pairs, rule, cases, noise)
-        found.append(_finding(key, "judged", base, head, judgement, note))
+        found.append(Finding(key, METRIC, "judged", base, head, judgement, note=note))
     return found
 
 
 def _settled(key: str, why: str, whole: Whole) -> Finding:
     """A case that needs no clock: its speed is shown by one process of each side, and is not judged."""
     judgement = Judgement("inconclusive", f"not measured in pairs, since {why}")
-    return _finding(key, "judged", whole.base.value_s, whole.head.value_s, judgement, "one process of each side")
-
-
-def _finding(
-    key: str,
-    status: Status,
-    base_s: float | None = None,
-    head_s: float | None = None,
-    judgement: Judgement | None = None,
-    note: str | None = None,
-) -> Finding:
-    scale = 1e3 if get_metric(METRIC).unit == "ms" else 1.0
-    base, head = (None if value is None else scale * value for value in (base_s, head_s))
-    return Finding(key, METRIC, "ms", BETTER, status, base, head, judgement, note=note)
+    return Finding(
+        key, METRIC, "judged", whole.base.value_s, whole.head.value_s, judgement, note="one process of each side"
+    )
 
 
 def _finds(sigma: float, rule: PairRule, cases: int) -> str:

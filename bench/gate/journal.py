@@ -15,7 +15,7 @@ from .schedule import Kind, Pair, Ratios, Side
 
 GATE = "gate"  # folder of a store
 FILE_NAME = "pairs.jsonl"
-METRIC, BETTER = "latency", "lower"
+METRIC = "latency"
 
 
 class Figure(Frozen):

@@ -83,7 +83,7 @@ class Processes:
     def takes_turns(self, case: Case) -> bool:
         """Whether its workers can be interleaved with those of another side: not older ones (some took turns
         in another way, as `seat`), nor an engine that is timed by a tool of its own."""
-        return "in_turn" in self.schema["properties"] and not self.catalog.backends[case.backend].outside
+        return "in_turn" in self.schema["properties"] and not self.catalog.backends[case.backend].external
 
     def measure(
         self,

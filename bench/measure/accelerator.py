@@ -126,8 +126,8 @@ ACCELERATORS: dict[str, Callable[[Job], Accelerator]] = {"cpu": lambda job: Host
 
 
 def accelerator_of(job: Job, backend: Backend) -> Accelerator:
-    """Where a case computes. What an engine that is a program of its own does, torch need not be able to.
+    """Where a case computes. What an external engine does, torch need not be able to.
 
     Raises UserError where torch sees no such device.
     """
-    return Host() if backend.outside else ACCELERATORS[job.torch_device](job)
+    return Host() if backend.external else ACCELERATORS[job.torch_device](job)

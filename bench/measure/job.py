@@ -35,6 +35,7 @@ class Place(Frozen):
     python: str = "python3"
     torch_device: str
     work: str = Field(description="folder of this machine in which a run keeps what it copies to the board")
+    trtexec: str | None = Field(default=None, description="what TensorRT's tool there prints for --help; None: no tool")
 
 
 class Seat(Frozen):

@@ -11,6 +11,7 @@ from collections.abc import Callable, Sequence
 from datetime import datetime, timezone
 from itertools import cycle, islice
 from pathlib import Path
+from statistics import median
 from typing import TYPE_CHECKING, Any
 
 from ...devices.host import read_host
@@ -33,7 +34,7 @@ from ..profile.trace import (
 from ..record.case import Case
 from ..record.environment import Checkout, make_environment, read_versions
 from ..record.facts import model_facts, reach
-from ..stats.summary import median, median_absolute_deviation
+from ..stats.summary import median_absolute_deviation
 from .allocator import keep_freed_memory
 from .ceilings import measure_ceilings
 from .input import make_inputs

@@ -48,8 +48,8 @@ def search_batches(job: Job, spec: ModelSpec, emit: Emit) -> BatchSearch:
     torch.set_num_threads(job.case.threads)
     torch.set_num_interop_threads(1)
     backend = get_backend(job.case.backend)
-    if backend.outside:
-        raise UserError(f"--batch auto: {backend.name} is a program of its own; name the batches to be measured")
+    if backend.external:
+        raise UserError(f"--batch auto: {backend.name} is an external engine; name the batches to be measured")
     emit(phase_event("loading"))
     accelerator = accelerator_of(job, backend)
     net = load(spec, job.weights).net

@@ -30,6 +30,7 @@ from ..record.sensing import Energy
 from .accelerator import accelerator_of
 from .allocator import keep_freed_memory
 from .energy import energy_pass, find_meter
+from .external import Finished, external_pass, verify_answers
 from .input import make_inputs
 from .job import Event, Job, Measurement, Seat, phase_event
 from .loop import Calls
@@ -113,9 +114,9 @@ def _subject(job: Job, emit: Emit, find_model: FindModel) -> Subject:
 
 def _timed(subject: Subject, job: Job, begun: Begun, emit: Emit) -> Timed:
     """By us, or by an external engine itself."""
-    external = subject.backend.outside
+    external = subject.backend.external
     if external:
-        return external.timing_pass(subject.loaded, subject.ask, subject.inputs, job.settings.runs, emit)
+        return external_pass(external, subject, job.settings, emit, verify=not job.timing_only)
     return timing_pass(subject, begun, emit, _first_turn(job.in_turn, emit) if job.in_turn else None)
 
 
@@ -138,6 +139,8 @@ def _energy(job: Job, subject: Subject, timed: Timed, begun: Begun, emit: Emit) 
     """Energy, where it is to be measured now; where that is left for a later process, only why no sensor can."""
     if job.device is None or not (job.energy or job.energy_later):
         return None
+    if isinstance(timed.runnable, Finished):
+        return Energy(reason="an external engine is timed by its own tool: its calls cannot be repeated for a sensor")
     if not job.energy:
         found = find_meter(job.device)
         return Energy(reason=found) if isinstance(found, str) else None
@@ -204,8 +207,8 @@ def _verification(job: Job, subject: Subject, timed: Timed, emit: Emit) -> Verif
     backend, example = subject.backend, subject.inputs.ring[0]
     tolerance = backend.tolerance[job.case.precision]
     with undisturbed(timed.timing):
-        if backend.outside:
-            return backend.outside.verify(timed.runnable, timed.net, example, tolerance)
+        if isinstance(timed.runnable, Finished) and timed.runnable.result.answers:
+            return verify_answers(timed.runnable.result.answers, tolerance)
         if (backend.name, job.case.precision) == REFERENCE:
             memory = _VERIFY_SHARE * free_memory_bytes()
             return verify(timed.runnable, timed.net, example, tolerance, memory_for_clip_bytes=memory)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Sequence
 from contextlib import suppress
+from statistics import median
 from typing import TYPE_CHECKING, Protocol, TextIO
 
 from ..measure.job import Event
@@ -16,7 +17,7 @@ from ..plan.plan import Search
 from ..record.case import Case
 from ..record.record import BatchSearch, Record
 from ..stats.batch import by_batch, told
-from ..stats.summary import summarise, warnings
+from ..stats.summary import warnings
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -175,4 +176,4 @@ def describe(record: Record) -> str:
     if record.timing is None:
         return "not timed"
     mark = "  !" if warnings(record) else ""
-    return f"{1e3 * summarise(record.timing.samples).median_s:.4g} ms{mark}"
+    return f"{1e3 * median(record.timing.samples.latency_s):.4g} ms{mark}"

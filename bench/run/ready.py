@@ -79,7 +79,7 @@ def check_ready(plan: Plan, catalog: Catalog) -> None:
 
 def _blind_torch(plan: Plan, catalog: Catalog) -> tuple[str, ...]:
     """Each device of this machine that the installed torch cannot compute on, with why; a line each."""
-    cases = [case for case in _local(plan) if catalog.backends[case.backend].outside is None]
+    cases = [case for case in _local(plan) if catalog.backends[case.backend].external is None]
     wanted = [catalog.devices[name] for name in dict.fromkeys(case.device for case in cases)]
     wanted = [profile for profile in wanted if profile.torch_device != "cpu"]
     facts = catalog.ask_torch() if wanted else None

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from statistics import median
 
 from ..record.record import BatchSearch, BatchTrial
-from ..stats.summary import median
 
 LARGEST = 1024
 # A larger batch makes every answer wait longer; it has to be this much faster to be called the fastest.

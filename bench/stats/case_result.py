@@ -39,7 +39,7 @@ MAX_HALF_WIDTH = 0.025
 
 @dataclass(frozen=True)
 class Figure:
-    """One metric of a case, in the metric's unit."""
+    """One metric of a case, in SI."""
 
     value: float  # the lower median of the processes: it stands in one of their records
     low: float  # the 95 % interval of the median by ranks, from six processes on; below six their range
@@ -95,7 +95,7 @@ class CaseResult:
     def record(self) -> Record:
         """The process that stands for the case where a fact and not a figure is asked for: the one whose median latency
         is shown; where none was timed, the last one (of failed ones, the one with the error)."""
-        if shown := self.figure("latency"):
+        if shown := self.figure("latency_s"):
             return shown.record
         return next((each for each in reversed(self.records) if each.error == self.error), self.records[-1])
 
@@ -184,7 +184,7 @@ class CaseResult:
     def warnings(self) -> tuple[str, ...]:
         """Why the speed may not be taken at face value, in words. There are three reasons and no more."""
         found = []
-        latency = self.figure("latency")
+        latency = self.figure("latency_s")
         width = latency.half_width if latency else None
         if latency and width is not None and width > MAX_HALF_WIDTH:
             few = rank_of_interval(latency.processes) is None

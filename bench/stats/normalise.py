@@ -8,9 +8,9 @@ if the network follows the machine as the reference workload does; most do, to s
 from __future__ import annotations
 
 from collections.abc import Sequence
+from statistics import median
 
 from ..record.record import Record
-from .summary import median
 
 
 def reference_s(record: Record) -> float | None:

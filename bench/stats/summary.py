@@ -8,7 +8,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from functools import cached_property
-from statistics import median as median
+from statistics import fmean, median
 
 from ..record.record import Record, Samples
 from .throttling import throttle_signs
@@ -27,18 +27,11 @@ def median_absolute_deviation(values: Sequence[float]) -> float:
     return median([abs(value - middle) for value in values])
 
 
-def mean(values: Sequence[float]) -> float:
-    """Arithmetic mean; ValueError if there are no values."""
-    if not values:
-        raise ValueError("the mean of no values is not defined")
-    return math.fsum(values) / len(values)
-
-
 def standard_deviation(values: Sequence[float]) -> float:
     """Sample standard deviation (n - 1); 0 for a single value."""
-    middle = mean(values)
     if len(values) == 1:
         return 0.0
+    middle = fmean(values)
     return math.sqrt(math.fsum([(value - middle) ** 2 for value in values]) / (len(values) - 1))
 
 
@@ -69,15 +62,11 @@ class Summary:
 
     @cached_property
     def mean_s(self) -> float:
-        return mean(self._values)
+        return fmean(self._values)
 
     @cached_property
     def std_s(self) -> float:
         return standard_deviation(self._values)
-
-    @cached_property
-    def median_s(self) -> float:
-        return median(self._values)
 
     @property
     def min_s(self) -> float:
@@ -91,17 +80,9 @@ class Summary:
     def p90_s(self) -> float | None:
         return percentile(self._values, 90)
 
-    def throughput(self, batch: int) -> float:
-        return batch / self.mean_s
-
     def throughput_std(self, batch: int) -> float:
         """First-order propagation: the spread of a rate around predictions / total time."""
-        return self.throughput(batch) * self.std_s / self.mean_s
-
-
-def summarise(samples: Samples) -> Summary:
-    """Every derived figure of the series of one process."""
-    return Summary(samples.latency_s)
+        return batch / self.mean_s * self.std_s / self.mean_s
 
 
 def throttled(record: Record) -> str | None:

@@ -13,12 +13,12 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from importlib.util import find_spec
 from itertools import pairwise
+from statistics import median
 
 from ..record.record import COMPARABLE_FACTS, Record, fact
 from .case_result import CaseResult, case_results
 from .metrics import Metric
 from .normalise import anchor_of, normalised_latency_s
-from .summary import median
 
 INSTALL = "pip install 'co3d-bench[history]'"
 
@@ -41,7 +41,7 @@ class Point:
 
     run_id: str
     started_at: str
-    value: float  # in the metric's unit
+    value: float  # in SI
     record: Record  # of the process whose value it is: commit, versions
     warnings: tuple[str, ...]  # a run with one is no evidence for a step
     normalised_latency_s: float | None = None  # at the machine speed of the newest record (`normalise.py`)
@@ -60,7 +60,7 @@ class Step:
     """From `first` on (an index into the series' points) the level is another one."""
 
     first: int
-    before: float  # medians of the levels, in the metric's unit
+    before: float  # medians of the levels, in SI
     after: float
     changed: tuple[str, ...]  # what else is different since the point before, in words
 
@@ -171,7 +171,7 @@ def _point(run: CaseResult, metric: Metric, anchor: Record | None) -> Point | No
     if figure is None or figure.value <= 0:
         return None
     record = figure.record
-    normalised = normalised_latency_s(record, anchor) if anchor and metric.name == "latency" else None
+    normalised = normalised_latency_s(record, anchor) if anchor and metric.name == "latency_s" else None
     return Point(run.run_id, record.started_at, figure.value, record, run.warnings if metric.noisy else (), normalised)
 
 

@@ -127,8 +127,12 @@ def torch_facts():
 
 
 def trtexec():
-    """TensorRT's own tool; None where there is none."""
-    return shutil.which("trtexec") or (TRTEXEC if os.access(TRTEXEC, os.X_OK) else None)
+    """What TensorRT's own tool prints for --help, its version first; None where there is no such tool."""
+    tool = shutil.which("trtexec") or (TRTEXEC if os.access(TRTEXEC, os.X_OK) else None)
+    if tool is None:
+        return None
+    done = subprocess.run([tool, "--help"], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL)
+    return done.stdout.decode("utf-8", "replace")
 
 
 def hello(sysroot):
@@ -142,7 +146,7 @@ def hello(sysroot):
         machine=os.uname().machine,
         kernel=os.uname().release,
         torch=torch_facts() if asked.get("torch") else None,
-        trtexec=trtexec(),
+        trtexec=trtexec() if asked.get("trtexec") else None,
         files=files,
         unread=unread,
         here=sorted(file.name for file in HERE.iterdir()),

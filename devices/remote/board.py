@@ -63,7 +63,7 @@ class Hello:
     machine: str
     snapshot: Snapshot
     torch: Mapping[str, Any]  # version, cuda, cudnn, gpus; or `missing`: why there is none
-    trtexec: str | None
+    trtexec: str | None  # what it prints for --help; None where it is not there, or was not asked for
     here: tuple[str, ...]  # files that are in the agent's folder already
 
     @property
@@ -98,9 +98,10 @@ class Board:
             raise AgentError(f"cannot make {self.folder}: {_last(made.stderr)}")
         self.transport.copy([AGENT, *scripts], self.folder)
 
-    def hello(self, patterns: Sequence[str] = (), *, torch: bool = False) -> Hello:
+    def hello(self, patterns: Sequence[str] = (), *, torch: bool = False, trtexec: bool = False) -> Hello:
         """Who is there, with the system's files that match the patterns. Raises Unreachable, AgentError."""
-        told = self._ask("hello", stdin=json.dumps({"patterns": list(patterns), "torch": torch}))
+        asked = {"patterns": list(patterns), "torch": torch, "trtexec": trtexec}
+        told = self._ask("hello", stdin=json.dumps(asked))
         unread = {path: Reason(reason) for path, reason in told["unread"].items()}
         self._there.update(told["here"])
         return Hello(

@@ -51,7 +51,7 @@ def _title(finding: Finding) -> str:
 
 
 def _message(finding: Finding) -> str:
-    sides = f"{words.figure(finding, finding.base)} to {words.figure(finding, finding.head)} {finding.unit}"
+    sides = f"{words.figure(finding, finding.base)} to {words.figure(finding, finding.head)} {words.unit(finding)}"
     return "; ".join([sides, *(words.plain(reason) for reason in words.reasons(finding))])
 
 

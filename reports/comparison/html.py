@@ -85,9 +85,9 @@ _TABLE = (
 <td{% if row.slowdown is not none %} data-value="{{ row.slowdown }}"{% endif %}>{{ row.change }}\
 {% if row.interval %}<span class="range">{{ row.interval }}</span>{% endif %}</td>
 <td{% if row.finding.base is not none %} data-value="{{ row.finding.base }}"{% endif %}>{{ row.base }} \
-<span class="against">{{ row.finding.unit }}</span></td>
+<span class="against">{{ row.unit }}</span></td>
 <td{% if row.finding.head is not none %} data-value="{{ row.finding.head }}"{% endif %}>{{ row.head }} \
-<span class="against">{{ row.finding.unit }}</span></td>
+<span class="against">{{ row.unit }}</span></td>
 <td class="why">{{ row.reasons|join("; ") }}</td>
 </tr>
 {% endfor %}
@@ -205,6 +205,7 @@ def _shown(findings: Sequence[Finding], names: words.Names) -> list[dict[str, ob
                 "place": -place,  # the first click on a head puts the largest first
                 "name": names.names[finding.key],
                 "label": words.label(finding),
+                "unit": words.unit(finding),
                 "look": words.look(finding),
                 "slowdown": found.slowdown if found else None,
                 "change": words.change(finding),

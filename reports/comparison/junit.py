@@ -63,7 +63,7 @@ def _case(suite: ElementTree.Element, finding: Finding) -> None:
 
 
 def _figures(finding: Finding) -> str:
-    sides = f"{words.figure(finding, finding.base)} -> {words.figure(finding, finding.head)} {finding.unit}"
+    sides = f"{words.figure(finding, finding.base)} -> {words.figure(finding, finding.head)} {words.unit(finding)}"
     if words.estimate(finding) is None:
         return sides
     return f"{sides}\ncost {words.change(finding)}, interval {words.interval(finding)}"

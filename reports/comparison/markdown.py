@@ -9,7 +9,7 @@ import re
 from collections.abc import Sequence
 
 from ...bench.stats.compare.findings import Comparison, Finding
-from ..formats import escape_markdown
+from ..tables.render import escape_markdown
 from . import words
 
 # What GitHub makes links and mentions of although nothing in it is Markdown: a comment in between stops that.
@@ -66,8 +66,8 @@ def _table(findings: Sequence[Finding], names: words.Names, most_rows: int | Non
             f"{code(names.names[finding.key])} {prose(words.label(finding))}",
             words.change(finding),
             words.interval(finding) if finding.status == "judged" else "",
-            f"{words.figure(finding, finding.base)} {prose(finding.unit)}",
-            f"{words.figure(finding, finding.head)} {prose(finding.unit)}",
+            f"{words.figure(finding, finding.base)} {words.unit(finding)}",
+            f"{words.figure(finding, finding.head)} {words.unit(finding)}",
             prose("; ".join(words.reasons(finding))),
         ]
         lines.append("| " + " | ".join(cells) + " |")

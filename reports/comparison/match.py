@@ -25,7 +25,7 @@ from ...bench.stats.compare.exact import (
 from ...bench.stats.compare.findings import Comparison, Finding, Judgement
 from ...bench.stats.compare.rule import Rule, rule_of_stores
 from ...bench.stats.compare.verdict import Evidence, Units, judge, judge_all
-from ...bench.stats.metrics import Metric, all_metrics, get_metric
+from ...bench.stats.metrics import METRICS, Metric, get_metric
 from ...bench.stats.normalise import anchor_of, machine_speed_index
 from ..select import differing_facts
 
@@ -147,12 +147,12 @@ def _metrics(names: Sequence[str]) -> tuple[list[Metric], list[str]]:
         try:
             metric = get_metric(name)
         except KeyError:
-            known = [*(metric.name for metric in all_metrics()), OUTPUT, VERIFICATION]
+            known = [*(metric.word for metric in METRICS), OUTPUT, VERIFICATION]
             raise UserError(f"--metric: no metric {name!r}: there are {', '.join(known)}", USAGE) from None
         if metric.noisy:
             noisy.append(metric)
         else:
-            exact.append(name)
+            exact.append(metric.word)
     return noisy, exact
 
 
@@ -197,7 +197,7 @@ def _nothing_in_common(base: Side, head: Side) -> str:
 
 
 def _finding(row_label: str, metric: Metric, **fields: Any) -> Finding:
-    return Finding(row_label, metric.name, metric.unit, metric.better, **fields)
+    return Finding(row_label, metric.word, **fields)
 
 
 def _value(side: CaseResult | None, metric: Metric) -> float | None:
@@ -258,7 +258,7 @@ def _noisy(row: _Row, metric: Metric, differs: tuple[str, ...]) -> tuple[Finding
     if differs:
         return _finding(row.label, metric, status="incomparable", differs=differs, **fields), None
     units = Units(tuple(before), tuple(after))
-    evidence = Evidence(row.label, metric.name, metric.better, units)
+    evidence = Evidence(row.label, metric.word, metric.better, units)
     return _finding(row.label, metric, status="judged", **fields), evidence
 
 
@@ -290,7 +290,7 @@ def _exact(row: _Row, names: Sequence[str], differs: tuple[str, ...], accept: Co
         changed = judgement.verdict != "equivalent"
         note = f"beside it differs {'; '.join(differs)}" if changed and differs else None
         if name in (OUTPUT, VERIFICATION):
-            finding = Finding(row.label, name, "", "lower", "exact", judgement=judgement, note=note)
+            finding = Finding(row.label, name, "exact", judgement=judgement, note=note)
         else:
             fields: dict[str, Any] = {"base": base, "head": head, "judgement": judgement, "note": note}
             finding = _finding(row.label, get_metric(name), status="exact", **fields)
@@ -348,7 +348,7 @@ def _latencies(record: Record) -> list[float]:
 def _normalised(row: _Row, metric: Metric) -> Evidence | None:
     """The same units at one machine speed (`bench/stats/normalise.py`); None where the two sides did not time the same
     reference workload, or the metric is no speed."""
-    if metric.name not in _SAMPLES:
+    if metric.word not in _SAMPLES:
         return None
     anchor = anchor_of(row.records)
     sides = []
@@ -361,7 +361,7 @@ def _normalised(row: _Row, metric: Metric) -> Evidence | None:
                 return None
             found.append(value * index if metric.better == "lower" else value / index)
         sides.append(tuple(found))
-    return Evidence(row.label, metric.name, metric.better, Units(*sides))
+    return Evidence(row.label, metric.word, metric.better, Units(*sides))
 
 
 def _beside(judgement: Judgement, row: _Row, metric: str, rule: Rule) -> Judgement:

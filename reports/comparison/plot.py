@@ -99,7 +99,7 @@ def _tooltip(finding: Finding, name: str) -> dict[str, str]:
         "title": name,
         "Outcome": words.look(finding).word,
         words.label(finding).capitalize(): (
-            f"{words.figure(finding, finding.base)} \u2192 {words.figure(finding, finding.head)} {finding.unit}"
+            f"{words.figure(finding, finding.base)} \u2192 {words.figure(finding, finding.head)} {words.unit(finding)}"
         ),
         "Cost": words.change(finding),
         f"{words.percent(found.confidence)} interval": words.interval(finding),

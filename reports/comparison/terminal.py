@@ -10,6 +10,7 @@ from rich.table import Table
 from rich.text import Text
 
 from ...bench.stats.compare.findings import Comparison, Finding
+from ..notation import SHORT_UNITS
 from . import words
 
 # What a terminal shows, by how much room it has.
@@ -20,7 +21,6 @@ _HEADS = (
     ("Cost",),
 )
 _NAME = 20  # so much of a name is kept in one line before a figure is; longer ones are folded
-_SHORT_UNITS = {"predictions/s": "pred/s"}
 
 
 def render_terminal(comparison: Comparison) -> RenderableType:
@@ -69,7 +69,7 @@ class _Rows:
             "Interval": Text(words.interval(finding) if finding.status == "judged" else ""),
             "Base": Text(words.figure(finding, finding.base)),
             "Head": Text(words.figure(finding, finding.head)),
-            "Unit": Text(_SHORT_UNITS.get(finding.unit) or words.plain(finding.unit), style="dim"),
+            "Unit": Text(SHORT_UNITS.get(words.unit(finding), words.unit(finding)), style="dim"),
         }
 
     def _draw(self, heads: Sequence[str], longest_name: int | None = None) -> Table:

@@ -6,10 +6,9 @@ import math
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cache
 
 from ...bench.stats.compare.findings import Comparison, Estimate, Finding
-from ...bench.stats.metrics import all_metrics
+from ...bench.stats.metrics import Metric, get_metric
 from ..notation import MISSING, number
 from ..select import SEPARATOR
 
@@ -48,9 +47,6 @@ LOOKS: dict[str, Look] = {
 }
 
 MINUS = "\u2212"
-
-# Figures that have no metric: what `exact` rows hold beside them.
-_LABELS = {"output": "output", "verification": "verification"}
 
 
 def outcome(finding: Finding) -> str:
@@ -174,19 +170,29 @@ def short_keys(findings: Sequence[Finding]) -> Names:
     )
 
 
-@cache
-def _labels() -> dict[str, str]:
-    return _LABELS | {metric.name: metric.label for metric in all_metrics()}
+def _metric(finding: Finding) -> Metric | None:
+    """None of an output or a verification, which are no figures."""
+    try:
+        return get_metric(finding.metric)
+    except KeyError:
+        return None
 
 
 def label(finding: Finding) -> str:
     """The metric as people call it."""
-    return _labels().get(finding.metric) or plain(finding.metric)
+    metric = _metric(finding)
+    return metric.label if metric else plain(finding.metric)
+
+
+def unit(finding: Finding) -> str:
+    """What `figure` is in; empty where there is none."""
+    metric = _metric(finding)
+    return metric.unit.text if metric else ""
 
 
 def is_time(finding: Finding) -> bool:
     """Whether a slowdown of this figure is one of time; else it is one of size."""
-    return finding.unit in ("s", "ms") or finding.unit.endswith("/s")
+    return unit(finding) in ("s", "ms") or unit(finding).endswith("/s")
 
 
 def change(finding: Finding) -> str:
@@ -246,7 +252,9 @@ def figure(finding: Finding, value: float | None) -> str:
     """A figure of one side without its unit; exact ones with every digit, since every digit counts."""
     if value is None:
         return MISSING
-    return f"{value:.12g}" if finding.status == "exact" else number(value, 4)
+    metric = _metric(finding)
+    shown = metric.unit.of(value) if metric else value
+    return f"{shown:.12g}" if finding.status == "exact" else number(shown, 4)
 
 
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069\ud800-\udfff]")

@@ -1,142 +1,115 @@
 """Each network by each engine and precision: speed against eager, what it takes to get there, and how right it is."""
 
+from collections.abc import Sequence
+
 from markupsafe import Markup
 
-from ..engines import EngineGroup, EngineRow, groups
-from ..notation import MISSING, number
+from ...bench.stats.case_result import CaseResult
+from ...bench.stats.metrics import PERCENT, S, Unit
+from ..engines import EngineGroup, engine_text, groups, is_reference, precision_title, speeds
+from ..notation import number
 from ..page import Page, fragment
-from ..select import FORM_TITLES
-from ..table import WARNING
+from ..select import SEPARATOR
+from ..tables.html import table_html
+from ..tables.results import BUILD, DIFFERENCE, FILE, LATENCY, compared, metric, small, speed_column
+from ..tables.table import Cell, Column, Heading, Row, Table, cells, figure
 from . import Section
-
-# head, unit, what it means
-COLUMNS = (
-    ("Latency", "ms", "lower median of the processes, and its 95 % interval"),
-    ("Speed", "\u00d7 eager", "how many times as fast as eager float32 of the same network, threads and batch"),
-    ("Build", "s", "what the engine does once before it can be called: folding, exporting, compiling"),
-    ("First run", "s", "the very first prediction of a fresh process, after the build"),
-    ("File", "MB", "what was built, as it lies on the disk"),
-    ("Resident", "MB", "highest resident memory of the process, libraries and build included"),
-    ("Difference", "max", "largest difference of any score from eager float32, against the largest score"),
-    ("Difference", "L2", "of all scores together"),
-    ("Same class", "%", "predictions with the same best class as eager float32"),
-)
 
 _TEMPLATE = """\
 <p class="lead">Every answer was compared with eager float32 before its speed was believed: over a stream of frames, \
 or many clips. Wrong ones have no speed. Fastest first.</p>
-<div class="scroll" role="region" tabindex="0" aria-label="Table of engines, scrolls sideways">
-<table class="engines">
-<caption>Each network by each engine and precision, compared with eager float32</caption>
-<thead><tr><th scope="col">Engine</th>
-{% for head, unit, explains in columns %}
-<th scope="col" title="{{ explains }}">{{ head }}<span class="unit">{{ unit }}</span></th>
-{% endfor %}
-</tr></thead>
-{% for group in groups %}
-<tbody class="{{ group.form }}">
-<tr class="network"><th scope="rowgroup"><span class="shape" aria-hidden="true"></span>{{ group.title }}
-<span class="form">{{ forms.get(group.form, "") }}{{ " · " ~ group.setting if group.setting }}</span></th>
-<td colspan="{{ columns|length }}"></td></tr>
-{% for row in group.rows %}
-<tr data-model="{{ row.model }}"{% if row.error %} class="failed"{% endif %}>
-<th scope="row">{{ row.title }}
-{% if row.detail %}
-<span class="detail">{{ row.detail }}</span>
-{% endif %}
-</th>
-{% if row.error %}
-<td class="error" colspan="6"><span><strong>{{ "wrong answer, no speed" if row.wrong else "failed" }}</strong> \
-{{ row.error.split(": ", 1)[-1] }}</span></td>
-{% else %}
-<td><span class="value{{ ' warned' if row.warnings }}">{{ latency(row) }}</span>\
-{% if row.warnings %}<sup class="marks"><a href="#warnings" title="{{ row.warnings|join("; ") }}" \
-aria-label="warning on {{ row.title }}">{{ mark }}</a></sup>{% endif %}
-</td>
-<td class="speed"><span class="value{{ ' warned' if row.warnings }}">{{ number(row.speed) }}</span>
-{% if row.speed is not none %}
-<svg class="gain" viewBox="0 0 100 6" preserveAspectRatio="none" aria-hidden="true">\
-<rect width="{{ share(row) }}" height="6"></rect></svg>
-{% endif %}
-</td>
-<td>{{ number(row.prepare_s, 2) }}</td>
-<td>{{ number(row.first_prediction_s, 2) }}</td>
-<td>{{ mega(row.artefact_bytes) }}</td>
-<td>{{ mega(row.peak_rss_bytes) }}</td>
-{% endif %}
-{% if row.is_reference %}
-<td class="reference" colspan="3">the reference</td>
-{% else %}
-<td>{{ small(row.difference) }}</td>
-<td>{{ small(row.relative_l2) }}</td>
-<td>{{ percent(row.top1_agreement) }}</td>
-{% endif %}
-</tr>
-{% endfor %}
-</tbody>
-{% endfor %}
-</table>
-</div>
+{{ table }}
 {% if notes %}
 <ul class="engine-notes">
-{% for text, told in notes %}
-<li>{{ text }} <span>({{ told|join(", ") }})</span></li>
+{% for text, engines in notes %}
+<li>{{ text }} <span>({{ engines|join(", ") }})</span></li>
 {% endfor %}
 </ul>
 {% endif %}"""
 
 
-def small(value: float | None) -> str:
-    """A relative difference, which may be anything from a rounding error on: 2.1e-07, 0.0043."""
-    return MISSING if value is None else f"{value:.1e}" if 0 < value < 1e-3 else f"{value:.2g}"
+def title(case: CaseResult) -> str:
+    """Engine and precision, as people write them."""
+    return SEPARATOR.join((case.case.backend, precision_title(case.case.precision)))
 
 
-def mega(count: int | None) -> str:
-    """Bytes in 10^6."""
-    return number(None if count is None else count / 1e6)
+def same_class(share: float) -> str:
+    """A share of all predictions in percent; 100 only where it is all."""
+    text = f"{share:.1f}"
+    return "100" if share == 100 else "99.9" if text == "100.0" else text
 
 
-def percent(share: float | None) -> str:
-    """A share in percent; 100 only where it is all."""
-    if share is None:
-        return MISSING
-    text = f"{100 * share:.1f}"
-    return "100" if share == 1 else "99.9" if text == "100.0" else text
+def _difference(case: CaseResult) -> Cell:
+    return Cell("the reference") if is_reference(case) else DIFFERENCE.cell(case)
 
 
-def notes_of(found: tuple[EngineGroup, ...]) -> list[tuple[str, list[str]]]:
+# What was compared, beside the largest difference; bytes and seconds that only this table has.
+FIRST_RUN = metric("first_prediction_s", "First run", unit=S, write=lambda value: number(value, 2))
+RESIDENT = metric("peak_rss_bytes", "Resident")
+LARGEST = Column("Difference", _difference, Unit("max"), DIFFERENCE.explains)
+ALL_SCORES: Column[CaseResult] = figure(
+    "Difference",
+    lambda case: check.relative_l2 if (check := compared(case)) else None,
+    Unit("L2"),
+    small,
+    explains="of all scores together from those of eager float32",
+)
+SAME_CLASS: Column[CaseResult] = figure(
+    "Same class",
+    lambda case: check.top1_agreement if (check := compared(case)) else None,
+    Unit(PERCENT.text, 0.01),
+    same_class,
+    explains="predictions with the same best class as eager float32",
+)
+
+
+def engine_columns(found: Sequence[EngineGroup]) -> tuple[Column[CaseResult], ...]:
+    """The columns of the section: those of the results, and what is asked of an engine alone."""
+    ratios = speeds([case for group in found for case in group.cases])
+    fastest = {
+        case.key: max((ratios.get(each.key, 0.0) for each in group.cases), default=0.0)
+        for group in found
+        for case in group.cases
+    }
+    speed = speed_column(ratios, fastest)
+    return (LATENCY, speed, BUILD, FIRST_RUN, FILE, RESIDENT, LARGEST, ALL_SCORES, SAME_CLASS)
+
+
+def engine_table(found: Sequence[EngineGroup]) -> Table:
+    """A row for each case, below its network."""
+    columns = engine_columns(found)
+    rows = tuple(
+        Row(
+            title(case),
+            cells(columns, case),
+            case.case,
+            detail=engine_text(case.engine) if case.engine else "",
+            below=Heading(group.title, group.form, group.setting),
+            warnings=case.warnings,
+            error=f"{case.error.kind}: {case.error.message}" if case.error else None,
+        )
+        for group in found
+        for case in group.cases
+    )
+    return Table("Engine", columns, rows)
+
+
+def notes_of(found: Sequence[EngineGroup]) -> list[tuple[str, list[str]]]:
     """Each note once, with the engines it is about."""
-    told: dict[str, dict[str, None]] = {}
+    engines: dict[str, dict[str, None]] = {}
     for group in found:
-        for row in group.rows:
-            for note in row.notes:
-                told.setdefault(note, {})[row.title] = None
-    return [(note, list(titles)) for note, titles in told.items()]
+        for case in group.cases:
+            for note in (*(case.engine.notes if case.engine else ()), *case.notes):
+                engines.setdefault(note, {})[title(case)] = None
+    return [(note, list(titles)) for note, titles in engines.items()]
 
 
 def render(page: Page) -> Markup | None:
     found = groups(page.shown)
     if not found:
         return None
-    fastest = {row.key: max((r.speed or 0 for r in group.rows), default=0) for group in found for row in group.rows}
-
-    def share(row: EngineRow) -> str:
-        return f"{100 * (row.speed or 0) / (fastest[row.key] or 1):.1f}"
-
-    return fragment(
-        _TEMPLATE,
-        columns=COLUMNS,
-        groups=found,
-        forms=FORM_TITLES,
-        latency=lambda row: row.latency_text,
-        mark=WARNING,
-        share=share,
-        number=number,
-        small=small,
-        mega=mega,
-        percent=percent,
-        notes=notes_of(found),
-    )
+    caption = "Each network by each engine and precision, compared with eager float32"
+    return fragment(_TEMPLATE, table=table_html(engine_table(found), caption, "engines"), notes=notes_of(found))
 
 
 SECTION = Section("Engines and precisions", order=15, render=render)

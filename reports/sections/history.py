@@ -44,9 +44,9 @@ def render(page: Page) -> Markup | None:
         return None
     shown = []
     for series in sorted(several, key=_importance, reverse=True)[:MOST_SERIES]:
-        record = series.points[-1].record
-        text = f"{series.metric.label}, {len(series.points)} runs, now {number(series.points[-1].value)}"
-        text += f" {series.metric.unit}; {setting_of(record.case).title}; {series.machine}"
+        record, unit = series.points[-1].record, series.metric.unit
+        text = f"{series.metric.label}, {len(series.points)} runs, now {number(unit.of(series.points[-1].value))}"
+        text += f" {unit.text}; {setting_of(record.case).title}; {series.machine}"
         why = remark(series)
         steps = [step_text(series, step) for step in series.steps] + ([why] if why else [])
         name = model_title(record)

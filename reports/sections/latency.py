@@ -8,7 +8,7 @@ from ..latency_chart import beyond_edge, latency_chart
 from ..notation import number, with_interval
 from ..page import Page, chart, fragment
 from ..select import forms, model_title
-from ..table import Row
+from ..tables.table import Row
 from . import Section
 
 _TEMPLATE = """\
@@ -54,15 +54,15 @@ def render(page: Page) -> Markup | None:
     strips = []
     shown = _shown(page)
     for row, record in shown:
-        spec, figure, summary = latency_chart(record), record.figure("latency"), record.summary
+        spec, figure, summary = latency_chart(record), record.figure("latency_s"), record.summary
         if spec is None or figure is None or summary is None:
             continue
-        text = f"median {with_interval(figure.value, figure.low, figure.high, figure.processes)} ms"
+        text = f"median {with_interval(figure)} ms"
         text += f", p90 {number(1e3 * summary.p90_s)}" if summary.p90_s is not None else ""
         text += f", {summary.count} predictions"
         if beyond := beyond_edge(record):
             text += f", {beyond} beyond the edge (up to {number(1e3 * summary.max_s)} ms)"
-        if page.table.several_settings:
+        if row.setting:
             text += f" · {row.setting}"
         strips.append(
             {

@@ -4,14 +4,15 @@ import json
 
 from markupsafe import Markup
 
-from ..formats import csv
 from ..page import Page, fragment, json_text
+from ..tables.render import csv
+from ..tables.results import PAPER
 from . import Section
 
 _TEMPLATE = """\
 <dl class="columns">
 {% for column in columns %}
-<div><dt>{{ column.head }}, {{ column.unit }}</dt><dd>{{ column.explains }}</dd></div>
+<div><dt>{{ column.head }}, {{ column.unit.text }}</dt><dd>{{ column.explains }}</dd></div>
 {% endfor %}
 </dl>
 <ul>
@@ -50,7 +51,7 @@ def render(page: Page) -> Markup | None:
     )
     return fragment(
         _TEMPLATE,
-        columns=[column for column in page.table.columns if not column.name.startswith("paper_")],
+        columns=[column for column in page.table.columns if column.group != PAPER],
         others=len(page.records) - len(page.shown),
         raw_records=json_text(lines),
         raw_table=json_text(csv(page.table)),

@@ -1,13 +1,18 @@
 """Where the time of a prediction goes: each profiled case under the machine's two ceilings."""
 
+from dataclasses import replace
+
 from markupsafe import Markup
 
-from ...bench.profile.operator_profile import Profile, Row, between_s, rows
-from ..notation import MISSING, number
+from ...bench.profile.operator_profile import Profile, between_s, rows
+from ...bench.stats.metrics import MS
+from ..notation import number, percent
 from ..page import Page, chart, fragment
-from ..profile_table import ceilings_text, percent, scaled, shapes_text
+from ..profile_table import COLUMNS, ceilings_text, operator_table, shapes_text
 from ..roofline_chart import BOUND_COLOURS, roofline_chart
 from ..select import setting_of
+from ..tables.html import table_html
+from ..tables.table import EMPTY, Cell, Row, Table
 from . import Section
 
 # The most expensive operators of each case; `co3d-bench profile` prints more.
@@ -28,65 +33,41 @@ above the slope. Copies and views make no multiply-accumulates, so they have no 
 {% if case.drawing %}
 {{ case.drawing }}
 {% endif %}
-<div class="scroll" role="region" tabindex="0" aria-label="Operators of {{ case.title }}, scrolls sideways">
-<table class="operators">
-<caption>The most expensive operators of {{ case.title }}</caption>
-<thead><tr><th scope="col">Operator</th>
-{% for head in heads %}
-<th scope="col">{{ head }}</th>
-{% endfor %}
-</tr></thead>
-<tbody>
-{% for name, shapes, cells in case.rows %}
-<tr><th scope="row">{{ name }}{% if shapes %}<span class="form">{{ shapes }}</span>{% endif %}</th>
-{% for cell in cells %}
-<td>{{ cell }}</td>
-{% endfor %}
-</tr>
-{% endfor %}
-</tbody>
-</table>
-</div>
+{{ case.table }}
 {% for note in case.notes %}
 <p class="warned">{{ note }}</p>
 {% endfor %}
 </figure>
 {% endfor %}"""
 
-HEADS = ("Time, ms", "Share", "Calls", "GMAC/s", "of GEMM", "GB/s", "of copy", "Bound by")
+PAGE_COLUMNS = COLUMNS[:8]  # what is derived; the terminal has the rest
 
 
-def _cells(row: Row) -> list[str]:
-    return [
-        scaled(row.time_s, 1e3),
-        f"{percent(row.share)} %",
-        number(row.calls),
-        scaled(row.macs_per_s, 1e-9),
-        f"{percent(row.gemm_share)} %",
-        scaled(row.bytes_per_s, 1e-9),
-        f"{percent(row.copy_share)} %",
-        row.bound or MISSING,
-    ]
+def _rest(name: str, time_s: float, profile: Profile) -> Row:
+    share = time_s / profile.step_s
+    known = Cell(number(MS.of(time_s)), time_s), Cell(percent(share), share)
+    return Row(name, (*known, *[EMPTY] * (len(PAGE_COLUMNS) - len(known))))
 
 
-def _rest(name: str, time_s: float, profile: Profile) -> tuple[str, str, list[str]]:
-    told = [scaled(time_s, 1e3), f"{percent(time_s / profile.step_s)} %"]
-    return name, "", told + [""] * (len(HEADS) - len(told))
+def _table(profile: Profile) -> Table:
+    """The most expensive operators, and what is left of the step."""
+    single = rows(profile)
+    table = operator_table("Operator", single[:SHOWN], PAGE_COLUMNS)
+    found = [replace(row, detail=shapes_text(each)) for row, each in zip(table.rows, single, strict=False)]
+    if others := single[SHOWN:]:
+        found.append(_rest(f"{len(others)} others", sum(row.time_s for row in others), profile))
+    found.append(_rest("between operators", between_s(profile), profile))
+    return replace(table, rows=tuple(found))
 
 
 def _case(profile: Profile) -> dict[str, object]:
     spec = roofline_chart(profile)
-    single = rows(profile)
-    found = [(row.kind, shapes_text(row), _cells(row)) for row in single[:SHOWN]]
-    if others := single[SHOWN:]:
-        found.append(_rest(f"{len(others)} others", sum(row.time_s for row in others), profile))
-    found.append(_rest("between operators", between_s(profile), profile))
     title = f"{profile.model.title} · {setting_of(profile.case).title}"
     return {
         "title": title,
         "text": f"{number(1e3 * profile.step_s)} ms a prediction. At best: {ceilings_text(profile)}",
         "drawing": chart(spec, f"Roofline of {title}") if spec else None,
-        "rows": found,
+        "table": table_html(_table(profile), f"The most expensive operators of {title}", "operators"),
         "notes": profile.notes,
     }
 
@@ -94,7 +75,7 @@ def _case(profile: Profile) -> dict[str, object]:
 def render(page: Page) -> Markup | None:
     if not page.profiles:
         return None
-    return fragment(_TEMPLATE, cases=[_case(profile) for profile in page.profiles], heads=HEADS, bounds=BOUND_COLOURS)
+    return fragment(_TEMPLATE, cases=[_case(profile) for profile in page.profiles], bounds=BOUND_COLOURS)
 
 
 SECTION = Section("Where the time goes", order=47, render=render)

@@ -30,7 +30,7 @@ class Reports:
 
 
 def main(folder, models):
-    sys.modules["co3d_bench.reports.terminal"] = sys.modules["co3d_bench.reports.commands"] = Reports
+    sys.modules["co3d_bench.reports.tables.terminal"] = sys.modules["co3d_bench.reports.commands"] = Reports
     measure = co3d_bench.bench.run.run.run
     co3d_bench.bench.run.run.run = functools.partial(measure, worker=quick.WORKER)
     made = quick.configured(folder, models.split(","), processes=2)

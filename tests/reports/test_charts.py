@@ -8,10 +8,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from co3d_bench.bench.stats.case_result import case_results
 from co3d_bench.reports.charts import PLOTS, Axis, axis_of, pareto_chart
 from co3d_bench.reports.export import picture, picture_spec
 from co3d_bench.reports.latency_chart import beyond_edge, edge_s, latency_chart
-from co3d_bench.reports.select import latest
 
 from ..factories import (
     DEFAULT_MODELS,
@@ -29,8 +29,12 @@ THROUGHPUT, MACS, MEMORY, ENERGY = PLOTS
 MEASURED = [on_pc(model) for model in DEFAULT_MODELS]
 
 
+def plot_of(records, plot):
+    return pareto_chart(case_results(records), plot)
+
+
 def case_of(records):
-    (result,) = latest(records)
+    (result,) = case_results(records)
     return result
 
 
@@ -52,7 +56,7 @@ def points(spec):
 @pytest.mark.parametrize("plot", PLOTS, ids=lambda plot: plot.name)
 @pytest.mark.parametrize("records", [MEASURED, make_mixed_records()], ids=["measured", "mixed"])
 def test_every_plot_is_valid_vega_lite(records, plot):
-    spec = pareto_chart(records, plot)
+    spec = plot_of(records, plot)
     assert (spec is None) == (plot is ENERGY and records is not MEASURED)
     if spec:
         alt.LayerChart.from_dict(spec).to_dict(validate=True)
@@ -63,7 +67,7 @@ def test_latency_strips_are_valid_vega_lite():
 
 
 def test_each_network_is_one_point_of_its_form():
-    found = points(pareto_chart(make_default_records(), MACS))
+    found = points(plot_of(make_default_records(), MACS))
     assert [(p["title"], p["form"], round(p["x"], 3), p["y"]) for p in found] == [
         ("X3D-XS", "clip", 0.636, 59.37),
         ("X3D-S", "clip", 2.061, 64.71),
@@ -75,7 +79,7 @@ def test_each_network_is_one_point_of_its_form():
 
 
 def test_arrows_lead_from_clip_to_frame_and_to_the_longer_pool():
-    spec = pareto_chart(make_default_records(), MACS)
+    spec = plot_of(make_default_records(), MACS)
     arrows = next(data for data in layers(spec, "rule") if "kind" in data[0])
     assert [(a["kind"], a["y"], a["y2"]) for a in arrows] == [
         ("counterpart", 64.71, 60.18),
@@ -86,7 +90,7 @@ def test_arrows_lead_from_clip_to_frame_and_to_the_longer_pool():
 
 @pytest.mark.parametrize(("plot", "step"), [(MACS, "step-after"), (THROUGHPUT, "step-before")])
 def test_the_front_is_a_staircase_in_the_direction_of_better(plot, step):
-    spec = pareto_chart(make_default_records(), plot)
+    spec = plot_of(make_default_records(), plot)
     (front,) = layers(spec, "line", interpolate=step)
     assert [p["x"] for p in front] == sorted(p["x"] for p in front)
     accuracies = [p["y"] for p in front]
@@ -98,13 +102,13 @@ def test_the_front_is_a_staircase_in_the_direction_of_better(plot, step):
 
 
 def test_a_warning_hollows_the_speed_only():
-    hollow = [p["title"] for p in points(pareto_chart(make_mixed_records(), THROUGHPUT)) if p["hollow"]]
+    hollow = [p["title"] for p in points(plot_of(make_mixed_records(), THROUGHPUT)) if p["hollow"]]
     assert hollow == ["CoX3D-M (16)"]
-    assert not any(p["hollow"] for p in points(pareto_chart(make_mixed_records(), MACS)))
+    assert not any(p["hollow"] for p in points(plot_of(make_mixed_records(), MACS)))
 
 
 def test_the_tooltip_tells_everything():
-    found = {p["model"]: p["tooltip"] for p in points(pareto_chart(make_mixed_records(), MACS))}
+    found = {p["model"]: p["tooltip"] for p in points(plot_of(make_mixed_records(), MACS))}
     assert found["cox3d-m-64"]["title"] == "CoX3D-M (64)"
     assert found["cox3d-m-64"]["MACs"] == "0.325 G  (paper 0.33)"
     assert found["cox3d-m-64"]["Paper: CPU"] == "7.51 ± 0.17 predictions/s"
@@ -114,28 +118,28 @@ def test_the_tooltip_tells_everything():
 
 def test_what_has_no_figure_has_no_point_and_nothing_has_no_plot():
     unpublished = make_record("x3d-s", model=make_model("x3d-s", published=None))
-    assert pareto_chart([], MACS) is None
-    assert pareto_chart([make_failed_record(), unpublished], MACS) is None
-    assert len(points(pareto_chart([unpublished, make_record("x3d-m")], MACS))) == 1
+    assert plot_of([], MACS) is None
+    assert plot_of([make_failed_record(), unpublished], MACS) is None
+    assert len(points(plot_of([unpublished, make_record("x3d-m")], MACS))) == 1
 
 
 def test_energy_is_drawn_where_at_least_half_of_the_networks_have_it():
     models = DEFAULT_MODELS[:4]
     half = [on_pc(model) for model in models[:2]] + [on_locked_pc(model) for model in models[2:]]
-    assert len(points(pareto_chart(half, ENERGY))) == 2
+    assert len(points(plot_of(half, ENERGY))) == 2
     fewer = [on_pc(models[0]), *(on_locked_pc(model) for model in models[1:])]
-    assert pareto_chart(fewer, ENERGY) is None
-    assert pareto_chart(make_default_records(), ENERGY) is None
+    assert plot_of(fewer, ENERGY) is None
+    assert plot_of(make_default_records(), ENERGY) is None
 
 
 def test_one_lonely_network_still_gives_a_plot():
-    spec = pareto_chart([make_record("x3d-m")], THROUGHPUT)
+    spec = plot_of([make_record("x3d-m")], THROUGHPUT)
     alt.LayerChart.from_dict(spec).to_dict(validate=True)
     assert len(points(spec)) == 1
 
 
 def test_the_same_records_give_the_same_chart():
-    texts = {json.dumps(pareto_chart(make_default_records(), MEMORY)) for _ in range(2)}
+    texts = {json.dumps(plot_of(make_default_records(), MEMORY)) for _ in range(2)}
     assert len(texts) == 1
 
 
@@ -193,7 +197,7 @@ def test_a_sample_far_beyond_lies_at_the_edge_and_tells_its_true_time():
 
 @pytest.mark.parametrize(("format", "magic"), [("png", b"\x89PNG"), ("svg", b"<svg"), ("pdf", b"%PDF")])
 def test_pictures(format, magic):
-    drawn = picture(make_default_records(), format)
+    drawn = picture(case_results(make_default_records()), format)
     assert drawn is not None
     assert drawn.startswith(magic)
     if format == "svg":
@@ -203,9 +207,9 @@ def test_pictures(format, magic):
 
 def test_a_picture_has_a_row_for_each_setting_and_arrows_in_each():
     other = [make_record(name, case=make_case(name, threads=1)) for name in ("x3d-m", "cox3d-m-16")]
-    spec = picture_spec(make_default_records() + other)
+    spec = picture_spec(case_results(make_default_records() + other))
     assert spec is not None
     assert [row["title"]["text"].split(" · ")[4] for row in spec["vconcat"]] == ["2 threads", "1 thread"]
     plots = [plot for row in spec["vconcat"] for plot in row["hconcat"]]
     assert len({plot["name"] for plot in plots}) == 6  # scales are called by the name
-    assert picture([make_failed_record()], "png") is None
+    assert picture(case_results([make_failed_record()]), "png") is None

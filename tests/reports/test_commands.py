@@ -134,10 +134,11 @@ def test_a_failed_write_leaves_the_older_report_and_no_rest(store, monkeypatch):
 def test_no_report_loads_torch_or_scipy(store):
     program = (
         "import sys; from pathlib import Path; from co3d_bench.reports.commands import FORMATS, write_report\n"
-        "from rich.console import Console; from co3d_bench.reports.terminal import render_table\n"
+        "from rich.console import Console; from co3d_bench.reports.tables.terminal import render_table\n"
         "from co3d_bench.bench.record.store import read_records\n"
+        "from co3d_bench.bench.stats.case_result import case_results\n"
         f"store = Path({str(store)!r})\n"
-        "Console().print(render_table(read_records(store)))\n"
+        "Console().print(render_table(case_results(read_records(store))))\n"
         "[write_report(store, format=name) for name in FORMATS]\n"
         "sys.exit(', '.join(m for m in ('torch', 'scipy') if m in sys.modules) or 0)"
     )
@@ -147,7 +148,7 @@ def test_no_report_loads_torch_or_scipy(store):
 
 def test_the_terminal_table_loads_nothing_heavy():
     program = (
-        "import sys; from co3d_bench.reports.terminal import render_table; render_table([])\n"
+        "import sys; from co3d_bench.reports.tables.terminal import render_table; render_table([])\n"
         "sys.exit(', '.join(m for m in ('torch', 'scipy', 'pandas', 'altair', 'vl_convert') if m in sys.modules) or 0)"
     )
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)

@@ -1,19 +1,21 @@
 """Engines beside each other: rows, and the section that shows them."""
 
+import math
 import re
 
 import pytest
 
-from co3d_bench.reports import formats
+from co3d_bench.bench.stats.case_result import case_results
 from co3d_bench.reports.engines import MOST_PLOTTED, best_gain, engine_text, groups, plotted, several_engines, speeds
 from co3d_bench.reports.headline import headline
 from co3d_bench.reports.html import render_html
 from co3d_bench.reports.page import page_of
-from co3d_bench.reports.sections.engines import percent, small
+from co3d_bench.reports.sections.engines import SECTION as ENGINES
+from co3d_bench.reports.sections.engines import engine_table, same_class
 from co3d_bench.reports.sections.environment import engines
 from co3d_bench.reports.sections.latency import MOST_STRIPS, SECTION
-from co3d_bench.reports.select import latest
-from co3d_bench.reports.table import build, frame
+from co3d_bench.reports.tables.render import frame, markdown
+from co3d_bench.reports.tables.results import build, small
 
 from ..factories import (
     make_batch_records,
@@ -37,13 +39,32 @@ def at(record, latency_s):
     return record.model_copy(update={"timing": timing})
 
 
+def table_of(records):
+    return build(case_results(records))
+
+
 def rows(records):
-    return {(group.model, row.title): row for group in groups(records) for row in group.rows}
+    """By network, engine and precision: the head (and unit) of each column with its value."""
+    table = engine_table(groups(case_results(records)))
+    return {
+        (row.model, row.title): {(c.head, c.unit.text): cell for c, cell in zip(table.columns, row.cells, strict=True)}
+        for row in table.rows
+    }
+
+
+def values(row):
+    return [row[head].value for head in DATA]
+
+
+DATA = (
+    ("Speed", "\u00d7 eager"), ("Build", "s"), ("File", "MB"), ("Resident", "MB"),
+    ("Difference", "max"), ("Difference", "L2"), ("Same class", "%"),
+)  # fmt: skip
 
 
 def test_one_engine_has_nothing_to_be_compared_with():
-    assert not several_engines(latest(make_default_records()))
-    assert groups(make_default_records()) == ()
+    assert not several_engines(case_results(make_default_records()))
+    assert groups(case_results(make_default_records())) == ()
     assert 'id="engines"' not in render_html(make_default_records())
 
 
@@ -51,13 +72,17 @@ def test_speed_is_that_of_medians_against_eager_in_float32():
     eager = at(make_engine_record("x3d-m", "eager"), 0.3)
     found = rows([eager, at(make_engine_record("x3d-m", "openvino", "bf16"), 0.1)])
     row = found["x3d-m", "openvino · bfloat16"]
-    assert row.speed == pytest.approx(3)
-    assert (row.latency_ms, row.latency_text) == (pytest.approx(100), "100 (n = 1)")
-    assert (row.prepare_s, row.artefact_bytes, row.peak_rss_bytes) == (3.8, 15_900_000, 412_000_000)
-    assert (row.difference, row.relative_l2, row.top1_agreement) == (1.3e-2, 1.3e-2 / 3, 0.991)
-    assert row.detail == "OpenVINO 2026.1.0, CPU, 2 threads"
+    assert row["Latency", "ms"].text == "100 (n = 1)"
+    assert values(row) == [pytest.approx(3), 3.8, 15_900_000, 412_000_000, 1.3e-2, 1.3e-2 / 3, 0.991]
+    assert row["Same class", "%"].text == "99.1"
     reference = found["x3d-m", "eager · float32"]
-    assert (reference.is_reference, reference.speed, reference.difference) == (True, 1.0, None)
+    assert values(reference)[0] == 1.0
+    assert values(reference)[4:] == [None, None, None]  # it is held to its own definition
+    assert reference["Difference", "max"].text == "the reference"
+    assert [row["Speed", "\u00d7 eager"].share for row in found.values()] == [
+        1.0,
+        pytest.approx(1 / 3),
+    ]  # fastest first
 
 
 def test_only_the_same_network_under_the_same_circumstances_is_compared():
@@ -67,8 +92,8 @@ def test_only_the_same_network_under_the_same_circumstances_is_compared():
     other = make_engine_record("x3d-s", "fused")
     elsewhere = make_environment(versions={"torch": "1.13"})
     moved = make_engine_record("x3d-m", "fused", environment=elsewhere)
-    assert list(speeds(latest([eager, single, batch, other, moved]))) == [eager.key]
-    assert [(group.title, group.setting) for group in groups([eager, single, batch, other])] == [
+    assert list(speeds(case_results([eager, single, batch, other, moved]))) == [eager.key]
+    assert [(group.title, group.setting) for group in groups(case_results([eager, single, batch, other]))] == [
         ("X3D-M", "batch 1 · 2 threads"),
         ("X3D-M", "batch 1 · 1 thread"),
         ("X3D-M", "batch 8 · 2 threads"),
@@ -77,20 +102,20 @@ def test_only_the_same_network_under_the_same_circumstances_is_compared():
 
 
 def test_the_fastest_comes_first_and_what_has_no_speed_last():
-    for group in groups(make_engine_records()):
-        measured = [row.latency_ms for row in group.rows if row.latency_ms is not None]
-        assert measured == sorted(measured)
-        assert [row.error is None for row in group.rows] == sorted(
-            (row.error is None for row in group.rows), reverse=True
-        )
-    assert [group.title for group in groups(make_engine_records())] == ["X3D-M", "CoX3D-M (16)", "CoX3D-M (64)"]
+    found = groups(case_results(make_engine_records()))
+    for group in found:
+        latencies = [case.value("latency_s") or math.inf for case in group.cases]
+        assert latencies == sorted(latencies)
+    assert [group.title for group in found] == ["X3D-M", "CoX3D-M (16)", "CoX3D-M (64)"]
 
 
 def test_a_wrong_answer_shows_how_wrong_and_no_speed():
-    row = rows([make_engine_record("x3d-m", "eager"), make_wrong_record("x3d-m")])["x3d-m", "onnxruntime · float32"]
-    assert row.wrong
-    assert (row.latency_ms, row.speed, row.prepare_s, row.peak_rss_bytes) == (None, None, None, None)
-    assert (row.difference, row.top1_agreement) == (0.42, 0.31)
+    records = [make_engine_record("x3d-m", "eager"), make_wrong_record("x3d-m")]
+    assert values(rows(records)["x3d-m", "onnxruntime · float32"]) == [None, None, None, None, 0.42, 0.21, 0.31]
+    html = str(ENGINES.render(page_of(records)))
+    (failed,) = re.findall(r'<tr[^>]*class=" failed">.*?</tr>', html, flags=re.DOTALL)
+    assert 'colspan="6"><span><strong>failed</strong> wrong-answer: the output is 0.42 off' in failed
+    assert re.findall(r'data-value="([\d.]+)"', failed) == ["0.42", "0.21", "0.31"]
 
 
 def test_the_best_gain_is_one_without_warnings():
@@ -99,7 +124,7 @@ def test_the_best_gain_is_one_without_warnings():
     warned = with_timing(at(make_engine_record("x3d-m", "openvino"), 0.01), background_load=0.9)
 
     def gain(*records):
-        found = best_gain(latest(records))
+        found = best_gain(case_results(records))
         return found and (found.record.case.backend, found.speed)
 
     assert gain(eager, fused, warned) == ("fused", pytest.approx(2))
@@ -109,7 +134,7 @@ def test_the_best_gain_is_one_without_warnings():
 
 
 def test_the_headline_speaks_of_the_fastest_engine_in_float32_and_of_the_gain():
-    found = headline(make_engine_records())
+    found = headline(case_results(make_engine_records()))
     assert found.title.startswith("CoX3D-M (64) by openvino is the most accurate network that keeps up")
     assert (
         "Of 28 measured cases, this speaks of each network by its fastest engine: "
@@ -127,18 +152,18 @@ def test_of_each_network_the_fastest_engine_speaks_though_no_engine_ran_all():
         at(make_engine_record("cox3d-m-16", "eager"), 0.025),
         at(make_engine_record("cox3d-m-16", "openvino"), 0.005),
     ]
-    found = headline(records)
+    found = headline(case_results(records))
     assert found.title.startswith("CoX3D-M (16) by openvino")
     assert found.facts[-1].value == "20 \u00d7 as fast"
     assert found.facts[-1].detail == "CoX3D-M (16) by openvino against X3D-M by fused"
 
 
 def test_of_ten_engines_the_reference_and_the_best_are_drawn():
-    assert [setting.title for setting in plotted(latest(make_engine_records()))] == [
+    assert [setting.title for setting in plotted(case_results(make_engine_records()))] == [
         "cpu · eager · float32 · batch 1 · 2 threads · random-0",
         "cpu · openvino · float32 · batch 1 · 2 threads · random-0",
     ]
-    assert len(plotted(latest(make_batch_records()))) == 2
+    assert len(plotted(case_results(make_batch_records()))) == 2
     assert "8 more settings are in the tables" in render_html(make_engine_records())
 
 
@@ -149,8 +174,8 @@ def test_the_section_shows_every_row_and_how_wrong():
     text = section[0]
     assert text.count("<tbody") == 3
     assert text.count("<tr data-model") == 30
-    assert text.count("the reference") == 3
-    assert "wrong answer, no speed" in text
+    assert text.count(">\nthe reference</span>") + text.count(">the reference</span>") == 3
+    assert "wrong-answer: the output is 0.42 off" in text
     assert "no kernel for aten::mean.dim" in text
     assert "ONNX Runtime 1.23.2, CPUExecutionProvider, 2 threads" in text
     assert "99.1" in text
@@ -174,7 +199,7 @@ def test_warnings_have_the_mark_of_the_table_and_lead_to_it():
 
 
 def test_tables_in_text_have_what_tells_engines_apart():
-    table = build(make_engine_records())
+    table = table_of(make_engine_records())
     data = frame(table).set_index(["model", "backend", "precision"])
     row = data.loc["x3d-m", "openvino", "fp32"]
     assert row["speed_against_eager"] == pytest.approx(7.3, rel=0.05)
@@ -182,24 +207,24 @@ def test_tables_in_text_have_what_tells_engines_apart():
     wrong = data.loc["cox3d-m-16", "onnxruntime", "bf16"]
     assert wrong.isna()["speed_against_eager"]
     assert wrong["difference"] == 0.42
-    assert "Speed, \u00d7 eager" in formats.markdown(table)
-    assert "speed_against_eager" not in frame(build(make_default_records())).columns
+    assert "Speed, \u00d7 eager" in markdown(table)
+    assert "speed_against_eager" not in frame(table_of(make_default_records())).columns
 
 
 def test_streams_of_a_batch_have_a_rate_of_their_own():
-    table = build(make_batch_records())
+    table = table_of(make_batch_records())
     one, eight = table.rows
     whole, each = table.cell(eight, "throughput_per_s").value, table.cell(eight, "per_stream_per_s").value
     assert each == pytest.approx(whole / 8)
     assert table.cell(one, "per_stream_per_s").value == table.cell(one, "throughput_per_s").value
-    assert table.cell(eight, "latency_ms").value == pytest.approx(1e3 / each, rel=0.1)
+    assert table.cell(eight, "latency_ms").value == pytest.approx(1 / each, rel=0.1)
     assert "16 would need 1.84 GB of 1.5" in next(dict(table.footnotes)[mark] for mark in eight.marks)
-    assert "per_stream_per_s" not in frame(build(make_default_records())).columns
+    assert "per_stream_per_s" not in frame(table_of(make_default_records())).columns
 
 
 def test_eight_slow_streams_are_not_real_time():
     records = make_batch_records()[1:]
-    found = headline(records)
+    found = headline(case_results(records))
     assert found.title.startswith("No network keeps up")
     assert "in each of 8 streams" in found.title
 
@@ -211,16 +236,14 @@ def test_the_environment_names_each_engine_once():
     assert engines(make_default_records()) == ""
 
 
-@pytest.mark.parametrize(
-    ("value", "text"), [(None, "\u2013"), (0.0, "0"), (4.1e-7, "4.1e-07"), (0.013, "0.013"), (0.42, "0.42")]
-)
+@pytest.mark.parametrize(("value", "text"), [(0.0, "0"), (4.1e-7, "4.1e-07"), (0.013, "0.013"), (0.42, "0.42")])
 def test_differences_of_any_size(value, text):
     assert small(value) == text
 
 
-@pytest.mark.parametrize(("value", "text"), [(None, "\u2013"), (1.0, "100"), (0.9999, "99.9"), (0.87, "87.0")])
-def test_all_is_only_where_it_is_all(value, text):
-    assert percent(value) == text
+@pytest.mark.parametrize(("percent", "text"), [(100.0, "100"), (99.99, "99.9"), (87.0, "87.0")])
+def test_all_is_only_where_it_is_all(percent, text):
+    assert same_class(percent) == text
 
 
 def test_an_engine_that_tells_little():
@@ -230,7 +253,7 @@ def test_an_engine_that_tells_little():
 
 def test_of_very_many_settings_a_few_have_plots_and_the_page_says_how_many_have_none():
     records = [make_record(case=make_case(threads=threads)) for threads in range(1, MOST_PLOTTED + 4)]
-    assert len(plotted(latest(records))) == MOST_PLOTTED
+    assert len(plotted(case_results(records))) == MOST_PLOTTED
     assert "3 more settings are in the tables" in render_html(records)
 
 

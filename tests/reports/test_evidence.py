@@ -9,6 +9,7 @@ from co3d_bench.bench.errors import NOTHING
 from co3d_bench.bench.record.record import ReferenceWorkload, Samples
 from co3d_bench.bench.record.sensing import SensorFigure, Sensors
 from co3d_bench.bench.record.store import append_record
+from co3d_bench.bench.stats.case_result import case_results
 from co3d_bench.cli.main import main
 from co3d_bench.reports.evidence import LEGEND, render_evidence
 
@@ -30,7 +31,7 @@ def process(number, latency_s, **timing):
 def shown(*records):
     console = Console(width=160)
     with console.capture() as text:
-        console.print(render_evidence(records))
+        console.print(render_evidence(case_results(records)))
     return text.get()
 
 

@@ -148,4 +148,4 @@ def test_the_metrics_of_the_plots_exist():
     from co3d_bench.reports.charts import PLOTS
 
     for plot in PLOTS:
-        assert get_metric(plot.metric).name == plot.metric
+        assert get_metric(plot.metric).word == plot.metric

@@ -2,6 +2,7 @@
 
 import pytest
 
+from co3d_bench.bench.stats.case_result import case_results
 from co3d_bench.reports.headline import MOST_NAMES, headline
 from co3d_bench.reports.html import render_html
 from co3d_bench.reports.page import MOST_ROWS, page_of
@@ -44,6 +45,7 @@ def test_a_sentence_names_only_some_of_very_many():
         make_failed_record("x3d-s").model_copy(update={"case": make_case("x3d-s", threads=threads)})
         for threads in range(1, MOST_NAMES + 4)
     ]
-    (sentence,) = [text for text in headline([make_record("x3d-m"), *failed]).sentences if text.startswith("Failed")]
+    found = headline(case_results([make_record("x3d-m"), *failed]))
+    (sentence,) = [text for text in found.sentences if text.startswith("Failed")]
     assert sentence.endswith(", and 3 more.")
     assert sentence.count("X3D-S") == MOST_NAMES

@@ -4,7 +4,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from co3d_bench.bench.stats.case_result import Figure
 from co3d_bench.reports.notation import MISSING, Footnotes, fixed, mark, number, plus_minus, times, with_interval
+
+from ..factories import make_record
 
 
 @pytest.mark.parametrize(
@@ -58,11 +61,11 @@ def test_value_and_spread(value, spread, text):
         (27.4, 26.94, 28.06, 5, "27.4 (26.9 to 28.1, n = 5)"),
         (27.4, 27.4, 27.4, 1, "27.4 (n = 1)"),
         (287.4, 281.2, 290.9, 9, "287 (281 to 291)"),
-        (None, 0.0, 0.0, 0, MISSING),
     ],
 )
 def test_a_figure_and_its_interval(value, low, high, processes, text):
-    assert with_interval(value, low, high, processes) == text
+    assert with_interval(Figure(value / 1e3, low / 1e3, high / 1e3, processes, make_record())) == text
+    assert with_interval(None) == MISSING
 
 
 def test_decimals_and_ratios():

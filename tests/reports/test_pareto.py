@@ -3,9 +3,9 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
+from co3d_bench.bench.stats.case_result import case_results
 from co3d_bench.bench.stats.metrics import get_metric
 from co3d_bench.reports.pareto import dominates, front, front_of_points
-from co3d_bench.reports.select import latest
 
 from ..factories import make_default_records, make_failed_record, make_model, make_record
 
@@ -47,7 +47,7 @@ def test_ties_are_kept_missing_is_left_out_and_zero_is_a_value():
 
 
 def test_the_default_networks():
-    records = latest(make_default_records())
+    records = case_results(make_default_records())
     macs, accuracy = get_metric("macs"), get_metric("accuracy")
     chosen = [r.case.model for r in front(records, macs, accuracy)]
     assert chosen == ["cox3d-s-13", "cox3d-m-16", "cox3d-m-64"]
@@ -58,5 +58,5 @@ def test_the_default_networks():
 
 def test_records_without_a_figure_are_not_on_the_front():
     unpublished = make_record("x3d-s", model=make_model("x3d-s", published=None))
-    records = latest([make_failed_record("x3d-m"), unpublished])
+    records = case_results([make_failed_record("x3d-m"), unpublished])
     assert front(records, get_metric("macs"), get_metric("accuracy")) == ()

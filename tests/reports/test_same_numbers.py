@@ -21,18 +21,18 @@ from rich.console import Console
 import co3d_bench
 from co3d_bench.bench.record.record import COMPARABLE_FACTS
 from co3d_bench.bench.record.store import append_record, read_records
+from co3d_bench.bench.stats.case_result import case_results
 from co3d_bench.bench.stats.metrics import get_metric
 from co3d_bench.bench.stats.query import query
 from co3d_bench.bench.stats.trend import series
-from co3d_bench.reports import formats
 from co3d_bench.reports.comparison.match import Side, compare
 from co3d_bench.reports.comparison.terminal import render_terminal
 from co3d_bench.reports.engines import groups
 from co3d_bench.reports.headline import headline
 from co3d_bench.reports.html import render_html
 from co3d_bench.reports.notation import number, times
-from co3d_bench.reports.table import build
-from co3d_bench.reports.terminal import TerminalTable
+from co3d_bench.reports.tables import render, terminal
+from co3d_bench.reports.tables.results import build
 
 from ..factories import (
     make_case,
@@ -48,7 +48,7 @@ from ..factories import (
 )
 from .device_records import on_pc
 
-OLD = Path(__file__).parents[1] / "bench" / "stores" / "version-1" / "records.jsonl"
+OLD = Path(__file__).parents[1] / "bench" / "record" / "stores" / "version-1" / "records.jsonl"
 
 
 # --- the store
@@ -126,6 +126,16 @@ def records(store):
 
 
 @pytest.fixture(scope="module")
+def cases(records):
+    return case_results(records)
+
+
+@pytest.fixture(scope="module")
+def table(cases):
+    return build(cases)
+
+
+@pytest.fixture(scope="module")
 def page(records):
     return render_html(records)
 
@@ -143,8 +153,13 @@ def lower(values):
     return sorted(values)[(len(values) - 1) // 2] if values else None
 
 
+def ms(value):
+    """A thousandth of SI: milliseconds, millijoules."""
+    return number(None if value is None else 1e3 * value)
+
+
 class Plain:
-    """A case as its raw lines have it."""
+    """A case as its raw lines have it, in SI."""
 
     def __init__(self, key, lines):
         self.key, self.lines = key, lines
@@ -154,28 +169,29 @@ class Plain:
         self.error = wrong[0] if wrong else errors[-1] if len(errors) == len(lines) else None
         self.good = [] if self.error else [line for line in lines if not line["error"]]
         self.series = [line["timing"]["samples"]["latency_s"] for line in self.good]
-        medians = sorted(1e3 * middle(series) for series in self.series)
-        self.latency_ms = lower(medians)
+        medians = sorted(middle(series) for series in self.series)
+        self.latency_s = lower(medians)
         end = 1 if len(medians) >= 9 else 0  # of nine the second and the eighth, of fewer the whole range
         self.low, self.high = (medians[end], medians[-1 - end]) if medians else (None, None)
+        self.half_width_s = (self.high - self.low) / 2 if len(medians) > 1 else None
         batch = self.case["batch"]
-        self.throughput = lower([batch * len(series) / sum(series) for series in self.series])
-        self.per_stream = lower([len(series) / sum(series) for series in self.series])
-        self.first_ms = lower([1e3 * line["timing"]["first_prediction_s"] for line in self.good])
-        self.load_ms = lower([1e3 * line["timing"]["load_s"] for line in self.good])
-        self.rss_mb = lower([line["peak_rss_bytes"] / 1e6 for line in self.good if line["peak_rss_bytes"]])
+        self.throughput_per_s = lower([batch * len(series) / sum(series) for series in self.series])
+        self.per_stream_per_s = lower([len(series) / sum(series) for series in self.series])
+        self.first_prediction_s = lower([line["timing"]["first_prediction_s"] for line in self.good])
+        self.load_s = lower([line["timing"]["load_s"] for line in self.good])
+        self.prepare_s = lower([line["timing"].get("prepare_s") or 0 for line in self.good])
+        self.peak_rss_bytes = lower([line["peak_rss_bytes"] for line in self.good if line["peak_rss_bytes"]])
         together = sorted(latency for series in self.series for latency in series)
         self.count = len(together)
-        self.p90_ms = 1e3 * together[math.ceil(0.9 * self.count) - 1] if self.count >= 64 else None
+        self.p90_s = together[math.ceil(0.9 * self.count) - 1] if self.count >= 64 else None
         mean = sum(together) / self.count if together else 0
         self.std = math.sqrt(sum((s - mean) ** 2 for s in together) / (self.count - 1)) if self.count > 1 else 0
         self.throughput_std = batch / mean * self.std / mean if together else None
         blocks = [line["energy"]["busy"] for line in lines if line["energy"] and line["energy"]["busy"]]
-        self.energy_mj = (
-            lower([1e3 * sum(b["energy_j"] for b in busy) / (batch * sum(b["calls"] for b in busy)) for busy in blocks])
-            if self.good
-            else None
-        )
+        joules = [sum(b["energy_j"] for b in busy) / (batch * sum(b["calls"] for b in busy)) for busy in blocks]
+        self.energy_j = lower(joules) if self.good else None
+        counters = next((line["counters"] for line in lines if line["counters"]), None) or {}
+        self.macs, self.memory_bytes = counters.get("macs"), counters.get("peak_allocated_bytes")
         model = next((line["model"] for line in lines if line["model"]), None)
         self.title = model["title"] if model else self.case["model"]
         self.counterpart = model and model["counterpart"]
@@ -190,7 +206,7 @@ class Plain:
         before = [t.get("background_load_before", t.get("others_before")) for t in timings]
         cores = [len(line["environment"]["process"]["affinity"]) for line in self.good]
         loaded = [max(a or 0, b or 0) > 0.05 * c for a, b, c in zip(loads, before, cores, strict=True)]
-        wide = len(self.good) > 1 and (self.high - self.low) / 2 / self.latency_ms > 0.025
+        wide = len(self.good) > 1 and (self.high - self.low) / 2 / self.latency_s > 0.025
         return wide or (any(loaded) and 2 * sum(loaded) >= len(loaded))
 
     @property
@@ -200,21 +216,32 @@ class Plain:
 
     @property
     def latency_text(self):
-        if self.latency_ms is None:
+        if self.latency_s is None:
             return "\u2013"
-        text = number(self.latency_ms)
+        text = ms(self.latency_s)
         places = len(text.partition(".")[2])
-        ends = [f"{self.low:.{places}f} to {self.high:.{places}f}"] if len(self.good) > 1 else []
+        ends = [f"{1e3 * self.low:.{places}f} to {1e3 * self.high:.{places}f}"] if len(self.good) > 1 else []
         few = [f"n = {len(self.good)}"] if len(self.good) < 6 else []
         return f"{text} ({', '.join([*ends, *few])})"
 
     @property
     def rate_text(self):
-        if self.throughput is None:
+        if self.throughput_per_s is None:
             return "\u2013"
-        text = number(self.throughput)
+        text = number(self.throughput_per_s)
         places = len(text.partition(".")[2])
         return f"{text} ± {self.throughput_std:.{places}f}"
+
+    @property
+    def texts(self):
+        """What every table of text shows of a case."""
+        return {
+            "Throughput": self.rate_text,
+            "Latency": self.latency_text,
+            "Per stream": number(self.per_stream_per_s),
+            "p90": ms(self.p90_s),
+            "Energy": ms(self.energy_j),
+        }
 
     def facts(self):
         return [
@@ -256,16 +283,16 @@ def plain(store):
 def test_the_store_is_as_odd_as_it_should_be(plain, records):
     assert {len(case.good) for case in plain.values()} >= {0, 1, 2, 3, 6, 7, 9}
     slow = plain["x3d-m/cpu/eager/fp32/b1/t2/random-0"]
-    assert max(map(middle, slow.series)) > 15 * slow.latency_ms / 1e3
+    assert max(map(middle, slow.series)) > 15 * slow.latency_s
     assert {record.key for record in records} == set(plain)
     assert 3 in {case.count for case in plain.values()}
     assert len({case.lines[0]["schema_version"] for case in plain.values()}) == 2
     # The process that gives the latency is not always the one that gives the throughput.
     assert any(
-        case.case["batch"] * len(shown) / sum(shown) != case.throughput
+        case.case["batch"] * len(shown) / sum(shown) != case.throughput_per_s
         for case in plain.values()
         for shown in case.series
-        if 1e3 * middle(shown) == case.latency_ms
+        if middle(shown) == case.latency_s
     )
 
 
@@ -277,49 +304,36 @@ def close(value, expected):
 
 # --- readers of numbers
 
+# Column of pandas and SQL: what it is of a plain case.
+FIGURES = {
+    "latency_s": "latency_s",
+    "latency_low_s": "low",
+    "latency_high_s": "high",
+    "latency_p90_s": "p90_s",
+    "throughput_per_s": "throughput_per_s",
+    "throughput_std_per_s": "throughput_std",
+    "per_stream_per_s": "per_stream_per_s",
+    "first_prediction_s": "first_prediction_s",
+    "load_s": "load_s",
+    "peak_rss_bytes": "peak_rss_bytes",
+    "energy_j": "energy_j",
+    "macs": "macs",
+    "peak_allocated_bytes": "memory_bytes",
+    "samples": "count",
+}
+
 
 def test_data_frame_and_sql_of_cases(store, plain):
     by_case = co3d_bench.load(store, by="case").set_index("case")
-    sql = query(
-        'SELECT "case", latency_s, latency_low_s, latency_high_s, latency_p90_s, throughput_per_s, '
-        "throughput_std_per_s, first_prediction_s, load_s, peak_rss_bytes, energy_j, processes, samples FROM cases",
-        store,
-    ).set_index("case")
+    sql = query("SELECT * EXCLUDE (started_at) FROM cases", store).set_index("case")
     assert set(by_case.index) == set(sql.index) == set(plain)
-    for table in (by_case, sql):
-        for key, case in plain.items():
-            row = table.loc[key]
-            assert close(row["latency_s"], case.latency_ms and case.latency_ms / 1e3), key
-            assert close(row["latency_low_s"], case.low and case.low / 1e3), key
-            assert close(row["latency_high_s"], case.high and case.high / 1e3), key
-            assert close(row["latency_p90_s"], case.p90_ms and case.p90_ms / 1e3), key
-            assert close(row["throughput_per_s"], case.throughput), key
-            assert close(row["throughput_std_per_s"], case.throughput_std), key
-            assert close(row["first_prediction_s"], case.first_ms and case.first_ms / 1e3), key
-            assert close(row["load_s"], case.load_ms and case.load_ms / 1e3), key
-            assert close(row["peak_rss_bytes"], case.rss_mb and case.rss_mb * 1e6), key
-            assert close(row["energy_j"], case.energy_mj and case.energy_mj / 1e3), key
-            assert (row["processes"], row["samples"]) == (len(case.good), case.count), key
     for key, case in plain.items():
-        assert (by_case.loc[key, "error"] is None or pandas.isna(by_case.loc[key, "error"])) == (not case.error), key
+        for row in (by_case.loc[key], sql.loc[key]):
+            for column, name in FIGURES.items():
+                assert close(row[column], getattr(case, name)), (key, column)
+            assert row["processes"] == len(case.good), key
+        assert pandas.isna(by_case.loc[key, "error"]) == (not case.error), key
         assert pandas.isna(by_case.loc[key, "warnings"]) == (not case.warned), key
-
-
-def test_csv(records, plain):
-    table = pandas.read_csv(io.StringIO(formats.csv(build(records)))).set_index("case")
-    assert set(table.index) == set(plain)
-    for key, case in plain.items():
-        row = table.loc[key]
-        assert close(row["latency_ms"], case.latency_ms), key
-        half = (case.high - case.low) / 2 if len(case.good) > 1 else None
-        assert close(row["latency_half_width_ms"], half), key
-        assert close(row["latency_p90_ms"], case.p90_ms), key
-        assert close(row["throughput_per_s"], case.throughput), key
-        assert close(row["throughput_std_per_s"], case.throughput_std), key
-        assert close(row["per_stream_per_s"], case.per_stream), key
-        assert close(row["first_prediction_ms"], case.first_ms), key
-        assert close(row["energy_mj"], case.energy_mj), key
-        assert close(row["speed_against_eager"], gain(plain, case)), key
 
 
 def gain(plain, case):
@@ -328,27 +342,55 @@ def gain(plain, case):
     origin = next((other for other in plain.values() if other.case == asked), None)
     if origin is None or not origin.good or not case.good or apart(origin, case):
         return None
-    return origin.latency_ms / case.latency_ms
+    return origin.latency_s / case.latency_s
+
+
+# Head in the tables; column of the CSV file and what SI is multiplied by there; what it is of a plain case.
+SHOWN = (
+    ("Throughput", "throughput_per_s", 1, "throughput_per_s"),
+    ("Latency", "latency_ms", 1e3, "latency_s"),
+    ("Per stream", "per_stream_per_s", 1, "per_stream_per_s"),
+    ("p90", "latency_p90_ms", 1e3, "p90_s"),
+    ("First run", "first_prediction_ms", 1e3, "first_prediction_s"),
+    ("Energy", "energy_mj", 1e3, "energy_j"),
+    ("MACs", "macs_g", 1e-9, "macs"),
+    ("Memory", "peak_allocated_mb", 1e-6, "memory_bytes"),
+)
+BESIDE = (
+    ("", "latency_half_width_ms", 1e3, "half_width_s"),
+    ("", "throughput_std_per_s", 1, "throughput_std"),
+    ("", "build_s", 1, "prepare_s"),
+)
+
+
+def test_csv(table, plain):
+    read = pandas.read_csv(io.StringIO(render.csv(table))).set_index("case")
+    assert set(read.index) == set(plain)
+    for key, case in plain.items():
+        for _, column, factor, name in (*SHOWN, *BESIDE):
+            value = getattr(case, name)
+            assert close(read.loc[key, column], None if value is None else factor * value), (key, column)
+        assert close(read.loc[key, "speed_against_eager"], gain(plain, case)), key
 
 
 def test_both_sides_of_a_comparison(records, plain):
     side = Side("store", tuple(records))
-    for metric, name in (("latency", "latency_ms"), ("throughput", "throughput"), ("first_prediction", "first_ms")):
+    for metric in ("latency_s", "throughput_per_s", "first_prediction_s"):
         found = compare(side, side, metrics=[metric])
         assert {finding.key for finding in found.findings} == set(plain)
         for finding in found.findings:
             case = plain[finding.key]
-            assert close(finding.base, getattr(case, name)), finding.key
+            assert close(finding.base, getattr(case, metric)), finding.key
             assert finding.base == finding.head
             assert (finding.status == "failed") == bool(case.error)
     console = Console(width=300)
     with console.capture() as text:
         console.print(render_terminal(compare(side, side, metrics=["latency"])))
     nine = plain["cox3d-m-64/cpu/eager/fp32/b1/t2/random-0"]
-    assert number(nine.latency_ms, 4) in text.get()
+    assert number(1e3 * nine.latency_s, 4) in text.get()
 
 
-@pytest.mark.parametrize("metric", ["latency", "throughput"])
+@pytest.mark.parametrize("metric", ["latency_s", "throughput_per_s"])
 def test_the_newest_points_of_the_history(records, plain, metric):
     found = series(records, get_metric(metric))
     assert {each.key for each in found} == {key for key, case in plain.items() if case.good}
@@ -357,58 +399,65 @@ def test_the_newest_points_of_the_history(records, plain, metric):
         point = points.get((key, case.lines[0]["run_id"]))
         assert (point is None) == (not case.good), key
         if point:
-            assert close(point.value, case.latency_ms if metric == "latency" else case.throughput), key
+            assert close(point.value, getattr(case, metric)), key
             assert bool(point.warnings) == case.warned, key
 
 
-# --- readers of text
+# --- readers of text: of each row of the table its mark, its error, and its cells by their heads
 
 
-def shown(row, cells, plain, key):
-    """What every table of text shows of a case."""
-    case = plain[key]
-    assert cells["Throughput"] == case.rate_text, row
-    assert cells["Latency"] == case.latency_text, row
-    assert cells["Per stream"] == number(case.per_stream), row
-    assert cells["p90"] == number(case.p90_ms), row
-    assert cells["Energy"] == number(case.energy_mj), row
-
-
-def test_the_terminal(records, plain):
-    table = build(records)
+def in_terminal(table, _):
     console = Console(width=400)
     with console.capture() as text:
-        console.print(TerminalTable(table))
+        console.print(terminal.render(table))
     head, _, _, *lines = text.get().splitlines()
     names = re.split(r"\s{2,}", head.strip())
     rest = iter(lines)
     for row in table.rows:
         line = next(line for line in rest if re.match(rf"{re.escape(row.title)}( |$)", line) and "  " in line.strip())
-        if plain[row.key].error:
-            assert "failed" in line
-            continue
         title, *cells = re.split(r"\s{2,}", line.strip())
-        assert ("!" in title.removeprefix(row.title)) == plain[row.key].warned, line
-        shown(line, dict(zip(names, cells, strict=True)), plain, row.key)
+        failed = cells == ["failed"]
+        yield "!" in title.removeprefix(row.title), failed, {} if failed else dict(zip(names, cells, strict=True))
 
 
-def test_markdown_and_latex(records, plain):
-    table = build(records)
-    lines = formats.markdown(table).splitlines()
+def in_markdown(table, _):
+    text = render.markdown(table)
+    lines = text.splitlines()
     heads = [cell.split(",")[0].strip() for cell in lines[0].strip("| ").split(" | ")]
-    rows = [re.split(r"(?<!\\) \| ", line.strip().removeprefix("| ").removesuffix(" |")) for line in lines[2:]]
-    tex = [line for line in formats.latex(table).splitlines() if line.endswith(r" \\")][1:]
-    tex_heads = [column.head for column in table.columns]
-    for row, cells, tex_line in zip(table.rows, rows, tex, strict=False):
-        shown(row.key, dict(zip(heads, cells, strict=True)), plain, row.key)
-        assert ("<sup>!" in cells[0]) == plain[row.key].warned
-        assert (r"\textsuperscript{!" in tex_line) == plain[row.key].warned
-        if plain[row.key].error:
-            assert "failed: " in tex_line
-            continue
-        _, *figures = tex_line.removesuffix(r" \\").split(" & ")
-        texts = [figure.replace(r"$\pm$", "±").replace("--", "\u2013") for figure in figures]
-        shown(row.key, dict(zip(tex_heads, texts, strict=True)), plain, row.key)
+    for row, line in zip(table.rows, lines[2:], strict=False):
+        cells = re.split(r"(?<!\\) \| ", line.strip().removeprefix("| ").removesuffix(" |"))
+        failed = bool(row.error) and f"- **{render.escape_markdown(row.title)}** failed: " in text
+        yield "<sup>!" in cells[0], failed, dict(zip(heads, cells, strict=True))
+
+
+def in_latex(table, _):
+    lines = [line for line in render.latex(table).splitlines() if line.endswith(r" \\")][1:]
+    for line in lines[: len(table.rows)]:
+        title, *cells = line.removesuffix(r" \\").split(" & ")
+        failed = "failed: " in line
+        texts = [cell.replace(r"$\pm$", "±").replace("--", "\u2013") for cell in cells]
+        heads = [column.head for column in table.columns]
+        yield r"\textsuperscript{!" in title, failed, {} if failed else dict(zip(heads, texts, strict=True))
+
+
+def in_page(_, page):
+    text = section(page, "table")
+    heads = [words(head) for head in re.findall(r'title="[^"]*">([^<]*)</button>', text)]
+    for row in re.findall(r"<tr data-model=.*?</tr>", text, flags=re.DOTALL):
+        cells = re.findall(r'class="value[^>]*>(.*?)</span>', row, flags=re.DOTALL)
+        failed = "<strong>failed</strong>" in row
+        yield 'href="#warnings"' in row, failed, {} if failed else dict(zip(heads, map(words, cells), strict=False))
+
+
+@pytest.mark.parametrize("read", [in_terminal, in_markdown, in_latex, in_page])
+def test_a_table_of_text(read, table, page, plain):
+    found = list(read(table, page))
+    assert len(found) == len(table.rows) == len(plain)
+    for row, (warned, failed, cells) in zip(table.rows, found, strict=True):
+        case = plain[row.key]
+        assert (warned, failed) == (case.warned, bool(case.error)), row.key
+        if cells:
+            assert {head: cells[head] for head in case.texts} == case.texts, row.key
 
 
 # --- the page
@@ -424,52 +473,41 @@ def words(fragment):
     return " ".join(html.unescape(re.sub(r"<[^>]*>", " ", fragment)).split())
 
 
-def test_the_table_of_the_page(page, records, plain):
-    table = build(records)
+def cells_of(row):
+    """Of a row of the page: each cell as its value in SI, or None, and its words."""
+    found = re.findall(r"<td(?: data-value=\"([^\"]*)\")?[^>]*>(.*?)</td>", row, flags=re.DOTALL)
+    return [(float(value) if value else None, words(cell)) for value, cell in found]
+
+
+def test_the_values_of_the_page_are_in_si(page, table, plain):
     text = section(page, "table")
     heads = [words(head) for head in re.findall(r'title="[^"]*">([^<]*)</button>', text)]
     rows = re.findall(r"<tr data-model=.*?</tr>", text, flags=re.DOTALL)
-    assert len(rows) == len(table.rows)
     for row, fragment in zip(table.rows, rows, strict=True):
         case = plain[row.key]
-        assert ('href="#warnings"' in fragment) == case.warned, row.key
         if case.error:
             assert html.escape(case.error["kind"]) in fragment
             continue
-        cells = re.findall(r"<td(?: data-value=\"([^\"]*)\")?[^>]*>(.*?)</td>", fragment, flags=re.DOTALL)
-        values = dict(zip(heads, (float(value) if value else None for value, _ in cells), strict=False))
-        texts = {
-            head: words(re.search(r'class="value[^>]*>(.*?)</span>', cell, flags=re.DOTALL)[1])
-            for head, (_, cell) in zip(heads, cells, strict=False)
-        }
-        for head, expected in (
-            ("Throughput", case.throughput),
-            ("Latency", case.latency_ms),
-            ("Per stream", case.per_stream),
-            ("p90", case.p90_ms),
-            ("First run", case.first_ms),
-            ("Energy", case.energy_mj),
-        ):
-            assert close(values[head], expected), (row.key, head)
-        shown(row.key, texts, plain, row.key)
+        values = dict(zip(heads, (value for value, _ in cells_of(fragment)), strict=True))
+        for head, _, _, name in SHOWN:
+            assert close(values[head], getattr(case, name)), (row.key, head)
     assert f"{sum(case.warned for case in plain.values())} of {len(plain)} rows carry a warning" in words(text)
 
 
-def test_the_engines_of_the_page(page, records, plain):
-    rows = [row for group in groups(records) for row in group.rows]
-    assert {row.key for row in rows} == set(plain)
+def test_the_engines_of_the_page(page, cases, plain):
+    keys = [case.key for group in groups(cases) for case in group.cases]
+    assert set(keys) == set(plain)
     fragments = re.findall(r"<tr data-model=.*?</tr>", section(page, "engines"), flags=re.DOTALL)
-    for row, fragment in zip(rows, fragments, strict=True):
-        case = plain[row.key]
-        assert close(row.latency_ms, case.latency_ms)
-        assert close(row.speed, gain(plain, case))
+    for key, fragment in zip(keys, fragments, strict=True):
+        case = plain[key]
+        assert ('href="#warnings"' in fragment) == case.warned, key
         if not case.error:
-            latency, speed, _, first, _, resident, *_ = re.findall(r"<td[^>]*>(.*?)</td>", fragment, flags=re.DOTALL)
-            assert words(latency).removesuffix(" !") == case.latency_text
-            assert words(latency).endswith(" !") == case.warned
-            assert words(speed) == number(gain(plain, case))
-            assert words(first) == number(case.first_ms / 1e3, 2)
-            assert words(resident) == number(case.rss_mb)
+            (latency_s, latency), (speed, times), _, (_, first), _, (_, resident), *_ = cells_of(fragment)
+            assert close(latency_s, case.latency_s)
+            assert close(speed, gain(plain, case))
+            assert (latency, times) == (case.latency_text, number(gain(plain, case)))
+            assert first == number(case.first_prediction_s, 2)
+            assert resident == number(case.peak_rss_bytes and case.peak_rss_bytes / 1e6)
 
 
 def charts(fragment):
@@ -477,8 +515,7 @@ def charts(fragment):
     return [json.loads(text) for text in found]
 
 
-def test_every_strip_holds_every_sample_and_the_figure(page, records, plain):
-    table = build(records)
+def test_every_strip_holds_every_sample_and_the_figure(page, table, plain):
     shown_keys = [row.key for row in table.rows if plain[row.key].good]
     figures = re.findall(r"<figure.*?</figure>", section(page, "latency"), flags=re.DOTALL)
     assert len(figures) == len(shown_keys)
@@ -487,18 +524,17 @@ def test_every_strip_holds_every_sample_and_the_figure(page, records, plain):
         told = words(re.search(r"<figcaption>.*?</figcaption>", figure, flags=re.DOTALL)[0])
         assert f"median {case.latency_text} ms" in told
         assert f"{case.count} predictions" in told
-        assert ("p90 " in told) == (case.p90_ms is not None)
-        if case.p90_ms:
-            assert f"p90 {number(case.p90_ms)}" in told
+        assert ("p90 " in told) == (case.p90_s is not None)
+        assert case.p90_s is None or f"p90 {ms(case.p90_s)}" in told
         (spec,) = charts(figure)
         dots = spec["datasets"]["samples"]
         taken = [latency for series in case.series for latency in series]
         assert [dot["tooltip"]["Latency"] for dot in dots] == [f"{number(1e3 * s, 4)} ms" for s in taken]
-        edge = 2.5 * case.latency_ms
+        edge = 2.5e3 * case.latency_s
         assert [dot["ms"] for dot in dots] == pytest.approx([min(1e3 * s, edge) for s in taken])
         data = [layer["data"]["values"] for layer in spec["layer"] if "values" in layer.get("data", {})]
-        assert data[0] == [{"ms": pytest.approx(case.low), "end": pytest.approx(case.high)}]
-        assert data[1] == [{"ms": pytest.approx(case.latency_ms)}]
+        assert data[0] == [{"ms": pytest.approx(1e3 * case.low), "end": pytest.approx(1e3 * case.high)}]
+        assert data[1] == [{"ms": pytest.approx(1e3 * case.latency_s)}]
 
 
 def test_points_of_the_plots_and_their_tooltips(page, plain):
@@ -518,9 +554,9 @@ def test_points_of_the_plots_and_their_tooltips(page, plain):
             )
             seen.add(case.key)
             assert ("Warnings" in tooltip) == case.warned
-            assert tooltip["First run"] == f"{number(case.first_ms)} ms"
+            assert tooltip["First run"] == f"{ms(case.first_prediction_s)} ms"
             if spec["name"].startswith("throughput"):
-                assert point["x"] == pytest.approx(case.throughput)
+                assert point["x"] == pytest.approx(case.throughput_per_s)
                 assert point["hollow"] == case.warned
     assert len(seen) > 6
 
@@ -529,7 +565,7 @@ def test_points_of_the_plots_and_their_tooltips(page, plain):
 
 
 def rate(case):
-    return case.per_stream
+    return case.per_stream_per_s
 
 
 def speaking(plain):
@@ -540,7 +576,7 @@ def speaking(plain):
         if not case.good or (c["device"], c["precision"], c["batch"], c["threads"]) != ("cpu", "fp32", 1, 2):
             continue
         known = chosen.get(c["model"])
-        if known is None or case.latency_ms < known.latency_ms:
+        if known is None or case.latency_s < known.latency_s:
             chosen[c["model"]] = case
     return chosen
 
@@ -563,14 +599,14 @@ def pair_sentence(frame, clip):
     points = frame.accuracy - clip.accuracy
     warned = " (measured with a warning)" if frame.warned or clip.warned else ""
     return (
-        f"{frame.named} is {times(clip.latency_ms / frame.latency_ms)} as fast as its clip counterpart {clip.named}, "
+        f"{frame.named} is {times(clip.latency_s / frame.latency_s)} as fast as its clip counterpart {clip.named}, "
         f"by median time per prediction, at an accuracy {abs(points):.1f} points {'higher' if points >= 0 else 'lower'}"
         f"{warned}."
     )
 
 
-def test_every_sentence_is_recomputed(records, page, plain):
-    said = headline(records)
+def test_every_sentence_is_recomputed(cases, page, plain):
+    said = headline(cases)
     text = said.title.replace("\u00a0", " ")
     chosen = speaking(plain)
     in_time = [case for case in chosen.values() if case.accuracy and rate(case) >= 30]
@@ -582,7 +618,7 @@ def test_every_sentence_is_recomputed(records, page, plain):
     )
 
     pairs = [(case, chosen[case.counterpart]) for case in chosen.values() if case.counterpart in chosen]
-    pairs.sort(key=lambda pair: -pair[1].latency_ms / pair[0].latency_ms)
+    pairs.sort(key=lambda pair: -pair[1].latency_s / pair[0].latency_s)
     gains = {key: found for key, case in plain.items() if (found := gain(plain, case))}
     origins = {key: plain["/".join([*key.split("/")[:2], "eager", "fp32", *key.split("/")[4:]])] for key in gains}
     others = [key for key in gains if plain[key].key != origins[key].key]
@@ -608,14 +644,14 @@ def test_every_sentence_is_recomputed(records, page, plain):
     assert sorted(kinds) == sorted(case.error["kind"] for case in plain.values() if case.error)
 
     compared = [pair for pair in pairs if not apart(*pair)]
-    top = max(compared, key=lambda p: (not (p[0].warned or p[1].warned), p[1].latency_ms / p[0].latency_ms))
+    top = max(compared, key=lambda p: (not (p[0].warned or p[1].warned), p[1].latency_s / p[0].latency_s))
     facts = [(f.label, f.value, f.detail.replace("\u00a0", " "), f.warned) for f in said.facts]
     assert facts == [
         ("Most accurate in real time", best.named, f"{percent(best.accuracy)} top-1, {per_s(best)}", best.warned),
         ("Fastest", fastest.named, per_s(fastest), fastest.warned),
         (
             "Frame by frame instead of clips",
-            f"{number(top[1].latency_ms / top[0].latency_ms, 2)} \u00d7 as fast",
+            f"{number(top[1].latency_s / top[0].latency_s, 2)} \u00d7 as fast",
             f"{top[0].named} against {top[1].named}",
             top[0].warned or top[1].warned,
         ),

@@ -45,6 +45,7 @@ def ask(job: Job, spec: ModelSpec, net: Any, example: Tensor, folder: Path) -> A
             "rows": _rows(spec, case),
             "unified_memory": job.device is not None and job.device.unified_memory,
         },
+        read=lambda heard: read(heard, job, spec, net, example, file),
     )
 
 
@@ -58,7 +59,7 @@ def played(job: Job, net: Any, example: Tensor, asked: Asked) -> Runnable:
     return load(asked.files["artefact"], job.case.precision)
 
 
-def read(heard: Heard, job: Job, spec: ModelSpec, net: Any, example: Tensor, asked: Asked) -> Measured:
+def read(heard: Heard, job: Job, spec: ModelSpec, net: Any, example: Tensor, file: Path) -> Measured:
     """What the board measured, and its answers held to the eager network of this machine in float32."""
     told = heard.results["measured"]
     cuda = CudaFacts.model_validate(told["cuda"]) if told["cuda"] else None
@@ -70,7 +71,7 @@ def read(heard: Heard, job: Job, spec: ModelSpec, net: Any, example: Tensor, ask
             version=told["versions"]["torch"],
             provider=f"{cuda.name}, CUDA {cuda.cuda}, cuDNN {cuda.cudnn}" if cuda else "CPU",
             threads=told["threads"],
-            artefact_bytes=asked.files["artefact"].stat().st_size,
+            artefact_bytes=file.stat().st_size,
         ),
         versions=told["versions"],
         environ=told.get("environ", {}),

@@ -13,6 +13,8 @@ from ....devices.profile import DeviceProfile
 from ....devices.remote.board import AgentError, Board
 from ....devices.remote.files import HOST
 from ....devices.remote.ssh import Ssh, Unreachable
+from ...backends.trtexec import FOLDER
+from ...backends.trtexec_output import parse_version
 from ...errors import NOT_HERE, UserError
 from ...measure.job import Place
 from ...plan.locate import looked_for
@@ -29,10 +31,11 @@ SCRIPTS = tuple(
         "measure/gpu.py",
         "measure/allocator.py",
         "record/garbage.py",
+        "record/openmp.py",
         "export/aten/runner.py",
+        "backends/trtexec_tool.py",
     )
 )
-NO_TRTEXEC = "there is no TensorRT (trtexec is neither in PATH nor in /usr/src/tensorrt/bin)"
 
 
 class Away(Exception):
@@ -63,7 +66,7 @@ def _meet(profile: DeviceProfile) -> BoardFacts:
     try:
         board.open()
         try:
-            hello = board.hello(HOST, torch=True)
+            hello = board.hello(HOST, torch=True, trtexec=True)
         finally:
             board.clean()
     except (Unreachable, AgentError) as error:
@@ -71,12 +74,23 @@ def _meet(profile: DeviceProfile) -> BoardFacts:
     found = seen(hello)
     if match(profile, found) is None:
         raise Away(_another(profile, found))
-    lacks = {} if hello.trtexec else {"trtexec": NO_TRTEXEC}
+    lacks = {"trtexec": why} if (why := _no_trtexec(hello.trtexec)) else {}
     if hello.torch_missing:
         lacks["aten-json"] = f"{profile.python} at {profile.host} has no torch: {hello.torch_missing}"
     elif profile.torch_device == "cuda" and not hello.torch["gpus"]:
         lacks["aten-json"] = f"torch {hello.torch['version']} at {profile.host} sees no GPU"
     return BoardFacts(found.host.usable_cores, lacks)
+
+
+def _no_trtexec(help_text: str | None) -> str | None:
+    """Why TensorRT's tool cannot be used on a board, by what it prints for --help; None if it can."""
+    if help_text is None:
+        return f"there is no TensorRT (trtexec is neither in PATH nor in {FOLDER})"
+    try:
+        parse_version(help_text)
+    except UserError as error:
+        return error.message
+    return None
 
 
 def _not_reached(profile: DeviceProfile, why: str) -> str:
@@ -105,6 +119,7 @@ class Boards:
         self._run_id = run_id
         self._tell = tell
         self._open: dict[str, Board] = {}
+        self._places: dict[str, Place] = {}
         self._work: tempfile.TemporaryDirectory[str] | None = None
         self.lost: dict[str, str] = {}  # devices, and why
 
@@ -114,14 +129,22 @@ class Boards:
         if profile is None or profile.host is None:
             return None
         self._work = self._work or tempfile.TemporaryDirectory(prefix="co3d-bench-")
-        if device not in self._open:
+        if device not in self._places:
             board = Board(Ssh(profile.host), self._run_id, profile.python)
             try:
                 board.open(SCRIPTS)
+                self._open[device] = board
+                help_text = board.hello(trtexec=True).trtexec
             except (Unreachable, AgentError) as error:
                 raise Away(_not_reached(profile, str(error))) from error
-            self._open[device] = board
-        return Place(host=profile.host, python=profile.python, torch_device=profile.torch_device, work=self._work.name)
+            self._places[device] = Place(
+                host=profile.host,
+                python=profile.python,
+                torch_device=profile.torch_device,
+                work=self._work.name,
+                trtexec=help_text,
+            )
+        return self._places[device]
 
     def lose(self, device: str, why: str) -> None:
         """Nothing more is run there."""

@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from ...record.cuda_facts import CudaFacts
 from ...record.record import Engine, Timing, Verification
+from .heard import Heard
 
 
 @dataclass(frozen=True)
 class Asked:
-    """Files to copy, by the key under which the job names them, and the rest of the job."""
+    """Files to copy, by the key under which the job names them, and the rest of the job; and how what the board says
+    of it is read, which raises UserError."""
 
     files: Mapping[str, Path]
     fields: Mapping[str, Any]
+    read: Callable[[Heard], Measured]
 
 
 @dataclass(frozen=True)

@@ -6,20 +6,16 @@ It lies there beside `agent.py`, the runner, and the very loop, probe and alloca
 as here, by the same rules. Then come its answers, which the host compares. A host that does not know this file's job
 gets nothing.
 """
-# ruff: noqa: S603, E402, I001 - no shell anywhere; what lies beside us is found by its path
+# ruff: noqa: E402, I001 - no shell anywhere; what lies beside us is found by its path
 # pyright: reportMissingImports=false
 
 import base64
-import contextlib
 import ctypes
 import gc
 import hashlib
 import json
 import os
 import platform
-import resource
-import shutil
-import subprocess
 import sys
 import time
 import traceback
@@ -28,7 +24,8 @@ from pathlib import Path
 HERE = Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE))  # newer Pythons are told not to look there by themselves
 
-from agent import TRTEXEC, die_with_parent
+import trtexec_tool
+from agent import die_with_parent
 from allocator import keep_freed_memory
 from garbage import held_back
 from gpu import DeviceClock, device_facts, memory_of, set_flags, time_copies
@@ -47,6 +44,7 @@ from loop import (
     timing_fields,
     warm_up,
 )
+from openmp import waiting
 from probe import (
     KernelProbe,
     UseProbe,
@@ -57,7 +55,6 @@ from probe import (
 )
 
 SYSROOT = Path(os.environ.get("CO3D_BENCH_SYSROOT", "/"))
-LOG_BYTES = 1 << 18
 DETAIL_CHARACTERS = 4000
 # Of the time of a case, when its answers end at the latest: so many have been computed as there was time for.
 ANSWERS_TIME_SHARE = 0.75
@@ -107,7 +104,7 @@ class Case:
 def aten_json(job, folder, emit):
     case = Case(job, emit)
     emit("phase", phase="loading")
-    give_way(job.get("waiting", {}))
+    os.environ.update(waiting(os.environ))  # what somebody has set on the board stays
     allocator = keep_freed_memory()
     import torch
 
@@ -201,12 +198,6 @@ def measure_energy(calls, case):
     case.emit("energy", blocks=found)
 
 
-def give_way(waiting):
-    """How threads wait, before their library is loaded; what somebody has set on the board stays."""
-    if not any(name in os.environ for name in ("OMP_WAIT_POLICY", *waiting)):
-        os.environ.update(waiting)
-
-
 def gpu_facts(torch, calls, case, row, available):
     """The device and its software; copies, and the memory that one prediction needs."""
     x = calls.inputs[0]
@@ -265,60 +256,9 @@ def available_bytes():
 
 
 def trtexec(job, folder, emit):
-    """Runs it with the host's words and inputs, one command after the other; what it says is sent as it is."""
-    with (HERE / job["inputs"]).open("rb") as opened:
-        for name, size in job["input_bytes"]:
-            (folder / (name + ".bin")).write_bytes(opened.read(size))
-    tool = shutil.which("trtexec") or TRTEXEC
-    knows = subprocess.Popen([tool, "--help"], stdout=subprocess.PIPE, stderr=subprocess.STDOUT).communicate()[0]
-    places = {"{model}": str(HERE / job["artefact"]), "{folder}": str(folder)}
-    runs = []
-    for command in job["commands"]:
-        emit("phase", phase=command["phase"])
-        words = [tool]
-        for choices in command["words"]:  # of several spellings of an option the first that this version has
-            known = [word for word in choices if word.partition("=")[0].encode() in knows]
-            words.extend(filled(word, places) for word in (known or choices)[:1])
-        log = folder / "trtexec.log"
-        start = clock()
-        with log.open("wb") as opened:
-            code = subprocess.call(
-                words, stdin=subprocess.DEVNULL, stdout=opened, stderr=subprocess.STDOUT, cwd=str(folder)
-            )
-        output = log.read_bytes()[-LOG_BYTES:].decode("utf-8", "replace")
-        runs.append({"words": words, "returncode": code, "seconds": clock() - start, "output": output})
-        if code:
-            break
-    engine = folder / "engine"
-    emit(
-        "trtexec",
-        runs=runs,
-        times=text_of(folder / "times.json"),
-        scores=[numbers(text_of(folder / "outputs.json") or "", name) for name in job["scores"]],
-        engine_bytes=engine.stat().st_size if engine.exists() else None,
-        # Of the largest process that has ended, which is one of these.
-        peak_rss_bytes=resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss * 1024,
-        versions={"python": platform.python_version()},
-    )
-
-
-def filled(word, places):
-    for mark, path in places.items():
-        word = word.replace(mark, path)
-    return word
-
-
-def text_of(file):
-    with contextlib.suppress(OSError):
-        return file.read_text()
-    return None
-
-
-def numbers(text, name):
-    """The numbers of one tensor among all outputs, still as text; the others are the state, and large."""
-    at = text.find(f'"{name}"')
-    at = text.find("[", text.find('"values"', at)) if at >= 0 else -1
-    return text[at : text.find("]", at) + 1] if at >= 0 else None
+    """What the host asks of it; what it prints and writes is sent as it is."""
+    done = trtexec_tool.run(job, HERE, folder, emit, before=die_with_parent)
+    emit("trtexec", versions={"python": platform.python_version()}, **done)
 
 
 ENGINES = {"aten-json": aten_json, "trtexec": trtexec}

@@ -25,7 +25,6 @@ from ...measure.passes import Emit, Loaded, counting_pass, load
 from ...measure.worker import FindModel, serve, spec_of
 from ...record.environment import Checkout, make_environment, read_versions
 from ...record.facts import assumptions, model_facts
-from ...record.openmp import WAITING
 from ...record.record import Environment
 from ...record.sensing import Energy
 from ..child import thread_environment
@@ -64,8 +63,7 @@ def measure(job: Job, place: Place, emit: Emit, find_model: FindModel = find_mod
         return Event(event="failed", failure=failure)
     emit(phase_event("verifying"))
     spec, loaded, example, asked = exported.spec, exported.loaded, exported.example, exported.asked
-    engine = ENGINES[job.case.backend]
-    measured = engine.read(heard, job, spec, loaded.net, example, asked)
+    measured = asked.read(heard)
     log = log_of(heard.watched, job.device, visit.hello.snapshot) if job.device else None
     notes = (*loaded.notes, *assumptions(spec, loaded.net), *measured.notes)
     measurement = Measurement(
@@ -87,7 +85,7 @@ def measure(job: Job, place: Place, emit: Emit, find_model: FindModel = find_mod
     counters, uncounted = job.counters, ()
     if counters is None:
         emit(phase_event("counting"))
-        runnable = engine.played(job, loaded.net, example, asked)
+        runnable = ENGINES[job.case.backend].played(job, loaded.net, example, asked)
         counters, uncounted = counting_pass(spec, loaded.net, runnable, example)
     # Counts hold on every machine, so they are made here; the peak of allocated memory is the board's.
     counters = counters.model_copy(update={"peak_allocated_bytes": measured.peak_allocated_bytes})
@@ -163,7 +161,6 @@ def board_job(
         "settings": job.settings.model_dump(include={"runs", "min_s"}),
         "timeout_s": job.settings.timeout_s,
         "environment": thread_environment(job.case.threads),
-        "waiting": WAITING,
         "watch": {"paths": paths, "period_s": PERIOD_S},
         "energy": energy,
     }

@@ -12,15 +12,14 @@ from __future__ import annotations
 import math
 import warnings
 from collections.abc import Sequence
-from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy import stats as scipy_stats
 
+from ..metrics import Better
 from .findings import Estimate
 
-Better = Literal["lower", "higher"]
 Floats = NDArray[np.float64]
 
 # Below this many units an interval is the exact one of ranks: a bootstrap of so few is too narrow.

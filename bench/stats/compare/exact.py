@@ -8,10 +8,10 @@ from __future__ import annotations
 from collections.abc import Collection
 from fnmatch import fnmatchcase
 
-from .estimate import Better
+from ..metrics import Better
 from .findings import Judgement
 
-# The metrics of `bench.metrics` that are the same in every run of the same code.
+# The words of `metrics.py` that are the same in every run of the same code.
 EXACT_METRICS = ("macs", "parameters", "state", "peak_allocated")
 OUTPUT = "output"
 VERIFICATION = "verification"

@@ -44,11 +44,9 @@ class Finding:
     """One row: a case and a metric, on both sides."""
 
     key: str  # of the case, or what stands for it in a comparison by fewer words
-    metric: str  # its name in `bench.metrics`; or output, verification
-    unit: str
-    better: Literal["lower", "higher"]
+    metric: str  # its word in `metrics.py`; or output, verification
     status: Status
-    base: float | None = None  # in `unit`; None where this side has none
+    base: float | None = None  # in SI; None where this side has none
     head: float | None = None
     judgement: Judgement | None = None
     differs: tuple[str, ...] = ()  # incomparable: each fact that does not agree, with both values

@@ -18,7 +18,8 @@ from typing import Literal
 
 from scipy import stats as scipy_stats
 
-from .estimate import Better, unpaired
+from ..metrics import Better
+from .estimate import unpaired
 from .findings import Estimate, Judgement, Verdict
 from .power import detectable, units_needed
 from .rule import Limits, Rule

@@ -63,8 +63,8 @@ def test_what_is_measured_follows_from_what_was_found(tmp_path, factor, verdict)
     assert head.calls == 1 + pairs <= 10
     assert base.calls == head.calls + 2 * max(0, (pairs - 2) // 3)
     assert base.runs == {20}
-    assert finding.base == pytest.approx(100, rel=0.02)
-    assert finding.head == pytest.approx(100 * factor, rel=0.02)
+    assert finding.base == pytest.approx(0.1, rel=0.02)
+    assert finding.head == pytest.approx(0.1 * factor, rel=0.02)
     # Every line says how things stand; of two pairs there is no interval yet.
     lines = [line for line in said if "A/A" not in line][2:]
     assert len(lines) == pairs

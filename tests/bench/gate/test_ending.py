@@ -9,7 +9,7 @@ from co3d_bench.bench.stats.compare.findings import Comparison, Finding, Judgeme
 
 def row(status="judged", verdict=None, note=None):
     judgement = Judgement(verdict, "why") if verdict else None
-    return Finding("case", "latency", "ms", "lower", status, judgement=judgement, note=note)
+    return Finding("case", "latency", status, judgement=judgement, note=note)
 
 
 def ends(*rows):

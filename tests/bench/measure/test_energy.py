@@ -66,8 +66,8 @@ def test_energy_of_a_call_with_and_without_the_idle_part(meter):
     record = make_record(energy=energy)
     # 20 W for 10 ms are 200 mJ; above the 5 W of idling 150 mJ. Where blocks meet, power is read with an error of one
     # interval in ten seconds.
-    assert get_metric("energy").value(record) == pytest.approx(200, rel=0.01)
-    assert get_metric("energy_above_idle").value(record) == pytest.approx(150, rel=0.01)
+    assert get_metric("energy").value(record) == pytest.approx(0.2, rel=0.01)
+    assert get_metric("energy_above_idle").value(record) == pytest.approx(0.15, rel=0.01)
     assert get_metric("energy").value(make_record()) is None
     assert get_metric("energy").value(make_record(energy=Energy(reason="none"))) is None
 
@@ -77,8 +77,8 @@ def test_a_call_of_several_streams_answers_for_each():
     block = EnergyBlock(seconds=2, calls=10, energy_j=40, fresh_readings=9)
     idle = EnergyBlock(seconds=1, calls=0, energy_j=5, fresh_readings=9)
     record = make_record(case=case, energy=Energy(busy=(block,), idle=(idle,)))
-    assert get_metric("energy").value(record) == 1000
-    assert get_metric("energy_above_idle").value(record) == 750
+    assert get_metric("energy").value(record) == 1
+    assert get_metric("energy_above_idle").value(record) == 0.75
 
 
 def test_a_sensor_that_stands_still_gives_no_energy():

@@ -21,7 +21,7 @@ from ...factories import (
     with_timing,
 )
 
-METRICS = ("latency", "throughput", "first_prediction", "load", "peak_rss")
+METRICS = ("latency_s", "throughput_per_s", "first_prediction_s", "load_s", "peak_rss_bytes")
 HOT = Sensors(figures=(SensorFigure(name="gpu_throttle", kind="flags", words=("thermal slowdown (hardware)",)),))
 
 
@@ -43,10 +43,10 @@ def test_the_figure_is_the_lower_median_metric_by_metric():
     # Of four processes no one is in the middle: by median 1 is the second smallest, by total time another is.
     result = case_of(process(1, 2, 2, 9), process(2, 3, 3, 3), process(3, 1, 1, 20), process(4, 4, 4, 4))
     latency, throughput = result.figure("latency"), result.figure("throughput")
-    assert (latency.value, latency.record.process) == (2000, 1)
+    assert (latency.value, latency.record.process) == (2, 1)
     assert throughput.value == pytest.approx(3 / 13)  # of 3/22, 3/13, 3/12, 3/9
     assert throughput.record.process == 1
-    assert (result.figure("load").value, result.figure("load").record.process) == (pytest.approx(200), 2)
+    assert (result.figure("load").value, result.figure("load").record.process) == (pytest.approx(0.2), 2)
     assert result.figure("first_prediction").record.process == 3
     assert result.record.process == 1  # facts are those of the process whose latency is shown
 
@@ -89,8 +89,8 @@ def test_ranks_of_the_interval_are_exact(processes, rank):
 def test_the_interval_of_a_case(processes, ends):
     levels = [1 + n / 100 for n in range(1, processes + 1)]
     figure = even(*levels[::-1]).figure("latency")
-    assert (figure.low, figure.high) == tuple(1e3 * levels[end - 1] for end in ends)
-    assert figure.value == 1e3 * levels[(processes - 1) // 2]
+    assert (figure.low, figure.high) == tuple(levels[end - 1] for end in ends)
+    assert figure.value == levels[(processes - 1) // 2]
     half_width = None if processes == 1 else (figure.high - figure.low) / 2 / figure.value
     assert figure.half_width == half_width
 
@@ -98,7 +98,7 @@ def test_the_interval_of_a_case(processes, ends):
 def test_a_slow_first_process_never_means_fewer_processes():
     result = even(20.0, 1.0, 1.01, 1.02)
     figure = result.figure("latency")
-    assert (figure.value, figure.low, figure.high, figure.processes) == (1010, 1000, 20_000, 4)
+    assert (figure.value, figure.low, figure.high, figure.processes) == (1.01, 1.0, 20.0, 4)
     assert len(result.latency_s) == 12
     assert result.summary.max_s == 20.0
 

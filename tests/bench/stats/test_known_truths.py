@@ -1,6 +1,7 @@
 """A network of which everything is known beforehand, measured as any other, in a process of its own."""
 
 import time
+from statistics import median
 
 import pytest
 from tiny_run import WORKER, config
@@ -8,7 +9,6 @@ from tiny_zoo import KNOWN_BYTES, KNOWN_MACS, KNOWN_S
 
 from co3d_bench.bench.measure.passes import loop_overhead_s
 from co3d_bench.bench.run.run import run
-from co3d_bench.bench.stats.summary import median
 
 WEIGHTS = 8 * 4 * 4  # bytes, as all that follow
 INPUT = 3 * 4 * 8 * 8 * 4

@@ -21,9 +21,9 @@ def test_the_median_reading_tells_how_fast_the_machine_was():
 def test_a_record_of_a_slow_hour_at_the_speed_of_a_fast_one():
     fast, slow = (on_machine_of_speed(make_record(), slower) for slower in (1.0, 1.25))
     assert machine_speed_index(slow, fast) == pytest.approx(0.8)  # 0.8 times as fast
-    assert normalised_latency_s(slow, fast) == pytest.approx(LATENCY.value(fast) / 1e3)
-    assert normalised_latency_s(fast, slow) == pytest.approx(LATENCY.value(slow) / 1e3)
-    assert normalised_latency_s(fast, fast) == pytest.approx(LATENCY.value(fast) / 1e3)
+    assert normalised_latency_s(slow, fast) == pytest.approx(LATENCY.value(fast))
+    assert normalised_latency_s(fast, slow) == pytest.approx(LATENCY.value(slow))
+    assert normalised_latency_s(fast, fast) == pytest.approx(LATENCY.value(fast))
 
 
 def test_measured_figures_stay_as_they_are():

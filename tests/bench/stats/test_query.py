@@ -12,7 +12,7 @@ from co3d_bench.bench.stats import query as module
 from co3d_bench.bench.stats.frame import CASE_FIELDS, FIELDS
 from co3d_bench.cli.main import main
 
-from ...factories import make_default_records, make_failed_record, make_record, make_samples
+from ...factories import make_default_records
 
 pytest.importorskip("duckdb", reason="an optional extra: pip install 'co3d-bench[query]'")
 
@@ -77,24 +77,6 @@ def test_the_verb_lists_the_columns_of_both_tables(monkeypatch, capsys):
     listed = [[line.split()[0] for line in part.splitlines()] for part in (records, cases)]
     assert listed[0] == ["records:", *(field.name for field in FIELDS)]
     assert listed[1] == [field.name for field in CASE_FIELDS]
-
-
-def test_cases_have_a_row_each_with_the_figures_of_the_report(tmp_path):
-    for record in (
-        make_record("x3d-s", run_id="old"),
-        *(
-            make_record("x3d-s", run_id="new", process=n, samples=make_samples(s, spread=0.0, disturbed_share=0.0))
-            for n, s in enumerate((0.2, 0.1, 0.3, 0.4), 1)
-        ),
-        make_failed_record("x3d-m"),
-    ):
-        append_record(tmp_path, record)
-    table = module.query(
-        "SELECT model, run_id, latency_s, latency_low_s, latency_high_s, processes FROM cases", tmp_path
-    )
-    assert table.iloc[0].tolist() == ["x3d-s", "new", pytest.approx(0.2), pytest.approx(0.1), pytest.approx(0.4), 4]
-    assert table.iloc[1]["processes"] == 0
-    assert module.query("SELECT count(*) AS rows FROM records", tmp_path)["rows"].tolist() == [6]
 
 
 def test_no_statement_is_told(monkeypatch, capsys):

@@ -52,7 +52,7 @@ def test_the_latency_at_one_machine_speed_stands_beside_the_measured_one_and_not
     records = make_runs([0.1] * 20, scatter=0.0005)
     found = one_series([on_machine_of_speed(r, (1.0, 1.2)[n >= 10]) for n, r in enumerate(records)])
     assert [step.first for step in found.steps] == [10]  # the measured one decides
-    assert [point.value for point in found.points] == pytest.approx([100.0] * 10 + [120.0] * 10, rel=0.01)
+    assert [point.value for point in found.points] == pytest.approx([0.100] * 10 + [0.120] * 10, rel=0.01)
     normalised = [point.normalised_latency_s for point in found.points]
     assert normalised == pytest.approx([0.12] * 20, rel=0.01)  # as fast as in the newest run
 

@@ -1,12 +1,16 @@
-"""The table as Markdown, CSV and LaTeX: a table in, a string out."""
+"""A table as Markdown, CSV and LaTeX: a table in, a string out."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
-from .columns import Column
-from .table import WARNING, Cell, Row, Table, frame
+from ..notation import MISSING
+from .table import WARNING, WORDS, Cell, Column, Row, Table
+
+if TYPE_CHECKING:
+    import pandas
 
 _LATEX_SPECIAL = {
     "\\": r"\textbackslash{}",
@@ -41,8 +45,8 @@ def escape_latex(text: str) -> str:
 
 
 def _shown(cell: Cell, escape: Callable[[str], str]) -> str:
-    paper = f" ({escape(cell.paper_text)})" if cell.paper_text else ""
-    return escape(cell.text) + paper
+    beside = cell.paper_text or cell.detail
+    return escape(cell.text) + (f" ({escape(beside)})" if beside else "")
 
 
 def _raised_markdown(marks: tuple[str, ...]) -> str:
@@ -54,31 +58,24 @@ def _raised_latex(marks: tuple[str, ...]) -> str:
 
 
 def _head(column: Column) -> str:
-    paper = " (paper)" if column.paper else ""
-    return f"{column.head}, {column.unit}{paper}"
-
-
-def _title(row: Row, table: Table) -> str:
-    return f"{row.title} [{row.setting}]" if table.several_settings else row.title
+    unit = f", {column.unit.text}" if column.unit.text else ""
+    return column.head + unit + (" (paper)" if column.paper else "")
 
 
 def _below(table: Table) -> list[tuple[str, str]]:
     """What stands below the table: each mark, and what it means."""
-    return [*((WARNING, f"{title}: {why}") for title, why in table.warnings), *table.footnotes]
+    return [*((WARNING, f"{name}: {why}") for name, why in table.warnings), *table.footnotes]
 
 
 def markdown(table: Table) -> str:
     """A GitHub-flavoured table with its footnotes below; the paper's figures in parentheses."""
-    heads = ["Network", "Form", *(_head(column) for column in table.columns)]
-    lines = [
-        "| " + " | ".join(escape_markdown(head) for head in heads) + " |",
-        "|" + "|".join(["---", "---", *["---:"] * len(table.columns)]) + "|",
-    ]
-
+    heads = [table.head, "Form", *(_head(column) for column in table.columns)]
+    sides = ["---", "---", *("---" if column.kind == WORDS else "---:" for column in table.columns)]
+    lines = ["| " + " | ".join(escape_markdown(head) for head in heads) + " |", "|" + "|".join(sides) + "|"]
     for row in table.rows:
-        title = escape_markdown(_title(row, table)) + _raised_markdown(row.all_marks)
+        title = escape_markdown(row.name) + _raised_markdown(row.all_marks)
         cells = [_shown(cell, escape_markdown) for cell in row.cells]
-        lines.append("| " + " | ".join([title, row.form, *cells]) + " |")
+        lines.append("| " + " | ".join([title, row.form or MISSING, *cells]) + " |")
     failed = [
         f"- **{escape_markdown(row.title)}** failed: {escape_markdown(row.error)}" for row in table.rows if row.error
     ]
@@ -89,6 +86,34 @@ def markdown(table: Table) -> str:
     return "\n".join(lines) + "\n"
 
 
+def _in_data(column: Column, value: float | str | None) -> float | str | None:
+    return value if value is None or isinstance(value, str) else column.unit.of(value)
+
+
+def _data(table: Table, row: Row) -> dict[str, float | str | None]:
+    """One row as plain values, in the units that the names end in."""
+    case, texts = row.case, dict(table.footnotes)
+    line: dict[str, float | str | None] = {"case": row.key, "model": row.model, "title": row.title, "form": row.form}
+    if case:
+        line |= {"backend": case.backend, "precision": case.precision, "batch": case.batch, "threads": case.threads}
+    for column, cell in zip(table.columns, row.cells, strict=True):
+        if column.name:
+            line[column.name] = _in_data(column, cell.value)
+        if column.spread_name:
+            line[column.spread_name] = _in_data(column, cell.spread)
+        if column.paper:
+            line[f"paper_{column.name}"] = cell.paper
+    notes = "; ".join(texts[mark] for mark in row.marks)
+    return line | {"warnings": "; ".join(row.warnings) or None, "notes": notes or None, "error": row.error}
+
+
+def frame(table: Table) -> pandas.DataFrame:
+    """The table as data: plain numbers, units in the column names, no number where there is none."""
+    import pandas  # here, so that the terminal table does not pay for it
+
+    return pandas.DataFrame([_data(table, row) for row in table.rows])
+
+
 def csv(table: Table) -> str:
     """Plain numbers for other programs; warnings, notes and errors are columns of text."""
     return frame(table).to_csv(index=False, lineterminator="\n")
@@ -96,23 +121,22 @@ def csv(table: Table) -> str:
 
 def latex(table: Table) -> str:
     """A `tabular` for the booktabs package, with footnotes below."""
-    heads = ["Network", *(f"{column.head} ({column.unit})" for column in table.columns)]
+    units = [f" ({column.unit.text})" if column.unit.text else "" for column in table.columns]
+    heads = [table.head, *(column.head + unit for column, unit in zip(table.columns, units, strict=True))]
     lines = [
         "% needs \\usepackage{booktabs,textcomp} and \\usepackage[T1]{fontenc}; the paper's figures are in parentheses",
-        r"\begin{tabular}{l" + "r" * len(table.columns) + "}",
+        r"\begin{tabular}{l" + "".join("l" if column.kind == WORDS else "r" for column in table.columns) + "}",
         r"\toprule",
         " & ".join(escape_latex(head) for head in heads) + r" \\",
     ]
-
-    width = len(heads)
     form = None
     for row in table.rows:
         if row.form != form:
             lines.append(r"\midrule")
             form = row.form
-        title = escape_latex(_title(row, table)) + _raised_latex(row.all_marks)
+        title = escape_latex(row.name) + _raised_latex(row.all_marks)
         if row.error:
-            lines.append(rf"{title} & \multicolumn{{{width - 1}}}{{l}}{{failed: {escape_latex(row.error)}}} \\")
+            lines.append(rf"{title} & \multicolumn{{{len(heads) - 1}}}{{l}}{{failed: {escape_latex(row.error)}}} \\")
             continue
         lines.append(" & ".join([title, *(_shown(cell, escape_latex) for cell in row.cells)]) + r" \\")
     lines += [r"\bottomrule", r"\end{tabular}"]

@@ -9,11 +9,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from co3d_bench.bench.stats.metrics import get_metric
-from co3d_bench.reports import formats
-from co3d_bench.reports.table import build, frame
+from co3d_bench.bench.stats.case_result import case_results
+from co3d_bench.reports.tables.render import csv, escape_latex, frame, latex, markdown
+from co3d_bench.reports.tables.results import build
 
-from ..factories import (
+from ...factories import (
     PUBLISHED,
     make_case,
     make_default_records,
@@ -25,19 +25,23 @@ from ..factories import (
     make_samples,
     with_timing,
 )
-from .device_records import on_board, on_card, on_locked_pc, on_pc
+from ..device_records import on_board, on_card, on_locked_pc, on_pc
 
 EVEN = make_samples(0.025, count=100, spread=0.0, disturbed_share=0.0)  # 40 predictions a second, no spread
 
 
+def table_of(records):
+    return build(case_results(records))
+
+
 def test_clip_networks_come_first_else_as_planned():
-    assert [row.model for row in build(make_default_records()[::-1]).rows] == [
+    assert [row.model for row in table_of(make_default_records()[::-1]).rows] == [
         "x3d-m", "x3d-s", "x3d-xs", "cox3d-m-64", "cox3d-m-16", "cox3d-s-13",
     ]  # fmt: skip
 
 
 def test_measured_figures_stand_beside_the_papers():
-    table = build([make_record("cox3d-m-64", samples=EVEN)])
+    table = table_of([make_record("cox3d-m-64", samples=EVEN)])
     row = table.rows[0]
     shown = {column.name: (cell.text, cell.paper_text) for column, cell in zip(table.columns, row.cells, strict=True)}
     assert shown == {
@@ -60,51 +64,44 @@ def test_measured_figures_stand_beside_the_papers():
 
 
 def test_one_mark_stands_at_a_row_with_warnings_however_many_they_are():
-    table = build(make_mixed_records())
+    table = table_of(make_mixed_records())
     assert {row.model: row.all_marks for row in table.rows if row.all_marks} == {"cox3d-m-16": ("!",)}
     assert table.warnings == (("CoX3D-M (16)", "other work kept up to 0.94 cores busy"),)
     few = next(row for row in table.rows if row.model == "cox3d-s-13")
     assert table.cell(few, "latency_p90_ms").text == "\u2013"  # not enough samples to claim one
     noisy = [make_noisy_record("x3d-m", process=n, notes=("a note",)) for n in (1, 2)]
     slow = noisy[1].model_copy(update={"timing": make_record("x3d-s").timing})
-    (row,) = build([noisy[0], slow]).rows
+    (row,) = table_of([noisy[0], slow]).rows
     assert len(row.warnings) == 2
     assert row.all_marks == ("!", "a")
 
 
-def test_columns_agree_with_their_metrics_about_noise():
-    noisy = {column.name: column.noisy for column in build([make_record()]).columns}
-    for column, metric in {"throughput_per_s": "throughput", "latency_ms": "latency", "macs_g": "macs"}.items():
-        assert noisy[column] == get_metric(metric).noisy
-    assert noisy["latency_p90_ms"]
-
-
 def test_a_failed_case_keeps_its_row_and_shows_no_speed():
-    row = build([make_failed_record("x3d-m")]).rows[0]
+    row = table_of([make_failed_record("x3d-m")]).rows[0]
     assert row.error == "out-of-memory: the kernel ended the measuring process for want of memory"
     assert row.title == "X3D-M"
     wrong = make_record("x3d-m").model_copy(update={"error": make_failed_record(kind="wrong-answer").error})
-    table = build([wrong])  # it was timed, but a wrong answer has no speed
+    table = table_of([wrong])  # it was timed, but a wrong answer has no speed
     assert table.cell(table.rows[0], "throughput_per_s").value is None
     assert table.cell(table.rows[0], "macs_g").text == "4.97"
 
 
 def test_a_misprint_becomes_a_footnote_at_the_name():
     published = PUBLISHED["x3d-m"].model_copy(update={"note": "66.25 M is the FLOPs figure printed twice"})
-    table = build([make_record("x3d-m", model=make_model("x3d-m", published=published))])
+    table = table_of([make_record("x3d-m", model=make_model("x3d-m", published=published))])
     assert table.rows[0].marks == ("a",)
     assert table.footnotes == (("a", "the paper's figures: 66.25 M is the FLOPs figure printed twice"),)
 
 
 def test_what_the_measuring_noted_becomes_a_footnote_at_the_name():
-    table = build([make_record("x3d-m", notes=("the video looped 3 times",))])
+    table = table_of([make_record("x3d-m", notes=("the video looped 3 times",))])
     assert table.rows[0].marks == ("a",)
     assert table.footnotes == (("a", "the video looped 3 times"),)
     assert table.rows[0].warnings == ()
 
 
 def test_a_network_the_paper_does_not_know_has_its_own_figures_only():
-    table = build([make_record("x3d-m", model=make_model("x3d-m", published=None))])
+    table = table_of([make_record("x3d-m", model=make_model("x3d-m", published=None))])
     assert [column.name for column in table.columns if column.name.startswith("paper_")] == []
     assert table.cell(table.rows[0], "accuracy_top1_percent").text == "\u2013"
     assert table.cell(table.rows[0], "macs_g").paper_text is None
@@ -115,19 +112,19 @@ def names(table, beginning):
 
 
 def test_energy_has_columns_where_some_record_has_it():
-    assert names(build([on_locked_pc("x3d-s"), make_record("x3d-m")]), "energy") == []
-    table = build([on_pc("x3d-m"), on_locked_pc("x3d-s")])
+    assert names(table_of([on_locked_pc("x3d-s"), make_record("x3d-m")]), "energy") == []
+    table = table_of([on_pc("x3d-m"), on_locked_pc("x3d-s")])
     assert names(table, "energy") == ["energy_mj", "energy_above_idle_mj"]
     some, none = table.rows
     assert [table.cell(some, name).text for name in ("energy_mj", "energy_above_idle_mj")] == ["500", "375"]
     assert (table.cell(none, "energy_mj").value, table.cell(none, "energy_mj").text) == (None, "\u2013")
-    assert "Energy, mJ" in formats.markdown(table)
-    assert pd.read_csv(io.StringIO(formats.csv(table))).loc[0, "energy_mj"] == pytest.approx(500)
+    assert "Energy, mJ" in markdown(table)
+    assert pd.read_csv(io.StringIO(csv(table))).loc[0, "energy_mj"] == pytest.approx(500)
     assert some.marks == ()
 
 
 def test_energies_that_are_not_of_the_same_say_of_what_they_are():
-    table = build([on_pc("x3d-m"), on_card("x3d-m"), on_locked_pc("x3d-s")])
+    table = table_of([on_pc("x3d-m"), on_card("x3d-m"), on_locked_pc("x3d-s")])
     texts = dict(table.footnotes)
     assert [[texts[mark] for mark in row.marks] for row in table.rows] == [
         ["energy: of all packages; memory and the board are not in it"],
@@ -138,7 +135,7 @@ def test_energies_that_are_not_of_the_same_say_of_what_they_are():
 
 def test_the_papers_figures_of_the_same_kind_of_device_come_first():
     def papers(*records):
-        return names(build(records), "paper_")
+        return names(table_of(records), "paper_")
 
     assert papers(make_record()) == [
         "paper_cpu_per_s",
@@ -151,19 +148,19 @@ def test_the_papers_figures_of_the_same_kind_of_device_come_first():
     assert papers(board.model_copy(update={"device_kind": None}))[0] == "paper_cpu_per_s"  # nobody told what it is
     old = make_record(case=make_case(device="tx2"))
     assert (old.device_kind, papers(old)[0]) == (None, "paper_tx2_per_s")
-    table = build([board])
+    table = table_of([board])
     explained = {column.name: column.explains for column in table.columns}
     assert "a device of the same kind" in explained["paper_xavier_per_s"]
     assert "its own device" in explained["paper_cpu_per_s"]
 
 
 def test_no_records_no_rows():
-    assert build([]).rows == ()
-    assert list(frame(build([])).columns) == []
+    assert table_of([]).rows == ()
+    assert list(frame(table_of([])).columns) == []
 
 
 def test_the_frame_holds_plain_numbers():
-    data = frame(build(make_mixed_records())).set_index("model")
+    data = frame(table_of(make_mixed_records())).set_index("model")
     assert data.loc["x3d-s", "macs_g"] == pytest.approx(2.061365744)
     assert data.loc["x3d-s", "paper_macs_g"] == 2.06
     assert data.loc["x3d-s", "paper_cpu_per_s"] == 2.23
@@ -176,8 +173,8 @@ def test_the_frame_holds_plain_numbers():
 
 
 def test_csv_reads_back():
-    table = build(make_mixed_records())
-    back = pd.read_csv(io.StringIO(formats.csv(table)))
+    table = table_of(make_mixed_records())
+    back = pd.read_csv(io.StringIO(csv(table)))
     assert list(back["model"]) == [row.model for row in table.rows]
     assert list(back.columns) == list(frame(table).columns)
 
@@ -198,7 +195,7 @@ def mixed():
 
 
 def test_markdown():
-    assert formats.markdown(short(build(mixed()))) == (
+    assert markdown(short(table_of(mixed()))) == (
         "| Network | Form | Accuracy, % | Throughput, predictions/s | Latency, ms | p90, ms | Memory, MB (paper) |\n"
         "|---|---|---:|---:|---:|---:|---:|\n"
         "| X3D-M <sup>!,a</sup> | clip | 67.24 | 4.00 ± 0.00 | 250 (n = 1) | \u2013 | 132 (126.29) |\n"
@@ -213,7 +210,7 @@ def test_markdown():
 
 
 def test_latex():
-    assert formats.latex(short(build(mixed()))) == (
+    assert latex(short(table_of(mixed()))) == (
         "% needs \\usepackage{booktabs,textcomp} and \\usepackage[T1]{fontenc}; "
         "the paper's figures are in parentheses\n"
         "\\begin{tabular}{lrrrrr}\n"
@@ -235,7 +232,7 @@ def test_latex():
 
 def test_several_settings_are_told_apart():
     two = [make_record("x3d-m"), make_record("x3d-m", case=make_case("x3d-m", threads=1))]
-    text = formats.markdown(build(two))
+    text = markdown(table_of(two))
     assert "| X3D-M \\[1 thread\\] |" in text
     assert "| X3D-M \\[2 threads\\] |" in text
 
@@ -243,20 +240,20 @@ def test_several_settings_are_told_apart():
 @given(st.text())
 def test_a_name_cannot_break_a_markdown_table(name):
     records = [make_record("x3d-m", samples=EVEN, model=make_model("x3d-m", title=name or "x"))]
-    lines = formats.markdown(build(records)).split("\n")
+    lines = markdown(table_of(records)).split("\n")
     assert len(lines) == 4  # head, rule, row, end
     assert lines[2].replace("\\\\", "").replace("\\|", "").count("|") == lines[0].count("|")
 
 
 @given(st.text(alphabet='\\&%$#_{}~^<>|"±\u00d7·\u2013ab '))
 def test_latex_has_no_bare_special_character(text):
-    plain = re.sub(r"\\text\w+\{\}|\$\\(pm|times|cdot)\$|\\[&%$#_{}]", "", formats.escape_latex(text))
+    plain = re.sub(r"\\text\w+\{\}|\$\\(pm|times|cdot)\$|\\[&%$#_{}]", "", escape_latex(text))
     assert not re.search(r"[\\&%$#_{}~^<>|\"±\u00d7·\u2013]", plain)
 
 
 def test_a_warning_is_never_without_its_mark_in_any_form():
-    table = build([make_noisy_record("cox3d-m-16")])
-    assert "| CoX3D-M (16) <sup>!</sup> |" in formats.markdown(table)
-    assert "CoX3D-M (16)\\textsuperscript{!} &" in formats.latex(table)
-    for form in (formats.markdown, formats.latex, formats.csv):
+    table = table_of([make_noisy_record("cox3d-m-16")])
+    assert "| CoX3D-M (16) <sup>!</sup> |" in markdown(table)
+    assert "CoX3D-M (16)\\textsuperscript{!} &" in latex(table)
+    for form in (markdown, latex, csv):
         assert "other work kept up to 0.94 cores busy" in form(table)

@@ -5,10 +5,11 @@ import io
 import pytest
 from rich.console import Console
 
-from co3d_bench.reports.table import build
-from co3d_bench.reports.terminal import render_table
+from co3d_bench.bench.stats.case_result import case_results
+from co3d_bench.reports.tables.results import build
+from co3d_bench.reports.tables.terminal import render_table
 
-from ..factories import (
+from ...factories import (
     DEFAULT_MODELS,
     make_case,
     make_default_records,
@@ -19,13 +20,17 @@ from ..factories import (
     make_samples,
     with_timing,
 )
-from .device_records import on_board
+from ..device_records import on_board
+
+
+def table_of(records):
+    return build(case_results(records))
 
 
 def printed(records, width, color=False):
     out = io.StringIO()
     console = Console(file=out, width=width, force_terminal=color, color_system="truecolor" if color else None)
-    console.print(render_table(records))
+    console.print(render_table(case_results(records)))
     return out.getvalue()
 
 
@@ -44,7 +49,7 @@ def test_no_line_is_wider_than_the_terminal_and_no_figure_is_cut(width, records)
     text = printed(records, width)
     assert max(map(len, text.splitlines())) <= width
     assert "…" not in text
-    table = build(records)
+    table = table_of(records)
     for row in table.rows:
         line = next(line for line in text.splitlines() if line.startswith(f"{row.title} "))
         if row.error:
@@ -64,7 +69,7 @@ def test_at_100_columns_the_figures_that_matter_are_there():
     for head in ("Accuracy", "Throughput", "Latency", "p90", "Memory", "MACs", "Paper: CPU"):
         assert head in text.splitlines()[0]
     row = next(line for line in text.splitlines() if line.startswith("CoX3D-M (64)"))
-    table = build(make_default_records())
+    table = table_of(make_default_records())
     for name in ("accuracy_top1_percent", "throughput_per_s", "latency_ms", "macs_g", "paper_cpu_per_s"):
         assert table.cell(table.rows[-1], name).text in row
 

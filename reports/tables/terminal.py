@@ -1,0 +1,117 @@
+"""A table in the terminal. Columns give way until it fits, and it says so."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from functools import partial
+
+from rich import box
+from rich.console import Console, ConsoleOptions, Group, RenderableType, RenderResult
+from rich.table import Table as RichTable
+from rich.text import Text
+
+from ...bench.stats.case_result import CaseResult
+from ..notation import SHORT_UNITS
+from .results import build
+from .table import WARNING, WORDS, Cell, Row, Table
+
+# Stands for the first of the paper's columns, which is of the device that was measured, if the paper has it.
+PAPER = "paper"
+# What the terminal shows of the results, most wanted first; those that do not fit are left to the report.
+COLUMNS = (
+    "throughput_per_s",
+    "latency_ms",
+    "per_stream_per_s",
+    "accuracy_top1_percent",
+    "energy_mj",
+    "peak_allocated_mb",
+    "macs_g",
+    "latency_p90_ms",
+    PAPER,
+    "state_mb",
+    "parameters_m",
+)
+MOST_NAMED = 6  # rows with a warning, by name
+
+
+class Fitted:
+    """A rich renderable: the first of these drawings for which there is room, else the last."""
+
+    def __init__(self, drawings: Iterable[Callable[[], RenderableType]]) -> None:
+        self.drawings = tuple(drawings)
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        wide = options.update(max_width=1000)
+        for draw in self.drawings[:-1]:
+            drawn = draw()
+            if console.measure(drawn, options=wide).maximum <= options.max_width:
+                yield drawn
+                return
+        yield self.drawings[-1]()
+
+
+def _cell(cell: Cell, bare: bool) -> Text:
+    text = cell.text.partition(" (")[0] if bare else cell.text
+    return Text(text, style="red" if cell.bad else "" if cell.value is not None else "dim")
+
+
+def _name(row: Row) -> Text:
+    text = Text(row.title, style="bold red" if row.error else "bold")
+    if row.all_marks:
+        text.append(" " + ",".join(row.all_marks), style="bold yellow")
+    return text
+
+
+def draw(table: Table, bare: bool = False) -> RichTable:
+    """The table as it is; `bare` leaves out what stands in brackets behind a figure, its interval."""
+    drawn = RichTable(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False, header_style="bold")
+    drawn.add_column(Text(table.head), no_wrap=True)
+    for column in table.columns:
+        head = Text(column.head)
+        head.append(f"\n{SHORT_UNITS.get(column.unit.text, column.unit.text)}", style="dim not bold")
+        drawn.add_column(head, justify="left" if column.kind == WORDS else "right", no_wrap=True)
+    last = None
+    for row in table.rows:
+        if last and (row.form, row.setting) != (last.form, last.setting):
+            drawn.add_section()
+        if row.setting and row.setting != (last.setting if last else ""):
+            drawn.add_row(Text(row.setting, style="italic dim", overflow="ellipsis"))
+        last = row
+        failed = [Text("failed", style="bold red")] if row.error else None
+        drawn.add_row(_name(row), *(failed or [_cell(cell, bare) for cell in row.cells]))
+    return drawn
+
+
+def _drawings(table: Table) -> Iterable[Callable[[], RichTable]]:
+    """Fewer and fewer columns, in the end without intervals."""
+    known = [column.name for column in table.columns]
+    papers = [name for name in known if name.startswith("paper_")]
+    names = [(papers or [""])[0] if name == PAPER else name for name in COLUMNS]
+    names = [name for name in names if name in known]
+    least = min(2, len(names))
+    for count, bare in [*((count, False) for count in range(len(names), least - 1, -1)), (least, True), (1, True)]:
+        yield partial(draw, table.only(lambda column, kept=frozenset(names[:count]): column.name in kept), bare)
+
+
+def render(table: Table) -> RenderableType:
+    """The table of results with what there is to say below it, as a rich renderable."""
+    below: list[RenderableType] = [
+        Text.assemble((row.title, "bold red"), (" failed, ", "red"), row.error) for row in table.rows if row.error
+    ]
+    below += [Text.assemble((f"{mark} ", "bold yellow"), (text, "dim")) for mark, text in table.footnotes]
+    if table.warnings:
+        below.append(_warnings(table.warnings))
+    return Group(Fitted(_drawings(table)), *([Text(""), *below] if below else []))
+
+
+def _warnings(found: Sequence[tuple[str, str]]) -> Text:
+    """One line for all of them: which rows, and where the evidence is."""
+    names = ", ".join(title for title, _ in found[:MOST_NAMED])
+    more = f" and {len(found) - MOST_NAMED} more" if len(found) > MOST_NAMED else ""
+    why = found[0][1] if len(found) == 1 else "the page and `co3d-bench show NETWORK STORE` have the evidence"
+    return Text.assemble((f"{WARNING} ", "bold yellow"), (f"{names}{more}: with a warning; {why}", "dim"))
+
+
+def render_table(cases: Sequence[CaseResult]) -> RenderableType:
+    """These cases as a rich renderable; print it with a `rich.console.Console`."""
+    return render(build(cases)) if cases else Text("No records yet.")
