@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from ....devices.remote.board import AgentError, Board, Hello
+from ....devices.remote.files import HOST, MOVING, STANDING
 from ....devices.remote.ssh import Ssh, Unreachable
 from ....models.zoo import find_model
 from ...errors import UserError
@@ -27,11 +28,11 @@ from ...record.record import Environment
 from ...record.sensing import Energy
 from ..child import thread_environment
 from . import aten, trtexec
-from .facts import PATTERNS, versions
 from .facts import seen as machine
+from .facts import versions
 from .heard import Heard
 from .measured import Asked, Measured
-from .sensed import MOVING, PERIOD_S, STANDING, energy_asked, energy_job, energy_seen, log_of, seen, watched
+from .sensed import PERIOD_S, energy_asked, energy_job, energy_seen, log_of, seen, watched
 
 ENGINES = {"aten-json": aten, "trtexec": trtexec}
 SCRIPT = "onboard.py"
@@ -100,7 +101,7 @@ def _visit(job: Job, place: Place, asked: Asked, heard: Heard) -> Visit:
     board = Board(
         Ssh(place.host), job.run_id, place.python, on_wait=lambda text: emit(phase_event(text.replace("\n", " ")))
     )
-    hello = board.again(lambda: board.hello((*PATTERNS, *MOVING, *STANDING)))
+    hello = board.again(lambda: board.hello((*HOST, *MOVING, *STANDING)))
     if profile and job.energy and job.case.backend == "aten-json":
         power = energy_asked(profile, hello.snapshot, job.settings.timeout_s)
     paths = watched(profile, hello.snapshot) if profile else []
