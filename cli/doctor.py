@@ -79,34 +79,32 @@ def _examine(given: Given, sysroot: Path) -> tuple[Finding, ...]:
 
 def _profile(given: Given, root) -> DeviceProfile:
     """The profile that is asked for; `auto` is reported. Raises UserError where this machine is not that device."""
-    from ..bench.plan.catalog import Names
     from ..bench.plan.complaints import nearest
     from ..bench.plan.config import find_profiles
-    from ..bench.plan.locate import check_here, find_auto, tell_auto
-    from ..devices.seen import look
+    from ..bench.plan.locate import auto_note, check_here, find_auto
+    from ..devices.detect import read_hardware
 
     device = given.value("plan.devices")
-    names = Names(look=lambda: look(root))
-    profiles = {profile.name: profile for profile in find_profiles(names, given.config)}
+    hardware, profiles = read_hardware(root), find_profiles(given.config)
     if device == AUTO:
-        found = find_auto(profiles.values(), names.look())
-        print_notes([tell_auto(found)])
+        found = find_auto(profiles.values(), hardware)
+        print_notes([auto_note(found)])
         return found.profile
     if device not in profiles:
         raise UserError(f"--device: {device}: {nearest(device, [*profiles, AUTO])}")
     profile = profiles[device]
     if profile.host:
         raise UserError(f"device {device} is at {profile.host}: run co3d-bench doctor there", NOTHING)
-    check_here([device], profiles, names)
+    check_here([profile], hardware, profiles.values())
     return profile
 
 
 def _patient(profile: DeviceProfile, root, here: bool) -> Patient:
     from ..bench.plan.torch_facts import ask_torch
+    from ..devices.detect import read_hardware
     from ..devices.doctor import Patient
     from ..devices.jtop import read_jtop
     from ..devices.nvpmodel import read_mode, run_quietly
-    from ..devices.seen import look
     from ..devices.sensors.find import find_sensors
 
     readings = {}
@@ -115,7 +113,7 @@ def _patient(profile: DeviceProfile, root, here: bool) -> Patient:
     return Patient(
         root,
         profile,
-        look(root),
+        read_hardware(root),
         readings,
         read_mode(root, run_quietly if here else None) if profile.power_modes else None,
         ask_torch() if here else None,

@@ -28,13 +28,12 @@ def models() -> list[tuple[str, str]]:
 
 def devices() -> list[tuple[str, str]]:
     """Every device profile, those of the bench.toml here included, and where each is."""
-    from ..bench.plan.catalog import Names
     from ..bench.plan.config import find_profiles
     from ..bench.plan.locate import state
+    from ..devices.detect import read_hardware
 
-    names = Names()
-    seen = names.look()
-    return [(profile.name, f"{profile.title}: {state(profile, seen)}") for profile in find_profiles(names)]
+    hardware = read_hardware()
+    return [(name, f"{profile.title}: {state(profile, hardware)}") for name, profile in find_profiles().items()]
 
 
 def backends() -> list[tuple[str, str]]:

@@ -40,7 +40,8 @@ def main() -> None:
         text = " ".join(f"{type(error).__name__}: {error}".split())
         _end(f"internal error: {text} ({TRACEBACK}=1 shows where)", INTERNAL)
     finally:
-        gc.freeze()  # else Python searches all of torch for circles once more before it ends
+        if "torch" in sys.modules:
+            gc.freeze()  # else Python searches all of torch for circles once more before it ends
 
 
 def _end(message: str, exit_code: int) -> None:

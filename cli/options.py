@@ -13,8 +13,8 @@ import click
 from ..bench.errors import UserError
 
 if TYPE_CHECKING:
-    from ..bench.plan.catalog import Names
-    from ..bench.plan.config import Config, Override
+    from ..bench.plan.config import Override
+    from ..bench.plan.resolve import Resolved
     from ..models.spec import ModelSpec
 
 AUTO = "auto"
@@ -151,11 +151,11 @@ class Given:
         """What was given for that key of bench.toml, None if nothing was."""
         return self.overrides[key].value if key in self.overrides else None
 
-    def load(self, names: Names | None = None) -> Config:
-        """The checked config; what was decided on the way is reported. Raises UserError."""
-        from ..bench.plan.config import load_config
+    def load(self) -> Resolved:
+        """The config, resolved against this machine; what was decided on the way is reported. Raises UserError."""
+        from ..bench.plan.resolve import load_config
 
-        loaded = load_config(self.config, self.overrides, names)
+        loaded = load_config(self.config, self.overrides)
         for note in loaded.notes:
             click.echo(note, err=True)
         return loaded

@@ -9,8 +9,8 @@ import click
 from .options import Given, verb
 
 if TYPE_CHECKING:
-    from ..bench.plan.config import Config
     from ..bench.plan.plan import Plan
+    from ..bench.plan.resolve import Resolved
 
 
 @verb("plan")
@@ -27,17 +27,16 @@ def plan(given: Given) -> None:
     show_plan(config, make_plan(config, boards=True))
 
 
-def show_plan(config: Config, plan: Plan) -> None:
+def show_plan(config: Resolved, plan: Plan) -> None:
     """Print every case, what was left out or is not installed, and where the plan came from."""
-    from ..bench.plan.catalog import Names
     from ..bench.run.ready import aim_of_run, missing_backends, settings_of
     from ..bench.run.rounds import aim_text
 
     for item in (*plan.cases, *plan.searches):
         click.echo(item.key)
-    for line in missing_backends(plan, Names()):
+    for line in missing_backends(plan, config.catalog):
         click.echo(f"cannot be run here: {line}", err=True)
-    show_left_out(plan)
+    show_notes(plan)
     if plan.searches:
         click.echo(f"bauto: {len(plan.searches)} searches for a batch, each of which gives one case or two", err=True)
     click.echo(
@@ -48,7 +47,9 @@ def show_plan(config: Config, plan: Plan) -> None:
     )
 
 
-def show_left_out(plan: Plan) -> None:
-    """Print which combinations are no case, and why."""
+def show_notes(plan: Plan) -> None:
+    """Print what is measured otherwise than it was asked for, and which combinations are no case."""
+    for note in plan.notes:
+        click.echo(note, err=True)
     for out in plan.left_out:
         click.echo(f"left out: {out.what}: {out.why}", err=True)

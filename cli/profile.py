@@ -45,27 +45,25 @@ def profile(given: Given, model: str, steps: int, json_file: Path | None) -> Non
 
 def _take(given: Given, steps: int) -> tuple[Profile, str]:
     from ..bench.measure.profiling import check_backend, check_device, prepare_process, take_profile
-    from ..bench.plan.catalog import Names
     from ..bench.plan.weights import find_weights
     from ..bench.profile.operator_profile import profiles_file
     from ..bench.record.environment import read_checkout
     from ..bench.record.store import check_writable
     from ..bench.run.ready import make_plan
 
-    names = Names()
-    config = given.load(names)
-    case = make_plan(config, names).cases[0]
+    config = given.load()
+    case = make_plan(config).cases[0]
     check_device(config.profiles[case.device])
-    backend = names.backends[case.backend]
+    backend = config.catalog.backends[case.backend]
     check_backend(backend)
-    files = find_weights(config, names)
+    files = find_weights(config)
     check_writable(profiles_file(config.run.out))
     click.echo(f"profiling {case.key}", err=True)
     prepare_process(case.threads)
     try:
         taken = take_profile(
             case,
-            config.spec(case.model, names),
+            config.spec(case.model),
             backend,
             steps=steps,
             weights=files.get(case.model),

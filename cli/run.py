@@ -12,12 +12,12 @@ import click
 from ..bench.errors import FAILED, OK, UserError
 from .fixes import report_leftover
 from .options import Given, verb
-from .plan import show_left_out, show_plan
+from .plan import show_notes, show_plan
 from .streams import discard_output, drawn
 
 if TYPE_CHECKING:
-    from ..bench.plan.config import Config
     from ..bench.plan.plan import Plan
+    from ..bench.plan.resolve import Resolved
     from ..bench.record.record import Record
 
 
@@ -44,11 +44,11 @@ def run(given: Given, dry_run: bool, resume: bool, retry_failed: bool) -> int:
         return OK
     report_leftover()
     click.echo(f"plan from {config.source}, {config.run.runs} timed predictions of each case", err=True)
-    show_left_out(plan)
+    show_notes(plan)
     return _measure_and_show(config, plan, resume, retry_failed)
 
 
-def _measure_and_show(config: Config, plan: Plan, resume: bool, retry_failed: bool) -> int:
+def _measure_and_show(config: Resolved, plan: Plan, resume: bool, retry_failed: bool) -> int:
     """Measure a plan, and show what is measured after each round and wherever it ends. Gives the exit code."""
     from ..bench.run.progress import Lines
     from ..bench.run.run import run as measure

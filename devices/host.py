@@ -1,12 +1,13 @@
-"""Facts of a machine, read from the files that a root gives.
-
-A fact that cannot be read is None, never a guess.
-"""
+"""Facts of a machine, from files that a board sends over as well, so they are read below a `Root`; what only this
+machine is asked comes from psutil. A fact that cannot be read is None, never a guess."""
 
 from __future__ import annotations
 
 import os
+import subprocess
 from dataclasses import dataclass
+
+import psutil
 
 from .cgroup import cpu_limit, memory_free_bytes, memory_limit_bytes
 from .root import THIS_MACHINE, Root
@@ -23,6 +24,7 @@ _HYPERVISORS = {
     "microsoft": "hyper-v",
     "xen": "xen",
 }
+_LSCPU_S = 10.0
 _CONTAINER_FILES = {"/.dockerenv": "docker", "/run/.containerenv": "podman"}
 _CONTAINER_GROUPS = {"kubepods": "kubernetes", "docker": "docker", "libpod": "podman", "lxc": "lxc"}
 
@@ -59,35 +61,34 @@ class HostFacts:
 
 def read_host(root: Root = THIS_MACHINE) -> HostFacts:
     """Every fact of the machine that `root` shows; where it is not this one, nothing is asked of this one."""
-    processors = _processors(root)
-    online = [int(cpu["processor"]) for cpu in processors if cpu.get("processor", "").isdigit()]
-    affinity = _affinity(root) or tuple(online) or (0,)
+    cpus = processors(root)
+    online = [int(cpu["processor"]) for cpu in cpus if cpu.get("processor", "").isdigit()]
+    may_use = affinity(root) or tuple(online) or (0,)
     device_tree = tuple(_text(root, "/proc/device-tree/compatible").strip("\0").split("\0"))
     return HostFacts(
-        cpu_model=_cpu_model(root, processors),
+        cpu_model=_cpu_model(root, cpus),
         architecture=_text(root, "/proc/sys/kernel/arch")
         or (os.uname().machine if root == THIS_MACHINE else "unknown"),
         physical_cores=_physical_cores(root, online),
         logical_cores=len(online) or (root == THIS_MACHINE and os.cpu_count()) or 1,
-        affinity=affinity,
-        governor=_text(root, f"{_cpufreq(affinity[0])}/scaling_governor") or None,
-        frequency_hz=_frequency_hz(root, affinity[0], processors),
-        memory_bytes=_memory_bytes(root, "MemTotal"),
+        affinity=may_use,
+        governor=_text(root, f"{_cpufreq(may_use[0])}/scaling_governor") or None,
+        frequency_hz=_frequency_hz(root, may_use[0], cpus),
+        memory_bytes=meminfo_bytes(root, "MemTotal") or 0,
         memory_limit_bytes=memory_limit_bytes(root),
         cpu_limit=cpu_limit(root),
         load_average_1min=_float(_text(root, "/proc/loadavg").split(" ")[0]),
         os=_os_name(root),
         kernel=_text(root, "/proc/sys/kernel/osrelease") or (os.uname().release if root == THIS_MACHINE else "unknown"),
         container=_container(root),
-        hypervisor=_hypervisor(root, processors),
+        hypervisor=_hypervisor(root, cpus),
         device_tree=tuple(entry for entry in device_tree if entry),
     )
 
 
-def free_memory_bytes(root: Root = THIS_MACHINE) -> int:
-    """What a process may still take: of the machine's memory, and of that of the groups this process is in."""
-    available = _memory_bytes(root, "MemAvailable")
-    allowed = memory_free_bytes(root)
+def free_memory_bytes() -> int:
+    """What this process may still take: of the machine's memory, and of that of the groups it is in."""
+    available, allowed = psutil.virtual_memory().available, memory_free_bytes()
     return available if allowed is None else min(available, allowed)
 
 
@@ -102,26 +103,39 @@ def _float(text: str) -> float | None:
         return None
 
 
-def _processors(root: Root) -> list[dict[str, str]]:
+def processors(root: Root) -> list[dict[str, str]]:
     """/proc/cpuinfo as one dict a block."""
     blocks = _text(root, "/proc/cpuinfo").split("\n\n")
     pairs = [[line.partition(":") for line in block.splitlines()] for block in blocks if block.strip()]
     return [{key.strip(): value.strip() for key, _, value in block} for block in pairs]
 
 
-def _cpu_model(root: Root, processors: list[dict[str, str]]) -> str:
-    for processor in processors:
+def _cpu_model(root: Root, cpus: list[dict[str, str]]) -> str:
+    for processor in cpus:
         # x86 says "model name", PowerPC "cpu"; a 64-bit Arm says neither, its board's device tree does.
         for key in ("model name", "cpu model", "cpu"):
             if name := processor.get(key):
                 return name
     if board := _text(root, "/proc/device-tree/model").strip("\0"):
         return board
-    if root == THIS_MACHINE:
-        import cpuinfo  # only here: it starts processes and takes a second
+    return (_lscpu_model() if root == THIS_MACHINE else None) or "unknown"
 
-        return str(cpuinfo.get_cpu_info().get("brand_raw") or "unknown")
-    return "unknown"
+
+def _lscpu_model() -> str | None:
+    """The processor's name by the numbers of its maker, which lscpu knows: of a 64-bit Arm without a device tree."""
+    try:
+        done = subprocess.run(
+            ["lscpu"],  # noqa: S607 - the user's own
+            env={**os.environ, "LC_ALL": "C"},
+            capture_output=True,
+            text=True,
+            timeout=_LSCPU_S,
+            check=False,
+        )
+    except (OSError, subprocess.TimeoutExpired):
+        return None
+    pairs = (line.partition(":") for line in done.stdout.splitlines())
+    return next((value.strip() for key, _, value in pairs if key == "Model name"), None)
 
 
 def _physical_cores(root: Root, online: list[int]) -> int | None:
@@ -135,7 +149,8 @@ def _physical_cores(root: Root, online: list[int]) -> int | None:
     return len(cores) or None
 
 
-def _affinity(root: Root) -> tuple[int, ...]:
+def affinity(root: Root) -> tuple[int, ...]:
+    """The processors that the process reading these files may use, by number."""
     for line in _text(root, "/proc/self/status").splitlines():
         if line.startswith("Cpus_allowed_list:"):
             return parse_cpu_list(line.partition(":")[2])
@@ -156,19 +171,20 @@ def _cpufreq(cpu: int) -> str:
     return f"/sys/devices/system/cpu/cpu{cpu}/cpufreq"
 
 
-def _frequency_hz(root: Root, cpu: int, processors: list[dict[str, str]]) -> float | None:
+def _frequency_hz(root: Root, cpu: int, cpus: list[dict[str, str]]) -> float | None:
     khz = _float(_text(root, f"{_cpufreq(cpu)}/scaling_cur_freq"))
     if khz is not None:
         return khz * 1e3
-    mhz = _float(processors[0].get("cpu MHz", "")) if processors else None
+    mhz = _float(cpus[0].get("cpu MHz", "")) if cpus else None
     return None if mhz is None else mhz * 1e6
 
 
-def _memory_bytes(root: Root, name: str) -> int:
+def meminfo_bytes(root: Root, name: str) -> int | None:
+    """A line of /proc/meminfo."""
     for line in _text(root, "/proc/meminfo").splitlines():
         if line.startswith(f"{name}:"):
             return int(line.split()[1]) * 1024
-    return 0
+    return None
 
 
 def _os_name(root: Root) -> str:
@@ -188,7 +204,7 @@ def _container(root: Root) -> str | None:
     return next((name for mark, name in _CONTAINER_GROUPS.items() if mark in groups), None)
 
 
-def _hypervisor(root: Root, processors: list[dict[str, str]]) -> str | None:
+def _hypervisor(root: Root, cpus: list[dict[str, str]]) -> str | None:
     if kind := _text(root, "/sys/hypervisor/type"):
         return kind
     firmware = " ".join(
@@ -197,5 +213,5 @@ def _hypervisor(root: Root, processors: list[dict[str, str]]) -> str | None:
     for mark, name in _HYPERVISORS.items():
         if mark in firmware:
             return name
-    flags = processors[0].get("flags", "") if processors else ""
+    flags = cpus[0].get("flags", "") if cpus else ""
     return "yes, unnamed" if "hypervisor" in flags.split() else None

@@ -1,6 +1,7 @@
 import os
 import tempfile
 
+import pytest
 from hypothesis import settings
 
 # No test is held to a time: on a shared machine any of them may be kept waiting for a core.
@@ -18,3 +19,23 @@ os.environ.setdefault("GOMP_SPINCOUNT", "1000")
 # Tests run two at a time; each with one thread, or they would wait for each other's.
 if "PYTEST_XDIST_WORKER" in os.environ:
     os.environ.setdefault("OMP_NUM_THREADS", "1")
+
+
+@pytest.fixture(scope="session")
+def film(tmp_path_factory):
+    """A video of 132 frames, 320 x 180: a pattern that moves on by two pixels each frame."""
+    import av
+    import numpy as np
+
+    file = tmp_path_factory.mktemp("film") / "film.mp4"
+    pattern = (
+        np.random.default_rng(0).integers(0, 256, (180 // 4, 320 // 4, 3), dtype=np.uint8).repeat(4, 0).repeat(4, 1)
+    )
+    with av.open(str(file), "w") as container:
+        stream = container.add_stream("mpeg4", rate=24)
+        stream.width, stream.height, stream.pix_fmt = 320, 180, "yuv420p"
+        for number in range(132):
+            frame = av.VideoFrame.from_ndarray(np.roll(pattern, 2 * number, axis=1), format="rgb24")
+            container.mux(stream.encode(frame))
+        container.mux(stream.encode())
+    return file

@@ -6,8 +6,9 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from ..errors import NO_BASELINE, NOTHING, UserError
-from ..plan.config import Override, load_config
+from ..plan.config import Override
 from ..plan.plan import Plan
+from ..plan.resolve import load_config
 from ..record.record import Record
 from ..record.store import records_file
 from ..run.progress import Progress

@@ -12,8 +12,8 @@ from typing import Any
 
 from ...models.own import is_file
 from ..errors import USAGE, UserError
-from ..plan.catalog import Names
-from ..plan.config import AUTO_ENGINE, Config, Override, load_config
+from ..plan.config import AUTO_ENGINE, Override
+from ..plan.resolve import Resolved, load_config
 from ..record.case import Case
 from ..record.environment import ROOT
 from ..record.record import REFERENCE
@@ -51,7 +51,7 @@ def choose(pair: Words, config: Path | None, given: Mapping[str, Override], stac
     if any(" " in word for word in pair) and not any(_are_commits(each, pair) for each in known):
         return _commands(pair, given)
     loaded = _loaded(config, given)
-    repository = here if here and (loaded.own or code.is_ours(here)) else installed
+    repository = here if here and (loaded.custom or code.is_ours(here)) else installed
     if repository is None:
         raise UserError(_nowhere(here), USAGE)
     if _are_commits(repository, pair):
@@ -64,12 +64,12 @@ def choose(pair: Words, config: Path | None, given: Mapping[str, Override], stac
     )
 
 
-def _loaded(config: Path | None, given: Mapping[str, Override]) -> Config:
+def _loaded(config: Path | None, given: Mapping[str, Override]) -> Resolved:
     """The config, in which `auto` among the engines is eager alone: which engine is the fastest is no question of the
     gate, and an engine that refuses a network would look like a regression. `--backend` names others."""
     loaded = load_config(config, given)
     engines = dict.fromkeys(REFERENCE[0] if word == AUTO_ENGINE else word for word in loaded.plan.backends)
-    return loaded.model_copy(update={"plan": loaded.plan.model_copy(update={"backends": tuple(engines)})})
+    return replace(loaded, plan=loaded.plan.model_copy(update={"backends": tuple(engines)}))
 
 
 def _nowhere(here: Path | None) -> str:
@@ -89,11 +89,11 @@ def _is_factory(word: str) -> bool:
 
 
 def _factories(pair: Words, config: Path | None, given: Mapping[str, Override]) -> Chosen:
-    names = Names()
     loaded = _loaded(config, {**given, "plan.models": Override("--pair", [pair[0]])})
-    cases = make_plan(loaded, names).cases
-    names = replace(names, devices=loaded.profiles)
-    base, head = (of_factory(word, cases[0].model, names, loaded.run.timeout_s, sys.executable) for word in pair)
+    cases = make_plan(loaded).cases
+    base, head = (
+        of_factory(word, cases[0].model, loaded.catalog, loaded.run.timeout_s, sys.executable) for word in pair
+    )
     return Chosen({"base": base, "head": head}, cases, _store(loaded.run.out))
 
 
@@ -107,15 +107,13 @@ def _commands(pair: Words, given: Mapping[str, Override]) -> Chosen:
     return Chosen({"base": base, "head": head}, (case,), _store(value("run.out", "results")))
 
 
-def _commits(pair: Words, repository: Path, loaded: Config, stack: ExitStack) -> Chosen:
-    names = Names()
+def _commits(pair: Words, repository: Path, loaded: Resolved, stack: ExitStack) -> Chosen:
     out = _store(loaded.run.out)
-    cases = make_plan(loaded, names).cases
-    names = replace(names, devices=loaded.profiles)
+    cases = make_plan(loaded).cases
     own = _own(loaded, cases, repository)
     versions = stack.enter_context(code.checked_out(repository, pair, out / GATE))
     with ThreadPoolExecutor(2) as pool:  # each starts processes, which load torch: seconds that nobody measures
-        base, head = pool.map(lambda version: of_code(version, own, names, loaded.run.timeout_s), versions)
+        base, head = pool.map(lambda version: of_code(version, own, loaded.catalog, loaded.run.timeout_s), versions)
     return Chosen({"base": base, "head": head}, cases, out)
 
 
@@ -131,15 +129,15 @@ def _store(out: str) -> Path:
     return folder
 
 
-def _own(loaded: Config, cases: tuple[Case, ...], repository: Path) -> dict[str, str]:
+def _own(loaded: Resolved, cases: tuple[Case, ...], repository: Path) -> dict[str, str]:
     """Name -> `file.py:factory` as seen from the top of the repository. Raises UserError for networks of others."""
     found = {}
     for name in dict.fromkeys(case.model for case in cases):
-        if name not in loaded.own:
+        if name not in loaded.custom:
             if code.is_ours(repository):
                 continue
             raise UserError(f"{name}: a network of co3d-bench does not change with commits of {repository}", USAGE)
-        file, colon, factory = loaded.own[name].reference.rpartition(":")
+        file, colon, factory = loaded.custom[name].reference.rpartition(":")
         if not colon:
             raise UserError(f"{name}: offered by an installed package; name it as path/to/file.py:factory", USAGE)
         try:

@@ -21,8 +21,8 @@ from ...models.own import OwnModelError
 from ..errors import USAGE, UserError
 from ..measure.job import Event, Job, Seat
 from ..measure.turns import WAITING
-from ..plan.catalog import Names
-from ..plan.custom_models import OwnModel, ask
+from ..plan.catalog import Catalog
+from ..plan.custom_models import CustomModel, describe_custom
 from ..record.case import Case
 from ..record.record import Record, Settings
 from ..run.child import child_environment, run_child
@@ -69,8 +69,8 @@ class Processes:
     python: str
     environment: Mapping[str, str]
     schema: Mapping[str, Any]  # of the jobs that this side's workers understand
-    own: Mapping[str, OwnModel]
-    names: Names
+    own: Mapping[str, CustomModel]
+    catalog: Catalog
     timeout_s: float
     worker: tuple[str, ...] = CURRENT.worker
     code: Code | None = None  # whose it must prove to have run; None: both sides run the same co3d-bench and files
@@ -83,7 +83,7 @@ class Processes:
     def takes_turns(self, case: Case) -> bool:
         """Whether its workers can be interleaved with those of another side: not older ones (some took turns
         in another way, as `seat`), nor an engine that is timed by a tool of its own."""
-        return "in_turn" in self.schema["properties"] and not self.names.backends[case.backend].external
+        return "in_turn" in self.schema["properties"] and not self.catalog.backends[case.backend].external
 
     def measure(
         self,
@@ -96,7 +96,7 @@ class Processes:
     ) -> Measured | None:
         """One fresh process: timed, and in full also verified and counted. With a `seat` it is interleaved with
         another one, and `ready` is called when it waits for its first turn."""
-        torch_device = self.names.devices[case.device].torch_device
+        torch_device = self.catalog.devices[case.device].torch_device
         if torch_device != "cpu" and "torch_device" not in self.schema["properties"]:
             return Measured(failure=f"this version of co3d-bench does not measure on {torch_device}")
         job = Job(
@@ -130,7 +130,7 @@ class Processes:
         )
         if outcome.stopped:
             return None
-        spec = job.own.spec() if job.own else self.names.find_model(case.model)
+        spec = job.own.spec() if job.own else self.catalog.find_model(case.model)
         record = to_record(job, spec, outcome, oom_kills() - killed, time.monotonic() - begin)
         if record.error is not None or record.timing is None:
             return Measured(record=record, failure=_why(record))
@@ -179,30 +179,30 @@ def of_command(text: str, timeout_s: float) -> Command:
     return Command(text, words, timeout_s)
 
 
-def of_code(code: Code, own: Mapping[str, str], names: Names, timeout_s: float) -> Processes:
+def of_code(code: Code, own: Mapping[str, str], catalog: Catalog, timeout_s: float) -> Processes:
     """The side of a commit; `own` maps names to `file.py:factory`, the file seen from the top of its repository.
     Raises UserError where the commit has no such network, or where its processes do not run its own code."""
     entry, described = describe(code)
     environment = code.environment()
     try:
         models = {
-            name: ask(reference, code.folder, code.python, environment, entry.custom_model)
+            name: describe_custom(reference, code.folder, code.python, environment, entry.custom_model)
             for name, reference in own.items()
         }
     except OwnModelError as error:
         raise UserError(f"--pair: {code.name}: {error}", USAGE) from None
-    return Processes(code.name, code.python, environment, described.job, models, names, timeout_s, entry.worker, code)
+    return Processes(code.name, code.python, environment, described.job, models, catalog, timeout_s, entry.worker, code)
 
 
-def of_factory(reference: str, name: str, names: Names, timeout_s: float, python: str) -> Processes:
+def of_factory(reference: str, name: str, catalog: Catalog, timeout_s: float, python: str) -> Processes:
     """The side of a network of the user's own; in the records of both sides it goes by one name. Raises UserError
     where there is no such network."""
     try:
-        found = names.ask_own(reference, Path())
+        found = catalog.describe_custom(reference, Path())
     except OwnModelError as error:
         raise UserError(f"--pair: {error}", USAGE) from None
     named = found.model_copy(update={"facts": found.facts.model_copy(update={"name": name})})
-    return Processes(reference, python, {}, Job.model_json_schema(), {name: named}, names, timeout_s)
+    return Processes(reference, python, {}, Job.model_json_schema(), {name: named}, catalog, timeout_s)
 
 
 def understood(value: Any, schema: Mapping[str, Any], root: Mapping[str, Any] | None = None) -> Any:

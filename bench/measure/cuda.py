@@ -12,7 +12,6 @@ from functools import partial
 from typing import Any
 
 from ...devices.host import free_memory_bytes
-from ...devices.root import THIS_MACHINE, Root
 from ...models.outputs import tensors_in
 from ..errors import UserError
 from ..record.cuda_facts import CudaFacts, CudaMemory
@@ -62,7 +61,6 @@ class Cuda:
         tf32: bool = False,
         unified: bool = False,
         device: str = "cuda",
-        root: Root = THIS_MACHINE,
         clock: Callable[[], float] = time.perf_counter,
     ) -> None:
         if not torch.cuda.is_available():
@@ -71,8 +69,8 @@ class Cuda:
                 "(README, CUDA and Jetson), and see what `co3d-bench doctor` says"
             )
         self.device = device
-        self._torch, self._root, self._clock, self._unified = torch, root, clock, unified
-        self._available_before = free_memory_bytes(root)
+        self._torch, self._clock, self._unified = torch, clock, unified
+        self._available_before = free_memory_bytes()
         set_flags(torch, tf32)
         torch.cuda.init()
         torch.cuda.synchronize()
@@ -97,9 +95,7 @@ class Cuda:
         there, back = time_copies(cuda, self.device, inputs, answer, self._clock)
         del answer
         before = self._available_before if self._unified else None
-        memory = memory_of(
-            cuda, partial(runnable.step, x), partial(free_memory_bytes, self._root), before, in_torch=in_torch
-        )
+        memory = memory_of(cuda, partial(runnable.step, x), free_memory_bytes, before, in_torch=in_torch)
         return CudaFacts(
             **device_facts(self._torch),
             device_s=device_s,

@@ -9,7 +9,7 @@ from pydantic import Field
 
 from ...devices.profile import DeviceProfile
 from ..errors import UserError
-from ..plan.custom_models import OwnModel
+from ..plan.custom_models import CustomModel
 from ..record.case import Case, Frozen, WeightsFile
 from ..record.cuda_facts import CudaFacts
 from ..record.migrate import migrate
@@ -69,7 +69,7 @@ class Job(Frozen):
     in_turn: Seat | None = Field(default=None, description="sample in turn with another process; None: by itself")
     search: bool = Field(default=False, description="look for the batches of the case, and measure nothing")
     batch_search: BatchSearch | None = Field(default=None, description="how the batch of the case was found")
-    own: OwnModel | None = Field(default=None, description="the network, where it is not of the zoo")
+    own: CustomModel | None = Field(default=None, description="the network, where it is not of the zoo")
     weights: WeightsFile | None = Field(default=None, description="None: seeded")
     torch_device: Literal["cpu", "cuda"] = Field(default="cpu", description="to compute on, as the profile has it")
     device: DeviceProfile | None = Field(default=None, description="whose sensors are watched; None: none are")

@@ -1,24 +1,22 @@
-"""What the user asked for: bench.toml and the command line as one frozen, validated `Config`."""
+"""What the user asked for: bench.toml and the command line as one frozen, checked `Config`. No machine is looked at."""
 
 from __future__ import annotations
 
 import re
 import sys
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
 from ...devices.profile import AUTO, DeviceProfile, ProfileError, with_own
-from ...models.spec import ModelSpec, UnknownModelError
+from ...models.spec import UnknownModelError
 from ...models.weights.locate import is_path
 from ..errors import ENVIRONMENT, USAGE, UserError
-from .catalog import Names
+from .catalog import Catalog
 from .complaints import complaints, nearest
-from .custom_models import OwnModel
-from .locate import find_auto, tell_auto
 
 if sys.version_info >= (3, 11):
     import tomllib
@@ -82,7 +80,7 @@ class RunTable(_Table):
     time_s: Annotated[float, BeforeValidator(_as_seconds), Field(gt=0, le=1_000_000)] = 480.0
     target_precision: Annotated[float | None, BeforeValidator(_as_share), Field(gt=0, lt=1)] = None
     energy: bool = True  # where a sensor can be read; else the record says why not
-    # Used until samples were no longer replaced; a file that has it still works, and is told.
+    # Used until samples were no longer replaced; a file that has it still works, with a note.
     budget_s: Annotated[float | None, Field(ge=0, le=1_000_000)] = None
 
 
@@ -117,29 +115,54 @@ class Tables(_Table):
     devices: dict[str, Any] = Field(default_factory=dict)
 
 
-class Config(Tables):
-    """A whole, checked bench.toml with the command line laid over it."""
-
-    source: str = Field(description="where it came from, for people")
-    own: dict[str, OwnModel] = Field(default_factory=dict, description="by name: networks that are not of the zoo")
-    profiles: dict[str, DeviceProfile] = Field(default_factory=dict, description="by name: every device there is")
-    notes: tuple[str, ...] = Field(default=(), description="what was found out on the way, for people")
-
-    def spec(self, model: str, names: Names) -> ModelSpec:
-        """What is known of a network of the plan."""
-        return self.own[model].spec() if model in self.own else names.find_model(model)
-
-
-# Of these the command line's one replaces the file's other one.
-_INSTEAD = {"plan.models": "plan.suite", "plan.suite": "plan.models"}
-
-
 @dataclass(frozen=True)
 class Override:
     """One value of the command line, and the flag it came from, so that an error names the flag."""
 
     flag: str
     value: Any
+
+
+@dataclass(frozen=True)
+class Origin:
+    """Where the keys of a config were written: errors name it, and relative paths start there."""
+
+    label: str  # the file, for people
+    folder: Path
+    flags: Mapping[str, str] = field(default_factory=dict)  # dotted key -> the flag of the command line that set it
+
+    def where(self, key: str) -> str:
+        """A key, for people."""
+        return self.flags.get(key) or f"{self.label}: {key}"
+
+    def base(self, key: str) -> Path:
+        """The folder in which a relative path under that key starts."""
+        return Path() if key in self.flags else self.folder
+
+
+@dataclass(frozen=True)
+class Config:
+    """A whole bench.toml with the command line laid over it, checked against the catalog alone.
+
+    In its plan networks of the zoo go by their names, those of a suite among them; custom models and the device `auto`
+    stand as they were written: `resolve` asks this machine what they are.
+    """
+
+    run: RunTable
+    plan: PlanTable
+    input: InputTable
+    origin: Origin = field(compare=False)  # the same is asked for, wherever it was written
+    catalog: Catalog  # its devices are those of the file as well
+    notes: tuple[str, ...] = ()  # for people
+
+    @property
+    def source(self) -> str:
+        """Where it came from, for people."""
+        return self.origin.label
+
+
+# Of these the command line's one replaces the file's other one.
+_INSTEAD = {"plan.models": "plan.suite", "plan.suite": "plan.models"}
 
 
 def find_config(path: Path | None = None) -> tuple[Path, str]:
@@ -154,16 +177,18 @@ def find_config(path: Path | None = None) -> tuple[Path, str]:
     return DEFAULT_FILE, "the built-in bench.toml"
 
 
-def load_config(
-    path: Path | None = None, overrides: Mapping[str, Override] | None = None, names: Names | None = None
+def read_config(
+    path: Path | None = None, overrides: Mapping[str, Override] | None = None, catalog: Catalog | None = None
 ) -> Config:
-    """Read and check a bench.toml; `overrides` maps dotted keys (`plan.models`) to values of the command line.
-
-    Raises UserError that names file, key, value and what is allowed.
-    """
+    """The config of a file (see `find_config`); `overrides` maps dotted keys (`plan.models`) to values of the command
+    line. Raises UserError that names file, key, value and what is allowed."""
     file, label = find_config(path)
-    table = _read(file, label)
-    overrides = overrides or {}
+    return parse_config(_text(file, label), label, file.parent, overrides or {}, catalog or Catalog())
+
+
+def parse_config(text: str, label: str, folder: Path, overrides: Mapping[str, Override], catalog: Catalog) -> Config:
+    """The config of a file's text, with the command line laid over it. Raises UserError, a line for each complaint."""
+    table = _table(text, label)
     for key, override in overrides.items():
         section, _, name = key.partition(".")
         if (instead := _INSTEAD.get(key)) and instead not in overrides and isinstance(table.get(section), dict):
@@ -173,140 +198,110 @@ def load_config(
             over = override.value  # of a table the keys that are given, of anything else all
             table[section][name] = {**under, **over} if isinstance(under, dict) and isinstance(over, dict) else over
     flags = {key: override.flag for key, override in overrides.items()}
-    return _check(table, label, flags, file.parent, names or Names())
+    return check_config(table, Origin(label, folder, flags), catalog)
 
 
-def find_profiles(names: Names, path: Path | None = None) -> tuple[DeviceProfile, ...]:
-    """Every device there is, those of a bench.toml (see `find_config`) included. Raises UserError."""
+def find_profiles(path: Path | None = None, catalog: Catalog | None = None) -> dict[str, DeviceProfile]:
+    """Every device there is by name, those of a bench.toml (see `find_config`) included. Raises UserError."""
     file, label = find_config(path)
-    tables = _read(file, label).get("devices", {})
+    tables = _table(_text(file, label), label).get("devices", {})
     if not isinstance(tables, dict):
         raise UserError(f"{label}: devices = {tables!r}: must be a table, like [devices.my-board]")
+    return _profiles(tables, label, catalog or Catalog())
+
+
+def _text(file: Path, label: str) -> str:
     try:
-        return with_own(names.devices.values(), tables, f"{label}: devices")
-    except ProfileError as error:
-        raise UserError(str(error)) from error
-
-
-def make_config(table: dict[str, Any], names: Names | None = None) -> Config:
-    """A Config from a dict laid out like bench.toml, for Python callers. Raises UserError."""
-    copy = {key: dict(value) if isinstance(value, dict) else value for key, value in table.items()}
-    return _check(copy, "config", {}, Path.cwd(), names or Names())
-
-
-def _read(file: Path, label: str) -> dict[str, Any]:
-    try:
-        return tomllib.loads(file.read_bytes().decode())
+        return file.read_bytes().decode()
     except FileNotFoundError:
         raise UserError(f"{label}: no such file; leave --config away to use the built-in one") from None
     except OSError as error:
         raise UserError(f"{label}: cannot be read: {error.strerror}", ENVIRONMENT) from error
     except UnicodeDecodeError as error:
         raise UserError(f"{label}: not a text file in UTF-8 (byte {error.start})") from error
+
+
+def _table(text: str, label: str) -> dict[str, Any]:
+    try:
+        return tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:  # its message ends with the line and the column
         raise UserError(f"{label}: not valid TOML: {error}") from error
 
 
-def _check(table: dict[str, Any], label: str, flags: Mapping[str, str], folder: Path, names: Names) -> Config:
+def check_config(table: Mapping[str, Any], origin: Origin, catalog: Catalog) -> Config:
+    """The config of a table laid out like bench.toml. Raises UserError, a line for each complaint."""
     try:
         tables = Tables.model_validate(table)
     except ValidationError as error:
-        raise UserError("\n".join(complaints(error, Tables, label, flags))) from error
+        raise UserError("\n".join(complaints(error, Tables, origin.label, origin.flags))) from error
+    catalog = replace(catalog, devices=_profiles(tables.devices, origin.label, catalog))
+    plan, source = tables.plan, tables.input
+    models, wrong = _models(plan, catalog)
+    wrong += [*_unknown_words(plan, catalog), *_wrong_input(source)]
+    if wrong:
+        raise UserError("\n".join(f"{origin.where(key)}: {message}" for key, message in wrong), USAGE)
+    plan = plan.model_copy(update={"models": models})
+    if source.file is not None:
+        source = source.model_copy(update={"file": str(origin.base("input.file") / source.file)})
+    if plan.weights is not None and is_path(plan.weights):
+        plan = plan.model_copy(update={"weights": str(origin.base("plan.weights") / plan.weights)})
+    return Config(tables.run, plan, source, origin, catalog, tuple(_without_effect(tables.run, origin)))
 
+
+def _profiles(tables: Mapping[str, Any], label: str, catalog: Catalog) -> dict[str, DeviceProfile]:
     try:
-        profiles = {each.name: each for each in with_own(names.devices.values(), tables.devices, f"{label}: devices")}
+        return {each.name: each for each in with_own(catalog.devices.values(), tables, f"{label}: devices")}
     except ProfileError as error:
         raise UserError(str(error)) from error
-    wanted, notes = _auto(tables.plan, profiles, names)
-    plan, own, wrong = _resolve(wanted, profiles, names, Path() if "plan.models" in flags else folder)
-    lines = [f"{flags.get(key) or f'{label}: {key}'}: {message}" for key, message in wrong]
-    where = flags.get("input.file") or f"{label}: input.file"
-    source = tables.input
-    if source.kind == "video" and source.file is None:
-        lines.append(f"{where}: missing; input.kind = 'video' needs the path of a video")
-    if source.kind == "video":
-        specs = [own[name].spec() if name in own else names.find_model(name) for name in plan.models if not wrong]
-        lines += [f"{where}: {why}" for spec in specs if (why := spec.not_watchable())]
-    if source.kind == "random" and source.file is not None:
-        lines.append(f"{where}: only used with input.kind = 'video', and that is 'random'")
-    if lines:
-        raise UserError("\n".join(lines), USAGE)
-    if source.file is not None and "input.file" not in flags:
-        source = source.model_copy(update={"file": str(folder / source.file)})
-    if plan.weights is not None and "plan.weights" not in flags and is_path(plan.weights):
-        plan = plan.model_copy(update={"weights": str(folder / plan.weights)})
-    notes = (*notes, *_outdated(tables.run, label, flags))
-    return Config(
-        run=tables.run,
-        plan=plan,
-        input=source,
-        devices=tables.devices,
-        source=label,
-        own=own,
-        profiles=profiles,
-        notes=notes,
-    )
 
 
-def _outdated(run: RunTable, label: str, flags: Mapping[str, str]) -> Iterator[str]:
+def _without_effect(run: RunTable, origin: Origin) -> Iterator[str]:
     """What was asked for and has no effect, each with what replaced it."""
     if run.budget_s is not None:
-        where = flags.get("run.budget_s") or f"{label}: run.budget_s"
+        where = origin.where("run.budget_s")
         yield f"{where} is no longer used: no sample is replaced; run.time_s (--time) limits the whole run"
-    if "run.time_s" in flags and run.processes != "auto":
+    if "run.time_s" in origin.flags and run.processes != "auto":
         number = f"{run.processes} processes of each case"
-        yield f"{flags['run.time_s']} is not used: {number} are asked for, however long they take"
+        yield f"{origin.flags['run.time_s']} is not used: {number} are asked for, however long they take"
 
 
-def _auto(plan: PlanTable, profiles: dict[str, DeviceProfile], names: Names) -> tuple[PlanTable, tuple[str, ...]]:
-    """The plan with this machine's own device in the place of `auto`, and what was found."""
-    if AUTO not in plan.devices:
-        return plan, ()
-    found = find_auto(profiles.values(), names.look())
-    devices = dict.fromkeys(found.profile.name if word == AUTO else word for word in plan.devices)
-    return plan.model_copy(update={"devices": tuple(devices)}), (tell_auto(found),)
+Wrong = list[tuple[str, str]]  # (key, message)
 
 
-def _resolve(
-    plan: PlanTable, profiles: dict[str, DeviceProfile], names: Names, folder: Path
-) -> tuple[PlanTable, dict[str, OwnModel], list[tuple[str, str]]]:
-    """The plan with every model under its own name, those that are not of the zoo, and (key, message) of mistakes.
-
-    `folder` is where relative paths of networks start.
-    """
-    words, wrong = _words(plan, names)
-    own: dict[str, OwnModel] = {}
+def _models(plan: PlanTable, catalog: Catalog) -> tuple[tuple[str, ...], Wrong]:
+    """The networks of a plan, those of the zoo under their own names, and what is wrong with them."""
+    words, wrong = _model_words(plan, catalog)
     models = []
     for word in words:
         try:
-            if not names.is_own(word):
-                models.append(names.find_model(word).name)
-                continue
-            found = names.ask_own(word, folder)
-        except UnknownModelError as error:
+            models.append(word if catalog.is_custom(word) else catalog.find_model(word).name)
+        except UnknownModelError as error:  # noqa: PERF203 - all of them are named at once
             wrong.append(("plan.models", str(error)))
-            continue
-        name = found.facts.name
-        if own.setdefault(name, found).reference != found.reference:
-            wrong.append(
-                ("plan.models", f"{word}: another one is called {name} too ({own[name].reference}); rename a file")
-            )
-        models.append(name)
-    for key, chosen, allowed in (
-        ("plan.devices", plan.devices, [*profiles, AUTO]),
-        ("plan.backends", plan.backends, [*names.backends, AUTO_ENGINE]),
-        ("plan.precisions", plan.precisions, names.precisions()),
-    ):
-        wrong += [(key, f"{word}: {nearest(word, allowed)}") for word in chosen if word not in allowed]
-    return plan.model_copy(update={"models": tuple(models)}), own, wrong
+    return tuple(models), wrong
 
 
-def _words(plan: PlanTable, names: Names) -> tuple[tuple[str, ...], list[tuple[str, str]]]:
+def _model_words(plan: PlanTable, catalog: Catalog) -> tuple[tuple[str, ...], Wrong]:
     """The networks as they were asked for, one by one or as a suite, and what is wrong with that."""
     if plan.suite is None:
         return plan.models, [] if plan.models else [("plan.models", "missing, and it has no default")]
     if plan.models:
         return (), [("plan.suite", "name a suite or single networks (plan.models, --model), not both")]
-    if plan.suite not in names.suites:
-        return (), [("plan.suite", f"{plan.suite}: {nearest(plan.suite, list(names.suites))}")]
-    return names.suites[plan.suite].models(), []
+    if plan.suite not in catalog.suites:
+        return (), [("plan.suite", f"{plan.suite}: {nearest(plan.suite, list(catalog.suites))}")]
+    return catalog.suites[plan.suite].models(), []
+
+
+def _unknown_words(plan: PlanTable, catalog: Catalog) -> Iterator[tuple[str, str]]:
+    for key, chosen, allowed in (
+        ("plan.devices", plan.devices, [*catalog.devices, AUTO]),
+        ("plan.backends", plan.backends, [*catalog.backends, AUTO_ENGINE]),
+        ("plan.precisions", plan.precisions, catalog.precisions()),
+    ):
+        yield from ((key, f"{word}: {nearest(word, allowed)}") for word in chosen if word not in allowed)
+
+
+def _wrong_input(source: InputTable) -> Iterator[tuple[str, str]]:
+    if source.kind == "video" and source.file is None:
+        yield "input.file", "missing; input.kind = 'video' needs the path of a video"
+    if source.kind == "random" and source.file is not None:
+        yield "input.file", "only used with input.kind = 'video', and that is 'random'"

@@ -27,7 +27,7 @@ TIMEOUT_S = 300.0
 COMMAND = ("-m", "co3d_bench", "custom-model")
 
 
-class OwnModel(Frozen):
+class CustomModel(Frozen):
     """Such a network: where its factory is, and what is known of it since it was called once."""
 
     reference: str  # absolute path:factory, or the name of an entry point
@@ -55,22 +55,22 @@ class OwnModel(Frozen):
 
 
 class _Answer(Frozen):
-    own: OwnModel | None = None
+    own: CustomModel | None = None
     wrong: str | None = None
 
 
-def is_own(word: str) -> bool:
-    """Whether `ask` is needed to know this network."""
+def is_custom(word: str) -> bool:
+    """Whether `describe_custom` is needed to know this network."""
     return own.is_file(word) or is_offered(word)
 
 
-def ask(
+def describe_custom(
     word: str,
     folder: Path,
     python: str = sys.executable,
     environment: Mapping[str, str] | None = None,
     command: Sequence[str] = COMMAND,
-) -> OwnModel:
+) -> CustomModel:
     """What is known of that network; a relative path starts in `folder`. Raises OwnModelError.
 
     It is asked by that interpreter with these variables beside its own; `command` differs in older versions.
@@ -97,13 +97,13 @@ def ask(
     return answer.own
 
 
-def same_code(record: Record, model: OwnModel | None) -> bool:
+def same_code(record: Record, model: CustomModel | None) -> bool:
     """Whether a record is of the code that is there now: an edited file is measured again."""
     was = record.model.source if record.model else None
     return model is None or was == model.facts.source
 
 
-def load_code(model: OwnModel) -> ModelSpec:
+def load_code(model: CustomModel) -> ModelSpec:
     """The network as it was described, its code loaded, so that `build` does nothing but build. Raises OwnModelError.
 
     Also where the code is no longer the one that was described.
@@ -117,7 +117,9 @@ def main(reference: str, word: str) -> int:
     os.dup2(2, 1)
     try:
         spec = find_model(reference)
-        answer = _Answer(own=OwnModel(reference=reference, facts=model_facts(spec), preprocessing=spec.preprocessing))
+        answer = _Answer(
+            own=CustomModel(reference=reference, facts=model_facts(spec), preprocessing=spec.preprocessing)
+        )
     except UnknownModelError as error:
         answer = _Answer(wrong=str(error).replace(reference, word, 1))
     with os.fdopen(channel, "wb") as out:
@@ -125,7 +127,7 @@ def main(reference: str, word: str) -> int:
     return 0
 
 
-def _offer(model: OwnModel) -> own.Offer:
+def _offer(model: CustomModel) -> own.Offer:
     offer = find_offer(model.reference)
     if offer is None:
         raise OwnModelError(f"{model.reference}: no longer offered by any package")
@@ -135,5 +137,5 @@ def _offer(model: OwnModel) -> own.Offer:
     return offer
 
 
-def _build(model: OwnModel) -> Any:
+def _build(model: CustomModel) -> Any:
     return own.build(_offer(model))

@@ -4,21 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 
+from ...devices.detect import Hardware, Match, describe, match, recognise
 from ...devices.profile import AUTO, DeviceProfile
-from ...devices.recognise import Found, Seen, describe, match, recognise
-from ...devices.ssh import Ssh, Unreachable
+from ...devices.remote.ssh import Ssh, Unreachable
 from ..errors import NOT_HERE, UserError
-from .catalog import Names
 
 _ANSWER_S = 15.0
 
 
-def find_auto(profiles: Iterable[DeviceProfile], seen: Seen) -> Found:
+def find_auto(profiles: Iterable[DeviceProfile], hardware: Hardware) -> Match:
     """What `--device auto` stands for on this machine. A profile with a host is another machine."""
-    return recognise((profile for profile in profiles if profile.host is None), seen)[0]
+    return recognise((profile for profile in profiles if profile.host is None), hardware)[0]
 
 
-def tell_auto(found: Found) -> str:
+def auto_note(found: Match) -> str:
     """What was found, and why, in a line."""
     return f"device {AUTO}: {found.profile.name} ({found.profile.title}), because {found.why}"
 
@@ -32,25 +31,21 @@ def unanswered(host: str) -> str | None:
     return None if done.returncode == 0 else f"`true` ended with exit code {done.returncode} there"
 
 
-def state(profile: DeviceProfile, seen: Seen, unanswered: Callable[[str], str | None] = unanswered) -> str:
+def state(profile: DeviceProfile, hardware: Hardware, unanswered: Callable[[str], str | None] = unanswered) -> str:
     """Where a device is, in a few words. What a host really is, a plan finds out; here it has to answer."""
     if profile.host is not None:
         why_not = unanswered(profile.host)
         return f"reachable at {profile.host}" if why_not is None else f"not reachable at {profile.host}: {why_not}"
-    why = match(profile, seen)
+    why = match(profile, hardware)
     return f"this machine: {why}" if why else "not here"
 
 
-def check_here(devices: Iterable[str], profiles: Mapping[str, DeviceProfile], names: Names) -> None:
-    """Raises UserError for devices that are neither this machine nor have a host. Asks the machine only if it must."""
-    wanted = [profiles[name] for name in devices]
-    wanted = [profile for profile in wanted if profile.host is None and not profile.recognise.any_machine]
-    if not wanted:
-        return
-    seen = names.look()
-    missing = [profile for profile in wanted if match(profile, seen) is None]
+def check_here(wanted: Iterable[DeviceProfile], hardware: Hardware, profiles: Iterable[DeviceProfile]) -> None:
+    """Raises UserError for devices that this machine is not; `profiles` are all there are, of which it names one."""
+    missing = [profile for profile in wanted if match(profile, hardware) is None]
     if missing:
-        raise UserError("\n".join(_not_here(profile, seen, profiles) for profile in missing), NOT_HERE)
+        here = find_auto(profiles, hardware).profile
+        raise UserError("\n".join(_not_here(profile, hardware, here) for profile in missing), NOT_HERE)
 
 
 def check_local(devices: Iterable[str], profiles: Mapping[str, DeviceProfile]) -> None:
@@ -59,11 +54,10 @@ def check_local(devices: Iterable[str], profiles: Mapping[str, DeviceProfile]) -
         raise UserError(f"device {', '.join(away)}: only `run` reaches boards; this measures on this machine", NOT_HERE)
 
 
-def _not_here(profile: DeviceProfile, seen: Seen, profiles: Mapping[str, DeviceProfile]) -> str:
-    here = find_auto(profiles.values(), seen).profile
+def _not_here(profile: DeviceProfile, hardware: Hardware, here: DeviceProfile) -> str:
     return (
         f"device {profile.name} ({profile.title}) is not this machine, and no host is set for it\n"
-        f"  this machine: {describe(seen)}\n"
+        f"  this machine: {describe(hardware)}\n"
         f"  looked for:   {looked_for(profile)}\n"
         "  to reach a board by ssh, put into bench.toml:\n"
         f"      [devices.{profile.name}]\n"

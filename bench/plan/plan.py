@@ -10,8 +10,8 @@ from dataclasses import dataclass, field
 from ...devices.profile import DeviceProfile
 from ..backends import Backend
 from ..record.case import Case
-from .catalog import Names
-from .config import AUTO_ENGINE, Config
+from .config import AUTO_ENGINE
+from .resolve import Resolved
 
 # Characters that would break a case's key, which is one word with slashes.
 _UNSAFE = re.compile(r"[^A-Za-z0-9._-]+")
@@ -85,6 +85,7 @@ class Plan:
     # Of each case whose engine `auto` chose: the engines that take its place, one after the other, if it refuses the
     # network. Of a search: for the cases that it gives.
     instead: Mapping[Case, tuple[str, ...]] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()  # for people
 
 
 @dataclass(frozen=True)
@@ -95,17 +96,17 @@ class Turn:
     process: int = 1
 
 
-def plan(config: Config, facts: PlanFacts, names: Names | None = None) -> Plan:
+def plan(config: Resolved, facts: PlanFacts) -> Plan:
     """Every combination of the config's lists: device by device, then model, backend, precision, batch, threads.
 
     Engines are asked whether they are installed only where `auto` has to choose one.
     """
-    names = names or Names()
-    wanted = config.plan
+    wanted, backends = config.plan, config.catalog.backends
     cases: dict[Case, None] = {}
     searches: dict[Search, None] = {}
     left_out: dict[LeftOut, None] = {}
     instead: dict[Case, tuple[str, ...]] = {}
+    notes: dict[str, None] = {}
     for device, model, word, precision, batch, count in itertools.product(
         wanted.devices, wanted.models, wanted.backends, wanted.precisions, wanted.batch, wanted.threads
     ):
@@ -113,8 +114,10 @@ def plan(config: Config, facts: PlanFacts, names: Names | None = None) -> Plan:
             continue
         board = facts.boards.get(device)
         profile = config.profiles[device]
-        for backend, others in _engines(word, profile, precision, board is not None, names):
-            engine = names.backends[backend]
+        if board is not None and (note := _renamed(device, word)):
+            notes[note] = None
+        for backend, others in _engines(word, profile, precision, board is not None, backends):
+            engine = backends[backend]
             why = _misfit(engine, profile, precision, on_board=board is not None)
             if why := why or (board and _no_board_does(board, engine, config, batch)):
                 left_out[LeftOut(f"{device} {backend} {precision}", why)] = None
@@ -134,11 +137,18 @@ def plan(config: Config, facts: PlanFacts, names: Names | None = None) -> Plan:
                 searches[Search(case)] = None
             else:
                 cases[case] = None
-    return Plan(tuple(cases), tuple(left_out), tuple(searches), facts.away, frozenset(facts.boards), instead)
+    at_host = frozenset(facts.boards)
+    return Plan(tuple(cases), tuple(left_out), tuple(searches), facts.away, at_host, instead, tuple(notes))
+
+
+def _renamed(device: str, word: str) -> str | None:
+    """What is measured on a board in the place of an engine that is named, for people."""
+    engine = ON_BOARD.get(REFERENCE_ENGINE if word == AUTO_ENGINE else word)
+    return engine and f"device {device}: {word} is measured as {engine} there, and its cases are named so"
 
 
 def _engines(
-    word: str, profile: DeviceProfile, precision: str, on_board: bool, names: Names
+    word: str, profile: DeviceProfile, precision: str, on_board: bool, backends: Mapping[str, Backend]
 ) -> Iterator[tuple[str, tuple[str, ...] | None]]:
     """The engines that a word of the config is; with one that `auto` chose, those that may take its place."""
     if word != AUTO_ENGINE:
@@ -147,15 +157,15 @@ def _engines(
     yield (ON_BOARD[REFERENCE_ENGINE] if on_board else REFERENCE_ENGINE), None
     if on_board:
         return
-    known = [name for name in FASTEST.get(profile.torch_device, ()) if name in names.backends]
-    fitting = [name for name in known if _misfit(names.backends[name], profile, precision, on_board=False) is None]
+    known = [name for name in FASTEST.get(profile.torch_device, ()) if name in backends]
+    fitting = [name for name in known if _misfit(backends[name], profile, precision, on_board=False) is None]
     for place, name in enumerate(fitting):
-        if names.backends[name].missing() is None:
+        if backends[name].missing() is None:
             yield name, tuple(fitting[place + 1 :])
             return
 
 
-def input_id(config: Config, facts: PlanFacts) -> str:
+def input_id(config: Resolved, facts: PlanFacts) -> str:
     """How a case names its input: `random-SEED`, or `video:NAME:first 12 of its sha256`."""
     if config.input.kind == "random":
         return f"random-{config.input.seed}"
@@ -178,7 +188,7 @@ def _misfit(engine: Backend, profile: DeviceProfile, precision: str, *, on_board
     return None
 
 
-def _no_board_does(board: BoardFacts, engine: Backend, config: Config, batch: int | str) -> str | None:
+def _no_board_does(board: BoardFacts, engine: Backend, config: Resolved, batch: int | str) -> str | None:
     """Why a board over ssh cannot run a case."""
     if engine.name in board.lacks:
         return f"backend {engine.name}: {board.lacks[engine.name]}"

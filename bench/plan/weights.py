@@ -18,11 +18,10 @@ from ..record.case import WeightsFile
 
 if TYPE_CHECKING:
     from ..record.record import Record
-    from .catalog import Names
-    from .config import Config
+    from .resolve import Resolved
 
 
-def find_weights(config: Config, names: Names) -> dict[str, WeightsFile]:
+def find_weights(config: Resolved) -> dict[str, WeightsFile]:
     """The file of each network of the plan, by the network's name; none where the plan asks for no weights.
 
     Raises UserError: one file for several networks, nothing public for one of them, a file that is not there.
@@ -30,7 +29,7 @@ def find_weights(config: Config, names: Names) -> dict[str, WeightsFile]:
     word = config.plan.weights
     if word is None:
         return {}
-    specs = [config.spec(name, names) for name in dict.fromkeys(config.plan.models)]
+    specs = [config.spec(name) for name in dict.fromkeys(config.plan.models)]
     architectures = list(dict.fromkeys(spec.counterpart or spec.name for spec in specs))
     if word != AUTO and len(architectures) > 1:
         raise UserError(

@@ -7,11 +7,12 @@ reads which variable: GNU's, which comes with PyTorch for Linux, `GOMP_SPINCOUNT
 
 3000 turns are the fewest that cost nothing idle (`tests/speed/busy_neighbour.py`): with 1000 an idle step takes a fifth
 longer, and one beside a process that burns a core half as long as with 3000.
+
+Boards that are reached over ssh run this file too, so it is written for Python 3.6.
 """
+# ruff: noqa: UP006, UP035 - types as they were
 
-from __future__ import annotations
-
-from collections.abc import Mapping
+from typing import Dict, Mapping, Tuple
 
 WAITING = {"GOMP_SPINCOUNT": "3000", "KMP_BLOCKTIME": "1"}
 # Whoever has set one of them has decided how threads wait.
@@ -20,12 +21,12 @@ _FAMILIES = ("GOMP_", "KMP_", "OMP_")
 _COUNTS = ("OMP_NUM_THREADS",)  # another fact, and that of a case
 
 
-def waiting(environ: Mapping[str, str]) -> dict[str, str]:
+def waiting(environ: Mapping[str, str]) -> Dict[str, str]:
     """What to set besides in that environment; nothing where the user has set it otherwise."""
     return {} if any(name in environ for name in _OF_THE_USER) else dict(WAITING)
 
 
-def in_force(environ: Mapping[str, str]) -> tuple[str, ...]:
+def in_force(environ: Mapping[str, str]) -> Tuple[str, ...]:
     """The settings of OpenMP in an environment, in their order: NAME=value."""
     return tuple(
         f"{name}={value}"

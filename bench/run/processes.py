@@ -11,10 +11,10 @@ from pathlib import Path
 
 from ...devices.cgroup import oom_kills
 from ...devices.host import read_host
+from ...models.spec import ModelSpec
 from ..measure.job import Event, Job, Place, job_line
-from ..plan.catalog import Names
-from ..plan.config import Config
 from ..plan.plan import Plan, Turn
+from ..plan.resolve import Resolved
 from ..record.case import Case, WeightsFile
 from ..record.environment import Checkout
 from ..record.record import BatchSearch, BatchTrial, Record, Settings
@@ -35,8 +35,7 @@ BOARD_EXTRA_S = 3600.0
 class Parent:
     """What all processes of a run have in common, and how one is started."""
 
-    config: Config
-    names: Names
+    config: Resolved
     settings: Settings
     weights: Mapping[str, WeightsFile]
     checkout: Checkout
@@ -58,7 +57,8 @@ class Parent:
             "energy_later": self.config.run.energy and not hints.energy,
         }
         job = self.job(turn, place).model_copy(update=told)
-        return _measure(job, self.names, self.workers[place is not None], self.stop, self.progress, may_refuse)
+        spec = self.config.spec(turn.case.model)
+        return _measure(job, spec, self.workers[place is not None], self.stop, self.progress, may_refuse)
 
     def job(self, turn: Turn, place: Place | None = None) -> Job:
         config, case = self.config, turn.case
@@ -67,7 +67,7 @@ class Parent:
             case=case,
             process=turn.process,
             settings=self.settings,
-            own=config.own.get(case.model),
+            own=config.custom.get(case.model),
             weights=self.weights.get(case.model),
             torch_device=config.profiles[case.device].torch_device,
             device=config.profiles[case.device],
@@ -97,7 +97,7 @@ class Parent:
 
 
 def _measure(
-    job: Job, names: Names, worker: Sequence[str], stop: Stop, progress: Progress, may_refuse: bool
+    job: Job, spec: ModelSpec, worker: Sequence[str], stop: Stop, progress: Progress, may_refuse: bool
 ) -> Record | Refusal | None:
     """One case in a fresh process; None if we were told to stop. Raises Away where its board is lost.
 
@@ -122,7 +122,6 @@ def _measure(
     if may_refuse and failure and failure.kind == "exception":
         return Refusal(failure.message)
     duration_s = time.monotonic() - begin
-    spec = job.own.spec() if job.own else names.find_model(job.case.model)
     return to_record(job, spec, outcome, oom_kills() - killed_before, duration_s)
 
 

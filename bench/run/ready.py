@@ -2,26 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from pathlib import Path
 
 from ...devices.doctor.checks import torch_on
 from ...devices.host import read_host
-from ...devices.profile import DeviceProfile
 from ..errors import NOTHING, UserError
 from ..measure.video import check_video, sha256
-from ..plan.catalog import Names
+from ..plan.catalog import Catalog
 from ..plan.config import Config
-from ..plan.locate import check_here, check_local
+from ..plan.locate import check_local
 from ..plan.plan import Plan, PlanFacts
 from ..plan.plan import plan as cross
+from ..plan.resolve import Resolved
 from ..record.case import Case
 from ..record.record import Settings
 from .boards.boards import check_any, meet
 from .rounds import Aim, aim_of, runs_of_each
 
 
-def look_around(config: Config) -> PlanFacts:
+def look_around(config: Resolved) -> PlanFacts:
     """The facts a plan needs, read from this machine and from the boards of the plan. Raises UserError for a video
     that is none, and where every device is a board that is not reached."""
     video = config.input.file
@@ -37,16 +36,14 @@ def look_around(config: Config) -> PlanFacts:
     )
 
 
-def make_plan(config: Config, names: Names | None = None, *, boards: bool = False) -> Plan:
+def make_plan(config: Resolved, *, boards: bool = False) -> Plan:
     """The plan of a config on this machine; with `boards` also on those of its devices that are at a host.
 
-    Raises UserError where it holds no case, or a device is not here.
+    Raises UserError where it holds no case, or a device is at a host that is not asked.
     """
-    names = names or Names()
-    check_here(config.plan.devices, config.profiles, names)
     if not boards:
         check_local(config.plan.devices, config.profiles)
-    planned = cross(config, look_around(config), names)
+    planned = cross(config, look_around(config))
     if not (planned.cases or planned.searches):
         reasons = "; ".join(f"{out.what}: {out.why}" for out in planned.left_out)
         raise UserError(f"the plan holds no case ({reasons})", NOTHING)
@@ -71,21 +68,21 @@ def settings_of(config: Config) -> Settings:
     )
 
 
-def check_ready(plan: Plan, names: Names, profiles: Mapping[str, DeviceProfile]) -> None:
+def check_ready(plan: Plan, catalog: Catalog) -> None:
     """Raises UserError where an engine of the plan, or torch on one of its devices, cannot be used here; it says what
     to install."""
-    if lines := missing_backends(plan, names):
+    if lines := missing_backends(plan, catalog):
         raise UserError("\n".join((*lines, "nothing was run; install it, or leave the backend out")), NOTHING)
-    if lines := _blind_torch(plan, names, profiles):
+    if lines := _blind_torch(plan, catalog):
         raise UserError("\n".join((*lines, "nothing was run")), NOTHING)
 
 
-def _blind_torch(plan: Plan, names: Names, profiles: Mapping[str, DeviceProfile]) -> tuple[str, ...]:
+def _blind_torch(plan: Plan, catalog: Catalog) -> tuple[str, ...]:
     """Each device of this machine that the installed torch cannot compute on, with why; a line each."""
-    cases = [case for case in _local(plan) if names.backends[case.backend].external is None]
-    wanted = [profiles[name] for name in dict.fromkeys(case.device for case in cases)]
+    cases = [case for case in _local(plan) if catalog.backends[case.backend].external is None]
+    wanted = [catalog.devices[name] for name in dict.fromkeys(case.device for case in cases)]
     wanted = [profile for profile in wanted if profile.torch_device != "cpu"]
-    facts = names.ask_torch() if wanted else None
+    facts = catalog.ask_torch() if wanted else None
     found = ((profile, torch_on(facts, profile)) for profile in wanted if facts)
     return tuple(
         f"device {profile.name}: {bad.what}; {bad.effect}; {bad.mend}" for profile, bad in found if bad.state == "bad"
@@ -98,7 +95,7 @@ def _local(plan: Plan) -> list[Case]:
     return [case for case in cases if case.device not in plan.at_host]
 
 
-def missing_backends(plan: Plan, names: Names) -> tuple[str, ...]:
+def missing_backends(plan: Plan, catalog: Catalog) -> tuple[str, ...]:
     """Each engine of the plan that cannot be used here, with why and how to install it; a line each."""
     wanted = dict.fromkeys(case.backend for case in _local(plan))
-    return tuple(f"backend {name}: {why}" for name in wanted if (why := names.backends[name].missing()))
+    return tuple(f"backend {name}: {why}" for name in wanted if (why := catalog.backends[name].missing()))

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from datetime import datetime, timezone
 
 from ..errors import NOTHING, UserError
-from ..plan.config import Config
 from ..plan.custom_models import same_code
 from ..plan.plan import Search, Turn
+from ..plan.resolve import Resolved
 from ..plan.weights import same_weights
 from ..record.case import Case, WeightsFile
 from ..record.record import BatchSearch, Record, Settings
@@ -42,7 +42,7 @@ class Before:
         return None
 
 
-def begin(config: Config, settings: Settings, weights: Mapping[str, WeightsFile], resume: bool) -> Before:
+def begin(config: Resolved, settings: Settings, weights: Mapping[str, WeightsFile], resume: bool) -> Before:
     """A new run, or with `resume` the newest one of the store. Raises UserError where there is none."""
     if not resume:
         return Before(_new_run_id(), {})
@@ -57,7 +57,7 @@ def begin(config: Config, settings: Settings, weights: Mapping[str, WeightsFile]
             if record.run_id == run_id and same:
                 done[Turn(record.case, record.process)] = record
     return Before(
-        run_id, {turn: record for turn, record in done.items() if same_code(record, config.own.get(turn.case.model))}
+        run_id, {turn: record for turn, record in done.items() if same_code(record, config.custom.get(turn.case.model))}
     )
 
 

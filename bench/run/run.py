@@ -7,9 +7,8 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 
-from ..plan.catalog import Names
-from ..plan.config import Config
 from ..plan.plan import Plan, Turn
+from ..plan.resolve import Resolved
 from ..plan.weights import find_weights
 from ..record.case import Case
 from ..record.environment import read_checkout
@@ -29,12 +28,11 @@ BOARD_WORKER = (sys.executable, "-m", "co3d_bench.bench.run.boards.worker")
 
 
 def run(
-    config: Config,
+    config: Resolved,
     *,
     plan: Plan | None = None,
     resume: bool = False,
     retry_failed: bool = False,
-    names: Names | None = None,
     progress: Progress | None = None,
     after_round: AfterRound = lambda number, records: None,
     worker: Sequence[str] = WORKER,
@@ -55,18 +53,17 @@ def run(
     Raises UserError if nothing could be started, Interrupted on Ctrl-C and SIGTERM, Unfinished where boards are away.
     """
     begun = clock()
-    names = names or Names()
     progress = progress or Silent()
     settings, aim = settings_of(config), aim_of_run(config)
-    plan = plan or make_plan(config, names, boards=True)
-    check_ready(plan, names, config.profiles)
-    weights = find_weights(config, names)
+    plan = plan or make_plan(config, boards=True)
+    check_ready(plan, config.catalog)
+    weights = find_weights(config)
     before = begin(config, settings, weights, resume)
     check_writable(config.run.out)
     mark_run(config.run.out, before.run_id)
     with Stop() as stop, Boards(config.profiles, before.run_id, progress.away) as boards:
         workers = (worker, board_worker)
-        parent = Parent(config, names, settings, weights, read_checkout(), before, workers, stop, progress)
+        parent = Parent(config, settings, weights, read_checkout(), before, workers, stop, progress)
         cases = parent.find_cases(plan)
         kept = [record for record in before.kept(retry_failed) if record.case in cases]
         instead = _instead(plan, tuple(cases))
@@ -119,7 +116,7 @@ def _tools(
         settle=boards.settle,
         lose=boards.lose,
         stopped=lambda: bool(parent.stop.signal),
-        usable=lambda name: parent.names.backends[name].missing() is None,
+        usable=lambda name: parent.config.catalog.backends[name].missing() is None,
         after_round=after_round,
         clock=clock,
     )

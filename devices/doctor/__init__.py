@@ -9,9 +9,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
+from ..detect import Hardware
 from ..nvpmodel import Mode
 from ..profile import DeviceProfile
-from ..recognise import Seen
 from ..root import Root
 from ..sensors import Reading
 
@@ -55,7 +55,7 @@ class Patient:
 
     root: Root
     profile: DeviceProfile
-    seen: Seen
+    hardware: Hardware
     readings: Mapping[str, Reading] = field(default_factory=dict)  # of the profile's sensors, now
     mode: Mode | None = None
     torch: TorchFacts | None = None

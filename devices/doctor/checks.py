@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable, Mapping
 
-from ..host import parse_cpu_list
+from ..host import meminfo_bytes, parse_cpu_list
 from ..profile import DeviceProfile
 from ..root import number
 from ..sensors.jetson import gpu_folder
@@ -156,7 +156,7 @@ def temperature(patient: Patient) -> list[Finding]:
 
 def load(patient: Patient) -> list[Finding]:
     """What else runs."""
-    average, cores = patient.seen.host.load_average_1min, patient.seen.host.usable_cores
+    average, cores = patient.hardware.host.load_average_1min, patient.hardware.host.usable_cores
     if average is None:
         return [Finding("load", "unknown", "no /proc/loadavg")]
     what = f"load average {average:.2f} on {cores} cores"
@@ -185,7 +185,7 @@ def gpu_processes(patient: Patient) -> list[Finding]:
 
 def swap(patient: Patient) -> list[Finding]:
     """Memory that was put away."""
-    total, free = (_meminfo(patient, name) for name in ("SwapTotal", "SwapFree"))
+    total, free = (meminfo_bytes(patient.root, name) for name in ("SwapTotal", "SwapFree"))
     if total is None or free is None:
         return []
     used = total - free
@@ -197,7 +197,7 @@ def swap(patient: Patient) -> list[Finding]:
 
 def memory(patient: Patient) -> list[Finding]:
     """Memory that is free."""
-    available = _meminfo(patient, "MemAvailable")
+    available = meminfo_bytes(patient.root, "MemAvailable")
     if available is None:
         return [Finding("memory", "unknown", "no MemAvailable in /proc/meminfo")]
     what = f"{available / 1e9:.1f} GB available"
@@ -211,7 +211,7 @@ def memory(patient: Patient) -> list[Finding]:
 
 def affinity(patient: Patient) -> list[Finding]:
     """How many of the processors we may use."""
-    may = patient.seen.host.affinity
+    may = patient.hardware.host.affinity
     present = parse_cpu_list(patient.root.read(f"{_CPU}/present") or "")
     isolated = [cpu for cpu in parse_cpu_list(patient.root.read(f"{_CPU}/isolated") or "") if cpu in present]
     if not present or set(may) >= set(present):
@@ -328,7 +328,9 @@ def examine(patient: Patient) -> tuple[Finding, ...]:
 
 
 def _cpufreq(patient: Patient, name: str) -> list[str]:
-    return [file for cpu in patient.seen.host.affinity for file in patient.root.glob(f"{_CPU}/cpu{cpu}/cpufreq/{name}")]
+    return [
+        file for cpu in patient.hardware.host.affinity for file in patient.root.glob(f"{_CPU}/cpu{cpu}/cpufreq/{name}")
+    ]
 
 
 def _cpu_locked(patient: Patient) -> bool:
@@ -336,13 +338,6 @@ def _cpu_locked(patient: Patient) -> bool:
         [number(patient.root, file) for file in _cpufreq(patient, f"scaling_{end}_freq")] for end in ("min", "max")
     )
     return bool(low) and low == high
-
-
-def _meminfo(patient: Patient, name: str) -> int | None:
-    for line in (patient.root.read("/proc/meminfo") or "").splitlines():
-        if line.startswith(f"{name}:"):
-            return int(line.split()[1]) * 1024
-    return None
 
 
 def _list(words: Iterable[str]) -> str:

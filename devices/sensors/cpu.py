@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-from ..host import parse_cpu_list
+from ..host import affinity, processors
 from ..root import Root
 from . import Absent, Figure, Reading, Sensor, scaled
 
@@ -55,12 +55,7 @@ class Throttles:
 
 def find(root: Root) -> tuple[Sensor, ...]:
     """The processors' clocks and throttle counters."""
-    status = root.read("/proc/self/status") or ""
-    allowed = next(
-        (line.partition(":")[2] for line in status.splitlines() if line.startswith("Cpus_allowed_list:")), ""
-    )
-    cpus = parse_cpu_list(allowed)
-    files = tuple(file for cpu in cpus for file in root.glob(f"{_CPU}/cpu{cpu}/cpufreq/scaling_cur_freq"))
+    files = tuple(file for cpu in affinity(root) for file in root.glob(f"{_CPU}/cpu{cpu}/cpufreq/scaling_cur_freq"))
     clock: Sensor
     if files:
         clock = Clocks(root, files)
@@ -85,9 +80,4 @@ def mean(readings: Iterable[Reading]) -> Reading:
 
 
 def _megahertz(root: Root) -> list[float]:
-    found = []
-    for line in (root.read("/proc/cpuinfo") or "").splitlines():
-        name, _, value = line.partition(":")
-        if name.strip() == "cpu MHz":
-            found.append(float(value))
-    return found
+    return [float(cpu["cpu MHz"]) for cpu in processors(root) if "cpu MHz" in cpu]

@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from ..gpus import list_gpus, load_nvml, why_not
+from ..detect import list_gpus, load_nvml, why_not
 from . import Absent, Figure, Reading, Sensor
 
 # Bits of the clocks event reasons: what we call them, and whether they make a run invalid. A card under load at its

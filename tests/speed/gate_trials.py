@@ -203,7 +203,7 @@ def record(options: argparse.Namespace) -> None:
     from co3d_bench.bench.gate.schedule import Pair
     from co3d_bench.bench.gate.sides import Processes
     from co3d_bench.bench.measure.job import Job
-    from co3d_bench.bench.plan.catalog import Names
+    from co3d_bench.bench.plan.catalog import Catalog
     from co3d_bench.bench.record.case import Case
     from co3d_bench.bench.record.environment import read_versions
     from co3d_bench.bench.run.stop import Stop
@@ -214,7 +214,7 @@ def record(options: argparse.Namespace) -> None:
         found = json.loads(options.noise.read_text())
         if found["runs"] != options.runs:
             raise SystemExit(f"{options.noise} holds pairs of {found['runs']} samples: give --runs {found['runs']}")
-    side = Processes("base", sys.executable, {}, Job.model_json_schema(), {}, Names(), 600.0)
+    side = Processes("base", sys.executable, {}, Job.model_json_schema(), {}, Catalog(), 600.0)
     pair = Pair("", "A/A", 0, ("base", "head"))
     with Stop() as stop:
         for number in range(options.pairs):
@@ -272,7 +272,7 @@ def real(options: argparse.Namespace) -> None:
 def _sides(work: str, slowdown: float, folder: Path) -> tuple[Any, Any]:
     """A case, and the two sides of it."""
     from co3d_bench.bench.gate.sides import of_command, of_factory
-    from co3d_bench.bench.plan.catalog import Names
+    from co3d_bench.bench.plan.catalog import Catalog
     from co3d_bench.bench.record.case import Case
 
     if work == "arrays":
@@ -285,7 +285,7 @@ def _sides(work: str, slowdown: float, folder: Path) -> tuple[Any, Any]:
     file = folder / "sides.py"
     file.write_text(NETWORKS.format(slowdown=slowdown))
     made = {
-        side: of_factory(f"{file}:{side}", "x3d-xs-own", Names(), 600.0, sys.executable) for side in ("base", "head")
+        side: of_factory(f"{file}:{side}", "x3d-xs-own", Catalog(), 600.0, sys.executable) for side in ("base", "head")
     }
     return Case(model="x3d-xs-own", threads=2), made
 

@@ -16,7 +16,8 @@ from collections import defaultdict
 from contextlib import suppress
 
 from co3d_bench.bench.errors import UserError
-from co3d_bench.bench.plan.config import Override, load_config
+from co3d_bench.bench.plan.config import Override
+from co3d_bench.bench.plan.resolve import load_config
 from co3d_bench.bench.run.progress import Silent
 from co3d_bench.bench.run.run import run
 

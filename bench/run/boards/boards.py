@@ -8,10 +8,10 @@ from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from pathlib import Path
 
-from ....devices.board import AgentError, Board
+from ....devices.detect import Hardware, describe, match
 from ....devices.profile import DeviceProfile
-from ....devices.recognise import Seen, describe, match
-from ....devices.ssh import Ssh, Unreachable
+from ....devices.remote.board import AgentError, Board
+from ....devices.remote.ssh import Ssh, Unreachable
 from ...backends.trtexec import FOLDER
 from ...backends.trtexec_output import parse_version
 from ...errors import NOT_HERE, UserError
@@ -30,6 +30,7 @@ SCRIPTS = tuple(
         "measure/gpu.py",
         "measure/allocator.py",
         "record/garbage.py",
+        "record/openmp.py",
         "export/aten/runner.py",
         "backends/trtexec_tool.py",
     )
@@ -98,7 +99,7 @@ def _not_reached(profile: DeviceProfile, why: str) -> str:
     )
 
 
-def _another(profile: DeviceProfile, found: Seen) -> str:
+def _another(profile: DeviceProfile, found: Hardware) -> str:
     return (
         f"device {profile.name} ({profile.title}): {profile.host} is another machine, and nothing was run there\n"
         f"  it is:       {describe(found)}\n"

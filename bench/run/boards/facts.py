@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from ....devices.board import Hello
+from ....devices.detect import Gpu, Hardware, card_name
 from ....devices.host import read_host
-from ....devices.recognise import Gpu, Seen, card_name
+from ....devices.remote.board import Hello
 from ....devices.root import Snapshot
 
 _CPU = "/sys/devices/system/cpu"
@@ -25,11 +25,13 @@ PATTERNS = (
 )
 
 
-def seen(hello: Hello) -> Seen:
+def seen(hello: Hello) -> Hardware:
     """A board as the recognition takes it: its files, and its cards as torch there tells them."""
     files = {"/proc/sys/kernel/arch": hello.machine, **hello.snapshot.files}  # kernels before 6.1 have no such file
     gpus = tuple(_gpu(index, *told) for index, told in enumerate(hello.torch.get("gpus", ())))
-    return Seen(read_host(Snapshot(files, hello.snapshot.unread)), gpus, hello.torch_missing or "torch there sees none")
+    return Hardware(
+        read_host(Snapshot(files, hello.snapshot.unread)), gpus, hello.torch_missing or "torch there sees none"
+    )
 
 
 def _gpu(index: int, name: str, capability: list[int]) -> Gpu:

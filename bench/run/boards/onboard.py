@@ -44,6 +44,7 @@ from loop import (
     timing_fields,
     warm_up,
 )
+from openmp import waiting
 from probe import (
     KernelProbe,
     UseProbe,
@@ -103,7 +104,7 @@ class Case:
 def aten_json(job, folder, emit):
     case = Case(job, emit)
     emit("phase", phase="loading")
-    give_way(job.get("waiting", {}))
+    os.environ.update(waiting(os.environ))  # what somebody has set on the board stays
     allocator = keep_freed_memory()
     import torch
 
@@ -195,12 +196,6 @@ def measure_energy(calls, case):
     found = blocks(calls, asked["blocks"], asked["block_s"], clock)
     time.sleep(asked["after_s"])  # so that a reading lies behind the last block
     case.emit("energy", blocks=found)
-
-
-def give_way(waiting):
-    """How threads wait, before their library is loaded; what somebody has set on the board stays."""
-    if not any(name in os.environ for name in ("OMP_WAIT_POLICY", *waiting)):
-        os.environ.update(waiting)
 
 
 def gpu_facts(torch, calls, case, row, available):

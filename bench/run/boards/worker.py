@@ -13,8 +13,8 @@ from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
-from ....devices.board import AgentError, Board, Hello
-from ....devices.ssh import Ssh, Unreachable
+from ....devices.remote.board import AgentError, Board, Hello
+from ....devices.remote.ssh import Ssh, Unreachable
 from ....models.spec import ModelSpec
 from ....models.zoo import find_model
 from ...errors import UserError
@@ -24,7 +24,6 @@ from ...measure.passes import Emit, Loaded, counting_pass, load
 from ...measure.worker import FindModel, serve, spec_of
 from ...record.environment import Checkout, make_environment, read_versions
 from ...record.facts import assumptions, model_facts
-from ...record.openmp import WAITING
 from ...record.record import Environment
 from ...record.sensing import Energy
 from ..child import thread_environment
@@ -161,7 +160,6 @@ def board_job(
         "settings": job.settings.model_dump(include={"runs", "min_s"}),
         "timeout_s": job.settings.timeout_s,
         "environment": thread_environment(job.case.threads),
-        "waiting": WAITING,
         "watch": {"paths": paths, "period_s": PERIOD_S},
         "energy": energy,
     }

@@ -8,8 +8,8 @@ import torch
 from co3d_bench.bench.backends import cudagraph
 from co3d_bench.bench.errors import UserError
 from co3d_bench.bench.export.flat import flatten
-from co3d_bench.bench.plan.config import make_config
 from co3d_bench.bench.plan.plan import PlanFacts, plan
+from co3d_bench.bench.plan.resolve import make_config
 from co3d_bench.bench.record.record import Engine
 from co3d_bench.models import continual as co
 

@@ -215,7 +215,7 @@ def test_the_tool_ends_with_whoever_started_it(tmp_path):
     tool.chmod(0o755)
     code = (
         "from pathlib import Path; from co3d_bench.bench.backends import trtexec_tool; "
-        "from co3d_bench.devices.agent import die_with_parent; "
+        "from co3d_bench.devices.remote.agent import die_with_parent; "
         f"trtexec_tool.start([], Path({str(tmp_path)!r}), die_with_parent)"
     )
     path = f"{tmp_path}:{os.environ['PATH']}"

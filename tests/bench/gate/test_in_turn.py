@@ -13,7 +13,7 @@ import pytest
 from co3d_bench.bench.gate.measure import Stopped, measure_pair
 from co3d_bench.bench.gate.schedule import Pair
 from co3d_bench.bench.gate.sides import of_factory
-from co3d_bench.bench.plan.catalog import Names
+from co3d_bench.bench.plan.catalog import Catalog
 from co3d_bench.bench.record.case import Case
 from co3d_bench.bench.run.stop import Stop
 
@@ -56,7 +56,7 @@ def side(tmp_path_factory):
     """A side of that factory; each is asked once what it is, in a process of its own."""
     file = tmp_path_factory.mktemp("network") / "told.py"
     file.write_text(NETWORK)
-    return cache(lambda factory: of_factory(f"{file}:{factory}", "told", Names(), 120.0, sys.executable))
+    return cache(lambda factory: of_factory(f"{file}:{factory}", "told", Catalog(), 120.0, sys.executable))
 
 
 @pytest.fixture

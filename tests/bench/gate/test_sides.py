@@ -15,7 +15,7 @@ from co3d_bench.bench.gate.sides import Measured, Processes, of_code, of_command
 from co3d_bench.bench.measure.job import Event, Job, parse_event, phase_event
 from co3d_bench.bench.measure.turns import WAITING
 from co3d_bench.bench.measure.worker import modules_in
-from co3d_bench.bench.plan.catalog import Names
+from co3d_bench.bench.plan.catalog import Catalog
 from co3d_bench.bench.record.case import Case
 from co3d_bench.bench.record.environment import ROOT
 from co3d_bench.bench.record.migrate import MIGRATIONS
@@ -88,7 +88,7 @@ def test_an_older_version_is_asked_only_for_what_it_knows():
 def test_an_older_version_does_not_measure_the_cpu_in_a_gpus_place():
     schema = json.loads(json.dumps(Job.model_json_schema()))
     del schema["properties"]["torch_device"]
-    side = Processes("base", sys.executable, {}, schema, {}, Names(), 60.0)
+    side = Processes("base", sys.executable, {}, schema, {}, Catalog(), 60.0)
     with Stop() as stop:
         measured = side.measure(Case(model="x3d-xs", device="xavier"), 5, False, stop)
     assert measured == Measured(failure="this version of co3d-bench does not measure on cuda")
@@ -108,7 +108,7 @@ def test_the_figure_of_a_process_is_the_median_of_all_its_samples(tmp_path):
     """Whatever disturbed them: none is left out, replaced or weighed."""
     samples = make_samples(0.1, disturbed_share=0.4)
     worker = saying(tmp_path, done(samples=samples))
-    side = Processes("base", sys.executable, {}, Job.model_json_schema(), {}, Names(), 60.0, worker)
+    side = Processes("base", sys.executable, {}, Job.model_json_schema(), {}, Catalog(), 60.0, worker)
     with Stop() as stop:
         measured = side.measure(Case(model="x3d-xs"), 100, False, stop)
     assert measured.latency_s == tuple(samples.latency_s)
@@ -136,7 +136,7 @@ def test_a_process_that_loaded_code_of_anywhere_else_is_refused(tmp_path, loaded
     places = {"own": mine.folder, "repository": mine.repository, "other": mine.folder.with_name("1-4d5e6f")}
     modules = tuple(each.format(**places) for each in loaded)
     worker = saying(tmp_path, Event(event="loaded", modules=modules), done())
-    side = Processes("base", sys.executable, {}, Job.model_json_schema(), {}, Names(), 60.0, worker, mine)
+    side = Processes("base", sys.executable, {}, Job.model_json_schema(), {}, Catalog(), 60.0, worker, mine)
     with Stop() as stop:
         if right:
             assert side.measure(Case(model="x3d-xs"), 100, False, stop).failure is None
@@ -169,7 +169,7 @@ def test_an_older_checkout_is_started_as_it_was_then(tmp_path):
 
 def test_a_process_is_heard_that_waits_for_its_turn(tmp_path):
     worker = saying(tmp_path, phase_event("loading"), phase_event(WAITING), done())
-    side = Processes("base", sys.executable, {}, Job.model_json_schema(), {}, Names(), 60.0, worker)
+    side = Processes("base", sys.executable, {}, Job.model_json_schema(), {}, Catalog(), 60.0, worker)
     heard = []
     with Stop() as stop:
         assert side.measure(Case(model="x3d-xs"), 100, False, stop, ready=lambda: heard.append("ready")).failure is None
@@ -181,17 +181,17 @@ def test_a_commit_that_has_not_the_network_says_so(tmp_path):
     mine = code(tmp_path, folder=tmp_path.resolve(), path=(str(tmp_path),))
     (tmp_path / "co3d_bench").symlink_to(ROOT)
     with pytest.raises(UserError, match=r"^--pair: main \(1a2b3c\): net.py:clip: net.py has no clip; there are other$"):
-        of_code(mine, {"clip": "net.py:clip"}, Names(), 60.0)
+        of_code(mine, {"clip": "net.py:clip"}, Catalog(), 60.0)
 
 
 def test_only_new_workers_and_engines_that_we_time_take_turns():
     schema = json.loads(json.dumps(Job.model_json_schema()))
-    new = Processes("head", sys.executable, {}, schema, {}, Names(), 60.0)
+    new = Processes("head", sys.executable, {}, schema, {}, Catalog(), 60.0)
     assert new.takes_turns(CASE)
     assert not new.takes_turns(Case(model="x3d-xs", backend="trtexec"))
     older = json.loads(json.dumps(schema))
     older["properties"]["seat"] = older["properties"].pop("in_turn")
-    assert not Processes("base", sys.executable, {}, older, {}, Names(), 60.0).takes_turns(CASE)
+    assert not Processes("base", sys.executable, {}, older, {}, Catalog(), 60.0).takes_turns(CASE)
 
 
 def test_a_record_of_an_older_version_is_lifted_and_one_of_a_newer_is_refused(monkeypatch):

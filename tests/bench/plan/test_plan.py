@@ -5,13 +5,12 @@ from pathlib import Path
 import pytest
 
 from co3d_bench.bench.errors import NOTHING, UserError
-from co3d_bench.bench.plan.catalog import Names
-from co3d_bench.bench.plan.config import make_config
+from co3d_bench.bench.plan.catalog import Catalog
 from co3d_bench.bench.plan.plan import BoardFacts, LeftOut, PlanFacts, input_id, plan
+from co3d_bench.bench.plan.resolve import make_config
 from co3d_bench.bench.run.run import run
+from co3d_bench.devices.detect import Gpu, Hardware, read_hardware
 from co3d_bench.devices.doctor import TorchFacts
-from co3d_bench.devices.recognise import Gpu, Seen
-from co3d_bench.devices.seen import look
 
 FACTS = PlanFacts(auto_threads=2, video_sha256="0123456789abcdef" * 4)
 
@@ -47,12 +46,12 @@ def test_an_open_batch_is_a_search_and_no_case_until_it_is_found():
 
 
 def test_what_is_not_installed_is_told_before_anything_runs():
-    eager = Names().backends["eager"]
+    eager = Catalog().backends["eager"]
     absent = dataclasses.replace(eager, name="other", missing=lambda: "no engine: pip install 'co3d-bench[other]'")
-    names = dataclasses.replace(Names(), backends={"eager": eager, "other": absent})
-    config = make_config({"plan": {"models": ["x3d-s"], "backends": ["eager", "other"]}}, names)
+    catalog = Catalog(backends={"eager": eager, "other": absent})
+    config = make_config({"plan": {"models": ["x3d-s"], "backends": ["eager", "other"]}}, catalog)
     with pytest.raises(UserError) as raised:
-        run(config, names=names)
+        run(config)
     assert raised.value.exit_code == NOTHING
     assert raised.value.message == (
         "backend other: no engine: pip install 'co3d-bench[other]'\n"
@@ -61,13 +60,13 @@ def test_what_is_not_installed_is_told_before_anything_runs():
 
 
 def test_a_torch_that_cannot_use_the_device_is_told_before_anything_runs():
-    seen = Seen(look().host, (Gpu("GeForce RTX 2080 Ti", "7.5"),))
+    hardware = Hardware(read_hardware().host, (Gpu("GeForce RTX 2080 Ti", "7.5"),))
     facts = iter([TorchFacts("2.13.0+cpu"), TorchFacts("2.13.0", "12.6", True, ("sm_80",))])
-    names = dataclasses.replace(Names(), look=lambda: seen, ask_torch=lambda: next(facts))
-    config = make_config({"plan": {"models": ["x3d-s"], "devices": ["rtx2080ti"]}}, names)
+    catalog = Catalog(read_hardware=lambda: hardware, ask_torch=lambda: next(facts))
+    config = make_config({"plan": {"models": ["x3d-s"], "devices": ["rtx2080ti"]}}, catalog)
     for why in ("torch 2.13.0+cpu is a build for the CPU; the GPU cannot be used", "has no code for sm_75, only for"):
         with pytest.raises(UserError) as raised:
-            run(config, names=names)
+            run(config)
         assert raised.value.exit_code == NOTHING
         assert why in raised.value.message
         assert raised.value.message.startswith("device rtx2080ti: torch 2.13.0")
@@ -81,13 +80,11 @@ def test_a_video_is_named_in_one_word(file, name):
 
 
 def test_what_does_not_fit_together_is_left_out_and_told():
-    names = Names()
-    eager = names.backends["eager"]
-    names = dataclasses.replace(
-        names, backends={"eager": eager, "other": dataclasses.replace(eager, name="other", here={"cpu": ("int8",)})}
-    )
-    config = make_config({"plan": {"models": ["x3d-s"], "backends": ["eager", "other"]}}, names)
-    planned = plan(config, FACTS, names)
+    eager = Catalog().backends["eager"]
+    other = dataclasses.replace(eager, name="other", here={"cpu": ("int8",)})
+    catalog = Catalog(backends={"eager": eager, "other": other})
+    config = make_config({"plan": {"models": ["x3d-s"], "backends": ["eager", "other"]}}, catalog)
+    planned = plan(config, FACTS)
     assert [case.backend for case in planned.cases] == ["eager"]
     assert planned.left_out == (LeftOut("cpu other fp32", "backend other computes in int8"),)
 
@@ -96,7 +93,7 @@ def test_planning_imports_no_torch():
     import subprocess
 
     code = (
-        "import sys; from co3d_bench.bench.plan.config import load_config; "
+        "import sys; from co3d_bench.bench.plan.resolve import load_config; "
         "from co3d_bench.bench.run.ready import make_plan;"
         "make_plan(load_config()); assert 'torch' not in sys.modules"
     )
@@ -107,13 +104,13 @@ def named(**missing):
     """Every engine as if it were installed, but for those that are given with what is missing."""
     backends = {
         name: dataclasses.replace(backend, missing=lambda name=name: missing.get(name))
-        for name, backend in Names().backends.items()
+        for name, backend in Catalog().backends.items()
     }
-    return dataclasses.replace(Names(), backends=backends)
+    return Catalog(backends=backends)
 
 
-def auto(names, facts=FACTS, **table):
-    return plan(make_config({"plan": {"models": ["x3d-s"], "backends": ["auto"], **table}}, names), facts, names)
+def auto(catalog, facts=FACTS, **table):
+    return plan(make_config({"plan": {"models": ["x3d-s"], "backends": ["auto"], **table}}, catalog), facts)
 
 
 def test_auto_is_eager_and_the_fastest_engine_that_is_installed():
@@ -138,28 +135,29 @@ def test_what_is_named_beside_auto_is_measured_once_and_nothing_takes_its_place(
 
 def test_auto_on_a_board_is_the_engine_that_is_there():
     facts = PlanFacts(auto_threads=2, boards={"pi": BoardFacts(auto_threads=4)})
-    found = plan(board_config(devices=["cpu", "pi"], backends="auto"), facts, named())
+    found = plan(board_config(named(), devices=["cpu", "pi"], backends="auto"), facts)
     assert [(case.device, case.backend) for case in found.cases] == [
         ("cpu", "eager"),
         ("cpu", "native"),
         ("pi", "aten-json"),
     ]
+    assert found.notes == ("device pi: auto is measured as aten-json there, and its cases are named so",)
 
 
 def test_auto_on_a_gpu(monkeypatch):
-    seen = Seen(look().host, (Gpu("GeForce RTX 2080 Ti", "7.5"),))
-    names = dataclasses.replace(named(tensorrt="not installed"), look=lambda: seen)
-    found = auto(names, devices=["rtx2080ti"])
+    hardware = Hardware(read_hardware().host, (Gpu("GeForce RTX 2080 Ti", "7.5"),))
+    catalog = dataclasses.replace(named(tensorrt="not installed"), read_hardware=lambda: hardware)
+    found = auto(catalog, devices=["rtx2080ti"])
     assert [case.backend for case in found.cases] == ["eager", "cudagraph"]
     assert list(found.instead.values()) == [("fused",)]
 
 
-def board_config(**plan):
+def board_config(catalog=None, **plan):
     table = {"plan": {"models": "x3d-xs", **plan}, "devices": {"pi": {"extends": "cpu", "host": "pi.local"}}}
-    return make_config(table)
+    return make_config(table, catalog)
 
 
-def test_devices_come_one_after_the_other_and_eager_is_played_on_a_board():
+def test_devices_come_one_after_the_other_and_eager_is_replaced_on_a_board():
     config = board_config(models=["x3d-xs", "x3d-s"], devices=["cpu", "pi"], backends="eager")
     facts = PlanFacts(auto_threads=2, boards={"pi": BoardFacts(auto_threads=4)})
     found = plan(config, facts)
@@ -170,6 +168,7 @@ def test_devices_come_one_after_the_other_and_eager_is_played_on_a_board():
         ("pi", "x3d-s", "aten-json", 4),
     ]
     assert found.at_host == {"pi"}
+    assert found.notes == ("device pi: eager is measured as aten-json there, and its cases are named so",)
 
 
 def test_a_board_that_is_away_leaves_the_others():

@@ -11,13 +11,14 @@ import torch
 from tiny_run import WORKER
 
 from co3d_bench.bench.errors import ENVIRONMENT, USAGE, UserError
-from co3d_bench.bench.plan.catalog import Names
-from co3d_bench.bench.plan.config import Override, load_config, make_config
+from co3d_bench.bench.plan.catalog import Catalog
+from co3d_bench.bench.plan.config import Override, read_config
+from co3d_bench.bench.plan.resolve import make_config
 from co3d_bench.bench.plan.weights import find_weights, put_into, same_weights
 from co3d_bench.bench.record.case import WeightsFile
 from co3d_bench.bench.run.run import run
 
-NAMES = Names(find_model=tiny_zoo.find_model)
+CATALOG = Catalog(find_model=tiny_zoo.find_model)
 
 
 @pytest.fixture(autouse=True)
@@ -36,11 +37,11 @@ def text_of(path):
 
 def config(folder, weights, models=("tiny-clip",)):
     plan = {"models": list(models)} | ({"weights": weights} if weights else {})
-    return make_config({"plan": plan, "run": {"out": str(folder), "runs": 5, "processes": 1, "min_s": 0.0}}, NAMES)
+    return make_config({"plan": plan, "run": {"out": str(folder), "runs": 5, "processes": 1, "min_s": 0.0}}, CATALOG)
 
 
 def measure(folder, weights, models=("tiny-clip",), **options):
-    return run(config(folder, weights, models), names=NAMES, worker=WORKER, **options)
+    return run(config(folder, weights, models), worker=WORKER, **options)
 
 
 def test_weights_that_do_not_fit_fail_the_case_in_one_line(tmp_path):
@@ -82,9 +83,8 @@ def test_a_frame_network_and_its_counterpart_share_one_file(tmp_path):
         spec = tiny_zoo.find_model(name)
         return replace(spec, counterpart="tiny-clip") if name == "tiny-frames" else spec
 
-    names = Names(find_model=find_model)
     table = {"plan": {"models": ["tiny-clip", "tiny-frames"], "weights": str(path)}}
-    found = find_weights(make_config(table, names), names)
+    found = find_weights(make_config(table, Catalog(find_model=find_model)))
     assert {name: file.text for name, file in found.items()} == dict.fromkeys(
         ("tiny-clip", "tiny-frames"), text_of(path)
     )
@@ -93,13 +93,13 @@ def test_a_frame_network_and_its_counterpart_share_one_file(tmp_path):
 def test_auto_tells_every_network_that_has_none(tmp_path):
     made = make_config({"plan": {"models": ["x3d-s", "cox3d-m-64"], "weights": "auto"}})
     with pytest.raises(UserError) as told:
-        find_weights(made, Names())
+        find_weights(made)
     first, second = told.value.message.splitlines()
     assert first.startswith("pyslowfast/x3d_s: not here; `co3d-bench weights fetch x3d-s` brings it")
     assert second.startswith("pyslowfast/x3d_m: not here; `co3d-bench weights fetch cox3d-m-64` brings it")
     assert told.value.exit_code == ENVIRONMENT
     with pytest.raises(UserError, match="tiny-clip: no public weights are known; give a file or an address") as told:
-        find_weights(config(tmp_path, "auto"), NAMES)
+        find_weights(config(tmp_path, "auto"), CATALOG)
     assert told.value.exit_code == USAGE
 
 
@@ -117,6 +117,6 @@ def test_a_file_that_changes_while_the_run_goes_on_is_refused(tmp_path):
 def test_a_path_in_bench_toml_starts_where_the_file_is(tmp_path, word, expected):
     file = tmp_path / "bench.toml"
     file.write_text(f'[plan]\nmodels = ["tiny-clip"]\nweights = "{word}"\n')
-    assert load_config(file, names=NAMES).plan.weights == expected.format(folder=tmp_path)
-    given = load_config(file, {"plan.weights": Override("--weights", "here.pth")}, NAMES)
+    assert read_config(file, catalog=CATALOG).plan.weights == expected.format(folder=tmp_path)
+    given = read_config(file, {"plan.weights": Override("--weights", "here.pth")}, CATALOG)
     assert given.plan.weights == "here.pth"

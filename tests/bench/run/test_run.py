@@ -12,19 +12,17 @@ from pathlib import Path
 
 import pytest
 import quick
-import tiny_zoo
-from tiny_run import WORKER, config
+from tiny_run import TINY, WORKER, config
 
 from co3d_bench.bench.errors import NOTHING, UserError
-from co3d_bench.bench.plan.catalog import Names
 from co3d_bench.bench.record.store import append_record, read_records
 from co3d_bench.bench.run.progress import Lines, Silent
 from co3d_bench.bench.run.run import run
 
 
 def measure(folder, models, processes=1, **options):
-    made, names = config(folder, models, processes=processes)
-    return run(made, names=names, worker=WORKER, **options)
+    made = config(folder, models, processes=processes)
+    return run(made, worker=WORKER, **options)
 
 
 def start(folder, models, *flags):
@@ -141,8 +139,8 @@ class Phases(Silent):
 
 def test_the_first_process_counts_and_verifies_and_what_fails_fails_once(everything, tmp_path):
     phases = Phases()
-    made, names = config(tmp_path, ["tiny-clip", "exits"], runs=60, processes=3)
-    run(made, names=names, worker=WORKER, progress=phases)
+    made = config(tmp_path, ["tiny-clip", "exits"], runs=60, processes=3)
+    run(made, worker=WORKER, progress=phases)
     records = read_records(tmp_path)
     found = [(r.case.model, r.process) for r in records]
     assert found == [("tiny-clip", 1), ("exits", 1), ("tiny-clip", 2), ("tiny-clip", 3)]
@@ -165,28 +163,27 @@ def test_a_process_that_answers_otherwise_is_verified_itself(tmp_path):
 
 
 REFUSING = replace(
-    Names(find_model=tiny_zoo.find_model),
-    backends={**Names().backends, "openvino": replace(Names().backends["openvino"], missing=lambda: "not installed")},
+    TINY, backends={**TINY.backends, "openvino": replace(TINY.backends["openvino"], missing=lambda: "not installed")}
 )
 
 
 def test_an_engine_that_refuses_a_network_gives_way_to_the_next(tmp_path):
     said = io.StringIO()
-    made, names = config(tmp_path, ["no-native"], names=REFUSING, backends=["auto"])
-    records = run(made, names=names, worker=WORKER, progress=Lines(said))
+    made = config(tmp_path, ["no-native"], catalog=REFUSING, backends=["auto"])
+    records = run(made, worker=WORKER, progress=Lines(said))
     assert [(r.case.backend, r.ok) for r in records] == [("eager", True), ("onnxruntime", True)]
     assert read_records(tmp_path) == records
     (line,) = (line for line in said.getvalue().splitlines() if "takes its place" in line)
     assert line.startswith("no-native: native: ")
     assert line.endswith("; onnxruntime takes its place")
-    again = run(made, names=names, worker=WORKER, resume=True)
+    again = run(made, worker=WORKER, resume=True)
     assert again == records, "a resumed run knows which engine took the place"
     assert records[1].counters.macs == records[0].counters.macs
 
 
 def test_an_engine_that_was_asked_for_by_name_fails_where_it_refuses(tmp_path):
-    made, names = config(tmp_path, ["no-native"], backends=["native"])
-    (record,) = run(made, names=names, worker=WORKER)
+    made = config(tmp_path, ["no-native"], backends=["native"])
+    (record,) = run(made, worker=WORKER)
     assert record.error.message.startswith("native: ")
 
 
@@ -277,8 +274,8 @@ def test_a_resumed_run_need_not_be_as_long_nor_end_at_the_same_precision(tmp_pat
     made = quick.configured(tmp_path, ["works"], processes="auto")
     for time_s, precision in ((480.0, None), (60.0, 0.01)):
         asked = made.run.model_copy(update={"time_s": time_s, "target_precision": precision})
-        again = made.model_copy(update={"run": asked})
-        run(again, names=quick.NAMES, worker=quick.WORKER, resume=time_s < 480)
+        again = replace(made, run=asked)
+        run(again, worker=quick.WORKER, resume=time_s < 480)
     assert [r.process for r in read_records(tmp_path)] == list(range(1, 8))
 
 

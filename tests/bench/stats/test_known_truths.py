@@ -17,8 +17,8 @@ PRODUCT = 3 * 4 * 8 * 4 * 4  # what comes of it, there while the scratch is
 
 @pytest.fixture(scope="module")
 def record(tmp_path_factory):
-    made, names = config(tmp_path_factory.mktemp("known"), ["known"], runs=64)
-    (found,) = run(made, names=names, worker=WORKER)
+    made = config(tmp_path_factory.mktemp("known"), ["known"], runs=64)
+    (found,) = run(made, worker=WORKER)
     assert found.error is None, found.error
     return found
 

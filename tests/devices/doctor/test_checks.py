@@ -2,12 +2,12 @@ import dataclasses
 
 import pytest
 
+from co3d_bench.devices.detect import read_hardware
 from co3d_bench.devices.doctor import Patient, TorchFacts, Write
 from co3d_bench.devices.doctor.checks import examine, runs_on
 from co3d_bench.devices.nvpmodel import Mode, read_mode
 from co3d_bench.devices.profile import list_profiles
 from co3d_bench.devices.root import Snapshot
-from co3d_bench.devices.seen import look
 from co3d_bench.devices.sensors import Reading
 from co3d_bench.devices.sensors.find import find_sensors
 
@@ -23,7 +23,9 @@ def patient(name, root=None, **changes):
     readings = {}
     for sensor in find_sensors(profile, root):
         readings |= sensor.read()
-    return Patient(root, profile, look(root), readings, read_mode(root, None), **{"torch": JETSON_TORCH, **changes})
+    return Patient(
+        root, profile, read_hardware(root), readings, read_mode(root, None), **{"torch": JETSON_TORCH, **changes}
+    )
 
 
 def found(patient):
@@ -178,5 +180,5 @@ def test_figures_that_cannot_be_read_are_told_once_a_reason_with_their_mend():
 @pytest.mark.parametrize("name", ["tx2", "xavier", "xavier-nx", "orin"])
 def test_a_machine_that_tells_nothing_is_no_error(name):
     empty = Snapshot({})
-    for finding in examine(Patient(empty, PROFILES[name], look(empty))):
+    for finding in examine(Patient(empty, PROFILES[name], read_hardware(empty))):
         assert finding.what

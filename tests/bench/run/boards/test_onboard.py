@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import importlib
 import json
-import os
 import shutil
 import sys
 from types import SimpleNamespace
@@ -17,7 +16,7 @@ from co3d_bench.bench.record.cuda_facts import CudaFacts, CudaFlags, CudaMemory
 from co3d_bench.bench.record.openmp import WAITING
 from co3d_bench.bench.record.record import Timing
 from co3d_bench.bench.run.boards.boards import SCRIPTS
-from co3d_bench.devices.board import AGENT
+from co3d_bench.devices.remote.board import AGENT
 
 from ...fake_cuda import FakeCuda, fake_torch
 
@@ -32,20 +31,6 @@ def onboard(tmp_path, monkeypatch):
     yield importlib.import_module("onboard")
     for file in (AGENT, *SCRIPTS):
         sys.modules.pop(file.stem, None)
-
-
-def test_threads_give_way_unless_the_board_says_how_they_wait(onboard, monkeypatch):
-    for name in ("OMP_WAIT_POLICY", *WAITING):
-        monkeypatch.delenv(name, raising=False)
-    monkeypatch.setenv("OMP_WAIT_POLICY", "active")
-    onboard.give_way(WAITING)
-    assert not WAITING.keys() & os.environ.keys()
-    monkeypatch.setenv("GOMP_SPINCOUNT", "")  # so that it is put back in the end
-    monkeypatch.setenv("KMP_BLOCKTIME", "")
-    for name in ("OMP_WAIT_POLICY", *WAITING):
-        monkeypatch.delenv(name)
-    onboard.give_way(WAITING)
-    assert WAITING.items() <= os.environ.items()
 
 
 class Program:
@@ -76,7 +61,7 @@ def gpu(onboard, monkeypatch):
     )
     monkeypatch.setitem(sys.modules, "torch", torch)
     monkeypatch.setitem(sys.modules, "runner", runner)
-    available = iter([9_000, 5_000])
+    available = iter([9_000, 5_000] * 2)
     monkeypatch.setattr(onboard, "available_bytes", lambda: next(available))
     return cuda
 
@@ -101,6 +86,17 @@ def told_by(onboard, folder, **changes):
     told = []
     onboard.aten_json({**JOB, **changes}, folder, lambda event, **fields: told.append((event, fields)))
     return json.loads(json.dumps(told))
+
+
+def test_its_threads_give_way_as_ours_do(onboard, gpu, tmp_path, monkeypatch):
+    for name in ("OMP_WAIT_POLICY", *WAITING):
+        monkeypatch.setenv(name, "")  # so that it is put back in the end
+        monkeypatch.delenv(name)
+    _, measured = told_by(onboard, tmp_path)[-1]
+    assert WAITING.items() <= measured["environ"].items()
+    monkeypatch.setenv("GOMP_SPINCOUNT", "7")
+    _, measured = told_by(onboard, tmp_path)[-1]
+    assert measured["environ"]["GOMP_SPINCOUNT"] == "7"
 
 
 def test_on_a_gpu_it_tells_the_devices_clock_copies_and_memory(onboard, gpu, tmp_path):

@@ -11,6 +11,7 @@ import os
 import signal
 import sys
 import threading
+from dataclasses import replace
 from pathlib import Path
 
 import psutil
@@ -18,9 +19,9 @@ import pytest
 
 from co3d_bench.bench.backends import trtexec
 from co3d_bench.bench.errors import NOT_HERE, UserError
-from co3d_bench.bench.plan.catalog import Names
-from co3d_bench.bench.plan.config import make_config
+from co3d_bench.bench.plan.catalog import Catalog
 from co3d_bench.bench.plan.locate import unanswered
+from co3d_bench.bench.plan.resolve import make_config
 from co3d_bench.bench.record.record import Settings
 from co3d_bench.bench.record.store import read_records
 from co3d_bench.bench.run.progress import Silent
@@ -36,7 +37,7 @@ sys.path.insert(0, str(Path(__file__).parent))
 import board_zoo
 
 WORKER = (sys.executable, str(Path(__file__).with_name("board_worker.py")))
-NAMES = Names(find_model=board_zoo.find_model)
+CATALOG = Catalog(find_model=board_zoo.find_model)
 FAKE_TRTEXEC = Path(__file__).parents[2] / "backends" / "trtexec" / "fake_trtexec.py"
 PYTHON = os.environ.get("CO3D_BENCH_OLD_PYTHON", "python3")
 
@@ -76,7 +77,7 @@ def config(tmp_path, devices, models=("small-frames",), **changes):
         },
         "devices": tables,
     }
-    return make_config(table, NAMES)
+    return make_config(table, CATALOG)
 
 
 class At(Silent):
@@ -110,7 +111,7 @@ def running(server, script):
 
 
 def measure(made, **options):
-    return run(made, names=NAMES, board_worker=WORKER, **options)
+    return run(made, board_worker=WORKER, **options)
 
 
 @pytest.mark.acceptance
@@ -194,9 +195,7 @@ def test_energy_is_taken_in_a_pass_of_its_own(sshd, tmp_path):
     made = config(tmp_path, {"tx2": ("tx2", "tx2.local")}, energy=True)
     (rail,) = (file for file in (sshd.folder / "tx2").rglob("in_power0_input") if file.read_text() == "3056\n")
     with Moving(rail, ["3000\n", "3100\n"]):
-        (record,) = run(
-            made, names=NAMES, board_worker=(*WORKER[:1], str(Path(__file__).with_name("energy_worker.py")))
-        )
+        (record,) = run(made, board_worker=(*WORKER[:1], str(Path(__file__).with_name("energy_worker.py"))))
     assert record.ok
     energy = record.energy
     assert (energy.source, energy.reason) == ("power_w/board", None)
@@ -233,7 +232,7 @@ def test_a_killed_case_is_a_record_and_a_board_that_is_away_ends_no_other(sshd, 
 @pytest.mark.acceptance
 def test_being_stopped_leaves_the_board_clean_and_resume_goes_on(sshd, tmp_path):
     made = config(tmp_path, {"tx2": ("tx2", "tx2.local")}, models=("small-clip",), runs=3000)
-    plan = make_plan(made, NAMES, boards=True)
+    plan = make_plan(made, boards=True)
     with pytest.raises(Interrupted, match="0 of 1"):
         measure(made, plan=plan, progress=At("sampling", lambda: os.kill(os.getpid(), signal.SIGTERM)))
     assert left(sshd) == ["lock"]
@@ -246,7 +245,7 @@ def test_being_stopped_leaves_the_board_clean_and_resume_goes_on(sshd, tmp_path)
 
 def test_the_wrong_board_is_refused_in_one_message(sshd, tmp_path):
     with pytest.raises(UserError) as caught:
-        make_plan(config(tmp_path, {"xavier": ("xavier", "tx2.local")}), NAMES, boards=True)
+        make_plan(config(tmp_path, {"xavier": ("xavier", "tx2.local")}), boards=True)
     assert caught.value.exit_code == NOT_HERE
     head, found, wanted = caught.value.message.splitlines()
     assert head == ("device xavier (NVIDIA Jetson AGX Xavier): tx2.local is another machine, and nothing was run there")
@@ -257,16 +256,16 @@ def test_the_wrong_board_is_refused_in_one_message(sshd, tmp_path):
 
 def test_what_measures_this_machine_alone_refuses_a_board(tmp_path):
     with pytest.raises(UserError, match=r"device tx2 is at tx2\.local: only `run` reaches boards"):
-        make_plan(config(tmp_path, {"tx2": ("tx2", "tx2.local")}), NAMES)
+        make_plan(config(tmp_path, {"tx2": ("tx2", "tx2.local")}))
 
 
 @pytest.mark.acceptance
 def test_a_board_that_comes_back_only_for_the_next_run(sshd, tmp_path, monkeypatch):
     """The host is killed in the middle: the board finishes, and the resumed run takes what is there."""
     made = config(tmp_path, {"tx2": ("tx2", "tx2.local")}, models=("small-clip",))
-    plan = make_plan(made, NAMES, boards=True)
-    monkeypatch.setattr("co3d_bench.devices.board.Board.clean", lambda self: None)  # as if we were killed
-    monkeypatch.setattr("co3d_bench.devices.board.Board.settle", lambda self: None)
+    plan = make_plan(made, boards=True)
+    monkeypatch.setattr("co3d_bench.devices.remote.board.Board.clean", lambda self: None)  # as if we were killed
+    monkeypatch.setattr("co3d_bench.devices.remote.board.Board.settle", lambda self: None)
     (first,) = measure(made, plan=plan)
     Path(made.run.out, "records.jsonl").unlink()  # it was not written any more
     monkeypatch.undo()
@@ -278,12 +277,13 @@ def test_a_board_that_comes_back_only_for_the_next_run(sshd, tmp_path, monkeypat
 def test_what_a_board_cannot_run_is_left_out_with_the_reason(sshd, tmp_path):
     made = config(tmp_path, {"tx2": ("tx2", "tx2.local")})
     wanted = {"backends": ("eager", "fused", "trtexec"), "precisions": ("fp32", "fp16"), "batch": (1, "auto")}
-    plan = make_plan(made.model_copy(update={"plan": made.plan.model_copy(update=wanted)}), NAMES, boards=True)
+    plan = make_plan(replace(made, plan=made.plan.model_copy(update=wanted)), boards=True)
     assert [case.backend for case in plan.cases] == ["aten-json"]
     why = {out.what: out.why for out in plan.left_out}
     assert why["tx2 fused fp32"] == "backend fused does not run on boards over ssh"
     assert why["tx2 trtexec fp32"] == "backend trtexec runs on cuda, not on cpu"
     assert why["tx2 aten-json fp16"] == "backend aten-json computes in fp32"
+    assert plan.notes == ("device tx2: eager is measured as aten-json there, and its cases are named so",)
     assert why["tx2 aten-json fp32"] == "a batch is not looked for on a board over ssh; name some"
 
 
@@ -291,9 +291,9 @@ def test_what_a_board_cannot_run_is_left_out_with_the_reason(sshd, tmp_path):
 def test_tensorrt_runs_the_onnx_file_and_answers_in_mid_stream(sshd, tmp_path):
     made = config(tmp_path, {"tx2": ("tx2", "trt.local")})
     profiles = {"tx2": made.profiles["tx2"].model_copy(update={"torch_device": "cuda"})}
-    update = {"profiles": profiles, "plan": made.plan.model_copy(update={"backends": ("trtexec", "aten-json")})}
-    made = made.model_copy(update=update)
-    plan = make_plan(made, NAMES, boards=True)
+    wanted = made.plan.model_copy(update={"backends": ("trtexec", "aten-json")})
+    made = replace(made, catalog=replace(made.catalog, devices=profiles), plan=wanted)
+    plan = make_plan(made, boards=True)
     (out,) = plan.left_out
     assert "sees no GPU" in out.why or "has no torch" in out.why
     (record,) = measure(made, plan=plan)

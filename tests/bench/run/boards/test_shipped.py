@@ -14,7 +14,7 @@ from co3d_bench.bench.measure.loop import FEWEST, Calls, Instruments, SamplingRu
 from co3d_bench.bench.measure.probe import Disturbance
 from co3d_bench.bench.record.record import Timing
 from co3d_bench.bench.run.boards.boards import SCRIPTS
-from co3d_bench.devices.board import AGENT
+from co3d_bench.devices.remote.board import AGENT
 
 from ....devices.boards import old_python
 

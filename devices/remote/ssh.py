@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, cast
 
-from .profile import check_host
+from ..profile import check_host
 
 # Nobody is there to answer a question, and a connection that is dead is noticed within a quarter of a minute.
 OPTIONS = (

@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from co3d_bench.devices.ssh import Ssh, Unreachable
+from co3d_bench.devices.remote.ssh import Ssh, Unreachable
 
-from ..sshd import serving
+from ...sshd import serving
 
 WORDS = st.lists(st.text(st.characters(blacklist_characters="\0", blacklist_categories=("Cs",))), min_size=1)
 

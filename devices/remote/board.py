@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
 
-from .root import Reason, Snapshot
+from ..root import Reason, Snapshot
 from .ssh import Done, Unreachable
 
 AGENT = Path(__file__).with_name("agent.py")

@@ -16,8 +16,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from co3d_bench.devices.board import AGENT, FOLDER, AgentError, Board, case_name
-from co3d_bench.devices.ssh import Done, Unreachable
+from co3d_bench.devices.remote.board import AGENT, FOLDER, AgentError, Board, case_name
+from co3d_bench.devices.remote.ssh import Done, Unreachable
 
 from .boards import old_python
 
@@ -303,7 +303,7 @@ class Clock:
         self.now += seconds
 
     def patience(self):
-        from co3d_bench.devices.board import Patience
+        from co3d_bench.devices.remote.board import Patience
 
         return Patience(sleep=self.sleep, clock=lambda: self.now)
 

@@ -1,11 +1,19 @@
 import pytest
 
-from co3d_bench.devices.gpus import list_gpus, visible
+from co3d_bench.devices.detect import (
+    Gpu,
+    Hardware,
+    card_name,
+    describe,
+    list_gpus,
+    match,
+    read_hardware,
+    recognise,
+    visible,
+)
 from co3d_bench.devices.host import read_host
 from co3d_bench.devices.profile import list_profiles, with_own
-from co3d_bench.devices.recognise import Gpu, Seen, card_name, describe, match, recognise
 from co3d_bench.devices.root import Snapshot
-from co3d_bench.devices.seen import look
 
 from .boards import TREES, board, snapshot
 from .nvml import FakeNvml, card
@@ -15,7 +23,7 @@ PROFILES = {profile.name: profile for profile in list_profiles()}
 
 def seen_tree(name):
     files = {f"/proc/device-tree/{key}": text for key, text in TREES[name].items()}
-    return look(Snapshot(files))
+    return read_hardware(Snapshot(files))
 
 
 @pytest.mark.parametrize(
@@ -35,21 +43,21 @@ def test_a_board_is_known_by_its_device_tree_alone(tree, device):
 
 
 def test_the_chip_alone_is_no_board_and_a_board_with_another_chip_is_none():
-    chip = look(Snapshot({"/proc/device-tree/compatible": "acme,board\0nvidia,tegra194\0"}))
+    chip = read_hardware(Snapshot({"/proc/device-tree/compatible": "acme,board\0nvidia,tegra194\0"}))
     assert [each.profile.name for each in recognise(list_profiles(), chip)] == ["cpu"]
-    other = look(Snapshot({"/proc/device-tree/compatible": "nvidia,p3737-0000+p3701-0005\0nvidia,tegra194\0"}))
+    other = read_hardware(Snapshot({"/proc/device-tree/compatible": "nvidia,p3737-0000+p3701-0005\0nvidia,tegra194\0"}))
     assert [each.profile.name for each in recognise(list_profiles(), other)] == ["cpu"]
 
 
 @pytest.mark.parametrize("name", ["tx2", "xavier", "xavier-nx", "orin"])
 def test_files_on_disk_and_files_sent_over_are_the_same_board(tmp_path, name):
-    local, sent = look(board(tmp_path, name)), look(snapshot(name))
+    local, sent = read_hardware(board(tmp_path, name)), read_hardware(snapshot(name))
     assert local == sent
     assert recognise(list_profiles(), sent)[0].profile.name == name
 
 
 def seen_cards(*gpus):
-    return Seen(read_host(Snapshot({})), gpus)
+    return Hardware(read_host(Snapshot({})), gpus)
 
 
 @pytest.mark.parametrize(
@@ -74,12 +82,12 @@ def test_a_card_is_known_by_name_and_capability(name, capability, device):
 
 def test_a_profile_of_ours_comes_before_the_same_with_a_host():
     profiles = with_own(list_profiles(), {"a-xavier": {"extends": "xavier", "host": "x", "order": 1}})
-    found = recognise(profiles, look(snapshot("xavier")))
+    found = recognise(profiles, read_hardware(snapshot("xavier")))
     assert [each.profile.name for each in found] == ["xavier", "a-xavier", "cpu"]
 
 
 def test_a_machine_is_described_in_a_line():
-    text = describe(look(snapshot("tx2")))
+    text = describe(read_hardware(snapshot("tx2")))
     assert "quill, 4 usable cores, aarch64" in text
     assert "nvidia,p2597-0000+p3310-1000 nvidia,tegra186" in text
     assert "no NVIDIA GPU (not asked)" in text
@@ -87,8 +95,8 @@ def test_a_machine_is_described_in_a_line():
 
 
 def test_every_machine_is_the_generic_device():
-    assert match(PROFILES["cpu"], look(Snapshot({})))
-    assert match(PROFILES["cpu"], look())
+    assert match(PROFILES["cpu"], read_hardware(Snapshot({})))
+    assert match(PROFILES["cpu"], read_hardware())
 
 
 def test_cards_are_asked_of_the_driver():

@@ -1,0 +1,102 @@
+"""A config resolved against this machine: the one step between bench.toml and a plan that asks it anything."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from ...devices.profile import AUTO, DeviceProfile
+from ...models.spec import ModelSpec, UnknownModelError
+from ..errors import UserError
+from .catalog import Catalog
+from .config import Config, Origin, Override, check_config, read_config
+from .custom_models import CustomModel
+from .locate import auto_note, check_here, find_auto
+
+
+@dataclass(frozen=True)
+class Resolved(Config):
+    """A config whose plan has names alone: every device is here or at a host, every custom model was called once."""
+
+    custom: Mapping[str, CustomModel] = field(default_factory=dict)  # by name
+
+    @property
+    def profiles(self) -> Mapping[str, DeviceProfile]:
+        """Every device there is, by name."""
+        return self.catalog.devices
+
+    def spec(self, model: str) -> ModelSpec:
+        """What is known of a network of the plan."""
+        return self.custom[model].spec() if model in self.custom else self.catalog.find_model(model)
+
+
+def load_config(
+    path: Path | None = None, overrides: Mapping[str, Override] | None = None, catalog: Catalog | None = None
+) -> Resolved:
+    """A bench.toml read (see `read_config`) and resolved. Raises UserError."""
+    return resolve(read_config(path, overrides, catalog))
+
+
+def make_config(table: Mapping[str, Any], catalog: Catalog | None = None) -> Resolved:
+    """The same from a dict laid out like bench.toml, for Python callers. Raises UserError."""
+    return resolve(check_config(table, Origin("config", Path.cwd()), catalog or Catalog()))
+
+
+def resolve(config: Config) -> Resolved:
+    """Ask this machine which device it is, where the plan has to know, and each custom model what it is.
+
+    Raises UserError for a device that is neither here nor has a host, and for custom models that cannot be had.
+    """
+    devices, notes = _devices(config)
+    models, custom, wrong = _models(config)
+    plan = config.plan.model_copy(update={"devices": devices, "models": models})
+    resolved = Resolved(config.run, plan, config.input, config.origin, config.catalog, (*notes, *config.notes), custom)
+    if config.input.kind == "video" and not wrong:
+        specs = map(resolved.spec, models)
+        wrong = [("input.file", why) for spec in specs if (why := spec.not_watchable())]
+    if wrong:
+        raise UserError("\n".join(f"{config.origin.where(key)}: {message}" for key, message in wrong))
+    return resolved
+
+
+def _devices(config: Config) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """The plan's devices with this machine's own in the place of `auto`, and what was found."""
+    profiles = config.catalog.devices
+    named = [profiles[word] for word in config.plan.devices if word != AUTO]
+    # The generic profile is any machine, and a board at a host is asked when it is reached.
+    here = [profile for profile in named if profile.host is None and not profile.recognise.any_machine]
+    is_auto = AUTO in config.plan.devices
+    if not here and not is_auto:
+        return config.plan.devices, ()
+    hardware = config.catalog.read_hardware()
+    check_here(here, hardware, profiles.values())
+    if not is_auto:
+        return config.plan.devices, ()
+    found = find_auto(profiles.values(), hardware)
+    words = (found.profile.name if word == AUTO else word for word in config.plan.devices)
+    return tuple(dict.fromkeys(words)), (auto_note(found),)
+
+
+def _models(config: Config) -> tuple[tuple[str, ...], dict[str, CustomModel], list[tuple[str, str]]]:
+    """The plan's networks by their names, the custom ones among them, and (key, message) of mistakes."""
+    models: list[str] = []
+    custom: dict[str, CustomModel] = {}
+    wrong = []
+    for word in config.plan.models:
+        if not config.catalog.is_custom(word):
+            models.append(word)
+            continue
+        try:
+            described = config.catalog.describe_custom(word, config.origin.base("plan.models"))
+        except UnknownModelError as error:
+            wrong.append(("plan.models", str(error)))
+            continue
+        name = described.facts.name
+        first = custom.setdefault(name, described)
+        if first.reference != described.reference:
+            why = f"{word}: another one is called {name} too ({first.reference}); rename a file"
+            wrong.append(("plan.models", why))
+        models.append(name)
+    return tuple(models), custom, wrong
