@@ -51,14 +51,14 @@ def fetch(names: tuple[str, ...]) -> None:
 
     Example: co3d-bench weights fetch x3d-m
     """
-    from ..bench.plan.weights import progress_bar, told
+    from ..bench.plan.weights import as_user_error, progress_bar
     from ..models.weights.cache import cached_path, checked_sha256
     from ..models.weights.errors import WeightsError
     from ..models.weights.fetch import fetch as download
     from ..models.weights.locate import wanted_checkpoints
     from ..models.zoo import find_model
 
-    with told():
+    with as_user_error():
         wanted = wanted_checkpoints(list(names), find_model)
     failed = []
     for row in wanted:
@@ -89,12 +89,12 @@ def convert(source: str, target: Path, model: str) -> None:
 
     Example: co3d-bench weights convert auto x3d_m.pth --model x3d-m
     """
-    from ..bench.plan.weights import progress_bar, told
+    from ..bench.plan.weights import as_user_error, progress_bar
     from ..models.weights.convert import convert as write
     from ..models.weights.locate import locate
 
     spec = spec_of(model)
-    with told(), progress_bar(source) as on_progress:
+    with as_user_error(), progress_bar(source) as on_progress:
         report = write(locate(source, spec, on_progress), target, spec)
     without = f", without {', '.join(report.left_out)}" if report.left_out else ""
     click.echo(f"{target}: {report.tensors} tensors of {report.text} ({report.naming}) for {spec.name}{without}")

@@ -107,12 +107,12 @@ def why_not(error: BaseException) -> str:
     """What NVML's error means for people."""
     name = type(error).__name__
     return {
-        "NVMLError_LibraryNotMatch": "the driver's library NVML is not installed",
+        "NVMLError_LibraryNotFound": "the driver's library NVML is not installed",
         "NVMLError_DriverNotLoaded": "the NVIDIA driver is not loaded",
         "NVMLError_NotSupported": "not supported by this card or driver",
         "NVMLError_NoPermission": "not permitted",
-        "NVMLError_FunctionNotMatch": "the driver is too old for it",
-        "ModuleNotMatchError": "nvidia-ml-py is not installed",
+        "NVMLError_FunctionNotFound": "the driver is too old for it",
+        "ModuleNotFoundError": "nvidia-ml-py is not installed",
     }.get(name, f"{name}: {error}")
 
 

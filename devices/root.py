@@ -10,7 +10,7 @@ import errno
 import fnmatch
 import glob
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import Enum
 from pathlib import Path
@@ -141,18 +141,6 @@ class Snapshot:
 def _fits(name: str, pattern: str) -> bool:
     # As the shell's and glob's: a name that begins with a dot is not meant by a star.
     return fnmatch.fnmatchcase(name, pattern) and (not name.startswith(".") or pattern.startswith("."))
-
-
-def take_snapshot(root: Root, patterns: Iterable[str]) -> Snapshot:
-    """What the files that match some of the patterns say now. Folders among them are passed over."""
-    files, unread = {}, {}
-    for path in dict.fromkeys(path for pattern in patterns for path in root.glob(pattern)):
-        look = root.look(path)
-        if look.text is not None:
-            files[path] = look.text
-        elif look.reason is not None and look.reason is not Reason.MISSING:
-            unread[path] = look.reason
-    return Snapshot(files, unread)
 
 
 def number(root: Root, path: str) -> int | None:

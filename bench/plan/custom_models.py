@@ -1,4 +1,4 @@
-"""Networks that only a call of their factory describes: asked in a process of their own.
+"""Custom models: networks that only a call of their factory describes, asked in a process of their own.
 
 `python -m co3d_bench custom-model REFERENCE WORD`: so the parent, which is up while we measure, never loads torch or
 anything of the user's code, and a factory that prints, hangs or crashes is one line like any other mistake.
@@ -15,7 +15,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from ...models import own
+from ...models import own as custom
 from ...models.own import OwnModelError
 from ...models.spec import ModelSpec, Preprocessing, Published, Source, UnknownModelError
 from ...models.zoo import find_model, find_offer, is_offered
@@ -61,7 +61,7 @@ class _Answer(Frozen):
 
 def is_custom(word: str) -> bool:
     """Whether `describe_custom` is needed to know this network."""
-    return own.is_file(word) or is_offered(word)
+    return custom.is_file(word) or is_offered(word)
 
 
 def describe_custom(
@@ -75,7 +75,7 @@ def describe_custom(
 
     It is asked by that interpreter with these variables beside its own; `command` differs in older versions.
     """
-    reference = own.place(word, folder) if own.is_file(word) else word
+    reference = custom.place(word, folder) if custom.is_file(word) else word
     try:
         done = subprocess.run(  # noqa: S603 - our own interpreter, no shell
             [python, *command, reference, word],
@@ -108,7 +108,7 @@ def load_code(model: CustomModel) -> ModelSpec:
 
     Also where the code is no longer the one that was described.
     """
-    return replace(model.spec(), build=partial(own.build, _offer(model)))
+    return replace(model.spec(), build=partial(custom.build, _offer(model)))
 
 
 def main(reference: str, word: str) -> int:
@@ -127,7 +127,7 @@ def main(reference: str, word: str) -> int:
     return 0
 
 
-def _offer(model: CustomModel) -> own.Offer:
+def _offer(model: CustomModel) -> custom.Offer:
     offer = find_offer(model.reference)
     if offer is None:
         raise OwnModelError(f"{model.reference}: no longer offered by any package")
@@ -138,4 +138,4 @@ def _offer(model: CustomModel) -> own.Offer:
 
 
 def _build(model: CustomModel) -> Any:
-    return own.build(_offer(model))
+    return custom.build(_offer(model))

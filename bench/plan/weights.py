@@ -1,4 +1,4 @@
-"""Weights as users give them, told of in the words of the command line."""
+"""Weights as users give them; what is wrong with them, in the words of the command line."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def find_weights(config: Resolved) -> dict[str, WeightsFile]:
     for spec in specs:
         try:
             found[spec.name] = find_file(word, spec)
-        except UserError as error:  # noqa: PERF203 - told of every network at once
+        except UserError as error:  # noqa: PERF203 - all networks are named at once
             wrong.append(error)
     if wrong:
         raise UserError("\n".join(dict.fromkeys(error.message for error in wrong)), wrong[0].exit_code)
@@ -49,7 +49,7 @@ def find_weights(config: Resolved) -> dict[str, WeightsFile]:
 
 def find_file(word: str, spec: ModelSpec) -> WeightsFile:
     """The file that `word` (a path, an address, a name or `auto`) is for that network. Raises UserError."""
-    with told(), progress_bar(word) as on_progress:
+    with as_user_error(), progress_bar(word) as on_progress:
         path = locate(word, spec, on_progress)
         return WeightsFile(path=str(path.absolute()), sha256=checked_sha256(path))
 
@@ -58,7 +58,7 @@ def put_into(net: Any, spec: ModelSpec, file: WeightsFile) -> tuple[str, ...]:
     """Load the file into the network; what is worth a note is returned. Raises UserError."""
     from ...models.weights.load import load_weights
 
-    with told():
+    with as_user_error():
         report = load_weights(net, spec, Path(file.path))
     if report.sha256 != file.sha256:
         raise UserError(f"{file.path}: the file was changed while the run was going on; run it again", ENVIRONMENT)
@@ -72,8 +72,8 @@ def same_weights(record: Record, file: WeightsFile | None) -> bool:
 
 
 @contextmanager
-def told() -> Iterator[None]:
-    """What goes wrong with weights inside is the user's to mend: one line and an exit code."""
+def as_user_error() -> Iterator[None]:
+    """What goes wrong with weights inside is the user's to fix: one line and an exit code."""
     try:
         yield
     except UnknownWeightsError as error:

@@ -13,6 +13,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import psutil
+
 from ..nvpmodel import Run, read_mode
 from ..root import Look, Reason, Writable
 from . import Command, Finding, Write
@@ -191,15 +193,7 @@ class Fixer:
 
 def alive(pid: int) -> bool:
     """Whether a process is there. 0 is nobody."""
-    if pid <= 0:
-        return False
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:
-        return True
-    return True
+    return pid > 0 and psutil.pid_exists(pid)
 
 
 def _told(look: Look) -> str:

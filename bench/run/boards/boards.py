@@ -11,6 +11,7 @@ from pathlib import Path
 from ....devices.detect import Hardware, describe, match
 from ....devices.profile import DeviceProfile
 from ....devices.remote.board import AgentError, Board
+from ....devices.remote.files import HOST
 from ....devices.remote.ssh import Ssh, Unreachable
 from ...backends.trtexec import FOLDER
 from ...backends.trtexec_output import parse_version
@@ -18,7 +19,7 @@ from ...errors import NOT_HERE, UserError
 from ...measure.job import Place
 from ...plan.locate import looked_for
 from ...plan.plan import BoardFacts
-from .facts import PATTERNS, seen
+from .facts import seen
 
 # What lies beside the agent on a board, all in one folder: files of ours that are written for Python 3.6.
 SCRIPTS = tuple(
@@ -65,7 +66,7 @@ def _meet(profile: DeviceProfile) -> BoardFacts:
     try:
         board.open()
         try:
-            hello = board.hello(PATTERNS, torch=True, trtexec=True)
+            hello = board.hello(HOST, torch=True, trtexec=True)
         finally:
             board.clean()
     except (Unreachable, AgentError) as error:

@@ -1,4 +1,4 @@
-"""Which files of a board are read, and what is made of them."""
+"""What the files of a board say of it."""
 
 from __future__ import annotations
 
@@ -9,20 +9,6 @@ from ....devices.detect import Gpu, Hardware, card_name
 from ....devices.host import read_host
 from ....devices.remote.board import Hello
 from ....devices.root import Snapshot
-
-_CPU = "/sys/devices/system/cpu"
-# All that `read_host` reads of a machine, and what tells a board's software.
-PATTERNS = (
-    *("/proc/cpuinfo", "/proc/meminfo", "/proc/loadavg", "/proc/self/status", "/proc/self/cgroup", "/proc/1/cgroup"),
-    *("/proc/sys/kernel/arch", "/proc/sys/kernel/osrelease", "/etc/os-release", "/etc/nv_tegra_release"),
-    *("/proc/device-tree/compatible", "/proc/device-tree/model"),
-    *(f"{_CPU}/online", f"{_CPU}/present", f"{_CPU}/isolated"),
-    *(f"{_CPU}/cpu*/topology/core_cpus_list", f"{_CPU}/cpu*/topology/thread_siblings_list"),
-    f"{_CPU}/cpu*/cpufreq/scaling_*",
-    *("/sys/class/dmi/id/sys_vendor", "/sys/class/dmi/id/product_name", "/sys/class/dmi/id/bios_vendor"),
-    *("/sys/hypervisor/type", "/.dockerenv", "/run/.containerenv", "/run/systemd/container"),
-    *("/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/cpu.max", "/sys/fs/cgroup/*/*.slice/memory.max"),
-)
 
 
 def seen(hello: Hello) -> Hardware:

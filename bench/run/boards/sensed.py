@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ....devices.profile import DeviceProfile
+from ....devices.remote.files import MOVING
 from ....devices.root import Look, Reason, Snapshot
 from ....devices.sensors import Reading
 from ....devices.sensors.find import find_sensors
@@ -15,27 +16,6 @@ from ...measure.watched import sensors_of
 from ...record.sensing import Energy, Sensors
 
 PERIOD_S = 0.5
-_CPU, _THERMAL, _HWMON = "/sys/devices/system/cpu", "/sys/class/thermal", "/sys/class/hwmon"
-_RAPL = "/sys/class/powercap/intel-rapl:*"
-_IIO = ("/sys/bus/i2c/drivers/ina3221x/*/iio:device*", "/sys/bus/i2c/drivers/ina3221x/*/iio_device")
-_INA = "/sys/bus/i2c/devices/*/hwmon/hwmon*"
-_DEVFREQ = ("/sys/class/devfreq/*", "/sys/devices/*/devfreq/*")
-# What changes, and is read again and again;
-MOVING = (
-    *(f"{_CPU}/cpu*/cpufreq/scaling_cur_freq", f"{_CPU}/cpu*/thermal_throttle/*_throttle_count"),
-    *(f"{_THERMAL}/thermal_zone*/temp", f"{_THERMAL}/cooling_device*/cur_state"),
-    *(f"{_HWMON}/hwmon*/temp*_input", f"{_HWMON}/hwmon*/oc*_event_cnt", f"{_RAPL}/energy_uj"),
-    *(f"{folder}/in_power*_input" for folder in _IIO),
-    *(f"{_INA}/in[123]_input", f"{_INA}/curr[123]_input"),
-    *(f"{folder}/{name}" for folder in _DEVFREQ for name in ("cur_freq", "max_freq")),
-)
-# and what tells what that is, and is read once.
-STANDING = (
-    *(f"{_THERMAL}/thermal_zone*/type", f"{_THERMAL}/cooling_device*/type"),
-    *(f"{_HWMON}/hwmon*/name", f"{_HWMON}/hwmon*/temp*_label", f"{_RAPL}/name", f"{_RAPL}/max_energy_range_uj"),
-    *(f"{folder}/rail_name_*" for folder in _IIO),
-    *(f"{_INA}/name", f"{_INA}/in*_label"),
-)
 
 
 def watched(profile: DeviceProfile, snapshot: Snapshot) -> list[str]:

@@ -196,3 +196,14 @@ def test_what_an_option_does_no_longer_is_told_once():
     flags = {"run.time_s": Override("--time", "90s"), "run.processes": Override("--processes", 3)}
     (note,) = read_config(None, flags).notes
     assert note == "--time is not used: 3 processes of each case are asked for, however long they take"
+
+
+def test_a_suite_instead_of_networks():
+    suite = parse('plan.suite = "paper"\n').plan.models
+    assert len(suite) > 10
+    assert parse("plan = {}\n", {"plan.suite": Override("--suite", "paper")}).plan.models == suite
+    text = 'plan.suite = "paper"\n'
+    assert parse(text, {"plan.models": Override("--model", "x3d-s")}).plan.models == ("x3d-s",)
+    assert wrong("", {"plan.suite": Override("--suite", "papre")}) == "--suite: papre: did you mean paper?"
+    both = {"plan.suite": Override("--suite", "paper"), "plan.models": Override("--model", "x3d-s")}
+    assert wrong("", both) == "--suite: name a suite or single networks (plan.models, --model), not both"

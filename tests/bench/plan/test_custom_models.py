@@ -12,7 +12,6 @@ import torch
 from torch import nn
 
 from co3d_bench.bench.backends.eager import prepare
-from co3d_bench.bench.errors import UserError
 from co3d_bench.bench.measure.verify import verify
 from co3d_bench.bench.plan.resolve import make_config
 from co3d_bench.bench.record.store import read_records
@@ -23,7 +22,6 @@ from ... import command
 CODE = """
 import os, torch
 from torch import nn
-from co3d_bench.models.spec import Preprocessing
 
 print("chatter of the file")
 
@@ -58,14 +56,6 @@ class Memory(nn.Module):
     def step(self, x, state):
         hidden = self.cell(x, state[0])
         return self.head(hidden), (hidden,)
-
-
-class Video(nn.Module):
-    input_shape = (3, 8, 8)
-    preprocessing = Preprocessing((0.5,) * 3, (0.5,) * 3, short_side=8, frame_interval=1)
-
-    def forward(self, x):
-        return x.mean((2, 3))
 
 
 def dies():
@@ -169,18 +159,6 @@ def test_resume_measures_an_edited_file_again(here):
     assert len(read_records(Path("results"))) == 2
 
 
-def test_two_files_of_one_name_are_an_error_and_one_file_twice_is_not(here):
-    (here / "other").mkdir()
-    (here / "other" / "net.py").write_text(CODE)
-    told = wrong("--model", "net.py:Image", "--model", "other/net.py:Image")
-    assert told == (
-        "co3d-bench: --model: other/net.py:Image: another one is called net.py:Image too "
-        f"({here}/net.py:Image); rename a file"
-    )
-    done = call("plan", "--backend", "eager", "--model", "net.py:Image", "--model", "./other/../net.py:Image")
-    assert len(done.stdout.splitlines()) == 1
-
-
 def test_a_factory_that_ends_its_process_is_one_line(here):
     assert wrong("--model", "net.py:dies") == (
         "co3d-bench: --model: net.py:dies: its code ended the process (exit code 5): chatter of the file"
@@ -197,33 +175,6 @@ def test_show_as_json_in_spite_of_chatter(here):
     assert (facts["state_bytes"], facts["receptive_field"]) == (32, None)
     assert (facts["state_bytes_by_kind"], facts["clip_memory_floats"]) == (None, None)  # its layers are not ours
     assert "128,004" not in call("show", "net.py:Everything").stdout
-
-
-def test_a_video_only_for_networks_that_say_how_they_see_it(here):
-    table = {"plan": {"models": ["net.py:Video"]}, "input": {"kind": "video", "file": "clip.mp4"}}
-    assert make_config(table).custom["net.py:Video"].spec().preprocessing.short_side == 8
-    table["plan"] = {"models": ["net.py:Memory"]}
-    with pytest.raises(UserError) as raised:
-        make_config(table)
-    assert raised.value.message == (
-        "config: input.file: net.py:Memory does not say how video frames become its input: "
-        "give the network a `preprocessing`"
-    )
-
-
-def test_a_suite_instead_of_networks(here):
-    (here / "bench.toml").write_text('plan.suite = "paper"\n')
-    names = call("plan").stdout.splitlines()
-    assert "x3d-l/" in names[0] or "i3d" in names[0]
-    assert call("plan", "--suite", "paper", "--config", "bench.toml").stdout.splitlines() == names
-    assert len(call("plan", "--model", "x3d-s").stdout.splitlines()) == 1
-    assert wrong("--suite", "papre") == "co3d-bench: --suite: papre: did you mean paper?"
-    assert wrong("--suite", "paper", "--model", "x3d-s") == (
-        "co3d-bench: --suite: name a suite or single networks (plan.models, --model), not both"
-    )
-    listed = call("list", "suites").stdout
-    assert listed.startswith("paper ")
-    assert names[0].split("/")[0] in listed
 
 
 class Recurrent(nn.Module):

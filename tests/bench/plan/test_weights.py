@@ -99,7 +99,7 @@ def test_auto_tells_every_network_that_has_none(tmp_path):
     assert second.startswith("pyslowfast/x3d_m: not here; `co3d-bench weights fetch cox3d-m-64` brings it")
     assert told.value.exit_code == ENVIRONMENT
     with pytest.raises(UserError, match="tiny-clip: no public weights are known; give a file or an address") as told:
-        find_weights(config(tmp_path, "auto"), CATALOG)
+        find_weights(config(tmp_path, "auto"))
     assert told.value.exit_code == USAGE
 
 

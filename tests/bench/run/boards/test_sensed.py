@@ -7,6 +7,7 @@ import pytest
 from co3d_bench.bench.measure.loop import Calls, blocks
 from co3d_bench.bench.run.boards import sensed
 from co3d_bench.devices.profile import list_profiles
+from co3d_bench.devices.remote.files import STANDING
 from co3d_bench.devices.root import Reason, Snapshot
 from co3d_bench.devices.sensors import find
 
@@ -47,7 +48,7 @@ def test_what_changes_is_read_and_what_stands_is_not(name):
     paths = sensed.watched(PROFILES[name], board)
     assert any(path.endswith("/temp") for path in paths)
     assert not [path for path in paths if path.endswith(("type", "name", "label", "governor", "compatible"))]
-    for pattern in sensed.STANDING:
+    for pattern in STANDING:
         assert not set(board.glob(pattern)) & set(paths)
 
 

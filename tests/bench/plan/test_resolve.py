@@ -1,0 +1,69 @@
+"""A config resolved against a machine and custom models that the test describes: no process is started."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import quick
+
+from co3d_bench.bench.errors import USAGE, UserError
+from co3d_bench.bench.plan.catalog import Catalog
+from co3d_bench.bench.plan.config import Override, parse_config
+from co3d_bench.bench.plan.custom_models import CustomModel
+from co3d_bench.bench.plan.resolve import resolve
+from co3d_bench.bench.record.facts import model_facts
+from co3d_bench.models import own
+from co3d_bench.models.own import OwnModelError
+
+
+def describe(word, folder):
+    """`Video` says how it sees video frames; `dies` cannot be had."""
+    if word.endswith("dies"):
+        raise OwnModelError(f"{word}: its code ended the process")
+    spec = quick.find_model("works")
+    reference = own.place(word, folder)
+    spec = replace(spec, name=Path(reference).name, preprocessing=spec.preprocessing if "Video" in word else None)
+    return CustomModel(reference=reference, facts=model_facts(spec), preprocessing=spec.preprocessing)
+
+
+def resolved(*models, text="", **flags):
+    table = f"plan.models = {list(models)}\n{text}"
+    overrides = {key.replace("_", "."): Override(f"--{key[5:]}", value) for key, value in flags.items()}
+    catalog = Catalog(describe_custom=describe)
+    return resolve(parse_config(table, "bench.toml", Path("/nets"), overrides, catalog))
+
+
+def wrong(*models, **more):
+    with pytest.raises(UserError) as raised:
+        resolved(*models, **more)
+    assert raised.value.exit_code == USAGE
+    return raised.value.message
+
+
+def test_custom_models_go_by_their_names_beside_those_of_the_zoo():
+    found = resolved("net.py:Image", "x3d-s", "./other/../net.py:Image")
+    assert found.plan.models == ("net.py:Image", "x3d-s", "net.py:Image")  # one file twice is one network
+    assert found.custom["net.py:Image"].reference == "/nets/net.py:Image"
+    assert [found.spec(name).family for name in ("net.py:Image", "x3d-s")] == ["quick", "x3d"]
+
+
+def test_a_word_of_the_command_line_starts_in_the_current_folder():
+    found = resolved(plan_models=["net.py:Image"])
+    assert found.custom["net.py:Image"].reference == f"{Path.cwd()}/net.py:Image"
+
+
+def test_two_files_of_one_name_and_one_that_cannot_be_had_are_named_at_once():
+    assert wrong("net.py:Image", "other/net.py:Image", "net.py:dies").splitlines() == [
+        "bench.toml: plan.models: other/net.py:Image: another one is called net.py:Image too (/nets/net.py:Image); "
+        "rename a file",
+        "bench.toml: plan.models: net.py:dies: its code ended the process",
+    ]
+
+
+def test_a_video_only_for_networks_that_say_how_they_see_it():
+    video = 'input.kind = "video"\ninput.file = "clip.mp4"\n'
+    assert resolved("net.py:Video", text=video).input.file == "/nets/clip.mp4"
+    assert wrong("net.py:Video", "net.py:Image", text=video) == (
+        "bench.toml: input.file: net.py:Image does not say how video frames become its input: "
+        "give the network a `preprocessing`"
+    )
