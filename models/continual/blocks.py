@@ -23,10 +23,9 @@ class BatchNorm3d(nn.BatchNorm3d):
             raise ValueError(f"expected a frame (4-D) or a clip (5-D), got {input.dim()}-D")
 
     def forward(self, input: Tensor) -> Tensor:
-        if self.training or self.running_mean is None:
+        if self.training or (mean := self.running_mean) is None:
             return super().forward(input)
-        mean, variance = self.running_mean, self.running_var
-        return self.batch_norm(input, mean, variance, self.weight, self.bias, False, 0.0, self.eps)
+        return self.batch_norm(input, mean, self.running_var, self.weight, self.bias, False, 0.0, self.eps)
 
 
 class Swish(nn.Module):
@@ -67,8 +66,8 @@ class Residual(nn.Module):
         return self.branch2.temporal
 
     def forward(self, clip: Tensor) -> Tensor:
-        y = self.branch2(clip)
         shortcut = self._normed(self.branch1_conv(clip) if self.branch1_conv is not None else clip)
+        y = self.branch2(clip)
         if (lost := shortcut.shape[2] - y.shape[2]) > 0:  # without temporal padding the branch is shorter
             start = self.temporal.padding
             shortcut = shortcut[:, :, start : shortcut.shape[2] - (lost - start)]
@@ -81,15 +80,15 @@ class Residual(nn.Module):
 
     def step(self, frame: Tensor, state: State) -> tuple[Tensor, State]:
         count = self.branch2.state_count
-        y, inner = self.branch2.step(frame, state[:count])
         delayed, *held = *state[count:], self._shortcut_of_frame(frame)
+        y, inner = self.branch2.step(frame, state[:count])
         return self.activation(self.add(y, delayed)), (*inner, *held)
 
     def steps(self, clip: Tensor, state: State) -> tuple[Tensor, State]:
         count = self.branch2.state_count
-        y, inner = self.branch2.steps(clip, state[:count])
         shortcut = self.branch1_conv.steps(clip, ())[0] if self.branch1_conv is not None else clip
         window = with_past(state[count:], self._normed(shortcut))
+        y, inner = self.branch2.steps(clip, state[:count])
         y = self.activation(self.add(y, window[:, :, : clip.shape[2]]))
         return y, (*inner, *last_frames(window, self.delay))
 

@@ -4,8 +4,12 @@
     python tests/speed/two_checkouts.py /tmp/before [--models cox3d-s-13 ...] [--backends eager native]
 
 A replicate is one fresh process of each checkout, with the same networks and inputs. They take turns in short blocks of
-calls, who goes first flips, and the one that waits sleeps. Its ratio is that of the median times of a call, this
-checkout's to the other's. Printed are the median of the replicates and its 95 % interval by ranks (from six on).
+calls, who goes first flips, and the one that waits sleeps. A turn's ratio is that of the median times of a call, this
+checkout's to the other's; a replicate's is the median of its turns. Printed are the median of the replicates and its
+95 % interval by ranks (from six on).
+
+`--cpu-time` counts processor time in place of the clock's, for a machine that others use too; with `--threads 1`, since
+threads that wait for each other use it as well.
 """
 
 from __future__ import annotations
@@ -19,10 +23,12 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 HERE = Path(__file__).parents[2]
 MODELS = ("cox3d-s-13", "cox3d-m-64", "x3d-s")
+CALLS = 3  # of a block, at least
 BLOCK_S = 0.1  # of calls, behind one that does not count: it finds the caches full of the other process's data
 WARM_UP_S = 0.5
 
@@ -35,7 +41,7 @@ class Side:
         (folder / "co3d_bench").symlink_to(checkout.resolve(), target_is_directory=True)
         # Threads that wait give their core away soon, to the other side.
         environment = {**os.environ, "PYTHONPATH": str(folder), "GOMP_SPINCOUNT": "1000"}
-        command = [sys.executable, str(Path(__file__).resolve()), "--worker", str(options.threads)]
+        command = [sys.executable, str(Path(__file__).resolve()), "--worker", str(options.threads), options.clock]
         self.process = subprocess.Popen(
             command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=environment, cwd=folder
         )
@@ -54,7 +60,7 @@ class Side:
         self.process.communicate()
 
 
-def work(threads: int) -> None:
+def work(threads: int, clock: Callable[[], float]) -> None:
     """The worker: `load MODEL BACKEND`, then `block` as often as asked for."""
     import importlib
 
@@ -75,24 +81,24 @@ def work(threads: int) -> None:
                 x = torch.randn(1, *spec.input_shape)
                 engine = importlib.import_module(f"co3d_bench.bench.backends.{backend}").BACKEND
                 runnable = engine.prepare(net, x, Ask("fp32", threads))
-                calls = _block(runnable, x, WARM_UP_S)
+                calls = _block(runnable, x, WARM_UP_S, clock)
             else:
-                calls = _block(runnable, x, BLOCK_S)
+                calls = _block(runnable, x, BLOCK_S, clock)
             print(json.dumps(calls), flush=True)
 
 
-def _block(runnable, x, seconds: float) -> list[float]:
+def _block(runnable, x, seconds: float, clock: Callable[[], float]) -> list[float]:
     runnable.step(x)
-    found, end = [], time.perf_counter() + seconds
-    while not found or time.perf_counter() < end:
-        start = time.perf_counter()
+    found, end = [], clock() + seconds
+    while len(found) < CALLS or clock() < end:
+        start = clock()
         runnable.step(x)
-        found.append(time.perf_counter() - start)
+        found.append(clock() - start)
     return found
 
 
-def replicate(options: argparse.Namespace) -> dict[str, tuple[float, float]]:
-    """Case -> seconds of a call of this checkout and of the other one, in one fresh process each."""
+def replicate(options: argparse.Namespace) -> dict[str, list[tuple[float, float]]]:
+    """Case -> turn by turn, seconds of a call of this checkout and of the other one, in one fresh process each."""
     found = {}
     with tempfile.TemporaryDirectory() as folder:
         this = Side(HERE, Path(folder) / "this", options)
@@ -102,12 +108,13 @@ def replicate(options: argparse.Namespace) -> dict[str, tuple[float, float]]:
                 side.ask("load", case)
             for side in (this, other):
                 side.answer()
-            times: dict[Side, list[float]] = {this: [], other: []}
+            found[case] = []
             for turn in range(options.turns):
+                times: dict[Side, float] = {}
                 for side in (this, other) if turn % 2 else (other, this):
                     side.ask("block")
-                    times[side] += side.answer()
-            found[case] = (statistics.median(times[this]), statistics.median(times[other]))
+                    times[side] = statistics.median(side.answer())
+                found[case].append((times[this], times[other]))
         for side in (this, other):
             side.close()
     return found
@@ -130,18 +137,20 @@ def main() -> None:
     parser.add_argument("--replicates", type=int, default=8)
     parser.add_argument("--turns", type=int, default=6)
     parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--cpu-time", dest="clock", action="store_const", const="process_time", default="perf_counter")
     options = parser.parse_args()
     ratios: dict[str, list[float]] = {}
-    times: dict[str, tuple[float, float]] = {}
+    times: dict[str, list[tuple[float, float]]] = {}
     for number in range(options.replicates):
-        for case, (this_s, other_s) in replicate(options).items():
-            ratios.setdefault(case, []).append(this_s / other_s)
-            times[case] = (this_s, other_s)
-        print(f"{number + 1} of {options.replicates}", file=sys.stderr, flush=True)
-    print("| case | this checkout / the other | 95 % interval | last: this, other |\n|---|---|---|---|")
+        for case, turns in replicate(options).items():
+            ratios.setdefault(case, []).append(statistics.median(this_s / other_s for this_s, other_s in turns))
+            times.setdefault(case, []).extend(turns)
+        so_far = ", ".join(f"{case} {found[-1]:.3f}" for case, found in ratios.items())
+        print(f"{number + 1} of {options.replicates}: {so_far}", file=sys.stderr, flush=True)
+    print("| case | this checkout / the other | 95 % interval | medians: this, other |\n|---|---|---|---|")
     for case, found in ratios.items():
         low, high = interval(found)
-        this_s, other_s = times[case]
+        this_s, other_s = (statistics.median(side) for side in zip(*times[case], strict=True))
         print(
             f"| {case} | {statistics.median(found):.3f} | {low:.3f} to {high:.3f} "
             f"| {1000 * this_s:.2f} ms, {1000 * other_s:.2f} ms |"
@@ -150,6 +159,6 @@ def main() -> None:
 
 if __name__ == "__main__":
     if sys.argv[1:2] == ["--worker"]:
-        work(int(sys.argv[2]))
+        work(int(sys.argv[2]), getattr(time, sys.argv[3]))
     else:
         main()

@@ -16,12 +16,11 @@ from typing import Any
 from ....devices.remote.board import AgentError, Board, Hello
 from ....devices.remote.files import HOST, MOVING, STANDING
 from ....devices.remote.ssh import Ssh, Unreachable
-from ....models.spec import ModelSpec
 from ....models.zoo import find_model
 from ...errors import UserError
 from ...measure.energy import Meter
 from ...measure.job import Event, Job, Measurement, Place, phase_event
-from ...measure.passes import Emit, Loaded, counting_pass, load
+from ...measure.passes import Emit, counting_pass, load
 from ...measure.worker import FindModel, serve, spec_of
 from ...record.environment import Checkout, make_environment, read_versions
 from ...record.facts import assumptions, model_facts
@@ -39,30 +38,23 @@ ENGINES = {"aten-json": aten, "trtexec": trtexec}
 SCRIPT = "onboard.py"
 
 
-@dataclass(frozen=True)
-class Exported:
-    """A case as far as it is prepared here."""
-
-    spec: ModelSpec
-    loaded: Loaded
-    example: Any
-    asked: Asked
-
-
 def measure(job: Job, place: Place, emit: Emit, find_model: FindModel = find_model) -> Event:
     """The case's measurement, why it failed, or that the board is lost."""
+    import torch
+
     started, begin = datetime.now(timezone.utc), time.perf_counter()
     emit(phase_event("exporting"))
-    exported = _exported(job, place, find_model)
-    heard = Heard(emit)
+    spec, engine, heard = spec_of(job, find_model), ENGINES[job.case.backend], Heard(emit)
+    loaded = load(spec, job.weights)
+    example = torch.zeros(job.case.batch, *spec.input_shape)
+    asked = engine.ask(job, spec, loaded.net, example, Path(place.work))
     try:
-        visit = _visit(job, place, exported, heard)
+        visit = _visit(job, place, asked, heard)
     except (Unreachable, AgentError) as error:
         return Event(event="lost", phase=str(error))
     if failure := heard.failure(visit.ended, job.settings.timeout_s):
         return Event(event="failed", failure=failure)
     emit(phase_event("verifying"))
-    spec, loaded, example, asked = exported.spec, exported.loaded, exported.example, exported.asked
     measured = asked.read(heard)
     log = log_of(heard.watched, job.device, visit.hello.snapshot) if job.device else None
     notes = (*loaded.notes, *assumptions(spec, loaded.net), *measured.notes)
@@ -85,24 +77,13 @@ def measure(job: Job, place: Place, emit: Emit, find_model: FindModel = find_mod
     counters, uncounted = job.counters, ()
     if counters is None:
         emit(phase_event("counting"))
-        runnable = ENGINES[job.case.backend].played(job, loaded.net, example, asked)
+        runnable = engine.played(job, loaded.net, example, asked)
         counters, uncounted = counting_pass(spec, loaded.net, runnable, example)
     # Counts hold on every machine, so they are made here; the peak of allocated memory is the board's.
     counters = counters.model_copy(update={"peak_allocated_bytes": measured.peak_allocated_bytes})
     duration_s = time.perf_counter() - begin
     counted = Measurement(counters=counters, duration_s=duration_s, notes=(*notes, *uncounted))
     return Event(event="done", measurement=counted)
-
-
-def _exported(job: Job, place: Place, find_model: FindModel) -> Exported:
-    """The network built, and written as its engine over there takes it."""
-    import torch
-
-    spec = spec_of(job, find_model)
-    loaded = load(spec, job.weights)
-    example = torch.zeros(job.case.batch, *spec.input_shape)
-    asked = ENGINES[job.case.backend].ask(job, spec, loaded.net, example, Path(place.work))
-    return Exported(spec, loaded, example, asked)
 
 
 @dataclass(frozen=True)
@@ -114,7 +95,7 @@ class Visit:
     ended: dict[str, Any]
 
 
-def _visit(job: Job, place: Place, exported: Exported, heard: Heard) -> Visit:
+def _visit(job: Job, place: Place, asked: Asked, heard: Heard) -> Visit:
     """Have the case run on its board. Raises Unreachable, AgentError."""
     emit, profile, power = heard.emit, job.device, None
     board = Board(
@@ -125,9 +106,9 @@ def _visit(job: Job, place: Place, exported: Exported, heard: Heard) -> Visit:
         power = energy_asked(profile, hello.snapshot, job.settings.timeout_s)
     paths = watched(profile, hello.snapshot) if profile else []
     emit(phase_event("copying"))
-    files = {key: board.put(file) for key, file in exported.asked.files.items()}
+    files = {key: board.put(file) for key, file in asked.files.items()}
     emit(phase_event("starting there"))
-    ended = board.run(board_job(job, place, exported.asked, files, paths, energy_job(power)), heard.take)
+    ended = board.run(board_job(job, place, asked, files, paths, energy_job(power)), heard.take)
     return Visit(hello, power, ended)
 
 

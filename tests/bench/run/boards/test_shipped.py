@@ -10,8 +10,7 @@ import sys
 
 import pytest
 
-from co3d_bench.bench.measure.loop import FEWEST, Calls, Instruments, SamplingRule, WarmUpRule, sample, warm_up
-from co3d_bench.bench.measure.probe import Disturbance
+from co3d_bench.bench.measure.loop import FEWEST, WINDOW
 from co3d_bench.bench.record.record import Timing
 from co3d_bench.bench.run.boards.boards import SCRIPTS
 from co3d_bench.devices.remote.board import AGENT
@@ -21,10 +20,7 @@ from ....devices.boards import old_python
 SHIPPED = (AGENT, *SCRIPTS)
 OLD = old_python("3.6")
 old = pytest.mark.skipif(not OLD, reason="there is no python3.6 here")
-
-
-def names(file):
-    return file.name
+each_file = pytest.mark.parametrize("file", SHIPPED, ids=lambda file: file.name)
 
 
 @pytest.fixture(scope="module")
@@ -36,32 +32,32 @@ def folder(tmp_path_factory):
     return folder
 
 
-@pytest.mark.parametrize("file", SHIPPED, ids=names)
-def test_it_needs_no_newer_python_than_3_6(file):
-    command = [sys.executable, "-c", "import vermin; vermin.main()", "--target=3.6-", "--eval-annotations", str(file)]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
+def output(python, *arguments, folder=None):
+    done = subprocess.run([python, *arguments], cwd=folder, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
 
 
-@pytest.mark.parametrize("file", SHIPPED, ids=names)
+@each_file
+def test_it_needs_no_newer_python_than_3_6(file):
+    output(sys.executable, "-c", "import vermin; vermin.main()", "--target=3.6-", "--eval-annotations", str(file))
+
+
+@each_file
 def test_it_imports_the_standard_library_and_what_lies_beside_it(file):
     nodes = list(ast.walk(ast.parse(file.read_text())))
     imported = {alias.name.split(".")[0] for node in nodes if isinstance(node, ast.Import) for alias in node.names}
     imported |= {(node.module or ".").split(".")[0] for node in nodes if isinstance(node, ast.ImportFrom)}
-    beside = {each.stem for each in SHIPPED} | {"torch"} if file.name == "onboard.py" else set()
-    of_torch = {"torch"} if file.name == "runner.py" else set()
-    assert imported <= set(sys.stdlib_module_names) | beside | of_torch
+    others = {"onboard.py": {"torch", *(each.stem for each in SHIPPED)}, "runner.py": {"torch"}}
+    assert imported <= {*sys.stdlib_module_names, *others.get(file.name, ())}
 
 
 @old
-@pytest.mark.parametrize("file", SHIPPED, ids=names)
-def test_python_3_6_compiles_it(file, folder):
-    command = [OLD, "-c", "import sys; compile(open(sys.argv[1]).read(), sys.argv[1], 'exec')", file.name]
-    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr
+def test_python_3_6_compiles_all(folder):
+    output(OLD, "-m", "py_compile", *(file.name for file in SHIPPED), folder=folder)
 
 
-# A case as `onboard.py` takes one, without torch: its step is told how long it takes, or computes for real.
+# A case as `onboard.py` takes one, without torch: with steps of a second each, by a clock of its own; then for real.
 CASE = """
 import gc, json, sys, time
 sys.path.insert(0, ".")
@@ -71,28 +67,27 @@ from garbage import held_back
 from loop import Calls, Instruments, SamplingRule, WarmUpRule, loop_overhead_s, sample, timing_fields, warm_up
 from probe import Disturbance, KernelProbe, UseProbe, background_load, peak_rss_bytes, thread_seconds
 
-now, steps = [0.0], json.loads(sys.argv[1])
+now = [0.0]
 
-def told(x):
-    now[0] += steps.pop(0)
+def second(x):
+    now[0] += 1.0
 
 def computed(x):
     return sum(i * i for i in range(20000))
 
-def series(calls, instruments, rule, sampling):
-    warmed = warm_up(calls, instruments.clock, rule)
+def timing(step, instruments, rule):
+    calls = Calls(step, [0, 1], lambda: None)
+    warmed = warm_up(calls, instruments.clock, WarmUpRule(fill=3))
     with held_back():
-        return timing_fields(warmed, sample(calls, instruments, sampling))
+        return timing_fields(warmed, sample(calls, instruments, rule))
 
 clock = lambda: now[0]
 use = UseProbe(time.process_time)
 used = use()
 real = Instruments(time.perf_counter, thread_seconds, KernelProbe())
 print(json.dumps({
-    "told": series(
-        Calls(told, [0, 1], lambda: None), Instruments(clock, clock, lambda: Disturbance(1, 0.5, now[0])),
-        WarmUpRule(fill=3), SamplingRule(10, until=float(sys.argv[2]))),
-    "computed": series(Calls(computed, [0], lambda: None), real, WarmUpRule(), SamplingRule(20)),
+    "told": timing(second, Instruments(clock, clock, lambda: Disturbance(1, 0.5, now[0] / 8)), SamplingRule(9, 0, 18)),
+    "computed": timing(computed, real, SamplingRule(20)),
     "collecting": gc.isenabled(), "allocator": keep_freed_memory({}), "rss": peak_rss_bytes(),
     "load": background_load(used, use()), "overhead_s": loop_overhead_s(real), "engines": sorted(onboard.ENGINES),
 }))
@@ -100,34 +95,14 @@ print(json.dumps({
 
 
 @pytest.mark.parametrize("python", [pytest.param(OLD, marks=old), sys.executable], ids=["3.6", "ours"])
-def test_a_case_is_timed_there_as_here_to_the_digit(python, folder):
-    """As many samples as there was time for, too: a slow board keeps them."""
-    steps = [1.0 + 0.5 * 0.8**n for n in range(60)]
-    command = [python, "-c", CASE, json.dumps(steps), "26.0"]
-    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr
-    there = json.loads(done.stdout)
+def test_a_case_runs_there_and_a_slow_one_keeps_its_samples(python, folder):
+    there = json.loads(output(python, "-c", CASE, folder=folder))
     told, computed = (Timing(load_s=0, first_prediction_s=0, **there[name]) for name in ("told", "computed"))
-
-    now, left = [0.0], list(steps)
-
-    def step(x):
-        now[0] += left.pop(0)
-
-    def clock():
-        return now[0]
-
-    calls = Calls(step, [0, 1], lambda: None)
-    warmed = warm_up(calls, clock, WarmUpRule(fill=3))
-    probe = lambda: Disturbance(1, 0.5, now[0])  # noqa: E731 - as over there
-    ours = sample(calls, Instruments(clock, clock, probe), SamplingRule(10, until=26.0))
-    assert (told.warmup_predictions, told.warmup_stable) == (len(warmed.latency_s), warmed.stable)
-    assert tuple(told.warmup_latency_s) == warmed.latency_s
-    assert told.samples.latency_s == ours.latency_s
-    assert told.samples.waited_s == ours.waited_s
-    assert told.sampling_wall_s == ours.wall_s
-    assert len(ours.latency_s) == FEWEST  # it was late when the warm-up was over
-
+    assert (told.warmup_predictions, told.warmup_s, told.warmup_stable) == (WINDOW, float(WINDOW), True)
+    # It was 16 s then, and from 18 s on nothing is begun but the first few.
+    assert told.samples.latency_s == [1.0] * FEWEST
+    assert told.samples.waited_s == [0.125] * FEWEST
+    assert (told.sampling_wall_s, told.harness_cpu_share) == (float(FEWEST), 0.0)
     assert len(computed.samples.latency_s) == len(computed.samples.involuntary_switches) == 20
     assert min(computed.samples.latency_s) > 1e-5
     assert 0 < there["overhead_s"] < 1e-2
