@@ -50,7 +50,7 @@ def _table(form: str) -> Callable[[Content], bytes]:
 
 def _picture(format: str) -> Callable[[Content], bytes]:
     def write(content: Content) -> bytes:
-        from .export import picture
+        from .charts.picture import picture
 
         drawn = picture(content.cases, format)
         if drawn is None:

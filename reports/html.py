@@ -14,7 +14,6 @@ from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
 
-from altair.utils.schemapi import debug_mode
 from markupsafe import Markup
 
 from .. import __version__
@@ -99,8 +98,7 @@ def document(title: str, head: Sequence[Markup], parts: Sequence[Part], *, style
 
 def _render(page: Page) -> list[tuple[str, Section, Markup]]:
     """The sections that have something to say, with the names of their files."""
-    with debug_mode(False):  # altair checks each part of each chart against its schema: the tests' work, half our time
-        return [(name, section, html) for name, section in all_sections() if (html := section.render(page)) is not None]
+    return [(name, section, html) for name, section in all_sections() if (html := section.render(page)) is not None]
 
 
 def render_html(records: Sequence[Record], profiles: Sequence[Profile] = ()) -> str:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 from jinja2 import Environment, StrictUndefined
@@ -15,8 +15,10 @@ from ..bench.record.record import Record
 from ..bench.stats.case_result import CaseResult, case_results
 from ..bench.stats.metrics import get_metric
 from ..bench.stats.trend import Series, series
+from .charts.pareto import PLOTS, front_of, tooltips
 from .engines import worth_most
 from .headline import Headline, headline
+from .select import by_setting
 from .tables.results import build
 from .tables.table import Table
 
@@ -41,6 +43,12 @@ class Page:
     profiles: tuple[Profile, ...] = ()  # of the cases that were profiled, the newest of each
     history: tuple[Series, ...] = ()  # the median latency of each case, run after run
     shown: tuple[CaseResult, ...] = ()  # those that have a row: all, or of very many those worth most
+    tooltips: Mapping[str, Mapping[str, str]] = field(default_factory=dict)  # by case key, of those that have a row
+    fronts: Mapping[str, tuple[str, ...]] = field(default_factory=dict)  # by case key: costs at which it is on a front
+
+    def row_id(self, key: str) -> str | None:
+        """What a link to the row of a case names; None where it has no row."""
+        return next((f"row-{place}" for place, row in enumerate(self.table.rows, 1) if row.key == key), None)
 
 
 def page_of(records: Sequence[Record], profiles: Sequence[Profile] = ()) -> Page:
@@ -48,7 +56,20 @@ def page_of(records: Sequence[Record], profiles: Sequence[Profile] = ()) -> Page
     chosen = case_results(records)
     history = series(records, get_metric("latency_s"))
     shown = worth_most(chosen, MOST_ROWS)
-    return Page(chosen, build(shown), headline(chosen), tuple(profiles), history, shown)
+    table = build(shown)
+    return Page(
+        chosen, table, headline(chosen), tuple(profiles), history, shown, tooltips(table), costs_on_front(chosen)
+    )
+
+
+def costs_on_front(cases: Sequence[CaseResult]) -> dict[str, tuple[str, ...]]:
+    """By case key: the costs, in a word each, at which a case is on the Pareto front of its setting."""
+    found: dict[str, tuple[str, ...]] = {}
+    for group in by_setting(cases).values():
+        for plot in PLOTS:
+            for case in front_of(group, plot):
+                found[case.key] = (*found.get(case.key, ()), plot.word)
+    return found
 
 
 def fragment(template: str, **values: Any) -> Markup:

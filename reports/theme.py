@@ -28,7 +28,7 @@ LIGHT: Mapping[str, str] = {
     "warn-soft": "#fdf1dc",
     "error": "#b3261e",
     "highlight": "#b0307c",
-    "front": "#9aa5b4",
+    "front": "#7e8998",
 }
 DARK: Mapping[str, str] = {
     "ink": "#e7ebf1",
@@ -84,7 +84,7 @@ def looks(palette: Mapping[str, str]) -> dict[str, dict[str, Any]]:
     """How each kind of mark is drawn: properties of a Vega-Lite mark, by the name charts use for it."""
     muted, ink, front = palette["muted"], palette["ink"], palette["front"]
     return {
-        "front": {"stroke": front, "strokeWidth": 7, "strokeOpacity": 0.4},
+        "front": {"stroke": front, "strokeWidth": 4, "strokeJoin": "round", "strokeCap": "round"},
         "arrow": {"stroke": muted, "strokeWidth": 1.3},
         "arrow-head": {"fill": muted, "strokeWidth": 0},
         "leader": {"stroke": muted, "strokeWidth": 0.8},

@@ -11,12 +11,11 @@ from collections.abc import Mapping, Sequence
 from itertools import pairwise
 from typing import Any, Literal
 
-import altair as alt
-
 from ...bench.stats.compare.findings import Comparison, Finding
 from .. import theme
-from ..charts import Axis
-from ..latency_chart import HEIGHT_PX as _STRIP_PX
+from ..charts.axis import Axis
+from ..charts.latency import HEIGHT_PX as _STRIP_PX
+from ..charts.spec import Row, Spec, Width, as_is, chart, either, expr, layer, name_of, number_of
 from . import words
 
 # More rows than this are no picture; the table has them all.
@@ -108,15 +107,11 @@ def _tooltip(finding: Finding, name: str) -> dict[str, str]:
     return shown | {"Why": words.plain("; ".join(words.reasons(finding)))}
 
 
-def _values(rows: Sequence[Mapping[str, Any]]) -> alt.Data:
-    return alt.Data(values=list(rows))
-
-
 def interval_chart(
     comparison: Comparison,
-    width: int | Literal["container"] = "container",
+    width: Width = "container",
     palette: Mapping[str, str] = theme.VARIABLES,
-) -> dict[str, Any] | None:
+) -> Spec | None:
     """The plot of the judged rows; None where there is no estimate. To be drawn with `theme.config(palette)`."""
     findings = drawn(comparison)
     if not findings:
@@ -124,78 +119,57 @@ def interval_chart(
     axis, look = axis_of(findings, comparison.max_slowdown), theme.looks(palette)
     rows = _rows(findings, axis)
     shown = [name for name in words.LOOKS if any(row["outcome"] == name for row in rows)]
-    colours = alt.Scale(domain=shown, range=[palette[words.LOOKS[name].colour] for name in shown])
-    shapes = alt.Scale(domain=shown, range=[words.LOOKS[name].shape for name in shown])
+    colour = name_of("outcome", shown, [palette[words.LOOKS[name].colour] for name in shown])
+    shape = name_of("outcome", shown, [words.LOOKS[name].shape for name in shown])
     hollow = [name for name in shown if words.LOOKS[name].hollow]
 
     marks = ticks(axis)
-    across = alt.X(
-        "x:Q",
+    across = number_of(
+        "x",
         title="\u2190 better \u00b7 cost of the head \u00b7 worse \u2192",
-        scale=alt.Scale(type=axis.scale, domain=[axis.low, axis.high], nice=False, zero=False),
-        axis=alt.Axis(values=marks, labelExpr=_label_expression(marks, axis), labelFlush=False, grid=True),
+        scale={"type": axis.scale, "domain": [axis.low, axis.high], "nice": False}
+        | ({"zero": False} if axis.scale == "linear" else {}),
+        axis={"values": marks, "labelExpr": _label_expression(marks, axis), "labelFlush": False, "grid": True},
     )
-    down = alt.Y("place:Q", axis=None, scale=alt.Scale(domain=[len(rows) - 0.5, -0.5], nice=False))
-    colour = alt.Color("outcome:N", scale=colours, legend=None)
+    low = across | {"field": "low"}
+    down = number_of("place", scale={"domain": [len(rows) - 0.5, -0.5], "nice": False}, axis=None)
     band = {"x": max(1 / (1 + comparison.max_slowdown), axis.low), "x2": min(1 + comparison.max_slowdown, axis.high)}
-    data = alt.Chart(_values(rows))
-
-    def end(which: Literal["low", "high"]) -> list[alt.Chart]:
-        cut = [row for row in rows if which in row["cut"]]
-        whole = [row for row in rows if which not in row["cut"]]
-        point = {"low": 270, "high": 90}[which]
-        at = across.copy()
-        at.shorthand = f"{which}:Q"
-        return [
-            alt.Chart(_values(whole)).mark_tick(thickness=2, size=9, yOffset=9, aria=False).encode(at, down, colour),
-            alt.Chart(_values(cut))
-            .mark_point(shape="triangle-up", angle=point, size=50, filled=True, opacity=1, yOffset=9, aria=False)
-            .encode(at, down, colour),
-        ]
-
-    low = across.copy()
-    low.shorthand = "low:Q"
+    silent = {"aria": False}
+    line = {"strokeWidth": 2, "yOffset": 9, "y2Offset": 9} | silent
+    point = {"size": 130, "strokeWidth": 2, "opacity": 1, "yOffset": 9, "tooltip": expr("datum.tooltip")}
+    fill = either(f"indexof({hollow}, datum.outcome) >= 0", palette["surface"], colour)
+    above = {"baseline": "middle", "dy": -10} | silent
+    name = above | {"align": "left", "x": 0, "limit": expr("width - 110")}
+    says = above | {"align": "right", "x": "width", "fontSize": 12, "fontWeight": 500}
     layers = [
-        alt.Chart(_values([band])).mark_rect(**look["band"], aria=False).encode(x=across, x2="x2:Q"),
-        alt.Chart(_values([{"x": 1}])).mark_rule(**look["limit"], aria=False).encode(x=across),
-        data.mark_rule(strokeWidth=2, yOffset=9, y2Offset=9, aria=False).encode(
-            low, down, colour, x2="high:Q", strokeDash=alt.StrokeDash("dash:N", scale=None)
+        layer("rect", [band], look["band"] | silent, x=across, x2={"field": "x2"}),
+        layer("rule", [{"x": 1}], look["limit"] | silent, x=across),
+        layer(
+            "rule", rows, line, x=low, x2={"field": "high"}, y=down, color=colour, strokeDash=as_is("dash", "nominal")
         ),
-        *(chart for which in ("low", "high") for chart in end(which) if chart.data.values),
-        data.mark_point(
-            size=130, strokeWidth=2, opacity=1, yOffset=9, tooltip=alt.ExprRef(expr="datum.tooltip")
-        ).encode(
-            across,
-            down,
-            shape=alt.Shape("outcome:N", scale=shapes, legend=None),
-            stroke=alt.Stroke("outcome:N", scale=colours, legend=None),
-            fill=alt.when(f"indexof({hollow}, datum.outcome) >= 0")
-            .then(alt.value(palette["surface"]))
-            .otherwise(alt.Fill("outcome:N", scale=colours, legend=None)),
-            description="name:N",
+        *(made for which in ("low", "high") for made in _ends(rows, which, x=across, y=down, color=colour)),
+        layer(
+            "point", rows, point, x=across, y=down, shape=shape, stroke=colour, fill=fill, description=name_of("name")
         ),
+        *(layer("text", rows, look[part] | name, y=down, text=name_of("name")) for part in ("halo", "name")),
+        layer("text", rows, says, y=down, text=name_of("says"), color=colour),
     ]
-    above = {"baseline": "middle", "dy": -10, "aria": False}
-    layers += [
-        data.mark_text(**look[name], **above, align="left", x=0, limit=alt.ExprRef(expr="width - 110")).encode(
-            y=down, text="name:N"
-        )
-        for name in ("halo", "name")
-    ]
-    layers.append(
-        data.mark_text(**above, align="right", x="width", fontSize=12, fontWeight=500).encode(
-            y=down, text="says:N", color=colour
-        )
+    return chart(
+        layers,
+        width=width,
+        height=max(_STRIP_PX, ROW_PX * len(rows)),
+        description=f"{len(rows)} estimates with their intervals, the figures are in the table",
     )
-    return (
-        alt.layer(*layers)
-        .properties(
-            width=width,
-            height=max(_STRIP_PX, ROW_PX * len(rows)),
-            description=f"{len(rows)} estimates with their intervals, the figures are in the table",
-        )
-        .to_dict(validate=False)
-    )  # as in charts.py
+
+
+def _ends(rows: Sequence[Row], which: Literal["low", "high"], **channels: Spec) -> list[Spec]:
+    """One end of each interval: a tick, or an arrow head where it goes on beyond the plot."""
+    at = channels | {"x": channels["x"] | {"field": which}}
+    tick = {"thickness": 2, "size": 9, "yOffset": 9, "aria": False}
+    arrow = {"shape": "triangle-up", "angle": {"low": 270, "high": 90}[which], "size": 50, "filled": True, "opacity": 1}
+    cut, whole = ([row for row in rows if (which in row["cut"]) == is_cut] for is_cut in (True, False))
+    found = [("tick", whole, tick), ("point", cut, arrow | {"yOffset": 9, "aria": False})]
+    return [layer(mark, some, look, **at) for mark, some, look in found if some]
 
 
 def _label_expression(marks: Sequence[float], axis: Axis) -> str:

@@ -9,7 +9,7 @@ from ...bench.stats.metrics import G
 from ..notation import number
 from ..page import Page, fragment
 from ..select import model_title
-from ..tables.html import table_html
+from ..tables.html import explained, table_html
 from ..tables.table import Column, Row, Table, cells, figure
 from . import Section
 
@@ -39,6 +39,7 @@ _TEMPLATE = """\
 <p class="lead">Multiply-accumulates of one prediction, in 10<sup>9</sup>. Counters differ in what they call an \
 operation; a large difference would be a reason to doubt.</p>
 {{ table }}
+{{ explained }}
 <p>Counted by {{ counters|join(", ") }}.</p>"""
 
 
@@ -51,6 +52,7 @@ def render(page: Page) -> Markup | None:
     return fragment(
         _TEMPLATE,
         table=table_html(table, "Multiply-accumulates of one prediction by each counter", "counting"),
+        explained=explained(COLUMNS),
         counters=list(dict.fromkeys(each.counter for each in counted.values())),
     )
 

@@ -9,7 +9,7 @@ from ..device import CUDA_COLUMNS, DEVICE_COLUMNS, Group, groups
 from ..engines import worth_most
 from ..page import Page, fragment
 from ..select import model_title, setting_of, short_titles
-from ..tables.html import table_html
+from ..tables.html import explained, table_html
 from ..tables.table import Column, Row, Table, cells, filled
 from . import Section
 
@@ -21,6 +21,7 @@ _TEMPLATE = """\
 What could not be read has its reason below the table, and no figure.\
 {% if others %} {{ others }} more cases are in <code>co3d-bench query</code>.{% endif %}</p>
 {% for group, tables in devices %}
+<div class="group">
 {% if devices|length > 1 %}
 <h3>{{ group.title }}</h3>
 {% endif %}
@@ -42,6 +43,7 @@ What could not be read has its reason below the table, and no figure.\
 <li>{{ group.cost }}</li>
 {% endif %}
 </ul>
+</div>
 {% endfor %}"""
 
 
@@ -61,7 +63,7 @@ def _table(caption: str, columns: tuple[Column[CaseResult], ...], cases: Sequenc
         )
         for case in cases
     )
-    return [table_html(Table("Network", columns, rows), caption, "device")]
+    return [table_html(Table("Network", columns, rows), caption, "device"), explained(columns)]
 
 
 def _device(group: Group, shown: set[str]) -> tuple[Group, list[Markup]]:

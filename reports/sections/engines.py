@@ -10,7 +10,7 @@ from ..engines import EngineGroup, engine_text, groups, is_reference, precision_
 from ..notation import number
 from ..page import Page, fragment
 from ..select import SEPARATOR
-from ..tables.html import table_html
+from ..tables.html import explained, table_html
 from ..tables.results import BUILD, DIFFERENCE, FILE, LATENCY, compared, metric, small, speed_column
 from ..tables.table import Cell, Column, Heading, Row, Table, cells, figure
 from . import Section
@@ -19,6 +19,7 @@ _TEMPLATE = """\
 <p class="lead">Every answer was compared with eager float32 before its speed was believed: over a stream of frames, \
 or many clips. Wrong ones have no speed. Fastest first.</p>
 {{ table }}
+{{ explained }}
 {% if notes %}
 <ul class="engine-notes">
 {% for text, engines in notes %}
@@ -109,7 +110,13 @@ def render(page: Page) -> Markup | None:
     if not found:
         return None
     caption = "Each network by each engine and precision, compared with eager float32"
-    return fragment(_TEMPLATE, table=table_html(engine_table(found), caption, "engines"), notes=notes_of(found))
+    table = engine_table(found)
+    return fragment(
+        _TEMPLATE,
+        table=table_html(table, caption, "engines"),
+        explained=explained(table.columns),
+        notes=notes_of(found),
+    )
 
 
 SECTION = Section("Engines and precisions", order=15, render=render)

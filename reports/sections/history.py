@@ -3,8 +3,8 @@
 from markupsafe import Markup
 
 from ...bench.stats.trend import Series
+from ..charts.history import history_chart
 from ..history import remark, step_text
-from ..history_chart import history_chart
 from ..notation import number
 from ..page import Page, chart, fragment
 from ..select import model_title, setting_of
@@ -17,12 +17,12 @@ MOST_SERIES = 24
 
 _TEMPLATE = """\
 <p class="lead">Each dot is one run, hollow where it has a warning, and then no evidence for a step; lines are levels. \
-A step is told of where the level \
+A step is where the level \
 changed for good, by 2 % or more; what else changed with it is listed, and need not be its cause.\
 {% if others %} {{ others }} more cases have several runs: <code>co3d-bench history</code> shows them.{% endif %}</p>
 <div class="strips">
 {% for item in shown %}
-<figure class="card history" data-model="{{ item.model }}">
+<figure class="card history" data-model="{{ item.model }}" data-case="{{ item.key }}">
 <figcaption><strong>{{ item.title }}</strong> <span>{{ item.text }}</span></figcaption>
 {{ item.drawing }}
 {% for step in item.steps %}
@@ -51,7 +51,8 @@ def render(page: Page) -> Markup | None:
         steps = [step_text(series, step) for step in series.steps] + ([why] if why else [])
         name = model_title(record)
         drawing = chart(history_chart(series), f"History of {name}, {text}")
-        shown.append({"model": record.case.model, "title": name, "text": text, "drawing": drawing, "steps": steps})
+        drawn = {"title": name, "text": text, "drawing": drawing, "steps": steps}
+        shown.append({"key": record.key, "model": record.case.model} | drawn)
     return fragment(_TEMPLATE, shown=shown, others=len(several) - len(shown))
 
 

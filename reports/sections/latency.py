@@ -3,8 +3,8 @@
 from markupsafe import Markup
 
 from ...bench.stats.case_result import CaseResult
+from ..charts.latency import beyond_edge, latency_chart
 from ..engines import worth_most
-from ..latency_chart import beyond_edge, latency_chart
 from ..notation import number, with_interval
 from ..page import Page, chart, fragment
 from ..select import forms, model_title
@@ -27,7 +27,7 @@ one process from the next. Each strip has its own scale.\
 </ul>
 <div class="strips">
 {% for strip in strips %}
-<figure class="card{{ ' warned' if strip.warnings }}" data-model="{{ strip.model }}">
+<figure class="card{{ ' warned' if strip.warnings }}" data-model="{{ strip.model }}" data-case="{{ strip.key }}">
 <figcaption><strong>{{ strip.title }}</strong> <span>{{ strip.text }}</span></figcaption>
 {{ strip.drawing }}
 {% for warning in strip.warnings %}
@@ -66,6 +66,7 @@ def render(page: Page) -> Markup | None:
             text += f" · {row.setting}"
         strips.append(
             {
+                "key": record.key,
                 "model": record.case.model,
                 "title": model_title(record),
                 "text": text,

@@ -5,16 +5,9 @@ import json
 from markupsafe import Markup
 
 from ..page import Page, fragment, json_text
-from ..tables.render import csv
-from ..tables.results import PAPER
 from . import Section
 
 _TEMPLATE = """\
-<dl class="columns">
-{% for column in columns %}
-<div><dt>{{ column.head }}, {{ column.unit.text }}</dt><dd>{{ column.explains }}</dd></div>
-{% endfor %}
-</dl>
 <ul>
 <li>In each process: load, first prediction, warm-up, then the timed predictions.</li>
 <li>Throughput is predictions divided by total time, never a mean of reciprocals, which would flatter a noisy \
@@ -31,14 +24,11 @@ comparison to the digit.</li>
 <p class="downloads">
 <button type="button" class="download" data-source="raw-records" data-file="records.jsonl" \
 data-type="application/x-ndjson">Raw records (JSON lines)</button>
-<button type="button" class="download" data-source="raw-table" data-file="table.csv" data-type="text/csv">\
-Table (CSV)</button>
 {% if others %}
-Both are of the cases shown here, without {{ others }} more.
+Those of the cases shown here, without {{ others }} more.
 {% endif %}
 </p>
-<script type="application/json" id="raw-records">{{ raw_records }}</script>
-<script type="application/json" id="raw-table">{{ raw_table }}</script>"""
+<script type="application/json" id="raw-records">{{ raw_records }}</script>"""
 
 
 def render(page: Page) -> Markup | None:
@@ -51,10 +41,8 @@ def render(page: Page) -> Markup | None:
     )
     return fragment(
         _TEMPLATE,
-        columns=[column for column in page.table.columns if column.group != PAPER],
         others=len(page.records) - len(page.shown),
         raw_records=json_text(lines),
-        raw_table=json_text(csv(page.table)),
     )
 
 

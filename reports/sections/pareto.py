@@ -2,16 +2,20 @@
 
 from markupsafe import Markup
 
-from ..charts import PLOTS, pareto_chart
+from ...bench.stats.case_result import CaseResult
+from ..charts.pareto import PLOTS, Plot, front_of, pareto_chart
 from ..engines import plotted
+from ..notation import fixed, number
 from ..page import Page, chart, fragment
-from ..select import FORM_TITLES, by_setting, forms
+from ..select import FORM_TITLES, by_setting, forms, model_title
+from ..tables.table import WARNING
 from . import Section
 
 _TEMPLATE = """\
 <p class="lead">Up is more accurate. Arrows lead from a clip network to its frame-by-frame version, and on to the \
-longer pool. The broad pale line is the Pareto front: no other network is at least as good in both and better in \
-one.{% if others %} Of engines and precisions, eager float32 and the best are drawn; {{ others }} more settings are in \
+longer pool. The broad line is the Pareto front: no other network is at least as good in both and better in one. \
+Filters hide points; the front stays that of all networks of the plot.\
+{% if others %} Of engines and precisions, eager float32 and the best are drawn; {{ others }} more settings are in \
 the tables.{% endif %}</p>
 <ul class="legend">
 {% for form in forms %}
@@ -21,33 +25,68 @@ the tables.{% endif %}</p>
 <li><span class="front"></span>Pareto front</li>
 </ul>
 {% for setting, plots in groups %}
+<div class="group">
 {% if groups|length > 1 %}
-<h3 class="setting">{{ setting.title }}</h3>
+<h3>{{ setting.title }}</h3>
 {% endif %}
 <div class="plots">
-{% for plot, drawing in plots %}
+{% for plot, drawing, members in plots %}
 <figure class="card plot-{{ plot.name }}">
 <figcaption>{{ plot.title }}</figcaption>
 {{ drawing }}
+{% if members %}
+<p class="note members">On the front:
+{% for row, title, figures, warned in members %}
+{% if row %}<a href="#{{ row }}">{{ title }}</a>{% else %}{{ title }}{% endif %} with {{ figures }}\
+{% if warned %} <a href="#warnings" class="marks" aria-label="warning on {{ title }}">{{ mark }}</a>{% endif %}\
+{{ "." if loop.last else ";" }}
+{% endfor %}
+</p>
+{% endif %}
 </figure>
 {% endfor %}
 </div>
+</div>
 {% endfor %}"""
+
+
+def _members(page: Page, cases: tuple[CaseResult, ...], plot: Plot) -> list[tuple[str | None, str, str, bool]]:
+    """The front in words: of each network its row, its name, both figures, and whether the cost has a warning."""
+    cost = plot.cost
+    unit = f"{cost.unit.text} {plot.word}" if cost.better == "lower" else cost.unit.text
+    return [
+        (
+            page.row_id(case.key),
+            model_title(case),
+            f"{fixed(2)(accuracy)}\u00a0% at {number(value)}\u00a0{unit}",
+            cost.noisy and bool(case.warnings),
+        )
+        for case in front_of(cases, plot)
+        for value, accuracy in [plot.place(case)]
+    ]
 
 
 def render(page: Page) -> Markup | None:
     groups = []
     shown = plotted(page.records)
-    others = len(by_setting(page.records)) - len(shown)
-    for setting, records in shown.items():
-        specs = [(plot, pareto_chart(records, plot)) for plot in PLOTS]
-        plots = [(plot, chart(spec, plot.title)) for plot, spec in specs if spec]
+    for setting, cases in shown.items():
+        specs = [(plot, pareto_chart(cases, plot, page.tooltips)) for plot in PLOTS]
+        plots = [
+            (plot, chart(spec, f"{plot.title}: {setting.title}"), _members(page, cases, plot))
+            for plot, spec in specs
+            if spec
+        ]
         if plots:
             groups.append((setting, plots))
-    return (
-        fragment(_TEMPLATE, groups=groups, forms=forms(page.records), titles=FORM_TITLES, others=others)
-        if groups
-        else None
+    if not groups:
+        return None
+    return fragment(
+        _TEMPLATE,
+        groups=groups,
+        forms=forms(page.records),
+        titles=FORM_TITLES,
+        mark=WARNING,
+        others=len(by_setting(page.records)) - len(shown),
     )
 
 

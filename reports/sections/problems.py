@@ -16,15 +16,18 @@ _TEMPLATE = """\
 </ul>
 {% endif %}
 {% if failed %}
+<div class="group">
 <h3>Failures</h3>
 {% for title, record in failed %}
-<div class="failure"><p><strong>{{ title }}</strong> failed ({{ record.error.kind }}): {{ record.error.message }}</p>
+<div class="failure" data-case="{{ record.key }}">
+<p><strong>{{ title }}</strong> failed ({{ record.error.kind }}): {{ record.error.message }}</p>
 <p class="key"><code>{{ record.key }}</code></p>
 {% if record.error.detail %}
 <details><summary>Details</summary><pre>{{ record.error.detail }}</pre></details>
 {% endif %}
 </div>
 {% endfor %}
+</div>
 {% endif %}"""
 
 

@@ -6,12 +6,12 @@ from markupsafe import Markup
 
 from ...bench.profile.operator_profile import Profile, between_s, rows
 from ...bench.stats.metrics import MS
+from ..charts.roofline import BOUND_COLOURS, roofline_chart
 from ..notation import number, percent
 from ..page import Page, chart, fragment
 from ..profile_table import COLUMNS, ceilings_text, operator_table, shapes_text
-from ..roofline_chart import BOUND_COLOURS, roofline_chart
 from ..select import setting_of
-from ..tables.html import table_html
+from ..tables.html import explained, table_html
 from ..tables.table import EMPTY, Cell, Row, Table
 from . import Section
 
@@ -28,7 +28,7 @@ above the slope. Copies and views make no multiply-accumulates, so they have no 
 {% endfor %}
 </ul>
 {% for case in cases %}
-<figure class="card roofline">
+<figure class="card roofline" data-case="{{ case.key }}">
 <figcaption>{{ case.title }} <span>{{ case.text }}</span></figcaption>
 {% if case.drawing %}
 {{ case.drawing }}
@@ -38,7 +38,8 @@ above the slope. Copies and views make no multiply-accumulates, so they have no 
 <p class="warned">{{ note }}</p>
 {% endfor %}
 </figure>
-{% endfor %}"""
+{% endfor %}
+{{ explained }}"""
 
 PAGE_COLUMNS = COLUMNS[:8]  # what is derived; the terminal has the rest
 
@@ -64,6 +65,7 @@ def _case(profile: Profile) -> dict[str, object]:
     spec = roofline_chart(profile)
     title = f"{profile.model.title} · {setting_of(profile.case).title}"
     return {
+        "key": profile.case.key,
         "title": title,
         "text": f"{number(1e3 * profile.step_s)} ms a prediction. At best: {ceilings_text(profile)}",
         "drawing": chart(spec, f"Roofline of {title}") if spec else None,
@@ -75,7 +77,12 @@ def _case(profile: Profile) -> dict[str, object]:
 def render(page: Page) -> Markup | None:
     if not page.profiles:
         return None
-    return fragment(_TEMPLATE, cases=[_case(profile) for profile in page.profiles], bounds=BOUND_COLOURS)
+    return fragment(
+        _TEMPLATE,
+        cases=[_case(profile) for profile in page.profiles],
+        explained=explained(PAGE_COLUMNS),
+        bounds=BOUND_COLOURS,
+    )
 
 
 SECTION = Section("Where the time goes", order=47, render=render)

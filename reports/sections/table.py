@@ -2,8 +2,9 @@
 
 from markupsafe import Markup
 
-from ..page import Page, fragment
-from ..tables.html import table_html
+from ..downloads import csv_lines
+from ..page import Page, fragment, json_text
+from ..tables.html import explained, table_html
 from ..tables.results import ENGINES
 from ..tables.table import WARNING
 from . import Section
@@ -13,6 +14,14 @@ _TEMPLATE = """\
 Small figures below are the paper's.{% if others %} {{ others }} more cases were measured: \
 <code>co3d-bench report -o report.csv</code> writes all of them.{% endif %}</p>
 {{ table }}
+<p class="downloads"><button type="button" class="download" data-file="table.csv" data-type="text/csv" \
+data-lines="csv-lines">Download these rows (CSV, SI units)</button></p>
+<script type="application/json" id="csv-lines">{{ lines }}</script>
+{% if fronts %}
+<p class="note"><span class="on-front" aria-hidden="true">◆</span> on the front: no other network of the same setting \
+is at least as accurate and as cheap, and better in one of the two.</p>
+{% endif %}
+{{ explained }}
 {% if warnings %}
 <details class="warnings" id="warnings"><summary><span class="marks">{{ mark }}</span> {{ warnings|length }} of \
 {{ rows }} rows carry a warning</summary>
@@ -40,12 +49,15 @@ def render(page: Page) -> Markup | None:
     caption = "Measured figures of each network, with the figures of the paper below them"
     return fragment(
         _TEMPLATE,
-        table=table_html(table, caption, "results", sortable=True),
+        table=table_html(table, caption, "results", sortable=True, fronts=page.fronts),
         rows=len(table.rows),
         notes=table.footnotes,
         warnings=table.warnings,
         mark=WARNING,
         others=len(page.records) - len(table.rows),
+        fronts=page.fronts,
+        lines=json_text(csv_lines(page.shown)),
+        explained=explained(table.columns),
     )
 
 

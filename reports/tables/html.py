@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping, Sequence
 from itertools import groupby
+from types import MappingProxyType
+from typing import Any
 
 from markupsafe import Markup
 
 from ..page import fragment
 from ..select import FORM_TITLES, SEPARATOR
-from .table import WARNING, Row, Table
+from .table import WARNING, Column, Row, Table
 
 _TEMPLATE = """\
 {% macro below(form, setting) %}
@@ -69,6 +72,10 @@ aria-label="note {{ mark }} on {{ row.title }}">{{ mark }}</a>{{ "," if not loop
 {{ shape(row.form) }}{{ row.title }}{{ marks(row) }}
 {% endif %}
 {{ below(row.form, row.setting) }}
+{% if row.key in fronts %}
+<span class="form"><a href="#pareto" class="on-front"><span aria-hidden="true">◆</span> on the front:</a> \
+{{ fronts[row.key]|join(", ") }}</span>
+{% endif %}
 {% if row.detail %}
 <span class="detail">{{ row.detail }}</span>
 {% endif %}
@@ -104,20 +111,46 @@ aria-label="note {{ mark }} on {{ row.title }}">{{ mark }}</a>{{ "," if not loop
 </div>"""
 
 
+_EXPLAINED = """\
+<details class="explained"><summary>What the columns mean</summary>
+<dl class="columns">
+{% for column in columns if column.explains %}
+<div><dt>{{ column.head }}{{ ", " ~ column.unit.text if column.unit.text }}</dt><dd>{{ column.explains }}</dd></div>
+{% endfor %}
+</dl>
+</details>"""
+
+_NO_FRONTS: Mapping[str, Sequence[str]] = MappingProxyType({})
+
+
+def explained(columns: Iterable[Column[Any]]) -> Markup:
+    """What stands below a table: each column's head, unit and meaning, to be opened; on paper it is open."""
+    return fragment(_EXPLAINED, columns=list(columns))
+
+
 def _covered_by(row: Row, all_of_it: bool) -> int:
     """How many columns an error stands across: all, or up to the last one that the case has no figure for."""
     empty = [place for place, cell in enumerate(row.cells) if all_of_it or cell.value is None]
     return max(empty, default=len(row.cells) - 1) + 1 if row.error else 0
 
 
-def table_html(table: Table, caption: str, kind: str, *, sortable: bool = False) -> Markup:
-    """The table; `kind` is its class. A `sortable` one has heads that sort, and names to pick."""
+def table_html(
+    table: Table,
+    caption: str,
+    kind: str,
+    *,
+    sortable: bool = False,
+    fronts: Mapping[str, Sequence[str]] = _NO_FRONTS,
+) -> Markup:
+    """The table; `kind` is its class. A `sortable` one has heads that sort, and names to pick; `fronts` are the costs,
+    in a word each, at which a case is on a Pareto front, by its key."""
     return fragment(
         _TEMPLATE,
         table=table,
         caption=caption,
         kind=kind,
         sortable=sortable,
+        fronts=fronts,
         groups=[(name, list(members)) for name, members in groupby(table.columns, key=lambda column: column.group)],
         bodies=[(heading, list(rows)) for heading, rows in groupby(table.rows, key=lambda row: row.below)],
         covered_by=_covered_by,

@@ -1,27 +1,34 @@
-// Draws the charts and keeps one selection for the whole page: a network picked in a plot or in the table is
-// picked everywhere. Everything shown was escaped when the page was written; this file only sets textContent.
+// Draws the charts, filters rows and points, and keeps one highlight for the whole page: a network picked in a plot or
+// in a table is picked everywhere. Everything shown was escaped when the page was written; this file only sets
+// textContent.
 "use strict";
 (() => {
   const all = (selector, root = document) => Array.from(root.querySelectorAll(selector));
-  const views = [];
+  const json = (id) => JSON.parse(document.getElementById(id)?.textContent ?? "{}");
+  const plots = []; // { view, figure, keys }: those with networks as points
   let picked = [];
 
-  function show() {
-    for (const view of views) view.signal("picked", picked).runAsync();
+  // --- the highlight
+
+  function highlight() {
+    for (const { view } of plots) view.signal("picked", picked).run();
     const any = picked.length > 0;
     for (const row of all("tr[data-model]")) {
       const on = picked.includes(row.dataset.model);
       row.classList.toggle("picked", on);
       row.classList.toggle("faded", any && !on);
-      const button = row.querySelector("button.pick");
-      if (button) button.setAttribute("aria-pressed", String(on));
+      row.querySelector("button.pick")?.setAttribute("aria-pressed", String(on));
     }
     for (const strip of all("figure[data-model]")) {
       strip.classList.toggle("faded", any && !picked.includes(strip.dataset.model));
     }
-    const names = all("tr.picked button.pick").map((button) => button.textContent.trim());
-    document.querySelector(".status").textContent = any ? "Highlighted: " + names.join(", ") : "Nothing highlighted";
+    const names = new Set(all("tr.picked button.pick").map((button) => button.textContent.trim()));
+    say(any ? "Highlighted: " + [...names].join(", ") : "Nothing highlighted");
     document.body.dataset.picked = picked.join(" ");
+  }
+
+  function say(text) {
+    document.querySelector(".status").textContent = text;
   }
 
   // A second click on the same network, or one beside all networks, ends the highlight; with Shift more are added.
@@ -29,11 +36,84 @@
     const others = more ? picked.filter((name) => name !== model) : [];
     const only = picked.includes(model) && (more || picked.length === 1);
     picked = model === null ? [] : only ? others : [...others, model];
-    show();
+    highlight();
   }
 
-  function draw() {
-    const config = JSON.parse(document.getElementById("chart-config").textContent);
+  // --- the filters
+
+  const form = document.querySelector("form.filters");
+  const cases = json("cases");
+
+  function asked() {
+    return [...new FormData(form)].map(([name, value]) => [name, value.trim()]).filter(([, value]) => value);
+  }
+
+  function passes(facts, wanted) {
+    return wanted.every(([name, value]) =>
+      name === "text"
+        ? value.toLowerCase().split(/\s+/).every((word) => facts.text.includes(word))
+        : facts[name] === value,
+    );
+  }
+
+  function showOnly(wanted) {
+    const shown = new Set(Object.keys(cases).filter((key) => passes(cases[key], wanted)));
+    const visible = (key) => wanted.length === 0 || shown.has(key);
+    for (const item of all("[data-case]")) item.hidden = !visible(item.dataset.case);
+    const hidden = Object.keys(cases).filter((key) => !visible(key));
+    for (const { view, figure, keys } of plots) {
+      figure.hidden = !keys.some(visible);
+      view.signal("hidden", hidden).run();
+    }
+    // What stands above rows or plots of which none is left goes with them.
+    for (const group of all("tbody, .group")) {
+      const items = all("[data-case], .plots figure", group);
+      group.hidden = items.length > 0 && items.every((item) => item.hidden);
+    }
+    for (const section of all("main > section")) {
+      const items = all("tr[data-case], .plots figure, .strips figure", section);
+      section.classList.toggle("empty", items.length > 0 && items.every((item) => item.hidden));
+    }
+    window.dispatchEvent(new Event("resize")); // charts that come back may have missed one
+  }
+
+  function filter() {
+    const wanted = asked();
+    showOnly(wanted);
+    const rows = all(".results tr[data-case]");
+    form.querySelector("output").textContent = `${rows.filter((row) => !row.hidden).length} of ${rows.length} rows`;
+    form.classList.toggle("active", wanted.length > 0);
+    // The address keeps the filters; what others wrote into it stays as it is.
+    const names = Array.from(form.elements, (element) => element.name);
+    const others = location.search.slice(1).split("&").filter((part) => part && !names.includes(part.split("=")[0]));
+    const query = [...others, ...(wanted.length ? [new URLSearchParams(wanted)] : [])].join("&");
+    try {
+      history.replaceState(null, "", location.pathname + (query && "?" + query) + location.hash);
+    } catch {
+      // a viewer that forbids it: the filters still work
+    }
+  }
+
+  function filterable() {
+    for (const [name, value] of new URLSearchParams(location.search)) {
+      const field = form.elements.namedItem(name);
+      if (field?.options && !Array.from(field.options).some((option) => option.value === value)) continue;
+      if (field) field.value = value;
+    }
+    form.addEventListener("input", filter);
+    form.addEventListener("submit", (event) => event.preventDefault());
+    form.addEventListener("reset", () => setTimeout(filter)); // after the fields are empty
+    // Paper shows everything, since it cannot say what is hidden.
+    window.addEventListener("beforeprint", () => showOnly([]));
+    window.addEventListener("afterprint", () => showOnly(asked()));
+    filter();
+  }
+
+  // --- the charts
+
+  async function draw(chart, config) {
+    const spec = JSON.parse(chart.querySelector("script").textContent);
+    const drawing = chart.querySelector(".drawing");
     const options = {
       ast: true, // interpret expressions: the page's policy forbids eval
       actions: false,
@@ -42,25 +122,97 @@
       config,
       tooltip: { disableDefaultStyle: true },
     };
-    const drawn = all(".chart").map(async (chart) => {
-      const spec = JSON.parse(chart.querySelector("script").textContent);
-      try {
-        const { view } = await vegaEmbed(chart.querySelector(".drawing"), spec, options);
-        if (!(spec.params || []).some((param) => param.name === "picked")) return;
-        views.push(view);
-        view.addEventListener("click", (event, item) => {
-          const model = item && item.datum && item.datum.model;
-          pick(typeof model === "string" ? model : null, event.shiftKey);
-        });
-      } catch (error) {
-        chart.querySelector(".drawing").textContent = "This chart could not be drawn: " + error.message;
-        throw error;
-      }
-    });
-    Promise.allSettled(drawn).then(() => {
-      document.body.dataset.drawn = String(drawn.length);
-    });
+    try {
+      const { view } = await vegaEmbed(drawing, spec, options);
+      chart.append(savers(view, chart.getAttribute("aria-label")));
+      if (!(spec.params || []).some((param) => param.name === "picked")) return;
+      const keys = Object.values(spec.datasets).flat().map((row) => row.case);
+      plots.push({ view, figure: chart.closest("figure"), keys });
+      view.addEventListener("click", (event, item) => {
+        const model = item && item.datum && item.datum.model;
+        pick(typeof model === "string" ? model : null, event.shiftKey);
+      });
+    } catch (error) {
+      drawing.textContent = "This chart could not be drawn: " + error.message;
+      throw error;
+    }
   }
+
+  // --- files to take away
+
+  function save(blob, name) {
+    const link = document.createElement("a");
+    link.href = URL.createObjectURL(blob);
+    link.download = name;
+    link.click();
+    setTimeout(() => URL.revokeObjectURL(link.href), 1000);
+  }
+
+  function saveText(button) {
+    const { source, lines, file, type } = button.dataset;
+    const shown = () => all(".results tr[data-case]").filter((row) => !row.hidden).map((row) => row.dataset.case);
+    const text = source ? json(source) : ["", ...shown()].map((key) => json(lines)[key]).join("");
+    save(new Blob([text], { type }), file);
+  }
+
+  // A picture stands alone: its colours are written out, its ground is drawn, and its name stands above it.
+  async function picture(view, label) {
+    const style = getComputedStyle(document.documentElement);
+    const colour = (name) => style.getPropertyValue(name).trim();
+    const parse = (text) => new DOMParser().parseFromString(text, "image/svg+xml").documentElement;
+    const drawing = parse((await view.toSVG()).replace(/var\((--[\w-]+)\)/g, (_, name) => colour(name)));
+    const [width, height] = ["width", "height"].map((name) => Number(drawing.getAttribute(name)));
+    const most = Math.floor(width / 8); // letters in a line
+    const lines = label.match(new RegExp(`\\S{${most},}|\\S.{0,${most - 1}}(?=\\s|$)`, "g"));
+    const top = 24 + 20 * lines.length;
+    const whole = parse(`<svg xmlns="http://www.w3.org/2000/svg" width="${width + 32}" height="${height + top + 16}">
+      <rect width="100%" height="100%" fill="${colour("--surface")}"/>
+      <text font-size="14" font-weight="600" fill="${colour("--ink")}"/></svg>`);
+    const title = whole.querySelector("text");
+    title.setAttribute("font-family", json("chart-config").font);
+    for (const [place, line] of lines.entries()) {
+      const span = document.createElementNS(whole.namespaceURI, "tspan");
+      span.setAttribute("x", "16");
+      span.setAttribute("y", String(28 + 20 * place));
+      span.textContent = line;
+      title.append(span);
+    }
+    drawing.setAttribute("x", "16");
+    drawing.setAttribute("y", String(top));
+    whole.append(drawing);
+    return new XMLSerializer().serializeToString(whole);
+  }
+
+  async function raster(svg) {
+    const image = new Image();
+    image.src = "data:image/svg+xml;charset=utf-8," + encodeURIComponent(svg);
+    await image.decode();
+    const canvas = document.createElement("canvas");
+    [canvas.width, canvas.height] = [2 * image.width, 2 * image.height];
+    canvas.getContext("2d").drawImage(image, 0, 0, canvas.width, canvas.height);
+    return new Promise((resolve) => canvas.toBlob(resolve, "image/png"));
+  }
+
+  function savers(view, label) {
+    const name = label.toLowerCase().replace(/[^a-z0-9]+/g, "-").slice(0, 80).replace(/^-+|-+$/g, "");
+    const row = document.createElement("p");
+    row.className = "savers";
+    for (const format of ["SVG", "PNG"]) {
+      const button = document.createElement("button");
+      button.type = "button";
+      button.textContent = format;
+      button.setAttribute("aria-label", `Download as ${format}: ${label}`);
+      button.addEventListener("click", async () => {
+        const svg = await picture(view, label);
+        const blob = format === "SVG" ? new Blob([svg], { type: "image/svg+xml" }) : await raster(svg);
+        save(blob, `${name}.${format.toLowerCase()}`);
+      });
+      row.append(button);
+    }
+    return row;
+  }
+
+  // --- the tables
 
   function sortable(table) {
     const body = table.tBodies[0];
@@ -91,25 +243,20 @@
     }
   }
 
-  function download(button) {
-    const text = JSON.parse(document.getElementById(button.dataset.source).textContent);
-    const link = document.createElement("a");
-    link.href = URL.createObjectURL(new Blob([text], { type: button.dataset.type }));
-    link.download = button.dataset.file;
-    link.click();
-    setTimeout(() => URL.revokeObjectURL(link.href), 1000);
-  }
-
+  document.documentElement.classList.add("js"); // which shows what does nothing without this file
   document.addEventListener("click", (event) => {
     const row = event.target.closest("tr[data-model]");
-    const link = event.target.closest("a");
-    if (row && !link) pick(row.dataset.model, event.shiftKey);
+    if (row && !event.target.closest("a")) pick(row.dataset.model, event.shiftKey);
     const button = event.target.closest("button.download");
-    if (button) download(button);
+    if (button) saveText(button);
   });
   document.addEventListener("keydown", (event) => {
     if (event.key === "Escape" && picked.length) pick(null, false);
   });
   all("table.results").forEach(sortable);
-  draw();
+  const drawn = all(".chart").map((chart) => draw(chart, json("chart-config")));
+  Promise.allSettled(drawn).then(() => {
+    if (form) filterable();
+    document.body.dataset.drawn = String(drawn.length);
+  });
 })();

@@ -5,7 +5,6 @@ from __future__ import annotations
 import shutil
 from collections.abc import Callable, Iterator
 from functools import cache
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -63,21 +62,40 @@ class Opened:
             self.complaints.append(message.text)
 
 
-@pytest.fixture
-def open_report(browser: Any, tmp_path: Path) -> Iterator[Callable[..., Opened]]:
-    """Write the report of records, open it, wait until its charts are drawn."""
+@pytest.fixture(scope="module")
+def open_html(browser: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[..., Opened]]:
+    """Write a page, open it, wait until its charts are drawn."""
     contexts = []
 
-    def open_(records: list[Record], width: int = 1280, height: int = 900, scheme: str = "light") -> Opened:
-        file = tmp_path / f"report-{len(contexts)}.html"
-        file.write_text(_rendered(tuple(record.model_dump_json() for record in records)), encoding="utf-8")
-        context = browser.new_context(viewport={"width": width, "height": height}, color_scheme=scheme)
+    def open_(html: str, width: int = 1280, scheme: str = "light", *, javascript: bool = True) -> Opened:
+        file = tmp_path_factory.mktemp("page") / "report.html"
+        file.write_text(html, encoding="utf-8")
+        size = {"width": width, "height": 900}
+        context = browser.new_context(viewport=size, color_scheme=scheme, java_script_enabled=javascript)
         contexts.append(context)
         opened = Opened(context.new_page())
         opened.page.goto(file.as_uri())
-        opened.page.wait_for_selector("body[data-drawn]", timeout=20_000)
+        if javascript:
+            opened.page.wait_for_selector("body[data-drawn]", timeout=20_000)
         return opened
 
     yield open_
     for context in contexts:
         context.close()
+
+
+@pytest.fixture(scope="module")
+def open_report(open_html: Callable[..., Opened]) -> Callable[..., Opened]:
+    """The same of the report of records."""
+
+    def open_(records: list[Record], *options: Any, **named: Any) -> Opened:
+        return open_html(_rendered(tuple(record.model_dump_json() for record in records)), *options, **named)
+
+    return open_
+
+
+def resize(page: Any, width: int) -> None:
+    """Another width of the window; returns when the charts have followed."""
+    page.set_viewport_size({"width": width, "height": 900})
+    frame = "await new Promise(requestAnimationFrame);"
+    page.evaluate(f"async () => {{ {frame} {frame} }}")

@@ -12,12 +12,13 @@ from co3d_bench.bench.stats.metrics import get_metric
 from co3d_bench.bench.stats.trend import series
 from co3d_bench.cli.main import main
 from co3d_bench.reports import history
-from co3d_bench.reports.history_chart import MOST_RUNS, history_chart
+from co3d_bench.reports.charts.history import MOST_RUNS, history_chart
 from co3d_bench.reports.page import page_of
 from co3d_bench.reports.sections.history import MOST_SERIES, SECTION
 
 from ..factories import make_default_records, make_model
 from ..runs import make_runs
+from .charts.specs import assert_valid
 
 LATENCY = get_metric("latency")
 STEPPED = make_runs([0.100] * 8 + [0.110] * 8)
@@ -123,4 +124,5 @@ def test_names_are_escaped():
 def test_a_long_history_draws_its_newest_runs():
     (found,) = series(make_runs([0.1] * (MOST_RUNS + 50)), LATENCY)
     spec = history_chart(found)
+    assert_valid(spec)
     assert len(spec["datasets"]["runs"]) == MOST_RUNS

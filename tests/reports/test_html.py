@@ -16,6 +16,7 @@ from co3d_bench.reports.page import fragment, json_text
 from co3d_bench.reports.sections import all_sections
 
 from ..factories import make_default_records, make_failed_record, make_mixed_records, make_record
+from .contrast import contrast
 from .device_records import on_card
 
 
@@ -52,7 +53,7 @@ def test_nothing_of_the_page_lies_elsewhere(page):
 
 def test_all_data_in_the_page_is_json(page):
     blocks = [content for attributes, content in scripts(page) if attributes]
-    assert len(blocks) == 1 + 3 + 5 + 2  # configuration, plots, strips, downloads
+    assert len(blocks) == 2 + 3 + 5 + 2  # configuration and cases, plots, strips, downloads
     for block in blocks:
         json.loads(block)
         assert not re.search("[<>&\u2028\u2029]", block)
@@ -118,17 +119,6 @@ def test_scripts_are_made_safe_without_changing_their_meaning():
     assert content_security_policy([], []).startswith("default-src 'none'")
 
 
-def luminance(colour: str) -> float:
-    channels = [int(colour[i : i + 2], 16) / 255 for i in (1, 3, 5)]
-    linear = [c / 12.92 if c <= 0.03928 else ((c + 0.055) / 1.055) ** 2.4 for c in channels]
-    return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
-
-
-def contrast(a: str, b: str) -> float:
-    high, low = sorted((luminance(a), luminance(b)), reverse=True)
-    return (high + 0.05) / (low + 0.05)
-
-
 @pytest.mark.parametrize("palette", [theme.LIGHT, theme.DARK], ids=["light", "dark"])
 def test_text_and_marks_have_contrast(palette):
     for text in ("ink", "muted", "warn", "error", "frame"):
@@ -145,7 +135,7 @@ def test_both_palettes_know_the_same_colours():
 
 
 def test_the_metrics_of_the_plots_exist():
-    from co3d_bench.reports.charts import PLOTS
+    from co3d_bench.reports.charts.pareto import PLOTS
 
     for plot in PLOTS:
         assert get_metric(plot.metric).word == plot.metric

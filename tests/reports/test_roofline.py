@@ -9,17 +9,19 @@ from rich.console import Console
 
 from co3d_bench.bench.profile.operator_profile import append_profile
 from co3d_bench.bench.record.store import append_record
-from co3d_bench.reports.charts import Axis
+from co3d_bench.reports.charts.axis import Axis
+from co3d_bench.reports.charts.roofline import NAMED, roof, roofline_chart
 from co3d_bench.reports.commands import write_report
 from co3d_bench.reports.html import render_html
 from co3d_bench.reports.notation import MISSING
 from co3d_bench.reports.page import page_of
 from co3d_bench.reports.profile_table import percent, render_profile
-from co3d_bench.reports.roofline_chart import NAMED, roof, roofline_chart
 from co3d_bench.reports.sections.roofline import render
 
 from ..factories import make_default_records, make_model, make_record
 from ..profiles import make_operator, make_profile
+from .charts.specs import assert_valid
+from .conftest import resize
 
 HOSTILE = "<script>alert(1)</script>"
 
@@ -38,7 +40,7 @@ def shown_in(width: int, **changes: Any) -> str:
 
 def test_each_kind_is_a_point_at_its_intensity_and_rate():
     spec = roofline_chart(make_profile(traced_step_s=24e-3))
-    assert spec is not None
+    assert_valid(spec)
     found = points(spec)
     assert set(found) == {"matrix product", "depthwise convolution 3 x 3", "batch norm", "silu", "add"}
     product = found["matrix product"]  # 54 x 4 M in 8 ms, 54 x 0.3 MB
@@ -122,19 +124,14 @@ def test_percent_has_a_decimal_only_where_it_matters():
     assert [percent(share) for share in (0.0, 0.0312, 0.0996, 0.5, 2.4)] == ["0.0", "3.1", "10", "50", "240"]
 
 
-def test_the_page_draws_it_and_shows_figures_under_the_pointer(browser: Any, tmp_path: Any) -> None:
-    file = tmp_path / "report.html"
-    file.write_text(render_html(make_default_records(), [make_profile()]), encoding="utf-8")
+def test_the_page_draws_it_and_shows_figures_under_the_pointer(open_html: Any) -> None:
+    opened = open_html(render_html(make_default_records(), [make_profile()]))
+    page = opened.page
     for width, scheme in ((390, "dark"), (1280, "light")):
-        context = browser.new_context(viewport={"width": width, "height": 900}, color_scheme=scheme)
-        page = context.new_page()
-        complaints: list[str] = []
-        page.on("console", lambda message: complaints.append(message.text) if message.type == "error" else None)  # noqa: B023
-        page.goto(file.as_uri())
-        page.wait_for_selector("body[data-drawn]", timeout=20_000)
+        page.emulate_media(color_scheme=scheme)
+        resize(page, width)
         page.locator('.roofline svg .mark-symbol path[aria-label*="matrix product"]').first.hover()
         page.wait_for_selector("#vg-tooltip-element.visible", timeout=5000)
         assert "27 % of the matrix product" in " ".join(page.locator("#vg-tooltip-element").inner_text().split())
         assert page.evaluate("document.documentElement.scrollWidth") <= width
-        assert complaints == []
-        context.close()
+    assert opened.complaints == []

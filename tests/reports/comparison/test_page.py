@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import replace
 from html.parser import HTMLParser
 from itertools import pairwise
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -21,7 +20,8 @@ from co3d_bench.reports.comparison.html import html
 from co3d_bench.reports.comparison.plot import MOST_ROWS, axis_of, drawn, interval_chart, ticks
 from co3d_bench.reports.html import _bundle
 
-from ..conftest import Opened
+from ..charts.specs import assert_valid
+from ..conftest import Opened, resize
 from .findings import (
     EQUIVALENT,
     EVERY,
@@ -103,7 +103,7 @@ def test_every_estimate_and_the_band_lie_inside_the_axis_and_no_change_has_a_tic
 def test_an_interval_without_ends_is_drawn_to_the_edges() -> None:
     endless = judged("x3d-s", "inconclusive", estimate(1.1, 0.0, math.inf, 1))
     spec = interval_chart(comparison(REGRESSED, endless))
-    assert spec is not None
+    assert_valid(spec)
     text = str(spec)
     assert "inf" not in text.replace("Interval", "")
     assert "'cut': ['low', 'high']" in text
@@ -123,24 +123,10 @@ def test_nothing_judged_draws_nothing() -> None:
     assert interval_chart(comparison(lost)) is None
 
 
-@pytest.fixture
-def open_page(browser: Any, tmp_path: Path) -> Iterator[Callable[..., Opened]]:
+@pytest.fixture(scope="module")
+def open_page(open_html: Callable[..., Opened]) -> Callable[..., Opened]:
     """Write the page of a comparison, open it, wait until its plot is drawn."""
-    contexts = []
-
-    def open_(found: Any, width: int = 1280, scheme: str = "light") -> Opened:
-        file = tmp_path / f"comparison-{len(contexts)}.html"
-        file.write_text(html(found), encoding="utf-8")
-        context = browser.new_context(viewport={"width": width, "height": 900}, color_scheme=scheme)
-        contexts.append(context)
-        opened = Opened(context.new_page())
-        opened.page.goto(file.as_uri())
-        opened.page.wait_for_selector("body[data-drawn]", timeout=20_000)
-        return opened
-
-    yield open_
-    for context in contexts:
-        context.close()
+    return lambda found, **options: open_html(html(found), **options)
 
 
 # Every mark of an estimate: its name, its outline, its colour, whether it is filled.
@@ -181,11 +167,12 @@ def test_marks_and_band_lie_where_the_figures_are(open_page: Any) -> None:
     assert band == pytest.approx(ends, abs=1.5)
 
 
-@pytest.mark.parametrize("width", [320, 390, 1280])
-def test_the_page_never_scrolls_sideways_and_the_plot_fits(open_page: Any, width: int) -> None:
-    page = open_page(comparison(*EVERY, notes=("the host was noisy",)), width=width).page
-    assert page.evaluate("document.documentElement.scrollWidth") <= width
-    assert page.eval_on_selector(".drawing", "box => box.querySelector('svg').clientWidth <= box.clientWidth + 1")
+def test_the_page_never_scrolls_sideways_and_the_plot_fits(open_page: Any) -> None:
+    page = open_page(comparison(*EVERY, notes=("the host was noisy",))).page
+    for width in (320, 390, 1280):
+        resize(page, width)
+        assert page.evaluate("document.documentElement.scrollWidth") <= width
+        assert page.eval_on_selector(".drawing", "box => box.querySelector('svg').clientWidth <= box.clientWidth + 1")
 
 
 def test_names_are_not_crossed_by_verdicts_on_a_phone(open_page: Any) -> None:

@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 
 from co3d_bench.bench.stats.case_result import case_results
 from co3d_bench.bench.stats.metrics import get_metric
-from co3d_bench.reports.pareto import dominates, front, front_of_points
+from co3d_bench.reports.front import dominates, front, front_of_points
 
 from ..factories import make_default_records, make_failed_record, make_model, make_record
 

@@ -1,4 +1,4 @@
-"""The Pareto plots as a picture: records in; bytes of a PNG, SVG or PDF out."""
+"""The Pareto plots as a picture: cases in; bytes of a PNG, SVG or PDF out."""
 
 from __future__ import annotations
 
@@ -6,45 +6,40 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from ..bench.stats.case_result import CaseResult
-from . import theme
-from .charts import PLOTS, pareto_chart
-from .engines import plotted
+from ...bench.stats.case_result import CaseResult
+from .. import theme
+from ..engines import plotted
+from .pareto import PLOTS, pareto_chart
 
 PLOT_WIDTH_PX = 400
 PLOT_HEIGHT_PX = 360
 FORMATS = ("png", "svg", "pdf")
+_OF_THE_TOP = ("$schema", "params", "datasets")
 
 # An exported picture has no style sheet: plain fonts, and paper below it.
 _FONT = "Liberation Sans, Arial, Helvetica, sans-serif"
 
 
-def _row(records: Sequence[CaseResult], index: int, title: str, palette: Mapping[str, str]) -> dict[str, Any] | None:
+def _row(cases: Sequence[CaseResult], index: int, title: str, palette: Mapping[str, str]) -> dict[str, Any] | None:
     """The plots of one setting beside each other under its name."""
-    plots = []
-    for plot in PLOTS:
-        named = replace(plot, name=f"{plot.name}{index}", height_px=PLOT_HEIGHT_PX)
-        spec = pareto_chart(records, named, PLOT_WIDTH_PX, palette)
-        if spec is not None:
-            # One parameter for the whole picture; a picture has nothing to pick.
-            shared = {key: value for key, value in spec.items() if key not in ("$schema", "config", "params")}
-            plots.append(shared | {"title": plot.title})
+    named = [replace(plot, name=f"{plot.name}{index}", height_px=PLOT_HEIGHT_PX) for plot in PLOTS]
+    specs = [(plot.title, pareto_chart(cases, plot, None, PLOT_WIDTH_PX, palette)) for plot in named]
+    plots = [spec | {"title": title} for title, spec in specs if spec]
     return {"hconcat": plots, "spacing": 28, "title": {"text": title, "offset": 18}} if plots else None
 
 
 def picture_spec(cases: Sequence[CaseResult], palette: Mapping[str, str] = theme.LIGHT) -> dict[str, Any] | None:
     """All Pareto plots as one Vega-Lite specification; None where there is nothing to plot."""
-    groups = plotted(cases)
-    rows = [
-        row
-        for index, (setting, group) in enumerate(groups.items())
-        if (row := _row(group, index, setting.title, palette))
-    ]
+    settings = enumerate(plotted(cases).items())
+    rows = [row for index, (setting, group) in settings if (row := _row(group, index, setting.title, palette))]
     if not rows:
         return None
+    # What may stand at the top alone is taken there from each plot.
+    shared = [{name: plot.pop(name) for name in _OF_THE_TOP} for row in rows for plot in row["hconcat"]]
     return {
-        "$schema": "https://vega.github.io/schema/vega-lite/v6.json",
-        "params": [{"name": "picked", "value": []}],
+        "$schema": shared[0]["$schema"],
+        "params": shared[0]["params"],
+        "datasets": {name: rows for plot in shared for name, rows in plot["datasets"].items()},
         "vconcat": rows,
         "spacing": 36,
         "padding": 16,

@@ -10,15 +10,15 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from itertools import accumulate
-from typing import Any, Literal
+from typing import Any
 
-import altair as alt
-
-from ..bench.record.record import Samples
-from ..bench.stats.case_result import CaseResult
-from . import theme
-from .notation import number
-from .select import model_title
+from ...bench.record.record import Samples
+from ...bench.stats.case_result import CaseResult
+from ...bench.stats.metrics import MS
+from .. import theme
+from ..notation import number
+from ..select import model_title
+from .spec import Spec, Width, as_is, chart, either, expr, layer, number_of
 
 HEIGHT_PX = 110
 
@@ -76,15 +76,11 @@ def _evidence(samples: Samples, index: int) -> dict[str, str]:
     return found
 
 
-def _values(rows: list[dict[str, Any]]) -> alt.Data:
-    return alt.Data(values=rows)
-
-
 def latency_chart(
     result: CaseResult,
-    width: int | Literal["container"] = "container",
+    width: Width = "container",
     palette: Mapping[str, str] = theme.VARIABLES,
-) -> dict[str, Any] | None:
+) -> Spec | None:
     """The samples of a case with its figure, the interval of that and p90; None if it was not timed."""
     figure, summary = result.figure("latency_s"), result.summary
     if figure is None or summary is None:
@@ -92,37 +88,27 @@ def latency_chart(
     look = theme.looks(palette)
     low, high = 1e3 * summary.min_s, 1e3 * (edge_s(result) or summary.max_s)
     pad = max(0.04 * (high - low), 0.005 * high)
-    across = alt.X(
-        "ms:Q",
+    across = number_of(
+        "ms",
         title=None,
-        scale=alt.Scale(domain=[low - pad, high + pad], nice=False, zero=False, clamp=True),
-        axis=alt.Axis(tickCount=4, grid=True, labelExpr="datum.label + ' ms'", labelFlush=False),
+        scale={"domain": [low - pad, high + pad], "nice": False, "zero": False, "clamp": True},
+        axis={"tickCount": 4, "grid": True, "labelExpr": "datum.label + ' ms'", "labelFlush": False},
     )
-    down = alt.Y("order:Q", scale=alt.Scale(domain=[summary.count + 1, 0], nice=False), axis=None)
-    band = _values([{"ms": 1e3 * figure.low, "end": 1e3 * figure.high}])
-    layers: list[Any] = [
-        alt.Chart(band).mark_rect(**look["band"], aria=False).encode(x=across, x2="end:Q"),
-        alt.Chart(_values([{"ms": 1e3 * figure.value}])).mark_rule(**look["median"], aria=False).encode(x=across),
+    down = number_of("order", scale={"domain": [summary.count + 1, 0], "nice": False}, axis=None)
+    silent = {"aria": False}
+    band = [{"ms": MS.of(figure.low), "end": MS.of(figure.high)}]
+    layers = [
+        layer("rect", band, look["band"] | silent, x=across, x2={"field": "end"}),
+        layer("rule", [{"ms": MS.of(figure.value)}], look["median"] | silent, x=across),
     ]
     if summary.p90_s is not None and 1e3 * summary.p90_s <= high:
-        at = _values([{"ms": 1e3 * summary.p90_s}])
-        layers.append(alt.Chart(at).mark_rule(**look["percentile"], aria=False).encode(x=across))
+        layers.append(layer("rule", [{"ms": 1e3 * summary.p90_s}], look["percentile"] | silent, x=across))
     if borders := _borders(result):
-        between = alt.Chart(_values(borders))
-        layers.append(between.mark_rule(stroke=palette["line"], strokeWidth=1, aria=False).encode(y=down))
+        layers.append(layer("rule", borders, {"stroke": palette["line"], "strokeWidth": 1} | silent, y=down))
     form = result.model.form if result.model else "clip"
-    layers.append(
-        alt.Chart(alt.NamedData("samples"))
-        .mark_point(filled=True, aria=False, opacity=0.8, strokeWidth=0, tooltip=alt.ExprRef(expr="datum.tooltip"))
-        .encode(
-            x=across,
-            y=down,
-            fill=alt.value(palette[form]),
-            shape=alt.Shape("shape:N", scale=None),
-            size=alt.when("datum.large").then(alt.value(42)).otherwise(alt.value(20)),
-        )
-    )
-    text = f"Latencies of {model_title(result)}: median {number(1e3 * figure.value)} ms, {summary.count} predictions"
-    drawn = alt.layer(*layers).properties(width=width, height=HEIGHT_PX, description=text)
-    # The samples go in last: altair would walk through each of them several times.
-    return drawn.to_dict(validate=False) | {"datasets": {"samples": _rows(result)}}  # as in charts.py
+    dot = {"filled": True, "opacity": 0.8, "strokeWidth": 0, "fill": palette[form], "tooltip": expr("datum.tooltip")}
+    size = either("datum.large", 42, 20)
+    layers.append(layer("point", "samples", dot | silent, x=across, y=down, shape=as_is("shape", "nominal"), size=size))
+    text = f"Latencies of {model_title(result)}: median {number(MS.of(figure.value))} ms, {summary.count} predictions"
+    samples = {"samples": _rows(result)}
+    return chart(layers, width=width, height=HEIGHT_PX, description=text, datasets=samples)

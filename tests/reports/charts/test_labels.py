@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from co3d_bench.reports.labels import WIDTHS_PX, Line, Point, overlapping, place
+from co3d_bench.reports.charts.labels import WIDTHS_PX, Line, Point, overlapping, place
 
 HEIGHT_PX = 320.0
 

@@ -11,64 +11,50 @@ from itertools import pairwise
 from statistics import median
 from typing import Any
 
-import altair as alt
-
-from ..bench.stats.metrics import Unit
-from ..bench.stats.trend import Point, Series
-from . import theme
-from .history import is_worse, time_text, title
-from .notation import number
+from ...bench.stats.metrics import Unit
+from ...bench.stats.trend import Point, Series
+from .. import theme
+from ..history import is_worse, time_text, title
+from ..notation import number
+from .spec import Spec, chart, either, expr, layer, name_of, number_of, time_of
 
 HEIGHT_PX = 130
 # Runs drawn at most, the newest: more dots than pixels tell nothing.
 MOST_RUNS = 300
 
 
-def history_chart(series: Series, palette: Mapping[str, str] = theme.VARIABLES) -> dict[str, Any]:
+def history_chart(series: Series, palette: Mapping[str, str] = theme.VARIABLES) -> Spec:
     """The newest runs of a series with their levels; as wide as its box."""
     hidden = max(0, len(series.points) - MOST_RUNS)
     points = series.points[hidden:]
     unit = series.metric.unit
     form = points[-1].record.model.form if points[-1].record.model else "clip"
-    across = alt.X("at:T", title=None, axis=alt.Axis(tickCount=5, grid=False, labelFlush=True))
     values = [unit.of(point.value) for point in points]
-    pad = max(0.08 * (max(values) - min(values)), 0.01 * max(values))
-    down = alt.Y(
-        "value:Q",
-        title=None,
-        scale=alt.Scale(domain=[min(values) - pad, max(values) + pad], nice=False, zero=False),
-        axis=alt.Axis(tickCount=4, labelExpr=f"datum.label + ' {unit.text}'"),
-    )
-    look = theme.looks(palette)
+    low, high = min(values), max(values)
+    pad = max(0.08 * (high - low), 0.01 * high)
+    look, silent = theme.looks(palette), {"aria": False}
     dots = [_dot(point, unit) for point in points]
     levels = [level for level in _levels(series) if level["end"] >= dots[0]["at"]]
-    layers: list[Any] = [
-        alt.Chart(alt.Data(values=levels)).mark_rule(**look["median"], aria=False).encode(x=across, x2="end:T", y=down),
-        alt.Chart(alt.NamedData("runs"))
-        .mark_point(aria=False, strokeWidth=1.3, size=34, tooltip=alt.ExprRef(expr="datum.tooltip"))
-        .encode(
-            x=across,
-            y=down,
-            stroke=alt.value(palette[form]),
-            fill=alt.when("datum.hollow").then(alt.value(palette["surface"])).otherwise(alt.value(palette[form])),
-        ),
+    across = time_of("at", title=None, axis={"tickCount": 5, "grid": False, "labelFlush": True})
+    up = number_of(
+        "value",
+        title=None,
+        scale={"domain": [low - pad, high + pad], "nice": False, "zero": False},
+        axis={"tickCount": 4, "labelExpr": f"datum.label + ' {unit.text}'"},
+    )
+    dot = {"strokeWidth": 1.3, "size": 34, "stroke": palette[form], "tooltip": expr("datum.tooltip")}
+    fill = either("datum.hollow", palette["surface"], palette[form])
+    layers = [
+        layer("rule", levels, look["median"] | silent, x=across, x2={"field": "end"}, y=up),
+        layer("point", "runs", dot | silent, x=across, y=up, fill=fill),
     ]
     if marks := _marks(series, hidden):
-        at_steps = alt.Chart(alt.Data(values=marks))
-        worse = alt.when("datum.worse")
-        layers.append(at_steps.mark_rule(**look["limit"], aria=False).encode(x=across))
-        layers.append(
-            at_steps.mark_text(aria=False, fontSize=12, fontWeight=600, align="left", dx=4, dy=-8).encode(
-                x=across,
-                y=alt.value(0),
-                text="text:N",
-                fill=worse.then(alt.value(palette["error"])).otherwise(alt.value(palette["ink"])),
-            )
-        )
+        change = {"fontSize": 12, "fontWeight": 600, "align": "left", "dx": 4, "dy": -8}
+        fill = either("datum.worse", palette["error"], palette["ink"])
+        layers.append(layer("rule", marks, look["limit"] | silent, x=across))
+        layers.append(layer("text", marks, change | silent, x=across, y={"value": 0}, text=name_of("text"), fill=fill))
     text = f"{title(series)}: {len(series.points)} runs, {len(series.steps)} steps"
-    drawn = alt.layer(*layers).properties(width="container", height=HEIGHT_PX, description=text)
-    # The runs go in last: altair would walk through each of them several times.
-    return drawn.to_dict(validate=False) | {"datasets": {"runs": dots}}  # as in charts.py
+    return chart(layers, width="container", height=HEIGHT_PX, description=text, datasets={"runs": dots})
 
 
 def _dot(point: Point, unit: Unit) -> dict[str, Any]:
