@@ -41,7 +41,7 @@ class Odd(nn.Module):
         self.does = does
         self.layer = nn.Linear(4, 4)
         self.register_buffer("count", torch.zeros(4))
-        self.weights = torch.ones(4)
+        self.scale = torch.ones(4)
         self.seen = []
         self.last = torch.zeros(1)
 
@@ -60,8 +60,8 @@ def counts(net, x):
 
 
 def counts_in_place(net, x):
-    net.weights.add_(1)
-    return net.layer(x) * net.weights
+    net.scale.add_(1)
+    return net.layer(x) * net.scale
 
 
 def remembers(net, x):
@@ -117,7 +117,7 @@ def test_a_network_of_which_one_call_does_not_show_all_is_not_recorded(does):
 def overwrites(net, x):
     y = net.layer(x)
     y.relu_()
-    y += x * net.weights
+    y += x * net.scale
     return torch.cat(y.chunk(2, 1)) + torch.tensor(2.0)
 
 
