@@ -125,7 +125,7 @@ def _show(findings: Sequence[Finding]) -> None:
     width = max(len(finding.check) for finding in findings)
     for finding in findings:
         click.echo(f"{_MARKS[finding.state]:<5} {finding.check:<{width}}  {finding.what}")
-        for text in (finding.effect, finding.mend):
+        for text in (finding.effect, finding.fix):
             if text and finding.state != "good":
                 click.echo(f"{'':<{width + 8}}{text}")
     if any(finding.can_be_fixed for finding in findings):

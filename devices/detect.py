@@ -18,7 +18,7 @@ from .root import THIS_MACHINE, Root
 
 @dataclass(frozen=True)
 class Gpu:
-    """One NVIDIA card, as its driver tells it."""
+    """One NVIDIA card, as its driver describes it."""
 
     name: str  # without the word NVIDIA, which older drivers leave away
     capability: str | None = None  # e.g. 7.5

@@ -1,4 +1,4 @@
-"""Facts of a Jetson that files do not tell, asked once of jetson-stats (extra `jetson`; AGPL: imported only here).
+"""Facts of a Jetson that no file has, asked once of jetson-stats (extra `jetson`; AGPL: imported only here).
 
 Power, clocks and heat are read from files instead: its service reads once a second at best, smooths, and starts
 processes meanwhile. Untested on hardware.
@@ -15,7 +15,7 @@ _WANTED = {"hardware": ("Module", "P-Number", "Jetpack", "L4T"), "libraries": ("
 
 
 def read_jtop(start: Callable[[], Any] | None = None) -> Mapping[str, str] | str:
-    """What the service knows of the board; or why it tells nothing."""
+    """What the service knows of the board; or why it says nothing."""
     if start is None:
         try:
             start = importlib.import_module("jtop").jtop

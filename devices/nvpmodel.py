@@ -59,7 +59,7 @@ def from_files(root: Root) -> Mode | None:
 
 
 def read_mode(root: Root, run: Run | None) -> Mode | None:
-    """The mode now; None where this is no Jetson or it cannot be told."""
+    """The mode now; None where this is no Jetson or it is not known."""
     if run is not None:
         _, text = run(("nvpmodel", "-q"))
         if mode := parse_query(text, root.read(CONFIG)):

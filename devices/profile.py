@@ -197,7 +197,7 @@ def with_own(
         for name in ready:
             try:
                 known[name] = _own(name, waiting.pop(name), known, f"{label}.{name}")
-            except ProfileError as error:  # noqa: PERF203 - every mistake of a file is told at once
+            except ProfileError as error:  # noqa: PERF203 - every mistake of a file is named at once
                 wrong.append(str(error))
     if wrong:
         raise ProfileError("\n".join(wrong))

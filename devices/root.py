@@ -1,4 +1,4 @@
-"""The files that tell of a machine: this one's, an invented one's for tests, or those a board sent over.
+"""The files that describe a machine: this one's, an invented one's for tests, or those a board sent over.
 
 All that recognises, describes and checks a machine is a function of a `Root`, so one code serves all three. Paths
 are absolute, as on that machine (`/sys/class/thermal/...`). Text is stripped of white space around it.

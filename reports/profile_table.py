@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from functools import partial
 
 from rich.console import Group, RenderableType
@@ -10,7 +10,7 @@ from rich.table import Table as RichTable
 from rich.text import Text
 
 from ..bench.profile.operator_profile import Profile, Row, between_s, rows, rows_by_kind
-from ..bench.stats.metrics import MB, MS, Unit
+from ..bench.stats.metrics import MB, MS, M, Unit
 from .notation import number, percent
 from .select import SEPARATOR, setting_of
 from .tables import table as tables
@@ -31,35 +31,28 @@ def shapes_text(row: Row) -> str:
     return ", ".join("x".join(str(length) for length in shape) or "one" for shape in row.shapes)
 
 
-def _share(head: str, explains: str, value: Callable[[Row], float | None]) -> Column[Row]:
-    return figure(head, value, Unit("%"), percent, explains=explains)
+def _bound(row: Row) -> Cell:
+    return Cell(row.bound, row.bound) if row.bound else Cell()
 
+
+SHARE, GMAC_S, GB_S = Unit("%"), Unit("GMAC/s", 1e9), Unit("GB/s", 1e9)
+_BOUND = "the ceiling that is nearest: compute, memory, or the time of a call"
+_OF_GEMM = "the rate against that of a large matrix product on this machine"
+_OF_COPY = "what it moves a second against a large copy; more than all where the data stays in a cache"
+_MOVED = "bytes that must be read and written at least"
 
 # Of an operator, or of a kind of them; most wanted first.
 COLUMNS: tuple[Column[Row], ...] = (
-    figure("Time", lambda row: row.time_s, MS, explains="of all its calls in one step"),
-    _share("Share", "of the step", lambda row: row.share),
-    figure("Calls", lambda row: row.calls, explains="in one step"),
-    Column(
-        "Bound by",
-        lambda row: Cell(row.bound, row.bound) if row.bound else Cell(),
-        explains="the ceiling that is nearest: compute, memory, or the time of a call",
-    ),
-    _share("of GEMM", "its rate, against that of a large matrix product on this machine", lambda row: row.gemm_share),
-    _share(
-        "of copy",
-        "what it moves, against the rate of a large copy; more than all where the data stays in a cache",
-        lambda row: row.copy_share,
-    ),
-    figure("Rate", lambda row: row.macs_per_s, Unit("GMAC/s", 1e9), explains="multiply-accumulates a second"),
-    figure(
-        "Moved",
-        lambda row: row.bytes_per_s,
-        Unit("GB/s", 1e9),
-        explains="bytes that must be read and written at least, a second",
-    ),
-    figure("MACs", lambda row: row.macs, Unit("M", 1e6), explains="multiply-accumulates in one step"),
-    figure("Bytes", lambda row: row.moved_bytes, MB, explains="what it must move in one step"),
+    figure("Time", lambda row: row.time_s, MS, explains="of all calls of one prediction with these shapes"),
+    figure("Share", lambda row: row.share, SHARE, percent, explains="of the prediction"),
+    figure("Calls", lambda row: row.calls, explains="in one prediction"),
+    Column("Bound by", _bound, explains=_BOUND),
+    figure("of GEMM", lambda row: row.gemm_share, SHARE, percent, explains=_OF_GEMM),
+    figure("of copy", lambda row: row.copy_share, SHARE, percent, explains=_OF_COPY),
+    figure("Rate", lambda row: row.macs_per_s, GMAC_S, explains="multiply-accumulates a second"),
+    figure("Moved", lambda row: row.bytes_per_s, GB_S, explains=f"{_MOVED}, a second"),
+    figure("MACs", lambda row: row.macs, M, explains="multiply-accumulates of one prediction"),
+    figure("Bytes", lambda row: row.moved_bytes, MB, explains=_MOVED),
 )
 
 

@@ -27,7 +27,7 @@ else:
 
 from ..errors import ENVIRONMENT, USAGE, UserError
 from ..record.environment import ROOT
-from ..record.git import ask, told
+from ..record.git import git_output, run_git
 
 # What says which packages a repository wants; where one of these differs, each side gets packages of its own.
 DEPENDENCY_FILES = (
@@ -72,7 +72,7 @@ class Code:
 
 def repository_or_none(folder: Path) -> Path | None:
     """The top of the git repository that a folder is in, if it is in one."""
-    found = told(folder, "rev-parse", "--show-toplevel")
+    found = git_output(folder, "rev-parse", "--show-toplevel")
     return Path(found).resolve() if found else None
 
 
@@ -244,21 +244,23 @@ def _run(command: Sequence[str]) -> None:
 
 
 def _commit(repository: Path, word: str) -> str | None:
-    return told(repository, "rev-parse", "--verify", "--quiet", "--end-of-options", f"{word}^{{commit}}")
+    return git_output(repository, "rev-parse", "--verify", "--quiet", "--end-of-options", f"{word}^{{commit}}")
 
 
 def _remove(own: Path) -> None:
     """Take away a folder of checkouts. Each is taken from the repository that it belongs to; nothing else of that is
     touched: a worktree of the user's that is not there now may lie on a disk that comes back."""
     for folder in (own, *own.iterdir()):
-        common = told(folder, "rev-parse", "--path-format=absolute", "--git-common-dir") if folder.is_dir() else None
+        common = (
+            git_output(folder, "rev-parse", "--path-format=absolute", "--git-common-dir") if folder.is_dir() else None
+        )
         if common and (folder / ".git").is_file():
-            told(Path(common), "worktree", "remove", "--force", str(folder))
+            git_output(Path(common), "worktree", "remove", "--force", str(folder))
     shutil.rmtree(own, ignore_errors=True)
 
 
 def _must(repository: Path, *arguments: str) -> None:
-    done = ask(repository, *arguments)
+    done = run_git(repository, *arguments)
     if done is None or done.returncode:
         why = "git is not installed" if done is None else done.stderr.strip().splitlines()[-1:]
         raise UserError(f"git {' '.join(arguments[:4])} failed in {repository}: {why}", ENVIRONMENT)

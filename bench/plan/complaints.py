@@ -30,7 +30,7 @@ SENTENCES = {
 def complaints(error: ValidationError, model: type[BaseModel], label: str, flags: Mapping[str, str]) -> Iterator[str]:
     """One line for each thing that is wrong; `flags` maps dotted keys to the flag that set them."""
     merged: dict[str, list[str]] = {}
-    # A key that is missing because it is misspelt is told once, with the misspelling.
+    # A key that is missing because it is misspelt is named once, with the misspelling.
     misspelt = {
         (*found["loc"][:-1], near)
         for found in error.errors()
@@ -46,7 +46,7 @@ def complaints(error: ValidationError, model: type[BaseModel], label: str, flags
         value = "" if found["type"] in ("missing", "extra_forbidden") else f" = {found['input']!r}"
         merged.setdefault(head + value, []).append(_sentence(found, model, place))
     for head, sentences in merged.items():
-        # A value that may be one of several types is told once, with all of them.
+        # A value that may be one of several types is named once, with all of them.
         yield f"{head}: {', or '.join(dict.fromkeys(sentences))}"
 
 

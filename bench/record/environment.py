@@ -11,7 +11,7 @@ from pathlib import Path
 
 from ...devices.host import HostFacts
 from .cuda_facts import CudaFacts
-from .git import told
+from .git import git_output
 from .openmp import in_force
 from .record import Environment, Machine, ProcessFacts
 
@@ -32,8 +32,8 @@ def read_checkout(folder: Path = ROOT) -> Checkout:
     """The commit of `folder` and whether tracked files differ from it; empty where there is no git or no checkout."""
     if not (folder / ".git").exists():
         return Checkout()
-    commit = told(folder, "rev-parse", "HEAD")
-    status = told(folder, "status", "--porcelain", "--untracked-files=no")
+    commit = git_output(folder, "rev-parse", "HEAD")
+    status = git_output(folder, "status", "--porcelain", "--untracked-files=no")
     return Checkout(commit or None, None if status is None else bool(status))
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 TIMEOUT_S = 60
 # git hands these to its hooks, and they name the repository, the index or the objects of whoever called: with them a
 # gate that runs in a hook would look at, or even write to, something else than the folder that it asks about.
-# Settings (GIT_CONFIG_...) stay: a CI server tells git by them which folders are safe.
+# Settings (GIT_CONFIG_...) stay: a CI server says by them which folders are safe.
 _OF_THE_CALLER = (
     "GIT_DIR",
     "GIT_WORK_TREE",
@@ -28,7 +28,7 @@ _OF_THE_CALLER = (
 )
 
 
-def ask(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str] | None:
+def run_git(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str] | None:
     """What git did in a folder; None where there is no git or it hangs."""
     try:
         return subprocess.run(  # noqa: S603 - a list, no shell
@@ -43,7 +43,7 @@ def ask(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str] | Non
         return None
 
 
-def told(folder: Path, *arguments: str) -> str | None:
+def git_output(folder: Path, *arguments: str) -> str | None:
     """What git printed, stripped; None where it failed."""
-    done = ask(folder, *arguments)
+    done = run_git(folder, *arguments)
     return done.stdout.strip() if done is not None and done.returncode == 0 else None

@@ -85,7 +85,7 @@ def _blind_torch(plan: Plan, catalog: Catalog) -> tuple[str, ...]:
     facts = catalog.ask_torch() if wanted else None
     found = ((profile, torch_on(facts, profile)) for profile in wanted if facts)
     return tuple(
-        f"device {profile.name}: {bad.what}; {bad.effect}; {bad.mend}" for profile, bad in found if bad.state == "bad"
+        f"device {profile.name}: {bad.what}; {bad.effect}; {bad.fix}" for profile, bad in found if bad.state == "bad"
     )
 
 

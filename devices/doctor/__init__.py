@@ -1,4 +1,4 @@
-"""What about a machine speaks against measuring on it now: findings, each with its effect and its exact mend.
+"""What about a machine speaks against measuring on it now: findings, each with its effect and its exact fix.
 
 A check is a function of what was seen, and changes nothing; `fix.py` applies what a finding proposes.
 """
@@ -59,7 +59,7 @@ class Patient:
     readings: Mapping[str, Reading] = field(default_factory=dict)  # of the profile's sensors, now
     mode: Mode | None = None
     torch: TorchFacts | None = None
-    board: Mapping[str, str] | str | None = None  # what jetson-stats tells of a Jetson, or why it does not
+    board: Mapping[str, str] | str | None = None  # what jetson-stats says of a Jetson, or why it does not
 
 
 State = Literal["good", "advice", "bad", "unknown"]
@@ -67,13 +67,13 @@ State = Literal["good", "advice", "bad", "unknown"]
 
 @dataclass(frozen=True)
 class Finding:
-    """One thing looked at. `advice` is told and never applied: it changes what is measured, not only how well."""
+    """One thing looked at. `advice` is shown and never applied: it changes what is measured, not only how well."""
 
     check: str
     state: State
     what: str
     effect: str = ""
-    mend: str = ""  # a command line where there is one
+    fix: str = ""  # a command line where there is one
     writes: tuple[Write, ...] = ()
     commands: tuple[Command, ...] = ()
 

@@ -81,16 +81,16 @@ def power_mode(patient: Patient) -> list[Finding]:
         return []
     mode = patient.mode
     if mode is None:
-        return [Finding("power-mode", "unknown", "nvpmodel tells nothing", "", "nvpmodel -q")]
-    told = mode.name if mode.id is None else f"{mode.name} (id {mode.id})"
+        return [Finding("power-mode", "unknown", "nvpmodel says nothing", "", "nvpmodel -q")]
+    name = mode.name if mode.id is None else f"{mode.name} (id {mode.id})"
     if mode.name == meant.name:
-        return [Finding("power-mode", "good", told)]
+        return [Finding("power-mode", "good", name)]
     words = ("nvpmodel", "-m", str(meant.id))
     return [
         Finding(
             "power-mode",
             "bad",
-            f"{told}; {meant.name} (id {meant.id}) is meant",
+            f"{name}; {meant.name} (id {meant.id}) is meant",
             "cores are off and clocks are capped",
             f"sudo {' '.join(words)}    # if it asks for a reboot, that is yours to answer: --fix never says yes",
             commands=() if mode.id is None else (Command(words, ("nvpmodel", "-m", str(mode.id)), over_reboot=True),),
@@ -203,10 +203,10 @@ def memory(patient: Patient) -> list[Finding]:
     what = f"{available / 1e9:.1f} GB available"
     if available >= _LITTLE_MEMORY_BYTES:
         return [Finding("memory", "good", what)]
-    mend = "end what else runs"
+    fix = "end what else runs"
     if patient.profile.unified_memory:
-        mend = "sudo systemctl isolate multi-user.target    # the desktop shares the memory of the GPU"
-    return [Finding("memory", "bad", what, "large networks will not fit, or be swapped", mend)]
+        fix = "sudo systemctl isolate multi-user.target    # the desktop shares the memory of the GPU"
+    return [Finding("memory", "bad", what, "large networks will not fit, or be swapped", fix)]
 
 
 def affinity(patient: Patient) -> list[Finding]:
@@ -288,22 +288,22 @@ def sensors(patient: Patient) -> list[Finding]:
     read = sum(reading.reason is None for reading in patient.readings.values())
     findings = [Finding("sensors", "good", f"{read} figures can be read")] if read else []
     for reason, names in silent.items():
-        told, split, mend = reason.partition("; sudo ")
-        mend = f"sudo {mend}" if split else ""
+        why, split, fix = reason.partition("; sudo ")
+        fix = f"sudo {fix}" if split else ""
         wanted = any(name.startswith(("energy_j", "power_w")) for name in names)
         findings.append(
             Finding(
                 "sensors",
-                "advice" if mend else "unknown",
-                f"{', '.join(names[:4])}{f' and {len(names) - 4} more' if len(names) > 4 else ''}: {told}",
+                "advice" if fix else "unknown",
+                f"{', '.join(names[:4])}{f' and {len(names) - 4} more' if len(names) > 4 else ''}: {why}",
                 "no energy per prediction" if wanted else "",
-                mend,
+                fix,
             )
         )
     return findings
 
 
-# In the order in which they are told, and fixed: the power mode comes before the clocks, whose caps it sets.
+# In the order in which they are shown, and fixed: the power mode comes before the clocks, whose caps it sets.
 CHECKS: tuple[Callable[[Patient], list[Finding]], ...] = (
     board,
     power_mode,

@@ -67,14 +67,14 @@ class Fixer:
             return []
         changes = Changes(self._boot_id(), os.getpid())
         self._keep(changes)  # that it can be written is known before anything is changed
-        told = []
+        lines = []
         for finding in wanted:
-            lines = [self._write(changes, write) for write in finding.writes]
-            lines += [self._command(changes, command) for command in finding.commands]
-            told += [f"{finding.check}: {line}" for line in dict.fromkeys(lines)]
+            found = [self._write(changes, write) for write in finding.writes]
+            found += [self._command(changes, command) for command in finding.commands]
+            lines += [f"{finding.check}: {line}" for line in dict.fromkeys(found)]
         if not changes.done:
             self._state.unlink(missing_ok=True)
-        return told
+        return lines
 
     def hold(self, pid: int) -> None:
         """Write down who the settings are held for; 0 for nobody, until they are taken back."""
@@ -89,10 +89,10 @@ class Fixer:
         if changes is None:
             return []
         same_boot = changes.boot_id == self._boot_id()
-        told, failed = [], []
+        lines, failed = [], []
         for change in reversed(changes.done):
             line, ok = self._take_back(change, same_boot)
-            told.append(line)
+            lines.append(line)
             if not ok:
                 failed.insert(0, change)
         if failed:  # kept, so that it can be tried again
@@ -101,12 +101,12 @@ class Fixer:
         else:
             self._state.unlink(missing_ok=True)
             self._store().unlink(missing_ok=True)
-        return list(dict.fromkeys(told))
+        return list(dict.fromkeys(lines))
 
     def _write(self, changes: Changes, write: Write) -> str:
         look = self._root.look(write.path)
         if look.text is None:
-            return f"{write.path}: {_told(look)}"
+            return f"{write.path}: {_why(look)}"
         changes.done.append({"path": write.path, "before": look.text, "value": write.value})
         self._keep(changes)
         reason = self._root.write(write.path, write.value)
@@ -196,7 +196,7 @@ def alive(pid: int) -> bool:
     return pid > 0 and psutil.pid_exists(pid)
 
 
-def _told(look: Look) -> str:
+def _why(look: Look) -> str:
     return look.reason.value if look.reason else "empty"
 
 

@@ -41,7 +41,7 @@ LOCK = HERE.parent / "lock"
 TRTEXEC = "/usr/src/tensorrt/bin/trtexec"  # where JetPack puts it
 FILE_BYTES = 1 << 16
 TAIL_BYTES = 1 << 15
-TOLD_CHARACTERS = 4000
+STDERR_CHARACTERS = 4000
 READ_BYTES = 1 << 20
 LEFT_BEHIND_S = 7 * 24 * 3600.0
 LOCK_PATIENCE_S = 5.0
@@ -62,7 +62,7 @@ ENDED = '{"event": "ended"'
 
 def say(event, **fields):
     """One line on standard output."""
-    line = {"event": event}  # first, so that a line can be told by how it begins
+    line = {"event": event}  # first, so that a line is known by how it begins
     line.update(fields)
     sys.stdout.write(json.dumps(line) + "\n")
     sys.stdout.flush()
@@ -271,11 +271,11 @@ def supervise(name, sysroot):
         commands.insert(0, [str(HERE / "agent.py"), "--sysroot", sysroot, "watch", name])
     env = dict(os.environ, CO3D_BENCH_SYSROOT=sysroot)
     env.update(job["environment"])
-    told = {"timed_out": False, "stopped": False}
+    how = {"timed_out": False, "stopped": False}
     running = []
 
     def stopped(number, frame):
-        told["stopped"] = True
+        how["stopped"] = True
         for process in running:
             process.kill()
 
@@ -293,20 +293,20 @@ def supervise(name, sysroot):
             )
             for command in commands
         )
-    if told["stopped"]:  # it came while they were started
+    if how["stopped"]:  # it came while they were started
         stopped(signal.SIGTERM, None)
     case = running[-1]
     try:
         case.wait(job["timeout_s"])
     except subprocess.TimeoutExpired:
-        told["timed_out"] = True
+        how["timed_out"] = True
         case.kill()
         case.wait()
     for process in running[:-1]:
         process.terminate()
         process.wait()
     line = {"event": "ended", "returncode": case.returncode, "oom_kills": oom_kills() - kills}
-    line.update(told, stderr=tail(folder / "stderr")[-TOLD_CHARACTERS:])
+    line.update(how, stderr=tail(folder / "stderr")[-STDERR_CHARACTERS:])
     # A line that the case could not end must not swallow this one.
     os.write(events, ("\n" + json.dumps(line) + "\n").encode())
     os.fsync(events)
@@ -345,7 +345,7 @@ def follow(name, offset):
         else:
             last = tail(file).rpartition("\n")[2]
             if not last.startswith(ENDED):
-                say("ended", returncode=None, lost=True, stderr=tail(folder / "stderr")[-TOLD_CHARACTERS:])
+                say("ended", returncode=None, lost=True, stderr=tail(folder / "stderr")[-STDERR_CHARACTERS:])
             elif not sent:  # whoever asks had it, and did not know that it was the last
                 sys.stdout.write(last + "\n")
             return
@@ -403,7 +403,7 @@ def die_with_parent():
 
 
 def watch(name, sysroot):
-    """Read the sensors' files every now and then, until we are told to end."""
+    """Read the sensors' files every now and then, until we are ended."""
     die_with_parent()
     watched = read_job(case_folder(name))["watch"]
 

@@ -1,7 +1,7 @@
 """The host's side of `agent.py`: puts it on a board, has a case run there, and hears all of it whatever the connection.
 
 A case is named by its job, so the same job is never begun twice, and one that was begun before we lost the board, or
-our own life, is heard from the beginning.
+our own life, is followed from the beginning.
 """
 
 from __future__ import annotations
@@ -57,7 +57,7 @@ class Patience:
 
 @dataclass(frozen=True)
 class Hello:
-    """A board, as the agent on it tells of it."""
+    """A board, as the agent on it describes it."""
 
     python: str
     machine: str
@@ -80,7 +80,7 @@ class Board:
     run_id: str
     python: str = "python3"
     patience: Patience = Patience()
-    on_wait: Callable[[str], None] = lambda text: None  # told before each wait for a lost board
+    on_wait: Callable[[str], None] = lambda text: None  # called before each wait for a lost board
     _there: set[str] = field(default_factory=set)
 
     def __post_init__(self) -> None:
@@ -101,16 +101,16 @@ class Board:
     def hello(self, patterns: Sequence[str] = (), *, torch: bool = False, trtexec: bool = False) -> Hello:
         """Who is there, with the system's files that match the patterns. Raises Unreachable, AgentError."""
         asked = {"patterns": list(patterns), "torch": torch, "trtexec": trtexec}
-        told = self._ask("hello", stdin=json.dumps(asked))
-        unread = {path: Reason(reason) for path, reason in told["unread"].items()}
-        self._there.update(told["here"])
+        answer = self._ask("hello", stdin=json.dumps(asked))
+        unread = {path: Reason(reason) for path, reason in answer["unread"].items()}
+        self._there.update(answer["here"])
         return Hello(
-            python=told["python"],
-            machine=told["machine"],
-            snapshot=Snapshot(told["files"], unread),
-            torch=told["torch"] or {},
-            trtexec=told["trtexec"],
-            here=tuple(told["here"]),
+            python=answer["python"],
+            machine=answer["machine"],
+            snapshot=Snapshot(answer["files"], unread),
+            torch=answer["torch"] or {},
+            trtexec=answer["trtexec"],
+            here=tuple(answer["here"]),
         )
 
     def put(self, file: Path) -> str:
@@ -137,10 +137,12 @@ class Board:
         Raises Unreachable where the board is away for longer than our patience, AgentError.
         """
         name = case_name(job)
-        told = self.again(lambda: self._ask("start", name, stdin=json.dumps(job)))
-        if told["event"] == "busy":
-            end = shlex.join(["ssh", self.transport.host, self.python, f"{FOLDER}/{told['run']}/agent.py", "clean"])
-            raise AgentError(f"run {told['run']} measures there since {told['since']}; wait for it, or end it: {end}")
+        answer = self.again(lambda: self._ask("start", name, stdin=json.dumps(job)))
+        if answer["event"] == "busy":
+            end = shlex.join(["ssh", self.transport.host, self.python, f"{FOLDER}/{answer['run']}/agent.py", "clean"])
+            raise AgentError(
+                f"run {answer['run']} measures there since {answer['since']}; wait for it, or end it: {end}"
+            )
         return self._follow(name, on_event)
 
     def settle(self) -> None:
@@ -157,7 +159,7 @@ class Board:
         def listen() -> Event:
             nonlocal offset
             for line in self.transport.lines(self._words("follow", name, str(offset))):
-                heard()
+                received()
                 event = _parsed(line)
                 if event.get("event") == "error":
                     raise AgentError(event["message"])
@@ -170,7 +172,7 @@ class Board:
 
         last_s = self.patience.clock()
 
-        def heard() -> None:
+        def received() -> None:
             nonlocal last_s
             last_s = self.patience.clock()
 

@@ -9,7 +9,7 @@ _IIO = ("/sys/bus/i2c/drivers/ina3221x/*/iio:device*", "/sys/bus/i2c/drivers/ina
 _INA = "/sys/bus/i2c/devices/*/hwmon/hwmon*"
 _DEVFREQ = ("/sys/class/devfreq/*", "/sys/devices/*/devfreq/*")
 
-# All that `read_host` reads of a machine, and what tells a board's software.
+# All that `read_host` reads of a machine, and what says which software a board has.
 HOST = (
     *("/proc/cpuinfo", "/proc/meminfo", "/proc/loadavg", "/proc/self/status", "/proc/self/cgroup", "/proc/1/cgroup"),
     *("/proc/sys/kernel/arch", "/proc/sys/kernel/osrelease", "/etc/os-release", "/etc/nv_tegra_release"),
@@ -30,7 +30,7 @@ MOVING = (
     *(f"{_INA}/in[123]_input", f"{_INA}/curr[123]_input"),
     *(f"{folder}/{name}" for folder in _DEVFREQ for name in ("cur_freq", "max_freq")),
 )
-# and what tells what that is, and is read once.
+# and what says what that is, and is read once.
 STANDING = (
     *(f"{_THERMAL}/thermal_zone*/type", f"{_THERMAL}/cooling_device*/type"),
     *(f"{_HWMON}/hwmon*/name", f"{_HWMON}/hwmon*/temp*_label", f"{_RAPL}/name", f"{_RAPL}/max_energy_range_uj"),

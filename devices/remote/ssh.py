@@ -58,7 +58,7 @@ class Ssh:
         paths = [str(file.absolute()) for file in files]
         done = self._call(["scp", "-q", "-B", *OPTIONS, "--", *paths, f"{self.host}:{folder}/"], "", timeout_s)
         if done.returncode:
-            raise Unreachable(_told(done.stderr) or f"scp ended with exit code {done.returncode}")
+            raise Unreachable(_last_line(done.stderr) or f"scp ended with exit code {done.returncode}")
 
     def lines(self, words: Sequence[str]) -> Iterator[bytes]:
         """The whole lines a command there prints, as they come, each with its end.
@@ -73,11 +73,11 @@ class Ssh:
             for line in stdout:
                 if line.endswith(b"\n"):
                     yield line
-            told = stderr.read().decode(errors="replace")
+            errors = stderr.read().decode(errors="replace")
             if process.wait() == LOST:
-                raise Unreachable(_told(told) or "the connection broke")
+                raise Unreachable(_last_line(errors) or "the connection broke")
             if process.returncode:
-                raise OSError(_told(told) or f"exit code {process.returncode}")
+                raise OSError(_last_line(errors) or f"exit code {process.returncode}")
         finally:
             process.kill()
             process.wait()
@@ -101,11 +101,11 @@ class Ssh:
             raise Unreachable(f"no answer within {timeout_s:g} s") from None
         stderr = done.stderr.decode(errors="replace")
         if done.returncode == LOST:
-            raise Unreachable(_told(stderr) or "ssh could not connect")
+            raise Unreachable(_last_line(stderr) or "ssh could not connect")
         return Done(done.returncode, done.stdout.decode(errors="replace"), stderr)
 
 
-def _told(stderr: str) -> str:
+def _last_line(stderr: str) -> str:
     """The last line that says something; greetings and warnings come before it."""
     lines = [line.strip() for line in stderr[-STDERR_CHARACTERS:].splitlines() if line.strip()]
     return lines[-1].removeprefix("scp: ") if lines else ""

@@ -55,7 +55,7 @@ class Absent:
         return {figure.name: Reading(reason=self.reason) for figure in self.figures}
 
 
-_TOLD = {
+_REASONS = {
     Reason.MISSING: "there is no such file",
     Reason.FORBIDDEN: "not permitted; only root may read it",
     Reason.GATED: "switched off with the part of the chip it belongs to",
@@ -66,8 +66,8 @@ _TOLD = {
 def scaled(look: Look, factor: float = 1.0) -> Reading:
     """The number in a file in our unit, or why there is none."""
     if look.text is None:
-        return Reading(reason=_TOLD[look.reason or Reason.MISSING])
+        return Reading(reason=_REASONS[look.reason or Reason.MISSING])
     try:
         return Reading(float(look.text) * factor)
     except ValueError:
-        return Reading(reason=f"no number: {look.text[:40]!r}" if look.text else _TOLD[Reason.GATED])
+        return Reading(reason=f"no number: {look.text[:40]!r}" if look.text else _REASONS[Reason.GATED])

@@ -16,7 +16,7 @@ from . import Absent, Figure, Reading, Sensor, scaled
 IIO = "/sys/bus/i2c/drivers/ina3221x"
 HWMON = "/sys/bus/i2c/devices"
 GPU_NAMES = ("gp10b", "gv11b", "ga10b", "gpu-gpc-0", "gpu")
-MEND = "sudo chmod a+r the files, or a rule for udev; see devices/README.md"
+FIX = "sudo chmod a+r the files, or a rule for udev; see devices/README.md"
 
 
 @dataclass(frozen=True)
@@ -40,7 +40,7 @@ class Rail:
 
 def _watts(reading: Reading) -> Reading:
     if reading.reason and "not permitted" in reading.reason:
-        return Reading(reason=f"not permitted; {MEND}")
+        return Reading(reason=f"not permitted; {FIX}")
     return reading
 
 
@@ -145,9 +145,9 @@ def _iio(root: Root, power: Power | None) -> tuple[Rail, ...]:
             if root.look(file).reason is Reason.MISSING:
                 continue
             names = known.get(address, [])
-            told = names[channel] if channel < len(names) else None
+            of_profile = names[channel] if channel < len(names) else None
             # The kernel's own name where it may be read; that is root's alone.
-            name = root.read(f"{folder}/rail_name_{channel}") or told
+            name = root.read(f"{folder}/rail_name_{channel}") or of_profile
             if name and name != "NC" and name not in (rail.name for rail in rails):
                 rails.append(Rail(name, power=file))
     return tuple(rails)

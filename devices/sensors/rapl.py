@@ -10,7 +10,7 @@ from . import Absent, Figure, Reading, Sensor, scaled
 
 TREE = "/sys/class/powercap"
 TOTAL = Figure("energy_j/cpu packages", kind="counter", note="of all packages; memory and the board are not in it")
-MEND = "sudo chmod a+r /sys/class/powercap/intel-rapl:*/energy_uj    # until the next boot"
+FIX = "sudo chmod a+r /sys/class/powercap/intel-rapl:*/energy_uj    # until the next boot"
 
 
 @dataclass
@@ -53,7 +53,7 @@ class Packages:
 def why(look: Look) -> Reading:
     """Why there is no energy; since Linux 5.10 only root may read it (CVE-2020-8694)."""
     if look.reason is Reason.FORBIDDEN:
-        return Reading(reason=f"not permitted; {MEND}")
+        return Reading(reason=f"not permitted; {FIX}")
     return Reading(reason=scaled(look).reason or "no number")
 
 

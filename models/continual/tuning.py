@@ -27,8 +27,16 @@ from .shift import Shift
 
 Module = TypeVar("Module", bound=nn.Module)
 
-# What `tune` may give a layer of its own, besides its class's.
-FUNCTIONS = ("conv3d", "conv2d", "conv_frames", "pool3d", "mean", "batch_norm", "silu", "scale", "add")
+# What `tune` may give a layer of its own, of ours alone: in other layers the names mean other things.
+FUNCTIONS: dict[type[nn.Module], tuple[str, ...]] = {
+    Conv3d: ("conv3d", "conv2d", "conv_frames"),
+    Pool3d: ("pool3d",),
+    SpatialMean: ("mean",),
+    BatchNorm3d: ("batch_norm",),
+    Swish: ("silu",),
+    SqueezeExcitation: ("scale",),
+    Residual: ("add",),
+}
 
 
 def tune(net: Module) -> Module:
@@ -46,8 +54,9 @@ def tune(net: Module) -> Module:
 def untune(net: Module) -> Module:
     """The network itself, in which each layer calls what its class says."""
     for layer in net.modules():
-        for name in FUNCTIONS:
-            layer.__dict__.pop(name, None)
+        for kind, names in FUNCTIONS.items():
+            for name in names if isinstance(layer, kind) else ():
+                layer.__dict__.pop(name, None)
         if layer.__dict__.pop(_ASKED, False):
             layer.inplace = False  # type: ignore[assignment]
     return net

@@ -11,9 +11,11 @@ from torch import nn
 from co3d_bench.models import continual as co
 from co3d_bench.models.continual import quick
 from co3d_bench.models.continual.graph import Node
-from co3d_bench.models.continual.tuning import FUNCTIONS, untune
+from co3d_bench.models.continual.tuning import FUNCTIONS, plain_form, tune, untune
 
 from ..reference import randomise_batch_norm, relative_error
+
+NAMES = tuple(name for names in FUNCTIONS.values() for name in names)
 
 
 def network():
@@ -77,7 +79,7 @@ def test_a_stream_gets_the_same_answers_and_state(form):
 
 def functions(net):
     """What its layers call, of those that tuning may exchange."""
-    found = [getattr(layer, name, None) for layer in net.modules() for name in FUNCTIONS]
+    found = [getattr(layer, name, None) for layer in net.modules() for name in NAMES]
     return [str(function) for function in found if function is not None]
 
 
@@ -110,7 +112,7 @@ def test_its_graph_calls_convolutions(form):
 
 def overwriting(layer):
     """Whether it writes into what it is given."""
-    return any(getattr(layer, name, None) in IN_PLACE for name in FUNCTIONS) or getattr(layer, "inplace", False)
+    return any(getattr(layer, name, None) in IN_PLACE for name in NAMES) or getattr(layer, "inplace", False)
 
 
 def test_what_stands_behind_a_convolution_overwrites_its_map():
@@ -180,3 +182,10 @@ def test_a_tuned_network_can_be_saved(tmp_path):
     expected, _ = net.step(frame, state)
     assert torch.equal(loaded.step(frame, state)[0], expected)
     assert functions(loaded) == functions(net)
+
+
+def test_what_other_layers_call_by_the_same_names_stays():
+    layer = torch.nn.Module()
+    layer.scale, layer.mean = torch.ones(1), 0.45
+    assert plain_form(layer).mean == 0.45
+    assert tune(layer).scale is not None

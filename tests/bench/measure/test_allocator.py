@@ -9,7 +9,7 @@ from co3d_bench.bench.measure.allocator import KEPT, keep_freed_memory
 
 PROGRAM = """
 import ctypes, resource
-from co3d_bench.bench.allocator import keep_freed_memory
+from co3d_bench.bench.measure.allocator import keep_freed_memory
 {before}
 libc = ctypes.CDLL(None)
 libc.malloc.restype, libc.malloc.argtypes, libc.free.argtypes = ctypes.c_void_p, [ctypes.c_size_t], [ctypes.c_void_p]

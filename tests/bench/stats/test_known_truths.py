@@ -7,7 +7,8 @@ import pytest
 from tiny_run import WORKER, config
 from tiny_zoo import KNOWN_BYTES, KNOWN_MACS, KNOWN_S
 
-from co3d_bench.bench.measure.passes import loop_overhead_s
+from co3d_bench.bench.measure.loop import Instruments, loop_overhead_s
+from co3d_bench.bench.measure.probe import KernelProbe, thread_seconds
 from co3d_bench.bench.run.run import run
 
 WEIGHTS = 8 * 4 * 4  # bytes, as all that follow
@@ -43,4 +44,5 @@ def test_multiply_accumulates_are_exact(record):
 def test_what_the_timed_loop_costs_is_told_and_is_little(record):
     assert record.timing.loop_overhead_s > 0
     # Of several, for a busy machine may interrupt any: less than 0.5 % of a step of 30 ms.
-    assert min(loop_overhead_s(time.perf_counter) for _ in range(5)) < 0.005 * 0.03
+    instruments = Instruments(time.perf_counter, thread_seconds, KernelProbe())
+    assert min(loop_overhead_s(instruments) for _ in range(5)) < 0.005 * 0.03

@@ -49,7 +49,7 @@ def test_a_tx2_as_it_comes():
         "cudnn": "good",
     }
     assert findings["power-mode"].what == "MAXP_CORE_ARM (id 3); MAXN (id 0) is meant"
-    assert findings["power-mode"].mend.startswith("sudo nvpmodel -m 0 ")
+    assert findings["power-mode"].fix.startswith("sudo nvpmodel -m 0 ")
     assert [command.words for command in findings["power-mode"].commands] == [("nvpmodel", "-m", "0")]
     assert findings["power-mode"].commands[0].undo == ("nvpmodel", "-m", "3")
     assert findings["affinity"].what == (
@@ -115,7 +115,7 @@ def test_a_laptop_that_saves_power():
     assert findings["governor"].writes == (Write(f"{CPU}/cpu0/cpufreq/scaling_governor", "performance"),)
     assert "91 °C (x86_pkg_temp)" in findings["temperature"].what
     for finding in findings.values():
-        assert finding.state == "good" or (finding.effect and finding.mend) or finding.state == "unknown"
+        assert finding.state == "good" or (finding.effect and finding.fix) or finding.state == "unknown"
 
 
 @pytest.mark.parametrize(
@@ -173,7 +173,7 @@ def test_figures_that_cannot_be_read_are_told_once_a_reason_with_their_mend():
         ("advice", "energy_j/cpu packages: not permitted"),
         ("unknown", "temperature_c/a, temperature_c/b: off"),
     ]
-    assert findings[1].mend == "sudo chmod a+r x"
+    assert findings[1].fix == "sudo chmod a+r x"
     assert findings[1].effect == "no energy per prediction"
 
 

@@ -19,7 +19,7 @@ from hypothesis import strategies as st
 from co3d_bench.devices.remote.board import AGENT, FOLDER, AgentError, Board, case_name
 from co3d_bench.devices.remote.ssh import Done, Unreachable
 
-from .boards import old_python
+from ..boards import old_python
 
 PATIENCE_S = 20.0
 
