@@ -24,7 +24,7 @@ _CHUNK_BYTES = 1 << 18
 _LOCAL_HOSTS = ("localhost", "127.0.0.1", "::1")
 _USER_AGENT = "co3d-bench (weights fetch)"
 
-# done, total; total is None where the server does not tell
+# done, total; total is None where the server does not send it
 OnProgress = Callable[[int, "int | None"], None]
 
 
@@ -65,8 +65,8 @@ def fetch(
         write_note(target, found)
         _tag_path(part).unlink(missing_ok=True)
     except OSError as error:
-        place = error.filename or part
-        raise WeightsError(f"{place}: cannot be written: {error.strerror or error}{_more_space(error)}") from error
+        path = error.filename or part
+        raise WeightsError(f"{path}: cannot be written: {error.strerror or error}{_more_space(error)}") from error
     return found
 
 
@@ -82,7 +82,7 @@ def check_url(url: str) -> None:
 
 
 class _CheckedRedirects(urllib.request.HTTPRedirectHandler):
-    """Follows only to addresses that could have been asked for in the first place."""
+    """Follows only to addresses that would be allowed as the first one."""
 
     def redirect_request(self, req, fp, code, msg, headers, newurl):
         check_url(newurl)

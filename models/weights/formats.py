@@ -1,7 +1,7 @@
 """Read a file of weights into a flat dict of tensors. No code in a file is ever run.
 
 torch's own files (.pyth, .pth, .pt, old and new) are loaded weights-only. Caffe2's (.pkl) are pickles of numpy arrays:
-they are read by an unpickler that knows nothing but those (arrays.py).
+they are read by an unpickler that accepts nothing else (arrays.py).
 """
 
 from __future__ import annotations
@@ -64,7 +64,7 @@ def _first_bytes(path: Path) -> bytes:
 def _read_torch(path: Path) -> Any:
     try:
         with _numpy_scalars(), warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # what is to be said of a file, an error says
+            warnings.simplefilter("ignore")  # an error reports what is wrong with a file
             return torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:
         text = str(error)
@@ -95,7 +95,7 @@ def _read_pointer(path: Path) -> Any:
 
 @dataclass(frozen=True)
 class _Form:
-    """A kind of file, told by its first bytes: names lie."""
+    """The kind of a file, by its first bytes: names cannot be trusted."""
 
     name: str
     signatures: tuple[bytes, ...]
@@ -113,7 +113,7 @@ _FORMS = (
 
 
 def _numpy_scalars() -> AbstractContextManager[None]:
-    """Training states beside the weights may hold numpy's numbers; torch must be told to let them pass, as nothing."""
+    """Training states beside the weights may hold numpy's numbers; torch must be set to accept them, as nothing."""
     if torch.__version__ < "2.6":  # a TorchVersion, not text; before, no name could be given another meaning
         return nullcontext()
     allow: Any = torch.serialization.safe_globals
@@ -167,8 +167,8 @@ def _refused(path: Path, name: str) -> WeightsError:
 
 
 def _damaged(path: Path, error: Exception) -> WeightsError:
-    said = str(error).strip().splitlines()
-    why = _shown(said[0]) if said else type(error).__name__
+    lines = str(error).strip().splitlines()
+    why = _shown(lines[0]) if lines else type(error).__name__
     return WeightsError(f"{path}: damaged or cut short ({why}); fetch it again")
 
 

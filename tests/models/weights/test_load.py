@@ -172,7 +172,7 @@ def test_a_file_is_held_against_the_hash_beside_it(tmp_path):
     note.write_text(f"{hashlib.sha256(path.read_bytes()).hexdigest()}  w.pyth\n")
     load_weights(net, spec, path)
     note.write_text(f"{'0' * 64}  w.pyth\n")
-    with pytest.raises(WeightsError, match=r"its sha256 is .*, and w\.pyth\.sha256 beside it says 0{64}"):
+    with pytest.raises(WeightsError, match=r"its sha256 is .*, and w\.pyth\.sha256 beside it has 0{64}"):
         load_weights(net, spec, path)
 
 

@@ -131,7 +131,7 @@ def test_junit_counts_and_says_why():
 
 def test_only_what_was_found_good_passes_in_junit():
     assert {name for name, element in ELEMENTS.items() if element is None} == {"improved", "equivalent"}
-    assert set(ELEMENTS) == set(words.LOOKS)
+    assert set(ELEMENTS) == set(words.OUTCOMES)
 
 
 def test_annotations_are_ordered_and_no_more_than_github_shows():
@@ -180,8 +180,8 @@ def test_a_log_of_actions_is_fenced_with_a_word_nobody_knows():
 @pytest.mark.parametrize("width", [60, 80, 120])
 def test_the_terminal_tells_every_outcome_by_sign_and_word(width):
     text = " ".join(drawn(comparison(*EVERY), width).split())
-    for look in words.LOOKS.values():
-        assert look.sign in text
-        assert look.word.split()[0] in text
+    for style in words.OUTCOMES.values():
+        assert style.sign in text
+        assert style.word.split()[0] in text
     assert max(map(len, drawn(comparison(*EVERY), width).splitlines())) <= width
     assert text.endswith("Regressed: x3d-m (+9.1 % time), x3d-s (state)")

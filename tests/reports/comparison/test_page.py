@@ -79,8 +79,8 @@ def test_sections_without_anything_to_say_are_left_out() -> None:
 
 def test_exact_figures_that_are_the_same_are_folded() -> None:
     page = html(comparison(*EVERY))
-    assert "1 of 2 are the same on both sides." in page
-    assert "<details><summary>Those that are the same</summary>" in page
+    assert "1 of 2 are the same in base and head." in page
+    assert "<details><summary>Unchanged figures</summary>" in page
 
 
 slowdowns = st.floats(1e-3, 1e3)

@@ -58,10 +58,10 @@ def test_what_needs_a_reader_comes_first():
 
 
 def test_no_two_outcomes_look_alike_without_colour():
-    looks = words.LOOKS.values()
-    assert len({look.sign for look in looks}) == len({look.word for look in looks}) == len(words.LOOKS)
-    verdicts = [words.LOOKS[name] for name in ("regressed", "improved", "equivalent", "inconclusive")]
-    assert len({look.shape for look in verdicts}) == 4
+    styles = words.OUTCOMES.values()
+    assert len({style.sign for style in styles}) == len({style.word for style in styles}) == len(words.OUTCOMES)
+    verdicts = [words.OUTCOMES[name] for name in ("regressed", "improved", "equivalent", "inconclusive")]
+    assert len({style.shape for style in verdicts}) == 4
 
 
 @pytest.mark.parametrize(
@@ -128,7 +128,7 @@ def test_plain_text_holds_nothing_a_terminal_obeys(text):
 def test_an_inconclusive_row_says_what_it_could_find_and_what_it_lacks():
     assert words.reasons(INCONCLUSIVE) == (
         "too wide to call",
-        "could find a slowdown of 9.8 %",
+        "could detect a slowdown of 9.8 %",
         "21 more pairs needed",
     )
     assert words.reasons(DIFFERENT) == ("differs in machine.cpu_model: Core A / Core B",)
