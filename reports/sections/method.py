@@ -25,7 +25,7 @@ comparison.</li>
 <button type="button" class="download" data-source="raw-records" data-file="records.jsonl" \
 data-type="application/x-ndjson">Raw records (JSON lines)</button>
 {% if others %}
-Only those of the cases shown here; {{ others }} more are in the store.
+Only those of the cases shown here; {{ others }} more cases are in the store.
 {% endif %}
 </p>
 <script type="application/json" id="raw-records">{{ raw_records }}</script>"""

@@ -119,7 +119,7 @@ REFUSED = {
 
 
 @pytest.mark.parametrize("case", REFUSED)
-def test_a_forward_without_a_frame_form_says_where_and_why(case):
+def test_a_forward_without_a_frame_form_is_refused_with_line_and_reason(case):
     line, message = REFUSED[case]
     with pytest.raises(co.ConversionError, match=message):
         converted(Calls(line))
@@ -160,7 +160,7 @@ def test_a_layer_without_a_frame_form_is_named(message):
     assert "\n" not in str(caught.value)
 
 
-def test_a_library_that_takes_tensors_apart_is_told():
+def test_a_library_that_takes_tensors_apart_is_refused():
     def rearrange(tensor, pattern):  # as einops does: it looks up what library the tensor is from, and its shape
         if not isinstance(tensor, torch.Tensor):
             raise RuntimeError(f"Tensor type unknown to einops {type(tensor)}")
@@ -179,7 +179,7 @@ def test_a_clip_whose_length_is_not_known_is_asked_for():
         co.convert(net, input_shape=(3, 24, 24))
 
 
-def test_wrong_choices_are_told():
+def test_wrong_choices_are_refused():
     features = ready(ResNet())
     with pytest.raises(co.ConversionError, match="pool_frames: the network has no average over its clip"):
         converted(features, pool_frames=4)

@@ -73,7 +73,7 @@ def test_what_a_factory_may_give(write, code, expected):
     assert spec.build().layer.in_features == 3
 
 
-def test_a_whole_spec_keeps_what_it_says_but_its_name(write):
+def test_a_whole_spec_keeps_everything_but_its_name(write):
     word = write(
         "how = Preprocessing((0.5,) * 3, (0.5,) * 3, 8, 1)\n"
         "def build(): return ModelSpec('x3d-m', 'My Net', 'mine', 'input', (3, 8, 8), 5, Net, how)"
@@ -131,7 +131,7 @@ WRONG = [
 
 
 @pytest.mark.parametrize(("code", "message"), WRONG, ids=[code for code, _ in WRONG])
-def test_what_is_wrong_is_one_line_that_says_where(write, code, message):
+def test_an_error_is_one_line_with_its_line_number(write, code, message):
     with pytest.raises(CustomModelError) as raised:
         find_model(write(code))
     assert message in str(raised.value)

@@ -50,7 +50,7 @@ def test_weights_of_a_file(tmp_path, given):
     assert torch.equal(weights_of(net), weights_of(co3d_bench.model("x3d-xs", seed=7)))
 
 
-def test_what_is_not_there_is_not_fetched_and_the_message_says_how():
+def test_what_is_not_there_is_not_fetched_and_the_message_explains_how():
     with pytest.raises(WeightsError, match="`co3d-bench weights fetch cox3d-m-64` brings it"):
         co3d_bench.model("cox3d-m-64", weights="auto")
     with pytest.raises(WeightsError, match="no public weights are known"):

@@ -142,7 +142,7 @@ def test_untrained_weights_never_fade_into_denormal_numbers():
     assert not any(faded)
 
 
-def test_wrong_shapes_are_told():
+def test_wrong_shapes_are_refused():
     net = frame_network()
     state = net.initial_state(frame=torch.zeros(1, 3, 48, 48))
     with pytest.raises(ValueError, match=r"expected a frame of shape \(B, 3, H, W\), got \(1, 3, 1, 48, 48\)"):

@@ -637,7 +637,7 @@ def test_every_sentence_is_recomputed(cases, page, plain):
     sentences = [sentence.replace("\u00a0", " ") for sentence in said.sentences]
     assert sentences[: len(expected)] == expected
     speaks, carries, failed = sentences[len(expected) :]
-    assert speaks.startswith(f"Of {len(measured)} measured cases, this speaks of each network by its fastest engine: ")
+    assert speaks.startswith(f"Of {len(measured)} measured cases, this shows each network by its fastest engine: ")
     assert carries.startswith(f"{len(warned)} of {len(measured)} cases carry a warning: ")
     assert failed.startswith("Failed: ")
     kinds = re.findall(r"\(([a-z-]+)\)", failed)

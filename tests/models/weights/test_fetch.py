@@ -97,7 +97,7 @@ def test_a_beginning_of_a_hash_is_enough(served, tmp_path):
     assert fetch(served.address, tmp_path / "w.pyth", SHA256[:8]) == SHA256
 
 
-def test_another_hash_is_told_and_the_file_thrown_away(served, tmp_path):
+def test_another_hash_is_an_error_and_the_file_is_deleted(served, tmp_path):
     with pytest.raises(WeightsError, match=rf"what came has the sha256 {SHA256}, not 91a641e6, and was thrown away"):
         fetch(served.address, tmp_path / "w.pyth", "91a641e6")
     assert "w.pyth" not in left(tmp_path)

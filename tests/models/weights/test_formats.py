@@ -231,7 +231,7 @@ class LyingType:
 
 
 @pytest.mark.parametrize("lie", LIES.values(), ids=LIES.keys())
-def test_arrays_that_are_not_what_they_say(tmp_path, lie):
+def test_arrays_that_are_not_what_they_claim(tmp_path, lie):
     path = pickled(tmp_path / "w.pkl", {"blobs": {"a_w": Lie(*lie)}})
     code = lie[0]
     if code == "f8":  # whatever else is said of them, numbers are numbers

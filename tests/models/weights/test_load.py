@@ -126,7 +126,7 @@ def misfit(tmp_path, change, name="x3d-xs"):
     return text
 
 
-def test_missing_extra_and_misshapen_are_told_together(tmp_path):
+def test_missing_extra_and_misshapen_are_reported_together(tmp_path):
     def change(names):
         for entry in ("weight", "bias", "running_mean", "running_var"):
             del names[f"blocks.0.norm.{entry}"]
@@ -164,7 +164,7 @@ def test_the_weights_of_another_network(tmp_path):
         load_weights(net, spec, deeper)
 
 
-def test_a_file_is_held_against_the_hash_beside_it(tmp_path):
+def test_a_file_is_checked_by_the_hash_beside_it(tmp_path):
     names = foreign.pytorchvideo("x3d-xs")
     path = torch_file(tmp_path / "w.pyth", names)
     net, spec = built()

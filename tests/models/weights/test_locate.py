@@ -21,7 +21,7 @@ def put(path, content=b"weights"):
     return path
 
 
-def test_names_and_places_are_each_ones_own():
+def test_no_two_addresses_share_a_file():
     for values in ([row.name for row in CHECKPOINTS], [cached_path(row) for row in CHECKPOINTS]):
         assert len(set(values)) == len(values)
     for row in CHECKPOINTS:
@@ -65,7 +65,7 @@ def test_auto_is_the_networks_own_checkpoint_from_the_cache(cache):
     assert locate("auto", find_model("cox3d-m-64")) == path
 
 
-def test_auto_fetches_nothing_and_says_what_would():
+def test_auto_fetches_nothing_and_names_the_command_that_would():
     spec = find_model("cox3d-m-64")
     with pytest.raises(WeightsError) as caught:
         locate("auto", spec)

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from co3d_bench.reports.charts.labels import WIDTHS_PX, Line, Point, overlapping
+from co3d_bench.reports.charts.labels import WIDTHS_PX, Line, Point, label_positions, overlapping
 
 HEIGHT_PX = 320.0
 

@@ -53,7 +53,7 @@ def test_a_folder_or_a_file_is_a_side_also_with_an_at_in_its_name(store, tmp_pat
 
 
 @pytest.mark.parametrize(
-    ("asked", "told", "code"),
+    ("asked", "message", "code"),
     [
         ("@20261129", "no run '20261129'; the newest runs are 20261121-120000-abcd, 20261122", NOTHING),
         ("@2026", "3 runs begin with that", USAGE),
@@ -61,10 +61,10 @@ def test_a_folder_or_a_file_is_a_side_also_with_an_at_in_its_name(store, tmp_pat
         ("-nowhere", "no records at ", NOTHING),
     ],
 )
-def test_a_side_that_is_not_there(store, asked, told, code):
+def test_records_that_are_not_there(store, asked, message, code):
     with pytest.raises(UserError) as caught:
         read_record_set(f"{store}{asked}")
-    assert told in caught.value.message
+    assert message in caught.value.message
     assert caught.value.exit_code == code
 
 

@@ -63,7 +63,7 @@ def test_markdown_makes_of_any_name_nothing_but_text(name):
 
 
 @given(NAMES)
-def test_code_and_prose_say_what_they_were_given(name):
+def test_code_and_prose_show_the_text_unchanged(name):
     for written in (code(name), prose(name)):
         parts = [t.content for t in tokens(f"a {written} b") if t.type in ("text", "code_inline", "text_special")]
         shown = "".join(parts)
@@ -110,7 +110,7 @@ def test_markdown_has_every_row_and_folds_exact_figures_that_are_the_same():
     assert "\u2212 **gone** `slow-8x8`" in text
 
 
-def test_junit_counts_and_says_why():
+def test_junit_counts_and_gives_reasons():
     root = read(junit(comparison(*EVERY)))
     suite = root.find("testsuite")
     assert suite is not None
@@ -157,7 +157,7 @@ def test_a_summary_that_cannot_be_written_is_a_warning_and_no_error(tmp_path):
         assert not append_step_summary(comparison(*EVERY), {"GITHUB_STEP_SUMMARY": str(tmp_path)})
 
 
-def test_a_long_summary_is_cut_to_what_github_takes_and_says_so(tmp_path):
+def test_a_long_summary_is_cut_to_what_github_takes_with_a_note(tmp_path):
     file = tmp_path / "summary.md"
     rows = [replace(INCONCLUSIVE, key=f"n{n}") for n in range(9000)]
     assert append_step_summary(comparison(REGRESSED, *rows), {"GITHUB_STEP_SUMMARY": str(file)})
@@ -178,7 +178,7 @@ def test_a_log_of_actions_is_fenced_with_a_word_nobody_knows():
 
 
 @pytest.mark.parametrize("width", [60, 80, 120])
-def test_the_terminal_tells_every_outcome_by_sign_and_word(width):
+def test_the_terminal_shows_every_outcome_by_sign_and_word(width):
     text = " ".join(drawn(comparison(*EVERY), width).split())
     for style in words.OUTCOMES.values():
         assert style.sign in text

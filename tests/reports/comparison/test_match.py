@@ -176,14 +176,14 @@ def test_exact_figures_are_judged_whatever_the_machine():
 
 
 @pytest.mark.parametrize(
-    ("change", "told"),
+    ("change", "differs"),
     [
         ({"versions": {"torch": "2.12.0", "python": "3.13.5"}}, "versions.torch: 2.13.0 / 2.12.0"),
         ({"versions": {"torch": "2.13.0"}}, "versions.python: 3.13.5 / unknown"),
         (None, "environment: not recorded in the head"),
     ],
 )
-def test_other_circumstances_are_named_with_both_values_and_nothing_is_judged(change, told):
+def test_other_circumstances_are_named_with_both_values_and_nothing_is_judged(change, differs):
     environment = None if change is None else make_environment(**change)
     found = compare(
         side("A", *processes("x3d-s", 0.1)),
@@ -192,7 +192,7 @@ def test_other_circumstances_are_named_with_both_values_and_nothing_is_judged(ch
     )
     (finding,) = found.findings
     assert (finding.status, finding.judgement) == ("incomparable", None)
-    assert told in finding.differs
+    assert differs in finding.differs
 
 
 def test_new_gone_and_failed_rows_are_listed():
@@ -232,7 +232,7 @@ def test_lost_processes_and_warnings_stand_beside_the_figure():
     assert finding.note == "base: other work kept up to 0.94 cores busy"
 
 
-def test_by_fewer_words_compares_across_the_others_and_says_so():
+def test_by_fewer_words_compares_across_the_others_with_a_note():
     base = side("A", *[make_engine_record("x3d-m", "eager", process=n + 1) for n in range(7)])
     head = side("B", *[make_engine_record("x3d-m", "openvino", process=n + 1) for n in range(7)])
     assert complaint(base, head) == (
@@ -262,16 +262,16 @@ def test_batches_are_never_compared_unasked():
 
 
 @pytest.mark.parametrize(
-    ("asked", "told"),
+    ("asked", "message"),
     [
         ({"by": ["model", "bckend"]}, "--by: 'bckend' is not a part of a case; choose from model, device, backend"),
         ({"metrics": ["speed"]}, "--metric: no metric 'speed'; choose from accuracy, throughput, "),
     ],
 )
-def test_words_that_do_not_exist(asked, told):
+def test_words_that_do_not_exist(asked, message):
     both = side("A", make_record())
     text, code = complaint(both, both, **asked)
-    assert text.startswith(told)
+    assert text.startswith(message)
     assert code == USAGE
 
 

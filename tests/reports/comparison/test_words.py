@@ -101,7 +101,7 @@ def test_an_interval_without_ends_is_unknown_and_one_of_samples_has_a_star():
     assert not words.has_within(comparison(*EVERY))
 
 
-def test_short_names_keep_what_differs_and_say_the_rest_once():
+def test_short_names_keep_what_differs_and_the_rest_once():
     names = words.short_keys(EVERY)
     assert names.common == "cpu · eager · fp32 · b1 · t2 · random-0"
     assert names.names[REGRESSED.key] == "x3d-m"
@@ -125,7 +125,7 @@ def test_plain_text_holds_nothing_a_terminal_obeys(text):
     assert not any(ord(c) < 0x20 or 0x7F <= ord(c) <= 0x9F for c in told)
 
 
-def test_an_inconclusive_row_says_what_it_could_find_and_what_it_lacks():
+def test_an_inconclusive_row_has_its_detectable_slowdown_and_the_processes_it_lacks():
     assert words.reasons(INCONCLUSIVE) == (
         "too wide to call",
         "could detect a slowdown of 9.8 %",
