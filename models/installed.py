@@ -37,7 +37,7 @@ def read_installed(taken: Callable[[str], bool]) -> Installed:
             thing = entry.load()
             family = _family(entry.name, thing, package)
             names = [spec.name for spec in family.listed] if family else [entry.name]
-        except (Exception, SystemExit) as error:  # noqa: BLE001 - somebody else's code
+        except (Exception, SystemExit) as error:  # noqa: BLE001 - code of another package
             _warn(f"package {package}: its networks {entry.name!r} cannot be loaded: {type(error).__name__}: {error}")
             continue
         fit = set(_fitting(package, names, taken, frozenset(used)))

@@ -43,7 +43,7 @@ def set_step_momentum(net: nn.Module, timesteps: int, clip_momentum: float | Non
     """Gives every batch norm of `net` the momentum for training in steps; clips have `timesteps` frames.
 
     `clip_momentum` is that of training by clips; None takes each layer's own, as it is now, so call it only once.
-    Raises ValueError for a layer that averages over all it ever saw (momentum None).
+    Raises ValueError for a layer that averages over its whole history (momentum None).
     """
     for name, layer in _norms(net):
         own = layer.momentum if clip_momentum is None else clip_momentum

@@ -119,7 +119,7 @@ class _Overwriting:
         self.shared = in_several_places(net)
 
     def walk(self, layer: Any, owned: bool) -> bool:
-        """Gives `layer` and those inside what they may overwrite by; `owned`: nobody else holds its input.
+        """Gives `layer` and the layers inside their overwriting functions; `owned`: nothing else uses its input.
 
         Returns whether only the next layer uses its output.
         """

@@ -43,7 +43,7 @@ def read_file(path: Path) -> FileContents:
     start = _first_bytes(path)
     form = next((form for form in _FORMS if start.startswith(form.signatures)), None)
     if form is None:
-        raise WeightsError(f"{path}: no file of weights; torch files (.pth, .pyth, .pt) and Caffe2's .pkl are read")
+        raise WeightsError(f"{path}: not a file of weights; torch files (.pth, .pyth, .pt) and Caffe2's .pkl are read")
     tensors = _tensors(form.read(path), path)
     return FileContents(form.name, _without_prefix(tensors))
 
@@ -90,7 +90,7 @@ def _read_web_page(path: Path) -> Any:
 
 
 def _read_pointer(path: Path) -> Any:
-    raise WeightsError(f"{path}: a Git LFS pointer, not the weights; `git lfs pull` brings the file")
+    raise WeightsError(f"{path}: a Git LFS pointer, not the weights; `git lfs pull` downloads the file")
 
 
 @dataclass(frozen=True)
@@ -161,8 +161,8 @@ def _without_prefix(tensors: dict[str, Tensor]) -> dict[str, Tensor]:
 
 def _refused(path: Path, name: str) -> WeightsError:
     return WeightsError(
-        f"{path}: refused, nothing of it was run: it asks for {_shown(name)}, and weights need no code. If you "
-        "trust whoever made it, have them save the network's state_dict() alone"
+        f"{path}: refused, and none of it was run: it asks for {_shown(name)}, and weights need no code. Have "
+        "its author save the network's state_dict() alone"
     )
 
 

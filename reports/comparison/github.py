@@ -72,7 +72,7 @@ def fenced(text: str, environ: Mapping[str, str]) -> str:
     """Text for a log in which nothing is a workflow command, whatever a name holds; unchanged outside of Actions."""
     if environ.get("GITHUB_ACTIONS") != "true":
         return text
-    word = secrets.token_hex(16)  # nobody who chose a name can know it
+    word = secrets.token_hex(16)  # cannot be guessed by the author of a name
     return f"::stop-commands::{word}\n{text.rstrip()}\n::{word}::\n"
 
 

@@ -75,7 +75,7 @@ class Shared:
         self._made: dict[nn.Module, nn.Module] = {}
 
     def once(self, layer: nn.Module, made: nn.Module, where: str) -> nn.Module:
-        """What was made of `layer` first, or `made`. Raises ConversionError if the positions differ in time."""
+        """The first frame form of `layer`, or `made`. Raises ConversionError if the positions differ in time."""
         if not has_tensors(layer):
             return made
         first = self._made.setdefault(layer, made)

@@ -37,7 +37,7 @@ def _in_place(function: Callable[..., Any]) -> Any:
 
 
 class _Proxy(fx.Proxy):
-    """A tensor's stand-in that tells `x += y` from `x = x + y`: after the first, other names of x see the sum."""
+    """A tensor's stand-in that distinguishes `x += y`, after which other names of x hold the sum, from `x = x + y`."""
 
     __iadd__ = _in_place(operator.iadd)
     __isub__ = _in_place(operator.isub)
@@ -195,7 +195,7 @@ class Builder:
         return self._add(layer, value, flow)
 
     def _overwritten(self, node: fx.Node, result: Value | Scalar) -> None:
-        """In the regular network whoever reads the input later, by whatever name, gets what `node` computed."""
+        """In the regular network later readers of the input, under any name, get what `node` computed."""
         before = self.values[node.all_input_nodes[0]]
         if not isinstance(result, Value) or not isinstance(before, Value):
             return

@@ -70,14 +70,14 @@ def test_auto_fetches_nothing_and_names_the_command_that_would():
     with pytest.raises(WeightsError) as caught:
         locate("auto", spec)
     assert str(caught.value) == (
-        "pyslowfast/x3d_m: not here; `co3d-bench weights fetch cox3d-m-64` brings it, or put x3d_m.pyth into "
-        f"{cache_folder() / 'weights' / 'pyslowfast'} yourself"
+        "pyslowfast/x3d_m: not in the cache; `co3d-bench weights fetch cox3d-m-64` downloads it, or "
+        f"put x3d_m.pyth into {cache_folder() / 'weights' / 'pyslowfast'} yourself"
     )
 
 
 def test_a_checkpoint_by_its_name(cache):
     spec = find_model("x3d-m")
-    with pytest.raises(WeightsError, match="`co3d-bench weights fetch pytorchvideo/X3D_M` brings it"):
+    with pytest.raises(WeightsError, match="`co3d-bench weights fetch pytorchvideo/X3D_M` downloads it"):
         locate("pytorchvideo/X3D_M", spec)
     path = put(cache / "weights" / "pytorchvideo" / "X3D_M.pyth")
     assert locate("pytorchvideo/X3D_M", spec) == path
