@@ -64,7 +64,7 @@ def find_model(name: str) -> ModelSpec:
     longer = [known for known in names if known.startswith(f"{name.lower()}-")]  # cox3d-m needs a pool length
     near = longer or difflib.get_close_matches(name.lower(), names, n=1, cutoff=0.6)
     patterns = "; ".join(family.pattern for family in (*families(), *installed().families) if family.pattern)
-    hint = f"did you mean {near[0]}?" if near else f"there are {', '.join(names)}"
+    hint = f"did you mean {near[0]}?" if near else f"no such network; choose from {', '.join(names)}"
     raise UnknownModelError(f"{name}: {hint}" + (f" (any pool length: {patterns})" if patterns and not near else ""))
 
 

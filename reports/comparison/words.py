@@ -117,7 +117,7 @@ def headline(comparison: Comparison) -> str:
     if rows:
         result = f"No regression: {counted(rows)}"
         if unknown:
-            result = f"No regression found, but {unknown} of {len(rows)} are inconclusive"
+            result = f"No regression found, but inconclusive: {unknown} of {len(rows)}"
     else:
         result = "Only exact figures were judged" if exact(comparison) else "Nothing was judged"
     return "; ".join(text for text in (result, exact_counted(comparison), counted(beside)) if text)

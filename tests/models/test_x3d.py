@@ -173,7 +173,7 @@ def test_listed_models_are_found_by_their_names_and_carry_the_papers_figures():
         ("cox3d-m", "did you mean cox3d-m-16?"),
         ("x3dm", "did you mean x3d-m?"),
         ("cox3d-m-0", "did you mean cox3d-m-"),
-        ("resnet", "there are x3d-xs"),
+        ("resnet", "no such network; choose from x3d-xs"),
     ],
 )
 def test_an_unknown_name_gets_the_nearest_one(name, hint):

@@ -31,7 +31,7 @@ from .findings import (
     [
         (EVERY, "Regressed: x3d-m (+9.1 % time), x3d-s (state)"),
         ((EQUIVALENT, IMPROVED, SAME), "No regression: 1 improved, 1 equivalent; all exact figures are the same"),
-        ((EQUIVALENT, INCONCLUSIVE), "No regression found, but 1 of 2 are inconclusive"),
+        ((EQUIVALENT, INCONCLUSIVE), "No regression found, but inconclusive: 1 of 2"),
         ((EQUIVALENT, FAILED, GONE), "No regression: 1 equivalent; 1 failed, 1 gone"),
         ((SAME, DIFFERENT), "Only exact figures were judged; all exact figures are the same; 1 not comparable"),
         ((NEW,), "Nothing was judged; 1 new"),
