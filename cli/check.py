@@ -99,13 +99,13 @@ def _against(
     from ..bench.gate.baseline import measure_head, must_be_there
     from ..bench.run.progress import Lines
     from ..bench.stats.compare.rule import rule_of_stores
+    from ..reports.comparison.files import read_record_set
     from ..reports.comparison.match import compare
-    from ..reports.comparison.sides import read_side
 
     for baseline in baselines:
         must_be_there(baseline)
-    sides = [read_side(baseline) for baseline in baselines]
-    head = read_side(
+    sides = [read_record_set(baseline) for baseline in baselines]
+    head = read_record_set(
         str(store) if store else measure_head(sides[0].records, given.config, given.overrides, Lines(sys.stderr))
     )
     return [compare(side, head, rule=rule_of_stores(limit), accept=accept) for side in sides]
@@ -133,10 +133,10 @@ def _pair(given: Given, pair: Pair | None, limit: float, accept: tuple[str, ...]
 def _exact(base: tuple[Record, ...], head: tuple[Record, ...], accept: tuple[str, ...]) -> tuple[Finding, ...]:
     """The findings on figures without noise."""
     from ..bench.stats.compare.exact import EXACT_METRICS, OUTPUT, VERIFICATION
-    from ..reports.comparison.match import Side, compare
+    from ..reports.comparison.match import RecordSet, compare
 
     metrics = (*EXACT_METRICS, OUTPUT, VERIFICATION)
-    found = compare(Side("base", base), Side("head", head), metrics=metrics, accept=accept).findings
+    found = compare(RecordSet("base", base), RecordSet("head", head), metrics=metrics, accept=accept).findings
     return tuple(finding for finding in found if finding.status == "exact")
 
 
@@ -165,8 +165,8 @@ def _print_plan(given: Given, pair: Pair | None, limit: float) -> None:
 def _show(comparisons: list[Comparison], files: dict[str, Path | None]) -> int:
     """Print everything and write the files that were asked for; the exit code that it means."""
     from ..bench.gate.ending import exit_code
+    from ..reports.comparison.files import write
     from ..reports.comparison.github import annotations, append_step_summary, fenced
-    from ..reports.comparison.sides import write
     from ..reports.comparison.terminal import render_terminal
 
     for comparison in comparisons:

@@ -62,14 +62,14 @@ def compare(
     Example: co3d-bench compare results@previous results
     """
     from ..bench.stats.compare.rule import rule_of_stores
+    from ..reports.comparison.files import read_record_set, render, write
     from ..reports.comparison.github import fenced
     from ..reports.comparison.match import compare as compare_sides
-    from ..reports.comparison.sides import read_side, render, write
     from ..reports.comparison.terminal import render_terminal
 
     words = [word.strip() for word in by.split(",") if word.strip()] if by else []
     rule = rule_of_stores(max_slowdown)
-    found = compare_sides(read_side(base), read_side(head), by=words, metrics=metric, rule=rule)
+    found = compare_sides(read_record_set(base), read_record_set(head), by=words, metrics=metric, rule=rule)
     if output is not None:
         click.echo(f"comparison: {write(found, output, format)}")
     elif format is not None:

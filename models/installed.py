@@ -1,6 +1,6 @@
 """Networks of installed packages, through the entry-point group `co3d_bench.models`.
 
-An entry point's object is a `Family`, a `ModelSpec`, or a factory as `own.py` describes it; a factory's network is
+An entry point's object is a `Family`, a `ModelSpec`, or a factory as `custom.py` describes it; a factory's network is
 called like its entry point. One that cannot be loaded is a warning, and ours are listed all the same.
 """
 
@@ -12,7 +12,7 @@ from dataclasses import dataclass, field, replace
 from importlib import metadata
 from typing import Any
 
-from .own import UNSAFE, Offer, offer_of_package
+from .custom import UNSAFE, Offer, offer_of_package
 from .spec import Family, ModelSpec, Source
 
 GROUP = "co3d_bench.models"
@@ -27,7 +27,7 @@ class Installed:
 
 
 def read_installed(taken: Callable[[str], bool]) -> Installed:
-    """Everything that packages add; `taken` says which names are ours. What is wrong is told in warnings."""
+    """Everything that packages add; `taken` are the names of our own. Faults become warnings."""
     families: list[Family] = []
     factories: dict[str, Offer] = {}
     used: set[str] = set()
@@ -37,7 +37,7 @@ def read_installed(taken: Callable[[str], bool]) -> Installed:
             thing = entry.load()
             family = _family(entry.name, thing, package)
             names = [spec.name for spec in family.listed] if family else [entry.name]
-        except (Exception, SystemExit) as error:  # noqa: BLE001 - somebody else's code
+        except (Exception, SystemExit) as error:  # noqa: BLE001 - code of another package
             _warn(f"package {package}: its networks {entry.name!r} cannot be loaded: {type(error).__name__}: {error}")
             continue
         fit = set(_fitting(package, names, taken, frozenset(used)))

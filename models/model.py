@@ -21,7 +21,7 @@ def model(name: str, *, weights: str | Path | None = None, seed: int = 0) -> nn.
         of this network; no code in it is run. Names of checkpoints and https addresses work as for `--weights`.
     seed: torch's own generators are left as they are.
 
-    Raises UnknownModelError for the name and WeightsError for the weights; both say what to do, also how to fetch.
+    Raises UnknownModelError for the name and WeightsError for the weights; both messages say what to do.
     """
     import torch
 

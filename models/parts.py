@@ -83,7 +83,7 @@ def resnet_stage(
 
 
 def clip_mean(frames: int) -> co.Sequential:
-    """(B, C, T, H, W) -> (B, C, 1, 1, 1): the mean over the map and the clip, whose length is `frames` there."""
+    """(B, C, T, H, W) -> (B, C, 1, 1, 1): the mean over pixels and frames; `frames` is the clip's length here."""
     return co.Sequential(OrderedDict(space=co.SpatialMean(), time=co.ClipPool(frames)))
 
 

@@ -29,7 +29,7 @@ class Pathways(nn.Module):
 
 
 class TwoPathways(nn.Sequential):
-    """Slow sees what `subsample` leaves, Fast every frame: (B, 3, T, H, W) -> (B, classes, 1, 1, 1).
+    """Slow takes what `subsample` leaves, Fast every frame: (B, 3, T, H, W) -> (B, classes, 1, 1, 1).
 
     (Feichtenhofer et al., ICCV 2019.)
     """

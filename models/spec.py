@@ -62,7 +62,7 @@ class ModelSpec:
     input_shape: tuple[int, ...]  # clip: (C, T, H, W); frame: (C, H, W); input: any; without batch
     classes: int | None  # None where the output is not (B, classes)
     build: Callable[..., nn.Module]  # random weights; seed torch first; keywords are options of its family
-    preprocessing: Preprocessing | None  # None: it cannot look at a video
+    preprocessing: Preprocessing | None  # None: it cannot read a video
     published: Published | None = None
     counterpart: str | None = None  # frame network: the clip network with the same weights
     extends: str | None = None  # frame network: the same one at its native pool length
@@ -70,17 +70,17 @@ class ModelSpec:
     source: Source | None = None  # None: our own zoo
 
     def not_watchable(self) -> str | None:
-        """Why this network cannot look at a video; None if it can."""
+        """Why this network cannot read a video; None if it can."""
         if self.preprocessing is None:
-            return f"{self.name} does not say how video frames become its input: give the network a `preprocessing`"
+            return f"{self.name} cannot read a video without a `preprocessing`; give the network one"
         colours = 3  # red, green, blue
         if self.input_shape[0] != colours or len(self.input_shape) != (4 if self.form == "clip" else 3):
-            return f"{self.name} does not look at colour images: its input is {self.input_shape}"
+            return f"{self.name} does not take colour images: its input is {self.input_shape}"
         return None
 
 
 class UnknownModelError(LookupError):
-    """There is no such network, or it cannot be had; the message says what to do."""
+    """There is no such network, or it cannot be built; the message says what to do."""
 
 
 @dataclass(frozen=True)
@@ -95,5 +95,5 @@ class Family:
 
 
 def is_frame_network(net: Any) -> bool:
-    """Whether a network is run frame by frame: it says so by having `step` and `initial_state`."""
+    """Whether a network is run frame by frame: it has `step` and `initial_state`."""
     return hasattr(net, "step") and hasattr(net, "initial_state")

@@ -16,12 +16,12 @@ from ..bench.stats.case_result import CaseResult, case_results
 
 
 class ReportError(UserError, ValueError):
-    """A report could not be made; the message is one line that names the file and says what to do."""
+    """A report could not be written; the message is one line that names the file and says what to do."""
 
 
 @dataclass(frozen=True)
 class Content:
-    """What lies in a store."""
+    """The contents of a store."""
 
     records: Sequence[Record]
     profiles: Sequence[Profile] = ()
@@ -88,7 +88,7 @@ def _format(name: str) -> Format:
 
 
 def read(store: Path) -> Content:
-    """What lies in a store (a folder with records.jsonl, or a .jsonl file); ReportError if there are no records."""
+    """The contents of a store (a folder with records.jsonl, or a .jsonl file); ReportError if there are no records."""
     from ..bench.profile.operator_profile import read_profiles
     from ..bench.record.store import read_records
 
@@ -116,20 +116,20 @@ def render_report(store: Path, format: str = "md") -> str:
 
 
 def default_output(store: Path, format: str) -> Path:
-    """Where a report goes if nobody says: beside the records, as report.html, report.md, ... (LaTeX: report.tex)."""
+    """Where a report goes by default: beside the records, as report.html, report.md, ... (LaTeX: report.tex)."""
     folder = store if store.is_dir() else store.parent
     return folder / f"report.{'tex' if format == 'latex' else format}"
 
 
 def write_report(store: Path, output: Path | None = None, format: str | None = None) -> Path:
-    """Write the report of a store and say where it is.
+    """Write the report of a store; returns its path.
 
     `store` is a folder that holds records.jsonl, or a .jsonl file. `output` is the file to write; without it the
     report lies beside the records (`default_output`). `format` is one of `FORMATS`: html, md, csv, latex, png, svg
     or pdf; the last three are the Pareto plots. Without it the ending of `output` decides, else it is html. To
     print a text format instead, call `render_report`.
-    The file appears whole or not at all. ReportError tells a user's mistake in one line: no records, unknown
-    format, nothing to plot, a place that cannot be written.
+    The file appears whole or not at all. ReportError names a user's mistake in one line: no records, unknown
+    format, nothing to plot, a path that cannot be written.
     """
     format = format_of(output) if format is None else format
     with held_back():
@@ -140,7 +140,7 @@ def write_report(store: Path, output: Path | None = None, format: str | None = N
 
 
 def write_whole(path: Path, content: bytes) -> None:
-    """Write beside the target, then rename: a reader never meets half a file."""
+    """Write beside the target, then rename: a reader never gets half a file."""
     if path.is_dir():
         raise ReportError(f"{path}: is a folder; name a file in it, for example {path / 'report.html'}", ENVIRONMENT)
     temporary = None
@@ -156,7 +156,7 @@ def write_whole(path: Path, content: bytes) -> None:
         if temporary is not None:
             temporary.unlink(missing_ok=True)
         reason = error.strerror or str(error)
-        raise ReportError(f"{path}: cannot be written ({reason}); name another place with -o", ENVIRONMENT) from error
+        raise ReportError(f"{path}: cannot be written ({reason}); name another path with -o", ENVIRONMENT) from error
 
 
 def _umask() -> int:

@@ -1,4 +1,4 @@
-"""What the device did while a case ran: sensors, energy and the GPU's own figures. Cases in, columns and words out.
+"""What the device did while a case ran: sensors, energy and the GPU's own figures. Cases in, columns and notes out.
 
 `DEVICE_COLUMNS` and `CUDA_COLUMNS` are the two tables of the page's section. A figure that a record lacks leaves its
 cell empty; why, is reported once for each device (`Group.missing`), never case by case.
@@ -15,13 +15,13 @@ from ..bench.record.sensing import SensorFigure
 from ..bench.stats.case_result import CaseResult
 from ..bench.stats.metrics import Unit, idle_power_w
 from ..bench.stats.throttling import throttle_signs, throttling_would_show
-from .headline import place
+from .headline import machine_text
 from .notation import number
 from .select import device_kind, model_title
 from .tables.results import ENERGY, LATENCY, metric
 from .tables.table import WORDS, Cell, Column, figure
 
-# Kinds of figures in words; what is not here is called by its name.
+# Kinds of figures in words; others keep their names.
 FIGURES = {
     "cpu_hz": "CPU clock",
     "gpu_hz": "GPU clock",
@@ -40,7 +40,7 @@ FIGURES = {
     "gpu_other_processes": "other processes on the GPU",
 }
 _SENSORS, _ENERGY = "heat, clocks and power", "energy per prediction"
-# More names than that of the cases a reason holds for would hide the reason.
+# With more case names than this the reason would be hard to find.
 _MOST_NAMES = 3
 
 
@@ -55,7 +55,7 @@ class Missing:
 
 @dataclass(frozen=True)
 class Group:
-    """One device: its cases, and what is said of all of them at once."""
+    """One device: its cases, and what holds for all of them."""
 
     title: str
     records: tuple[CaseResult, ...]
@@ -66,7 +66,7 @@ class Group:
 
 
 def groups(records: Sequence[CaseResult]) -> tuple[Group, ...]:
-    """Each device with the measured cases that tell anything of it; none where no record does."""
+    """Each device with the measured cases that have figures of it; empty where no record has."""
     found: dict[str, list[CaseResult]] = {}
     for record in records:
         if record.ok and (record.sensors or record.energy or record.cuda):
@@ -86,7 +86,8 @@ def groups(records: Sequence[CaseResult]) -> tuple[Group, ...]:
 
 def _title(record: CaseResult) -> str:
     kind = device_kind(record)
-    return place(record) if kind == record.case.device else f"{place(record)} (of the kind {kind})"
+    text = machine_text(record)
+    return text if kind == record.case.device else f"{text} (of the kind {kind})"
 
 
 def _figures(record: CaseResult) -> tuple[SensorFigure, ...]:
@@ -118,8 +119,8 @@ def _clock(case: CaseResult, *, name: str) -> Cell:
     sensor = case.sensors.figure(name) if case.sensors else None
     if sensor is None or sensor.during is None:
         return Cell()
-    low, middle = GHZ.of(sensor.during.min), GHZ.of(sensor.during.median)
-    return Cell(number(middle), sensor.during.median, detail=f"lowest {number(low)}" if low < middle else "")
+    low, median = GHZ.of(sensor.during.min), GHZ.of(sensor.during.median)
+    return Cell(number(median), sensor.during.median, detail=f"lowest {number(low)}" if low < median else "")
 
 
 def _power_figure(case: CaseResult) -> SensorFigure | None:
@@ -131,8 +132,8 @@ def _power(case: CaseResult) -> Cell:
     sensor = _power_figure(case)
     if sensor is None or sensor.during is None:
         return Cell()
-    high, middle = sensor.during.max, sensor.during.median
-    return Cell(number(middle), middle, detail=f"up to {number(high)}" if high > middle else "")
+    high, median = sensor.during.max, sensor.during.median
+    return Cell(number(median), median, detail=f"up to {number(high)}" if high > median else "")
 
 
 def _throttled(case: CaseResult) -> Cell:
@@ -141,7 +142,7 @@ def _throttled(case: CaseResult) -> Cell:
         return Cell("; ".join(signs), "yes", bad=True)
     if not throttling_would_show(case.sensors):
         return Cell()
-    # A card at its power limit is as it should be under load, and good to know.
+    # A card at its power limit is normal under load, and worth showing.
     words = [word for figure in _figures(case) for word in figure.words]
     return Cell("no", "no", detail=", ".join(words))
 
@@ -159,7 +160,7 @@ DURING, APART = "while samples were taken", "a prediction, in a pass of its own"
 CELSIUS, GHZ, W = Unit("\u00b0C"), Unit("GHz", 1e9), Unit("W")
 _HOTTEST = "before the first sample \u2192 highest during the samples, of the hottest zone"
 _CLOCK = "median during the samples, and the lowest"
-_SIGNS = "what says that the device was slowed down"
+_SIGNS = "evidence that the device was slowed down"
 _READINGS = "idle part included; readings: how often the sensor's value changed in a block of predictions"
 
 DEVICE_COLUMNS: tuple[Column[CaseResult], ...] = (
@@ -195,13 +196,13 @@ CUDA_COLUMNS: tuple[Column[CaseResult], ...] = (
     metric("cuda_reserved_bytes", "Reserved", group=_MEMORY),
     metric("available_drop_bytes", "Less available", group=_MEMORY),
 )
-# Metrics of a GPU: what is said to be missing where there is no such figure, and why.
+# Metrics of a GPU: what is reported as missing where there is no such figure, and why.
 _WHY_ABSENT = {
     "device_s": ("time on the GPU", "no events were recorded around the calls"),
     "to_device_s": ("copies", "not timed"),
     "to_host_s": ("copies", "not timed"),
-    "cuda_allocated_bytes": ("allocated memory", "the engine's own allocator does not tell"),
-    "cuda_reserved_bytes": ("reserved memory", "the engine's own allocator does not tell"),
+    "cuda_allocated_bytes": ("allocated memory", "the engine's own allocator does not report it"),
+    "cuda_reserved_bytes": ("reserved memory", "the engine's own allocator does not report it"),
     "available_drop_bytes": ("the fall of free memory", "reported only where CPU and GPU share one memory"),
 }
 
@@ -231,11 +232,11 @@ def _on(switch: bool) -> str:
 def _tf32(flags: CudaFlags) -> str:
     if flags.cudnn_tf32 == flags.matmul_tf32:
         return f"TF32 {_on(flags.cudnn_tf32)}"
-    return f"TF32 {_on(flags.cudnn_tf32)} in convolutions, {_on(flags.matmul_tf32)} in products"
+    return f"TF32 {_on(flags.cudnn_tf32)} in convolutions, {_on(flags.matmul_tf32)} in matrix products"
 
 
 def _notes(records: Sequence[CaseResult]) -> tuple[str, ...]:
-    """What a reader should know of the figures shown: what a clock is the mean of, what power and energy are of."""
+    """Notes on the figures shown: what a clock is the mean of, which quantity power and energy are."""
     notes: dict[str, None] = {}
     for record in records:
         clocks = [f for f in _figures(record) if f.during and f.name in ("cpu_hz", "gpu_hz")]
@@ -244,7 +245,7 @@ def _notes(records: Sequence[CaseResult]) -> tuple[str, ...]:
             if sensor.note:
                 notes[f"{_sentence(FIGURES[_kind_and_which(sensor.name)[0]])}: {sensor.note}"] = None
         if record.energy and record.energy.busy:
-            notes[f"Energy: {record.energy.quantity or 'of what is not reported'} ({record.energy.source})"] = None
+            notes[f"Energy: {record.energy.quantity or 'quantity not reported'} ({record.energy.source})"] = None
     return tuple(notes)
 
 
@@ -281,7 +282,7 @@ def _missing(records: Sequence[CaseResult]) -> tuple[Missing, ...]:
 def _lacking(record: CaseResult) -> Iterator[tuple[str, str]]:
     """Each figure that a record lacks, by its name, and why."""
     if record.sensors is None:
-        yield _SENSORS, "nobody looked"
+        yield _SENSORS, "not read"
     elif record.sensors.reason:
         yield _SENSORS, record.sensors.reason
     silent = {f.name: f.reason or "not read around the samples" for f in _figures(record) if not _has_value(f)}

@@ -1,4 +1,4 @@
-"""Engines and precisions beside each other: which cases may be compared, and which of them speaks for a network."""
+"""Engines and precisions beside each other: which cases may be compared, and which one represents a network."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ class EngineGroup:
 
     title: str
     form: str
-    setting: str  # what tells it from other groups of the same network; empty if there are none
+    setting: str  # what differs from other groups of the same network; empty if there are none
     cases: tuple[CaseResult, ...]
 
 
@@ -44,10 +44,9 @@ def groups(cases: Sequence[CaseResult]) -> tuple[EngineGroup, ...]:
         return ()
     together: dict[tuple[str, ...], list[CaseResult]] = {}
     for case in cases:
-        together.setdefault(_place(case), []).append(case)
+        together.setdefault(_comparable(case), []).append(case)
     several = {model for model, *_ in together if sum(other[0] == model for other in together) > 1}
-    # What never differs need not be said.
-    differing = [len(set(values)) > 1 for values in zip(*(place[1:] for place in together), strict=True)]
+    differing = [len(set(values)) > 1 for values in zip(*(key[1:] for key in together), strict=True)]
     found = []
     for (model, *circumstances), members in together.items():
         parts = [text for text, differs in zip(circumstances, differing, strict=True) if differs]
@@ -63,7 +62,7 @@ def speeds(records: Sequence[CaseResult]) -> dict[str, float]:
     references = _references(records)
     found = {}
     for record in records:
-        origin = references.get(_place(record))
+        origin = references.get(_comparable(record))
         if origin and _seconds(record) and not differing_facts((origin, record)):
             found[record.key] = _seconds(origin) / _seconds(record)
     return found
@@ -87,7 +86,7 @@ def best_gain(records: Sequence[CaseResult]) -> Gain | None:
     """The largest gain over eager fp32; one without a warning if there is one."""
     references, found = _references(records), speeds(records)
     gains = [
-        Gain(record, references[_place(record)], found[record.key])
+        Gain(record, references[_comparable(record)], found[record.key])
         for record in records
         if record.key in found and not is_reference(record)
     ]
@@ -95,7 +94,7 @@ def best_gain(records: Sequence[CaseResult]) -> Gain | None:
 
 
 def weight(setting: Setting, records: Sequence[CaseResult]) -> tuple[int, bool, float]:
-    """By what one setting speaks for those that differ in engine and precision: the larger, the better.
+    """How well a setting represents those that differ only in engine and precision: the larger, the better.
 
     Most measured networks first; then float32, in which accuracies were published; then speed, each network a factor.
     """
@@ -104,7 +103,7 @@ def weight(setting: Setting, records: Sequence[CaseResult]) -> tuple[int, bool, 
 
 
 def best_by_network(records: Sequence[CaseResult]) -> tuple[CaseResult, ...]:
-    """Of each network the fastest engine, under the circumstances and in the precision that speak for most networks.
+    """Of each network the fastest engine, under the circumstances and in the precision that cover most networks.
 
     Never across precisions: the accuracies beside the figures were published for one of them.
     """
@@ -130,7 +129,7 @@ def _fastest_of_each(records: Sequence[CaseResult]) -> tuple[CaseResult, ...]:
 def plotted(records: Sequence[CaseResult]) -> dict[Setting, tuple[CaseResult, ...]]:
     """The settings worth a plot: of those that differ in engine and precision alone, eager fp32 and the best.
 
-    At most `MOST_PLOTTED`, those with the most networks first: nobody reads more plots than that.
+    At most `MOST_PLOTTED`, those with the most networks first.
     """
     found = by_setting(records)
     alike: dict[tuple[str, ...], list[Setting]] = {}
@@ -147,8 +146,8 @@ def worth_most(records: Sequence[CaseResult], most: int) -> tuple[CaseResult, ..
     if len(records) <= most:
         return tuple(records)
     settings = set(plotted(records))
-    first = sorted(range(len(records)), key=lambda place: setting_of(records[place].case) not in settings)
-    return tuple(records[place] for place in sorted(first[:most]))
+    first = sorted(range(len(records)), key=lambda index: setting_of(records[index].case) not in settings)
+    return tuple(records[index] for index in sorted(first[:most]))
 
 
 def engine_text(engine: Engine) -> str:
@@ -163,7 +162,7 @@ def precision_title(precision: str) -> str:
 
 
 def is_reference(record: CaseResult) -> bool:
-    """Whether it is what all others are compared with: eager float32."""
+    """Whether it is the reference of all others: eager float32."""
     return (record.case.backend, record.case.precision) == REFERENCE
 
 
@@ -173,12 +172,12 @@ def _circumstances(record: CaseResult) -> tuple[str, ...]:
     return device, batch, threads, source
 
 
-def _place(record: CaseResult) -> tuple[str, ...]:
+def _comparable(record: CaseResult) -> tuple[str, ...]:
     return record.case.model, *_circumstances(record)
 
 
 def _references(records: Iterable[CaseResult]) -> Mapping[tuple[str, ...], CaseResult]:
-    return {_place(record): record for record in records if is_reference(record) and _seconds(record)}
+    return {_comparable(record): record for record in records if is_reference(record) and _seconds(record)}
 
 
 def _seconds(record: CaseResult) -> float:

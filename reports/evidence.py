@@ -1,4 +1,4 @@
-"""What stands in the records beside the figures: which process gave which, and what else the machine did meanwhile."""
+"""The evidence in the records: the figures process by process, and what else the machine did meanwhile."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from .tables.terminal import draw
 def _timed(
     head: str, unit: Unit, value: Callable[[Timing], float | None], write: Callable[[float], str] = number
 ) -> Column[Record]:
-    """What a timed process says; all of it is raw in the record."""
+    """A column of a timed process; all of it is raw in the record."""
     return figure(head, lambda record: value(record.timing) if record.timing else None, unit, write)
 
 

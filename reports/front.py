@@ -33,6 +33,6 @@ def front_of_points(
 
 
 def front(records: Sequence[CaseResult], x: Metric, y: Metric) -> tuple[CaseResult, ...]:
-    """The cases on the front of two metrics; each metric says itself which direction is better."""
+    """The cases on the front of two metrics; each metric states which direction is better."""
     points = [(record.value(x), record.value(y)) for record in records]
     return tuple(records[index] for index in front_of_points(points, (x.better, y.better)))

@@ -1,4 +1,4 @@
-"""The headline of a report: what the records say, in words, with the warnings that the records have."""
+"""The headline of a report: the main results in words, with the warnings of their records."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def _per_s(record: CaseResult) -> str:
 
 @dataclass(frozen=True)
 class Fact:
-    """One figure worth a box of its own."""
+    """One figure in a box of its own."""
 
     label: str
     value: str
@@ -56,7 +56,7 @@ class Headline:
 
 
 def _rate(record: CaseResult) -> float:
-    """Of one stream: a camera is not served by what seven others get."""
+    """Of one stream: what a single camera of a batch gets."""
     return record.value("per_stream") or 0.0
 
 
@@ -68,7 +68,7 @@ def _warned(*records: CaseResult) -> bool:
     return any(record.warnings for record in records)
 
 
-def place(record: CaseResult) -> str:
+def machine_text(record: CaseResult) -> str:
     """The machine of a record in words: its processor, and the device if that is another one."""
     cpu = record.environment.machine.cpu_model if record.environment else "an unknown processor"
     return cpu if record.case.device == "cpu" else f"{record.case.device} beside {cpu}"
@@ -85,7 +85,7 @@ def _title(measured: Sequence[CaseResult]) -> str:
 
 
 def _claim(measured: Sequence[CaseResult]) -> tuple[str, Sequence[CaseResult]]:
-    """What is said of them, and the records without which it would not be."""
+    """The main claim, and the records that it rests on."""
     best = _most_accurate_in_real_time(measured)
     fastest = max(measured, key=_rate)
     if best is not None:
@@ -104,7 +104,7 @@ def _claim(measured: Sequence[CaseResult]) -> tuple[str, Sequence[CaseResult]]:
 def ratio(pair: Pair) -> float:
     """How many times as fast the result is, by the median time per prediction.
 
-    Not by throughput: a few samples in which the machine did something else would decide it.
+    Not by throughput, which a few disturbed samples can change.
     """
     slow, fast = pair.origin.value("latency"), pair.result.value("latency")
     return slow / fast if slow and fast else 0.0
@@ -177,7 +177,7 @@ def _engine_sentence(records: Sequence[CaseResult]) -> str | None:
 
 
 def _namer(records: Sequence[CaseResult]) -> Callable[[CaseResult], str]:
-    """How these records are called: by their network, and by their setting where there are several."""
+    """Names of these records: the network, and the setting where there are several."""
     settings = short_titles(setting_of(record.case) for record in records)
     if len(settings) == 1:
         return model_title
@@ -227,13 +227,13 @@ def headline(chosen: Sequence[CaseResult]) -> Headline:
             f"In all, {len(compared)} frame networks are {number(min(ratios), 2)} to {times(max(ratios))} as fast as"
             " their clip counterparts."
         )
-    if told := _engine_sentence(measured):
-        sentences.append(told)
+    if sentence := _engine_sentence(measured):
+        sentences.append(sentence)
     if best is not None:
         sentences.append("Accuracies are those the paper publishes; they are not measured here.")
     if len(measured) > len(group):
-        told = f"Of {len(measured)} measured cases, this speaks of each network by its fastest engine"
-        sentences.append(f"{told}: {_of(group)}.")
+        shown = f"Of {len(measured)} measured cases, this shows each network by its fastest engine"
+        sentences.append(f"{shown}: {_of(group)}.")
     warned = [name(r) for r in measured if r.warnings]
     if warned:
         verb = "carries" if len(warned) == 1 else "carry"
@@ -245,11 +245,11 @@ def headline(chosen: Sequence[CaseResult]) -> Headline:
 
 def circumstances(measured: Sequence[CaseResult]) -> str:
     """Where and how these were measured, in one line: processor, setting, number of timed runs."""
-    places = list(dict.fromkeys(place(r) for r in measured))
+    machines = list(dict.fromkeys(machine_text(r) for r in measured))
     settings = list(dict.fromkeys(setting_of(r.case).title for r in measured))
     counts = sorted({len(r.latency_s) for r in measured})
     processes = sorted({len(r.timed) for r in measured})
     runs, fresh = (f"{each[0]}" if len(each) == 1 else f"{each[0]} to {each[-1]}" for each in (counts, processes))
-    where = places[0] if len(places) == 1 else f"{len(places)} machines"
+    where = machines[0] if len(machines) == 1 else f"{len(machines)} machines"
     how = settings[0] if len(settings) == 1 else f"{len(settings)} settings"
     return f"{where} · {how} · {runs} timed predictions each, in {fresh} fresh process{'' if fresh == '1' else 'es'}"

@@ -38,19 +38,19 @@ def is_worse(series: Series, step: Step) -> bool:
 def step_text(series: Series, step: Step) -> str:
     """A step in words: when, by how much, and what else changed then."""
     unit = series.metric.unit
-    changed = "; with it " + ", ".join(step.changed) if step.changed else "; nothing that is recorded changed with it"
+    changed = "; with it " + ", ".join(step.changed) if step.changed else "; no recorded fact changed with it"
     return (
         f"{time_text(series.points[step.first])}: {'worse' if is_worse(series, step) else 'better'}, "
         f"{step.change:+.1%} ({number(unit.of(step.before))} → {number(unit.of(step.after))} {unit.text}){changed}"
     )
 
 
-def remark(series: Series) -> str | None:
-    """Why there may be steps that nobody looked for."""
+def why_no_steps(series: Series) -> str | None:
+    """Why steps were not searched for; None if they were."""
     clear = sum(not point.warnings for point in series.points)
     if clear < MIN_POINTS:
-        return f"steps are looked for from {MIN_POINTS} runs without warnings on; here are {clear}"
-    return None if can_find_steps() else f"steps are not looked for: {INSTALL}"
+        return f"steps are searched for from {MIN_POINTS} runs without warnings on; there are {clear}"
+    return None if can_find_steps() else f"steps are not searched for: {INSTALL}"
 
 
 def render_history(found: Sequence[Series], last: int = LAST) -> RenderableType:
@@ -87,12 +87,12 @@ def _series(series: Series, last: int) -> list[RenderableType]:
     if hidden:
         below.append(Text(f"{hidden} earlier runs are not shown (--last)", style="dim"))
     if any(point.warnings for point in series.points[hidden:]):
-        below.append(Text(f"{WARNING} with a warning; steps are looked for without it", style="dim"))
+        below.append(Text(f"{WARNING} with a warning; not used in the search for steps", style="dim"))
     if normalised:
         below.append(
             Text("normalised: at the machine's speed in the newest run, by the reference workload", style="dim")
         )
-    if (why := remark(series)) is not None:
+    if (why := why_no_steps(series)) is not None:
         below.append(Text(why, style="dim"))
     return [head, drawn, *below, Text("")]
 

@@ -1,6 +1,6 @@
 """The report as one HTML file that needs no network: records in, a string out.
 
-The page allows itself nothing but what it brings: a Content-Security-Policy names its style sheet and its two
+The page may run nothing but its own parts: a Content-Security-Policy names its style sheet and its two
 scripts by hash. Vega's expressions are interpreted (`ast`), so not even `eval` has to be allowed.
 """
 
@@ -77,7 +77,7 @@ class Part:
 
 
 def document(title: str, head: Sequence[Markup], parts: Sequence[Part], *, styles: Sequence[str] = ()) -> str:
-    """A page of the house: `styles` are further style sheets among the templates."""
+    """A whole page: `styles` are further style sheets among the templates."""
     style, script, bundle = _style(*styles), inline_script(_template("page.js")), _bundle()
     return str(
         fragment(
@@ -97,7 +97,7 @@ def document(title: str, head: Sequence[Markup], parts: Sequence[Part], *, style
 
 
 def _render(page: Page) -> list[tuple[str, Section, Markup]]:
-    """The sections that have something to say, with the names of their files."""
+    """The sections that are not left out, with the names of their files."""
     return [(name, section, html) for name, section in all_sections() if (html := section.render(page)) is not None]
 
 

@@ -75,7 +75,7 @@ def mark(index: int) -> str:
 
 
 class Footnotes:
-    """Hands out one mark per distinct text, in the order in which the texts are first met."""
+    """Gives one mark per distinct text, in the order of first use."""
 
     def __init__(self) -> None:
         self._marks: dict[str, str] = {}

@@ -29,13 +29,13 @@ _JINJA = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=Tru
 _JSON_ESCAPES = {ord(letter): f"\\u{ord(letter):04x}" for letter in "<>&\u2028\u2029"}
 
 
-# The page stays usable: nobody reads more rows than that in a browser, and nobody's telephone lays them out.
+# More rows than this no phone lays out in a browser.
 MOST_ROWS = 500
 
 
 @dataclass(frozen=True)
 class Page:
-    """What was measured of each case in its newest run, and what is derived from all of them at once."""
+    """What was measured of each case in its newest run, and what is derived from all of them."""
 
     records: tuple[CaseResult, ...]
     table: Table  # of `shown`
@@ -47,8 +47,8 @@ class Page:
     fronts: Mapping[str, tuple[str, ...]] = field(default_factory=dict)  # by case key: costs at which it is on a front
 
     def row_id(self, key: str) -> str | None:
-        """What a link to the row of a case names; None where it has no row."""
-        return next((f"row-{place}" for place, row in enumerate(self.table.rows, 1) if row.key == key), None)
+        """The anchor of a case's row; None where it has no row."""
+        return next((f"row-{number}" for number, row in enumerate(self.table.rows, 1) if row.key == key), None)
 
 
 def page_of(records: Sequence[Record], profiles: Sequence[Profile] = ()) -> Page:

@@ -10,7 +10,7 @@ from ..bench.record.case import Case
 from ..bench.record.record import COMPARABLE_FACTS, Record, fact
 from ..bench.stats.case_result import CaseResult
 
-# One wire from an engine's name to people; anything else is shown as it is.
+# Precisions as people write them; others are shown as they are.
 PRECISION_TITLES = {"fp32": "float32", "fp16": "float16", "bf16": "bfloat16"}
 
 
@@ -25,12 +25,12 @@ def forms(records: Iterable[CaseResult]) -> tuple[str, ...]:
 
 
 def model_title(record: CaseResult | Record) -> str:
-    """The network's name as people write it; the plain name where the facts were never learned."""
+    """The network's name as people write it; the plain name where its facts are unknown."""
     return record.model.title if record.model else record.case.model
 
 
 def device_kind(record: CaseResult) -> str:
-    """The profile that a record's device comes down to; its name where nobody told."""
+    """The profile that a record's device extends; its name where that was not recorded."""
     return record.device_kind or record.case.device
 
 
@@ -62,13 +62,13 @@ class Setting:
 
 
 def short_titles(settings: Iterable[Setting]) -> dict[Setting, str]:
-    """What tells these settings apart, and no more; of a single one, its whole title."""
+    """The parts in which these settings differ; of a single one, its whole title."""
     found = tuple(dict.fromkeys(settings))
     if len(found) == 1:
         return {found[0]: found[0].title}
     columns = list(zip(*(setting.parts for setting in found), strict=True))
-    differing = [place for place, values in enumerate(columns) if len(set(values)) > 1]
-    return {setting: SEPARATOR.join(setting.parts[place] for place in differing) for setting in found}
+    differing = [index for index, values in enumerate(columns) if len(set(values)) > 1]
+    return {setting: SEPARATOR.join(setting.parts[index] for index in differing) for setting in found}
 
 
 def setting_of(case: Case) -> Setting:

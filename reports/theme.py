@@ -80,7 +80,7 @@ def config(palette: Mapping[str, str], font: str = FONT) -> dict[str, Any]:
     }
 
 
-def looks(palette: Mapping[str, str]) -> dict[str, dict[str, Any]]:
+def mark_styles(palette: Mapping[str, str]) -> dict[str, dict[str, Any]]:
     """How each kind of mark is drawn: properties of a Vega-Lite mark, by the name charts use for it."""
     muted, ink, front = palette["muted"], palette["ink"], palette["front"]
     return {

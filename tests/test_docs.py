@@ -77,7 +77,7 @@ def test_no_document_holds_a_place_for_a_figure_that_was_never_filled():
         assert not re.search(r"\b(?:SPEED|CLIP)_(?:XS|S|M|L)\b|\bTODO\b|\bTBD\b", document.read_text(encoding="utf-8"))
 
 
-def test_what_may_be_turned_is_told_as_it_is():
+def test_the_constants_of_the_methodology_are_those_of_the_code():
     rows = re.findall(
         r"^\| `(bench/[\w/]+)\.py` (\w+) \| ([\d.]+) \| .+ \|$", text_of("METHODOLOGY.md"), flags=re.MULTILINE
     )

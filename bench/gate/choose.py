@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from ...models.own import is_file
+from ...models.custom import is_file
 from ..errors import USAGE, UserError
 from ..plan.config import AUTO_ENGINE, Override
 from ..plan.resolve import Resolved, load_config

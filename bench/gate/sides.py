@@ -17,7 +17,7 @@ from statistics import median
 from typing import Any, Protocol
 
 from ...devices.cgroup import oom_kills
-from ...models.own import OwnModelError
+from ...models.custom import CustomModelError
 from ..errors import USAGE, UserError
 from ..measure.job import Event, Job, Seat
 from ..measure.turns import WAITING
@@ -189,7 +189,7 @@ def of_code(code: Code, own: Mapping[str, str], catalog: Catalog, timeout_s: flo
             name: describe_custom(reference, code.folder, code.python, environment, entry.custom_model)
             for name, reference in own.items()
         }
-    except OwnModelError as error:
+    except CustomModelError as error:
         raise UserError(f"--pair: {code.name}: {error}", USAGE) from None
     return Processes(code.name, code.python, environment, described.job, models, catalog, timeout_s, entry.worker, code)
 
@@ -199,7 +199,7 @@ def of_factory(reference: str, name: str, catalog: Catalog, timeout_s: float, py
     where there is no such network."""
     try:
         found = catalog.describe_custom(reference, Path())
-    except OwnModelError as error:
+    except CustomModelError as error:
         raise UserError(f"--pair: {error}", USAGE) from None
     named = found.model_copy(update={"facts": found.facts.model_copy(update={"name": name})})
     return Processes(reference, python, {}, Job.model_json_schema(), {name: named}, catalog, timeout_s)

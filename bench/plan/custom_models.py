@@ -15,8 +15,8 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from ...models import own as custom
-from ...models.own import OwnModelError
+from ...models import custom
+from ...models.custom import CustomModelError
 from ...models.spec import ModelSpec, Preprocessing, Published, Source, UnknownModelError
 from ...models.zoo import find_model, find_offer, is_offered
 from ..record.case import Frozen
@@ -71,11 +71,11 @@ def describe_custom(
     environment: Mapping[str, str] | None = None,
     command: Sequence[str] = COMMAND,
 ) -> CustomModel:
-    """What is known of that network; a relative path starts in `folder`. Raises OwnModelError.
+    """What is known of that network; a relative path starts in `folder`. Raises CustomModelError.
 
     It is asked by that interpreter with these variables beside its own; `command` differs in older versions.
     """
-    reference = custom.place(word, folder) if custom.is_file(word) else word
+    reference = custom.absolute(word, folder) if custom.is_file(word) else word
     try:
         done = subprocess.run(  # noqa: S603 - our own interpreter, no shell
             [python, *command, reference, word],
@@ -85,15 +85,15 @@ def describe_custom(
             check=False,
         )
     except subprocess.TimeoutExpired:
-        raise OwnModelError(f"{word}: did not build and predict once within {TIMEOUT_S:g} s") from None
+        raise CustomModelError(f"{word}: did not build and predict once within {TIMEOUT_S:g} s") from None
     try:
         answer = _Answer.model_validate_json(done.stdout)
     except ValueError:
         said = done.stderr.decode(errors="replace").strip().splitlines()[-1:] or ["it said nothing"]
         how = f"signal {-done.returncode}" if done.returncode < 0 else f"exit code {done.returncode}"
-        raise OwnModelError(f"{word}: its code ended the process ({how}): {said[0]}") from None
+        raise CustomModelError(f"{word}: its code ended the process ({how}): {said[0]}") from None
     if answer.own is None:
-        raise OwnModelError(answer.wrong or f"{word}: cannot be had")
+        raise CustomModelError(answer.wrong or f"{word}: cannot be had")
     return answer.own
 
 
@@ -104,9 +104,9 @@ def same_code(record: Record, model: CustomModel | None) -> bool:
 
 
 def load_code(model: CustomModel) -> ModelSpec:
-    """The network as it was described, its code loaded, so that `build` does nothing but build. Raises OwnModelError.
+    """The network as it was described, its code loaded, so that `build` does nothing but build.
 
-    Also where the code is no longer the one that was described.
+    Raises CustomModelError, also where the code is no longer the one that was described.
     """
     return replace(model.spec(), build=partial(custom.build, _offer(model)))
 
@@ -130,10 +130,10 @@ def main(reference: str, word: str) -> int:
 def _offer(model: CustomModel) -> custom.Offer:
     offer = find_offer(model.reference)
     if offer is None:
-        raise OwnModelError(f"{model.reference}: no longer offered by any package")
+        raise CustomModelError(f"{model.reference}: no longer offered by any package")
     was = model.facts.source.sha256 if model.facts.source else None
     if offer.source.sha256 != was:
-        raise OwnModelError(f"{model.facts.name}: the file was changed while the run was going on; run it again")
+        raise CustomModelError(f"{model.facts.name}: the file was changed while the run was going on; run it again")
     return offer
 
 

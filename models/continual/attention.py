@@ -26,7 +26,7 @@ def sliding_mean(frames: int, dilation: int = 1) -> Sequential:
 class SqueezeExcitation(nn.Module):
     """Channel-wise attention from an average over the clip (`ClipMean`), a frame, or the last frames.
 
-    Regular networks average over the clip. A frame network looks at the frame alone (`SpatialMean`: the paper's
+    Regular networks average over the clip. A frame network averages over the frame alone (`SpatialMean`: the paper's
     choice, section 3.4) or at the last ones (`sliding_mean`).
     """
 

@@ -53,7 +53,7 @@ class Conv3d(nn.Conv3d):
         self.pad_time = pad_time
         self.time_padding = int(self.padding[0])
         self.in_space = (self.stride[1:], self.padding[1:], self.dilation[1:], self.groups)  # within one frame
-        self.span = self.dilation[0] * (self.kernel_size[0] - 1)  # frames it looks back
+        self.span = self.dilation[0] * (self.kernel_size[0] - 1)  # past frames it needs
         if self.time_padding > self.span:
             raise ValueError(f"temporal padding {self.time_padding} is larger than the kernel's reach {self.span}")
         self.state_count = self.span

@@ -44,7 +44,7 @@ class Subsample(nn.Module):
     """Every `stride`-th frame of a clip, from the first: T frames -> ceil(T / stride).
 
     `to_the_end` spreads the same number of frames from the first to the last one, rounded down, as PySlowFast packs
-    its slow pathway (slowfast/datasets/utils.py). Regular form only; a frame network sees every frame.
+    its slow pathway (slowfast/datasets/utils.py). Regular form only; a frame network takes every frame.
     """
 
     def __init__(self, stride: int, *, to_the_end: bool = False) -> None:

@@ -1,4 +1,4 @@
-"""Batch norm folded into the convolution before it: the same answers from fewer passes over each map."""
+"""Batch norm folded into the convolution before it: the same answers from fewer passes over each feature map."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def fold_batch_norm(net: Module) -> Module:
     """A copy of the network, in eval mode, whose convolutions do what the batch norm behind them did.
 
     Only for inference: the running statistics are constants in it. A convolution that stands in several places is
-    left as it is, since not every place may have a norm behind it.
+    left as it is, since a norm may not follow in all of them.
     """
     net = copy.deepcopy(net).eval()
     with torch.no_grad():

@@ -17,7 +17,7 @@ class Node:
 
     call: nn.Module | Callable[..., Tensor]
     inputs: tuple[int, ...]  # indices of values; 0 is the graph's input, node i makes value i + 1
-    frees: tuple[int, ...] = ()  # values nobody needs after this call
+    frees: tuple[int, ...] = ()  # values not needed after this call
 
 
 class Graph(nn.Module):

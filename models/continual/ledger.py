@@ -24,7 +24,7 @@ from .pool import Pool3d
 from .state import Sequential, State
 
 # convolution: frames of inputs, or sums of outputs (eq. 5); residual: frames held back until another branch is there
-# (eq. 8); pool: pooled frames (eq. 9); other: what remembers in a way of its own.
+# (eq. 8); pool: pooled frames (eq. 9); other: other kinds of memory.
 KINDS = ("convolution", "residual", "pool", "other")
 
 
@@ -42,7 +42,7 @@ def state_by_kind(net: Any, state: State) -> dict[str, Share] | None:
     if not isinstance(net, FrameNetwork):
         return None
     kinds = tuple(_kinds(net.blocks))
-    if len(kinds) != len(state):  # a backend may hold it in a way of its own
+    if len(kinds) != len(state):  # a backend may store it differently
         return None
     return {kind: _share([part for name, part in zip(kinds, state, strict=True) if name == kind]) for kind in KINDS}
 
@@ -113,13 +113,13 @@ def _largest_features(net: ClipNetwork) -> tuple[int, int]:
     blocks = set(net.blocks.children())
     between, inside = [0], [0]
 
-    def look(module: nn.Module, args: Any, output: Any) -> None:
+    def record(module: nn.Module, args: Any, output: Any) -> None:
         pathways = output if isinstance(output, tuple) else (output,)
         (between if module in blocks else inside).append(sum(features.numel() for features in pathways))
 
     for module in net.blocks.modules():
         if module is not net.blocks and (module in blocks or not list(module.children())):
-            module.register_forward_hook(look)
+            module.register_forward_hook(record)
     with torch.no_grad():
         net(torch.zeros(1, *net.input_shape, device="meta"))
     return max(between), max(*between, *inside)

@@ -21,7 +21,7 @@ from .tuning import tune
 class ClipNetwork(nn.Module):
     """A regular 3D CNN: `net(clip)` maps (B, C, T, H, W) to (B, classes), scores before softmax.
 
-    Its layers are tuned (`tuning.py`) unless `tuned` says no: then they compute what they read like.
+    Its layers are tuned (`tuning.py`) unless `tuned` is False: then each runs the plain function it names.
     """
 
     def __init__(self, blocks: nn.Module, input_shape: tuple[int, int, int, int], *, tuned: bool = True) -> None:
@@ -56,7 +56,7 @@ class FrameNetwork(nn.Module):
         scores, state = net.step(frame, state)     # (B, C, H, W) -> (B, classes)
 
     The state is a flat tuple of tensors, passed in and handed back; one network serves any number of streams.
-    `input_shape` is (C, H, W) of one frame; where it is None, `initial_state` is told by its first frame.
+    `input_shape` is (C, H, W) of one frame; where it is None, `initial_state` needs the first frame.
     Every step returns scores. Before `delay` frames were seen they rest mostly on the fill, and until
     `receptive_field` frames were seen partly: transient values (section 4.2), never None.
     `tuned` is as for `ClipNetwork`.
@@ -86,7 +86,7 @@ class FrameNetwork(nn.Module):
 
     @property
     def delay(self) -> int:
-        """Frames before the first steady prediction, r - p - 1 (section 3.6)."""
+        """Frames before the first settled prediction, r - p - 1 (section 3.6)."""
         return self.blocks.temporal.delay
 
     @property

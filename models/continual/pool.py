@@ -93,7 +93,7 @@ class Pool3d(nn.Module):
         self.dilation = dilation
         self.pad_time = pad_time
         self.options = options
-        self.span = dilation * (kernel_size[0] - 1)  # frames it looks back
+        self.span = dilation * (kernel_size[0] - 1)  # past frames it needs
         if padding[0] > self.span:
             raise ValueError(f"temporal padding {padding[0]} is larger than the pool's reach {self.span}")
         if dilation != 1 and ((pad_time and padding[0]) or self.stride[0] != 1):
@@ -153,7 +153,7 @@ class Pool3d(nn.Module):
 class ClipPool(Pool3d):
     """The average of a network over the frames of its clip, at the end (paper, section 4.2).
 
-    What is a type of its own is the role: the frame form may look back over more frames than the clip has.
+    It is a type of its own for its role: the frame form may average over more frames than the clip has.
     """
 
     def __init__(self, frames: int, dilation: int = 1) -> None:

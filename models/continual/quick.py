@@ -17,14 +17,14 @@ from .frames import to_clip, to_frames
 from .pool import Kind, pool3d, pool_space, pool_time
 
 # A tap: frames (N, C, H, W) or clips (B, C, T, H, W), a slice of the kernel (O, I, kH, kW) or a kernel of one slice,
-# bias, stride, padding, dilation and groups as for F.conv2d, and `onto`: a sum that it is added to, in place.
+# bias, stride, padding, dilation and groups as for F.conv2d, and `onto`: a tensor to add the result to, in place.
 Tap = Callable[..., Tensor]
 
 # Dimension orders that move the channels to the end, and back, for frames, one clip and several.
 _CHANNELS_LAST = {"frames": (0, 2, 3, 1), "clip": (0, 2, 3, 4, 1), "clips": (2, 0, 3, 4, 1)}
 _CHANNELS_SECOND = {"frames": (0, 3, 1, 2), "clip": (0, 4, 1, 2, 3), "clips": (1, 4, 0, 2, 3)}
 
-# Below this many elements of one frame's map, starting a convolution costs more than copying the frames
+# Below this many elements of one frame, starting a convolution costs more than copying the frames
 # side by side and convolving them in one call (on a CPU: tests/speed/depthwise_steps.py).
 SIDE_BY_SIDE_ELEMENTS = 80_000
 
@@ -42,8 +42,8 @@ def matrix_product(
 ) -> Tensor:
     """A 1 x 1 convolution as one matrix product over the pixels.
 
-    About twice as fast as the convolution call on the small maps of video networks: a convolution reorders its weights
-    on every call, a matrix product starts at once.
+    About twice as fast as the convolution call on the small feature maps of video networks: a convolution reorders its
+    weights on every call, a matrix product starts at once.
     """
     if stride != (1, 1):
         x = x[..., :: stride[0], :: stride[1]]
@@ -126,7 +126,7 @@ def conv_clip(
         if not everywhere:
             total = F.pad(total, (0, 0, 0, 0, start, outputs - stop))
             total = total if bias is None else total.add_(_per_channel(bias, total))
-    if total is None:  # no tap meets a frame
+    if total is None:  # no tap falls on a frame
         return F.conv3d(clip, weight, bias, stride, padding, dilation, groups)
     return total
 
@@ -143,12 +143,12 @@ def pool3d_by_frames(
 
 
 def may_overwrite() -> bool:
-    """Whether a map that nobody else holds may be written into: no gradient needs it, and no graph is recorded."""
+    """Whether a tensor that nothing else uses may be overwritten: no gradient needs it, and no graph is recorded."""
     return not torch.is_grad_enabled() and not torch.compiler.is_compiling()
 
 
 def batch_norm_(x: Tensor, mean: Any, variance: Any, weight: Any, bias: Any, training: bool, *rest: Any) -> Tensor:
-    """F.batch_norm onto its input; saves a fresh map a layer."""
+    """F.batch_norm onto its input; saves one tensor per layer."""
     if training or not may_overwrite():
         return F.batch_norm(x, mean, variance, weight, bias, training, *rest)
     unused = x.new_empty(0)  # the batch's own statistics, which inference does not compute

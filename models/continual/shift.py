@@ -12,7 +12,7 @@ from .state import Fill, State, Temporal
 class Shift(nn.Module):
     """The first 1 / `share` of the channels from the frame before, the others from this one: no weights, no arithmetic.
 
-    It looks back only, and waits for nothing: that one frame counts as padding. `pad_time` says what the clip form
+    It uses past frames only, and waits for none: that one frame counts as padding. `pad_time` says what the clip form
     (B, C, T, H, W) does with the first frame, which has none before it: fill in zeros, as the authors train (True,
     T frames), or leave it out (False, T - 1 frames), which is what the frame form equals.
     """
@@ -31,7 +31,7 @@ class Shift(nn.Module):
         return f"1/{self.share}"
 
     def _shifted(self, x: Tensor) -> Tensor:
-        """Copied, so that keeping them does not keep the whole map."""
+        """Copied, so that keeping them does not keep the whole feature map."""
         return x[:, : x.shape[1] // self.share].clone()
 
     def initial_state(self, x: Tensor, fill: Fill) -> State:

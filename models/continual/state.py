@@ -6,7 +6,7 @@ A layer of this room is one `nn.Module` with one set of weights and the verbs of
     y, state = layer.step(frame, state)  # (B, C, H, W): one frame, one output
     y, state = layer.steps(clip, state)  # (B, C, T, H, W): as many steps at once; T outputs, the same state
 
-State is a flat tuple of tensors, passed in and handed back; no verb changes what it is given.
+State is a flat tuple of tensors, passed in and handed back; no method changes its inputs.
 A module without `step` is stateless: it is applied to frames and clips alike.
 """
 
@@ -37,7 +37,7 @@ class Temporal:
         return self.receptive_field - self.padding - 1
 
     def then(self, after: Temporal) -> Temporal:
-        """This layer followed by another one, which sees every `stride`-th frame."""
+        """This layer followed by another one, which receives every `stride`-th frame."""
         return Temporal(
             self.receptive_field + (after.receptive_field - 1) * self.stride,
             self.padding + after.padding * self.stride,

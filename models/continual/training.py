@@ -26,7 +26,7 @@ from torch.nn.modules.batchnorm import _BatchNorm
 
 
 def step_momentum(clip_momentum: float, timesteps: int) -> float:
-    """The momentum of a batch norm that sees, one by one, the `timesteps` frames of what was a clip.
+    """The momentum of a batch norm that receives, one by one, the `timesteps` frames of what was a clip.
 
     2 / (1 + T (2 / m - 1)): a moving average of momentum m spans N = 2 / m - 1 updates, and N clips are T N frames.
     After T frames it has forgotten as much as before after one clip: (1 - m), up to a share of 2 / (3 N^3), 1e-4 at
@@ -43,7 +43,7 @@ def set_step_momentum(net: nn.Module, timesteps: int, clip_momentum: float | Non
     """Gives every batch norm of `net` the momentum for training in steps; clips have `timesteps` frames.
 
     `clip_momentum` is that of training by clips; None takes each layer's own, as it is now, so call it only once.
-    Raises ValueError for a layer that averages over all it ever saw (momentum None).
+    Raises ValueError for a layer that averages over its whole history (momentum None).
     """
     for name, layer in _norms(net):
         own = layer.momentum if clip_momentum is None else clip_momentum

@@ -1,7 +1,7 @@
 """Tuning: passes over a finished network that make it quicker, and change no answer.
 
 Layers call torch's own functions. `tune` puts functions of `quick.py` in their place: where a convolution is quicker by
-other means, and where a layer may write into a map that nobody else holds. Networks are tuned when they are made, in
+other means, and where a layer may write into a tensor that nothing else uses. Networks are tuned when they are made, in
 place; `tuned=False` makes one that is not.
 """
 
@@ -52,7 +52,7 @@ def tune(net: Module) -> Module:
 
 
 def untune(net: Module) -> Module:
-    """The network itself, in which each layer calls what its class says."""
+    """The network itself, in which each layer calls what its class names."""
     for layer in net.modules():
         for kind, names in FUNCTIONS.items():
             for name in names if isinstance(layer, kind) else ():
@@ -97,7 +97,7 @@ def _tune_convolution(layer: Conv3d) -> None:
     layer.conv_frames = quick.conv_side_by_side if side_by_side else partial(quick.conv_frames, tap)
 
 
-# What hands on a map that it has just made: nobody else holds it, and its gradient does not look at it. All others
+# What returns a tensor that it has just created: nothing else uses it, and its gradient does not read it. All others
 # keep their result, hand on their input, or are not known.
 _FRESH = (Conv3d, BatchNorm3d, SqueezeExcitation, Swish, Projection, SpatialMean, ClipMean, Shift)
 _FRESH_SUMS = (torch.add, torch.sub, torch.mul)
@@ -119,9 +119,9 @@ class _Overwriting:
         self.shared = in_several_places(net)
 
     def walk(self, layer: Any, owned: bool) -> bool:
-        """Gives `layer` and those inside what they may overwrite by; `owned`: nobody else holds its input.
+        """Gives `layer` and the layers inside their overwriting functions; `owned`: nothing else uses its input.
 
-        Returns whether nobody but the next layer holds its output.
+        Returns whether only the next layer uses its output.
         """
         owned = owned and layer not in self.shared
         if isinstance(layer, nn.Sequential) and is_chain(layer):
@@ -142,7 +142,7 @@ class _Overwriting:
                 layer.inplace = True
                 setattr(layer, _ASKED, True)
         if isinstance(layer, Pool3d):
-            return owned if _hands_on(layer) else layer.kind == "avg"  # a maximum's gradient looks at it
+            return owned if _hands_on(layer) else layer.kind == "avg"  # a maximum's gradient reads it
         return isinstance(layer, _FRESH) and layer not in self.shared
 
     def _residual(self, block: Residual) -> bool:

@@ -1,7 +1,7 @@
 """Numpy arrays out of a pickle, without running anything of the pickle's, numpy's own reconstruction included.
 
 Numpy's `__setstate__` believes what it reads: a pickle that lies about a type makes it take bytes for pointers. So
-whatever a pickle names is given a stand-in of ours here; it keeps what it is told, and an array is made of that only
+every class that a pickle names is replaced by a stand-in of ours that keeps its arguments; they become an array only
 when all of it is plain numbers of the right length.
 """
 
@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-# Kinds of number that weights may have, as numpy writes them; the byte order is told apart.
+# Kinds of number that weights may have, as numpy writes them; the byte order apart.
 NUMBERS = ("f2", "f4", "f8", "i1", "i2", "i4", "i8", "u1", "u2", "u4", "u8", "b1")
 _ORDERS = ("<", ">", "=", "|")
 # Numpy calls its inner module `core` before version 2, `_core` since.
@@ -26,7 +26,7 @@ class ForbiddenGlobal(pickle.UnpicklingError):
 
 
 class DtypeStandIn:
-    """What a pickle says of an array's type."""
+    """A pickle's description of an array's type."""
 
     def __init__(self, code: Any = "", *_: Any) -> None:
         self.code = code
@@ -48,7 +48,7 @@ class DtypeStandIn:
 
 
 class ArrayStandIn:
-    """What a pickle says of an array."""
+    """A pickle's description of an array."""
 
     def __init__(self, *_: Any) -> None:
         self.__setstate__((1, (0,), DtypeStandIn(), False, b""))

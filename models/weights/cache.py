@@ -25,8 +25,8 @@ _CHUNK_BYTES = 1 << 20
 
 def cache_folder() -> Path:
     """The folder of everything co3d-bench keeps for later; it need not exist."""
-    if own := os.environ.get("CO3D_BENCH_CACHE"):
-        return Path(own)
+    if folder := os.environ.get("CO3D_BENCH_CACHE"):
+        return Path(folder)
     if shared := os.environ.get("XDG_CACHE_HOME"):
         return Path(shared) / "co3d-bench"
     return Path.home() / ".cache" / "co3d-bench"
@@ -38,7 +38,7 @@ def cached_path(checkpoint: PublicCheckpoint) -> Path:
 
 
 def url_path(url: str) -> Path:
-    """Where the file of any other address lies, or would: two addresses never share a place."""
+    """Where the file of any other address lies, or would: two addresses never share a file."""
     name = re.sub(r"[^A-Za-z0-9_.-]", "_", urlsplit(url).path.rsplit("/", 1)[-1])[-100:] or "weights"
     return cache_folder() / "weights" / "url" / hashlib.sha256(url.encode()).hexdigest()[:12] / name
 
@@ -88,7 +88,7 @@ def checked_sha256(path: Path) -> str:
     noted = _noted_sha256(path)
     if noted and found != noted:
         raise WeightsError(
-            f"{path}: its sha256 is {found}, and {note_path(path).name} beside it says {noted}: it has changed since; "
+            f"{path}: its sha256 is {found}, and {note_path(path).name} beside it has {noted}: it has changed since; "
             "remove both and fetch it again"
         )
     if noted is None and path.is_relative_to(cache_folder()):

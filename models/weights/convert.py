@@ -21,12 +21,12 @@ def convert(source: Path, target: Path, spec: ModelSpec) -> LoadReport:
     part = target.with_name(f"{target.name}.part")
     try:
         if target.exists():
-            raise WeightsError(f"{target}: is there already; remove it or give another name")
+            raise WeightsError(f"{target}: exists already; remove it or give another name")
         if not target.parent.is_dir():
             raise WeightsError(f"{target.parent}: no such folder to write {target.name} into")
         net = spec.build()
         report = load_weights(net, spec, source)
-        # Contiguous: the order in memory that suits our layers is nobody else's business.
+        # Contiguous: the memory layout that suits our layers must not be in the file.
         state = {name: tensor.detach().contiguous() for name, tensor in net.state_dict().items()}
         with part.open("wb") as file:
             torch.save(state, file)

@@ -8,4 +8,4 @@ class WeightsError(Exception):
 
 
 class UnknownWeightsError(WeightsError):
-    """Nothing public is known by that name; the message says what is."""
+    """No public checkpoint has that name; the message lists those that exist."""

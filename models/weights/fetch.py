@@ -24,7 +24,7 @@ _CHUNK_BYTES = 1 << 18
 _LOCAL_HOSTS = ("localhost", "127.0.0.1", "::1")
 _USER_AGENT = "co3d-bench (weights fetch)"
 
-# done, total; total is None where the server does not tell
+# done, total; total is None where the server does not send it
 OnProgress = Callable[[int, "int | None"], None]
 
 
@@ -58,15 +58,15 @@ def fetch(
         if sha256 and not found.startswith(sha256):
             _discard(part)
             raise WeightsError(
-                f"{url}: what came has the sha256 {found}, not {sha256}, and was thrown away; the file there was "
-                "changed, or something between here and there changes it"
+                f"{url}: the download has the sha256 {found}, not {sha256}, and was deleted; the file on the server "
+                "was changed, or a proxy changes it"
             )
         part.replace(target)
         write_note(target, found)
         _tag_path(part).unlink(missing_ok=True)
     except OSError as error:
-        place = error.filename or part
-        raise WeightsError(f"{place}: cannot be written: {error.strerror or error}{_more_space(error)}") from error
+        path = error.filename or part
+        raise WeightsError(f"{path}: cannot be written: {error.strerror or error}{_more_space(error)}") from error
     return found
 
 
@@ -75,14 +75,14 @@ def check_url(url: str) -> None:
     try:
         address = urlsplit(url)
     except ValueError as error:
-        raise WeightsError(f"{url}: no address ({error})") from None
+        raise WeightsError(f"{url}: not a valid address ({error})") from None
     if address.scheme == "https" or (address.scheme == "http" and address.hostname in _LOCAL_HOSTS):
         return
     raise WeightsError(f"{url}: weights are fetched by https only; fetch it yourself and give the file")
 
 
 class _CheckedRedirects(urllib.request.HTTPRedirectHandler):
-    """Follows only to addresses that could have been asked for in the first place."""
+    """Follows only to addresses that would be allowed as the first one."""
 
     def redirect_request(self, req, fp, code, msg, headers, newurl):
         check_url(newurl)
@@ -107,7 +107,7 @@ def _download(url: str, file: IO[bytes], part: Path, target: Path, on_progress: 
             done += len(chunk)
             on_progress(done, total)
     if total is not None and done < total:
-        raise WeightsError(f"{url}: broke off; {_again(done, total)}")
+        raise WeightsError(f"{url}: the download broke off; {_again(done, total)}")
 
 
 def _ask(url: str, done: int, tag: str, target: Path, timeout_s: float) -> http.client.HTTPResponse:
@@ -121,7 +121,7 @@ def _ask(url: str, done: int, tag: str, target: Path, timeout_s: float) -> http.
                 return _continued(opener, urllib.request.Request(url, headers=headers | wanted), done, timeout_s)  # noqa: S310
         return opener.open(urllib.request.Request(url, headers=headers), timeout=timeout_s)  # noqa: S310
     except urllib.error.HTTPError as error:
-        raise WeightsError(f"{url}: the server answers {error.code} {error.reason}; {_by_hand(target)}") from None
+        raise WeightsError(f"{url}: the server answered {error.code} {error.reason}; {_by_hand(target)}") from None
     except (OSError, http.client.HTTPException, ValueError) as error:  # ValueError: no letters of an address
         reason = getattr(error, "reason", error)  # urllib wraps what happened
         why = getattr(reason, "strerror", None) or reason
@@ -152,7 +152,9 @@ def _read(response: http.client.HTTPResponse, url: str, done: int, total: int | 
     try:
         return response.read(_CHUNK_BYTES)
     except (OSError, http.client.HTTPException) as error:
-        raise WeightsError(f"{url}: broke off ({error or type(error).__name__}); {_again(done, total)}") from None
+        raise WeightsError(
+            f"{url}: the download broke off ({error or type(error).__name__}); {_again(done, total)}"
+        ) from None
 
 
 def _tag_of(response: http.client.HTTPResponse) -> str:
@@ -196,14 +198,14 @@ def _check_space(folder: Path, done: int, total: int | None) -> None:
         free = shutil.disk_usage(folder).free
         if free < total - done:
             raise WeightsError(
-                f"{folder}: {megabytes(total - done)} are to come and {megabytes(free)} are free; "
-                "make space, or set CO3D_BENCH_CACHE to a folder elsewhere"
+                f"{folder}: {megabytes(total - done)} more are needed and {megabytes(free)} are free; "
+                "make space, or set CO3D_BENCH_CACHE to another folder"
             )
 
 
 def _more_space(error: OSError) -> str:
     full = error.errno in (errno.ENOSPC, errno.EDQUOT)
-    return "; make space and run it again: it goes on where it stopped" if full else ""
+    return "; make space and run it again: it resumes where it stopped" if full else ""
 
 
 def _again(done: int, total: int | None) -> str:

@@ -1,7 +1,7 @@
 """Read a file of weights into a flat dict of tensors. No code in a file is ever run.
 
 torch's own files (.pyth, .pth, .pt, old and new) are loaded weights-only. Caffe2's (.pkl) are pickles of numpy arrays:
-they are read by an unpickler that knows nothing but those (arrays.py).
+they are read by an unpickler that accepts nothing else (arrays.py).
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ def read_file(path: Path) -> FileContents:
     start = _first_bytes(path)
     form = next((form for form in _FORMS if start.startswith(form.signatures)), None)
     if form is None:
-        raise WeightsError(f"{path}: no file of weights; torch files (.pth, .pyth, .pt) and Caffe2's .pkl are read")
+        raise WeightsError(f"{path}: not a file of weights; torch files (.pth, .pyth, .pt) and Caffe2's .pkl are read")
     tensors = _tensors(form.read(path), path)
     return FileContents(form.name, _without_prefix(tensors))
 
@@ -64,7 +64,7 @@ def _first_bytes(path: Path) -> bytes:
 def _read_torch(path: Path) -> Any:
     try:
         with _numpy_scalars(), warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # what is to be said of a file, an error says
+            warnings.simplefilter("ignore")  # an error reports what is wrong with a file
             return torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:
         text = str(error)
@@ -90,12 +90,12 @@ def _read_web_page(path: Path) -> Any:
 
 
 def _read_pointer(path: Path) -> Any:
-    raise WeightsError(f"{path}: a Git LFS pointer, not the weights; `git lfs pull` brings the file")
+    raise WeightsError(f"{path}: a Git LFS pointer, not the weights; `git lfs pull` downloads the file")
 
 
 @dataclass(frozen=True)
 class _Form:
-    """A kind of file, told by its first bytes: names lie."""
+    """The kind of a file, by its first bytes: names cannot be trusted."""
 
     name: str
     signatures: tuple[bytes, ...]
@@ -113,7 +113,7 @@ _FORMS = (
 
 
 def _numpy_scalars() -> AbstractContextManager[None]:
-    """Training states beside the weights may hold numpy's numbers; torch must be told to let them pass, as nothing."""
+    """Training states beside the weights may hold numpy's numbers; torch must be set to accept them, as nothing."""
     if torch.__version__ < "2.6":  # a TorchVersion, not text; before, no name could be given another meaning
         return nullcontext()
     allow: Any = torch.serialization.safe_globals
@@ -161,14 +161,14 @@ def _without_prefix(tensors: dict[str, Tensor]) -> dict[str, Tensor]:
 
 def _refused(path: Path, name: str) -> WeightsError:
     return WeightsError(
-        f"{path}: refused, nothing of it was run: it asks for {_shown(name)}, and weights need no code. If you "
-        "trust whoever made it, have them save the network's state_dict() alone"
+        f"{path}: refused, and none of it was run: it asks for {_shown(name)}, and weights need no code. Have "
+        "its author save the network's state_dict() alone"
     )
 
 
 def _damaged(path: Path, error: Exception) -> WeightsError:
-    said = str(error).strip().splitlines()
-    why = _shown(said[0]) if said else type(error).__name__
+    lines = str(error).strip().splitlines()
+    why = _shown(lines[0]) if lines else type(error).__name__
     return WeightsError(f"{path}: damaged or cut short ({why}); fetch it again")
 
 

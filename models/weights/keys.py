@@ -86,7 +86,7 @@ _PYSLOWFAST_X3D = (
 
 _TORCHVISION = ((r"((?:stem|layer[1-4]|fc)\..+)", r"blocks.\1"),)
 
-# ---- Caffe2: .pkl. Each rule gives the PySlowFast name without its last word, which the blob's ending tells.
+# ---- Caffe2: .pkl. Each rule gives the PySlowFast name without its last word, which follows from the blob's ending.
 
 _ENDINGS = {"w": "weight", "b": "bias", "s": "weight", "rm": "running_mean", "riv": "running_var"}
 _CONV = r"_(?P<end>w|b)"
@@ -139,13 +139,13 @@ AS_THEY_ARE = Naming("its own names", r".*")
 
 
 def naming_of(names: Iterable[str]) -> Naming:
-    """Whose names these are; names of nobody we know are taken as they are."""
+    """Whose names these are; unknown names are taken as they are."""
     held = tuple(names)
     return next((naming for naming in NAMINGS if any(re.fullmatch(naming.mark, name) for name in held)), AS_THEY_ARE)
 
 
 def rename(name: str, naming: Naming, numbers: Mapping[str, str]) -> str | None:
-    """Our name for a file's, or None if no rule knows it. `numbers` as from `numbers_of`."""
+    """Our name for a file's, or None if no rule matches. `numbers` as from `numbers_of`."""
     rules = naming.rules
     if naming.name in _CAFFE2:
         abbreviations, rules = _CAFFE2[naming.name]

@@ -125,7 +125,7 @@ def _misfit(
     """All that does not fit, in one line; the classifier first, since that is the usual case."""
     head = f"{path} does not fit {spec.name}: "
     if not fitting and not wrong:
-        return f"{head}none of its {len(extra)} names is one of the network's ({_some(extra)})"
+        return f"{head}none of its {len(extra)} names is in the network ({_some(extra)})"
     parts = []
     classes = {
         tensor.shape[0]
@@ -140,7 +140,7 @@ def _misfit(
     if missing:
         parts.append(f"{len(missing)} missing ({_some(missing)})")
     if extra:
-        parts.append(f"{len(extra)} that the network has not ({_some(extra)})")
+        parts.append(f"{len(extra)} that the network does not have ({_some(extra)})")
     return f"{head}{', '.join(parts)}; {len(fitting)} fit, read as {naming} weights"
 
 

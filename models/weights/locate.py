@@ -70,7 +70,7 @@ def _network(name: str, find_model: Callable[[str], ModelSpec]) -> ModelSpec:
 def _only(spec: ModelSpec) -> PublicCheckpoint:
     if rows := checkpoints_for(spec):
         return rows[0]
-    raise UnknownWeightsError(f"{spec.name}: no public weights are known; give a file or an address")
+    raise UnknownWeightsError(f"{spec.name}: no public weights are known; give a file or an https address")
 
 
 def _in_cache(checkpoint: PublicCheckpoint, name: str) -> Path:
@@ -78,8 +78,8 @@ def _in_cache(checkpoint: PublicCheckpoint, name: str) -> Path:
     if path.is_file():
         return path
     raise WeightsError(
-        f"{checkpoint.name}: not here; `co3d-bench weights fetch {name}` brings it, or put {checkpoint.file} into "
-        f"{path.parent} yourself"
+        f"{checkpoint.name}: not in the cache; `co3d-bench weights fetch {name}` downloads it, "
+        f"or put {checkpoint.file} into {path.parent} yourself"
     )
 
 

@@ -55,7 +55,7 @@ _KINETICS = "https://dl.fbaipublicfiles.com/pytorchvideo/model_zoo/kinetics"
 
 # PyTorchVideo's C2D is not here: it was trained with a pool over pairs of frames, which ours does not have.
 # Where two serve a network, the first is its `auto`: the file the paper's authors measured with, as far as their
-# download scripts tell (LukasHedegaard/co3d, models/*/weights).
+# download scripts list (LukasHedegaard/co3d, models/*/weights).
 CHECKPOINTS = (
     PublicCheckpoint(PYSLOWFAST, ("x3d-xs",), f"{_X3D}/x3d_xs.pyth"),
     PublicCheckpoint(PYSLOWFAST, ("x3d-s",), f"{_X3D}/x3d_s.pyth"),

@@ -7,7 +7,7 @@ import importlib
 import pkgutil
 from functools import cache
 
-from .. import own
+from .. import custom
 from ..installed import Installed, read_installed
 from ..spec import Family, ModelSpec, UnknownModelError
 
@@ -56,27 +56,27 @@ def find_model(name: str) -> ModelSpec:
 
     Raises UnknownModelError, whose message suggests the nearest name.
     """
-    if not own.is_file(name) and (spec := _find(families(), name) or _find(installed().families, name)) is not None:
+    if not custom.is_file(name) and (spec := _find(families(), name) or _find(installed().families, name)) is not None:
         return spec
     if (offer := find_offer(name)) is not None:
-        return own.examine(offer)
+        return custom.examine(offer)
     names = [spec.name for spec in list_models()] + list(installed().factories)
-    longer = [known for known in names if known.startswith(f"{name.lower()}-")]  # cox3d-m wants its pool length
+    longer = [known for known in names if known.startswith(f"{name.lower()}-")]  # cox3d-m needs a pool length
     near = longer or difflib.get_close_matches(name.lower(), names, n=1, cutoff=0.6)
     patterns = "; ".join(family.pattern for family in (*families(), *installed().families) if family.pattern)
-    hint = f"did you mean {near[0]}?" if near else f"there are {', '.join(names)}"
+    hint = f"did you mean {near[0]}?" if near else f"no such network; choose from {', '.join(names)}"
     raise UnknownModelError(f"{name}: {hint}" + (f" (any pool length: {patterns})" if patterns and not near else ""))
 
 
-def find_offer(name: str) -> own.Offer | None:
-    """The factory behind a name, where only calling it tells what the network is; None for all others."""
-    if own.is_file(name):
-        return own.open_file(name)
+def find_offer(name: str) -> custom.Offer | None:
+    """The factory behind a name, where the network is known only by calling it; None for all others."""
+    if custom.is_file(name):
+        return custom.open_file(name)
     return installed().factories[name] if is_offered(name) else None
 
 
 def is_offered(name: str) -> bool:
-    """Whether an installed package offers a factory of that name. Ours come first: they are never looked up there."""
+    """Whether an installed package offers a factory of that name. Ours come first."""
     return _find(families(), name) is None and name in installed().factories
 
 

@@ -2,7 +2,7 @@
 
 A ResNet-18 in which each 3 x 3 x 3 convolution is one in space, batch norm, ReLU and one in time. Settings and names
 are those of torchvision's r2plus1d_18 (pytorch/vision, torchvision/models/video/resnet.py), below `blocks.`: a stem
-that does not pool, and stages 2 to 4 that halve the frames as well as the map.
+that does not pool, and stages 2 to 4 that halve the frames as well as the feature map.
 
 A frame network skips no frame: behind the three strides in time its kernels look 2, 4 and 8 frames apart. Its last
 average is over frames in a row.

@@ -1,8 +1,8 @@
 """RCU (Singh and Cuzzolin, "Recurrent Convolutions for Causal 3D CNNs", ICCV workshops 2019, arxiv.org/abs/1811.07157).
 
-A ResNet-18 that looks at one frame, with a recurrent unit behind each 3 x 3 convolution: it is causal by design, has no
+A ResNet-18 of one frame, with a recurrent unit behind each 3 x 3 convolution: it is causal by design, has no
 clip form but its own steps, and remembers, ever less, all it has seen. The paper compares with its average over the
-last 8 frames. Where the unit stands is told by the authors' code (gurkirt/3D-RetinaNet, models/blocks.py: between
+last 8 frames. Where the unit stands follows the authors' code (gurkirt/3D-RetinaNet, models/blocks.py: between
 convolution and batch norm); neither weights nor code of the ResNet-18 itself are public.
 """
 

@@ -1,7 +1,7 @@
 """SlowFast-R50 (Feichtenhofer et al., ICCV 2019, arxiv.org/abs/1812.03982), and CoSlowFast, what `convert` makes of it.
 
-Two pathways: Slow sees every alpha-th frame with all channels, Fast every frame with an eighth of them, and hands what
-it found to Slow by convolutions of stride alpha. Settings and names as in PyTorchVideo.
+Two pathways: Slow takes every alpha-th frame with all channels, Fast every frame with an eighth of them, and passes
+its features to Slow by convolutions of stride alpha. Settings and names as in PyTorchVideo.
 
 A frame network answers at every frame, so in CoSlowFast also Slow computes at every frame, its kernels spread to see
 every alpha-th one: a step costs an eighth (a quarter of 4x16's) of Slow's work on a clip, and a 32nd of Fast's.
@@ -63,7 +63,7 @@ def _fusion(setting: Setting, fast_channels: int) -> co.Sequential:
 
 
 def build_clip(setting: Setting, *, classes: int = CLASSES) -> co.ClipNetwork:
-    """SlowFast on a clip of 32 frames, of which Slow sees every alpha-th, the last one among them."""
+    """SlowFast on a clip of 32 frames, of which Slow takes every alpha-th, the last one among them."""
     from ..regular import Pathways, TwoPathways
 
     slow_in, fast_in = STEM_CHANNELS, STEM_CHANNELS // FAST_SHARE

@@ -1,6 +1,6 @@
 """Online TSM with MobileNetV2 (Lin, Gan and Han, ICCV 2019, arxiv.org/abs/1811.08383), made for frames.
 
-A MobileNetV2 (Sandler et al., CVPR 2018, arxiv.org/abs/1801.04381) that looks at one frame, and whose residual blocks
+A MobileNetV2 (Sandler et al., CVPR 2018, arxiv.org/abs/1801.04381) of one frame, and whose residual blocks
 take an eighth of their channels from the frame before: ten blocks, so eleven frames, for the cost of one picture.
 Settings and numbering as in the authors' online demo (mit-han-lab/temporal-shift-module,
 online_demo/mobilenet_v2_tsm.py): `features.3.conv.0.weight` there is `blocks.features.3.branch2.conv.0.weight` here,

@@ -1,6 +1,6 @@
 """X3D (Feichtenhofer, CVPR 2020, arxiv.org/abs/2004.04730) and CoX3D (the paper, section 4).
 
-One definition, of the X3D; a CoX3D is what `convert` makes of it: no padding in time, attention that looks at one
+One definition, of the X3D; a CoX3D is what `convert` makes of it: no padding in time, attention over one
 frame (section 3.4), a last average over a chosen number of frames (section 4.2). Parameters carry PyTorchVideo's
 names, so its checkpoints load as they are.
 """
@@ -82,7 +82,7 @@ def bottleneck(channels_in: int, channels: int, stride: int, squeeze: bool) -> c
 
 
 def residual(channels_in: int, channels: int, index: int, norm_first: bool) -> co.Residual:
-    """Block `index` of a stage; the first one halves the map and so projects its shortcut."""
+    """Block `index` of a stage; the first one halves the feature map and so projects its shortcut."""
     first = index == 0
     has_norm = first and (channels_in != channels or norm_first)
     return co.Residual(

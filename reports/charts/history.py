@@ -1,7 +1,7 @@
 """One figure of one case, run after run: a series in, a Vega-Lite specification (a dict) out.
 
 Time runs to the right. Each run is a dot, hollow where it has a warning; a line marks each level, and its change is
-written above the place where the next one begins.
+written above where the next one begins.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from ..notation import number
 from .spec import Spec, chart, either, expr, layer, name_of, number_of, time_of
 
 HEIGHT_PX = 130
-# Runs drawn at most, the newest: more dots than pixels tell nothing.
+# Runs drawn at most, the newest: there are no more pixels.
 MOST_RUNS = 300
 
 
@@ -32,7 +32,7 @@ def history_chart(series: Series, palette: Mapping[str, str] = theme.VARIABLES) 
     values = [unit.of(point.value) for point in points]
     low, high = min(values), max(values)
     pad = max(0.08 * (high - low), 0.01 * high)
-    look, silent = theme.looks(palette), {"aria": False}
+    style, silent = theme.mark_styles(palette), {"aria": False}
     dots = [_dot(point, unit) for point in points]
     levels = [level for level in _levels(series) if level["end"] >= dots[0]["at"]]
     across = time_of("at", title=None, axis={"tickCount": 5, "grid": False, "labelFlush": True})
@@ -45,13 +45,13 @@ def history_chart(series: Series, palette: Mapping[str, str] = theme.VARIABLES) 
     dot = {"strokeWidth": 1.3, "size": 34, "stroke": palette[form], "tooltip": expr("datum.tooltip")}
     fill = either("datum.hollow", palette["surface"], palette[form])
     layers = [
-        layer("rule", levels, look["median"] | silent, x=across, x2={"field": "end"}, y=up),
+        layer("rule", levels, style["median"] | silent, x=across, x2={"field": "end"}, y=up),
         layer("point", "runs", dot | silent, x=across, y=up, fill=fill),
     ]
     if marks := _marks(series, hidden):
         change = {"fontSize": 12, "fontWeight": 600, "align": "left", "dx": 4, "dy": -8}
         fill = either("datum.worse", palette["error"], palette["ink"])
-        layers.append(layer("rule", marks, look["limit"] | silent, x=across))
+        layers.append(layer("rule", marks, style["limit"] | silent, x=across))
         layers.append(layer("text", marks, change | silent, x=across, y={"value": 0}, text=name_of("text"), fill=fill))
     text = f"{title(series)}: {len(series.points)} runs, {len(series.steps)} steps"
     return chart(layers, width="container", height=HEIGHT_PX, description=text, datasets={"runs": dots})

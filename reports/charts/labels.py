@@ -32,7 +32,7 @@ class Point:
 
 @dataclass(frozen=True)
 class Line:
-    """Something drawn from one place to another; `cost` says how much it hurts a label to lie on it."""
+    """A line of the plot; `cost` is the penalty of a label that lies on it."""
 
     start: tuple[float, float]
     end: tuple[float, float]
@@ -40,8 +40,8 @@ class Line:
 
 
 @dataclass(frozen=True)
-class Place:
-    """Offset in pixels from the point to the label's anchor; `far` asks for a line from the point to the label."""
+class LabelPosition:
+    """Offset in pixels from the point to the label's anchor; `far`: a line connects the point and the label."""
 
     dx: float
     dy: float
@@ -65,8 +65,8 @@ class _Box:
         return max(0.0, -self.left) + max(0.0, -self.top) + max(0.0, self.right - width, self.bottom - height)
 
 
-def _candidates() -> Iterator[tuple[Place, float]]:
-    """Every place a label may take, with what it costs by itself: near and above or to the right is best."""
+def _candidates() -> Iterator[tuple[LabelPosition, float]]:
+    """Every position a label may take, with its own cost: near and above or to the right is best."""
     corner = math.sqrt(0.5)
     directions: tuple[tuple[float, float, Align, float], ...] = (
         (0, -1, "center", 0.0),
@@ -83,21 +83,21 @@ def _candidates() -> Iterator[tuple[Place, float]]:
             # Labels above and below need less room than labels beside: the text is flat.
             reach = distance + (4.0 if align == "center" else 0.0)
             far = distance > _DISTANCES_PX[1]
-            yield Place(round(x * reach, 1), round(y * reach, 1), align, far), taste + 0.25 * distance
+            yield LabelPosition(round(x * reach, 1), round(y * reach, 1), align, far), taste + 0.25 * distance
 
 
 _CANDIDATES = tuple(_candidates())
 
 
-def _box(point: Point, place: Place, width: float, height: float) -> _Box:
+def _box(point: Point, position: LabelPosition, width: float, height: float) -> _Box:
     length = len(point.text) * CHARACTER_WIDTH_PX
-    x, y = point.x * width + place.dx, point.y * height + place.dy
-    left = {"left": x, "center": x - length / 2, "right": x - length}[place.align]
+    x, y = point.x * width + position.dx, point.y * height + position.dy
+    left = {"left": x, "center": x - length / 2, "right": x - length}[position.align]
     return _Box(left - 1, y - FONT_SIZE_PX * 0.68, left + length + 1, y + FONT_SIZE_PX * 0.68)
 
 
 def _crosses(box: _Box, start: tuple[float, float], end: tuple[float, float]) -> bool:
-    """Does the line from `start` to `end` cross the box? By clipping it against each side in turn."""
+    """Does the line from `start` to `end` cross the box? By clipping it against one side after the other."""
     x, y = start
     dx, dy = end[0] - x, end[1] - y
     enter, leave = 0.0, 1.0
@@ -121,16 +121,16 @@ def _point_box(point: Point, width: float, height: float) -> _Box:
     return _Box(x - POINT_RADIUS_PX, y - POINT_RADIUS_PX, x + POINT_RADIUS_PX, y + POINT_RADIUS_PX)
 
 
-def place(
+def label_positions(
     points: Sequence[Point],
     lines: Sequence[Line] = (),
     height_px: float = 320.0,
     widths_px: Sequence[float] = WIDTHS_PX,
-) -> tuple[Place, ...]:
-    """A place for each label. Deterministic; each label in turn takes its best place until none wants to move."""
+) -> tuple[LabelPosition, ...]:
+    """A position for each label. Deterministic; one by one, labels take their best position until none moves."""
     chosen = [_CANDIDATES[0][0]] * len(points)
 
-    def fixed_cost(point: Point, candidate: Place) -> float:
+    def fixed_cost(point: Point, candidate: LabelPosition) -> float:
         cost = 0.0
         for width in widths_px:
             box = _box(point, candidate, width, height_px)
@@ -145,7 +145,7 @@ def place(
 
     own = [[taste + fixed_cost(point, candidate) for candidate, taste in _CANDIDATES] for point in points]
 
-    def shared_cost(index: int, candidate: Place) -> float:
+    def shared_cost(index: int, candidate: LabelPosition) -> float:
         return sum(
             0.5
             * _box(points[index], candidate, width, height_px).overlap(
@@ -167,10 +167,10 @@ def place(
 
 
 def overlapping(
-    points: Sequence[Point], places: Sequence[Place], width_px: float, height_px: float
+    points: Sequence[Point], positions: Sequence[LabelPosition], width_px: float, height_px: float
 ) -> list[tuple[str, str]]:
-    """The pairs of labels that lie on each other at this size; for tests and for the curious."""
-    boxes = [_box(p, q, width_px, height_px) for p, q in zip(points, places, strict=True)]
+    """The pairs of labels that lie on each other at this size; for tests."""
+    boxes = [_box(p, q, width_px, height_px) for p, q in zip(points, positions, strict=True)]
     return [
         (points[i].text, points[j].text) for i in range(len(points)) for j in range(i) if boxes[i].overlap(boxes[j]) > 0
     ]

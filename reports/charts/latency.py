@@ -1,7 +1,7 @@
 """The latencies of one case, sample by sample: a case's processes in, a Vega-Lite specification (a dict) out.
 
 Each dot is one prediction: how long it took runs to the right, the order in which they were taken downwards, with a
-thin line between two processes. So one picture shows the distribution, a drift and a process apart alike. What the
+thin line between two processes. So one picture shows the distribution, a drift and a process that differs. What the
 kernel counted beside a sample is in its tooltip.
 """
 
@@ -85,7 +85,7 @@ def latency_chart(
     figure, summary = result.figure("latency_s"), result.summary
     if figure is None or summary is None:
         return None
-    look = theme.looks(palette)
+    style = theme.mark_styles(palette)
     low, high = 1e3 * summary.min_s, 1e3 * (edge_s(result) or summary.max_s)
     pad = max(0.04 * (high - low), 0.005 * high)
     across = number_of(
@@ -98,11 +98,11 @@ def latency_chart(
     silent = {"aria": False}
     band = [{"ms": MS.of(figure.low), "end": MS.of(figure.high)}]
     layers = [
-        layer("rect", band, look["band"] | silent, x=across, x2={"field": "end"}),
-        layer("rule", [{"ms": MS.of(figure.value)}], look["median"] | silent, x=across),
+        layer("rect", band, style["band"] | silent, x=across, x2={"field": "end"}),
+        layer("rule", [{"ms": MS.of(figure.value)}], style["median"] | silent, x=across),
     ]
     if summary.p90_s is not None and 1e3 * summary.p90_s <= high:
-        layers.append(layer("rule", [{"ms": 1e3 * summary.p90_s}], look["percentile"] | silent, x=across))
+        layers.append(layer("rule", [{"ms": 1e3 * summary.p90_s}], style["percentile"] | silent, x=across))
     if borders := _borders(result):
         layers.append(layer("rule", borders, {"stroke": palette["line"], "strokeWidth": 1} | silent, y=down))
     form = result.model.form if result.model else "clip"

@@ -32,7 +32,7 @@ ACCURACY = get_metric("accuracy")
 _OPACITY = either("length(picked) == 0 || indexof(picked, datum.model) >= 0", 1, 0.22)
 _SHOWN = "indexof(hidden, datum.case) < 0"
 
-Look = Mapping[str, dict[str, Any]]  # of theme.looks
+MarkStyles = Mapping[str, dict[str, Any]]  # of theme.mark_styles
 
 
 @dataclass(frozen=True)
@@ -55,8 +55,8 @@ class Plot:
         """What lies on the horizontal axis."""
         return get_metric(self.metric)
 
-    def place(self, case: CaseResult) -> tuple[float, float]:
-        """Where a case lies: across and up, each in the unit of its axis; 0 for what it has not."""
+    def position(self, case: CaseResult) -> tuple[float, float]:
+        """The point of a case: across and up, each in the unit of its axis; 0 for a missing figure."""
         cost, accuracy = (metric.unit.of(case.value(metric) or 0.0) for metric in (self.cost, ACCURACY))
         return cost, accuracy
 
@@ -129,7 +129,7 @@ class _Drawing:
 
 
 def _point(case: CaseResult, plot: Plot, tooltip: Mapping[str, str]) -> dict[str, Any]:
-    x, y = plot.place(case)
+    x, y = plot.position(case)
     return {
         "case": case.key,
         "model": case.case.model,
@@ -137,7 +137,7 @@ def _point(case: CaseResult, plot: Plot, tooltip: Mapping[str, str]) -> dict[str
         "form": case.model.form if case.model else "",
         "x": x,
         "y": y,
-        # Counted figures have no noise: a warning about the speed is none about the MACs.
+        # Counted figures have no noise: a warning about the speed does not concern the MACs.
         "hollow": plot.cost.noisy and bool(case.warnings),
         "tooltip": tooltip,
     }
@@ -173,17 +173,17 @@ def _drawing(cases: Sequence[CaseResult], plot: Plot, texts: Mapping[str, Mappin
         plot,
         points,
         _arrows(cases, points),
-        [{"x": x, "y": y} for x, y in sorted(set(map(plot.place, members)))],
+        [{"x": x, "y": y} for x, y in sorted(set(map(plot.position, members)))],
         tuple(model_title(case) for case in members),
         axis_of(across, plot.scale, 0.14),
         axis_of([point["y"] for point in points], "linear", 0.16, below=floor),
     )
-    for point, spot in zip(points, _places(drawing), strict=True):
+    for point, spot in zip(points, _label_positions(drawing), strict=True):
         point |= {"dx": spot.dx, "dy": spot.dy, "align": spot.align, "far": spot.far}
     return drawing
 
 
-def _places(drawing: _Drawing) -> tuple[labels.Place, ...]:
+def _label_positions(drawing: _Drawing) -> tuple[labels.LabelPosition, ...]:
     """Where the name of each point goes."""
     plot, x, y = drawing.plot, drawing.x, drawing.y
 
@@ -196,7 +196,7 @@ def _places(drawing: _Drawing) -> tuple[labels.Place, ...]:
     if plot.limit is not None:
         lines.append(labels.Line(at(plot.limit, y.low), at(plot.limit, y.high), 3.0))
     named = [labels.Point(*at(point["x"], point["y"]), point["title"]) for point in drawing.points]
-    return labels.place(named, lines, plot.height_px)
+    return labels.label_positions(named, lines, plot.height_px)
 
 
 def _scaled(view: str, axis: Literal["x", "y"]) -> str:
@@ -220,7 +220,7 @@ def _before_end(view: str, axis: Literal["x", "y"], gap_px: float) -> str:
     return f"-min({gap_px}, {length} / 2) * {turn}({_angle(view)})"
 
 
-def _limit(drawing: _Drawing, look: Look, across: Spec) -> list[Spec]:
+def _limit(drawing: _Drawing, style: MarkStyles, across: Spec) -> list[Spec]:
     """The line to compare with and its name."""
     plot = drawing.plot
     if plot.limit is None or not drawing.x.low < plot.limit < drawing.x.high:
@@ -235,21 +235,21 @@ def _limit(drawing: _Drawing, look: Look, across: Spec) -> list[Spec]:
         "y": "height",
     }
     return [
-        layer("rule", at, look["limit"], x=across),
-        layer("text", at, look["limit-name"] | side, x=across, text=name_of("text")),
+        layer("rule", at, style["limit"], x=across),
+        layer("text", at, style["limit-name"] | side, x=across, text=name_of("text")),
     ]
 
 
-def _front(drawing: _Drawing, look: Look, across: Spec, up: Spec) -> list[Spec]:
+def _front(drawing: _Drawing, style: MarkStyles, across: Spec, up: Spec) -> list[Spec]:
     """The best that can be had at a cost up to x (or at a speed of at least x): steps, not slopes."""
     if len(drawing.steps) < 2:
         return []
     step = "step-after" if drawing.plot.cost.better == "lower" else "step-before"
-    said = {"interpolate": step, "description": f"Pareto front: {', '.join(drawing.front)}"}
-    return [layer("line", drawing.steps, look["front"] | said, x=across, y=up)]
+    line = {"interpolate": step, "description": f"Pareto front: {', '.join(drawing.front)}"}
+    return [layer("line", drawing.steps, style["front"] | line, x=across, y=up)]
 
 
-def _arrow_marks(drawing: _Drawing, look: Look, across: Spec, up: Spec) -> list[Spec]:
+def _arrow_marks(drawing: _Drawing, style: MarkStyles, across: Spec, up: Spec) -> list[Spec]:
     """From each network to what was made of it; the head lies just before the point."""
     if not drawing.arrows:
         return []
@@ -261,12 +261,12 @@ def _arrow_marks(drawing: _Drawing, look: Look, across: Spec, up: Spec) -> list[
     head |= {"angle": expr(f"{_angle(view)} * 180 / PI")}
     from_to = {"x": across, "y": up, "x2": {"field": "x2"}, "y2": {"field": "y2"}}
     at_end = {"x": across | {"field": "x2"}, "y": up | {"field": "y2"}}
-    shafts = layer("rule", drawing.arrows, look["arrow"] | shaft | {"aria": False}, **from_to, opacity=_OPACITY)
-    heads = layer("point", drawing.arrows, look["arrow-head"] | head | {"aria": False}, **at_end, opacity=_OPACITY)
+    shafts = layer("rule", drawing.arrows, style["arrow"] | shaft | {"aria": False}, **from_to, opacity=_OPACITY)
+    heads = layer("point", drawing.arrows, style["arrow-head"] | head | {"aria": False}, **at_end, opacity=_OPACITY)
     return [only(where, shafts), only(where, heads)]
 
 
-def _networks(drawing: _Drawing, look: Look, palette: Mapping[str, str], across: Spec, up: Spec) -> list[Spec]:
+def _networks(drawing: _Drawing, style: MarkStyles, palette: Mapping[str, str], across: Spec, up: Spec) -> list[Spec]:
     """Each network as a point with its name, and a thin line between the two where the name had to go far."""
     rows = _dataset(drawing.plot)
     leader = {"xOffset": expr("0.3 * datum.dx"), "yOffset": expr("0.3 * datum.dy"), "aria": False}
@@ -275,7 +275,7 @@ def _networks(drawing: _Drawing, look: Look, palette: Mapping[str, str], across:
     point = {"size": 150, "strokeWidth": 2, "opacity": 1, "cursor": "pointer", "tooltip": expr("datum.tooltip")}
     colour = name_of("form", FORMS, [palette[form] for form in FORMS])
     at = {"x": across, "y": up, "opacity": _OPACITY}
-    leaders = layer("rule", rows, look["leader"] | leader, **at, **to_itself)
+    leaders = layer("rule", rows, style["leader"] | leader, **at, **to_itself)
     points = layer(
         "point",
         rows,
@@ -287,7 +287,7 @@ def _networks(drawing: _Drawing, look: Look, palette: Mapping[str, str], across:
         strokeDash=either("datum.hollow", [3, 2], [1, 0]),
         description=name_of("title"),
     )
-    shown = [points, *names(rows, look, **at, text=name_of("title"))]
+    shown = [points, *names(rows, style, **at, text=name_of("title"))]
     return [only(f"{_SHOWN} && datum.far", leaders), *(only(_SHOWN, each) for each in shown)]
 
 
@@ -312,14 +312,14 @@ def pareto_chart(
         return None
     many = sum(case.ok for case in cases)
     plot = replace(plot, height_px=plot.height_px + EXTRA_HEIGHT_PX * max(0, many - 8))
-    drawing, look = _drawing(shown, plot, texts or {}), theme.looks(palette)
+    drawing, style = _drawing(shown, plot, texts or {}), theme.mark_styles(palette)
     across, up = drawing.x.channel("x", plot.axis), drawing.y.channel("y", f"{ACCURACY.label}, {ACCURACY.unit.text}")
     return chart(
         [
-            *_limit(drawing, look, across),
-            *_front(drawing, look, across, up),
-            *_arrow_marks(drawing, look, across, up),
-            *_networks(drawing, look, palette, across, up),
+            *_limit(drawing, style, across),
+            *_front(drawing, style, across, up),
+            *_arrow_marks(drawing, style, across, up),
+            *_networks(drawing, style, palette, across, up),
         ],
         params=[{"name": "picked", "value": []}, {"name": "hidden", "value": []}],
         name=plot.name,

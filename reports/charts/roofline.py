@@ -72,17 +72,17 @@ def roofline_chart(
     gemm, copy = _ceilings(profile)
     x = axis_of([*(p["x"] for p in points), gemm / copy], "log", 0.18)
     y = axis_of([*(p["y"] for p in points), gemm], "log", 0.12)
-    look, line, named = theme.looks(palette), roof(profile, x), points[:NAMED]
+    style, line, named = theme.mark_styles(palette), roof(profile, x), points[:NAMED]
     across, up = x.channel("x", "multiply-accumulates per byte (log) →"), y.channel("y", "GMAC/s (log)")
-    for point, spot in zip(named, _places(named, line, x, y), strict=True):
+    for point, spot in zip(named, _label_positions(named, line, x, y), strict=True):
         point |= {"dx": spot.dx, "dy": spot.dy, "align": spot.align}
     circle = {"filled": True, "opacity": 0.75, "shape": "circle", "tooltip": expr("datum.tooltip")}
     bounds = name_of("bound", list(BOUND_COLOURS), [palette[colour] for colour in BOUND_COLOURS.values()])
     at = {"x": across, "y": up}
     layers = [
-        layer("line", line, look["roof"] | {"clip": True, "aria": False}, **at),
+        layer("line", line, style["roof"] | {"clip": True, "aria": False}, **at),
         *(
-            layer("text", [row], look["limit-name"] | side, **at, text=name_of("text"))
+            layer("text", [row], style["limit-name"] | side, **at, text=name_of("text"))
             for row, side in _rates(profile, x, y)
         ),
         layer(
@@ -94,7 +94,7 @@ def roofline_chart(
             fill=bounds,
             description=name_of("kind"),
         ),
-        *names(named, look, **at, text=name_of("kind")),
+        *names(named, style, **at, text=name_of("kind")),
     ]
     title = f"Roofline of {profile.model.title}: {len(points)} kinds of operators, the figures are in the table"
     return chart(layers, width=width, height=HEIGHT_PX, description=title)
@@ -105,16 +105,16 @@ def _ceilings(profile: Profile) -> tuple[float, float]:
     return profile.ceilings.gemm_macs_per_s / 1e9, profile.ceilings.copy_bytes_per_s / 1e9
 
 
-def _places(
+def _label_positions(
     named: Sequence[Mapping[str, Any]], line: Sequence[Mapping[str, float]], x: Axis, y: Axis
-) -> tuple[labels.Place, ...]:
+) -> tuple[labels.LabelPosition, ...]:
     """Where the names of these points go."""
 
     def at(point: Mapping[str, Any]) -> tuple[float, float]:
         return x.share(point["x"]), 1 - y.share(point["y"])
 
     lines = [labels.Line(at(a), at(b), 8.0) for a, b in pairwise(line)]
-    return labels.place([labels.Point(*at(point), point["kind"]) for point in named], lines, HEIGHT_PX)
+    return labels.label_positions([labels.Point(*at(point), point["kind"]) for point in named], lines, HEIGHT_PX)
 
 
 # what bounds an operator -> the palette's colour of its point
@@ -126,9 +126,9 @@ def _rates(profile: Profile, x: Axis, y: Axis) -> list[tuple[dict[str, Any], dic
     gemm, copy = _ceilings(profile)
     low = max(x.low, y.low / copy)
     # Half-way up the slope and to the left of it: below it lie the operators.
-    middle = (low * max(low, min(gemm / copy, x.high))) ** 0.5
+    centre = (low * max(low, min(gemm / copy, x.high))) ** 0.5
     side = {"align": "right", "aria": False}
     return [
         ({"x": x.high, "y": gemm, "text": f"matrix product {number(gemm)} GMAC/s"}, side | {"dx": -5, "dy": -7}),
-        ({"x": middle, "y": copy * middle, "text": f"copy {number(copy)} GB/s"}, side | {"dx": -8, "dy": -6}),
+        ({"x": centre, "y": copy * centre, "text": f"copy {number(copy)} GB/s"}, side | {"dx": -8, "dy": -6}),
     ]

@@ -43,10 +43,10 @@ def either(test: str, yes: Any, no: Any) -> Spec:
     return {"condition": {"test": test, "value": yes}} | (no if isinstance(no, dict) else {"value": no})
 
 
-def layer(mark: str, rows: Sequence[Row] | str, look: Row, **channels: Spec) -> Spec:
-    """Marks that look alike, one for each row; `rows` may be the name of a data set."""
+def layer(mark: str, rows: Sequence[Row] | str, style: Row, **channels: Spec) -> Spec:
+    """Marks of one style, one for each row; `rows` may be the name of a data set."""
     data = {"name": rows} if isinstance(rows, str) else {"values": list(rows)}
-    return {"data": data, "mark": {"type": mark, **look}, "encoding": channels}
+    return {"data": data, "mark": {"type": mark, **style}, "encoding": channels}
 
 
 def only(where: str, layer: Spec) -> Spec:
@@ -54,11 +54,11 @@ def only(where: str, layer: Spec) -> Spec:
     return layer | {"transform": [{"filter": where}]}
 
 
-def names(rows: Sequence[Row] | str, look: Mapping[str, Spec], **channels: Spec) -> list[Spec]:
-    """The names of points where `labels.place` put them: a halo below each, so that lines do not cross the letters."""
+def names(rows: Sequence[Row] | str, style: Mapping[str, Spec], **channels: Spec) -> list[Spec]:
+    """The names of points at their `label_positions`: a halo below each, so that lines do not cross the letters."""
     at = {"align": expr("datum.align"), "dx": expr("datum.dx"), "dy": expr("datum.dy")}
     at |= {"aria": False, "baseline": "middle"}
-    return [layer("text", rows, {**look[name], **at}, **channels) for name in ("halo", "name")]
+    return [layer("text", rows, {**style[name], **at}, **channels) for name in ("halo", "name")]
 
 
 def chart(layers: Sequence[Spec], **properties: Any) -> Spec:

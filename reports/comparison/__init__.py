@@ -1,1 +1,1 @@
-"""Two sides compared, and shown: matched records in, a `Comparison` out, and from there every form of it."""
+"""Base and head compared: matched records in, a `Comparison` out, and from there every form of it."""

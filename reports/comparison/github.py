@@ -27,13 +27,13 @@ LEVELS = {
 
 
 class SummaryWarning(UserWarning):
-    """The summary of a step could not be written; what was found is not changed by that."""
+    """The summary of a step could not be written; the comparison itself is not affected."""
 
 
 def annotations(comparison: Comparison) -> str:
-    """Workflow commands, one a line, worst first; of one level no more than GitHub shows, the last one counts the rest.
+    """Workflow commands, one a line, worst first; of each level as many as GitHub shows, the last counts the rest.
 
-    They are to be printed at the start of a line. An empty string where there is nothing to annotate.
+    Print them at the start of a line. Empty where there is nothing to annotate.
     """
     found = words.ordered([f for f in comparison.findings if words.outcome(f) in LEVELS])
     lines = []
@@ -47,12 +47,12 @@ def annotations(comparison: Comparison) -> str:
 
 
 def _title(finding: Finding) -> str:
-    return f"{words.look(finding).word}: {words.plain(finding.key)} {words.label(finding)}"
+    return f"{words.style(finding).word}: {words.plain(finding.key)} {words.label(finding)}"
 
 
 def _message(finding: Finding) -> str:
-    sides = f"{words.figure(finding, finding.base)} to {words.figure(finding, finding.head)} {words.unit(finding)}"
-    return "; ".join([sides, *(words.plain(reason) for reason in words.reasons(finding))])
+    figures = f"{words.figure(finding, finding.base)} to {words.figure(finding, finding.head)} {words.unit(finding)}"
+    return "; ".join([figures, *(words.plain(reason) for reason in words.reasons(finding))])
 
 
 def _command(level: str, title: str, message: str) -> str:
@@ -72,14 +72,14 @@ def fenced(text: str, environ: Mapping[str, str]) -> str:
     """Text for a log in which nothing is a workflow command, whatever a name holds; unchanged outside of Actions."""
     if environ.get("GITHUB_ACTIONS") != "true":
         return text
-    word = secrets.token_hex(16)  # nobody who chose a name can know it
+    word = secrets.token_hex(16)  # cannot be guessed by the author of a name
     return f"::stop-commands::{word}\n{text.rstrip()}\n::{word}::\n"
 
 
 def append_step_summary(comparison: Comparison, environ: Mapping[str, str]) -> bool:
-    """Append the comparison to the step's summary, where GitHub asks for one; whether that was done.
+    """Append the comparison to the step's summary, where GitHub asks for one; whether it was.
 
-    A summary that cannot be written is a SummaryWarning: it must not change what a gate found.
+    A summary that cannot be written is a SummaryWarning: it must not change the gate's result.
     """
     name = environ.get(SUMMARY)
     if not name:

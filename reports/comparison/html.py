@@ -13,8 +13,8 @@ from . import words
 from .plot import MOST_ROWS, drawn, interval_chart
 
 _OUTCOME = """\
-{% macro outcome(look) %}<span class="outcome tone-{{ look.colour }}">\
-<span class="sign" aria-hidden="true">{{ look.sign }}</span>{{ look.word }}</span>{% endmacro %}
+{% macro outcome(style) %}<span class="outcome tone-{{ style.colour }}">\
+<span class="sign" aria-hidden="true">{{ style.sign }}</span>{{ style.word }}</span>{% endmacro %}
 """
 
 _HEAD = (
@@ -30,15 +30,15 @@ _HEAD = (
 {% endif %}
 </dl>
 {% if comparison.notes %}
-<ul class="warning remarks">
+<ul class="warning caveats">
 {% for note in comparison.notes %}
 <li>{{ note }}</li>
 {% endfor %}
 </ul>
 {% endif %}
 <ul class="tally" aria-label="How many rows of each outcome">
-{% for look, count in tally %}
-<li class="tone-{{ look.colour }}{{ ' hollow' if look.hollow }}"><strong>{{ count }}</strong>{{ outcome(look) }}</li>
+{% for style, count in tally %}
+<li class="tone-{{ style.colour }}{{ ' hollow' if style.hollow }}"><strong>{{ count }}</strong>{{ outcome(style) }}</li>
 {% endfor %}
 {% if exact %}
 <li class="tone-muted plain">{{ exact }}</li>
@@ -51,10 +51,10 @@ _PLOT = (
     + """\
 <p class="lead">The mark is the estimate, the line its {{ confidence }} interval. In the shaded band, {{ limit }} on \
 either side, head and base count as the same.\
-{{ " A dashed line knows of one process on each side only." if dashed }}</p>
+{{ " A dashed line rests on one process each of base and head." if dashed }}</p>
 <ul class="legend">
-{% for look in looks %}
-<li>{{ outcome(look) }}</li>
+{% for style in styles %}
+<li>{{ outcome(style) }}</li>
 {% endfor %}
 </ul>
 <figure class="card">{{ drawing }}</figure>
@@ -81,7 +81,7 @@ _TABLE = (
 {% for row in rows %}
 <tr>
 <th scope="row" data-value="{{ row.name }}">{{ row.name }}<span class="metric">{{ row.label }}</span></th>
-<td class="left" data-value="{{ row.place }}">{{ outcome(row.look) }}</td>
+<td class="left" data-value="{{ row.order }}">{{ outcome(row.style) }}</td>
 <td{% if row.slowdown is not none %} data-value="{{ row.slowdown }}"{% endif %}>{{ row.change }}\
 {% if row.interval %}<span class="range">{{ row.interval }}</span>{% endif %}</td>
 <td{% if row.finding.base is not none %} data-value="{{ row.finding.base }}"{% endif %}>{{ row.base }} \
@@ -97,20 +97,20 @@ _TABLE = (
 )
 
 _JUDGED = """\
-<p class="lead">Cost is that of the head against the base, above 0 is worse: of a rate the time it stands for, else \
-the figure itself. Below it stands its interval.</p>
+<p class="lead">Cost is that of the head relative to the base, above 0 is worse: for a rate the time per prediction, \
+else the figure itself. Its interval is below it.</p>
 {{ table }}
 {% if star %}
 <p class="lead star">{{ star }}</p>
 {% endif %}"""
 
 _EXACT = """\
-<p class="lead">These have no noise, so any difference is a change. {{ said }}</p>
+<p class="lead">These have no noise, so any difference is a change. {{ summary }}</p>
 {% if changed %}
 {{ changed }}
 {% endif %}
 {% if same %}
-<details><summary>Those that are the same</summary>
+<details><summary>Unchanged figures</summary>
 {{ same }}
 </details>
 {% endif %}"""
@@ -121,7 +121,7 @@ _ASIDE = (
 <p class="lead">These rows have no verdict.</p>
 <ul class="asides">
 {% for row in rows %}
-<li class="tone-{{ row.look.colour }}"><p>{{ outcome(row.look) }} <strong>{{ row.name }}</strong>\
+<li class="tone-{{ row.style.colour }}"><p>{{ outcome(row.style) }} <strong>{{ row.name }}</strong>\
 {{ " · " ~ row.label if row.label }}</p>
 {% if row.reasons %}
 <ul>
@@ -137,12 +137,12 @@ _ASIDE = (
 
 _METHOD = """\
 <ul>
-{% for name, look in looks %}
-<li><strong>{{ look.sign }} {{ look.word }}</strong>: {{ look.explains }}.</li>
+{% for name, style in styles %}
+<li><strong>{{ style.sign }} {{ style.word }}</strong>: {{ style.explains }}.</li>
 {% endfor %}
-<li>An estimate rests on fresh processes, never on the samples of one: what differs from process to process is the same
-for all samples of one of them.</li>
-<li>Rows are judged only where the machine, its settings and the versions agree on both sides.</li>
+<li>An estimate rests on several fresh processes, never on the samples of one: what differs from process to process is
+the same for all samples of one process.</li>
+<li>Rows are judged only where machine, settings and versions of base and head agree.</li>
 <li>Exact figures have no noise: any difference is a change.</li>
 </ul>"""
 
@@ -152,9 +152,9 @@ def html(comparison: Comparison) -> str:
     parts = [
         ("intervals", "Intervals", _plot(comparison)),
         ("rows", "What was judged", _judged(comparison)),
-        ("aside", "Without a verdict", _aside(comparison)),
+        ("aside", "Without a verdict", _without_verdict(comparison)),
         ("exact", "Exact figures", _exact(comparison)),
-        ("method", "How to read this", fragment(_METHOD, looks=words.LOOKS.items())),
+        ("method", "How to read this", fragment(_METHOD, styles=words.OUTCOMES.items())),
     ]
     return document(
         words.headline(comparison),
@@ -172,7 +172,7 @@ def _head(comparison: Comparison) -> Markup:
         headline=words.headline(comparison),
         limit=words.percent(comparison.max_slowdown),
         common=words.short_keys(comparison.findings).common,
-        tally=[(words.LOOKS[name], count) for name, count in words.counts(noisy).items()],
+        tally=[(words.OUTCOMES[name], count) for name, count in words.counts(noisy).items()],
         exact=words.exact_counted(comparison),
     )
 
@@ -186,7 +186,7 @@ def _plot(comparison: Comparison) -> Markup | None:
     return fragment(
         _PLOT,
         drawing=chart(spec, "Cost of the head against the base, with intervals"),
-        looks=[words.LOOKS[name] for name in words.counts(shown)],
+        styles=[words.OUTCOMES[name] for name in words.counts(shown)],
         limit=words.percent(comparison.max_slowdown),
         confidence=" or ".join(words.percent(share) for share in sorted(confidence)),
         dashed=words.has_within(comparison),
@@ -194,19 +194,19 @@ def _plot(comparison: Comparison) -> Markup | None:
     )
 
 
-def _shown(findings: Sequence[Finding], names: words.Names) -> list[dict[str, object]]:
+def _row_values(findings: Sequence[Finding], names: words.Names) -> list[dict[str, object]]:
     rows = []
-    for place, finding in enumerate(findings):
+    for index, finding in enumerate(findings):
         found = words.estimate(finding)
         noisy = finding.status == "judged"
         rows.append(
             {
                 "finding": finding,
-                "place": -place,  # the first click on a head puts the largest first
+                "order": -index,  # the first click on a head puts the largest first
                 "name": names.names[finding.key],
                 "label": words.label(finding),
                 "unit": words.unit(finding),
-                "look": words.look(finding),
+                "style": words.style(finding),
                 "slowdown": found.slowdown if found else None,
                 "change": words.change(finding),
                 "interval": words.interval(finding) if noisy and found else "",
@@ -225,7 +225,7 @@ def _rows(comparison: Comparison, findings: Sequence[Finding], caption: str) -> 
         _TABLE,
         caption=caption,
         heads=("Case", "Outcome", "Cost", "Base", "Head"),
-        rows=_shown(findings, words.short_keys(comparison.findings)),
+        rows=_row_values(findings, words.short_keys(comparison.findings)),
     )
 
 
@@ -243,14 +243,14 @@ def _exact(comparison: Comparison) -> Markup | None:
         return None
     return fragment(
         _EXACT,
-        said=f"{len(same)} of {len(findings)} are the same on both sides.",
-        changed=_rows(comparison, changed, "Figures without noise that changed"),
-        same=_rows(comparison, same, "Figures without noise that are the same"),
+        summary=f"{len(same)} of {len(findings)} are the same in base and head.",
+        changed=_rows(comparison, changed, "Exact figures that changed"),
+        same=_rows(comparison, same, "Exact figures that are the same"),
     )
 
 
-def _aside(comparison: Comparison) -> Markup | None:
-    findings = words.aside(comparison)
+def _without_verdict(comparison: Comparison) -> Markup | None:
+    findings = words.without_verdict(comparison)
     if not findings:
         return None
-    return fragment(_ASIDE, rows=_shown(findings, words.short_keys(comparison.findings)))
+    return fragment(_ASIDE, rows=_row_values(findings, words.short_keys(comparison.findings)))

@@ -1,7 +1,7 @@
 """A comparison as JUnit XML, for servers that show tests: a `Comparison` in, bytes out.
 
-A regression is a failure and a missing figure an error. What is not known, or could not be compared, is skipped with
-the reason, and so are new and gone rows: nobody may take them for a pass.
+A regression is a failure and a missing figure an error. Inconclusive and incomparable rows are skipped with the
+reason, and so are new and gone rows: none of them may be taken for a pass.
 """
 
 from __future__ import annotations
@@ -51,9 +51,9 @@ def junit(comparison: Comparison) -> bytes:
 
 def _case(suite: ElementTree.Element, finding: Finding) -> None:
     case = ElementTree.SubElement(suite, "testcase", {"classname": _text(finding.key), "name": _text(finding.metric)})
-    outcome, told = words.outcome(finding), "; ".join(words.reasons(finding))
+    outcome, reasons = words.outcome(finding), "; ".join(words.reasons(finding))
     element = ELEMENTS[outcome]
-    message = words.look(finding).word + (f": {told}" if told else "")
+    message = words.style(finding).word + (f": {reasons}" if reasons else "")
     if element is not None:
         ElementTree.SubElement(case, element, {"message": _text(message), "type": outcome}).text = _text(
             _figures(finding)
@@ -63,10 +63,10 @@ def _case(suite: ElementTree.Element, finding: Finding) -> None:
 
 
 def _figures(finding: Finding) -> str:
-    sides = f"{words.figure(finding, finding.base)} -> {words.figure(finding, finding.head)} {words.unit(finding)}"
+    figures = f"{words.figure(finding, finding.base)} -> {words.figure(finding, finding.head)} {words.unit(finding)}"
     if words.estimate(finding) is None:
-        return sides
-    return f"{sides}\ncost {words.change(finding)}, interval {words.interval(finding)}"
+        return figures
+    return f"{figures}\ncost {words.change(finding)}, interval {words.interval(finding)}"
 
 
 def _text(text: str) -> str:

@@ -32,28 +32,28 @@ def prose(text: str) -> str:
 
 
 def markdown(comparison: Comparison, most_rows: int | None = None) -> str:
-    """The whole comparison, what needs a reader first; of each table at most so many rows, and how many were left."""
+    """The whole comparison, most important first; of each table at most `most_rows`, and how many were left out."""
     names = words.short_keys(comparison.findings)
     changed = [finding for finding in words.exact(comparison) if words.outcome(finding) != "equivalent"]
-    lines = [f"### {prose(words.headline(comparison))}", "", _sides(comparison, names), ""]
+    lines = [f"### {prose(words.headline(comparison))}", "", _base_and_head(comparison, names), ""]
     lines += [f"> **Note:** {prose(note)}\n" for note in comparison.notes]
     lines += _table(words.judged(comparison), names, most_rows)
     lines += [prose(words.WITHIN), ""] if words.has_within(comparison) else []
     lines += _exact(comparison, changed, names, most_rows)
-    lines += _aside(words.aside(comparison), names, most_rows)
+    lines += _without_verdict(words.without_verdict(comparison), names, most_rows)
     return "\n".join(lines).rstrip() + "\n"
 
 
-def _sides(comparison: Comparison, names: words.Names) -> str:
-    told = (
-        f"{code(comparison.head)} against {code(comparison.base)}, limit {words.percent(comparison.max_slowdown)} worse"
+def _base_and_head(comparison: Comparison, names: words.Names) -> str:
+    limit = f"limit {words.percent(comparison.max_slowdown)} worse"
+    return f"{code(comparison.head)} against {code(comparison.base)}, {limit}" + (
+        f"; all {code(names.common)}" if names.common else ""
     )
-    return told + (f"; all {code(names.common)}" if names.common else "")
 
 
 def _outcome(finding: Finding) -> str:
-    look = words.look(finding)
-    return f"{look.sign} **{look.word}**" if words.outcome(finding) != "equivalent" else f"{look.sign} {look.word}"
+    style = words.style(finding)
+    return f"{style.sign} **{style.word}**" if words.outcome(finding) != "equivalent" else f"{style.sign} {style.word}"
 
 
 def _table(findings: Sequence[Finding], names: words.Names, most_rows: int | None) -> list[str]:
@@ -86,9 +86,10 @@ def _exact(comparison: Comparison, changed: Sequence[Finding], names: words.Name
     return [f"Exact figures: {count - len(changed)} of {count} are the same.", "", *_table(changed, names, most_rows)]
 
 
-def _aside(findings: Sequence[Finding], names: words.Names, most_rows: int | None) -> list[str]:
+def _without_verdict(findings: Sequence[Finding], names: words.Names, most_rows: int | None) -> list[str]:
     lines = []
     for finding in findings[:most_rows]:
-        told = "".join(f": {prose(reason)}" for reason in ["; ".join(words.reasons(finding))] if reason)
-        lines.append(f"- {_outcome(finding)} {code(names.names[finding.key])} {prose(words.label(finding))}{told}")
+        reasons = "; ".join(words.reasons(finding))
+        why = f": {prose(reasons)}" if reasons else ""
+        lines.append(f"- {_outcome(finding)} {code(names.names[finding.key])} {prose(words.label(finding))}{why}")
     return [*lines, "", *_left(findings, most_rows)] if lines else []

@@ -1,6 +1,6 @@
-"""Records of two sides in, a `Comparison` out: who belongs to whom, who may be compared, and the verdicts. Pure.
+"""Records of base and head in, a `Comparison` out: cases matched, circumstances checked, verdicts given. Pure.
 
-A row is a case (or, with `by`, what a few words of it name) and a metric. The units of a side are its fresh processes.
+A row is a case (or, with `by`, what a few words of it name) and a metric. Replicates are fresh processes.
 """
 
 from __future__ import annotations
@@ -52,21 +52,21 @@ _SAMPLES: dict[str, Callable[[Record], list[float]]] = {
 
 
 @dataclass(frozen=True)
-class Side:
-    """One side of a comparison, and what people call it."""
+class RecordSet:
+    """The records of base or head, and what people call them."""
 
     name: str
     records: tuple[Record, ...]
 
 
-def _failure(side: CaseResult) -> str | None:
+def _failure(result: CaseResult) -> str | None:
     """Why there is no figure to compare."""
-    return f"{side.error.kind}: {side.error.message}" if side.error else None
+    return f"{result.error.kind}: {result.error.message}" if result.error else None
 
 
 @dataclass(frozen=True)
 class _Row:
-    """One label with what both sides have of it."""
+    """One label with its results in base and head."""
 
     label: str
     base: CaseResult  # the fresh processes of its newest run
@@ -78,19 +78,19 @@ class _Row:
 
 
 def compare(
-    base: Side,
-    head: Side,
+    base: RecordSet,
+    head: RecordSet,
     *,
     by: Sequence[str] = (),
     metrics: Sequence[str] = (),
     rule: Rule | None = None,
     accept: Collection[str] = (),
 ) -> Comparison:
-    """Every row of both sides with its verdict, or with the reason why there is none.
+    """Every row of base and head with its verdict, or with the reason why there is none.
 
     `by` names the words of a case that must agree (all of them by default), `metrics` the figures (by default
     `DEFAULT_METRICS`), `accept` the changes of exact figures that are meant. Raises UserError for an unknown word or
-    metric, for words that leave open which case is meant, and where both sides have nothing in common.
+    metric, for words that leave open which case is meant, and where base and head have nothing in common.
     """
     rule = rule or rule_of_stores()
     words = _words(by)
@@ -133,7 +133,7 @@ def compare(
 def _words(by: Sequence[str]) -> tuple[str, ...]:
     for word in by:
         if word not in WORDS:
-            raise UserError(f"--by: {word!r} is no word of a case: there are {', '.join(WORDS)}", USAGE)
+            raise UserError(f"--by: {word!r} is not a part of a case; choose from {', '.join(WORDS)}", USAGE)
     return tuple(word for word in WORDS if word in by) or tuple(WORDS)
 
 
@@ -148,7 +148,7 @@ def _metrics(names: Sequence[str]) -> tuple[list[Metric], list[str]]:
             metric = get_metric(name)
         except KeyError:
             known = [*(metric.word for metric in METRICS), OUTPUT, VERIFICATION]
-            raise UserError(f"--metric: no metric {name!r}: there are {', '.join(known)}", USAGE) from None
+            raise UserError(f"--metric: no metric {name!r}; choose from {', '.join(known)}", USAGE) from None
         if metric.noisy:
             noisy.append(metric)
         else:
@@ -160,33 +160,33 @@ def _label(case: Case, words: Sequence[str]) -> str:
     return "/".join(WORDS[word](case) for word in words)
 
 
-def _groups(side: Side, words: Sequence[str]) -> dict[str, CaseResult]:
+def _groups(records: RecordSet, words: Sequence[str]) -> dict[str, CaseResult]:
     """Label -> its case, as measured in the newest run; UserError where a label means two cases."""
     found: dict[str, CaseResult] = {}
-    for result in case_results(side.records):
+    for result in case_results(records.records):
         label = _label(result.case, words)
         if label in found:
-            raise UserError(_ambiguous(side, found[label].case, result.case, words), USAGE)
+            raise UserError(_ambiguous(records, found[label].case, result.case, words), USAGE)
         found[label] = result
     return found
 
 
-def _ambiguous(side: Side, one: Case, other: Case, words: Sequence[str]) -> str:
+def _ambiguous(records: RecordSet, one: Case, other: Case, words: Sequence[str]) -> str:
     missing = [word for word, text in WORDS.items() if text(one) != text(other)]
     return (
-        f"--by {','.join(words)} leaves open which case of {side.name} is meant, {one.key} or {other.key}: "
+        f"--by {','.join(words)} leaves open which case of {records.name} is meant, {one.key} or {other.key}: "
         f"add {' or '.join(missing)}"
     )
 
 
-def _nothing_in_common(base: Side, head: Side) -> str:
-    """Says which words of the cases never agree, since those are what a user may leave out of --by."""
-    for side in (base, head):
-        if not side.records:
-            return f"{side.name} holds no records, so there is nothing to compare"
+def _nothing_in_common(base: RecordSet, head: RecordSet) -> str:
+    """The message names the words of the cases that never agree: those a user may leave out of --by."""
+    for each in (base, head):
+        if not each.records:
+            return f"{each.name} holds no records, so there is nothing to compare"
     apart = []
     for word, text in WORDS.items():
-        before, after = ({text(record.case) for record in side.records} for side in (base, head))
+        before, after = ({text(record.case) for record in each.records} for each in (base, head))
         if not before & after:
             apart.append(f"{word} ({', '.join(sorted(before))} / {', '.join(sorted(after))})")
     if not apart:
@@ -200,42 +200,42 @@ def _finding(row_label: str, metric: Metric, **fields: Any) -> Finding:
     return Finding(row_label, metric.word, **fields)
 
 
-def _value(side: CaseResult | None, metric: Metric) -> float | None:
-    """The figure of a side, as every other reader shows it."""
-    return side.value(metric) if side else None
+def _value(result: CaseResult | None, metric: Metric) -> float | None:
+    """The figure of base or head, as every other reader shows it."""
+    return result.value(metric) if result else None
 
 
-def _values(side: CaseResult, metric: Metric) -> list[float]:
-    return [value for record in side.measured if (value := metric.value(record)) is not None]
+def _values(result: CaseResult, metric: Metric) -> list[float]:
+    return [value for record in result.measured if (value := metric.value(record)) is not None]
 
 
 def _one_sided(label: str, before: CaseResult | None, after: CaseResult | None, metric: Metric) -> Finding:
-    sides = {"base": _value(before, metric), "head": _value(after, metric)}
+    figures = {"base": _value(before, metric), "head": _value(after, metric)}
     if after and (why := _failure(after)):
-        return _finding(label, metric, status="failed", note=f"head: {why}; not in the base", **sides)
-    return _finding(label, metric, status="new" if after else "gone", **sides)
+        return _finding(label, metric, status="failed", note=f"head: {why}; not in the base", **figures)
+    return _finding(label, metric, status="new" if after else "gone", **figures)
 
 
 def _failed(row: _Row, metric: Metric) -> Finding | None:
-    sides = (("base", row.base), ("head", row.head))
-    told = [f"{name}: {why}" for name, side in sides if (why := _failure(side))]
-    if not told:
+    results = (("base", row.base), ("head", row.head))
+    reasons = [f"{name}: {why}" for name, result in results if (why := _failure(result))]
+    if not reasons:
         return None
-    figures = {name: _value(side, metric) for name, side in sides}
-    return _finding(row.label, metric, status="failed", note="; ".join(told), **figures)
+    figures = {name: _value(result, metric) for name, result in results}
+    return _finding(row.label, metric, status="failed", note="; ".join(reasons), **figures)
 
 
 def _differing(row: _Row) -> tuple[str, ...]:
-    """Each fact that must agree and does not, with the values of both sides."""
+    """Each fact that must agree and does not, with its values in base and head."""
     unknown = [
         f"environment: not recorded in the {name}"
         for name, group in (("base", row.base), ("head", row.head))
         if any(record.environment is None for record in group.measured)
     ]
-    return (*unknown, *(f"{name}: {_side_by_side(row, name)}" for name in differing_facts(row.records)))
+    return (*unknown, *(f"{name}: {_both_values(row, name)}" for name in differing_facts(row.records)))
 
 
-def _side_by_side(row: _Row, name: str) -> str:
+def _both_values(row: _Row, name: str) -> str:
     return " / ".join(
         ", ".join(dict.fromkeys(_fact_text(record, name) for record in group.measured))
         for group in (row.base, row.head)
@@ -263,7 +263,7 @@ def _noisy(row: _Row, metric: Metric, differs: tuple[str, ...]) -> tuple[Finding
 
 
 def _note(row: _Row) -> str | None:
-    """What a reader must know beside a figure: what else differs between the cases, lost processes, warnings."""
+    """What belongs beside a figure: what else differs between the cases, lost processes, warnings."""
     found = []
     for word, text in WORDS.items():
         before, after = text(row.base.case), text(row.head.case)
@@ -278,17 +278,17 @@ def _note(row: _Row) -> str | None:
 
 
 def _exact(row: _Row, names: Sequence[str], differs: tuple[str, ...], accept: Collection[str]) -> list[Finding]:
-    """Figures without noise are judged on every machine; where the surroundings differ, a change says so."""
+    """Figures without noise are judged on every machine; where the circumstances differ, a change carries a note."""
     findings = []
     for name in names:
         if name == OUTPUT and (differs or row.base.case != row.head.case):
-            continue  # another engine, input, processor or torch may well answer with other last digits
+            continue  # with another engine, input, processor or torch the last digits of the answer may differ
         judged = _judged_exactly(row, name, accept)
         if judged is None:
             continue
         judgement, base, head = judged
         changed = judgement.verdict != "equivalent"
-        note = f"beside it differs {'; '.join(differs)}" if changed and differs else None
+        note = f"also differs: {'; '.join(differs)}" if changed and differs else None
         if name in (OUTPUT, VERIFICATION):
             finding = Finding(row.label, name, "exact", judgement=judgement, note=note)
         else:
@@ -302,9 +302,9 @@ def _judged_exactly(
     row: _Row, name: str, accept: Collection[str]
 ) -> tuple[Judgement, float | None, float | None] | None:
     before, after = (_one(group, _EXACT.get(name, _figure(name))) for group in (row.base, row.head))
-    for side, value in (("base", before), ("head", after)):
+    for which, value in (("base", before), ("head", after)):
         if isinstance(value, _Several):
-            return Judgement("inconclusive", f"the processes of the {side} do not agree: {value.text}"), None, None
+            return Judgement("inconclusive", f"the processes of the {which} do not agree: {value.text}"), None, None
     if name == OUTPUT:
         judgement = judge_output(row.label, before, after, accept=accept)
     elif name == VERIFICATION:
@@ -318,13 +318,13 @@ def _judged_exactly(
 
 @dataclass(frozen=True)
 class _Several:
-    """What should be one figure and is not."""
+    """Different values of what must be one exact figure."""
 
     text: str
 
 
 def _one(group: CaseResult, value: Callable[[Record], Any]) -> Any:
-    """What the processes that looked agree on: one of them counts and verifies for all."""
+    """The value that the processes agree on: one of them counts and verifies for all."""
     found = list(dict.fromkeys(each for record in group.measured if (each := value(record)) is not None))
     if len(found) > 1:
         return _Several(", ".join(f"{each}" for each in found))
@@ -346,43 +346,45 @@ def _latencies(record: Record) -> list[float]:
 
 
 def _normalised(row: _Row, metric: Metric) -> Evidence | None:
-    """The same units at one machine speed (`bench/stats/normalise.py`); None where the two sides did not time the same
-    reference workload, or the metric is no speed."""
+    """The same replicates at one machine speed (`bench/stats/normalise.py`); None where base and head did not time the
+    same reference workload, or the metric is no speed."""
     if metric.word not in _SAMPLES:
         return None
     anchor = anchor_of(row.records)
-    sides = []
-    for side in (row.base, row.head):
+    both = []
+    for result in (row.base, row.head):
         found = []
-        for record in side.measured:
+        for record in result.measured:
             index = machine_speed_index(record, anchor) if anchor else None
             value = metric.value(record)
             if index is None or value is None:
                 return None
             found.append(value * index if metric.better == "lower" else value / index)
-        sides.append(tuple(found))
-    return Evidence(row.label, metric.word, metric.better, Units(*sides))
+        both.append(tuple(found))
+    return Evidence(row.label, metric.word, metric.better, Units(*both))
 
 
-def _beside(judgement: Judgement, row: _Row, metric: str, rule: Rule) -> Judgement:
-    """The measured figure decides. Where it moved and the normalised one does not show it too, nothing is known: then
-    the machine may be what changed."""
+def _with_normalised(judgement: Judgement, row: _Row, metric: str, rule: Rule) -> Judgement:
+    """The measured figure decides. Where it moved and the normalised one does not confirm it, the verdict is
+    inconclusive: the machine may have changed."""
     evidence = _normalised(row, get_metric(metric)) if judgement.verdict in ("regressed", "improved") else None
     estimate = judge(evidence, rule).estimate if evidence else None
     if estimate is None:
         return judgement
-    said = f"normalised {estimate.slowdown - 1:+.1%} ({estimate.low - 1:+.1%} to {estimate.high - 1:+.1%})"
-    shown = estimate.low > 1 if judgement.verdict == "regressed" else estimate.high < 1
-    if not shown:
-        return replace(judgement, verdict="inconclusive", why=f"{judgement.why}; {said}: the machine may have changed")
-    return replace(judgement, why=f"{judgement.why}; {said}")
+    normalised = f"normalised {estimate.slowdown - 1:+.1%} ({estimate.low - 1:+.1%} to {estimate.high - 1:+.1%})"
+    confirmed = estimate.low > 1 if judgement.verdict == "regressed" else estimate.high < 1
+    if not confirmed:
+        return replace(
+            judgement, verdict="inconclusive", why=f"{judgement.why}; {normalised}: the machine may have changed"
+        )
+    return replace(judgement, why=f"{judgement.why}; {normalised}")
 
 
 def _shown(judgement: Judgement, row: _Row, metric: str, rule: Rule) -> Judgement:
-    """Of one process on each side at least how well each is known; that allows no verdict, and none is made of it."""
+    """With one process each of base and head: the interval within a process, which allows no verdict."""
     samples = _SAMPLES.get(metric)
     if samples is None or len(row.base.measured) != 1 or len(row.head.measured) != 1:
-        return _beside(judgement, row, metric, rule)
+        return _with_normalised(judgement, row, metric, rule)
     return replace(judgement, estimate=within(samples(row.base.measured[0]), samples(row.head.measured[0])))
 
 
@@ -391,6 +393,6 @@ def _notes(evidences: Sequence[tuple[Finding, Evidence]], rule: Rule) -> tuple[s
     if fewest >= rule.min_units:
         return ()
     return (
-        f"a verdict on noisy figures needs {rule.min_units} fresh processes on each side, and here a row has {fewest}: "
-        f"measure both with co3d-bench run --processes {rule.min_units}",
+        f"a verdict on noisy figures needs {rule.min_units} fresh processes each of base and head, "
+        f"but a row has {fewest}: measure both with co3d-bench run --processes {rule.min_units}",
     )

@@ -1,7 +1,7 @@
 """The intervals of a comparison as a plot: findings in, a Vega-Lite specification (a dict) out.
 
-One row for each judged figure: its name, below it the estimate with its interval. The shaded band is what counts as the
-same; to the right of it the head is worse. The outcome is in the shape and in the colour.
+One row for each judged figure: its name, below it the estimate with its interval. In the shaded band base and head
+count as the same; to the right of it the head is worse. The outcome is in the shape and in the colour.
 """
 
 from __future__ import annotations
@@ -38,8 +38,8 @@ def axis_of(findings: Sequence[Finding], max_slowdown: float) -> Axis:
     """An axis that holds the band, every estimate and, as far as that leaves these legible, the intervals."""
     estimates = [found for finding in findings if (found := words.estimate(finding))]
     band = math.log1p(max_slowdown)
-    middles = [0.0, *(math.log(_inside(found.slowdown)) for found in estimates)]
-    low, high = min(-1.6 * band, *middles), max(1.6 * band, *middles)
+    centres = [0.0, *(math.log(_inside(found.slowdown)) for found in estimates)]
+    low, high = min(-1.6 * band, *centres), max(1.6 * band, *centres)
     room = ROOM_FOR_ENDS * (high - low)
     ends = [math.log(_inside(end)) for found in estimates for end in (found.low, found.high)]
     low = max(min([low, *ends]), low - room)
@@ -66,18 +66,18 @@ def _rows(findings: Sequence[Finding], axis: Axis) -> list[dict[str, Any]]:
     names = words.short_keys(findings).names
     several = len({finding.metric for finding in findings}) > 1
     rows = []
-    for place, finding in enumerate(findings):
+    for index, finding in enumerate(findings):
         found = words.estimate(finding)
         if found is None:
             continue
-        look = words.look(finding)
+        style = words.style(finding)
         name = words.plain(names[finding.key])
         low, high = max(found.low, axis.low), min(found.high, axis.high)
         rows.append(
             {
-                "place": place,
+                "row": index,
                 "name": f"{name} · {words.label(finding)}" if several else name,
-                "says": f"{look.sign} {look.word}",
+                "outcome_text": f"{style.sign} {style.word}",
                 "outcome": words.outcome(finding),
                 "x": min(max(found.slowdown, axis.low), axis.high),
                 "low": low,
@@ -96,7 +96,7 @@ def _tooltip(finding: Finding, name: str) -> dict[str, str]:
     assert found is not None  # noqa: S101 - only rows with one are drawn
     shown = {
         "title": name,
-        "Outcome": words.look(finding).word,
+        "Outcome": words.style(finding).word,
         words.label(finding).capitalize(): (
             f"{words.figure(finding, finding.base)} \u2192 {words.figure(finding, finding.head)} {words.unit(finding)}"
         ),
@@ -116,50 +116,78 @@ def interval_chart(
     findings = drawn(comparison)
     if not findings:
         return None
-    axis, look = axis_of(findings, comparison.max_slowdown), theme.looks(palette)
+    axis, style = axis_of(findings, comparison.max_slowdown), theme.mark_styles(palette)
     rows = _rows(findings, axis)
-    shown = [name for name in words.LOOKS if any(row["outcome"] == name for row in rows)]
-    colour = name_of("outcome", shown, [palette[words.LOOKS[name].colour] for name in shown])
-    shape = name_of("outcome", shown, [words.LOOKS[name].shape for name in shown])
-    hollow = [name for name in shown if words.LOOKS[name].hollow]
-
-    marks = ticks(axis)
-    across = number_of(
-        "x",
-        title="\u2190 better \u00b7 cost of the head \u00b7 worse \u2192",
-        scale={"type": axis.scale, "domain": [axis.low, axis.high], "nice": False}
-        | ({"zero": False} if axis.scale == "linear" else {}),
-        axis={"values": marks, "labelExpr": _label_expression(marks, axis), "labelFlush": False, "grid": True},
-    )
-    low = across | {"field": "low"}
-    down = number_of("place", scale={"domain": [len(rows) - 0.5, -0.5], "nice": False}, axis=None)
+    across = _cost_channel(axis)
+    down = number_of("row", scale={"domain": [len(rows) - 0.5, -0.5], "nice": False}, axis=None)
     band = {"x": max(1 / (1 + comparison.max_slowdown), axis.low), "x2": min(1 + comparison.max_slowdown, axis.high)}
     silent = {"aria": False}
-    line = {"strokeWidth": 2, "yOffset": 9, "y2Offset": 9} | silent
-    point = {"size": 130, "strokeWidth": 2, "opacity": 1, "yOffset": 9, "tooltip": expr("datum.tooltip")}
-    fill = either(f"indexof({hollow}, datum.outcome) >= 0", palette["surface"], colour)
-    above = {"baseline": "middle", "dy": -10} | silent
-    name = above | {"align": "left", "x": 0, "limit": expr("width - 110")}
-    says = above | {"align": "right", "x": "width", "fontSize": 12, "fontWeight": 500}
-    layers = [
-        layer("rect", [band], look["band"] | silent, x=across, x2={"field": "x2"}),
-        layer("rule", [{"x": 1}], look["limit"] | silent, x=across),
-        layer(
-            "rule", rows, line, x=low, x2={"field": "high"}, y=down, color=colour, strokeDash=as_is("dash", "nominal")
-        ),
-        *(made for which in ("low", "high") for made in _ends(rows, which, x=across, y=down, color=colour)),
-        layer(
-            "point", rows, point, x=across, y=down, shape=shape, stroke=colour, fill=fill, description=name_of("name")
-        ),
-        *(layer("text", rows, look[part] | name, y=down, text=name_of("name")) for part in ("halo", "name")),
-        layer("text", rows, says, y=down, text=name_of("says"), color=colour),
-    ]
     return chart(
-        layers,
+        [
+            layer("rect", [band], style["band"] | silent, x=across, x2={"field": "x2"}),
+            layer("rule", [{"x": 1}], style["limit"] | silent, x=across),
+            *_estimates(rows, palette, across, down),
+            *_texts(rows, style, down, _colours(rows, palette)),
+        ],
         width=width,
         height=max(_STRIP_PX, ROW_PX * len(rows)),
         description=f"{len(rows)} estimates with their intervals, the figures are in the table",
     )
+
+
+def _cost_channel(axis: Axis) -> Spec:
+    marks = ticks(axis)
+    scale = {"type": axis.scale, "domain": [axis.low, axis.high], "nice": False}
+    return number_of(
+        "x",
+        title="\u2190 better \u00b7 cost of the head \u00b7 worse \u2192",
+        scale=scale | ({"zero": False} if axis.scale == "linear" else {}),
+        axis={"values": marks, "labelExpr": _label_expression(marks, axis), "labelFlush": False, "grid": True},
+    )
+
+
+def _outcomes(rows: Sequence[Row]) -> list[str]:
+    return [name for name in words.OUTCOMES if any(row["outcome"] == name for row in rows)]
+
+
+def _colours(rows: Sequence[Row], palette: Mapping[str, str]) -> Spec:
+    outcomes = _outcomes(rows)
+    return name_of("outcome", outcomes, [palette[words.OUTCOMES[name].colour] for name in outcomes])
+
+
+def _estimates(rows: Sequence[Row], palette: Mapping[str, str], across: Spec, down: Spec) -> list[Spec]:
+    """Each interval as a line with its two ends, and the estimate as a point on it."""
+    outcomes, colour = _outcomes(rows), _colours(rows, palette)
+    hollow = [name for name in outcomes if words.OUTCOMES[name].hollow]
+    line = {"strokeWidth": 2, "yOffset": 9, "y2Offset": 9, "aria": False}
+    point = {"size": 130, "strokeWidth": 2, "opacity": 1, "yOffset": 9, "tooltip": expr("datum.tooltip")}
+    between = {"x": across | {"field": "low"}, "x2": {"field": "high"}, "y": down}
+    return [
+        layer("rule", rows, line, **between, color=colour, strokeDash=as_is("dash", "nominal")),
+        *(end for which in ("low", "high") for end in _ends(rows, which, x=across, y=down, color=colour)),
+        layer(
+            "point",
+            rows,
+            point,
+            x=across,
+            y=down,
+            shape=name_of("outcome", outcomes, [words.OUTCOMES[name].shape for name in outcomes]),
+            stroke=colour,
+            fill=either(f"indexof({hollow}, datum.outcome) >= 0", palette["surface"], colour),
+            description=name_of("name"),
+        ),
+    ]
+
+
+def _texts(rows: Sequence[Row], style: Mapping[str, Spec], down: Spec, colour: Spec) -> list[Spec]:
+    """The name of each row, left, and its outcome, right, both above its interval."""
+    above = {"baseline": "middle", "dy": -10, "aria": False}
+    name = above | {"align": "left", "x": 0, "limit": expr("width - 110")}
+    outcome = above | {"align": "right", "x": "width", "fontSize": 12, "fontWeight": 500}
+    return [
+        *(layer("text", rows, style[part] | name, y=down, text=name_of("name")) for part in ("halo", "name")),
+        layer("text", rows, outcome, y=down, text=name_of("outcome_text"), color=colour),
+    ]
 
 
 def _ends(rows: Sequence[Row], which: Literal["low", "high"], **channels: Spec) -> list[Spec]:
@@ -169,7 +197,7 @@ def _ends(rows: Sequence[Row], which: Literal["low", "high"], **channels: Spec) 
     arrow = {"shape": "triangle-up", "angle": {"low": 270, "high": 90}[which], "size": 50, "filled": True, "opacity": 1}
     cut, whole = ([row for row in rows if (which in row["cut"]) == is_cut] for is_cut in (True, False))
     found = [("tick", whole, tick), ("point", cut, arrow | {"yOffset": 9, "aria": False})]
-    return [layer(mark, some, look, **at) for mark, some, look in found if some]
+    return [layer(mark, some, style, **at) for mark, some, style in found if some]
 
 
 def _label_expression(marks: Sequence[float], axis: Axis) -> str:

@@ -1,4 +1,4 @@
-"""A comparison in the terminal: the judged rows as a table, below it what needs words."""
+"""A comparison in the terminal: the judged rows as a table, reasons and notes below it."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _HEADS = (
     ("Cost", "Interval"),
     ("Cost",),
 )
-_NAME = 20  # so much of a name is kept in one line before a figure is; longer ones are folded
+_NAME = 20  # letters of a name that stay on one line; longer names are folded
 
 
 def render_terminal(comparison: Comparison) -> RenderableType:
@@ -34,7 +34,7 @@ def render_terminal(comparison: Comparison) -> RenderableType:
         blocks += _reasons(rows, names)
     if count := len(words.exact(comparison)):
         blocks.append(Text(f"exact figures: {count - len(changed)} of {count} are the same", style="dim"))
-    blocks += [_line(finding, names, said) for finding, said in _asides(words.aside(comparison))]
+    blocks += [_line(finding, names) for finding in words.without_verdict(comparison)]
     return Group(*blocks, Text(words.headline(comparison), style="bold"))
 
 
@@ -48,8 +48,8 @@ def _head(comparison: Comparison, names: words.Names) -> Text:
 
 
 def _sign(finding: Finding) -> Text:
-    look = words.look(finding)
-    return Text(f"{look.sign} {look.word}", style=look.style)
+    style = words.style(finding)
+    return Text(f"{style.sign} {style.word}", style=style.rich)
 
 
 def _name(finding: Finding, names: words.Names) -> str:
@@ -97,15 +97,11 @@ class _Rows:
 
 
 def _reasons(findings: Sequence[Finding], names: words.Names) -> list[RenderableType]:
-    """Why, for every row that a reader will ask it of, and for every note."""
-    told = [finding for finding in findings if words.outcome(finding) != "equivalent" or finding.note]
-    return [_line(finding, names, "; ".join(words.reasons(finding))) for finding in told]
+    """The reasons of every row that is not equivalent or has a note."""
+    return [_line(f, names) for f in findings if words.outcome(f) != "equivalent" or f.note]
 
 
-def _asides(findings: Sequence[Finding]) -> list[tuple[Finding, str]]:
-    return [(finding, "; ".join(words.reasons(finding))) for finding in findings]
-
-
-def _line(finding: Finding, names: words.Names, said: str) -> Text:
+def _line(finding: Finding, names: words.Names) -> Text:
     text = _sign(finding).append(f" {_name(finding, names)} {words.label(finding)}", style="bold")
-    return text.append(f": {words.plain(said)}", style="not bold") if said else text
+    reasons = words.plain("; ".join(words.reasons(finding)))
+    return text.append(f": {reasons}", style="not bold") if reasons else text

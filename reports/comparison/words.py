@@ -1,4 +1,4 @@
-"""How a comparison is told: the words, signs, orders and numbers that every renderer shares."""
+"""A comparison in words: the outcomes, their signs and order, and the numbers that every form shares."""
 
 from __future__ import annotations
 
@@ -14,60 +14,62 @@ from ..select import SEPARATOR
 
 
 @dataclass(frozen=True)
-class Look:
+class OutcomeStyle:
     """How one outcome of a row is shown: never by colour alone."""
 
     word: str
     sign: str  # one character, different for each
     shape: str  # a symbol of Vega
     colour: str  # a name of `theme.LIGHT`
-    style: str  # of rich
+    rich: str  # a style of rich
     hollow: bool = False
     explains: str = ""
 
 
-# Every outcome, in the order in which a reader wants to know. Signs point to where the cost went.
-LOOKS: dict[str, Look] = {
-    "regressed": Look(
+# Every outcome, most important first. Signs point to where the cost went.
+OUTCOMES: dict[str, OutcomeStyle] = {
+    "regressed": OutcomeStyle(
         "regressed", "\u25b2", "triangle-up", "error", "bold red", explains="worse, and the evidence is clear"
     ),
-    "failed": Look("failed", "\u2717", "cross", "error", "bold red", explains="no figure on one side, or on both"),
-    "inconclusive": Look(
-        "inconclusive", "?", "diamond", "warn", "yellow", hollow=True, explains="not known: this is no pass"
+    "failed": OutcomeStyle(
+        "failed", "\u2717", "cross", "error", "bold red", explains="no figure in base, head or both"
     ),
-    "incomparable": Look(
+    "inconclusive": OutcomeStyle(
+        "inconclusive", "?", "diamond", "warn", "yellow", hollow=True, explains="undecided: this is not a pass"
+    ),
+    "incomparable": OutcomeStyle(
         "not comparable", "\u2260", "square", "warn", "yellow", hollow=True, explains="the circumstances differ"
     ),
-    "gone": Look("gone", "\u2212", "square", "muted", "yellow", hollow=True, explains="only in the base"),
-    "new": Look("new", "+", "square", "muted", "cyan", hollow=True, explains="only in the head"),
-    "improved": Look(
+    "gone": OutcomeStyle("gone", "\u2212", "square", "muted", "yellow", hollow=True, explains="only in the base"),
+    "new": OutcomeStyle("new", "+", "square", "muted", "cyan", hollow=True, explains="only in the head"),
+    "improved": OutcomeStyle(
         "improved", "\u25bc", "triangle-down", "frame", "bold blue", explains="better, and the evidence is clear"
     ),
-    "equivalent": Look("equivalent", "=", "circle", "muted", "dim", explains="the same within what is allowed"),
+    "equivalent": OutcomeStyle("equivalent", "=", "circle", "muted", "dim", explains="the same within the limit"),
 }
 
 MINUS = "\u2212"
 
 
 def outcome(finding: Finding) -> str:
-    """The row's key in `LOOKS`: its verdict where it has one, else what became of it."""
+    """The row's key in `OUTCOMES`: its verdict where it has one, else its status."""
     return finding.judgement.verdict if finding.judgement else finding.status
 
 
-def look(finding: Finding) -> Look:
+def style(finding: Finding) -> OutcomeStyle:
     """How a row is shown."""
-    return LOOKS[outcome(finding)]
+    return OUTCOMES[outcome(finding)]
 
 
 def ordered(findings: Sequence[Finding]) -> tuple[Finding, ...]:
-    """What needs a reader first; of one outcome the worst estimate first, else as they came."""
-    places = list(LOOKS)
+    """Most important outcome first; within one, the worst estimate first, else the order given."""
+    order = list(OUTCOMES)
 
-    def place(finding: Finding) -> tuple[int, float]:
+    def rank(finding: Finding) -> tuple[int, float]:
         found = estimate(finding)
-        return places.index(outcome(finding)), -found.slowdown if found else 0.0
+        return order.index(outcome(finding)), -found.slowdown if found else 0.0
 
-    return tuple(sorted(findings, key=place))
+    return tuple(sorted(findings, key=rank))
 
 
 def estimate(finding: Finding) -> Estimate | None:
@@ -85,24 +87,24 @@ def exact(comparison: Comparison) -> tuple[Finding, ...]:
     return ordered([finding for finding in comparison.findings if finding.status == "exact"])
 
 
-def aside(comparison: Comparison) -> tuple[Finding, ...]:
+def without_verdict(comparison: Comparison) -> tuple[Finding, ...]:
     """Rows without a verdict: failed, not comparable, new, gone."""
     return ordered([finding for finding in comparison.findings if finding.status not in ("judged", "exact")])
 
 
 def counts(findings: Sequence[Finding]) -> dict[str, int]:
-    """How many rows of each outcome there are, in the order of `LOOKS`, without those there are none of."""
+    """How many rows of each outcome there are, in the order of `OUTCOMES`; only those that occur."""
     found = [outcome(finding) for finding in findings]
-    return {name: found.count(name) for name in LOOKS if name in found}
+    return {name: found.count(name) for name in OUTCOMES if name in found}
 
 
 def counted(findings: Sequence[Finding]) -> str:
     """The same in words: `1 regressed, 3 equivalent`."""
-    return ", ".join(f"{count} {LOOKS[name].word}" for name, count in counts(findings).items())
+    return ", ".join(f"{count} {OUTCOMES[name].word}" for name, count in counts(findings).items())
 
 
 def headline(comparison: Comparison) -> str:
-    """What came of it in one line. Inconclusive is never told as a pass."""
+    """The result in one line. Inconclusive is never presented as a pass."""
     regressed = ordered(comparison.of("regressed"))
     if regressed:
         short = short_keys(comparison.findings).names
@@ -110,20 +112,19 @@ def headline(comparison: Comparison) -> str:
         cases = list(dict.fromkeys(finding.key for finding in regressed))
         named = [f"{plain(short[key])} ({_by_how_much(worst[key])})" for key in cases[:3]]
         return f"Regressed: {', '.join(named)}" + (f" and {len(cases) - 3} more" if len(cases) > 3 else "")
-    rows, beside = judged(comparison), aside(comparison)
+    rows, beside = judged(comparison), without_verdict(comparison)
     unknown = counts(rows).get("inconclusive", 0)
     if rows:
-        said = f"No regression: {counted(rows)}"
+        result = f"No regression: {counted(rows)}"
         if unknown:
-            said = f"No regression found, but {unknown} of {len(rows)} are inconclusive"
+            result = f"No regression found, but inconclusive: {unknown} of {len(rows)}"
     else:
-        said = "Only exact figures were judged" if exact(comparison) else "Nothing was judged"
-    told = [said, exact_counted(comparison), counted(beside)]
-    return "; ".join(text for text in told if text)
+        result = "Only exact figures were judged" if exact(comparison) else "Nothing was judged"
+    return "; ".join(text for text in (result, exact_counted(comparison), counted(beside)) if text)
 
 
 def exact_counted(comparison: Comparison) -> str:
-    """What became of the figures without noise, in words; empty where there are none."""
+    """How many figures without noise changed, in words; empty where there are none."""
     rows = exact(comparison)
     if not rows:
         return ""
@@ -138,8 +139,8 @@ def _by_how_much(finding: Finding) -> str:
 
 
 def subtitle(comparison: Comparison) -> str:
-    """What was compared with what, and what was asked."""
-    return f"{comparison.head} against {comparison.base}; worse by {percent(comparison.max_slowdown)} must not pass"
+    """What was compared with what, and the limit."""
+    return f"{comparison.head} against {comparison.base}; limit: {percent(comparison.max_slowdown)} worse"
 
 
 def percent(share: float) -> str:
@@ -156,16 +157,16 @@ class Names:
 
 
 def short_keys(findings: Sequence[Finding]) -> Names:
-    """What tells these cases apart, and no more: `cox3d-m-16`, and once for all `cpu/eager/fp32/b1/t2/random-0`."""
+    """The parts in which these cases differ: `cox3d-m-16`, and once for all `cpu/eager/fp32/b1/t2/random-0`."""
     keys = list(dict.fromkeys(finding.key for finding in findings))
     parts = [key.split("/") for key in keys]
     if len(keys) == 0 or len({len(part) for part in parts}) > 1 or any("" in part for part in parts):
         return Names({key: key for key in keys}, "")
     columns = list(zip(*parts, strict=True))
-    kept = [place for place, values in enumerate(columns) if place == 0 or len(set(values)) > 1]
-    common = [values[0] for place, values in enumerate(columns) if place not in kept]
+    kept = [index for index, values in enumerate(columns) if index == 0 or len(set(values)) > 1]
+    common = [values[0] for index, values in enumerate(columns) if index not in kept]
     return Names(
-        {key: SEPARATOR.join(part[place] for place in kept) for key, part in zip(keys, parts, strict=True)},
+        {key: SEPARATOR.join(part[index] for index in kept) for key, part in zip(keys, parts, strict=True)},
         SEPARATOR.join(common),
     )
 
@@ -219,15 +220,15 @@ def interval(finding: Finding) -> str:
     return f"{low} to {high}{mark}"
 
 
-# What the star after an interval says.
+# What the star after an interval means.
 WITHIN = (
-    "* within one process on each side: how well its own median is known, not what another process would give; "
-    "no verdict can come of it"
+    "* from the samples of one process each of base and head: it does not cover what another process would give, "
+    "so it allows no verdict"
 )
 
 
 def is_within(found: Estimate) -> bool:
-    """Whether an interval knows of nothing but the samples of one process on each side."""
+    """Whether an interval rests on the samples of one process each of base and head."""
     return found.units == 1 and not found.paired and math.isfinite(found.high)
 
 
@@ -249,7 +250,7 @@ def ratio(slowdown: float) -> str:
 
 
 def figure(finding: Finding, value: float | None) -> str:
-    """A figure of one side without its unit; exact ones with every digit, since every digit counts."""
+    """A figure without its unit; exact ones with every digit, since every digit counts."""
     if value is None:
         return MISSING
     metric = _metric(finding)
@@ -266,13 +267,13 @@ def plain(text: str) -> str:
 
 
 def reasons(finding: Finding) -> tuple[str, ...]:
-    """What there is to say of a row beside its figures, in words."""
+    """The reasons and notes of a row, in words."""
     judgement = finding.judgement
     found = [judgement.why] if judgement else []
     if judgement and judgement.verdict == "inconclusive":
-        unit = "pairs" if judgement.estimate and judgement.estimate.paired else "processes on each side"
+        unit = "pairs" if judgement.estimate and judgement.estimate.paired else "processes each of base and head"
         if judgement.detectable is not None and math.isfinite(judgement.detectable):
-            found.append(f"could find a slowdown of {percent(judgement.detectable)}")
+            found.append(f"could detect a slowdown of {percent(judgement.detectable)}")
         if judgement.units_needed and judgement.estimate and judgement.estimate.sigma is not None:
             found.append(f"{judgement.units_needed} more {unit} needed")
     if finding.differs:
@@ -283,7 +284,7 @@ def reasons(finding: Finding) -> tuple[str, ...]:
 
 
 def tick(slowdown: float) -> str:
-    """A ratio on an axis, without decimals that say nothing: `+5 %`, `same`, `×10`."""
+    """A ratio on an axis, without needless decimals: `+5 %`, `same`, `×10`."""
     if math.isclose(slowdown, 1.0):
         return "same"
     text = ratio(slowdown)

@@ -15,7 +15,7 @@ from ..page import Page
 
 @dataclass(frozen=True)
 class Section:
-    """A title, a place on the page, and a function from the page's data to HTML, or None to be left out."""
+    """A title, its order on the page, and a function from the page's data to HTML, or None to leave it out."""
 
     title: str  # the heading; empty for a section that brings its own
     order: int

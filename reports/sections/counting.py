@@ -20,14 +20,14 @@ def _counted(head: str, explains: str, value: Callable[[Counters], float | None]
 
 # The differences are explained in METHODOLOGY.md.
 COLUMNS = (
-    _counted("As the paper", "ptflops' module hooks, with what they did to frame networks", lambda c: c.macs),
+    _counted("As the paper", "ptflops' module hooks, with their peculiarities in frame networks", lambda c: c.macs),
     _counted(
         "Each layer once",
         "the same hooks, every layer once and in full: the figure to plan with",
         lambda c: c.macs_once,
     ),
     _counted("Newest ptflops", "functional and tensor operations too", lambda c: c.macs_functional),
-    _counted("ptflops, aten", "convolutions and products as they are really called", lambda c: c.macs_aten),
+    _counted("ptflops, aten", "convolutions and matrix products as really executed", lambda c: c.macs_aten),
     _counted(
         "torch, halved",
         "torch.utils.flop_counter at two a multiply-accumulate",
@@ -37,7 +37,7 @@ COLUMNS = (
 
 _TEMPLATE = """\
 <p class="lead">Multiply-accumulates of one prediction, in 10<sup>9</sup>. Counters differ in what they call an \
-operation; a large difference would be a reason to doubt.</p>
+operation; a large difference would be a reason for concern.</p>
 {{ table }}
 {{ explained }}
 <p>Counted by {{ counters|join(", ") }}.</p>"""

@@ -1,4 +1,4 @@
-"""What the sensors of each device saw, what a prediction took of energy, and the figures of a GPU."""
+"""What the sensors of each device read, the energy of a prediction, and the figures of a GPU."""
 
 from collections.abc import Sequence
 
@@ -13,12 +13,12 @@ from ..tables.html import explained, table_html
 from ..tables.table import Column, Row, Table, cells, filled
 from . import Section
 
-# The page stays usable; `co3d-bench query` has all of them.
+# To keep the page usable; `co3d-bench query` has all of them.
 MOST_ROWS = 60
 
 _TEMPLATE = """\
 <p class="lead">Sensors were read by a process of their own; energy and copies were measured apart from the latency. \
-What could not be read has its reason below the table, and no figure.\
+For what could not be read, the reason is below the table.\
 {% if others %} {{ others }} more cases are in <code>co3d-bench query</code>.{% endif %}</p>
 {% for group, tables in devices %}
 <div class="group">
@@ -48,7 +48,7 @@ What could not be read has its reason below the table, and no figure.\
 
 
 def _table(caption: str, columns: tuple[Column[CaseResult], ...], cases: Sequence[CaseResult]) -> list[Markup]:
-    """None of no columns or no cases. The heading tells the device; only what tells its own cases apart is in rows."""
+    """Empty without columns or cases. The heading names the device; rows name only what differs between its cases."""
     if not (columns and cases):
         return []
     settings = short_titles(setting_of(case.case) for case in cases)

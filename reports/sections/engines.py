@@ -1,4 +1,4 @@
-"""Each network by each engine and precision: speed against eager, what it takes to get there, and how right it is."""
+"""Each network by each engine and precision: speed against eager, build, memory and difference from eager."""
 
 from collections.abc import Sequence
 
@@ -16,8 +16,8 @@ from ..tables.table import Cell, Column, Heading, Row, Table, cells, figure
 from . import Section
 
 _TEMPLATE = """\
-<p class="lead">Every answer was compared with eager float32 before its speed was believed: over a stream of frames, \
-or many clips. Wrong ones have no speed. Fastest first.</p>
+<p class="lead">Every engine's answers were compared with eager float32 before its speed was accepted: over a stream \
+of frames, or many clips. Wrong ones have no speed. Fastest first.</p>
 {{ table }}
 {{ explained }}
 {% if notes %}

@@ -45,7 +45,7 @@ def facts(environment: Environment) -> list[tuple[str, str]]:
         ("Allocator", process.allocator),
         ("OpenMP", ", ".join(process.openmp or ())),
         ("Frequency", None if process.frequency_hz is None else f"{number(process.frequency_hz / 1e9)} GHz"),
-        ("Load before", None if process.load_average_1min is None else f"{process.load_average_1min:.2f}"),
+        ("Load average before", None if process.load_average_1min is None else f"{process.load_average_1min:.2f}"),
         ("Versions", ", ".join(f"{name} {version}" for name, version in environment.versions.items())),
         ("Commit", commit and commit + (" with changes" if environment.git_dirty else "")),
     ]
@@ -64,19 +64,19 @@ def _without_load(environment: Environment) -> str:
 
 def weights(models: Sequence[ModelFacts]) -> str:
     """Where the weights came from: once if it is the same for all, else network by network."""
-    told = {model.title: "random, seeded" if model.weights == "seeded" else model.weights for model in models}
-    if len(origins := set(told.values())) == 1:
-        return origins.pop()
-    return "; ".join(f"{title}: {origin}" for title, origin in told.items())
+    sources = {model.title: "random, seeded" if model.weights == "seeded" else model.weights for model in models}
+    if len(different := set(sources.values())) == 1:
+        return different.pop()
+    return "; ".join(f"{title}: {source}" for title, source in sources.items())
 
 
 def engines(records: Sequence[CaseResult]) -> str:
-    """Every engine that ran, as it tells itself, and by which names it was asked for; nothing where none told."""
-    told: dict[str, dict[str, None]] = {}
+    """Every engine that ran, as it describes itself, and the backends it was asked for by; empty where none did."""
+    backends: dict[str, dict[str, None]] = {}
     for record in records:
         if record.engine is not None:
-            told.setdefault(engine_text(record.engine), {})[record.case.backend] = None
-    return "; ".join(f"{text} ({', '.join(names)})" for text, names in told.items())
+            backends.setdefault(engine_text(record.engine), {})[record.case.backend] = None
+    return "; ".join(f"{text} ({', '.join(names)})" for text, names in backends.items())
 
 
 def render(page: Page) -> Markup | None:
@@ -91,9 +91,9 @@ def render(page: Page) -> Markup | None:
         titles = dict.fromkeys(record.model.title if record.model else record.case.model for record in records)
         models = [record.model for record in records if record.model]
         environment = next(record.environment for record in records if record.environment)
-        told = facts(environment) + ([("Weights", weights(models))] if models else [])
-        told += [("Engines", text)] if (text := engines(records)) else []
-        shown.append((", ".join(titles), told))
+        shown_facts = facts(environment) + ([("Weights", weights(models))] if models else [])
+        shown_facts += [("Engines", text)] if (text := engines(records)) else []
+        shown.append((", ".join(titles), shown_facts))
     return fragment(_TEMPLATE, environments=shown)
 
 

@@ -1,4 +1,4 @@
-"""The top of the page: what the records say in one line, the figures behind it, and the sentences around it."""
+"""The top of the page: the main result in one line, the figures behind it, and the sentences around it."""
 
 from markupsafe import Markup
 

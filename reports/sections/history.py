@@ -4,7 +4,7 @@ from markupsafe import Markup
 
 from ...bench.stats.trend import Series
 from ..charts.history import history_chart
-from ..history import remark, step_text
+from ..history import step_text, why_no_steps
 from ..notation import number
 from ..page import Page, chart, fragment
 from ..select import model_title, setting_of
@@ -12,13 +12,13 @@ from . import Section
 
 # Fewer runs are no history.
 MIN_RUNS = 3
-# The page stays usable: those with the newest steps first, then those with most runs.
+# To keep the page usable: those with the newest steps first, then those with most runs.
 MOST_SERIES = 24
 
 _TEMPLATE = """\
-<p class="lead">Each dot is one run, hollow where it has a warning, and then no evidence for a step; lines are levels. \
-A step is where the level \
-changed for good, by 2 % or more; what else changed with it is listed, and need not be its cause.\
+<p class="lead">Each dot is one run, hollow where it has a warning and is not used in the search for steps; \
+lines are levels. A step is where the level changed for good, by 2 % or more; \
+what else changed then is listed, and need not be the cause.\
 {% if others %} {{ others }} more cases have several runs: <code>co3d-bench history</code> shows them.{% endif %}</p>
 <div class="strips">
 {% for item in shown %}
@@ -47,7 +47,7 @@ def render(page: Page) -> Markup | None:
         record, unit = series.points[-1].record, series.metric.unit
         text = f"{series.metric.label}, {len(series.points)} runs, now {number(unit.of(series.points[-1].value))}"
         text += f" {unit.text}; {setting_of(record.case).title}; {series.machine}"
-        why = remark(series)
+        why = why_no_steps(series)
         steps = [step_text(series, step) for step in series.steps] + ([why] if why else [])
         name = model_title(record)
         drawing = chart(history_chart(series), f"History of {name}, {text}")

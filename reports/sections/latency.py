@@ -12,7 +12,7 @@ from ..tables.table import Row
 from . import Section
 
 _TEMPLATE = """\
-<p class="lead">Each dot is one timed prediction, in the order taken from top to bottom; a thin line parts \
+<p class="lead">Each dot is one timed prediction, in the order taken from top to bottom; a thin line separates \
 one process from the next. Each strip has its own scale.\
 {% if others %} {{ others }} more cases are in the table.{% endif %}</p>
 <ul class="legend">
@@ -38,7 +38,7 @@ one process from the next. Each strip has its own scale.\
 </div>"""
 
 
-# The page stays usable: of very many cases, those of the settings that have plots come first.
+# To keep the page usable: of very many cases, those of the settings that have plots come first.
 MOST_STRIPS = 30
 
 

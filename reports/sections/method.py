@@ -1,4 +1,4 @@
-"""How to read the page, and the data of it to take away."""
+"""How to read the page, and its raw data to download."""
 
 import json
 
@@ -15,17 +15,17 @@ machine.</li>
 <li>Each case ran in several fresh processes. Shown is the lower median of the processes, figure by figure, so that \
 every number stands in a record; beside it its 95 % interval, of fewer than six processes their range and how many. No \
 sample and no process is left out or corrected.</li>
-<li>A percentile is shown only where there are enough samples to claim it (64 for p90).</li>
-<li>A ! marks a row whose speed may not be taken at face value: its interval is wide, other work kept cores busy, or \
-the device throttled. Figures without noise (MACs, parameters, memory) are not concerned.</li>
-<li>Figures of the paper were taken on its machines with its code; they stand here for orientation, not for \
-comparison to the digit.</li>
+<li>A percentile is shown only where there are enough samples for it (64 for p90).</li>
+<li>A ! marks a row with a warning about its speed: its interval is wide, other work kept cores busy, or the device \
+throttled. Figures without noise (MACs, parameters, memory) are not affected.</li>
+<li>Figures of the paper were taken on its machines with its code; they are for orientation, not for an exact \
+comparison.</li>
 </ul>
 <p class="downloads">
 <button type="button" class="download" data-source="raw-records" data-file="records.jsonl" \
 data-type="application/x-ndjson">Raw records (JSON lines)</button>
 {% if others %}
-Those of the cases shown here, without {{ others }} more.
+Only those of the cases shown here; {{ others }} more cases are in the store.
 {% endif %}
 </p>
 <script type="application/json" id="raw-records">{{ raw_records }}</script>"""

@@ -62,7 +62,7 @@ def _members(page: Page, cases: tuple[CaseResult, ...], plot: Plot) -> list[tupl
             cost.noisy and bool(case.warnings),
         )
         for case in front_of(cases, plot)
-        for value, accuracy in [plot.place(case)]
+        for value, accuracy in [plot.position(case)]
     ]
 
 

@@ -8,7 +8,7 @@ from . import Section
 
 _TEMPLATE = """\
 {% if differing %}
-<p class="warning">Not every record was taken under the same circumstances. These differ, so compare with care:</p>
+<p class="warning">Not all records were taken under the same circumstances. These differ, so compare with care:</p>
 <ul>
 {% for name, values in differing %}
 <li><code>{{ name }}</code>: {{ values|join(" / ") }}</li>

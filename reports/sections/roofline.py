@@ -20,8 +20,9 @@ SHOWN = 5
 
 _TEMPLATE = """\
 <p class="lead">Each circle is a kind of operator, as large as its share of the step. The line is what this machine \
-does at best: it climbs with the copy rate and ends level at the matrix product. Maps that stay in a cache can lie \
-above the slope. Copies and views make no multiply-accumulates, so they have no circle.</p>
+does at best: it climbs with the copy rate and ends level at the rate of a matrix product. Operators whose \
+feature maps stay in a cache can lie above the slope. Copies and views make no multiply-accumulates, so they have no \
+circle.</p>
 <ul class="legend">
 {% for bound in bounds %}
 <li class="bound-{{ bound }}"><span class="shape"></span>bound by {{ bound }}</li>

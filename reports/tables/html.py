@@ -80,7 +80,7 @@ aria-label="note {{ mark }} on {{ row.title }}">{{ mark }}</a>{{ "," if not loop
 <span class="detail">{{ row.detail }}</span>
 {% endif %}
 </th>
-{# What sorts finds a cell by its place. #}
+{# Sorting finds a cell by its position. #}
 {% set covered = covered_by(row, sortable) %}
 {% if row.error %}
 <td class="error" colspan="{{ covered }}"><span><strong>failed</strong> {{ row.error }}</span></td>
@@ -130,7 +130,7 @@ def explained(columns: Iterable[Column[Any]]) -> Markup:
 
 def _covered_by(row: Row, all_of_it: bool) -> int:
     """How many columns an error stands across: all, or up to the last one that the case has no figure for."""
-    empty = [place for place, cell in enumerate(row.cells) if all_of_it or cell.value is None]
+    empty = [index for index, cell in enumerate(row.cells) if all_of_it or cell.value is None]
     return max(empty, default=len(row.cells) - 1) + 1 if row.error else 0
 
 

@@ -70,8 +70,8 @@ def _below(table: Table) -> list[tuple[str, str]]:
 def markdown(table: Table) -> str:
     """A GitHub-flavoured table with its footnotes below; the paper's figures in parentheses."""
     heads = [table.head, "Form", *(_head(column) for column in table.columns)]
-    sides = ["---", "---", *("---" if column.kind == WORDS else "---:" for column in table.columns)]
-    lines = ["| " + " | ".join(escape_markdown(head) for head in heads) + " |", "|" + "|".join(sides) + "|"]
+    rule = ["---", "---", *("---" if column.kind == WORDS else "---:" for column in table.columns)]
+    lines = ["| " + " | ".join(escape_markdown(head) for head in heads) + " |", "|" + "|".join(rule) + "|"]
     for row in table.rows:
         title = escape_markdown(row.name) + _raised_markdown(row.all_marks)
         cells = [_shown(cell, escape_markdown) for cell in row.cells]

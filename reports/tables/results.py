@@ -1,7 +1,7 @@
 """The table of a report, like Table 1 of the paper: what was measured, with the paper's figures beside it.
 
-`COLUMNS` is the whole of it: a new column is one line there. Where there are several engines, what tells them apart
-stands beside it; the paper's own throughputs come last.
+`COLUMNS` is the whole of it: a new column is one line there. Where there are several engines, their figures follow;
+the paper's own throughputs come last.
 """
 
 from __future__ import annotations
@@ -216,7 +216,7 @@ def _whose(device: str, ours: Collection[str]) -> str:
 
 
 def _columns(cases: Sequence[CaseResult]) -> tuple[Column[CaseResult], ...]:
-    """Those that say something of these cases."""
+    """The columns that have something to show of these cases."""
     several_rows = any(case.case.batch > 1 for case in cases)
     left_out = {*([] if several_rows else [PER_STREAM]), *(set(ENERGY) - set(filled(ENERGY, cases)))}
     engines = (speed_column(speeds(cases)), BUILD, FILE, DIFFERENCE) if several_engines(cases) else ()
@@ -228,13 +228,13 @@ def _columns(cases: Sequence[CaseResult]) -> tuple[Column[CaseResult], ...]:
 
 
 def _notes(case: CaseResult, differs: bool) -> tuple[str, ...]:
-    """What a reader should know of a case; `differs`: the energies beside it are not all of the same."""
+    """Notes on a case; `differs`: the energies in the table are not all of one quantity."""
     known, energy = published(case), case.energy
     return (
         *([f"the paper's figures: {known.note}"] if known and known.note else []),
         *([told(case.batch_search)] if case.batch_search else []),
-        # Joules of one sensor are not to be set against those of another that measures something else.
-        *([f"energy: {energy.quantity or 'of what is not reported'}"] if differs and energy and energy.busy else []),
+        # Joules of sensors that measure different quantities must not be compared.
+        *([f"energy: {energy.quantity or 'quantity not reported'}"] if differs and energy and energy.busy else []),
         *case.notes,
     )
 
@@ -267,8 +267,8 @@ def _paper_order(cases: Sequence[CaseResult]) -> list[CaseResult]:
     settings = list(dict.fromkeys(setting_of(case.case) for case in cases))
     order = list(FORM_TITLES)
 
-    def place(case: CaseResult) -> tuple[int, int]:
+    def rank(case: CaseResult) -> tuple[int, int]:
         form = case.model.form if case.model else ""
         return settings.index(setting_of(case.case)), order.index(form) if form in order else len(order)
 
-    return sorted(cases, key=place)
+    return sorted(cases, key=rank)

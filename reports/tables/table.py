@@ -12,7 +12,7 @@ from ..notation import MISSING, fixed, number
 
 R = TypeVar("R")
 
-WARNING = "!"  # the one mark of a row whose speed may not be taken at face value
+WARNING = "!"  # the one mark of a row with a warning
 NO_UNIT = Unit("")
 WORDS = "words"  # the kind of a column of text: it stands left
 
@@ -105,7 +105,7 @@ class Row:
 
     @property
     def name(self) -> str:
-        """Its title, with what tells it apart."""
+        """Its title, with its setting where there are several."""
         return f"{self.title} [{self.setting}]" if self.setting else self.title
 
     @property
@@ -134,9 +134,9 @@ class Table:
 
     def only(self, keep: Callable[[Column[Any]], bool]) -> Table:
         """The same rows, in some of the columns."""
-        places = [place for place, column in enumerate(self.columns) if keep(column)]
-        rows = tuple(replace(row, cells=tuple(row.cells[place] for place in places)) for row in self.rows)
-        return replace(self, columns=tuple(self.columns[place] for place in places), rows=rows)
+        kept = [index for index, column in enumerate(self.columns) if keep(column)]
+        rows = tuple(replace(row, cells=tuple(row.cells[index] for index in kept)) for row in self.rows)
+        return replace(self, columns=tuple(self.columns[index] for index in kept), rows=rows)
 
 
 def cells(columns: Iterable[Column[R]], row: R) -> tuple[Cell, ...]:

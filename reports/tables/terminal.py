@@ -1,4 +1,4 @@
-"""A table in the terminal. Columns give way until it fits, and it says so."""
+"""A table in the terminal. Columns are left out until it fits."""
 
 from __future__ import annotations
 
@@ -94,7 +94,7 @@ def _drawings(table: Table) -> Iterable[Callable[[], RichTable]]:
 
 
 def render(table: Table) -> RenderableType:
-    """The table of results with what there is to say below it, as a rich renderable."""
+    """The table of results with notes and warnings below it, as a rich renderable."""
     below: list[RenderableType] = [
         Text.assemble((row.title, "bold red"), (" failed, ", "red"), row.error) for row in table.rows if row.error
     ]

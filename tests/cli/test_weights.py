@@ -55,7 +55,11 @@ def test_list_shows_every_checkpoint_and_what_is_here(call):
         (["fetch", "x3dm"], 2, "x3dm: did you mean x3d-m?"),
         (["fetch", "pyslowfast/x3dm"], 2, "pyslowfast/x3dm: no such checkpoint; did you mean pyslowfast/x3d_m?"),
         (["convert", "none.pth", "out.pth", "--model", "x3d-m"], 4, "none.pth: no such file; give a file, an https"),
-        (["convert", "auto", "out.pth", "--model", "x3d-m"], 4, "`co3d-bench weights fetch x3d-m` brings it, or put"),
+        (
+            ["convert", "auto", "out.pth", "--model", "x3d-m"],
+            4,
+            "`co3d-bench weights fetch x3d-m` downloads it, or put",
+        ),
         (["convert", "auto", "out.pth", "--model", "x3dm"], 2, "x3dm: did you mean x3d-m?"),
         (["convert", "http://example.org/w.pth", "out.pth", "--model", "x3d-m"], 4, "by https only"),
         ([], 2, "Missing command"),
@@ -74,7 +78,7 @@ def test_a_mistake_is_one_message_and_its_code(call, arguments, code, message):
     ("arguments", "message"),
     [
         (["show", "x3d-xs", "--weights", "none.pth"], "none.pth: no such file; give a file, an https address, or auto"),
-        (["show", "cox3d-m-64", "--weights", "auto"], "`co3d-bench weights fetch cox3d-m-64` brings it"),
+        (["show", "cox3d-m-64", "--weights", "auto"], "`co3d-bench weights fetch cox3d-m-64` downloads it"),
         (["run", "--model", "x3d-xs", "--weights", "none.pth"], "none.pth: no such file; give a file, an https"),
     ],
 )
@@ -127,7 +131,7 @@ def test_one_that_fails_keeps_no_other_from_coming(call, public):
         public(missing.address, server.address)
         done = call("weights", "fetch", "x3d-xs")
     assert done.returncode == ENVIRONMENT
-    assert "the server answers 404 Not Found" in done.stderr
+    assert "the server answered 404 Not Found" in done.stderr
     assert "other: sha256" in done.stdout
 
 

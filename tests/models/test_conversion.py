@@ -92,7 +92,7 @@ def test_features_inside_a_clip_are_those_of_the_regular_network(features):
 
 def test_features_of_x3d_inside_a_clip_are_those_of_the_regular_network():
     def without_clip_averages(net):
-        """Up to the head; attention looks at one frame in both, since it alone tells the clip from its frames."""
+        """Up to the head; attention averages over one frame in both, since it alone differs between clip and frames."""
         for module in net.modules():
             if isinstance(module, co.SqueezeExcitation):
                 module.set_pool(co.SpatialMean())
@@ -216,7 +216,7 @@ class Overwriting(nn.Module):
         return (y + x - same / 3 + kept * 0.5 - 1).add_(2 * kept)
 
 
-def test_in_place_calls_are_seen_by_all_who_read_later():
+def test_in_place_calls_reach_all_later_readers():
     net = Overwriting().eval()
     frame_net = co.convert(net, input_shape=(3, VIDEO, 4, 4))
     assert_inside_equal(net, frame_net, torch.randn(1, 3, VIDEO, 4, 4))
@@ -259,7 +259,7 @@ class Shared(nn.Module):
         return self.chain(self.chain(x))
 
 
-def test_a_layer_in_several_places_keeps_one_set_of_weights_and_a_state_for_each():
+def test_a_layer_in_several_positions_keeps_one_set_of_weights_and_a_state_for_each():
     net = ready(Shared())
     frame_net = co.convert(net, input_shape=(3, VIDEO, 8, 8))
     assert_inside_equal(net, frame_net, torch.randn(1, 3, VIDEO, 8, 8))

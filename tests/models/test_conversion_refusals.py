@@ -62,7 +62,7 @@ REFUSED = {
     "two outputs": (lambda self, x: (self.conv(x), x), "Calls: does not return one tensor of scores"),
     "classifier on a map": (
         lambda self, x: self.fc(self.conv(x)),
-        r"fc \(Linear\): is handed \(B, C, T, H, W\), whose last dimension is not the channels",
+        r"fc \(Linear\): receives \(B, C, T, H, W\), whose last dimension is not the channels",
     ),
     "classifier on a flat map": (
         lambda self, x: nn.Linear(8 * 16 * 576, 4)(self.conv(x).flatten(1)) if False else self.fc(x.flatten(1)),
@@ -92,7 +92,7 @@ REFUSED = {
     ),
     "convolution on other dimensions": (
         lambda self, x: self.conv(x.permute(0, 1, 3, 2, 4)),
-        r"conv \(Conv3d\): is handed \(B, C, H, T, W\) and not \(B, C, T, H, W\)",
+        r"conv \(Conv3d\): receives \(B, C, H, T, W\), but takes \(B, C, T, H, W\)",
     ),
     "frames as a batch": (
         lambda self, x: self.conv(x).permute(0, 2, 1, 3, 4).reshape(-1, 8, 24, 24),
@@ -119,7 +119,7 @@ REFUSED = {
 
 
 @pytest.mark.parametrize("case", REFUSED)
-def test_a_forward_without_a_frame_form_says_where_and_why(case):
+def test_a_forward_without_a_frame_form_is_refused_with_line_and_reason(case):
     line, message = REFUSED[case]
     with pytest.raises(co.ConversionError, match=message):
         converted(Calls(line))
@@ -131,11 +131,11 @@ LAYERS = {
     "(LayerNorm): normalises over dimensions that a frame does not have": nn.LayerNorm(24),
     "(BatchNorm3d): normalises by each clip's own statistics": nn.BatchNorm3d(3, track_running_stats=False),
     "(GRU): is recurrent": nn.GRU(3, 3),
-    "(MultiheadAttention): looks at all frames at once": nn.MultiheadAttention(3, 1),
+    "(MultiheadAttention): attends to all frames at once": nn.MultiheadAttention(3, 1),
     "(ConvTranspose3d): makes several frames of one": nn.ConvTranspose3d(3, 3, 2),
     "(Conv2d): works on pictures": nn.Conv2d(3, 3, 1),
     "(BatchNorm2d): works on pictures": nn.BatchNorm2d(3),
-    "(BatchNorm1d): is handed (B, C, T, H, W) and not (B, C)": nn.BatchNorm1d(3),
+    "(BatchNorm1d): receives (B, C, T, H, W), but takes (B, C)": nn.BatchNorm1d(3),
     "(AdaptiveMaxPool3d): takes the maximum of a whole clip": nn.AdaptiveMaxPool3d(1),
     "(Upsample): there is no rule for this layer": nn.Upsample(2),
     "(AdaptiveAvgPool3d): output size (2, 2, 2)": nn.AdaptiveAvgPool3d((2, 2, 2)),
@@ -160,7 +160,7 @@ def test_a_layer_without_a_frame_form_is_named(message):
     assert "\n" not in str(caught.value)
 
 
-def test_a_library_that_takes_tensors_apart_is_told():
+def test_a_library_that_takes_tensors_apart_is_refused():
     def rearrange(tensor, pattern):  # as einops does: it looks up what library the tensor is from, and its shape
         if not isinstance(tensor, torch.Tensor):
             raise RuntimeError(f"Tensor type unknown to einops {type(tensor)}")
@@ -179,11 +179,11 @@ def test_a_clip_whose_length_is_not_known_is_asked_for():
         co.convert(net, input_shape=(3, 24, 24))
 
 
-def test_wrong_choices_are_told():
+def test_wrong_choices_are_refused():
     features = ready(ResNet())
     with pytest.raises(co.ConversionError, match="pool_frames: the network has no average over its clip"):
         converted(features, pool_frames=4)
     with pytest.raises(co.ConversionError, match="pool_frames: 0 frames cannot be averaged"):
         converted(features, pool_frames=0)
-    with pytest.raises(co.ConversionError, match="squeeze: 'video': attention looks at the 'frame' or at the 'clip'"):
+    with pytest.raises(co.ConversionError, match="squeeze: 'video': attention averages over the 'frame' or the 'clip'"):
         converted(features, squeeze="video")

@@ -104,14 +104,14 @@ def test_what_does_not_fit_is_one_warning_and_ours_are_there(install, thing, mes
     assert "guest" not in done.stdout
 
 
-def test_two_of_one_name_are_told(install):
+def test_two_of_one_name_are_a_warning(install):
     install(a="SPEC", b="SPEC")
     done = install.call("list", "models")
     assert "guest-one is left out" in done.stderr
     assert done.stdout.count("guest-one") == 1
 
 
-def test_a_name_that_is_nowhere_is_told_with_theirs(install):
+def test_an_unknown_name_lists_theirs_too(install):
     install(built="build")
     done = install.call("plan", "--model", "bulit")
     assert (done.returncode, done.stderr) == (2, "co3d-bench: --model: bulit: did you mean built?\n")

@@ -283,7 +283,7 @@ def test_the_smaller_of_the_two_possible_states_is_kept():
         ({"padding": "same"}, "give the padding as numbers"),
     ],
 )
-def test_a_convolution_without_a_frame_form_says_why(options, message):
+def test_a_convolution_without_a_frame_form_is_refused_with_the_reason(options, message):
     with pytest.raises(ValueError, match=message):
         co.Conv3d(4, 4, 3, **options)
 

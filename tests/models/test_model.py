@@ -50,8 +50,8 @@ def test_weights_of_a_file(tmp_path, given):
     assert torch.equal(weights_of(net), weights_of(co3d_bench.model("x3d-xs", seed=7)))
 
 
-def test_what_is_not_there_is_not_fetched_and_the_message_says_how():
-    with pytest.raises(WeightsError, match="`co3d-bench weights fetch cox3d-m-64` brings it"):
+def test_what_is_not_there_is_not_fetched_and_the_message_explains_how():
+    with pytest.raises(WeightsError, match="`co3d-bench weights fetch cox3d-m-64` downloads it"):
         co3d_bench.model("cox3d-m-64", weights="auto")
     with pytest.raises(WeightsError, match="no public weights are known"):
         co3d_bench.model("rcu-8", weights="auto")
@@ -68,6 +68,6 @@ def test_code_in_a_file_is_not_run(tmp_path):
             return (tmp_path.joinpath("ran").touch, ())
 
     torch.save({"weight": Code()}, tmp_path / "evil.pth", pickle_module=pickle)
-    with pytest.raises(WeightsError, match="refused, nothing of it was run"):
+    with pytest.raises(WeightsError, match="refused, and none of it was run"):
         co3d_bench.model("x3d-xs", weights=tmp_path / "evil.pth")
     assert not (tmp_path / "ran").exists()

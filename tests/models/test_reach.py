@@ -75,7 +75,7 @@ def features(net, clip):
 
 @pytest.mark.parametrize("name", PAIRS)
 @torch.no_grad()
-def test_a_frame_network_is_as_late_as_its_delay_says(name):
+def test_a_frame_network_is_as_late_as_its_delay(name):
     """Its features at step t are the regular network's for the frame t - delay, wherever no padding is seen."""
     ours, regular = built(name), built(NETWORKS[name].counterpart)
     regular.load_state_dict(ours.state_dict())

@@ -29,7 +29,7 @@ def test_parameters(name, expected):
     assert parameters(shapes_of(name)) == expected
 
 
-def test_the_misprint_of_the_paper_is_told():
+def test_the_misprint_of_the_paper_is_noted():
     published = find_model("slowfast-8x8-r50").published
     assert published.parameters_m == 66.25
     assert "34.57 M" in published.note

@@ -48,7 +48,7 @@ def test_after_the_frames_of_a_clip_as_much_is_forgotten_as_after_the_clip(clip_
 
 
 @pytest.mark.parametrize(("clip_momentum", "timesteps"), [(0.0, 4), (1.5, 4), (-0.1, 4), (0.1, 0)])
-def test_impossible_averages_are_told(clip_momentum, timesteps):
+def test_impossible_averages_are_refused(clip_momentum, timesteps):
     with pytest.raises(ValueError, match=r"no share of a moving average|at least 1 frame"):
         co.step_momentum(clip_momentum, timesteps)
 

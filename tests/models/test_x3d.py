@@ -142,7 +142,7 @@ def test_untrained_weights_never_fade_into_denormal_numbers():
     assert not any(faded)
 
 
-def test_wrong_shapes_are_told():
+def test_wrong_shapes_are_refused():
     net = frame_network()
     state = net.initial_state(frame=torch.zeros(1, 3, 48, 48))
     with pytest.raises(ValueError, match=r"expected a frame of shape \(B, 3, H, W\), got \(1, 3, 1, 48, 48\)"):
@@ -173,7 +173,7 @@ def test_listed_models_are_found_by_their_names_and_carry_the_papers_figures():
         ("cox3d-m", "did you mean cox3d-m-16?"),
         ("x3dm", "did you mean x3d-m?"),
         ("cox3d-m-0", "did you mean cox3d-m-"),
-        ("resnet", "there are x3d-xs"),
+        ("resnet", "no such network; choose from x3d-xs"),
     ],
 )
 def test_an_unknown_name_gets_the_nearest_one(name, hint):

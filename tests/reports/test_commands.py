@@ -110,7 +110,7 @@ def test_nothing_to_plot(tmp_path):
 def test_unwritable(store, tmp_path):
     lost = tmp_path / "no such folder" / "report.html"
     assert complaint(lambda: write_report(store, lost, "md")) == (
-        f"{lost}: cannot be written (No such file or directory); name another place with -o",
+        f"{lost}: cannot be written (No such file or directory); name another path with -o",
         ENVIRONMENT,
     )
     text, _ = complaint(lambda: write_report(store, store, "md"))

@@ -1,4 +1,4 @@
-"""What the device did: in words and figures, with reasons told once, and nothing where nothing is known."""
+"""What the device did: in words and figures, with reasons shown once, and nothing where nothing is known."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def cells(record):
     }
 
 
-def told(record):
+def reasons_of(record):
     """Reason: what is missing for it."""
     (group,) = groups(case_results([record]))
     return {lack.reason: lack.names for lack in group.missing}
@@ -127,7 +127,7 @@ def test_the_time_on_the_gpu_is_of_all_calls_too():
     assert metric.value(make_record()) is None
 
 
-def test_a_gpu_without_some_figures_says_why():
+def test_a_gpu_without_some_figures_has_the_reasons():
     cuda = on_card().cuda
     others = cuda.memory.model_copy(
         update={"peak_allocated_bytes": None, "peak_reserved_bytes": None, "available_drop_bytes": 734_000_000}
@@ -138,19 +138,19 @@ def test_a_gpu_without_some_figures_says_why():
     assert [
         head for head in ("On the GPU", "To the GPU", "Back", "Allocated", "Reserved") if head in cells(record)
     ] == []
-    reasons = told(record)
+    reasons = reasons_of(record)
     assert reasons["no events were recorded around the calls"] == ("time on the GPU",)
     assert reasons["not timed"] == ("copies",)
-    assert reasons["the engine's own allocator does not tell"] == ("allocated memory", "reserved memory")
-    assert told(on_card())["reported only where CPU and GPU share one memory"] == ("the fall of free memory",)
+    assert reasons["the engine's own allocator does not report it"] == ("allocated memory", "reserved memory")
+    assert reasons_of(on_card())["reported only where CPU and GPU share one memory"] == ("the fall of free memory",)
 
 
-def test_a_reason_is_told_once_for_a_device_and_no_figure_stands_in_its_place():
+def test_a_reason_is_shown_once_for_a_device_and_no_figure_replaces_it():
     records = [on_locked_pc(model) for model in ("x3d-m", "x3d-s", "cox3d-m-64")]
     html = html_of(*records)
     assert html.count("sudo chmod") == 1
     assert "Energy<" not in html
-    assert told(records[0]) == {FORBIDDEN: ("energy counter (cpu packages)", "energy per prediction")}
+    assert reasons_of(records[0]) == {FORBIDDEN: ("energy counter (cpu packages)", "energy per prediction")}
 
 
 def test_a_reason_of_some_cases_names_them():
@@ -165,8 +165,8 @@ def test_a_reason_of_some_cases_names_them():
     assert group.missing[0].cases == "4 of 5 cases"
 
 
-def test_a_machine_that_tells_nothing_has_reasons():
-    reasons = told(on_virtual_machine())
+def test_a_machine_without_sensors_has_reasons():
+    reasons = reasons_of(on_virtual_machine())
     assert reasons[NO_HEAT] == ("temperature",)
     assert reasons["this kernel or processor counts none"] == ("throttling of the CPU",)
     assert cells(on_virtual_machine()) == {"CPU clock": ("2.60", "")}
@@ -175,17 +175,17 @@ def test_a_machine_that_tells_nothing_has_reasons():
     assert "<table" not in html
     assert "Without heat, clocks and power: the process that reads the sensors failed" in html
     assert "Without energy per prediction: not asked for" in html
-    assert told(on_card(sensors=None))["nobody looked"] == ("heat, clocks and power",)
+    assert reasons_of(on_card(sensors=None))["not read"] == ("heat, clocks and power",)
 
 
 def test_energy_keeps_its_own_reason_where_it_has_one():
     late = on_pc().energy.model_copy(update={"busy": (), "idle": (), "reason": "it takes 15 s, and 3 s are left"})
-    assert told(on_pc(energy=late)) == {"it takes 15 s, and 3 s are left": ("energy per prediction",)}
+    assert reasons_of(on_pc(energy=late)) == {"it takes 15 s, and 3 s are left": ("energy per prediction",)}
     none = on_pc(
         sensors=seen(lacking("power_w/board", "no INA3221"), lacking("power_w/VDD_IN", "no INA3221")),
         energy=late.model_copy(update={"reason": "power_w/board: no INA3221"}),
     )
-    assert told(none) == {"no INA3221": ("power", "energy per prediction")}
+    assert reasons_of(none) == {"no INA3221": ("power", "energy per prediction")}
 
 
 def test_each_device_has_its_own_tables():
@@ -212,7 +212,7 @@ def test_many_cases_stay_a_page():
     assert "10 more cases" in html
 
 
-def test_the_section_is_left_out_where_nobody_looked():
+def test_the_section_is_left_out_where_no_sensor_was_read():
     assert render(page_of(make_default_records())) is None
     assert render(page_of([make_failed_record()])) is None
     assert render(page_of([on_pc(timing=None, error=make_failed_record().error)])) is None

@@ -133,11 +133,11 @@ def test_the_best_gain_is_one_without_warnings():
     assert gain(fused) is None
 
 
-def test_the_headline_speaks_of_the_fastest_engine_in_float32_and_of_the_gain():
+def test_the_headline_shows_the_fastest_engine_in_float32_and_its_gain():
     found = headline(case_results(make_engine_records()))
     assert found.title.startswith("CoX3D-M (64) by openvino is the most accurate network that keeps up")
     assert (
-        "Of 28 measured cases, this speaks of each network by its fastest engine: "
+        "Of 28 measured cases, this shows each network by its fastest engine: "
         "cpu · openvino · float32 · batch 1 · 2 threads · random-0."
     ) in found.sentences
     gain = next(text for text in found.sentences if text.startswith("By "))
@@ -198,7 +198,7 @@ def test_warnings_have_the_mark_of_the_table_and_lead_to_it():
     assert page.count('id="warnings"') == 1
 
 
-def test_tables_in_text_have_what_tells_engines_apart():
+def test_tables_in_text_have_the_columns_of_engines():
     table = table_of(make_engine_records())
     data = frame(table).set_index(["model", "backend", "precision"])
     row = data.loc["x3d-m", "openvino", "fp32"]
@@ -246,12 +246,12 @@ def test_all_is_only_where_it_is_all(percent, text):
     assert same_class(percent) == text
 
 
-def test_an_engine_that_tells_little():
+def test_an_engine_without_details():
     engine = make_engine_record("x3d-m").engine.model_copy(update={"provider": None, "threads": 1})
     assert engine_text(engine) == "ONNX Runtime 1.23.2, 1 thread"
 
 
-def test_of_very_many_settings_a_few_have_plots_and_the_page_says_how_many_have_none():
+def test_of_very_many_settings_a_few_have_plots_and_the_page_counts_the_others():
     records = [make_record(case=make_case(threads=threads)) for threads in range(1, MOST_PLOTTED + 4)]
     assert len(plotted(case_results(records))) == MOST_PLOTTED
     assert "3 more settings are in the tables" in render_html(records)

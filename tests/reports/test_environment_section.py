@@ -10,11 +10,11 @@ from ..factories import make_default_records, make_model
 TRAINED = "x3d_m.pyth sha256:0123456789ab"
 
 
-def test_weights_of_one_origin_are_told_once():
+def test_weights_of_one_origin_are_named_once():
     assert weights([make_model("x3d-s"), make_model("x3d-m")]) == "random, seeded"
     assert "random, seeded" in render_html(make_default_records())
 
 
-def test_weights_of_several_origins_are_told_network_by_network():
+def test_weights_of_several_origins_are_named_network_by_network():
     told = weights([make_model("x3d-s"), make_model("x3d-m", weights=TRAINED)])
     assert told == f"X3D-S: random, seeded; X3D-M: {TRAINED}"

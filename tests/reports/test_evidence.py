@@ -61,7 +61,7 @@ def test_every_warning_stands_below():
     assert "! the device throttled: " in text
 
 
-def test_a_case_without_a_figure_says_why():
+def test_a_case_without_a_figure_shows_the_reason():
     wrong = make_wrong_record("x3d-s", backend="eager").model_copy(update={"process": 2})
     text = shown(process(1, 0.1), wrong)
     assert "run run-1, latency no figure" in text

@@ -122,12 +122,12 @@ def test_different_circumstances_are_not_compared():
     assert found.where.startswith("2 machines")
 
 
-def test_of_several_settings_the_fullest_speaks():
+def test_of_several_settings_the_fullest_is_shown():
     single = even("x3d-s", 99, case=make_case("x3d-s", threads=1))
     found = headline_of([single, *make_default_records()])
     assert found.title.startswith("CoX3D-M (64)")
     assert (
-        "Of 7 measured cases, this speaks of each network by its fastest engine: "
+        "Of 7 measured cases, this shows each network by its fastest engine: "
         "cpu · eager · float32 · batch 1 · 2 threads · random-0."
     ) in found.sentences
 

@@ -86,7 +86,7 @@ def test_the_verb_shows_a_network_a_pattern_and_another_figure(store, monkeypatc
         (("cox3d-m-16", "--last", "0"), USAGE, "--last"),
     ],
 )
-def test_mistakes_are_told_in_words(store, monkeypatch, capsys, arguments, code, words):
+def test_mistakes_are_explained(store, monkeypatch, capsys, arguments, code, words):
     name, *options = arguments
     assert run(monkeypatch, "history", name, store, *options) == code
     assert words in capsys.readouterr().err

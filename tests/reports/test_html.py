@@ -65,7 +65,7 @@ def test_the_sections_stand_in_order_and_are_linked(page):
     assert re.findall(r'<a href="#(\w+)">', page) == titles
 
 
-def test_sections_without_anything_to_say_are_left_out():
+def test_empty_sections_are_left_out():
     assert 'id="problems"' not in render_html(make_default_records())
     failed = render_html([make_failed_record()])
     assert 'id="pareto"' not in failed

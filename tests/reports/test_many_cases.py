@@ -22,7 +22,7 @@ def records():
     return [*many, *(make_record(model) for model in ("x3d-xs", "x3d-m", "cox3d-m-16"))]
 
 
-def test_those_worth_most_have_a_row_and_the_page_says_how_many_have_none(records):
+def test_those_worth_most_have_a_row_and_the_page_counts_the_others(records):
     page = page_of(records)
     assert len(page.records) == MOST_ROWS + MORE
     assert len(page.table.rows) == len(page.shown) == MOST_ROWS
@@ -30,11 +30,11 @@ def test_those_worth_most_have_a_row_and_the_page_says_how_many_have_none(record
     html = render_html(records)
     assert html.count('<tr data-model="cox3d-s-13"') == MOST_ROWS - 3
     assert f"{MORE} more cases were measured" in html
-    assert f"of the cases shown here, without {MORE} more" in html
+    assert f"Only those of the cases shown here; {MORE} more cases are in the store." in html
     assert html.count('\\"schema_version\\"') == MOST_ROWS  # the raw records that can be taken out of the page
 
 
-def test_a_page_of_all_cases_says_nothing_of_more():
+def test_a_page_of_all_cases_mentions_no_others():
     html = render_html([make_record("x3d-xs")])
     assert "more cases were measured" not in html
     assert "of the cases shown here" not in html

@@ -25,7 +25,7 @@ from co3d_bench.bench.stats.case_result import case_results
 from co3d_bench.bench.stats.metrics import get_metric
 from co3d_bench.bench.stats.query import query
 from co3d_bench.bench.stats.trend import series
-from co3d_bench.reports.comparison.match import Side, compare
+from co3d_bench.reports.comparison.match import RecordSet, compare
 from co3d_bench.reports.comparison.terminal import render_terminal
 from co3d_bench.reports.engines import groups
 from co3d_bench.reports.headline import headline
@@ -373,8 +373,8 @@ def test_csv(table, plain):
         assert close(read.loc[key, "speed_against_eager"], gain(plain, case)), key
 
 
-def test_both_sides_of_a_comparison(records, plain):
-    side = Side("store", tuple(records))
+def test_base_and_head_of_a_comparison(records, plain):
+    side = RecordSet("store", tuple(records))
     for metric in ("latency_s", "throughput_per_s", "first_prediction_s"):
         found = compare(side, side, metrics=[metric])
         assert {finding.key for finding in found.findings} == set(plain)
@@ -637,7 +637,7 @@ def test_every_sentence_is_recomputed(cases, page, plain):
     sentences = [sentence.replace("\u00a0", " ") for sentence in said.sentences]
     assert sentences[: len(expected)] == expected
     speaks, carries, failed = sentences[len(expected) :]
-    assert speaks.startswith(f"Of {len(measured)} measured cases, this speaks of each network by its fastest engine: ")
+    assert speaks.startswith(f"Of {len(measured)} measured cases, this shows each network by its fastest engine: ")
     assert carries.startswith(f"{len(warned)} of {len(measured)} cases carry a warning: ")
     assert failed.startswith("Failed: ")
     kinds = re.findall(r"\(([a-z-]+)\)", failed)

@@ -32,7 +32,7 @@ def test_a_setting_is_everything_but_the_network():
     )
 
 
-def test_settings_are_told_apart_by_what_differs():
+def test_short_titles_of_settings_hold_what_differs():
     one, two = setting_of(make_case("x3d-m", batch=2)), setting_of(make_case("x3d-m", device="cuda"))
     assert short_titles([one]) == {one: one.title}
     assert short_titles([one, two, one]) == {one: "cpu · batch 2", two: "cuda · batch 1"}

@@ -34,11 +34,11 @@ def convert(
         layer averages over the whole clip, whatever its length.
     pool_frames: how many frames in a row the last average covers (section 4.2). By default those the regular network
         averages, at their distance.
-    squeeze: where attention looks: at the current "frame" (section 3.4), or at as many of the last frames as the
+    squeeze: what attention averages over: the current "frame" (section 3.4), or as many of the last frames as the
         "clip" has.
     tuned: as for FrameNetwork.
 
-    Raises ConversionError, which names the layer and says why, for what has no frame form.
+    Raises ConversionError, which names the layer and the reason, for what has no frame form.
     """
     shape = input_shape if input_shape is not None else getattr(module, "input_shape", None)
     if shape is not None and len(shape) != 4:
@@ -46,7 +46,7 @@ def convert(
     if pool_frames is not None and pool_frames < 1:
         raise ConversionError("pool_frames", f"{pool_frames} frames cannot be averaged; at least 1 can")
     if squeeze not in ("frame", "clip"):
-        raise ConversionError("squeeze", f"{squeeze!r}: attention looks at the 'frame' or at the 'clip'")
+        raise ConversionError("squeeze", f"{squeeze!r}: attention averages over the 'frame' or the 'clip'")
     module = untune(copy.deepcopy(module))
     layers = module.blocks if isinstance(module, ClipNetwork) else module
     start = Flow(frames=shape[1] if shape else None, channels=shape[0] if shape else None)

@@ -58,5 +58,5 @@ class Calls(Protocol):
 
 
 def argument(node: fx.Node, at: int, name: str, default: Any = None) -> Any:
-    """An argument of a traced call, given by place or by name."""
+    """An argument of a traced call, given by position or by name."""
     return node.kwargs.get(name, node.args[at] if len(node.args) > at else default)

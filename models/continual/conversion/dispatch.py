@@ -17,7 +17,7 @@ def converted(layer: nn.Module, flow: Flow, context: Context, where: str) -> tup
             raise ConversionError(label(layer, where), why_not(layer))
         rule = trace
     elif flow.axes != AXES.get(rule, flow.axes):
-        raise ConversionError(label(layer, where), f"is handed {shape(flow.axes)} and not {shape(AXES[rule])}")
+        raise ConversionError(label(layer, where), f"receives {shape(flow.axes)}, but takes {shape(AXES[rule])}")
     made, after = rule(layer, flow, context, where)
     made.training = layer.training
     return made, after

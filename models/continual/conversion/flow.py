@@ -1,4 +1,4 @@
-"""What a conversion knows between two layers, what the user chose, and how it says no."""
+"""What is known between two layers of a conversion, what the user chose, and the error of a refusal."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ VECTOR = ("B", "C")
 
 
 class ConversionError(ValueError):
-    """A layer has no frame form. The message names it and says why."""
+    """A layer has no frame form. The message names it and the reason."""
 
     def __init__(self, where: str, why: str) -> None:
         super().__init__(f"{where or 'the network'}: {why}")
@@ -69,13 +69,13 @@ class Context:
 
 
 class Shared:
-    """Layers with weights that stand in several places: one frame form serves them all, each place with its state."""
+    """Layers with weights in several positions: one frame form serves all of them, each with its own state."""
 
     def __init__(self) -> None:
         self._made: dict[nn.Module, nn.Module] = {}
 
     def once(self, layer: nn.Module, made: nn.Module, where: str) -> nn.Module:
-        """What was made of `layer` first, or `made`. Raises ConversionError if the places differ in time."""
+        """The first frame form of `layer`, or `made`. Raises ConversionError if the positions differ in time."""
         if not has_tensors(layer):
             return made
         first = self._made.setdefault(layer, made)

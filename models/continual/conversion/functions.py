@@ -37,7 +37,7 @@ def overwrites(node: fx.Node) -> bool:
 def _elementwise(calls: Calls, node: fx.Node) -> Value:
     value = calls.tensor(node, node.args[0])
     options = {name: option for name, option in node.kwargs.items() if name != "inplace"}
-    rest = tuple(False if option is True else option for option in node.args[1:])  # writes into a map of its own
+    rest = tuple(False if option is True else option for option in node.args[1:])  # writes into a tensor of its own
     function: Any = node.target
     if isinstance(function, str):
         function = getattr(torch, function.rstrip("_"))
@@ -51,7 +51,7 @@ def _called(function: Callable[..., Tensor], rest: tuple[Any, ...], options: dic
 
 
 def _binary(function: Callable[[Any, Any], Any]) -> Function:
-    """A sum, product and so on; where only numbers meet, the result is one."""
+    """A sum, a multiplication and so on; of plain numbers alone the result is a number."""
 
     def joined(calls: Calls, node: fx.Node) -> Value | Scalar:
         if all(isinstance(calls.values.get(source), Scalar) for source in node.all_input_nodes):
@@ -68,7 +68,9 @@ def _binary(function: Callable[[Any, Any], Any]) -> Function:
             value = calls.tensor(node, right)
             return calls.joined(node, [value], partial(function, left), value.flow)
         values = [calls.tensor(node, left), calls.tensor(node, right)]
-        maps = [value for value in values if not value.flow.pooled] or values  # the gate is broadcast over the map
+        maps = [
+            value for value in values if not value.flow.pooled
+        ] or values  # the gate is broadcast over the feature map
         frames = max((value.flow.frames or 0 for value in values), default=0) or None
         return calls.joined(node, values, function, replace(maps[0].flow, frames=frames))
 

@@ -13,7 +13,7 @@ from .flow import Context, ConversionError, Flow
 
 
 def global_mean(flow: Flow, context: Context, where: str, *, squeeze: bool) -> tuple[nn.Module, Flow]:
-    """The mean over a whole clip: at the network's end, or (`squeeze`) what attention looks at."""
+    """The mean over a whole clip: at the network's end, or (`squeeze`) the input of attention."""
     if squeeze:
         mean = SpatialMean() if context.squeeze == "frame" else sliding_mean(_frames(flow, where), flow.rate)
         return mean, replace(flow, pooled=True)
@@ -22,7 +22,7 @@ def global_mean(flow: Flow, context: Context, where: str, *, squeeze: bool) -> t
 
 
 def clip_mean(flow: Flow, context: Context, where: str) -> tuple[nn.Module, Flow]:
-    """The mean over a clip's frames, the map kept."""
+    """The mean over a clip's frames, pixels kept."""
     return clip_pool(_frames(flow, where), flow, context)
 
 

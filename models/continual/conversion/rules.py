@@ -1,7 +1,7 @@
 """How each kind of layer becomes its frame form: a table from type to rule.
 
 A rule takes a layer, what flows in, the context and the layer's name, and returns the layer's frame form and what flows
-out; layers inside its own it hands to `context.convert`. To teach `convert` a layer of yours, add its type to `RULES`.
+out; it converts inner layers by `context.convert`. To teach `convert` a layer of yours, add its type to `RULES`.
 """
 
 from __future__ import annotations
@@ -160,7 +160,7 @@ def _adaptive_mean(layer: nn.AdaptiveAvgPool3d, flow: Flow, context: Context, wh
     time, height, width = (size,) * 3 if not isinstance(size, tuple | list) else size
     if (height, width) != (1, 1) or time not in (1, None, flow.frames):
         raise ConversionError(
-            label(layer, where), f"output size {size}: only an average over all of the map has a frame form"
+            label(layer, where), f"output size {size}: only an average over the whole feature map has a frame form"
         )
     if time is None or (time == flow.frames and time != 1):
         return SpatialMean(), replace(flow, pooled=True)
@@ -225,7 +225,7 @@ def _linear(layer: nn.Linear, flow: Flow, context: Context, where: str) -> tuple
     if flow.axes[-1] != "C" and not isinstance(layer, Projection):
         raise ConversionError(
             label(layer, where),
-            f"is handed {shape(flow.axes)}, whose last dimension is not the channels: "
+            f"receives {shape(flow.axes)}, whose last dimension is not the channels: "
             "average over height, width and time and flatten before it",
         )
     if flow.channels is not None and layer.in_features != flow.channels:
@@ -287,7 +287,7 @@ RULES: dict[type[nn.Module], Rule] = {
     **dict.fromkeys((nn.Dropout, nn.Dropout1d, nn.Dropout3d, nn.AlphaDropout, nn.FeatureAlphaDropout), _dropout),
 }
 
-# What a rule needs to be handed; the others take any dimensions.
+# The dimensions that a rule needs; the others take any.
 _ANY_AXES = {_linear, _softmax, _flatten, _unchanged, _dropout, _elementwise, _sequential}
 AXES: dict[Rule, tuple[str, ...]] = {rule: MAP for rule in RULES.values() if rule not in _ANY_AXES}
 AXES[_vector_norm] = VECTOR
@@ -298,7 +298,7 @@ _WHY_NOT: dict[type[nn.Module], str] = {
     nn.GroupNorm: _BY_CLIP,
     nn.InstanceNorm3d: _BY_CLIP,
     nn.LayerNorm: "normalises over dimensions that a frame does not have",
-    nn.MultiheadAttention: "looks at all frames at once",
+    nn.MultiheadAttention: "attends to all frames at once",
     nn.ConvTranspose3d: "makes several frames of one",
     nn.Conv2d: "works on pictures; in a 3D CNN use Conv3d with a kernel of (1, k, k)",
     nn.BatchNorm2d: "works on pictures; in a 3D CNN use BatchNorm3d",

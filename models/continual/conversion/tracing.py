@@ -37,7 +37,7 @@ def _in_place(function: Callable[..., Any]) -> Any:
 
 
 class _Proxy(fx.Proxy):
-    """A tensor's stand-in that tells `x += y` from `x = x + y`: after the first, other names of x see the sum."""
+    """A tensor's stand-in that distinguishes `x += y`, after which other names of x hold the sum, from `x = x + y`."""
 
     __iadd__ = _in_place(operator.iadd)
     __isub__ = _in_place(operator.isub)
@@ -59,7 +59,7 @@ class _Tracer(fx.Tracer):
 
 
 def trace(module: nn.Module, flow: Flow, context: Context, where: str) -> tuple[nn.Module, Flow]:
-    """The frame form of a module that no rule knows, from what its `forward` calls. Raises ConversionError."""
+    """The frame form of a module without a rule, from what its `forward` calls. Raises ConversionError."""
     place = label(module, where)
     if second := _second_input(module):
         raise ConversionError(place, f"takes a second input, {second!r}; a frame network takes frames and nothing else")
@@ -131,7 +131,7 @@ class Builder:
         return Graph({**self.layers, **self._uncalled()}, self.nodes, value.reach), value.flow
 
     def _uncalled(self) -> dict[str, nn.Module]:
-        """Second names of layers, and layers with weights that no call met: with them, checkpoints load as they are."""
+        """Second names of layers, and unused layers with weights: with them, checkpoints load as they are."""
         found = {}
         for name, layer in self.module.named_modules(remove_duplicate=False):
             inside = any(name == known or name.startswith(f"{known}.") for known in self.layers)
@@ -195,7 +195,7 @@ class Builder:
         return self._add(layer, value, flow)
 
     def _overwritten(self, node: fx.Node, result: Value | Scalar) -> None:
-        """In the regular network whoever reads the input later, by whatever name, sees what `node` made of it."""
+        """In the regular network later readers of the input, under any name, get what `node` computed."""
         before = self.values[node.all_input_nodes[0]]
         if not isinstance(result, Value) or not isinstance(before, Value):
             return

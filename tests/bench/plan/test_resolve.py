@@ -12,16 +12,16 @@ from co3d_bench.bench.plan.config import Override, parse_config
 from co3d_bench.bench.plan.custom_models import CustomModel
 from co3d_bench.bench.plan.resolve import resolve
 from co3d_bench.bench.record.facts import model_facts
-from co3d_bench.models import own
-from co3d_bench.models.own import OwnModelError
+from co3d_bench.models import custom
+from co3d_bench.models.custom import CustomModelError
 
 
 def describe(word, folder):
     """`Video` says how it sees video frames; `dies` cannot be had."""
     if word.endswith("dies"):
-        raise OwnModelError(f"{word}: its code ended the process")
+        raise CustomModelError(f"{word}: its code ended the process")
     spec = quick.find_model("works")
-    reference = own.place(word, folder)
+    reference = custom.absolute(word, folder)
     spec = replace(spec, name=Path(reference).name, preprocessing=spec.preprocessing if "Video" in word else None)
     return CustomModel(reference=reference, facts=model_facts(spec), preprocessing=spec.preprocessing)
 
@@ -60,10 +60,9 @@ def test_two_files_of_one_name_and_one_that_cannot_be_had_are_named_at_once():
     ]
 
 
-def test_a_video_only_for_networks_that_say_how_they_see_it():
+def test_a_video_only_for_networks_with_a_preprocessing():
     video = 'input.kind = "video"\ninput.file = "clip.mp4"\n'
     assert resolved("net.py:Video", text=video).input.file == "/nets/clip.mp4"
     assert wrong("net.py:Video", "net.py:Image", text=video) == (
-        "bench.toml: input.file: net.py:Image does not say how video frames become its input: "
-        "give the network a `preprocessing`"
+        "bench.toml: input.file: net.py:Image cannot read a video without a `preprocessing`; give the network one"
     )

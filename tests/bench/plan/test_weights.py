@@ -95,10 +95,11 @@ def test_auto_tells_every_network_that_has_none(tmp_path):
     with pytest.raises(UserError) as told:
         find_weights(made)
     first, second = told.value.message.splitlines()
-    assert first.startswith("pyslowfast/x3d_s: not here; `co3d-bench weights fetch x3d-s` brings it")
-    assert second.startswith("pyslowfast/x3d_m: not here; `co3d-bench weights fetch cox3d-m-64` brings it")
+    assert first.startswith("pyslowfast/x3d_s: not in the cache; `co3d-bench weights fetch x3d-s` downloads it")
+    assert second.startswith("pyslowfast/x3d_m: not in the cache; `co3d-bench weights fetch cox3d-m-64` downloads it")
     assert told.value.exit_code == ENVIRONMENT
-    with pytest.raises(UserError, match="tiny-clip: no public weights are known; give a file or an address") as told:
+    wanted = "tiny-clip: no public weights are known; give a file or an https address"
+    with pytest.raises(UserError, match=wanted) as told:
         find_weights(config(tmp_path, "auto"))
     assert told.value.exit_code == USAGE
 

@@ -97,8 +97,8 @@ def test_a_beginning_of_a_hash_is_enough(served, tmp_path):
     assert fetch(served.address, tmp_path / "w.pyth", SHA256[:8]) == SHA256
 
 
-def test_another_hash_is_told_and_the_file_thrown_away(served, tmp_path):
-    with pytest.raises(WeightsError, match=rf"what came has the sha256 {SHA256}, not 91a641e6, and was thrown away"):
+def test_another_hash_is_an_error_and_the_file_is_deleted(served, tmp_path):
+    with pytest.raises(WeightsError, match=rf"the download has the sha256 {SHA256}, not 91a641e6, and was deleted"):
         fetch(served.address, tmp_path / "w.pyth", "91a641e6")
     assert "w.pyth" not in left(tmp_path)
     assert "w.pyth.part" not in left(tmp_path)
@@ -107,7 +107,7 @@ def test_another_hash_is_told_and_the_file_thrown_away(served, tmp_path):
 @pytest.mark.parametrize("status", [403, 404, 500])
 def test_what_the_server_refuses(served, tmp_path, status):
     served.answers = status
-    with pytest.raises(WeightsError, match=rf"the server answers {status} .*; fetch it on another machine") as caught:
+    with pytest.raises(WeightsError, match=rf"the server answered {status} .*; fetch it on another machine") as caught:
         fetch(served.address, tmp_path / "w.pyth")
     assert str(caught.value).endswith(f"and put it there: {tmp_path / 'w.pyth'}")
 
@@ -135,7 +135,7 @@ def test_a_name_that_nobody_knows(tmp_path):
 def test_an_address_with_letters_that_none_has(tmp_path, url):
     with pytest.raises(WeightsError, match=r"cannot be reached \(.+\); fetch it on"):
         fetch(url, tmp_path / "w.pyth")
-    with pytest.raises(WeightsError, match=r"https://\[/w: no address \(Invalid IPv6 URL\)"):
+    with pytest.raises(WeightsError, match=r"https://\[/w: not a valid address \(Invalid IPv6 URL\)"):
         fetch("https://[/w", tmp_path / "w.pyth")
     assert left(tmp_path) == []
 
@@ -163,7 +163,7 @@ def test_nor_is_a_redirect_to_anything_else_followed(served, tmp_path):
 
 def test_a_full_disk(served, tmp_path, monkeypatch):
     monkeypatch.setattr("shutil.disk_usage", lambda folder: type("Usage", (), {"free": 1000}))
-    with pytest.raises(WeightsError, match=r"0\.7 MB are to come and 0\.0 MB are free; make space, or set CO3D"):
+    with pytest.raises(WeightsError, match=r"0\.7 MB more are needed and 0\.0 MB are free; make space, or set CO3D"):
         fetch(served.address, tmp_path / "w.pyth")
 
 

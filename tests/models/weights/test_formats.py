@@ -110,7 +110,7 @@ CODE = {
 def test_a_pickle_that_carries_code_is_refused(tmp_path, monkeypatch, code, name, protocol):
     monkeypatch.chdir(tmp_path)
     path = pickled(tmp_path / "w.pkl", {"blobs": {"a_w": BLOBS["a_w"], "b": code}}, protocol)
-    with pytest.raises(WeightsError, match="refused, nothing of it was run: it asks for ") as caught:
+    with pytest.raises(WeightsError, match="refused, and none of it was run: it asks for ") as caught:
         read_file(path)
     assert name.rpartition(".")[2] in str(caught.value)
     assert not (tmp_path / "harm").exists()
@@ -121,7 +121,7 @@ def test_a_torch_file_that_carries_code_is_refused(tmp_path, monkeypatch, new):
     monkeypatch.chdir(tmp_path)
     content = {"model_state": STATE, "extra": Runs(os.system, "touch harm")}
     path = torch_file(tmp_path / "w.pyth", content, _use_new_zipfile_serialization=new)
-    with pytest.raises(WeightsError, match=r"refused, nothing of it was run: it asks for posix\.system") as caught:
+    with pytest.raises(WeightsError, match=r"refused, and none of it was run: it asks for posix\.system") as caught:
         read_file(path)
     assert len(str(caught.value).splitlines()) == 1
     assert not (tmp_path / "harm").exists()
@@ -175,7 +175,7 @@ OTHERS = {
     "nothing": (b"", "is empty; fetch it again"),
     "a web page": (b"<!doctype html><title>404</title>", "a web page, not weights"),
     "a pointer": (b"version https://git-lfs.github.com/spec/v1\noid sha256:", "a Git LFS pointer"),
-    "a picture": (b"\x89PNG\r\n\x1a\n", "no file of weights; torch files"),
+    "a picture": (b"\x89PNG\r\n\x1a\n", "not a file of weights; torch files"),
     "a list": (pickle.dumps([1, 2]), "holds a list, not weights by name"),
     "no arrays": (pickle.dumps({"epoch": 3, "lr": 0.1}), "holds no weights; it has epoch, lr"),
     "text in arrays": (pickle.dumps({"blobs": {"a": np.array(["b"])}}), "a: an array of 'U1', not of numbers"),
@@ -231,7 +231,7 @@ class LyingType:
 
 
 @pytest.mark.parametrize("lie", LIES.values(), ids=LIES.keys())
-def test_arrays_that_are_not_what_they_say(tmp_path, lie):
+def test_arrays_that_are_not_what_they_claim(tmp_path, lie):
     path = pickled(tmp_path / "w.pkl", {"blobs": {"a_w": Lie(*lie)}})
     code = lie[0]
     if code == "f8":  # whatever else is said of them, numbers are numbers

@@ -126,7 +126,7 @@ def misfit(tmp_path, change, name="x3d-xs"):
     return text
 
 
-def test_missing_extra_and_misshapen_are_told_together(tmp_path):
+def test_missing_extra_and_misshapen_are_reported_together(tmp_path):
     def change(names):
         for entry in ("weight", "bias", "running_mean", "running_var"):
             del names[f"blocks.0.norm.{entry}"]
@@ -136,7 +136,7 @@ def test_missing_extra_and_misshapen_are_told_together(tmp_path):
 
     text = misfit(tmp_path, change)
     assert "5 missing (blocks.0.norm.weight, blocks.0.norm.bias, blocks.0.norm.running_mean, and 2 more)" in text
-    assert "1 that the network has not (blocks.9.weight)" in text
+    assert "1 that the network does not have (blocks.9.weight)" in text
     assert "1 of another shape (blocks.0.conv.conv_t.weight is 24 x 4 x 1 x 3 x 3, not 24 x 3 x 1 x 3 x 3)" in text
 
 
@@ -157,14 +157,14 @@ def test_half_of_a_norm_that_may_be_left_out_is_not_left_out(tmp_path):
 def test_the_weights_of_another_network(tmp_path):
     net, spec = built("x3d-xs")
     path = torch_file(tmp_path / "r2plus1d.pth", foreign.torchvision_r2plus1d())
-    with pytest.raises(WeightsError, match="none of its 224 names is one of the network's"):
+    with pytest.raises(WeightsError, match="none of its 224 names is in the network"):
         load_weights(net, spec, path)
     deeper = torch_file(tmp_path / "l.pyth", foreign.pyslowfast("x3d-l"))
-    with pytest.raises(WeightsError, match=r"that the network has not \(s2\.pathway0_res3\.branch2\.a\.weight"):
+    with pytest.raises(WeightsError, match=r"that the network does not have \(s2\.pathway0_res3\.branch2\.a\.weight"):
         load_weights(net, spec, deeper)
 
 
-def test_a_file_is_held_against_the_hash_beside_it(tmp_path):
+def test_a_file_is_checked_by_the_hash_beside_it(tmp_path):
     names = foreign.pytorchvideo("x3d-xs")
     path = torch_file(tmp_path / "w.pyth", names)
     net, spec = built()
@@ -172,7 +172,7 @@ def test_a_file_is_held_against_the_hash_beside_it(tmp_path):
     note.write_text(f"{hashlib.sha256(path.read_bytes()).hexdigest()}  w.pyth\n")
     load_weights(net, spec, path)
     note.write_text(f"{'0' * 64}  w.pyth\n")
-    with pytest.raises(WeightsError, match=r"its sha256 is .*, and w\.pyth\.sha256 beside it says 0{64}"):
+    with pytest.raises(WeightsError, match=r"its sha256 is .*, and w\.pyth\.sha256 beside it has 0{64}"):
         load_weights(net, spec, path)
 
 
@@ -211,7 +211,7 @@ def test_converted_weights_may_lack_the_first_norm(tmp_path):
 def test_convert_overwrites_nothing_and_leaves_nothing_half(tmp_path):
     source = torch_file(tmp_path / "x3d_xs.pyth", foreign.pyslowfast("x3d-xs"))
     spec = find_model("x3d-xs")
-    with pytest.raises(WeightsError, match="is there already"):
+    with pytest.raises(WeightsError, match="exists already"):
         convert(source, source, spec)
     with pytest.raises(WeightsError, match="no such folder"):
         convert(source, tmp_path / "none" / "ours.pth", spec)

@@ -21,7 +21,7 @@ def put(path, content=b"weights"):
     return path
 
 
-def test_names_and_places_are_each_ones_own():
+def test_no_two_addresses_share_a_file():
     for values in ([row.name for row in CHECKPOINTS], [cached_path(row) for row in CHECKPOINTS]):
         assert len(set(values)) == len(values)
     for row in CHECKPOINTS:
@@ -65,19 +65,19 @@ def test_auto_is_the_networks_own_checkpoint_from_the_cache(cache):
     assert locate("auto", find_model("cox3d-m-64")) == path
 
 
-def test_auto_fetches_nothing_and_says_what_would():
+def test_auto_fetches_nothing_and_names_the_command_that_would():
     spec = find_model("cox3d-m-64")
     with pytest.raises(WeightsError) as caught:
         locate("auto", spec)
     assert str(caught.value) == (
-        "pyslowfast/x3d_m: not here; `co3d-bench weights fetch cox3d-m-64` brings it, or put x3d_m.pyth into "
-        f"{cache_folder() / 'weights' / 'pyslowfast'} yourself"
+        "pyslowfast/x3d_m: not in the cache; `co3d-bench weights fetch cox3d-m-64` downloads it, or "
+        f"put x3d_m.pyth into {cache_folder() / 'weights' / 'pyslowfast'} yourself"
     )
 
 
 def test_a_checkpoint_by_its_name(cache):
     spec = find_model("x3d-m")
-    with pytest.raises(WeightsError, match="`co3d-bench weights fetch pytorchvideo/X3D_M` brings it"):
+    with pytest.raises(WeightsError, match="`co3d-bench weights fetch pytorchvideo/X3D_M` downloads it"):
         locate("pytorchvideo/X3D_M", spec)
     path = put(cache / "weights" / "pytorchvideo" / "X3D_M.pyth")
     assert locate("pytorchvideo/X3D_M", spec) == path

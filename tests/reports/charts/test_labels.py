@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from co3d_bench.reports.charts.labels import WIDTHS_PX, Line, Point, overlapping, place
+from co3d_bench.reports.charts.labels import WIDTHS_PX, Line, Point, label_positions, overlapping
 
 HEIGHT_PX = 320.0
 
@@ -21,41 +21,41 @@ NETWORKS = [
 
 @pytest.mark.parametrize("width", [280, 320, 400, 500, 700, 1040, 1200])
 def test_the_default_networks_never_collide(width):
-    places = place(NETWORKS, height_px=HEIGHT_PX)
-    assert overlapping(NETWORKS, places, width, HEIGHT_PX) == []
+    positions = label_positions(NETWORKS, height_px=HEIGHT_PX)
+    assert overlapping(NETWORKS, positions, width, HEIGHT_PX) == []
 
 
 def test_a_lonely_point_has_its_name_above():
-    (spot,) = place([Point(0.5, 0.5, "X3D-M")])
+    (spot,) = label_positions([Point(0.5, 0.5, "X3D-M")])
     assert (spot.dx, spot.align, spot.far) == (0.0, "center", False)
     assert spot.dy < 0
 
 
 def test_names_stay_inside_where_there_is_room():
     for x, align in ((0.0, "left"), (1.0, "right")):
-        (spot,) = place([Point(x, 0.5, "CoX3D-M (64)")])
+        (spot,) = label_positions([Point(x, 0.5, "CoX3D-M (64)")])
         assert spot.align == align
 
 
 def test_a_name_makes_way_for_a_line():
     lonely = Point(0.5, 0.5, "X3D-M")
-    (spot,) = place([lonely], [Line((0.0, 0.44), (1.0, 0.44), 10.0)])  # where the name would stand
+    (spot,) = label_positions([lonely], [Line((0.0, 0.44), (1.0, 0.44), 10.0)])  # where the name would stand
     assert spot.dy >= 0
 
 
-def test_equal_points_get_different_places():
+def test_equal_points_get_different_positions():
     twins = [Point(0.5, 0.5, "A"), Point(0.5, 0.5, "B")]
-    places = place(twins)
-    assert places[0] != places[1]
-    assert all(overlapping(twins, places, width, HEIGHT_PX) == [] for width in WIDTHS_PX)
+    positions = label_positions(twins)
+    assert positions[0] != positions[1]
+    assert all(overlapping(twins, positions, width, HEIGHT_PX) == [] for width in WIDTHS_PX)
 
 
 @settings(max_examples=25, deadline=None)
 @given(st.lists(st.builds(Point, st.floats(0.1, 0.9), st.floats(0.1, 0.9), st.just("CoX3D")), max_size=7))
 def test_placing_is_deterministic_and_never_worse_than_all_names_above(points):
-    places = place(points, height_px=HEIGHT_PX)
-    assert places == place(points, height_px=HEIGHT_PX)
-    above = place([Point(0.5, 0.5, "x")]) * len(points)
-    assert sum(len(overlapping(points, places, w, HEIGHT_PX)) for w in WIDTHS_PX) <= sum(
+    positions = label_positions(points, height_px=HEIGHT_PX)
+    assert positions == label_positions(points, height_px=HEIGHT_PX)
+    above = label_positions([Point(0.5, 0.5, "x")]) * len(points)
+    assert sum(len(overlapping(points, positions, w, HEIGHT_PX)) for w in WIDTHS_PX) <= sum(
         len(overlapping(points, above, w, HEIGHT_PX)) for w in WIDTHS_PX
     )

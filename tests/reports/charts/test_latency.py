@@ -37,7 +37,7 @@ def test_a_strip_marks_the_figure_shown_and_shades_its_interval():
     assert (band, line) == ([{"ms": 24.0, "end": 30.0}], [{"ms": 26.0}])
 
 
-def test_a_sample_far_beyond_lies_at_the_edge_and_tells_its_true_time():
+def test_a_sample_far_beyond_lies_at_the_edge_with_its_true_time():
     samples = make_samples(0.25, count=100, spread=0.0, disturbed_share=0.0)
     spoiled = samples.model_copy(update={"latency_s": [*samples.latency_s[:-1], 26.0]})
     even, odd = (case_of([make_record("x3d-m", samples=each)]) for each in (samples, spoiled))

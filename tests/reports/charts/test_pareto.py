@@ -79,7 +79,7 @@ def test_the_front_is_a_staircase_in_the_direction_of_better(plot, step):
     )
 
 
-def test_the_front_of_each_plot_is_named_cheapest_first_and_told_to_screen_readers():
+def test_the_front_of_each_plot_is_named_cheapest_first_and_described_for_screen_readers():
     cases = case_results(make_mixed_records())  # X3D-M failed
     titles = [[case.model.title for case in front_of(cases, plot)] for plot in PLOTS]
     every = ["CoX3D-S (13)", "CoX3D-M (16)", "CoX3D-M (64)"]
@@ -104,7 +104,7 @@ def test_a_warning_hollows_the_speed_only():
     assert not any(p["hollow"] for p in points(chart_of(make_mixed_records(), MACS)))
 
 
-def test_the_tooltip_tells_everything():
+def test_the_tooltip_has_every_figure():
     found = {p["model"]: p["tooltip"] for p in points(chart_of(make_mixed_records(), MACS))}
     assert found["cox3d-m-64"]["title"] == "CoX3D-M (64)"
     assert found["cox3d-m-64"]["MACs"] == "0.325 G  (paper 0.33)"

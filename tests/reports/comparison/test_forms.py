@@ -63,7 +63,7 @@ def test_markdown_makes_of_any_name_nothing_but_text(name):
 
 
 @given(NAMES)
-def test_code_and_prose_say_what_they_were_given(name):
+def test_code_and_prose_show_the_text_unchanged(name):
     for written in (code(name), prose(name)):
         parts = [t.content for t in tokens(f"a {written} b") if t.type in ("text", "code_inline", "text_special")]
         shown = "".join(parts)
@@ -110,7 +110,7 @@ def test_markdown_has_every_row_and_folds_exact_figures_that_are_the_same():
     assert "\u2212 **gone** `slow-8x8`" in text
 
 
-def test_junit_counts_and_says_why():
+def test_junit_counts_and_gives_reasons():
     root = read(junit(comparison(*EVERY)))
     suite = root.find("testsuite")
     assert suite is not None
@@ -131,7 +131,7 @@ def test_junit_counts_and_says_why():
 
 def test_only_what_was_found_good_passes_in_junit():
     assert {name for name, element in ELEMENTS.items() if element is None} == {"improved", "equivalent"}
-    assert set(ELEMENTS) == set(words.LOOKS)
+    assert set(ELEMENTS) == set(words.OUTCOMES)
 
 
 def test_annotations_are_ordered_and_no_more_than_github_shows():
@@ -157,7 +157,7 @@ def test_a_summary_that_cannot_be_written_is_a_warning_and_no_error(tmp_path):
         assert not append_step_summary(comparison(*EVERY), {"GITHUB_STEP_SUMMARY": str(tmp_path)})
 
 
-def test_a_long_summary_is_cut_to_what_github_takes_and_says_so(tmp_path):
+def test_a_long_summary_is_cut_to_what_github_takes_with_a_note(tmp_path):
     file = tmp_path / "summary.md"
     rows = [replace(INCONCLUSIVE, key=f"n{n}") for n in range(9000)]
     assert append_step_summary(comparison(REGRESSED, *rows), {"GITHUB_STEP_SUMMARY": str(file)})
@@ -178,10 +178,10 @@ def test_a_log_of_actions_is_fenced_with_a_word_nobody_knows():
 
 
 @pytest.mark.parametrize("width", [60, 80, 120])
-def test_the_terminal_tells_every_outcome_by_sign_and_word(width):
+def test_the_terminal_shows_every_outcome_by_sign_and_word(width):
     text = " ".join(drawn(comparison(*EVERY), width).split())
-    for look in words.LOOKS.values():
-        assert look.sign in text
-        assert look.word.split()[0] in text
+    for style in words.OUTCOMES.values():
+        assert style.sign in text
+        assert style.word.split()[0] in text
     assert max(map(len, drawn(comparison(*EVERY), width).splitlines())) <= width
     assert text.endswith("Regressed: x3d-m (+9.1 % time), x3d-s (state)")

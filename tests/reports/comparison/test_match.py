@@ -10,7 +10,7 @@ from co3d_bench.bench.errors import NOTHING, USAGE, UserError
 from co3d_bench.bench.stats.compare.exact import EXACT_METRICS
 from co3d_bench.bench.stats.compare.rule import rule_of_stores
 from co3d_bench.reports.comparison import words
-from co3d_bench.reports.comparison.match import Side, compare
+from co3d_bench.reports.comparison.match import RecordSet, compare
 
 from ...factories import (
     make_batch_records,
@@ -29,7 +29,7 @@ from ...factories import (
 
 
 def side(name, *records):
-    return Side(name, tuple(records))
+    return RecordSet(name, tuple(records))
 
 
 def rows(found, status=None):
@@ -72,7 +72,7 @@ def test_seven_fresh_processes_a_side_allow_a_verdict():
 
 
 def at_speeds(base, head, slower, work="the work"):
-    """The comparison of the latencies of two sides, the head on a machine that was `slower` times as slow."""
+    """The comparison of the latencies of base and head, the head on a machine that was `slower` times as slow."""
     sides = (
         side("A", *[on_machine_of_speed(record, 1.0) for record in base]),
         side("B", *[on_machine_of_speed(record, slower, work) for record in head]),
@@ -141,7 +141,7 @@ def test_one_process_a_side_allows_none_however_many_samples():
     assert words.interval(finding).endswith("*")
     assert words.estimate(finding).slowdown == pytest.approx(2, rel=0.001)
     assert found.notes == (
-        "a verdict on noisy figures needs 7 fresh processes on each side, and here a row has 1: "
+        "a verdict on noisy figures needs 7 fresh processes each of base and head, but a row has 1: "
         "measure both with co3d-bench run --processes 7",
     )
 
@@ -176,14 +176,14 @@ def test_exact_figures_are_judged_whatever_the_machine():
 
 
 @pytest.mark.parametrize(
-    ("change", "told"),
+    ("change", "differs"),
     [
         ({"versions": {"torch": "2.12.0", "python": "3.13.5"}}, "versions.torch: 2.13.0 / 2.12.0"),
         ({"versions": {"torch": "2.13.0"}}, "versions.python: 3.13.5 / unknown"),
         (None, "environment: not recorded in the head"),
     ],
 )
-def test_other_circumstances_are_named_with_both_values_and_nothing_is_judged(change, told):
+def test_other_circumstances_are_named_with_both_values_and_nothing_is_judged(change, differs):
     environment = None if change is None else make_environment(**change)
     found = compare(
         side("A", *processes("x3d-s", 0.1)),
@@ -192,7 +192,7 @@ def test_other_circumstances_are_named_with_both_values_and_nothing_is_judged(ch
     )
     (finding,) = found.findings
     assert (finding.status, finding.judgement) == ("incomparable", None)
-    assert told in finding.differs
+    assert differs in finding.differs
 
 
 def test_new_gone_and_failed_rows_are_listed():
@@ -232,7 +232,7 @@ def test_lost_processes_and_warnings_stand_beside_the_figure():
     assert finding.note == "base: other work kept up to 0.94 cores busy"
 
 
-def test_by_fewer_words_compares_across_the_others_and_says_so():
+def test_by_fewer_words_compares_across_the_others_with_a_note():
     base = side("A", *[make_engine_record("x3d-m", "eager", process=n + 1) for n in range(7)])
     head = side("B", *[make_engine_record("x3d-m", "openvino", process=n + 1) for n in range(7)])
     assert complaint(base, head) == (
@@ -262,16 +262,16 @@ def test_batches_are_never_compared_unasked():
 
 
 @pytest.mark.parametrize(
-    ("asked", "told"),
+    ("asked", "message"),
     [
-        ({"by": ["model", "bckend"]}, "--by: 'bckend' is no word of a case: there are model, device, backend"),
-        ({"metrics": ["speed"]}, "--metric: no metric 'speed': there are accuracy, throughput, "),
+        ({"by": ["model", "bckend"]}, "--by: 'bckend' is not a part of a case; choose from model, device, backend"),
+        ({"metrics": ["speed"]}, "--metric: no metric 'speed'; choose from accuracy, throughput, "),
     ],
 )
-def test_words_that_do_not_exist(asked, told):
+def test_words_that_do_not_exist(asked, message):
     both = side("A", make_record())
     text, code = complaint(both, both, **asked)
-    assert text.startswith(told)
+    assert text.startswith(message)
     assert code == USAGE
 
 

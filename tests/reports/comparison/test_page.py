@@ -68,7 +68,7 @@ def test_the_page_brings_everything_and_allows_nothing_else() -> None:
     assert "unsafe" not in page.partition("</head>")[0].partition("content=")[2].partition(">")[0]
 
 
-def test_sections_without_anything_to_say_are_left_out() -> None:
+def test_empty_sections_are_left_out() -> None:
     def sections(*findings: Any) -> list[str]:
         return re.findall(r"<section id=\"(\w+)\"", html(comparison(*findings)))
 
@@ -79,8 +79,8 @@ def test_sections_without_anything_to_say_are_left_out() -> None:
 
 def test_exact_figures_that_are_the_same_are_folded() -> None:
     page = html(comparison(*EVERY))
-    assert "1 of 2 are the same on both sides." in page
-    assert "<details><summary>Those that are the same</summary>" in page
+    assert "1 of 2 are the same in base and head." in page
+    assert "<details><summary>Unchanged figures</summary>" in page
 
 
 slowdowns = st.floats(1e-3, 1e3)
@@ -188,7 +188,7 @@ def test_names_are_not_crossed_by_verdicts_on_a_phone(open_page: Any) -> None:
         assert all(right <= left for _, _, right, other in names if abs(other - top) < 5)
 
 
-def test_a_mark_tells_its_figures_under_the_pointer(open_page: Any) -> None:
+def test_a_mark_shows_its_figures_under_the_pointer(open_page: Any) -> None:
     page = open_page(comparison(*EVERY)).page
     page.locator('#intervals .mark-symbol path[aria-label="x3d-s"]').hover()
     page.wait_for_selector("#vg-tooltip-element.visible", timeout=5000)

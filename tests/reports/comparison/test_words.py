@@ -31,7 +31,7 @@ from .findings import (
     [
         (EVERY, "Regressed: x3d-m (+9.1 % time), x3d-s (state)"),
         ((EQUIVALENT, IMPROVED, SAME), "No regression: 1 improved, 1 equivalent; all exact figures are the same"),
-        ((EQUIVALENT, INCONCLUSIVE), "No regression found, but 1 of 2 are inconclusive"),
+        ((EQUIVALENT, INCONCLUSIVE), "No regression found, but inconclusive: 1 of 2"),
         ((EQUIVALENT, FAILED, GONE), "No regression: 1 equivalent; 1 failed, 1 gone"),
         ((SAME, DIFFERENT), "Only exact figures were judged; all exact figures are the same; 1 not comparable"),
         ((NEW,), "Nothing was judged; 1 new"),
@@ -58,10 +58,10 @@ def test_what_needs_a_reader_comes_first():
 
 
 def test_no_two_outcomes_look_alike_without_colour():
-    looks = words.LOOKS.values()
-    assert len({look.sign for look in looks}) == len({look.word for look in looks}) == len(words.LOOKS)
-    verdicts = [words.LOOKS[name] for name in ("regressed", "improved", "equivalent", "inconclusive")]
-    assert len({look.shape for look in verdicts}) == 4
+    styles = words.OUTCOMES.values()
+    assert len({style.sign for style in styles}) == len({style.word for style in styles}) == len(words.OUTCOMES)
+    verdicts = [words.OUTCOMES[name] for name in ("regressed", "improved", "equivalent", "inconclusive")]
+    assert len({style.shape for style in verdicts}) == 4
 
 
 @pytest.mark.parametrize(
@@ -101,7 +101,7 @@ def test_an_interval_without_ends_is_unknown_and_one_of_samples_has_a_star():
     assert not words.has_within(comparison(*EVERY))
 
 
-def test_short_names_keep_what_differs_and_say_the_rest_once():
+def test_short_names_keep_what_differs_and_the_rest_once():
     names = words.short_keys(EVERY)
     assert names.common == "cpu · eager · fp32 · b1 · t2 · random-0"
     assert names.names[REGRESSED.key] == "x3d-m"
@@ -125,10 +125,10 @@ def test_plain_text_holds_nothing_a_terminal_obeys(text):
     assert not any(ord(c) < 0x20 or 0x7F <= ord(c) <= 0x9F for c in told)
 
 
-def test_an_inconclusive_row_says_what_it_could_find_and_what_it_lacks():
+def test_an_inconclusive_row_has_its_detectable_slowdown_and_the_processes_it_lacks():
     assert words.reasons(INCONCLUSIVE) == (
         "too wide to call",
-        "could find a slowdown of 9.8 %",
+        "could detect a slowdown of 9.8 %",
         "21 more pairs needed",
     )
     assert words.reasons(DIFFERENT) == ("differs in machine.cpu_model: Core A / Core B",)

@@ -123,7 +123,7 @@ def test_energy_has_columns_where_some_record_has_it():
     assert some.marks == ()
 
 
-def test_energies_that_are_not_of_the_same_say_of_what_they_are():
+def test_energies_of_different_quantities_name_them():
     table = table_of([on_pc("x3d-m"), on_card("x3d-m"), on_locked_pc("x3d-s")])
     texts = dict(table.footnotes)
     assert [[texts[mark] for mark in row.marks] for row in table.rows] == [
@@ -230,7 +230,7 @@ def test_latex():
     )
 
 
-def test_several_settings_are_told_apart():
+def test_several_settings_are_distinguished():
     two = [make_record("x3d-m"), make_record("x3d-m", case=make_case("x3d-m", threads=1))]
     text = markdown(table_of(two))
     assert "| X3D-M \\[1 thread\\] |" in text

@@ -84,7 +84,7 @@ def test_energy_and_the_papers_figure_of_the_same_board_are_there():
     assert "17.47" in row
 
 
-def test_failures_and_warnings_are_told_below():
+def test_failures_and_warnings_are_listed_below():
     text = " ".join(printed(make_mixed_records(), 80).split())
     assert "X3D-M failed" in text
     assert "out-of-memory: the kernel ended the measuring process for want of memory" in text
@@ -102,7 +102,7 @@ def test_nothing_measured_and_nothing_but_failures():
     assert render_table([]) is not None
 
 
-def test_many_warnings_are_one_line_that_says_where_the_evidence_is():
+def test_many_warnings_are_one_line_with_a_pointer_to_the_evidence():
     loud = [with_timing(record, background_load=1.0) for record in make_default_records()]
     text = printed([*loud, make_record("x3d-m", case=make_case(threads=1))], 300)
     (line,) = (line for line in text.splitlines() if line.startswith("!"))

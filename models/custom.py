@@ -1,6 +1,6 @@
-"""Networks that are not of the zoo: `path/to/file.py:factory`, or a factory that an installed package offers.
+"""Custom models: `path/to/file.py:factory`, or a factory that an installed package offers.
 
-A factory is called without arguments and gives back
+A factory is called without arguments and returns
 
 - an `nn.Module` with an `input_shape` (without the batch),
 - an `nn.Module` and an example of its input: one float32 tensor exactly as the network is called with, whose first
@@ -39,13 +39,13 @@ _WANTED = "path/to/file.py:factory"
 _CLIP_DIMENSIONS = 5  # (B, C, T, H, W)
 
 
-class OwnModelError(UnknownModelError):
-    """A network of the user's that cannot be had: what happened, where, what to do."""
+class CustomModelError(UnknownModelError):
+    """A custom model that cannot be built or examined: what happened, where, what to do."""
 
 
 @dataclass(frozen=True)
 class Offer:
-    """Something that makes a network, and where it was found."""
+    """Something that builds a network, and where it was found."""
 
     word: str  # as the user wrote it
     name: str  # of its cases
@@ -60,39 +60,39 @@ def is_file(word: str) -> bool:
 
 
 def split(word: str) -> tuple[Path, str]:
-    """The file and the factory. Raises OwnModelError for any other form."""
+    """The file and the factory. Raises CustomModelError for any other form."""
     path, colon, factory = word.rpartition(":")
     if not colon:
         wanted = f"{word}:FACTORY" if word.endswith(".py") else _WANTED
-        raise OwnModelError(f"{word}: name the factory too: {wanted}")
+        raise CustomModelError(f"{word}: name the factory too: {wanted}")
     if not factory.isidentifier():
-        raise OwnModelError(f"{word}: {factory!r} is not the name of a factory; write {_WANTED}")
+        raise CustomModelError(f"{word}: {factory!r} is not the name of a factory; write {_WANTED}")
     if not path.endswith(".py"):
-        raise OwnModelError(f"{word}: {path or 'nothing'} is not a Python file (.py); write {_WANTED}")
+        raise CustomModelError(f"{word}: {path or 'nothing'} is not a Python file (.py); write {_WANTED}")
     return Path(path), factory
 
 
-def place(word: str, folder: Path) -> str:
+def absolute(word: str, folder: Path) -> str:
     """The same reference with an absolute path; a relative one starts in `folder`."""
     path, factory = split(word)
     return f"{os.path.abspath(folder / path.expanduser())}:{factory}"  # noqa: PTH100 - a link keeps its name
 
 
 def open_file(word: str) -> Offer:
-    """The factory that `path/to/file.py:factory` names; runs the file. Raises OwnModelError."""
+    """The factory that `path/to/file.py:factory` names; runs the file. Raises CustomModelError."""
     path, wanted = split(word)
     file = os.path.abspath(path)  # noqa: PTH100
     try:
         code = Path(file).read_bytes()
     except OSError as error:
         reason = "no such file" if isinstance(error, FileNotFoundError) else f"cannot be read: {error.strerror}"
-        raise OwnModelError(f"{word}: {reason}") from error
+        raise CustomModelError(f"{word}: {reason}") from error
     module = _run(word, file, code)
     names = [name for name, value in vars(module).items() if not name.startswith("_") and _defined(value, module)]
     if not hasattr(module, wanted):
         near = difflib.get_close_matches(wanted, names, n=1, cutoff=0.6)
         there = f"did you mean {near[0]}?" if near else f"there are {', '.join(names) or 'no functions or classes'}"
-        raise OwnModelError(f"{word}: {path.name} has no {wanted}; {there}")
+        raise CustomModelError(f"{word}: {path.name} has no {wanted}; {there}")
     source = Source(file=_shown(file), sha256=hashlib.sha256(code).hexdigest())
     name = f"{UNSAFE.sub('_', path.name)}:{UNSAFE.sub('_', wanted)}"
     return Offer(word, name, getattr(module, wanted), file, source)
@@ -108,25 +108,25 @@ def offer_of_package(name: str, thing: Any, package: str) -> Offer:
 
 
 def build(offer: Offer) -> nn.Module:
-    """The network, by calling the factory. Raises OwnModelError."""
+    """The network, by calling the factory. Raises CustomModelError."""
     return _make(offer)[1]
 
 
 def examine(offer: Offer) -> ModelSpec:
-    """What is to be known of the network: builds it and lets it predict once. Raises OwnModelError."""
+    """The network's spec: builds it and lets it predict once. Raises CustomModelError."""
     import torch
 
     spec, net, example = _make(offer)
     with (
         torch.inference_mode(),
-        _told(offer.word, offer.file, f"the network fails on its example {tuple(example.shape)}"),
+        _as_one_line(offer.word, offer.file, f"the network fails on its example {tuple(example.shape)}"),
     ):
         output = _predict_once(offer, net.eval(), example)
     if not tensors_in(output):
-        raise OwnModelError(f"{offer.word}: the network answers with {describe(output)}, which holds no tensor")
+        raise CustomModelError(f"{offer.word}: the network returned {describe(output)}, which holds no tensor")
     form = _form(net, example)
     scores = isinstance(output, torch.Tensor) and output.dim() == 2 and len(output) == 1
-    own = ModelSpec(
+    found = ModelSpec(
         name=offer.name,
         title=offer.name,
         family="own",
@@ -139,21 +139,21 @@ def examine(offer: Offer) -> ModelSpec:
         source=offer.source,
     )
     if spec is None:
-        return own
+        return found
     if (spec.form == "frame") != (form == "frame") or spec.form not in get_args(Form):
-        raise OwnModelError(f"{offer.word}: its ModelSpec says form={spec.form!r}, the network is run by {form!r}")
-    return replace(spec, name=own.name, build=own.build, output=own.output, source=own.source)
+        raise CustomModelError(f"{offer.word}: its ModelSpec has form={spec.form!r}, but the network runs as {form!r}")
+    return replace(spec, name=found.name, build=found.build, output=found.output, source=found.source)
 
 
 def _run(word: str, file: str, code: bytes) -> types.ModuleType:
     """The module of a file. From its text, never from a cache: what is hashed is what runs."""
-    module = types.ModuleType(f"own_{UNSAFE.sub('_', Path(file).stem)}")
+    module = types.ModuleType(f"custom_{UNSAFE.sub('_', Path(file).stem)}")
     module.__file__ = file
     sys.modules[module.__name__] = module  # where dataclasses and copies look for it
     folder = str(Path(file).parent)
     if folder not in sys.path:
-        sys.path.append(folder)  # behind the libraries: a neighbour that is called like one must not replace it
-    with _told(word, file, "cannot be imported"):
+        sys.path.append(folder)  # last, so that a file of the same name does not replace a library
+    with _as_one_line(word, file, "cannot be imported"):
         exec(compile(code, file, "exec"), vars(module))  # noqa: S102 - the user's own code, as asked for
     return module
 
@@ -163,21 +163,21 @@ def _defined(value: Any, module: types.ModuleType) -> bool:
 
 
 def _make(offer: Offer) -> tuple[ModelSpec | None, nn.Module, Tensor]:
-    """What the factory gives: the spec if it is one, the network, and an example of its input."""
+    """What the factory returns: the spec if it is one, the network, and an example of its input."""
     import torch
     from torch import nn
 
     made = offer.thing
     if isinstance(made, nn.Module) or not (callable(made) or isinstance(made, ModelSpec)):
-        raise OwnModelError(
+        raise CustomModelError(
             f"{offer.word}: is {_a(made)}, not a factory; write a function without arguments that returns the network"
         )
     if not isinstance(made, ModelSpec):
-        with _told(offer.word, offer.file, "the factory failed"):
+        with _as_one_line(offer.word, offer.file, "the factory failed"):
             made = made()
     spec = made if isinstance(made, ModelSpec) else None
     if spec is not None:
-        with _told(offer.word, offer.file, "the ModelSpec's build failed"):
+        with _as_one_line(offer.word, offer.file, "the ModelSpec's build failed"):
             made = spec.build()
         shape: Any = spec.input_shape
     elif isinstance(made, tuple) and len(made) == 2 and isinstance(made[0], nn.Module):
@@ -186,13 +186,13 @@ def _make(offer: Offer) -> tuple[ModelSpec | None, nn.Module, Tensor]:
     else:
         shape = getattr(made, "input_shape", None)
     if not isinstance(made, nn.Module):
-        raise OwnModelError(
-            f"{offer.word}: gave {_a(made)}; a factory returns an nn.Module with input_shape, "
+        raise CustomModelError(
+            f"{offer.word}: returned {_a(made)}; a factory returns an nn.Module with input_shape, "
             "an nn.Module and an example input, or a ModelSpec"
         )
     if not isinstance(shape, list | tuple) or not all(type(length) is int and length > 0 for length in shape):
-        raise OwnModelError(
-            f"{offer.word}: gave {_a(made)} with input_shape={shape!r}; set input_shape, a tuple of whole numbers "
+        raise CustomModelError(
+            f"{offer.word}: returned {_a(made)} with input_shape={shape!r}; set input_shape, a tuple of whole numbers "
             "without the batch, or return (network, example input)"
         )
     return spec, made, torch.randn((1, *shape), generator=torch.Generator().manual_seed(0))
@@ -202,11 +202,13 @@ def _checked(offer: Offer, example: Any) -> Tensor:
     import torch
 
     if not isinstance(example, torch.Tensor):
-        raise OwnModelError(f"{offer.word}: the example input is {_a(example)}; it must be one tensor")
+        raise CustomModelError(f"{offer.word}: the example input is {_a(example)}; it must be one tensor")
     if example.dtype != torch.float32:
-        raise OwnModelError(f"{offer.word}: the example input is {example.dtype}; only torch.float32 can be measured")
+        raise CustomModelError(
+            f"{offer.word}: the example input is {example.dtype}; only torch.float32 can be measured"
+        )
     if example.dim() < 1 or len(example) != 1:
-        raise OwnModelError(
+        raise CustomModelError(
             f"{offer.word}: the example input has the shape {tuple(example.shape)}; give exactly what the network is "
             f"called with, with a batch of 1 in front: (1, ...)"
         )
@@ -220,11 +222,11 @@ def _predict_once(offer: Offer, net: Any, example: Tensor) -> Any:
     _check_state(offer, "initial_state(1)", state)
     answer = net.step(example, state)
     if not isinstance(answer, tuple) or len(answer) != 2:
-        raise OwnModelError(f"{offer.word}: step gave {_a(answer)}; it returns (scores, next state)")
+        raise CustomModelError(f"{offer.word}: step returned {_a(answer)}; it must return (scores, next state)")
     _check_state(offer, "step", answer[1])
     field = getattr(net, "receptive_field", None)
     if field is not None and (type(field) is not int or field < 1):
-        raise OwnModelError(f"{offer.word}: receptive_field is {field!r}; it is a number of frames, at least 1")
+        raise CustomModelError(f"{offer.word}: receptive_field is {field!r}; it must be a number of frames, at least 1")
     return answer[0]
 
 
@@ -232,8 +234,10 @@ def _check_state(offer: Offer, what: str, state: Any) -> None:
     import torch
 
     if not isinstance(state, tuple) or not all(isinstance(part, torch.Tensor) for part in state):
-        hint = "write (state,)" if isinstance(state, torch.Tensor) else "write them side by side: (a, b)"
-        raise OwnModelError(f"{offer.word}: {what} gave {_a(state)} as the state; it is a tuple of tensors: {hint}")
+        hint = "write (state,)" if isinstance(state, torch.Tensor) else "write (a, b)"
+        raise CustomModelError(
+            f"{offer.word}: {what} returned {_a(state)} as the state; it must be a tuple of tensors: {hint}"
+        )
 
 
 def _form(net: Any, example: Tensor) -> Form:
@@ -245,7 +249,9 @@ def _form(net: Any, example: Tensor) -> Form:
 def _preprocessing(offer: Offer, net: Any) -> Preprocessing | None:
     found = getattr(net, "preprocessing", None)
     if found is not None and not isinstance(found, Preprocessing):
-        raise OwnModelError(f"{offer.word}: preprocessing is {_a(found)}, not a co3d_bench.models.spec.Preprocessing")
+        raise CustomModelError(
+            f"{offer.word}: preprocessing is {_a(found)}, not a co3d_bench.models.spec.Preprocessing"
+        )
     return found
 
 
@@ -258,15 +264,15 @@ def _a(thing: Any) -> str:
 
 
 @contextlib.contextmanager
-def _told(word: str, file: str | None, what: str) -> Iterator[None]:
-    """Whatever the user's code raises, as one line with the place in the user's file; its printing kept off stdout."""
+def _as_one_line(word: str, file: str | None, what: str) -> Iterator[None]:
+    """Whatever the user's code raises, as one line with its line number; what it prints goes to stderr."""
     try:
         with contextlib.redirect_stdout(sys.stderr):
             yield
-    except OwnModelError:
+    except CustomModelError:
         raise
     except (Exception, SystemExit) as error:
-        raise OwnModelError(f"{word}: {what}: {_line(error, file)}{_words(error)}") from error
+        raise CustomModelError(f"{word}: {what}: {_line(error, file)}{_words(error)}") from error
 
 
 def _line(error: BaseException, file: str | None) -> str:

@@ -2,7 +2,7 @@
 
 import pytest
 
-from co3d_bench.models.own import OwnModelError, is_file, place
+from co3d_bench.models.custom import CustomModelError, absolute, is_file
 from co3d_bench.models.zoo import UnknownModelError, find_model
 
 HEAD = """
@@ -73,7 +73,7 @@ def test_what_a_factory_may_give(write, code, expected):
     assert spec.build().layer.in_features == 3
 
 
-def test_a_whole_spec_keeps_what_it_says_but_its_name(write):
+def test_a_whole_spec_keeps_everything_but_its_name(write):
     word = write(
         "how = Preprocessing((0.5,) * 3, (0.5,) * 3, 8, 1)\n"
         "def build(): return ModelSpec('x3d-m', 'My Net', 'mine', 'input', (3, 8, 8), 5, Net, how)"
@@ -98,32 +98,41 @@ WRONG = [
     ("import nothing_such", f"net.py:build: cannot be imported: line {LINE}: ModuleNotFoundError: No module named"),
     ("def build(:", f"net.py:build: cannot be imported: line {LINE}: SyntaxError: "),
     ("raise SystemExit(3)", f"net.py:build: cannot be imported: line {LINE}: SystemExit: 3"),
-    ("def build(): pass", "net.py:build: gave None; a factory returns an nn.Module with input_shape, "),
-    ("def build(): return Net(), None, 3", "net.py:build: gave a tuple of Net, NoneType, int; a factory returns"),
+    ("def build(): pass", "net.py:build: returned None; a factory returns an nn.Module with input_shape, "),
+    ("def build(): return Net(), None, 3", "net.py:build: returned a tuple of Net, NoneType, int; a factory returns"),
     ("def build(): return Net(), 3", "net.py:build: the example input is an int; it must be one tensor"),
     ("build = with_example((3, 8, 8))", "the example input has the shape (3, 8, 8); give exactly what the network is"),
     ("build = with_example((1, 3, 6), dtype=torch.int64)", "is torch.int64; only torch.float32 can be measured"),
-    ("build = lambda: nn.Linear(3, 5)", "net.py:build: gave a Linear with input_shape=None; set input_shape, a tuple"),
+    (
+        "build = lambda: nn.Linear(3, 5)",
+        "net.py:build: returned a Linear with input_shape=None; set input_shape, a tuple",
+    ),
     ("build = with_example((1, 4, 8, 8))", "fails on its example (1, 4, 8, 8): line 15: RuntimeError: mat1 and mat2"),
-    ("def build(): return Net(lambda y: 'cat')", "the network answers with str, which holds no tensor"),
-    ("class build(Steps):\n    state = lambda self: torch.zeros(1)", "gave a Tensor as the state; it is a tuple of"),
+    ("def build(): return Net(lambda y: 'cat')", "the network returned str, which holds no tensor"),
+    (
+        "class build(Steps):\n    state = lambda self: torch.zeros(1)",
+        "returned a Tensor as the state; it must be a tuple of",
+    ),
     (
         "class build(Steps):\n    state = lambda self: ((),)",
-        "gave a tuple of tuple as the state; it is a tuple of tens",
+        "returned a tuple of tuple as the state; it must be a tuple of tens",
     ),
-    ("class build(Steps):\n    def step(self, x, s): return self(x)", "step gave a Tensor; it returns (scores, next"),
-    ("class build(Steps):\n    receptive_field = 0", "receptive_field is 0; it is a number of frames, at least 1"),
+    (
+        "class build(Steps):\n    def step(self, x, s): return self(x)",
+        "step returned a Tensor; it must return (scores, next",
+    ),
+    ("class build(Steps):\n    receptive_field = 0", "receptive_field is 0; it must be a number of frames, at least 1"),
     ("class build(Net):\n    preprocessing = 3", "preprocessing is an int, not a co3d_bench.models.spec.Preproc"),
     (
         "def build(): return ModelSpec('a', 'A', 'a', 'frame', (3, 8, 8), 5, Net, None)",
-        "net.py:build: its ModelSpec says form='frame', the network is run by 'input'",
+        "net.py:build: its ModelSpec has form='frame', but the network runs as 'input'",
     ),
 ]
 
 
 @pytest.mark.parametrize(("code", "message"), WRONG, ids=[code for code, _ in WRONG])
-def test_what_is_wrong_is_one_line_that_says_where(write, code, message):
-    with pytest.raises(OwnModelError) as raised:
+def test_an_error_is_one_line_with_its_line_number(write, code, message):
+    with pytest.raises(CustomModelError) as raised:
         find_model(write(code))
     assert message in str(raised.value)
     assert "\n" not in str(raised.value)
@@ -179,4 +188,4 @@ def test_references():
     assert is_file("a/b.py:build")
     assert is_file("b.py")
     assert not is_file("cox3d-m-16")
-    assert str(place("../b.py:build", "/a/c")) == "/a/b.py:build"
+    assert str(absolute("../b.py:build", "/a/c")) == "/a/b.py:build"

@@ -10,7 +10,7 @@ import pytest
 
 from co3d_bench.bench.record.store import read_records
 
-TUTORIAL = (Path(__file__).parents[1] / "docs" / "own-network.md").read_text(encoding="utf-8")
+TUTORIAL = (Path(__file__).parents[1] / "docs" / "custom-models.md").read_text(encoding="utf-8")
 
 
 pytestmark = pytest.mark.acceptance

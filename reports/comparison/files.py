@@ -1,4 +1,4 @@
-"""What the command line calls: sides read from stores, comparisons written. Only this file here touches the disk."""
+"""What the command line calls: stores read, comparisons written. Only this file of the folder touches the disk."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from ...bench.record.record import Record
 from ...bench.record.store import read_records
 from ...bench.stats.compare.findings import Comparison
 from ..commands import ReportError, write_whole
-from .match import Side
+from .match import RecordSet
 
-# After the last @ of a side: which run of the store, beside its id or the beginning of it.
+# After the last @ of `STORE@RUN`, beside a run's id or the beginning of it.
 NEWEST, PREVIOUS = "newest", "previous"
 
 
-def read_side(text: str) -> Side:
-    """A side as the user names it: a folder of records, a .jsonl file, or either with `@RUN`.
+def read_record_set(text: str) -> RecordSet:
+    """The records that a user names: a folder of records, a .jsonl file, or either with `@RUN`.
 
     Without a run it is the newest record of each case. Raises UserError if it cannot be read or has no such run.
     """
@@ -27,11 +27,11 @@ def read_side(text: str) -> Side:
         records = read_records(text)
         if not records:
             raise UserError(f"{text}: holds no records; measure first with `co3d-bench run --out {text}`", NOTHING)
-        return Side(_name(text, records), tuple(records))
+        return RecordSet(_name(text, records), tuple(records))
     records = read_records(path)
     run_id = _run(path, run, list(dict.fromkeys(record.run_id for record in _by_time(records))))
     chosen = [record for record in records if record.run_id == run_id]
-    return Side(_name(f"{path}@{run_id}", chosen), tuple(chosen))
+    return RecordSet(_name(f"{path}@{run_id}", chosen), tuple(chosen))
 
 
 def _by_time(records: Sequence[Record]) -> list[Record]:
@@ -39,7 +39,7 @@ def _by_time(records: Sequence[Record]) -> list[Record]:
 
 
 def _run(path: str, asked: str, run_ids: Sequence[str]) -> str:
-    """The id of the run that is meant; the ids are in the order in which the runs began."""
+    """The id of the run that is meant; `run_ids` are oldest first."""
     if asked == NEWEST and run_ids:
         return run_ids[-1]
     if asked == PREVIOUS and len(run_ids) > 1:
@@ -51,7 +51,7 @@ def _run(path: str, asked: str, run_ids: Sequence[str]) -> str:
         return found[0]
     known = ", ".join(run_ids[-5:]) or "none"
     if found:
-        raise UserError(f"{path}@{asked}: {len(found)} runs begin so; the newest runs are {known}", USAGE)
+        raise UserError(f"{path}@{asked}: {len(found)} runs begin with that; the newest runs are {known}", USAGE)
     raise UserError(f"{path}: no run {asked!r}; the newest runs are {known}", NOTHING)
 
 
@@ -70,7 +70,7 @@ def _name(text: str, records: Sequence[Record]) -> str:
 
 @dataclass(frozen=True)
 class Form:
-    """One form of a comparison: how it is made, and whether a terminal can show it."""
+    """One form of a comparison: how it is written, and whether a terminal can show it."""
 
     write: Callable[[Comparison], bytes]
     text: bool

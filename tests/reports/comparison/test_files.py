@@ -9,7 +9,7 @@ import pytest
 
 from co3d_bench.bench.errors import ENVIRONMENT, NOTHING, USAGE, UserError
 from co3d_bench.cli import main as cli
-from co3d_bench.reports.comparison.sides import form_of, read_side, render, write
+from co3d_bench.reports.comparison.files import form_of, read_record_set, render, write
 
 from ...factories import make_default_records, make_engine_record, make_record
 from .findings import EVERY, comparison
@@ -33,7 +33,7 @@ def store(tmp_path):
 
 
 def run_ids(text):
-    return {record.run_id for record in read_side(str(text)).records}
+    return {record.run_id for record in read_record_set(str(text)).records}
 
 
 @pytest.mark.parametrize(
@@ -42,7 +42,7 @@ def run_ids(text):
 )
 def test_a_run_of_a_store(store, asked, run):
     assert run_ids(f"{store}@{asked}") == {f"2026112{run}-120000-abcd"}
-    assert read_side(f"{store}@{asked}").name == f"{store}@2026112{run}-120000-abcd (commit 0123456789ab)"
+    assert read_record_set(f"{store}@{asked}").name == f"{store}@2026112{run}-120000-abcd (commit 0123456789ab)"
 
 
 def test_a_folder_or_a_file_is_a_side_also_with_an_at_in_its_name(store, tmp_path):
@@ -53,25 +53,25 @@ def test_a_folder_or_a_file_is_a_side_also_with_an_at_in_its_name(store, tmp_pat
 
 
 @pytest.mark.parametrize(
-    ("asked", "told", "code"),
+    ("asked", "message", "code"),
     [
         ("@20261129", "no run '20261129'; the newest runs are 20261121-120000-abcd, 20261122", NOTHING),
-        ("@2026", "3 runs begin so", USAGE),
+        ("@2026", "3 runs begin with that", USAGE),
         ("@", "no run ''", NOTHING),
         ("-nowhere", "no records at ", NOTHING),
     ],
 )
-def test_a_side_that_is_not_there(store, asked, told, code):
+def test_records_that_are_not_there(store, asked, message, code):
     with pytest.raises(UserError) as caught:
-        read_side(f"{store}{asked}")
-    assert told in caught.value.message
+        read_record_set(f"{store}{asked}")
+    assert message in caught.value.message
     assert caught.value.exit_code == code
 
 
 def test_a_store_of_one_run_has_no_previous_one(tmp_path):
     put(tmp_path, make_record())
     with pytest.raises(UserError, match="no run 'previous'"):
-        read_side(f"{tmp_path}@previous")
+        read_record_set(f"{tmp_path}@previous")
 
 
 def test_every_form_is_written_by_the_ending_of_the_file(tmp_path):
@@ -117,7 +117,7 @@ def call(tmp_path, monkeypatch, capsys):
         (["a", "b", "--max-slowdown", "nan"], 2, "'nan' is no share between 0 and 1"),
         (["a", "b", "--format", "html"], 2, "co3d-bench: a comparison as html cannot be printed: name a file"),
         (["a", "b", "-o", "no/x.md"], 4, "co3d-bench: no/x.md: cannot be written"),
-        (["a", "b", "--by", "modle"], 2, "co3d-bench: --by: 'modle' is no word of a case"),
+        (["a", "b", "--by", "modle"], 2, "co3d-bench: --by: 'modle' is not a part of a case"),
     ],
 )
 def test_a_mistake_is_one_message_and_its_code(call, arguments, code, message):
