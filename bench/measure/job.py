@@ -28,7 +28,7 @@ from ..record.record import (
 from ..record.sensing import Energy, Sensors
 
 
-class Place(Frozen):
+class BoardHost(Frozen):
     """A board that a case runs on, and how it is reached."""
 
     host: str = Field(description="as ssh takes it")
@@ -38,7 +38,7 @@ class Place(Frozen):
     trtexec: str | None = Field(default=None, description="what TensorRT's tool there prints for --help; None: no tool")
 
 
-class Seat(Frozen):
+class TurnPipes(Frozen):
     """Where one of two processes that take turns sits: file descriptors that it was started with (`turns.py`)."""
 
     take: int = Field(ge=0, description="it reads the turn there")
@@ -66,7 +66,7 @@ class Job(Frozen):
         description="what was counted of the network on another engine: its operations are the same, its memory is not",
     )
     verified: Verified | None = Field(default=None, description="what an earlier process proved; None: to be verified")
-    in_turn: Seat | None = Field(default=None, description="sample in turn with another process; None: by itself")
+    in_turn: TurnPipes | None = Field(default=None, description="sample in turn with another process; None: by itself")
     search: bool = Field(default=False, description="look for the batches of the case, and measure nothing")
     batch_search: BatchSearch | None = Field(default=None, description="how the batch of the case was found")
     own: CustomModel | None = Field(default=None, description="the network, where it is not of the zoo")
@@ -78,7 +78,7 @@ class Job(Frozen):
         default=False, description="a later process measures energy; this one only tells where no sensor can"
     )
     video: str | None = Field(default=None, description="path of the video, where the case's input is one")
-    place: Place | None = Field(default=None, description="the board to run it on; None: this machine")
+    place: BoardHost | None = Field(default=None, description="the board to run it on; None: this machine")
     git_commit: str | None = None
     git_dirty: bool | None = None
     prove: tuple[str, ...] | None = Field(default=None, description="tell which loaded modules lie in these folders")

@@ -32,7 +32,7 @@ from .allocator import keep_freed_memory
 from .energy import energy_pass, find_meter
 from .external import Finished, external_pass, verify_answers
 from .input import make_inputs
-from .job import Event, Job, Measurement, Seat, phase_event
+from .job import Event, Job, Measurement, TurnPipes, phase_event
 from .loop import Calls
 from .passes import Begun, Emit, Subject, Timed, counting_pass, load, timing_pass, undisturbed
 from .search import search_batches
@@ -188,9 +188,9 @@ def _belongs(file: Path, roots: Sequence[Path]) -> bool:
     return any(not _PACKAGES.intersection(parts) for parts in inside)
 
 
-def _first_turn(seat: Seat, emit: Emit) -> Turns:
+def _first_turn(pipes: TurnPipes, emit: Emit) -> Turns:
     """Wait for the first turn of two."""
-    turns = Turns(seat.take, seat.give)
+    turns = Turns(pipes.take, pipes.give)
     emit(phase_event(WAITING))
     turns.wait()
     return turns

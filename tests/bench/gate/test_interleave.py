@@ -11,8 +11,8 @@ import psutil
 import pytest
 
 from co3d_bench.bench.gate.measure import Stopped, measure_pair
+from co3d_bench.bench.gate.runners import factory_runner
 from co3d_bench.bench.gate.schedule import Pair
-from co3d_bench.bench.gate.sides import of_factory
 from co3d_bench.bench.plan.catalog import Catalog
 from co3d_bench.bench.record.case import Case
 from co3d_bench.bench.run.stop import Stop
@@ -56,7 +56,7 @@ def side(tmp_path_factory):
     """A side of that factory; each is asked once what it is, in a process of its own."""
     file = tmp_path_factory.mktemp("network") / "told.py"
     file.write_text(NETWORK)
-    return cache(lambda factory: of_factory(f"{file}:{factory}", "told", Catalog(), 120.0, sys.executable))
+    return cache(lambda factory: factory_runner(f"{file}:{factory}", "told", Catalog(), 120.0, sys.executable))
 
 
 @pytest.fixture
@@ -66,9 +66,9 @@ def here(tmp_path, monkeypatch):
 
 
 def measured(side, head, stop):
-    sides = {"base": side("Told"), "head": side(head)}
+    runners = {"base": side("Told"), "head": side(head)}
     case = Case(model="told", threads=1)
-    return measure_pair(case, Pair(case.key, "pair", 0, ("base", "head")), RUNS, sides, stop)
+    return measure_pair(case, Pair(case.key, "pair", 0, ("base", "head")), RUNS, runners, stop)
 
 
 @pytest.fixture
