@@ -12,7 +12,7 @@ from ....devices.sensors import Reading
 from ....devices.sensors.find import find_sensors
 from ....devices.sensors.sampler import Log
 from ...measure.energy import BLOCKS, Meter, energy_of, find_meter, needed_s
-from ...measure.watched import sensors_of
+from ...measure.sensors import sensors_of
 from ...record.sensing import Energy, Sensors
 
 PERIOD_S = 0.5

@@ -191,7 +191,7 @@ def small():
         ),
     ],
 )
-def test_what_is_no_side_is_told(tmp_path, sides, code, message):
+def test_what_cannot_be_base_or_head_is_refused(tmp_path, sides, code, message):
     (tmp_path / "net.py").write_text(NETWORK)
     done = command.call(tmp_path, "check", "--pair", *sides, "--plan")
     assert done.returncode == code

@@ -96,7 +96,7 @@ def test_only_one_of_them_computes_at_a_time_and_they_alternate(here, side, stop
     assert all(float(built[pid]) < first_call for pid in both), "neither computed while the other one loaded"
 
 
-def test_one_that_falls_over_says_so_and_the_other_does_not_wait_for_ever(here, side, stop):
+def test_one_that_fails_is_reported_and_the_other_does_not_wait_for_ever(here, side, stop):
     begin = time.monotonic()
     found = measured(side, "falls", stop)
     assert isinstance(found, str)
@@ -105,7 +105,7 @@ def test_one_that_falls_over_says_so_and_the_other_does_not_wait_for_ever(here, 
 
 
 @pytest.mark.parametrize("computing", [1, 2])
-def test_told_to_stop_it_ends_both_whichever_have_begun(here, side, stop, computing):
+def test_stopped_it_ends_both_whichever_have_begun(here, side, stop, computing):
     def begun():
         file = here / "told.txt"
         return len({line.split()[0] for line in file.read_text().splitlines()}) if file.exists() else 0

@@ -61,7 +61,7 @@ def test_a_command_that_fails_says_why(text, words):
 
 
 @pytest.mark.parametrize("text", ["", "an 'open quote"])
-def test_what_is_no_command_is_told(text):
+def test_what_is_no_command_is_refused(text):
     with pytest.raises(UserError, match="command"):
         command_runner(text, 1.0)
 
@@ -167,13 +167,15 @@ def test_an_older_checkout_is_started_as_it_was_then(tmp_path):
         entry_of(tmp_path / "bench")
 
 
-def test_a_process_is_heard_that_waits_for_its_turn(tmp_path):
+def test_a_process_reports_that_it_waits_for_its_turn(tmp_path):
     worker = saying(tmp_path, phase_event("loading"), phase_event(WAITING), done())
     side = Processes("base", sys.executable, {}, Job.model_json_schema(), {}, Catalog(), 60.0, worker)
-    heard = []
+    events = []
     with Stop() as stop:
-        assert side.measure(Case(model="x3d-xs"), 100, False, stop, ready=lambda: heard.append("ready")).failure is None
-    assert heard == ["ready"]
+        assert (
+            side.measure(Case(model="x3d-xs"), 100, False, stop, ready=lambda: events.append("ready")).failure is None
+        )
+    assert events == ["ready"]
 
 
 def test_a_commit_that_has_not_the_network_says_so(tmp_path):
