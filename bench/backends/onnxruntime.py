@@ -146,6 +146,16 @@ def open_session(provider: Provider, ask: Ask, artefact: bytes, trace: Path | No
     return session
 
 
+def _value_of(tensor: Tensor) -> Any:
+    """The tensor's own memory as a value of ONNX Runtime, whose class has a method for it only since after 1.23: the
+    last version for Python 3.10."""
+    import onnxruntime as ort
+    from onnxruntime.capi import _pybind_state
+
+    public = getattr(ort.OrtValue, "from_dlpack", None)
+    return public(tensor) if public else ort.OrtValue(_pybind_state.OrtValue.from_dlpack(tensor.__dlpack__(), False))
+
+
 class BoundSession:
     """A session whose inputs and outputs are bound to our own memory."""
 
@@ -158,12 +168,11 @@ class BoundSession:
         notes: tuple[str, ...],
         traced: TraceFrom | None = None,
     ) -> None:
-        import onnxruntime as ort
         import torch
 
         self._session = session
         self._artefact_bytes, self._notes, self._traced = artefact_bytes, notes, traced
-        self._view = ort.OrtValue.from_dlpack
+        self._view = _value_of
         self._binding = session.io_binding()
         self._input = entry.input_names[0]
         self._state_names = entry.input_names[1:]
