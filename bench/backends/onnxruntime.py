@@ -7,6 +7,7 @@ single operators that it does not have; here both are errors.
 
 from __future__ import annotations
 
+import importlib
 import importlib.util
 import json
 from collections.abc import Callable, Sequence
@@ -150,10 +151,11 @@ def _value_of(tensor: Tensor) -> Any:
     """The tensor's own memory as a value of ONNX Runtime, whose class has a method for it only since after 1.23: the
     last version for Python 3.10."""
     import onnxruntime as ort
-    from onnxruntime.capi import _pybind_state
 
-    public = getattr(ort.OrtValue, "from_dlpack", None)
-    return public(tensor) if public else ort.OrtValue(_pybind_state.OrtValue.from_dlpack(tensor.__dlpack__(), False))
+    if public := getattr(ort.OrtValue, "from_dlpack", None):
+        return public(tensor)
+    capi: Any = importlib.import_module("onnxruntime.capi._pybind_state")
+    return ort.OrtValue(capi.OrtValue.from_dlpack(tensor.__dlpack__(), False))
 
 
 class BoundSession:
