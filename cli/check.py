@@ -113,17 +113,17 @@ def _against(
 
 def _pair(given: Given, pair: Pair | None, limit: float, accept: tuple[str, ...], resume: bool) -> Comparison:
     """Base and head, interleaved; figures without noise from one process of each."""
-    from ..bench.gate.check import Order, check_pair
+    from ..bench.gate.check import PairCheck, check_pair
     from ..bench.gate.choose import choose
     from ..bench.stats.compare.findings import Comparison
     from ..bench.stats.compare.rule import PairRule
 
     with ExitStack() as stack:
-        chosen = choose(pair or ("", ""), given.config, given.overrides, stack)
+        selection = choose(pair or ("", ""), given.config, given.overrides, stack)
         rule = PairRule(max_slowdown=limit)
-        order = Order(chosen.cases, chosen.sides, rule, chosen.out, resume, _worse_by(accept))
-        checked = check_pair(order, tell=lambda text: click.echo(text, err=True))
-    base, head = (chosen.sides[side].name for side in ("base", "head"))
+        order = PairCheck(selection.cases, selection.runners, rule, selection.out, resume, _worse_by(accept))
+        checked = check_pair(order, report=lambda text: click.echo(text, err=True))
+    base, head = (selection.runners[side].name for side in ("base", "head"))
     findings = checked.findings
     if checked.base and checked.head:
         findings += _exact(checked.base, checked.head, accept)
@@ -157,9 +157,9 @@ def _print_plan(given: Given, pair: Pair | None, limit: float) -> None:
     from ..bench.stats.compare.rule import PairRule
 
     with ExitStack() as stack:
-        chosen = choose(pair or ("", ""), given.config, given.overrides, stack)
-        seconds = pair_seconds(chosen.cases, chosen.sides)
-        click.echo(plan_text(chosen.cases, chosen.out, PairRule(max_slowdown=limit), seconds))
+        selection = choose(pair or ("", ""), given.config, given.overrides, stack)
+        seconds = pair_seconds(selection.cases, selection.runners)
+        click.echo(plan_text(selection.cases, selection.out, PairRule(max_slowdown=limit), seconds))
 
 
 def _show(comparisons: list[Comparison], files: dict[str, Path | None]) -> int:

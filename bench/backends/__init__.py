@@ -1,4 +1,4 @@
-"""Engines that run a network: one file each, found by name. README.md here says how to add one.
+"""Engines that run a network: one file each, found by name. README.md here explains how to add one.
 
 Importing a backend imports no torch; only `prepare` does.
 """
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Ask:
-    """What a case asks of an engine."""
+    """What a case requests of an engine."""
 
     precision: str = "fp32"
     threads: int = 1
@@ -34,10 +34,10 @@ PLAIN = Ask()
 
 
 class Runnable(Protocol):
-    """A network made ready to be called. The state of a frame network lives inside."""
+    """A network prepared by an engine. It holds the state of a frame network."""
 
     def warm(self, x: Tensor) -> None:
-        """What the engine wants done once before it is timed, beyond being called (capture, autotune)."""
+        """What the engine needs once before it is timed, besides calls (capture, autotune)."""
         ...
 
     def reset(self) -> None:
@@ -52,21 +52,21 @@ class Runnable(Protocol):
         ...
 
     def synchronize(self) -> None:
-        """Return when everything asked for is done; nothing where calls are synchronous."""
+        """Return when all work is done; nothing where calls are synchronous."""
         ...
 
     def state_tensors(self) -> tuple[Tensor, ...]:
-        """What is carried from frame to frame, as it is now; empty for a clip network."""
+        """The current state; empty for a clip network."""
         ...
 
     def engine(self) -> Engine:
-        """What really runs: versions, providers, threads, the artefact's size. For the record."""
+        """The engine's facts for the record: versions, providers, threads, the artefact's size."""
         ...
 
 
 # (network in eval mode on the CPU, which it must not change; one input like those for `step`, on the host) -> the
 # runnable.
-# Raises UserError for a network that the engine cannot run, and says which operator it is.
+# Raises UserError, with the operator, for a network that the engine cannot run.
 Prepare = Callable[["nn.Module", "Tensor", Ask], Runnable]
 
 
@@ -90,7 +90,7 @@ class ExternalResult:
 
 
 class External(Protocol):
-    """An engine that is a program of its own: it times itself, and its calls cannot be had one by one."""
+    """An external engine: a separate program that times itself and cannot be called step by step."""
 
     def __call__(
         self,
@@ -102,31 +102,31 @@ class External(Protocol):
         *,
         verify: bool,
     ) -> ExternalResult:
-        """Build, time and answer once. `ring` are inputs like those for `step`, on the host; `report` hears of each
-        phase, of which "sampling" is the last. Raises UserError for a network that the engine cannot run."""
+        """Build, time and answer once. `ring` are inputs like those for `step`, on the host; `report` is called with
+        each phase, of which "sampling" is the last. Raises UserError for a network that the engine cannot run."""
         ...
 
 
 @dataclass(frozen=True)
 class Backend:
-    """One engine: what it is called, where and in what it computes, and how it takes a network."""
+    """One engine: its name, its devices and precisions, and how it prepares a network."""
 
     name: str
     title: str
     prepare: Prepare
     # On this machine: torch device -> precisions.
     here: Mapping[str, tuple[str, ...]] = field(default_factory=lambda: {"cpu": ("fp32",)})
-    # On a board that is reached over ssh: the same. Nothing, unless it was written for that.
+    # The same on a board over ssh.
     on_board: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     # precision -> largest relative error max|a - b| / max|b| against the eager reference that is still right
     tolerance: Mapping[str, float] = field(default_factory=lambda: TOLERANCE)
-    # Whether what it allocates can be seen in torch's allocator; only then there is a peak of allocated bytes.
+    # Whether it allocates by torch's allocator; only then there is a peak of allocated bytes.
     in_torch: bool = True
-    # Whether it queues its work on a CUDA stream of its own, where events of torch's current one see nothing.
+    # Whether it uses its own CUDA stream, which events on torch's current stream do not time.
     own_stream: bool = False
-    # Stands in the place of the passes that the others share.
+    # Of an external engine: replaces the passes that the others share.
     external: External | None = None
-    # Whether its runnables have `traced_steps(xs, clock)`, which tells the calls of steps as `trace.TracedSteps`.
+    # Whether its runnables have `traced_steps(xs, clock) -> trace.TracedSteps`, the calls of each step.
     traces_itself: bool = False
     # None if it can be used here, else why not and how to install it
     missing: Callable[[], str | None] = lambda: None
@@ -141,15 +141,15 @@ class Backend:
 @cache
 def list_backends() -> tuple[Backend, ...]:
     """Every backend of this folder, by `order`, then by name; two of one name are an error."""
-    found: dict[str, Backend] = {}
+    backends: dict[str, Backend] = {}
     for module in pkgutil.iter_modules(__path__):
         here = importlib.import_module(f"{__name__}.{module.name}")
-        # what two engines share lies beside them and has neither
+        # modules that engines share have neither
         for backend in getattr(here, "BACKENDS", None) or filter(None, [getattr(here, "BACKEND", None)]):
-            if backend.name in found:
+            if backend.name in backends:
                 raise ValueError(f"two backends are called {backend.name!r}; rename the one in {module.name}.py")
-            found[backend.name] = backend
-    return tuple(sorted(found.values(), key=lambda backend: (backend.order, backend.name)))
+            backends[backend.name] = backend
+    return tuple(sorted(backends.values(), key=lambda backend: (backend.order, backend.name)))
 
 
 def get_backend(name: str) -> Backend:

@@ -1,4 +1,4 @@
-"""The form for old boards, run by the file that runs it there: one operator after the other, called from a list.
+"""The format for old boards, run by the file that runs it there: one operator after the other, called from a list.
 
 What a board answers over ssh can so be looked at here. State lies inside the runner's program.
 """
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 NAME = "aten-json runner (PyTorch)"
 
 
-class Played:
+class ProgramRunnable:
     """A program of the runner's."""
 
     def __init__(self, program: Any, dtype: torch.dtype, artefact_bytes: int) -> None:
@@ -51,7 +51,7 @@ class Played:
 
 
 def write(net: nn.Module, example: Tensor, precision: str, path: Path) -> Path:
-    """The network in that precision, as a file. Raises UserError for a network that the form cannot hold."""
+    """The network in that precision, as a file. Raises UserError for a network that the format cannot hold."""
     import torch
 
     from ..export import Options, get_format
@@ -61,12 +61,12 @@ def write(net: nn.Module, example: Tensor, precision: str, path: Path) -> Path:
     return file
 
 
-def load(path: Path, precision: str) -> Played:
-    """A file made ready to be called."""
+def load(path: Path, precision: str) -> ProgramRunnable:
+    """The loaded file, as a runnable."""
 
     from ..export.aten.runner import Program
 
-    return Played(Program(path), dtype_of(precision), path.stat().st_size)
+    return ProgramRunnable(Program(path), dtype_of(precision), path.stat().st_size)
 
 
 def prepare(net: nn.Module, example: Tensor, ask: Ask) -> Runnable:

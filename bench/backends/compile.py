@@ -28,7 +28,7 @@ def _options() -> dict[str, Any]:
 
 
 def prepare(net: nn.Module, example: Tensor, ask: Ask) -> Runnable:
-    """Compiles at once, by calling the function, so that it is in the time of preparing and in no prediction."""
+    """Compiles at once, by calling the function, so that compiling counts as preparing and not as a prediction."""
     import torch
 
     from ...models.continual import fold_batch_norm
@@ -37,12 +37,12 @@ def prepare(net: nn.Module, example: Tensor, ask: Ask) -> Runnable:
         raise UserError(why)
     dtype = eager.dtype_of(ask.precision)
     with torch.inference_mode(False), torch.no_grad():
-        made = flat.flatten(fold_batch_norm(net).to(ask.device, dtype), example.to(ask.device), dtype)
-    compiled = torch.compile(made.function, fullgraph=True, dynamic=False, options=_options())
+        flattened = flat.flatten(fold_batch_norm(net).to(ask.device, dtype), example.to(ask.device), dtype)
+    compiled = torch.compile(flattened.function, fullgraph=True, dynamic=False, options=_options())
     with toolchain.empty_cache():
         try:
             with torch.inference_mode():  # as it will be called: another mode would compile it again
-                compiled(*made.inputs)
+                compiled(*flattened.inputs)
         except Exception as error:
             raise toolchain.refusal("compile", net, error) from error
     on_cuda = ask.device != "cpu"
@@ -53,7 +53,7 @@ def prepare(net: nn.Module, example: Tensor, ask: Ask) -> Runnable:
         threads=torch.get_num_threads(),
         notes=("compiled anew, no cache used",),
     )
-    return flat.FlatRunnable(made, compiled, engine, torch.cuda.synchronize if on_cuda else lambda: None)
+    return flat.FlatRunnable(flattened, compiled, engine, torch.cuda.synchronize if on_cuda else lambda: None)
 
 
 def missing() -> str | None:

@@ -40,7 +40,7 @@ def prepare(net: nn.Module, example: Tensor, ask: Ask) -> Runnable:
         raise UserError(f"cudagraph: torch {torch.__version__} sees no CUDA device; install a build of torch for CUDA")
     dtype = eager.dtype_of(ask.precision)
     with torch.inference_mode(False), torch.no_grad():
-        made = flat.flatten(fold_batch_norm(net).to("cuda", dtype), example.to("cuda", copy=True), dtype)
+        flattened = flat.flatten(fold_batch_norm(net).to("cuda", dtype), example.to("cuda", copy=True), dtype)
         engine = Engine(
             name="PyTorch, CUDA graph",
             version=torch.__version__,
@@ -48,7 +48,7 @@ def prepare(net: nn.Module, example: Tensor, ask: Ask) -> Runnable:
             notes=(f"CUDA {torch.version.cuda}",),
         )
         try:
-            return Recorded(made, record, torch.cuda.synchronize, engine)
+            return Recorded(flattened, record, torch.cuda.synchronize, engine)
         except RuntimeError as error:
             first = str(error).splitlines()[0]
             raise UserError(
@@ -75,20 +75,20 @@ def record(body: Callable[[], None]) -> Callable[[], None]:
 class Recorded:
     """The recorded call, its input and its state in fixed buffers. An answer holds until the next step."""
 
-    def __init__(self, made: flat.Flat, record: Record, synchronize: Callable[[], Any], engine: Engine) -> None:
-        self._made = made
-        self._x = made.example.clone()
-        self._state = tuple(tensor.clone() for tensor in made.state)
+    def __init__(self, flattened: flat.Flat, record: Record, synchronize: Callable[[], Any], engine: Engine) -> None:
+        self._flattened = flattened
+        self._x = flattened.example.clone()
+        self._state = tuple(tensor.clone() for tensor in flattened.state)
         self._synchronize = synchronize
         self._engine = engine
         self._answer: Any = None
-        self._copies = copy_order(made.sources)
+        self._copies = copy_order(flattened.sources)
         self._replay = record(self._body)
         self.reset()
 
     def _body(self) -> None:
-        self._answer, *new = self._made.function(self._x, *self._state)
-        # A new one may be a view of an old one, which is about to be written.
+        self._answer, *new = self._flattened.function(self._x, *self._state)
+        # A new tensor may be a view of an old one, which is about to be overwritten.
         mine = {tensor.untyped_storage().data_ptr() for tensor in self._state}
         new = [tensor.clone() if tensor.untyped_storage().data_ptr() in mine else tensor for tensor in new]
         everything = (*self._state, *new)
@@ -99,7 +99,7 @@ class Recorded:
         return None
 
     def reset(self) -> None:
-        for mine, fresh in zip(self._state, self._made.state, strict=True):
+        for mine, fresh in zip(self._state, self._flattened.state, strict=True):
             mine.copy_(fresh)
 
     def step(self, x: Tensor) -> Tensor:
@@ -128,7 +128,7 @@ def copy_order(sources: tuple[int, ...]) -> tuple[tuple[int, int], ...]:
         needed = set(waiting.values())
         free = [place for place in waiting if place not in needed]
         if not free:
-            raise UserError("cudagraph: this network's state swaps its places; use another backend")
+            raise UserError("cudagraph: this network's state swaps its buffers; use another backend")
         ordered += [(place, waiting.pop(place)) for place in free]
     return tuple(ordered)
 

@@ -19,8 +19,8 @@ if TYPE_CHECKING:
 PRECISIONS = {"cpu": tuple(DTYPES), "cuda": (*DTYPES, TF32)}
 
 
-class Called:
-    """What is the same for both kinds; the network lies on `device`."""
+class EagerRunnable:
+    """What clip and frame networks have in common; the network lies on `device`."""
 
     def __init__(self, net: Any, dtype: torch.dtype, device: str = "cpu", notes: tuple[str, ...] = ()) -> None:
         import torch
@@ -51,7 +51,7 @@ class Called:
         )
 
 
-class EagerClip(Called):
+class EagerClip(EagerRunnable):
     """A clip network, called."""
 
     def reset(self) -> None:
@@ -64,7 +64,7 @@ class EagerClip(Called):
         return ()
 
 
-class EagerFrames(Called):
+class EagerFrames(EagerRunnable):
     """A frame network with its state."""
 
     def __init__(

@@ -31,11 +31,11 @@ def prepare(net: nn.Module, example: Tensor, ask: Ask) -> Runnable:
         raise UserError(why)
     dtype = eager.dtype_of(ask.precision)
     with torch.inference_mode(False), torch.no_grad(), toolchain.empty_cache() as folder:
-        made = flat.flatten(fold_batch_norm(net).to(dtype), example, dtype)
+        flattened = flat.flatten(fold_batch_norm(net).to(dtype), example, dtype)
         # Tensors made in inference mode, as a case's inputs are, cannot be exported.
-        inputs = tuple(tensor.clone() for tensor in made.inputs)
+        inputs = tuple(tensor.clone() for tensor in flattened.inputs)
         try:
-            program = torch.export.export(made.function, inputs)
+            program = torch.export.export(flattened.function, inputs)
             package = torch._inductor.aoti_compile_and_package(
                 program, package_path=str(folder / "network.pt2"), inductor_configs=OPTIONS
             )
@@ -44,7 +44,7 @@ def prepare(net: nn.Module, example: Tensor, ask: Ask) -> Runnable:
         size = (folder / "network.pt2").stat().st_size
         loaded = torch._inductor.aoti_load_package(package)
     return flat.FlatRunnable(
-        made,
+        flattened,
         loaded,
         Engine(
             name="AOTInductor",

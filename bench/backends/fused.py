@@ -1,4 +1,4 @@
-"""PyTorch without what only training needs: batch norm folded, the calls recorded once and played without Python.
+"""PyTorch without what only training needs: batch norm folded, the calls recorded once and replayed without Python.
 
 The recording is TorchScript's (`torch.jit.trace`), which torch keeps but no longer develops; where it is gone, the
 folded network is called from Python. Only networks made of co3d-bench's layers are recorded: a recording holds the
@@ -73,7 +73,7 @@ def _recorded(module: nn.Module, inputs: tuple[Any, ...]) -> Any:
     import torch
 
     with warnings.catch_warnings():
-        # Of shapes that Python looks at, which are the example's and stay so; and of TorchScript's age.
+        # Warnings about shapes that Python reads, which never change here, and about TorchScript's deprecation.
         warnings.simplefilter("ignore")
         traced = torch.jit.trace(module.eval(), inputs, check_trace=False, strict=False)
         return torch.jit.freeze(traced)  # pyright: ignore[reportArgumentType]

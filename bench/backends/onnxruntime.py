@@ -19,9 +19,9 @@ from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
 from ..errors import UserError
-from ..export.entry import entry
-from ..export.places import Places
+from ..export.entry import make_entry
 from ..export.precision import TOLERANCE
+from ..export.state_buffers import StateBuffers
 from ..profile.trace import SETTLING_STEPS, Clock, TracedSteps, TraceFrom, timed_steps
 from ..profile.tracing.cost import measure_event_s
 from ..profile.tracing.model import Model, read_model
@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Provider:
-    """One part of ONNX Runtime: how it calls it, where its buffers lie, and what is installed to have it."""
+    """One provider of ONNX Runtime: its name there, the device of its buffers, and the wheel that has it."""
 
     name: str
     title: str
@@ -71,18 +71,18 @@ def prepare(provider: Provider, net: nn.Module, example: Tensor, ask: Ask) -> Ru
     """Export, quantise if asked for, start a session."""
     from ..export.onnx import make_model
 
-    made = entry(net, example.cpu(), plain=True, moves=False)
-    model, notes = make_model(made), ()
+    entry = make_entry(net, example.cpu(), plain=True, moves=False)
+    model, notes = make_model(entry), ()
     if ask.precision == "int8":
         from ..export.quantise import quantise
 
-        model, note = quantise(model, made, reach(net) if made.state else 0, ask.calibration)
+        model, note = quantise(model, entry, reach(net) if entry.state else 0, ask.calibration)
         notes = (note,)
     artefact = model.SerializeToString()
 
     def bound(trace: Path | None = None, traced: TraceFrom | None = None) -> BoundSession:
         session = open_session(provider, ask, artefact, trace)
-        return BoundSession(session, made, provider, len(artefact), notes, traced)
+        return BoundSession(session, entry, provider, len(artefact), notes, traced)
 
     if not ask.traced:
         return bound()
@@ -128,8 +128,7 @@ def open_session(provider: Provider, ask: Ask, artefact: bytes, trace: Path | No
     if trace:
         options.enable_profiling = True
         options.profile_file_prefix = str(trace)
-    # Threads may wait for each other busily within a step, and rest between steps: nothing of ours turns while
-    # nothing is computed.
+    # Threads may spin within a step but not between steps: nothing of ours runs while nothing is computed.
     options.add_session_config_entry("session.force_spinning_stop", "1")
     if provider is not CPU:  # else single operators that the provider lacks would run there, without a word
         options.add_session_config_entry("session.disable_cpu_ep_fallback", "1")
@@ -143,7 +142,7 @@ def open_session(provider: Provider, ask: Ask, artefact: bytes, trace: Path | No
     if used[0] != provider.name:
         raise UserError(
             f"ONNX Runtime was asked for {provider.name} and runs on {used[0]}: the provider could not start; "
-            "look at its requirements (drivers, libraries), or choose the backend onnxruntime"
+            "check its requirements (drivers, libraries), or choose the backend onnxruntime"
         )
     return session
 
@@ -160,12 +159,12 @@ def _value_of(tensor: Tensor) -> Any:
 
 
 class BoundSession:
-    """A session with everything it reads and writes bound to memory of ours."""
+    """A session whose inputs and outputs are bound to our own memory."""
 
     def __init__(
         self,
         session: Any,
-        made: Any,
+        entry: Any,
         provider: Provider,
         artefact_bytes: int,
         notes: tuple[str, ...],
@@ -177,38 +176,38 @@ class BoundSession:
         self._artefact_bytes, self._notes, self._traced = artefact_bytes, notes, traced
         self._view = _value_of
         self._binding = session.io_binding()
-        self._input = made.input_names[0]
-        self._state_names = made.input_names[1:]
-        self._new_names = made.output_names[made.answers :]
+        self._input = entry.input_names[0]
+        self._state_names = entry.input_names[1:]
+        self._new_names = entry.output_names[entry.answers :]
         with torch.no_grad():
-            answers = made.module(*made.inputs)[: made.answers]
+            answers = entry.module(*entry.inputs)[: entry.answers]
         self._answers = tuple(torch.empty_like(answer, device=provider.device).contiguous() for answer in answers)
-        for name, answer in zip(made.output_names, self._answers, strict=False):
+        for name, answer in zip(entry.output_names, self._answers, strict=False):
             self._binding.bind_ortvalue_output(name, self._view(answer))
-        state = tuple(tensor.to(provider.device) for tensor in made.state)
-        self._places = Places(state, made.sources, self._view)
+        state = tuple(tensor.to(provider.device) for tensor in entry.state)
+        self._buffers = StateBuffers(state, entry.sources, self._view)
 
     def warm(self, x: Tensor) -> None:
         return None
 
     def reset(self) -> None:
-        self._places.reset()
+        self._buffers.reset()
 
     def step(self, x: Tensor) -> Any:
-        binding, places = self._binding, self._places
+        binding, buffers = self._binding, self._buffers
         x = x.contiguous()  # kept until the run is over: the binding holds no more than an address
         binding.bind_ortvalue_input(self._input, self._view(x))
-        for name, value in zip(self._state_names, places.inputs, strict=True):
+        for name, value in zip(self._state_names, buffers.inputs, strict=True):
             binding.bind_ortvalue_input(name, value)
-        for name, value in zip(self._new_names, places.outputs, strict=True):
+        for name, value in zip(self._new_names, buffers.outputs, strict=True):
             binding.bind_ortvalue_output(name, value)
         self._session.run_with_iobinding(binding)
-        places.advance()
+        buffers.advance()
         answers = tuple(answer.clone() for answer in self._answers)  # ours is written again at the next step
         return answers[0] if len(answers) == 1 else answers
 
     def traced_steps(self, xs: Sequence[Tensor], clock: Clock) -> TracedSteps:
-        """As `backends/README.md` says; made ready with `Ask.traced`."""
+        """See `backends/README.md`; needs `Ask.traced`."""
         assert self._traced is not None  # noqa: S101 - a profile asks for it
         return self._traced(self.state_tensors(), xs, clock)
 
@@ -220,7 +219,7 @@ class BoundSession:
         self._binding.synchronize_outputs()
 
     def state_tensors(self) -> tuple[Tensor, ...]:
-        return self._places.tensors
+        return self._buffers.tensors
 
     def engine(self) -> Engine:
         import onnxruntime as ort

@@ -12,9 +12,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..errors import UserError
-from ..export.entry import Entry, entry
-from ..export.places import Places
+from ..export.entry import Entry, make_entry
 from ..export.precision import TOLERANCE
+from ..export.state_buffers import StateBuffers
 from ..profile.trace import SETTLING_STEPS, Clock, TracedSteps, TraceFrom, timed_steps
 from ..profile.tracing.model import Model, read_model
 from ..profile.tracing.openvino import Counter, Executed, calls_of, read_counters, read_graph
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from torch import Tensor, nn
 
 INSTALL = "pip install 'co3d-bench[onnx,openvino]'"
-# OpenVINO's words for what it computes in. An int8 model says itself what is int8; the rest of it stays in float32.
+# OpenVINO's names of the precisions. An int8 model marks its int8 parts; the rest stays in float32.
 _ARITHMETIC = {"fp32": "f32", "int8": "f32", "bf16": "bf16"}
 
 
@@ -34,17 +34,17 @@ def prepare(net: nn.Module, example: Tensor, ask: Ask) -> Runnable:
     """Export, quantise if asked for, compile for the fewest milliseconds a request."""
     from ..export.onnx import make_model
 
-    made = entry(net, example.cpu(), plain=True, moves=False)
-    onnx_model, notes = make_model(made), ()
+    entry = make_entry(net, example.cpu(), plain=True, moves=False)
+    onnx_model, notes = make_model(entry), ()
     if ask.precision == "int8":
         from ..export.quantise import quantise
 
-        onnx_model, note = quantise(onnx_model, made, reach(net) if made.state else 0, ask.calibration)
+        onnx_model, note = quantise(onnx_model, entry, reach(net) if entry.state else 0, ask.calibration)
         notes = (note,)
     artefact = onnx_model.SerializeToString()
 
     def bound(*, counting: bool = False, traced: TraceFrom | None = None) -> BoundRequest:
-        return BoundRequest(compiled(artefact, ask, counting=counting), made, len(artefact), notes, traced)
+        return BoundRequest(compiled(artefact, ask, counting=counting), entry, len(artefact), notes, traced)
 
     return bound(traced=partial(traced_steps, bound, read_model(onnx_model)) if ask.traced else None)
 
@@ -56,7 +56,7 @@ def compiled(artefact: bytes, ask: Ask, *, counting: bool = False) -> Any:
     wanted = _ARITHMETIC[ask.precision]
     try:
         core = ov.Core()
-        found = core.compile_model(
+        compiled_model = core.compile_model(
             core.read_model(io.BytesIO(artefact)),
             "CPU",
             {
@@ -69,16 +69,16 @@ def compiled(artefact: bytes, ask: Ask, *, counting: bool = False) -> Any:
         )
     except RuntimeError as error:
         raise UserError(f"OpenVINO cannot run this network: {_last_line(error)}") from error
-    used = found.get_property("INFERENCE_PRECISION_HINT").get_type_name()
+    used = compiled_model.get_property("INFERENCE_PRECISION_HINT").get_type_name()
     if used != wanted:
         raise UserError(f"OpenVINO was asked for {wanted} and computes in {used}: this CPU has no {wanted}")
-    return found
+    return compiled_model
 
 
 def traced_steps(
     bound: Callable[..., BoundRequest], model: Model, state: Sequence[Tensor], xs: Sequence[Tensor], clock: Clock
 ) -> TracedSteps:
-    """Steps from that state on by a request of their own that counts; what is told is their mean."""
+    """Steps from that state on, by a separate request that counts; it reports their mean."""
     twin = bound(counting=True)
     for ours, theirs in zip(twin.state_tensors(), state, strict=True):
         ours.copy_(theirs)
@@ -90,12 +90,12 @@ def traced_steps(
 
 
 class BoundRequest:
-    """One request whose inputs and outputs are memory of ours."""
+    """One request whose inputs and outputs are our own memory."""
 
     def __init__(
         self,
         compiled: Any,
-        made: Entry,
+        entry: Entry,
         artefact_bytes: int,
         notes: tuple[str, ...],
         traced: TraceFrom | None = None,
@@ -108,42 +108,42 @@ class BoundRequest:
 
         self._compiled, self._request, self._view = compiled, compiled.create_infer_request(), view
         self._artefact_bytes, self._notes, self._traced = artefact_bytes, notes, traced
-        self._input, *self._state_ports = (compiled.input(name) for name in made.input_names)
-        ports = [compiled.output(name) for name in made.output_names]
-        self._new_ports = ports[made.answers :]
+        self._input, *self._state_ports = (compiled.input(name) for name in entry.input_names)
+        ports = [compiled.output(name) for name in entry.output_names]
+        self._new_ports = ports[entry.answers :]
         with torch.no_grad():
-            answers = made.module(*made.inputs)[: made.answers]
+            answers = entry.module(*entry.inputs)[: entry.answers]
         self._answers = tuple(torch.empty_like(answer).contiguous() for answer in answers)
         for port, answer in zip(ports, self._answers, strict=False):
             self._request.set_tensor(port, view(answer))
-        self._places = Places(made.state, made.sources, view)
+        self._buffers = StateBuffers(entry.state, entry.sources, view)
 
     def warm(self, x: Tensor) -> None:
         return None
 
     def reset(self) -> None:
-        self._places.reset()
+        self._buffers.reset()
 
     def step(self, x: Tensor) -> Any:
-        request, places = self._request, self._places
+        request, buffers = self._request, self._buffers
         x = x.contiguous()  # kept until the run is over: the request holds no more than an address
         request.set_tensor(self._input, self._view(x))
-        for port, value in zip(self._state_ports, places.inputs, strict=True):
+        for port, value in zip(self._state_ports, buffers.inputs, strict=True):
             request.set_tensor(port, value)
-        for port, value in zip(self._new_ports, places.outputs, strict=True):
+        for port, value in zip(self._new_ports, buffers.outputs, strict=True):
             request.set_tensor(port, value)
         request.infer()
-        places.advance()
+        buffers.advance()
         answers = tuple(answer.clone() for answer in self._answers)  # ours is written again at the next step
         return answers[0] if len(answers) == 1 else answers
 
     def traced_steps(self, xs: Sequence[Tensor], clock: Clock) -> TracedSteps:
-        """As `backends/README.md` says; made ready with `Ask.traced`."""
+        """See `backends/README.md`; needs `Ask.traced`."""
         assert self._traced is not None  # noqa: S101 - a profile asks for it
         return self._traced(self.state_tensors(), xs, clock)
 
     def counters(self) -> list[Counter]:
-        """What each node took, where that is counted."""
+        """The time of each node, where that is counted."""
         return read_counters(self._request)
 
     def graph(self) -> dict[str, Executed]:
@@ -154,7 +154,7 @@ class BoundRequest:
         return None
 
     def state_tensors(self) -> tuple[Tensor, ...]:
-        return self._places.tensors
+        return self._buffers.tensors
 
     def engine(self) -> Engine:
         import openvino as ov
@@ -178,7 +178,7 @@ def missing() -> str | None:
 
 
 def _has_bf16() -> bool:
-    """Whether this CPU computes in bfloat16; elsewhere OpenVINO takes float32 without a word."""
+    """Whether this CPU computes in bfloat16; elsewhere OpenVINO silently uses float32."""
     if platform.machine() != "x86_64":
         return False
     try:

@@ -2,7 +2,7 @@
 
 Written against NVIDIA's documentation of the API (8.5 to 11) and tested with a stand-in for it: no machine with CUDA
 was at hand. State lies in buffers on the device that the engine reads and writes in place; what only moves up changes
-its name (`bench/export/places.py`).
+its name (`bench/export/state_buffers.py`).
 """
 
 from __future__ import annotations
@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from ..errors import UserError
 from ..export.entry import Entry
-from ..export.places import Places
 from ..export.precision import TOLERANCE
+from ..export.state_buffers import StateBuffers
 from ..record.record import Engine
 from . import Ask, Backend, Runnable
 from .tensorrt_model import STRONGLY_TYPED, Version, make_tensorrt_model
@@ -31,7 +31,7 @@ _PRECISIONS = {"fp16": ("FP16", "platform_has_fast_fp16"), "int8": ("INT8", "pla
 
 
 class Queue(Protocol):
-    """A stream of the device: within it, what is called is put into the queue."""
+    """A stream of the device: calls within its context are queued on it."""
 
     handle: int
 
@@ -62,11 +62,11 @@ def prepare(net: nn.Module, example: Tensor, ask: Ask) -> Runnable:
         artefact_bytes=len(plan),
         notes=("untested on hardware", "TF32 off", f"CUDA {torch.version.cuda}", *model.notes),
     )
-    return BoundContext(trt, load(trt, log, plan), model.made, CudaQueue(), "cuda", engine)
+    return BoundContext(trt, load(trt, log, plan), model.entry, CudaQueue(), "cuda", engine)
 
 
 def version_of(trt: Any) -> Version:
-    """Raises UserError for one whose API is another."""
+    """The version. Raises UserError for one that is too old."""
     numbers = [int(part) for part in trt.__version__.split(".")[:3] if part.isdigit()]
     major, minor, patch = (*numbers, 0, 0, 0)[:3]
     if (major, minor, patch) < OLDEST:
@@ -106,12 +106,12 @@ def _network_flags(trt: Any, version: Version) -> int:
 
 def _parser_error(parser: Any) -> str:
     if not parser.num_errors:
-        return "its parser does not say why"
+        return "its parser gives no reason"
     error = parser.get_error(0)
-    # The operator has a method of its own since 10; before, it may stand in the description.
+    # The operator has a method since 10; before, it may be in the description.
     operator = error.node_operator() if hasattr(error, "node_operator") else ""
-    said = f"{error.desc()} (node {error.node()})".replace("\n", " ")
-    return f"{operator}: {said}" if operator else said
+    reason = f"{error.desc()} (node {error.node()})".replace("\n", " ")
+    return f"{operator}: {reason}" if operator else reason
 
 
 def load(trt: Any, log: _Log, plan: bytes) -> Any:
@@ -123,33 +123,35 @@ def load(trt: Any, log: _Log, plan: bytes) -> Any:
 
 
 class BoundContext:
-    """An execution context whose inputs and outputs are memory of ours. An answer is its own after `synchronize`."""
+    """An execution context whose inputs and outputs are our own memory. An answer is complete after `synchronize`."""
 
-    def __init__(self, trt: Any, engine: Any, made: Entry, queue: Queue, device: str, told: Engine) -> None:
+    def __init__(self, trt: Any, engine: Any, entry: Entry, queue: Queue, device: str, facts: Engine) -> None:
         import torch
 
-        self._queue, self._told = queue, told
+        self._queue, self._facts = queue, facts
         there = _tensors(trt, engine)
-        new = [tensor for tensor, source in zip(made.state, made.sources, strict=True) if source is None]
-        _agree(there, dict(zip(made.input_names, made.inputs, strict=True)))
-        _agree(there, dict(zip(made.output_names[made.answers :], new, strict=True)))
-        if lost := {made.input_names[0], *made.output_names} - set(there):
+        new = [tensor for tensor, source in zip(entry.state, entry.sources, strict=True) if source is None]
+        _agree(there, dict(zip(entry.input_names, entry.inputs, strict=True)))
+        _agree(there, dict(zip(entry.output_names[entry.answers :], new, strict=True)))
+        if lost := {entry.input_names[0], *entry.output_names} - set(there):
             raise UserError(f"TensorRT built an engine without {', '.join(sorted(lost))}; please report this network")
         context = engine.create_execution_context()
         if context is None:
             raise UserError("TensorRT has no memory for a context of this engine; choose a smaller batch")
         self._engine, self._context = engine, context  # the context needs the engine to live
-        self._x = torch.empty_like(made.inputs[0], device=device, memory_format=torch.contiguous_format)
+        self._x = torch.empty_like(entry.inputs[0], device=device, memory_format=torch.contiguous_format)
         self._answers = tuple(
             torch.empty(there[name][0], dtype=there[name][1], device=device)
-            for name in made.output_names[: made.answers]
+            for name in entry.output_names[: entry.answers]
         )
-        self._state_names = made.input_names[1:]
+        self._state_names = entry.input_names[1:]
         self._unread = set(self._state_names) - set(there)  # what only moves up, the engine may have dropped
-        self._new_names = made.output_names[made.answers :]
-        self._places = Places([tensor.to(device) for tensor in made.state], made.sources, lambda t: t.data_ptr())
-        self._bind(made.input_names[0], self._x.data_ptr())
-        for name, answer in zip(made.output_names, self._answers, strict=False):
+        self._new_names = entry.output_names[entry.answers :]
+        self._buffers = StateBuffers(
+            [tensor.to(device) for tensor in entry.state], entry.sources, lambda t: t.data_ptr()
+        )
+        self._bind(entry.input_names[0], self._x.data_ptr())
+        for name, answer in zip(entry.output_names, self._answers, strict=False):
             self._bind(name, answer.data_ptr())
 
     def _bind(self, name: str, address: int) -> None:
@@ -161,19 +163,19 @@ class BoundContext:
 
     def reset(self) -> None:
         with self._queue:
-            self._places.reset()
+            self._buffers.reset()
 
     def step(self, x: Tensor) -> Any:
         with self._queue:
             self._x.copy_(x, non_blocking=True)
-            for name, address in zip(self._state_names, self._places.inputs, strict=True):
+            for name, address in zip(self._state_names, self._buffers.inputs, strict=True):
                 if name not in self._unread:
                     self._bind(name, address)
-            for name, address in zip(self._new_names, self._places.outputs, strict=True):
+            for name, address in zip(self._new_names, self._buffers.outputs, strict=True):
                 self._bind(name, address)
             if not self._context.execute_async_v3(stream_handle=self._queue.handle):
                 raise RuntimeError("TensorRT did not start the prediction")
-            self._places.advance()
+            self._buffers.advance()
             answers = tuple(answer.clone() for answer in self._answers)  # ours is written again at the next step
         return answers[0] if len(answers) == 1 else answers
 
@@ -181,14 +183,14 @@ class BoundContext:
         self._queue.synchronize()
 
     def state_tensors(self) -> tuple[Tensor, ...]:
-        return self._places.tensors
+        return self._buffers.tensors
 
     def engine(self) -> Engine:
-        return self._told
+        return self._facts
 
 
 def _tensors(trt: Any, engine: Any) -> dict[str, tuple[tuple[int, ...], torch.dtype]]:
-    """Shape and type of all that the engine takes and gives, by name. Raises UserError for types that we do not use."""
+    """Shape and type of the engine's inputs and outputs, by name. Raises UserError for types that we do not use."""
     import torch
 
     types = {trt.DataType.FLOAT: torch.float32, trt.DataType.HALF: torch.float16}
@@ -202,7 +204,7 @@ def _tensors(trt: Any, engine: Any) -> dict[str, tuple[tuple[int, ...], torch.dt
 
 
 def _agree(there: dict[str, tuple[tuple[int, ...], torch.dtype]], wanted: dict[str, Tensor]) -> None:
-    """Memory is handed over by address alone, so it must be what it is taken for. Else UserError."""
+    """Raises UserError unless shapes and types agree: memory is passed by address alone."""
     for name, tensor in wanted.items():
         ours = tuple(tensor.shape), tensor.dtype
         if name in there and there[name] != ours:
@@ -233,7 +235,7 @@ class CudaQueue:
 
 
 class _Log:
-    """A logger that keeps TensorRT's last complaint instead of printing it between our lines."""
+    """A logger that keeps TensorRT's last error instead of printing it."""
 
     def __init__(self, trt: Any) -> None:
         errors: list[str] = []
@@ -251,7 +253,7 @@ class _Log:
         self.logger = Logger()
 
     def last_error(self) -> str:
-        return self._errors[-1].replace("\n", " ") if self._errors else "it does not say why"
+        return self._errors[-1].replace("\n", " ") if self._errors else "it gives no reason"
 
 
 def missing() -> str | None:

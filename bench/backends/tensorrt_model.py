@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from ..export.entry import Entry, entry
+from ..export.entry import Entry, make_entry
 from ..record.facts import reach
 from . import Ask
 
@@ -25,15 +25,15 @@ _OPSET_BEFORE_10 = 13
 
 @dataclass(frozen=True)
 class Model:
-    """The model, and what it was made from. Without moves: see `entry`."""
+    """The model, and its entry, without moves (see `make_entry`)."""
 
     onnx: bytes
-    made: Entry
+    entry: Entry
     notes: tuple[str, ...] = ()
 
 
 def make_tensorrt_model(net: nn.Module, example: Tensor, ask: Ask, version: Version) -> Model:
-    """float16 is float16 throughout, state and answer too; int8 is symmetric, float32 between products.
+    """float16 is float16 throughout, state and answer too; int8 is symmetric, float32 between matrix products.
 
     Raises UserError with the operator that ONNX, or the opset that this version reads, cannot say.
     """
@@ -44,13 +44,13 @@ def make_tensorrt_model(net: nn.Module, example: Tensor, ask: Ask, version: Vers
 
     example = example.cpu()
     if ask.precision == "fp16":
-        # Folded before it is rounded: the factors of a batch norm may be far from one.
+        # Batch norm is folded before rounding: its factors may be far from one.
         net, example = fold_batch_norm(net).to(torch.float16), example.to(torch.float16)
-    made = entry(net, example, plain=True, moves=False)
-    model, notes = make_model(made, None if version >= STRONGLY_TYPED else _OPSET_BEFORE_10), ()
+    entry = make_entry(net, example, plain=True, moves=False)
+    model, notes = make_model(entry, None if version >= STRONGLY_TYPED else _OPSET_BEFORE_10), ()
     if ask.precision == "int8":
         from ..export.quantise import SYMMETRIC, quantise
 
-        model, note = quantise(model, made, reach(net) if made.state else 0, ask.calibration, SYMMETRIC)
+        model, note = quantise(model, entry, reach(net) if entry.state else 0, ask.calibration, SYMMETRIC)
         notes = (note,)
-    return Model(model.SerializeToString(), made, notes)
+    return Model(model.SerializeToString(), entry, notes)

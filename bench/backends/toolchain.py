@@ -1,4 +1,4 @@
-"""What PyTorch's own compiler needs of the machine, and what it says when it cannot take a network, for people."""
+"""What PyTorch's own compiler needs of the machine, and its refusals in plain words."""
 
 from __future__ import annotations
 
@@ -47,14 +47,14 @@ def empty_cache() -> Iterator[Path]:
 
 
 def refusal(backend: str, net: object, error: Exception) -> UserError:
-    """What broke the graph, and the line of the user's code where it did, in one line."""
+    """What broke the graph, and the line of the user's code, in one line."""
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-    said = lines[0].rstrip(".") if lines else type(error).__name__
+    reason = lines[0].rstrip(".") if lines else type(error).__name__
     explained = next((line.split(":", 1)[1].strip() for line in lines if line.startswith("Explanation:")), "")
-    places = [line for line in lines if line.startswith('File "')]
-    parts = [f"{backend}: cannot take {type(net).__name__} as one graph: {said}"]
+    locations = [line for line in lines if line.startswith('File "')]
+    parts = [f"{backend}: cannot take {type(net).__name__} as one graph: {reason}"]
     if explained:
         parts.append(explained.rstrip("."))
-    if places:
-        parts.append(f"at {places[-1]}")
+    if locations:
+        parts.append(f"at {locations[-1]}")
     return UserError("; ".join(parts) + "; another backend may run it (co3d-bench list backends)")

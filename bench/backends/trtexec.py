@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any
 from ...models.outputs import tensors_in
 from ...models.spec import is_frame_network
 from ..errors import UserError
-from ..export.entry import entry
+from ..export.entry import make_entry
 from ..export.precision import TOLERANCE, torch_missing
 from ..record.facts import reach
 from ..record.record import Engine, Samples, Settings, Timing
@@ -42,7 +42,7 @@ _DOING = ("build an engine of", "run", "time")
 
 @dataclass(frozen=True)
 class Session:
-    """What the tool is to do with one network, and what its one answer is held to."""
+    """The tool's work on one network, and the tensors that its answer is compared with."""
 
     model: Model
     version: Version
@@ -53,9 +53,9 @@ class Session:
 
     def files(self) -> tuple[dict[str, bytes], dict[str, Any]]:
         """The files that `trtexec_tool.run` reads, by the name of the field that names them; and its other fields."""
-        tensors = zip(self.inputs, self.model.made.inputs, strict=True)
+        tensors = zip(self.inputs, self.model.entry.inputs, strict=True)
         packed = [tensor.to(like).contiguous().numpy().tobytes() for tensor, like in tensors]
-        sizes = [[name, len(data)] for name, data in zip(self.model.made.input_names, packed, strict=True)]
+        sizes = [[name, len(data)] for name, data in zip(self.model.entry.input_names, packed, strict=True)]
         files = {"model": self.model.onnx, "inputs": b"".join(packed)}
         return files, {"input_bytes": sizes, "calls": [[phase, list(options)] for phase, options in self.calls]}
 
@@ -66,14 +66,14 @@ def make_session(
     """Export, quantise if asked for, and choose the options by what the tool prints for `--help`. Raises UserError."""
     version, known = output.parse_version(help_text), output.parse_options(help_text)
     model = make_tensorrt_model(net, ring[0], ask, version)
-    made = model.made
+    entry = model.entry
     calls = (
         ("building the engine", build_options(ask.precision, version, known)),
-        ("first prediction", answer_options(made.input_names)),
+        ("first prediction", answer_options(entry.input_names)),
         ("sampling", time_options(settings, known)),
     )
     if not verify:
-        return Session(model, version, calls, (ring[0], *made.state))
+        return Session(model, version, calls, (ring[0], *entry.state))
     inputs, expected = _prediction(net, ring)
     mid_stream = "one step of the eager network in fp32, in mid-stream, and its new state"
     reference = mid_stream if is_frame_network(net) else "the eager network in fp32 on 1 input"
@@ -81,7 +81,7 @@ def make_session(
 
 
 def build_options(precision: str, version: Version, known: Collection[str]) -> tuple[str, ...]:
-    """How it is asked to build the engine and to leave it in a file.
+    """The options that build the engine and write it to a file.
 
     It times what it built in any case; one call is the least. The option that leaves even that away has two names.
     """
@@ -98,7 +98,7 @@ def build_options(precision: str, version: Version, known: Collection[str]) -> t
 
 
 def answer_options(inputs: Sequence[str]) -> tuple[str, ...]:
-    """One prediction from files, and what it took: the first of its process."""
+    """The options of one prediction from files, the first of its process."""
     files = ",".join(f"{name}:{name}.bin" for name in inputs)
     return (
         f"--loadEngine={ENGINE}",
@@ -110,7 +110,7 @@ def answer_options(inputs: Sequence[str]) -> tuple[str, ...]:
 
 
 def time_options(settings: Settings, known: Collection[str]) -> tuple[str, ...]:
-    """As many predictions as asked for, for as long as asked for, after the warm-up.
+    """The options of the timed predictions after the warm-up: how many, and how long.
 
     Without transfers, without a CUDA graph, and the host spins while it waits: newer versions do some of it by
     themselves, and have an option only for the contrary.
@@ -135,7 +135,7 @@ def _prediction(net: Any, ring: Sequence[Tensor]) -> tuple[tuple[Tensor, ...], t
     import torch
 
     frames = is_frame_network(net)
-    folded = entry(net, ring[0], plain=True, moves=False)
+    folded = make_entry(net, ring[0], plain=True, moves=False)
     state, before, answer = folded.state, folded.state, None
     streamed = net.initial_state(len(ring[0])) if frames else ()
     new: tuple[Tensor, ...] = ()
@@ -188,7 +188,7 @@ def measure(
 
 
 def read_session(session: Session, settings: Settings, done: Mapping[str, Any]) -> ExternalResult:
-    """What `trtexec_tool.run` has brought back.
+    """The result of a session, from what `trtexec_tool.run` returned.
 
     Raises UserError where the tool failed, or timed fewer predictions than it was asked for.
     """
@@ -240,10 +240,10 @@ def make_timing(first: str, times: str, timed: Mapping[str, Any], runs: int, bui
 
 
 def read_answers(session: Session, text: str) -> Answers:
-    """The one prediction that it answered. Raises UserError where it lacks an output."""
+    """The one prediction that it computed. Raises UserError where it lacks an output."""
     import torch
 
-    outputs, names = output.parse_outputs(text), session.model.made.output_names
+    outputs, names = output.parse_outputs(text), session.model.entry.output_names
     if lost := set(names) - set(outputs):
         raise UserError(f"{NAME} gave no output {', '.join(sorted(lost))}; please report this network")
     shaped = (outputs[name] for name in names)
@@ -252,7 +252,7 @@ def read_answers(session: Session, text: str) -> Answers:
 
 
 def prepare(net: nn.Module, example: Tensor, ask: Ask) -> Runnable:
-    """There are no single calls. Raises UserError."""
+    """Raises UserError: there are no single calls."""
     raise UserError(f"{NAME} is an external engine, timed by its own tool: `co3d-bench run` measures it, and no more")
 
 
@@ -268,7 +268,7 @@ def missing() -> str | None:
 
 
 def export_missing() -> str | None:
-    """What lacks here to write the model, wherever it will run."""
+    """What is missing here to write the model, wherever it will run."""
     if why := torch_missing():
         return why
     # int8 models are made by ONNX Runtime's quantiser.

@@ -16,7 +16,7 @@ from typing import Any
 
 from ..errors import UserError
 
-# "[08/11/2022-06:55:33] [I] ", before all that it says itself
+# "[08/11/2022-06:55:33] [I] ", before each line of its own
 _STAMP = re.compile(r"^\[\d\d/\d\d/\d{4}-\d\d:\d\d:\d\d\] \[(?P<level>[VIWEF])\] ?", re.MULTILINE)
 _BANNER = re.compile(r"\[TensorRT v(?P<digits>\d+(?:\.\d+)*)\]")
 _OPTION = re.compile(r"--\w+")
@@ -25,7 +25,7 @@ _WARM_UP = re.compile(r"Warmup completed (?P<count>\d+) queries")
 _SUMMARY = re.compile(r"(?:Throughput|Latency|GPU Compute Time|Total Host Walltime): .+")
 _NODE = re.compile(r"While parsing node number \d+ \[(?P<operator>\w+)")
 _WHERE = re.compile(r"^(\[TRT\] )?(ModelImporter\.cpp:\d+: )?(ERROR: )?")
-# Complaints that say no more than that there is one, or show the node.
+# Errors without a reason of their own, or that only show the node.
 _NO_REASON = (
     "While parsing node",
     "---",
@@ -44,17 +44,17 @@ _NO_REASON = (
 class Query:
     """One call on the GPU, from a row of `--exportTimes`. Seconds; start and end count from when inference began."""
 
-    start_s: float  # by which the tool tells the warm-up
+    start_s: float  # which separates the warm-up
     end_s: float
     compute_s: float
 
 
 def parse_version(text: str) -> tuple[int, int, int]:
     """(major, minor, patch) from the banner: `v8205` is 8.2.5, `v100300` is 10.3.0. Raises UserError."""
-    found = _BANNER.search(text)
-    if not found:
-        raise UserError('trtexec did not say its version: no "[TensorRT v...]" in what it printed')
-    digits = found["digits"]
+    match = _BANNER.search(text)
+    if not match:
+        raise UserError('trtexec did not print its version: no "[TensorRT v...]" in its output')
+    digits = match["digits"]
     if "." in digits:
         major, minor, patch = (*map(int, digits.split(".")), 0, 0)[:3]
         return major, minor, patch
@@ -70,20 +70,20 @@ def parse_options(text: str) -> frozenset[str]:
 
 def parse_device(text: str) -> str | None:
     """The GPU that it chose, by its name."""
-    found = _DEVICE.search(text)
-    return found["name"].strip() if found else None
+    match = _DEVICE.search(text)
+    return match["name"].strip() if match else None
 
 
 def parse_warm_up(text: str) -> int:
     """How many queries the warm-up had. Raises UserError."""
-    found = _WARM_UP.search(text)
-    if not found:
+    match = _WARM_UP.search(text)
+    if not match:
         raise UserError('"Warmup completed ... queries" is missing in what trtexec printed')
-    return int(found["count"])
+    return int(match["count"])
 
 
 def summary_lines(text: str) -> tuple[str, ...]:
-    """Its own summary of the queries: the lines that say most, in its words and units."""
+    """The main lines of its own summary of the queries, in its words and units."""
     lines = (_STAMP.sub("", line).strip() for line in text.partition("=== Performance summary ===")[2].splitlines())
     return tuple(line for line in lines if _SUMMARY.fullmatch(line))
 
@@ -129,11 +129,11 @@ _JSON_WORDS = {"nan": "NaN", "-nan": "NaN", "inf": "Infinity", "-inf": "-Infinit
 
 
 def failure(text: str) -> str:
-    """Why it failed, in one line: the operator that it was at, where it tells, and its first complaint."""
+    """Why it failed, in one line: the operator, where it prints that, and its first error."""
     complaints = [line for line in map(_bare, _complaints(text)) if line]
-    said = next((line for line in complaints if not line.startswith(_NO_REASON)), "it did not say why")
+    reason = next((line for line in complaints if not line.startswith(_NO_REASON)), "it gave no reason")
     node = _NODE.search(text)
-    return f"{node['operator']}: {said}" if node else said
+    return f"{node['operator']}: {reason}" if node else reason
 
 
 def _complaints(text: str) -> Sequence[str]:

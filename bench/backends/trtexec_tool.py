@@ -37,7 +37,7 @@ def start(options, folder, before=None):
             cwd=str(folder),
             preexec_fn=before,
         )
-        _, status, used = os.wait4(process.pid, 0)  # not `wait`: this tells the memory of that process alone
+        _, status, used = os.wait4(process.pid, 0)  # not `wait`: this returns the memory of that process alone
         seconds, cpu_s = time.perf_counter() - begin, time.process_time() - own
         process.returncode = -os.WTERMSIG(status) if os.WIFSIGNALED(status) else os.WEXITSTATUS(status)
         log.seek(max(0, log.seek(0, os.SEEK_END) - LOG_BYTES))
@@ -52,7 +52,7 @@ def start(options, folder, before=None):
 
 
 def run(job, sent, folder, emit, before=None):
-    """Start it once for each of the job's calls, until one fails; what came of them.
+    """Start it once for each of the job's calls, until one fails; returns their results.
 
     `sent` is the folder with the job's files, `folder` the one to work in. `emit` hears of each phase, and in parts of
     what the tool answered, which is as large as the state of a network.
@@ -81,5 +81,5 @@ def run(job, sent, folder, emit, before=None):
 
 
 def text_of(file):
-    """What a file holds; nothing where there is none."""
+    """The content of a file; empty where there is none."""
     return file.read_text() if file.exists() else ""

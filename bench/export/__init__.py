@@ -1,4 +1,5 @@
-"""Files that hold a network for use outside: one file a format, found by name. README.md here says how to add one.
+"""Files that hold a network for use elsewhere: one file for each format, found by name. README.md explains how to add
+one.
 
 Importing a format imports neither torch nor what writes it.
 """
@@ -19,19 +20,19 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Options:
-    """What a format may be asked for besides the network; one that has no use for an option refuses it."""
+    """Options of an export; a format refuses those that it does not have."""
 
     opset: int | None = None  # of ONNX's operators; None: the format's own choice
 
 
 # (network in eval mode, which it must not change; one input as it will be given; the file; options) -> every file
-# that was written. Raises UserError for a network that the format cannot hold, and says which operator it is.
+# that was written. Raises UserError, with the operator, for a network that the format cannot hold.
 Write = Callable[[Any, "Tensor", Path, Options], tuple[Path, ...]]
 
 
 @dataclass(frozen=True)
 class Format:
-    """One kind of file, and how a network becomes one."""
+    """One file format, and how to write it."""
 
     name: str
     title: str
@@ -46,8 +47,8 @@ class Format:
 def list_formats() -> tuple[Format, ...]:
     """Every format of this folder, by name."""
     modules = (importlib.import_module(f"{__name__}.{module.name}") for module in pkgutil.iter_modules(__path__))
-    found = [module.FORMAT for module in modules if hasattr(module, "FORMAT")]  # what formats share has none
-    return tuple(sorted(found, key=lambda format: format.name))
+    formats = [module.FORMAT for module in modules if hasattr(module, "FORMAT")]  # what formats share has none
+    return tuple(sorted(formats, key=lambda format: format.name))
 
 
 def get_format(name: str) -> Format:

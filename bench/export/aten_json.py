@@ -16,7 +16,7 @@ from ...models.outputs import tensors_in
 from ...models.spec import is_frame_network
 from ..record.facts import tells_reach
 from . import Format, Options
-from .entry import entry
+from .entry import make_entry
 from .precision import DTYPES, TOLERANCE, torch_missing
 
 if TYPE_CHECKING:
@@ -32,7 +32,7 @@ _TIME = (1980, 1, 1, 0, 0, 0)
 
 
 def write(net: Any, example: Tensor, path: Path, options: Options) -> tuple[Path, ...]:
-    """graph.json and weights.bin in a zip without compression; bench/export/aten/README.md says what stands in them.
+    """graph.json and weights.bin in a zip without compression; bench/export/aten/README.md describes them.
 
     The file computes in the precision of `example`. It is traced, and its right answer computed, in float32: in others
     a CPU lacks operators that boards have. Raises UserError for a network that cannot be traced, or that needs an
@@ -46,8 +46,8 @@ def write(net: Any, example: Tensor, path: Path, options: Options) -> tuple[Path
     if any(tensor.dtype != torch.float32 for tensor in net.parameters()):
         net = copy.deepcopy(net).float()
     # On torch 1.10 one convolution call is quicker than a matrix product between two changes of layout.
-    made = entry(net, example.float(), plain=True)
-    graph = in_place(capture(made))
+    entry = make_entry(net, example.float(), plain=True)
+    graph = in_place(capture(entry))
     weights = _Weights(example.dtype)
     for name, tensor in graph.constants.items():
         weights.add(name, tensor)
@@ -55,9 +55,9 @@ def write(net: Any, example: Tensor, path: Path, options: Options) -> tuple[Path
         "schema": _schema(),
         "form": "frame" if is_frame_network(net) else "clip",
         "receptive_field": net.receptive_field if tells_reach(net) else None,
-        "inputs": [weights.row(name, tensor) for name, tensor in zip(made.input_names, made.inputs, strict=True)],
-        "outputs": list(graph.outputs[: made.answers]),
-        "state": _state(made, graph, weights),
+        "inputs": [weights.row(name, tensor) for name, tensor in zip(entry.input_names, entry.inputs, strict=True)],
+        "outputs": list(graph.outputs[: entry.answers]),
+        "state": _state(entry, graph, weights),
         "nodes": _nodes(graph),
         "scores": _expected(net, example, weights),
         "tolerance": _tolerance(example),
@@ -72,7 +72,7 @@ def write(net: Any, example: Tensor, path: Path, options: Options) -> tuple[Path
 
 
 class _Weights:
-    """Tensors one behind the other in weights.bin, and a row for each; numbers with a fraction in one precision."""
+    """Tensors one after the other in weights.bin, and a row for each; floating-point ones in one precision."""
 
     def __init__(self, dtype: torch.dtype) -> None:
         self.dtype = dtype
@@ -80,14 +80,14 @@ class _Weights:
         self.rows: list[dict[str, Any]] = []
 
     def row(self, name: str, tensor: Tensor) -> dict[str, Any]:
-        """What is said of a tensor, as it will be."""
+        """The row of a tensor, in the type it will be written in."""
         return _row(name, self._as_written(tensor))
 
     def _as_written(self, tensor: Tensor) -> Tensor:
         return tensor.to(self.dtype) if tensor.is_floating_point() else tensor
 
     def add(self, name: str, tensor: Tensor, exact: bool = False) -> str:
-        """Put a tensor there, `exact` as it is; one number all over takes no room. Returns the name."""
+        """Add a tensor, with `exact` in its own type; one constant value takes no room. Returns the name."""
         tensor = tensor if exact else self._as_written(tensor)
         row = _row(name, tensor)
         first = tensor.flatten()[:1]
@@ -112,11 +112,11 @@ def _row(name: str, tensor: Tensor) -> dict[str, Any]:
     return {"name": name, "shape": list(tensor.shape), "dtype": str(tensor.dtype).removeprefix("torch.")}
 
 
-def _state(made: Entry, graph: Graph, weights: _Weights) -> list[dict[str, Any]]:
-    """What is carried: the input it is, the value it becomes, the tensor it begins with."""
+def _state(entry: Entry, graph: Graph, weights: _Weights) -> list[dict[str, Any]]:
+    """The state: for each tensor its input, the value that replaces it, and its initial tensor."""
     first: dict[tuple[Any, ...], str] = {}  # of equal beginnings one is kept
     rows = []
-    for name, output, tensor in zip(made.input_names[1:], graph.outputs[made.answers :], made.state, strict=True):
+    for name, output, tensor in zip(entry.input_names[1:], graph.outputs[entry.answers :], entry.state, strict=True):
         key = (tuple(tensor.shape), tensor.dtype, hashlib.sha256(_bytes(tensor)).digest())
         if key not in first:
             first[key] = weights.add(f"initial_{len(first)}", tensor)
@@ -125,7 +125,7 @@ def _state(made: Entry, graph: Graph, weights: _Weights) -> list[dict[str, Any]]
 
 
 def _nodes(graph: Graph) -> list[list[Any]]:
-    """[operator, arguments, options, names of what it makes, names of what nobody needs after it]."""
+    """[operator, arguments, options, names of its results, names of values that are not needed after it]."""
     from .aten.memory import last_reads
 
     return [

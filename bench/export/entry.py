@@ -22,13 +22,13 @@ FRAME, CLIP, SCORES, STATE = "frame", "clip", "scores", "state"
 
 @dataclass(frozen=True)
 class Entry:
-    """What is exported. Shapes are those of `inputs`, the batch too."""
+    """A module of tensors to be exported. Shapes are those of `inputs`, the batch too."""
 
     module: nn.Module  # tensors in, a tuple of tensors out; in eval mode
     inputs: tuple[Tensor, ...]
     input_names: tuple[str, ...]
     output_names: tuple[str, ...]
-    # For each place of the next state the place of this one that it is, unchanged; None if it is made anew.
+    # For each tensor of the next state: the index of this state's tensor that it is, unchanged; None if it is new.
     sources: tuple[int | None, ...] = ()
 
     @property
@@ -42,12 +42,12 @@ class Entry:
         return sum(name.startswith(SCORES) for name in self.output_names)
 
 
-def entry(net: Any, example: Tensor, *, plain: bool = False, moves: bool = True) -> Entry:
+def make_entry(net: Any, example: Tensor, *, plain: bool = False, moves: bool = True) -> Entry:
     """The network, batch norm folded, for inputs like `example`: a clip (B, C, T, H, W) or a frame (B, C, H, W).
 
-    A copy; the network stays as it is. If its answer is not one tensor, the outputs are `scores_0`, `scores_1`, ...
-    `plain` is for engines that read a graph and not for PyTorch (`models/continual`). Without `moves`, tensors
-    of the state that only change their place are no outputs; `sources` tells where they come from.
+    A copy; the network is not changed. If its answer is not one tensor, the outputs are `scores_0`, `scores_1`, ...
+    `plain` is for engines that read a graph and not for PyTorch (`models/continual`). Without `moves`, tensors of the
+    state that only change their index are not outputs; `sources` gives their old index.
     """
     import torch
 
@@ -60,42 +60,42 @@ def entry(net: Any, example: Tensor, *, plain: bool = False, moves: bool = True)
             with _shapes(example):
                 scores = _names(SCORES, len(tensors_in(net(example))))
             return Entry(_clip_module(net), (example,), (CLIP,), scores)
-        # A fresh state may be one tensor many times over; inputs of a graph are each their own.
+        # A fresh state may hold one tensor several times; inputs of a graph must be separate.
         state = tuple(tensor.clone() for tensor in net.initial_state(len(example)))
         with _shapes(example):
             answer, after = net.step(example, state)
     scores = _names(SCORES, len(tensors_in(answer)))
     sources = _sources(state, after)
-    kept = tuple(place for place, source in enumerate(sources) if moves or source is None)
+    kept = tuple(index for index, source in enumerate(sources) if moves or source is None)
     return Entry(
         _step_module(net, kept),
         (example, *state),
-        (FRAME, *(f"{STATE}_{place}" for place in range(len(state)))),
-        (*scores, *(f"new_{STATE}_{place}" for place in kept)),
+        (FRAME, *(f"{STATE}_{index}" for index in range(len(state)))),
+        (*scores, *(f"new_{STATE}_{index}" for index in kept)),
         sources,
     )
 
 
-def write_initial_state(made: Entry, path: Path) -> tuple[Path, ...]:
+def write_initial_state(entry: Entry, path: Path) -> tuple[Path, ...]:
     """Beside `path`, in numpy's .npz, what a stream begins with, by the names of the inputs; nothing for clip networks.
 
     Not always zeros: a convolution that keeps sums begins with its bias. In float32, which numpy can hold.
     """
     import numpy as np
 
-    if not made.state:
+    if not entry.state:
         return ()
     file = path.with_suffix(".state.npz")
     with file.open("wb") as out:
-        arrays: Any = {f"{STATE}_{place}": tensor.float().numpy() for place, tensor in enumerate(made.state)}
+        arrays: Any = {f"{STATE}_{index}": tensor.float().numpy() for index, tensor in enumerate(entry.state)}
         np.savez_compressed(out, **arrays)
     return (file,)
 
 
 def _shapes(example: Tensor) -> contextlib.AbstractContextManager[object]:
-    """In half precisions a network is asked for its shapes alone: CPUs lack some of its operators, others take minutes.
+    """Half precisions are run for shapes only: CPUs lack some of the operators, others take minutes.
 
-    Not in float32, where the call costs little, and networks of others may look at their numbers.
+    Not float32, where the call costs little, and custom models may depend on values.
     """
     import torch
     from torch._subclasses.fake_tensor import FakeTensorMode
@@ -108,9 +108,9 @@ def _names(name: str, count: int) -> tuple[str, ...]:
 
 
 def _sources(state: tuple[Tensor, ...], after: tuple[Tensor, ...]) -> tuple[int | None, ...]:
-    """A tensor that goes to two places moves to the first only: each place has its own memory."""
-    places = {id(tensor): place for place, tensor in enumerate(state)}
-    return tuple(places.pop(id(tensor), None) for tensor in after)
+    """A tensor that goes to two indices moves to the first only: each has its own memory."""
+    indices = {id(tensor): index for index, tensor in enumerate(state)}
+    return tuple(indices.pop(id(tensor), None) for tensor in after)
 
 
 def _clip_module(net: nn.Module) -> nn.Module:
@@ -137,6 +137,6 @@ def _step_module(net: Any, kept: tuple[int, ...]) -> nn.Module:
 
         def forward(self, frame: Tensor, *state: Tensor) -> tuple[Tensor, ...]:
             scores, after = self.net.step(frame, state)
-            return (*tensors_in(scores), *(after[place] for place in kept))
+            return (*tensors_in(scores), *(after[index] for index in kept))
 
     return Step().eval()

@@ -2,8 +2,8 @@
 
     (x, *state) -> (answer, *what is new of the state)
 
-Most of a state only moves up by one place at each step (`models/continual/README.md`). What moves is no output of the
-function: it would be handed through a compiled graph for nothing, at the price of a wrapper a tensor.
+Most of a state only moves up by one index at each step (`models/continual/README.md`). What moves is not an output of
+the function: passing it through a compiled graph would cost a wrapper for each tensor.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ class Flat:
 
 
 def flatten(net: Any, example: Tensor, dtype: torch.dtype) -> Flat:
-    """The network, which computes in `dtype`, as a function; its state is asked for, and stepped once to see it move.
+    """The network, which computes in `dtype`, as a function; it is stepped once to see how its state moves.
 
     `example` is a clip (B, C, T, H, W), a frame (B, C, H, W), or what the network takes.
     """
@@ -55,28 +55,28 @@ def flatten(net: Any, example: Tensor, dtype: torch.dtype) -> Flat:
     if not is_frame_network(net):
         return Flat(_function(net, dtype), example, (), ())
     with torch.no_grad():
-        # A fresh state may hold one tensor many times. Here each place has its own, as it will in mid-stream.
+        # A fresh state may hold one tensor several times. Here each is separate, as in mid-stream.
         state = tuple(tensor.clone() for tensor in net.initial_state(len(example)))
         _, after = net.step(example.to(dtype), state)
-    places = {id(tensor): place for place, tensor in enumerate(state)}
-    new = tuple(place for place, tensor in enumerate(after) if id(tensor) not in places)
-    sources = tuple(places.get(id(tensor), -1) for tensor in after)
-    made = iter(range(len(state), len(state) + len(new)))
+    indices = {id(tensor): index for index, tensor in enumerate(state)}
+    new = tuple(index for index, tensor in enumerate(after) if id(tensor) not in indices)
+    sources = tuple(indices.get(id(tensor), -1) for tensor in after)
+    new_indices = iter(range(len(state), len(state) + len(new)))
     return Flat(
         _function(net, dtype, new),
         example,
         state,
-        tuple(next(made) if source < 0 else source for source in sources),
+        tuple(next(new_indices) if source < 0 else source for source in sources),
     )
 
 
 def _function(net: Any, dtype: torch.dtype, new: tuple[int, ...] | None = None) -> nn.Module:
-    """(x,) -> (answer,), or with the places of the state that are new (x, *state) -> (answer, *new ones)."""
+    """(x,) -> (answer,), or with `new`, the indices of the new state tensors, (x, *state) -> (answer, *new ones)."""
     import torch
     from torch import nn
 
     def like(tensor: Tensor, before: Tensor) -> Tensor:
-        """Laid out in memory as the one whose place it takes: compiled code is made for one layout."""
+        """In the memory layout of the tensor that it replaces: compiled code takes one layout only."""
         pairs = zip(tensor.shape, tensor.stride(), before.stride(), strict=True)
         if all(size == 1 or ours == theirs for size, ours, theirs in pairs):
             return tensor
@@ -93,10 +93,9 @@ def _function(net: Any, dtype: torch.dtype, new: tuple[int, ...] | None = None) 
             if new is None:
                 return (self.net(x),)
             answer, after = self.net.step(x, state)
-            return (answer, *(like(after[place], state[place]) for place in new))
+            return (answer, *(like(after[index], state[index]) for index in new))
 
-    # torch.compile keeps what it made with the code it was made from, for eight networks at most and none of them
-    # for ever: so each function has code of its own.
+    # torch.compile caches by code object, at most eight networks each: so each function has its own code.
     forward = Function.forward
     Function.forward = FunctionType(
         forward.__code__.replace(), forward.__globals__, "forward", None, forward.__closure__
@@ -105,7 +104,7 @@ def _function(net: Any, dtype: torch.dtype, new: tuple[int, ...] | None = None) 
 
 
 class FlatRunnable:
-    """A compiled form of the function, called with the state that it gave back the last time."""
+    """A compiled form of the function, called with the state that it returned last."""
 
     def __init__(
         self,

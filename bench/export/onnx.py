@@ -1,4 +1,4 @@
-"""ONNX: the form that other engines read. A step's inputs and outputs carry the names of `bench/export/entry.py`."""
+"""ONNX: the format that other engines read. A step's inputs and outputs carry the names of `bench/export/entry.py`."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..errors import UserError
 from . import Format, Options
-from .entry import STATE, Entry, entry, write_initial_state
+from .entry import STATE, Entry, make_entry, write_initial_state
 
 if TYPE_CHECKING:
     from onnx import ModelProto, NodeProto
@@ -24,7 +24,7 @@ INSTALL = "pip install 'co3d-bench[onnx]'"
 OPSETS = (13, 23)
 DEFAULT_OPSET = 18
 # Operators that were only given further types between 13 and 18, and the attributes that older forms do not have; their
-# values by default, which is how they are used here, say nothing.
+# values by default, which is how they are used here, do not matter.
 _ONLY_TYPES = {
     "Add": (),
     "Sub": (),
@@ -54,16 +54,16 @@ def write(net: Any, example: Tensor, path: Path, options: Options) -> tuple[Path
     """One file with the weights inside, and what a stream begins with beside it."""
     import onnx
 
-    made = entry(net, example, plain=True, moves=False)
-    onnx.save(make_model(made, options.opset, moves=True), path)
-    return (path, *write_initial_state(made, path))
+    entry = make_entry(net, example, plain=True, moves=False)
+    onnx.save(make_model(entry, options.opset, moves=True), path)
+    return (path, *write_initial_state(entry, path))
 
 
-def make_model(made: Entry, opset: int | None = None, *, moves: bool = False) -> ModelProto:
+def make_model(entry: Entry, opset: int | None = None, *, moves: bool = False) -> ModelProto:
     """The entry, itself without moves, as an ONNX model of that opset, checked.
 
-    With `moves` every place of the state has its output, also where that is an input under another name: an engine
-    copies those. Raises UserError with the operator that ONNX cannot say.
+    With `moves` every tensor of the state has its output, also where that is an input under another name: an engine
+    copies those. Raises UserError with the operator that ONNX does not have.
     """
     import onnx
     import torch
@@ -75,10 +75,10 @@ def make_model(made: Entry, opset: int | None = None, *, moves: bool = False) ->
     with _quiet(), torch.no_grad():
         try:
             program = torch.onnx.export(
-                made.module,
-                made.inputs,
-                input_names=list(made.input_names),
-                output_names=list(made.output_names),
+                entry.module,
+                entry.inputs,
+                input_names=list(entry.input_names),
+                output_names=list(entry.output_names),
                 opset_version=max(opset, DEFAULT_OPSET),
                 dynamo=True,
                 optimize=False,
@@ -89,11 +89,11 @@ def make_model(made: Entry, opset: int | None = None, *, moves: bool = False) ->
         except Exception as error:
             raise UserError(f"ONNX cannot hold this network: {_reason(error)}") from error
         model = program.model_proto
-    _name_outputs(model, made)
+    _name_outputs(model, entry)
     if opset < DEFAULT_OPSET:
         _rewrite(model, opset)
     if moves:
-        _add_moves(model, made)
+        _add_moves(model, entry)
     for node in model.graph.node:  # where in whose code it came from
         del node.metadata_props[:]
         node.doc_string = ""
@@ -107,9 +107,9 @@ def make_model(made: Entry, opset: int | None = None, *, moves: bool = False) ->
     return model
 
 
-def _name_outputs(model: ModelProto, made: Entry) -> None:
-    """Their names by position: where one tensor is two outputs, torch's exporter gives the first the other's name."""
-    names = {output.name: name for output, name in zip(model.graph.output, made.output_names, strict=True)}
+def _name_outputs(model: ModelProto, entry: Entry) -> None:
+    """Name outputs by position: where one tensor is two outputs, torch's exporter gives the first the other's name."""
+    names = {output.name: name for output, name in zip(model.graph.output, entry.output_names, strict=True)}
     for value in (*model.graph.output, *model.graph.value_info):
         value.name = names.get(value.name, value.name)
     for node in model.graph.node:
@@ -146,19 +146,20 @@ def _rewrite(model: ModelProto, opset: int) -> None:
             imported.version = opset
 
 
-def _add_moves(model: ModelProto, made: Entry) -> None:
-    """An output for each place of the state, in their order; torch's exporter gives an input that is one a new name."""
+def _add_moves(model: ModelProto, entry: Entry) -> None:
+    """Add an output for each tensor of the state, in order; torch's exporter renames an input that is also an
+    output."""
     import onnx
 
     graph = model.graph
     inputs = {value.name: value for value in graph.input}
     outputs = {value.name: value for value in graph.output}
-    for place, source in enumerate(made.sources):
+    for place, source in enumerate(entry.sources):
         if source is not None:
             name, old = f"new_{STATE}_{place}", f"{STATE}_{source}"
             graph.node.append(onnx.helper.make_node("Identity", [old], [name], name=f"move_{place}"))
             outputs[name] = onnx.helper.make_value_info(name, inputs[old].type)
-    names = [*made.output_names[: made.answers], *(f"new_{STATE}_{place}" for place in range(len(made.sources)))]
+    names = [*entry.output_names[: entry.answers], *(f"new_{STATE}_{place}" for place in range(len(entry.sources)))]
     del graph.output[:]
     graph.output.extend(outputs[name] for name in names)
 
@@ -183,7 +184,7 @@ def _reason(error: BaseException) -> str:
 
 @contextlib.contextmanager
 def _quiet() -> Iterator[None]:
-    """What the exporter says of its own affairs is nothing that a user can act on."""
+    """Silence the exporter's own warnings: a user cannot act on them."""
     loggers = [logging.getLogger(name) for name in ("torch.onnx", "onnxscript", "onnx_ir")]
     levels = [logger.level for logger in loggers]
     for logger in loggers:

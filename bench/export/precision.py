@@ -12,14 +12,14 @@ if TYPE_CHECKING:
 TF32 = "tf32"
 DTYPES = {"fp32": "float32", "bf16": "bfloat16", "fp16": "float16"}
 
-# Chosen, not derived: a few hundred layers' rounding in float32, some tens of steps of what fp16 and bf16 can tell
+# Chosen, not derived: a few hundred layers' rounding in float32, some tens of rounding steps of fp16 and bf16
 # apart, and for int8 that a third is lost. TF32 multiplies with as many bits as fp16. Where best classes differ is
 # recorded beside, and is not judged.
 TOLERANCE = {"fp32": 1e-4, "tf32": 2e-2, "fp16": 2e-2, "bf16": 1e-1, "int8": 3e-1}
 
 
 def dtype_of(precision: str) -> torch.dtype:
-    """The type of weights and feature maps. TF32 is a switch of CUDA's (`bench/measure/cuda.py`), and no type."""
+    """The type of weights and feature maps. TF32 is a switch of CUDA (`bench/measure/cuda.py`), not a type."""
     import torch
 
     return getattr(torch, "float32" if precision == TF32 else DTYPES[precision])

@@ -22,7 +22,7 @@ INPUTS = 16
 
 @dataclass(frozen=True)
 class Scheme:
-    """How numbers become integers: the engine decides what it can compute with."""
+    """How numbers become integers, as the engine needs it."""
 
     activation: str  # a name of ONNX Runtime's QuantType
     options: dict[str, Any] = field(default_factory=dict)
@@ -46,11 +46,11 @@ SYMMETRIC = Scheme(
 
 
 def quantise(
-    model: ModelProto, made: Entry, fill: int, calibration: Sequence[Tensor], scheme: Scheme = AFFINE
+    model: ModelProto, entry: Entry, fill: int, calibration: Sequence[Tensor], scheme: Scheme = AFFINE
 ) -> tuple[ModelProto, str]:
-    """The model with weights and inputs of its convolutions and products in int8 (QDQ), and a note that says how.
+    """The model with weights and inputs of its convolutions and matrix products in int8 (QDQ), and a note on how.
 
-    `made` is what the model was made from, without moves. A frame network is calibrated in mid-stream: it sees `fill`
+    `entry` is that of the model, without moves. A frame network is calibrated in mid-stream: it sees `fill`
     of these inputs first, over and over if they are fewer. Raises UserError if there are none.
     """
     import onnx
@@ -58,7 +58,7 @@ def quantise(
 
     if not calibration:
         raise UserError("int8 needs inputs to choose its scales by, and there are none")
-    feeds = _feeds(made, fill, calibration)
+    feeds = _feeds(entry, fill, calibration)
 
     class Reader(CalibrationDataReader):
         def get_next(self) -> Any:  # a dict by names, None at the end
@@ -80,15 +80,15 @@ def quantise(
         return onnx.load(quantised), f"int8: static{scheme.note}, weights by channel, scales from {INPUTS} inputs"
 
 
-def _feeds(made: Entry, fill: int, calibration: Sequence[Tensor]) -> Iterator[dict[str, Any]]:
-    """What the model is fed with, by names, as numpy's arrays."""
+def _feeds(entry: Entry, fill: int, calibration: Sequence[Tensor]) -> Iterator[dict[str, Any]]:
+    """The model's inputs by name, as numpy arrays."""
     import torch
 
-    state = made.state
+    state = entry.state
     with torch.inference_mode():
         for index in range(fill + INPUTS):
             inputs = (calibration[index % len(calibration)], *state)
             if index >= fill:
-                yield {name: tensor.numpy() for name, tensor in zip(made.input_names, inputs, strict=True)}
-            new = iter(made.module(*inputs)[made.answers :])
-            state = tuple(next(new) if source is None else state[source] for source in made.sources)
+                yield {name: tensor.numpy() for name, tensor in zip(entry.input_names, inputs, strict=True)}
+            new = iter(entry.module(*inputs)[entry.answers :])
+            state = tuple(next(new) if source is None else state[source] for source in entry.sources)

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from . import Format, Options
-from .entry import entry, write_initial_state
+from .entry import make_entry, write_initial_state
 from .precision import torch_missing
 
 if TYPE_CHECKING:
@@ -14,13 +14,13 @@ if TYPE_CHECKING:
 
 
 def write(net: Any, example: Tensor, path: Path, options: Options) -> tuple[Path, ...]:
-    """`torch.export.load(path).module()` takes and gives what `entry` says, by position."""
+    """`torch.export.load(path).module()` has the inputs and outputs of `make_entry`, by position."""
     import torch
 
-    made = entry(net, example)
+    entry = make_entry(net, example)
     with torch.no_grad():
-        torch.export.save(torch.export.export(made.module, made.inputs), path)
-    return (path, *write_initial_state(made, path))
+        torch.export.save(torch.export.export(entry.module, entry.inputs), path)
+    return (path, *write_initial_state(entry, path))
 
 
 FORMAT = Format(

@@ -2,13 +2,13 @@
 
 | file | one reason to change |
 |---|---|
-| `choose.py` | what the two words after `--pair` are |
-| `code.py` | two commits on the disk, with packages of their own if need be |
-| `proof.py` | how the processes of a version are started, and what proves that they ran their own code |
-| `sides.py`, `whole.py` | what one process of a side runs and gives; a command from start to end |
-| `in_turn.py` | two processes of which one computes at a time |
+| `choose.py` | what the two words after `--pair` name |
+| `code.py` | two commits checked out, with their own packages if they differ |
+| `proof.py` | how the processes of a version are started, and the proof that they ran their own code |
+| `runners.py`, `command.py` | one process of base or head, and its latencies; a command from start to end |
+| `interleave.py` | two processes of which one computes at a time |
 | `schedule.py` | which pair is measured next (pure) |
-| `measure.py`, `journal.py` | pair after pair; what was measured, durably |
-| `check.py`, `ending.py` | the whole of it; the exit code |
+| `measure.py`, `journal.py` | pair after pair; what was measured, on the disk |
+| `check.py`, `ending.py` | a whole check; its exit code |
 | `baseline.py` | `check --baseline` without a store of the head |
 """

@@ -19,7 +19,7 @@ PROCESSES = 7  # of each case: as many as a verdict needs
 
 
 def must_be_there(baseline: str) -> None:
-    """Raises UserError, with a code of its own: what is missing must look neither like a pass nor like a mistake."""
+    """Raises UserError with its own exit code: a missing baseline is neither a pass nor a usage error."""
     path, _, _ = baseline.rpartition("@")
     if not any(records_file(each).is_file() for each in (baseline, path) if each):
         raise UserError(
@@ -32,7 +32,7 @@ def must_be_there(baseline: str) -> None:
 def measure_head(
     baseline: Sequence[Record], config: Path | None, given: Mapping[str, Override], progress: Progress
 ) -> str:
-    """Measure here what is asked for, else what the baseline has; gives the run as `STORE@RUN`."""
+    """Measure the cases that are asked for, else those of the baseline; returns the run as `STORE@RUN`."""
     given = {"run.processes": Override("--processes", PROCESSES), **given}
     if config is not None or any(key.startswith("plan.") for key in given):
         loaded = load_config(config, given)

@@ -1,4 +1,4 @@
-"""`check --pair` as a whole: two sides in, findings out. What is shown and how it ends is the command line's."""
+"""`check --pair` as a whole: base and head in, findings out. The command line shows them and chooses the exit code."""
 
 from __future__ import annotations
 
@@ -19,20 +19,19 @@ from ..stats.compare.pairs import host_noise, judge_pairs
 from ..stats.compare.power import detectable, units_needed
 from ..stats.compare.rule import PairRule
 from .journal import GATE, METRIC, Entry, Journal, Start, folder_of, ratios_of, read
-from .measure import MIN_RUNS, Sides, Tell, Whole, measure_pair, measure_pairs, measure_whole
+from .measure import MIN_RUNS, FullPair, Report, Runners, measure_full, measure_pair, measure_pairs
 from .schedule import Pair, most_pairs
 
-# Spreads of one pair's ratio to tell examples of, where nothing was measured here yet: an idle machine, a fair one, a
-# bad one.
+# Example spreads of one pair's ratio, where nothing was measured here yet: of an idle, a fair and a noisy machine.
 EXAMPLE_SIGMAS = (0.0085, 0.027, 0.05)
 
-# Of two records of a case, base and head: what is worse in them whatever a clock says, if anything is.
+# (base, head) records of a case -> what is worse in a figure without noise, if anything is.
 Worse = Callable[[Record, Record], str | None]
 
 
 @dataclass(frozen=True)
-class Checked:
-    """What came of it: the judged rows, and the records of both sides in full, for the figures without noise."""
+class CheckResult:
+    """The findings, and the full records of base and head, for the figures without noise."""
 
     findings: tuple[Finding, ...]
     base: tuple[Record, ...]
@@ -40,51 +39,55 @@ class Checked:
 
 
 @dataclass(frozen=True)
-class Order:
-    """What a check is to do."""
+class PairCheck:
+    """What to check, and how."""
 
     cases: Sequence[Case]
-    sides: Sides
+    runners: Runners
     rule: PairRule
     out: Path
     resume: bool = False
     worse: Worse = lambda base, head: None
 
 
-def check_pair(order: Order, tell: Tell) -> Checked:
-    """Measure and judge. Everything measured lies in a folder of `out` at once. Raises UserError, Stopped."""
-    base, head = (order.sides[side].identity for side in ("base", "head"))
-    folder = folder_of(order.out, base, head)
+def check_pair(request: PairCheck, report: Report) -> CheckResult:
+    """Measure and judge. All that is measured is written to a folder of `out` at once. Raises UserError, Stopped."""
+    base, head = (request.runners[side].identity for side in ("base", "head"))
+    folder = folder_of(request.out, base, head)
     with Stop() as stop:
-        wholes = {case.key: measure_whole(case, order.sides, stop, tell) for case in order.cases}
-        for whole in wholes.values():
-            for record in filter(None, whole.records):
+        full_pairs = {case.key: measure_full(case, request.runners, stop, report) for case in request.cases}
+        for full_pair in full_pairs.values():
+            for record in filter(None, full_pair.records):
                 append_record(folder, record)
-        broken = {key: why for key, whole in wholes.items() if (why := _failure(whole))}
-        settled = {key: why for key, whole in wholes.items() if key not in broken and (why := _worse(whole, order))}
+        broken = {key: why for key, full_pair in full_pairs.items() if (why := _failure(full_pair))}
+        settled = {
+            key: why
+            for key, full_pair in full_pairs.items()
+            if key not in broken and (why := _worse(full_pair, request))
+        }
         for key, why in settled.items():
-            tell(f"{key}: {why}: no pairs are needed")
-        timed = [case for case in order.cases if case.key not in broken and case.key not in settled]
-        runs = {key: whole.runs for key, whole in wholes.items()}
+            report(f"{key}: {why}: no pairs are needed")
+        timed = [case for case in request.cases if case.key not in broken and case.key not in settled]
+        runs = {key: full_pair.runs for key, full_pair in full_pairs.items()}
         start = Start(base=base, head=head, cases=tuple(case.key for case in timed), runs=max(runs.values(), default=0))
-        journal = Journal(folder, start, order.resume)
+        journal = Journal(folder, start, request.resume)
         if journal.entries:
-            tell(f"{len(journal.entries)} pairs are there already")
-        broken |= measure_pairs(timed, runs, order.sides, order.rule, journal, stop, tell)
+            report(f"{len(journal.entries)} pairs were measured before")
+        broken |= measure_pairs(timed, runs, request.runners, request.rule, journal, stop, report)
     findings = [
         *(Finding(key, METRIC, "failed", note=why) for key, why in broken.items()),
-        *(_settled(key, why, wholes[key]) for key, why in settled.items()),
-        *_judged([case.key for case in timed if case.key not in broken], journal.entries, order.rule, len(timed)),
+        *(_settled(key, why, full_pairs[key]) for key, why in settled.items()),
+        *_judged([case.key for case in timed if case.key not in broken], journal.entries, request.rule, len(timed)),
     ]
-    records = [whole.records for whole in wholes.values()]
-    return Checked(
+    records = [full_pair.records for full_pair in full_pairs.values()]
+    return CheckResult(
         tuple(findings), tuple(r for r, _ in records if r is not None), tuple(r for _, r in records if r is not None)
     )
 
 
 def plan_text(cases: Sequence[Case], out: Path, rule: PairRule, seconds: Mapping[str, float]) -> str:
-    """How long a check takes, by the `seconds` of a pair of each case, and what it can find: by the spread of earlier
-    checks where there are some."""
+    """How long a check takes, from the `seconds` of a pair of each case, and which slowdown it can find, from the
+    spread of earlier checks here."""
     total = sum(seconds.values())
     lines = [
         f"{len(cases)} case{'s' if len(cases) != 1 else ''}, {rule.min_units} to {rule.max_units} pairs of fresh "
@@ -92,55 +95,57 @@ def plan_text(cases: Sequence[Case], out: Path, rule: PairRule, seconds: Mapping
         f"{_minutes(rule.min_units * total)} to {_minutes(most_pairs(rule) * total)} "
         f"at {total / len(seconds):.1f} s a pair (measured just now)"
     ]
-    known = earlier_sigmas(out)
+    earlier = earlier_sigmas(out)
     for case in cases:
-        sigma = known.get(case.key)
+        sigma = earlier.get(case.key)
         if sigma is not None:
-            lines.append(f"{case.key}: {_finds(sigma, rule, len(cases))}, by the spread of earlier checks here")
-    if not any(case.key in known for case in cases):
+            lines.append(f"{case.key}: {_finds(sigma, rule, len(cases))}, from the spread of earlier checks here")
+    if not any(case.key in earlier for case in cases):
         lines += [
-            f"nothing is known of this host's spread yet; {_finds(sigma, rule, len(cases))}" for sigma in EXAMPLE_SIGMAS
+            f"the spread on this host is not known yet; {_finds(sigma, rule, len(cases))}" for sigma in EXAMPLE_SIGMAS
         ]
     return "\n".join(lines)
 
 
 def earlier_sigmas(out: Path) -> dict[str, float]:
-    """The spread of one pair's ratio that earlier checks of each case saw, the median of them."""
+    """The median spread of one pair's ratio over the earlier checks of each case."""
     found: dict[str, list[float]] = {}
     for file in sorted((out / GATE).glob("*/pairs.jsonl")):
-        known = read(file)
-        for key in known[0].cases if known else ():
-            ratios = ratios_of(key, known[1] if known else ()).pairs
+        earlier = read(file)
+        for key in earlier[0].cases if earlier else ():
+            ratios = ratios_of(key, earlier[1] if earlier else ()).pairs
             if len(ratios) > 1:
                 found.setdefault(key, []).append(stdev(map(math.log, ratios)))
     return {key: median(sigmas) for key, sigmas in found.items()}
 
 
-def pair_seconds(cases: Sequence[Case], sides: Sides) -> dict[str, float]:
-    """How long a pair of each case takes, by one of base and base. Raises UserError where it cannot be measured."""
+def pair_seconds(cases: Sequence[Case], runners: Runners) -> dict[str, float]:
+    """How long a pair of each case takes, from one A/A pair. Raises UserError where it cannot be measured."""
     found = {}
     with Stop() as stop:
         for case in cases:
             begin = time.monotonic()
-            both = measure_pair(case, Pair(case.key, "A/A", 0, ("base", "head")), MIN_RUNS, sides, stop)
+            both = measure_pair(case, Pair(case.key, "A/A", 0, ("base", "head")), MIN_RUNS, runners, stop)
             if isinstance(both, str):
                 raise UserError(f"{case.key} cannot be measured: {both}", NOTHING)
             found[case.key] = time.monotonic() - begin
     return found
 
 
-def _failure(whole: Whole) -> str | None:
-    told = [f"{name}: {side.failure}" for name, side in (("base", whole.base), ("head", whole.head)) if side.failure]
-    return "; ".join(told) or None
+def _failure(full_pair: FullPair) -> str | None:
+    failures = [
+        f"{name}: {side.failure}" for name, side in (("base", full_pair.base), ("head", full_pair.head)) if side.failure
+    ]
+    return "; ".join(failures) or None
 
 
-def _worse(whole: Whole, order: Order) -> str | None:
-    base, head = whole.records
-    return order.worse(base, head) if base is not None and head is not None else None
+def _worse(full_pair: FullPair, request: PairCheck) -> str | None:
+    base, head = full_pair.records
+    return request.worse(base, head) if base is not None and head is not None else None
 
 
 def _judged(keys: Sequence[str], entries: Sequence[Entry], rule: PairRule, cases: int) -> list[Finding]:
-    """The verdicts of all cases that were measured in pairs."""
+    """The findings of all cases that were measured in pairs."""
     measured = {key: ratios_of(key, entries) for key in keys}
     noise = host_noise([ratio for each in measured.values() for ratio in each.controls], rule, max(cases, 1))
     found = []
@@ -153,11 +158,11 @@ def _judged(keys: Sequence[str], entries: Sequence[Entry], rule: PairRule, cases
     return found
 
 
-def _settled(key: str, why: str, whole: Whole) -> Finding:
-    """A case that needs no clock: its speed is shown by one process of each side, and is not judged."""
+def _settled(key: str, why: str, full_pair: FullPair) -> Finding:
+    """A case that is worse in a figure without noise: its speed, from one process each, is shown but not judged."""
     judgement = Judgement("inconclusive", f"not measured in pairs, since {why}")
     return Finding(
-        key, METRIC, "judged", whole.base.value_s, whole.head.value_s, judgement, note="one process of each side"
+        key, METRIC, "judged", full_pair.base.value_s, full_pair.head.value_s, judgement, note="one process each"
     )
 
 

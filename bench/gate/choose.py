@@ -1,4 +1,4 @@
-"""What the two words after `--pair` are, and so which cases are measured on which sides."""
+"""What the two words after `--pair` name: base and head, and the cases to measure."""
 
 from __future__ import annotations
 
@@ -21,25 +21,25 @@ from ..record.store import cannot_write, make_store
 from ..run.ready import make_plan
 from . import code
 from .journal import GATE, make_gate_folder
-from .measure import Sides
-from .sides import of_code, of_command, of_factory
+from .measure import Runners
+from .runners import code_runner, command_runner, factory_runner
 
 Words = tuple[str, str]  # base, head
 
 
 @dataclass(frozen=True)
-class Chosen:
-    """What is to be measured, and where the figures go."""
+class Selection:
+    """What to measure, and the store for it."""
 
-    sides: Sides
+    runners: Runners
     cases: tuple[Case, ...]
     out: Path  # absolute
 
 
-def choose(pair: Words, config: Path | None, given: Mapping[str, Override], stack: ExitStack) -> Chosen:
-    """Two factories (`file.py:name`), two commits, or two commands; what was checked out is gone with the stack.
+def choose(pair: Words, config: Path | None, given: Mapping[str, Override], stack: ExitStack) -> Selection:
+    """Two factories (`file.py:name`), two commits, or two commands; leaving the stack removes what was checked out.
 
-    Raises UserError for words that are none of these, or not both the same.
+    Raises UserError for words that are none of these, or not both of one kind.
     """
     if all(_is_factory(word) for word in pair):
         return _factories(pair, config, given)
@@ -47,8 +47,8 @@ def choose(pair: Words, config: Path | None, given: Mapping[str, Override], stac
     installed = code.repository_or_none(ROOT)
     if installed != ROOT.resolve():  # it may lie in somebody's repository, as a package of an environment there
         installed = None
-    known = [each for each in (here, installed) if each]
-    if any(" " in word for word in pair) and not any(_are_commits(each, pair) for each in known):
+    repositories = [each for each in (here, installed) if each]
+    if any(" " in word for word in pair) and not any(_are_commits(each, pair) for each in repositories):
         return _commands(pair, given)
     loaded = _loaded(config, given)
     repository = here if here and (loaded.custom or code.is_ours(here)) else installed
@@ -65,8 +65,8 @@ def choose(pair: Words, config: Path | None, given: Mapping[str, Override], stac
 
 
 def _loaded(config: Path | None, given: Mapping[str, Override]) -> Resolved:
-    """The config, in which `auto` among the engines is eager alone: which engine is the fastest is no question of the
-    gate, and an engine that refuses a network would look like a regression. `--backend` names others."""
+    """The config, with `auto` among the engines replaced by eager: the gate does not ask which engine is the fastest,
+    and an engine that refuses a network would look like a regression. `--backend` names others."""
     loaded = load_config(config, given)
     engines = dict.fromkeys(REFERENCE[0] if word == AUTO_ENGINE else word for word in loaded.plan.backends)
     return replace(loaded, plan=loaded.plan.model_copy(update={"backends": tuple(engines)}))
@@ -88,38 +88,39 @@ def _is_factory(word: str) -> bool:
     return is_file(word) and ".py:" in word and " " not in word
 
 
-def _factories(pair: Words, config: Path | None, given: Mapping[str, Override]) -> Chosen:
+def _factories(pair: Words, config: Path | None, given: Mapping[str, Override]) -> Selection:
     loaded = _loaded(config, {**given, "plan.models": Override("--pair", [pair[0]])})
     cases = make_plan(loaded).cases
     base, head = (
-        of_factory(word, cases[0].model, loaded.catalog, loaded.run.timeout_s, sys.executable) for word in pair
+        factory_runner(word, cases[0].model, loaded.catalog, loaded.run.timeout_s, sys.executable) for word in pair
     )
-    return Chosen({"base": base, "head": head}, cases, _store(loaded.run.out))
+    return Selection({"base": base, "head": head}, cases, _store(loaded.run.out))
 
 
-def _commands(pair: Words, given: Mapping[str, Override]) -> Chosen:
+def _commands(pair: Words, given: Mapping[str, Override]) -> Selection:
     def value(key: str, default: Any) -> Any:
         return given[key].value if key in given else default
 
     timeout_s = value("run.timeout_s", 600.0)
-    base, head = (of_command(word, timeout_s) for word in pair)
+    base, head = (command_runner(word, timeout_s) for word in pair)
     case = Case(model="command", backend="none", input="none")
-    return Chosen({"base": base, "head": head}, (case,), _store(value("run.out", "results")))
+    return Selection({"base": base, "head": head}, (case,), _store(value("run.out", "results")))
 
 
-def _commits(pair: Words, repository: Path, loaded: Resolved, stack: ExitStack) -> Chosen:
+def _commits(pair: Words, repository: Path, loaded: Resolved, stack: ExitStack) -> Selection:
     out = _store(loaded.run.out)
     cases = make_plan(loaded).cases
-    own = _own(loaded, cases, repository)
+    custom = _custom_factories(loaded, cases, repository)
     versions = stack.enter_context(code.checked_out(repository, pair, out / GATE))
     with ThreadPoolExecutor(2) as pool:  # each starts processes, which load torch: seconds that nobody measures
-        base, head = pool.map(lambda version: of_code(version, own, loaded.catalog, loaded.run.timeout_s), versions)
-    return Chosen({"base": base, "head": head}, cases, out)
+        base, head = pool.map(
+            lambda version: code_runner(version, custom, loaded.catalog, loaded.run.timeout_s), versions
+        )
+    return Selection({"base": base, "head": head}, cases, out)
 
 
 def _store(out: str) -> Path:
-    """The store's folder, made here so that it has its `.gitignore`, and absolute: every side has a folder of its own,
-    from which a relative path would lead elsewhere."""
+    """The store's folder, created with its `.gitignore`; absolute, since base and head run in other folders."""
     folder = Path(out).resolve()
     try:
         make_store(folder)
@@ -129,9 +130,9 @@ def _store(out: str) -> Path:
     return folder
 
 
-def _own(loaded: Resolved, cases: tuple[Case, ...], repository: Path) -> dict[str, str]:
-    """Name -> `file.py:factory` as seen from the top of the repository. Raises UserError for networks of others."""
-    found = {}
+def _custom_factories(loaded: Resolved, cases: tuple[Case, ...], repository: Path) -> dict[str, str]:
+    """Name -> `file.py:factory`, the file relative to the repository. Raises UserError for networks from elsewhere."""
+    factories = {}
     for name in dict.fromkeys(case.model for case in cases):
         if name not in loaded.custom:
             if code.is_ours(repository):
@@ -139,10 +140,10 @@ def _own(loaded: Resolved, cases: tuple[Case, ...], repository: Path) -> dict[st
             raise UserError(f"{name}: a network of co3d-bench does not change with commits of {repository}", USAGE)
         file, colon, factory = loaded.custom[name].reference.rpartition(":")
         if not colon:
-            raise UserError(f"{name}: offered by an installed package; name it as path/to/file.py:factory", USAGE)
+            raise UserError(f"{name}: comes from an installed package; name it as path/to/file.py:factory", USAGE)
         try:
             inside = Path(file).resolve().relative_to(repository.resolve())
         except ValueError:
             raise UserError(f"{file or name}: not in {repository}, whose commits are compared", USAGE) from None
-        found[name] = f"{inside}{colon}{factory}"
-    return found
+        factories[name] = f"{inside}{colon}{factory}"
+    return factories

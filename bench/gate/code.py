@@ -1,7 +1,7 @@
-"""Two versions of code on the disk: a commit is checked out beside the repository, with packages of its own if need be.
+"""Two commits checked out beside the repository, each with its own packages if they need different ones.
 
-The repository may be co3d-bench itself or that of a network of the user's own (`--model file.py:factory`). Each side's
-code comes first on Python's path, before anything that is installed.
+The repository may be co3d-bench itself or that of a custom model (`--model file.py:factory`). The checked-out code
+comes first on Python's path, before anything that is installed.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ from ..errors import ENVIRONMENT, USAGE, UserError
 from ..record.environment import ROOT
 from ..record.git import git_output, run_git
 
-# What says which packages a repository wants; where one of these differs, each side gets packages of its own.
+# The files that name a repository's packages; where one of them differs, base and head get packages of their own.
 DEPENDENCY_FILES = (
     "pyproject.toml",
     "setup.py",
@@ -40,7 +40,7 @@ DEPENDENCY_FILES = (
     "poetry.lock",
     "Pipfile.lock",
 )
-# Of a pyproject.toml: the fields that say it, and the tools that have no say in it.
+# Of a pyproject.toml: the fields that name packages, and the tools whose settings do not matter for them.
 _OF_PROJECT = ("dependencies", "optional-dependencies", "requires-python")
 _INERT_TOOLS = ("black", "coverage", "isort", "mypy", "pylint", "pyright", "pytest", "ruff", "setuptools")
 # The user's own hooks are for the user's own checkouts.
@@ -50,7 +50,7 @@ PACKAGE, DISTRIBUTION = "co3d_bench", "co3d-bench"
 
 @dataclass(frozen=True)
 class Code:
-    """One side's code, ready to be run."""
+    """The code of base or head, ready to be run."""
 
     name: str  # for people: what the user wrote, and the commit
     commit: str
@@ -62,18 +62,19 @@ class Code:
 
     @property
     def roots(self) -> tuple[str, ...]:
-        """Below these lies all that belongs to the repository: whatever a side loads of it must be its checkout's."""
+        """The folders of the repository and its checkouts: what a process loads from them must be its own
+        checkout's."""
         return str(self.repository), str(self.folder.parent), *((str(ROOT.resolve()),) if self.ours else ())
 
     def environment(self) -> dict[str, str]:
-        """Variables for processes of this side. A file of the current folder shadows nothing."""
+        """Environment variables of its processes. A file in the current folder shadows nothing."""
         return {"PYTHONPATH": os.pathsep.join(self.path), "PYTHONSAFEPATH": "1"}
 
 
 def repository_or_none(folder: Path) -> Path | None:
     """The top of the git repository that a folder is in, if it is in one."""
-    found = git_output(folder, "rev-parse", "--show-toplevel")
-    return Path(found).resolve() if found else None
+    top = git_output(folder, "rev-parse", "--show-toplevel")
+    return Path(top).resolve() if top else None
 
 
 def is_commit(repository: Path, word: str) -> bool:
@@ -83,7 +84,7 @@ def is_commit(repository: Path, word: str) -> bool:
 
 @contextmanager
 def checked_out(repository: Path, words: Sequence[str], store: Path) -> Iterator[tuple[Code, ...]]:
-    """The code of these commits in folders below `store`, which are gone afterwards; packages made for them stay.
+    """The code of these commits in folders below `store`, which are removed afterwards; their packages stay.
 
     Raises UserError for a word that is no commit, and where git or pip cannot do their part.
     """
@@ -92,12 +93,12 @@ def checked_out(repository: Path, words: Sequence[str], store: Path) -> Iterator
     for word, commit in zip(words, commits, strict=True):
         if commit is None or word.startswith("-"):
             raise UserError(f"{word!r} is no commit of {repository} (a shallow clone has few of them)", USAGE)
-    with _own_folder(store.resolve()) as own:
-        folders = [own / f"{place}-{commit[:12]}" for place, commit in enumerate(filter(None, commits))]
+    with _checkout_folder(store.resolve()) as checkouts:
+        folders = [checkouts / f"{index}-{commit[:12]}" for index, commit in enumerate(filter(None, commits))]
         for folder, commit in zip(folders, commits, strict=True):
-            _must(repository, *NO_HOOKS, "worktree", "add", "--detach", str(folder), str(commit))
+            _git_or_raise(repository, *NO_HOOKS, "worktree", "add", "--detach", str(folder), str(commit))
         alike = len({dependencies(folder) for folder in folders}) == 1
-        packages = None if alike else _without_colon(store.resolve() / "packages", own)
+        packages = None if alike else _without_colon(store.resolve() / "packages", checkouts)
         yield tuple(
             _code(word, str(commit), folder, packages, repository)
             for word, commit, folder in zip(words, commits, folders, strict=True)
@@ -105,10 +106,10 @@ def checked_out(repository: Path, words: Sequence[str], store: Path) -> Iterator
 
 
 @contextmanager
-def _own_folder(store: Path) -> Iterator[Path]:
-    """A folder for the checkouts of this check alone, so that two at once do not take each other's away.
+def _checkout_folder(store: Path) -> Iterator[Path]:
+    """A folder for the checkouts of this check alone, so that two checks at once do not remove each other's.
 
-    It is locked for as long as the check lives. What is there and not locked was left by one that was killed.
+    It is locked while the check runs. A folder that is not locked was left by a killed check, and is removed.
     """
     parent = store / "code"
     elsewhere = None
@@ -122,13 +123,13 @@ def _own_folder(store: Path) -> Iterator[Path]:
         for left in parent.iterdir():
             with suppress(OSError), _locked(left, wait=False):
                 _remove(left)
-        own = Path(tempfile.mkdtemp(dir=parent, prefix=f"{os.getpid()}-"))
+        checkouts = Path(tempfile.mkdtemp(dir=parent, prefix=f"{os.getpid()}-"))
         held = ExitStack()
-        held.enter_context(_locked(own))
+        held.enter_context(_locked(checkouts))
     try:
-        yield own
+        yield checkouts
     finally:
-        _remove(own)
+        _remove(checkouts)
         held.close()
         if elsewhere:
             shutil.rmtree(elsewhere, ignore_errors=True)
@@ -136,7 +137,7 @@ def _own_folder(store: Path) -> Iterator[Path]:
 
 @contextmanager
 def _locked(folder: Path, wait: bool = True) -> Iterator[None]:
-    """Raises BlockingIOError where another process has it and we are not to wait."""
+    """Hold the folder's lock. Raises BlockingIOError where another process holds it and `wait` is False."""
     fd = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
         fcntl.flock(fd, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
@@ -145,35 +146,35 @@ def _locked(folder: Path, wait: bool = True) -> Iterator[None]:
         os.close(fd)
 
 
-def _without_colon(folder: Path, own: Path) -> Path:
-    return own / "packages" if os.pathsep in str(folder) else folder
+def _without_colon(folder: Path, checkouts: Path) -> Path:
+    return checkouts / "packages" if os.pathsep in str(folder) else folder
 
 
 def dependencies(folder: Path) -> str:
-    """A checksum of everything that says which packages the code there wants."""
+    """A checksum of everything that names the packages of the code there."""
     digest = hashlib.sha256()
     for name in DEPENDENCY_FILES:
         file = folder / name
         digest.update(f"{name}:{file.is_file()}:".encode())
         if file.is_file():
-            digest.update(_wants(file))
+            digest.update(_requested_packages(file))
     return digest.hexdigest()
 
 
-def _wants(file: Path) -> bytes:
-    """What a file says of packages: of a pyproject.toml not how the code is linted or which folders it has, for then
-    each such commit would take minutes to install the same packages again."""
+def _requested_packages(file: Path) -> bytes:
+    """The parts of a file that name packages. Linter settings and the like are left out of a pyproject.toml: a change
+    of those would install the same packages again, which takes minutes."""
     text = file.read_bytes()
     if file.name != "pyproject.toml":
         return text
     try:
         tables = tomllib.loads(text.decode())
         if "dependencies" in tables.get("project", {}).get("dynamic", ()):
-            return text  # some tool finds them out, by settings that we do not know
-        told = {name: tables.get(name) for name in ("build-system", "dependency-groups")}
-        told["project"] = {name: tables.get("project", {}).get(name) for name in _OF_PROJECT}
-        told["tool"] = {name: each for name, each in tables.get("tool", {}).items() if name not in _INERT_TOOLS}
-        return json.dumps(told, sort_keys=True, default=str).encode()
+            return text  # some tool computes them, from settings that we do not know
+        relevant = {name: tables.get(name) for name in ("build-system", "dependency-groups")}
+        relevant["project"] = {name: tables.get("project", {}).get(name) for name in _OF_PROJECT}
+        relevant["tool"] = {name: each for name, each in tables.get("tool", {}).items() if name not in _INERT_TOOLS}
+        return json.dumps(relevant, sort_keys=True, default=str).encode()
     except (ValueError, AttributeError):
         return text
 
@@ -189,33 +190,33 @@ def _code(word: str, commit: str, folder: Path, packages: Path | None, repositor
     name = word if word.startswith(commit[:7]) else f"{word} ({commit[:12]})"
     python = sys.executable
     if packages is not None:
-        python = str(_own_python(name, folder, packages / dependencies(folder)[:16]))
+        python = str(_python_with_packages(name, folder, packages / dependencies(folder)[:16]))
     ours = is_ours(folder)
-    # The top of co3d-bench's repository is the package, so a folder is needed in which it has that name. Beside a
-    # network of the user's own the co3d-bench that runs now measures both sides, whatever is installed on each.
+    # The top of co3d-bench's repository is the package, so it needs a parent folder in which it has that name. A custom
+    # model is measured by the running co3d-bench, for base and head.
     named = folder.with_name(f"{folder.name}-as")
     named.mkdir(exist_ok=True)
     (named / PACKAGE).symlink_to(folder if ours else ROOT.resolve(), target_is_directory=True)
-    own = (str(named),) if ours else (str(named), str(folder), str(folder / "src"))
-    return Code(name, commit, folder, python, (*own, *_users_path(repository, folder)), repository, ours)
+    paths = (str(named),) if ours else (str(named), str(folder), str(folder / "src"))
+    return Code(name, commit, folder, python, (*paths, *_users_path(repository, folder)), repository, ours)
 
 
 def _users_path(repository: Path, folder: Path) -> Iterator[str]:
-    """The user's own PYTHONPATH; what leads into the repository leads into the checkout instead."""
+    """The user's PYTHONPATH; entries in the repository are replaced by those of the checkout."""
     for each in filter(None, os.environ.get("PYTHONPATH", "").split(os.pathsep)):
         there = Path(each).resolve()
         yield str(folder / there.relative_to(repository) if there.is_relative_to(repository) else there)
 
 
-def _own_python(name: str, folder: Path, environment: Path) -> Path:
-    """An interpreter with the packages that this code wants, and those of co3d-bench; made once for the same wants."""
+def _python_with_packages(name: str, folder: Path, environment: Path) -> Path:
+    """An interpreter with the packages of this code and of co3d-bench; installed once for the same requirements."""
     python, done = environment / "bin" / "python", environment / "installed"
     environment.parent.mkdir(parents=True, exist_ok=True)
     with _locked(environment.parent):  # two checks at once would install into each other's
         if done.exists():
             return python
         shutil.rmtree(environment, ignore_errors=True)
-        print(f"installing the packages that {name} wants, once", file=sys.stderr)  # noqa: T201 - takes minutes
+        print(f"installing the packages of {name}, once", file=sys.stderr)  # noqa: T201 - takes minutes
         _run([sys.executable, "-m", "venv", str(environment)])
         pip = [str(python), "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
         if (folder / "constraints.txt").is_file():
@@ -230,7 +231,7 @@ def _own_python(name: str, folder: Path, environment: Path) -> Path:
 
 
 def _requirements() -> list[str]:
-    """What the co3d-bench that runs now needs; its own code comes by the path."""
+    """The requirements of the running co3d-bench; its code comes by the path."""
     wanted = metadata.requires(DISTRIBUTION) or ()
     return [each for each in wanted if "extra ==" not in each]
 
@@ -239,27 +240,27 @@ def _run(command: Sequence[str]) -> None:
     try:
         subprocess.run(command, check=True, capture_output=True, text=True)  # noqa: S603 - a list, no shell
     except subprocess.CalledProcessError as error:
-        said = (error.stderr or error.stdout or "").strip().splitlines()[-1:]
-        raise UserError(f"{' '.join(command[:4])} ... failed: {''.join(said)}", ENVIRONMENT) from error
+        output = (error.stderr or error.stdout or "").strip().splitlines()[-1:]
+        raise UserError(f"{' '.join(command[:4])} ... failed: {''.join(output)}", ENVIRONMENT) from error
 
 
 def _commit(repository: Path, word: str) -> str | None:
     return git_output(repository, "rev-parse", "--verify", "--quiet", "--end-of-options", f"{word}^{{commit}}")
 
 
-def _remove(own: Path) -> None:
-    """Take away a folder of checkouts. Each is taken from the repository that it belongs to; nothing else of that is
-    touched: a worktree of the user's that is not there now may lie on a disk that comes back."""
-    for folder in (own, *own.iterdir()):
+def _remove(checkouts: Path) -> None:
+    """Remove a folder of checkouts, each also from its repository's list of worktrees. Other worktrees are not touched
+    (no `git worktree prune`): one of the user's may lie on a disk that is not mounted now."""
+    for folder in (checkouts, *checkouts.iterdir()):
         common = (
             git_output(folder, "rev-parse", "--path-format=absolute", "--git-common-dir") if folder.is_dir() else None
         )
         if common and (folder / ".git").is_file():
             git_output(Path(common), "worktree", "remove", "--force", str(folder))
-    shutil.rmtree(own, ignore_errors=True)
+    shutil.rmtree(checkouts, ignore_errors=True)
 
 
-def _must(repository: Path, *arguments: str) -> None:
+def _git_or_raise(repository: Path, *arguments: str) -> None:
     done = run_git(repository, *arguments)
     if done is None or done.returncode:
         why = "git is not installed" if done is None else done.stderr.strip().splitlines()[-1:]

@@ -1,4 +1,4 @@
-"""How a check ends: comparisons in, an exit code out. Pure."""
+"""The exit code of a check, from its comparisons. Pure."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ _SEVERITY = (OK, INCOMPARABLE, FAILED)
 
 
 def exit_code(comparisons: Iterable[Comparison]) -> int:
-    """Of several baselines the worst answer. Only what is proven to be worse fails; a head that does not run is worse.
+    """The worst of all comparisons. Only what is proven to be worse fails; a head that does not run is worse.
 
-    Where no speed could be judged because the machines differ, that has a code of its own: it is no pass.
+    Where no speed could be judged because the machines differ, the code is its own: that is not a pass.
     """
     return max((_one(comparison) for comparison in comparisons), default=OK, key=_SEVERITY.index)
 

@@ -1,4 +1,4 @@
-"""Pair after pair until the rule has what it asks for. Nothing else of ours runs meanwhile."""
+"""Pair after pair until the rule is satisfied. Nothing else of ours runs meanwhile."""
 
 from __future__ import annotations
 
@@ -15,21 +15,21 @@ from ..run.stop import Stop
 from ..stats.compare.estimate import call_by_call
 from ..stats.compare.pairs import estimate_pairs
 from ..stats.compare.rule import PairRule
-from .in_turn import measure_in_turn
-from .journal import Both, Figure, Journal, ratios_of
-from .schedule import Pair, Side, next_round
-from .sides import Measured, Processes, Runner
+from .interleave import measure_interleaved
+from .journal import Figure, Journal, MeasuredPair, ratios_of
+from .runners import Measured, Processes, Runner
+from .schedule import Pair, Role, next_round
 
-# Of each process: at least so many samples, and so many seconds of them. More would hardly help: most of what pairs
-# differ by is the same for all samples of a process, so the time is better spent on another pair.
+# Each process takes at least so many samples, and so many seconds of them. More would hardly help: most of the
+# difference between pairs is common to all samples of a process, so the time is better spent on another pair.
 MIN_RUNS = 20
 MIN_SECONDS = 0.5
 MOST_RUNS = 2000
-# A process may fall over once by somebody else's fault.
+# A process may fail once for a reason outside of it.
 ATTEMPTS = 2
 
-Sides = Mapping[Side, Runner]
-Tell = Callable[[str], None]
+Runners = Mapping[Role, Runner]
+Report = Callable[[str], None]
 
 
 class Stopped(UserError):
@@ -42,57 +42,57 @@ class Stopped(UserError):
 
 
 @dataclass(frozen=True)
-class Whole:
-    """One process of each side in full: for the figures without noise, and to know how long a process takes."""
+class FullPair:
+    """One full process each of base and head: for the figures without noise, and for the number of samples."""
 
     base: Measured
     head: Measured
-    runs: int  # of each process that follows
+    runs: int  # samples of each process that follows
 
     @property
     def records(self) -> tuple[Record | None, Record | None]:
         return self.base.record, self.head.record
 
 
-def measure_whole(case: Case, sides: Sides, stop: Stop, tell: Tell) -> Whole:
-    """Both sides once, verified and counted. A side that fails says why in its `failure`."""
-    found = {}
+def measure_full(case: Case, runners: Runners, stop: Stop, report: Report) -> FullPair:
+    """Base and head once, verified and counted. Where one fails, its `failure` says why."""
+    results = {}
     for side in ("base", "head"):
-        tell(f"{case.key}: {side} in full")
-        found[side] = _one(case, sides[side], MIN_RUNS, True, stop)
-    latencies = [each.value_s for each in found.values() if each.failure is None]
+        report(f"{case.key}: {side} in full")
+        results[side] = _one(case, runners[side], MIN_RUNS, True, stop)
+    latencies = [each.value_s for each in results.values() if each.failure is None]
     runs = min(MOST_RUNS, max(MIN_RUNS, math.ceil(MIN_SECONDS / min(latencies)))) if latencies else MIN_RUNS
-    return Whole(found["base"], found["head"], runs)
+    return FullPair(results["base"], results["head"], runs)
 
 
 def measure_pairs(
     cases: Sequence[Case],
     runs: Mapping[str, int],
-    sides: Sides,
+    runners: Runners,
     rule: PairRule,
     journal: Journal,
     stop: Stop,
-    tell: Tell,
+    report: Report,
 ) -> dict[str, str]:
-    """Measure until every case is decided. Gives the cases that could not go on, with why. Raises Stopped."""
+    """Measure until every case is decided. Returns the cases that failed, with why. Raises Stopped."""
     going = {case.key: case for case in cases}
     failed: dict[str, str] = {}
     while due := next_round(journal.ratios(going), rule, len(cases)):
         for pair in due:
             if pair.case not in going:
                 continue
-            both = measure_pair(going[pair.case], pair, runs[pair.case], sides, stop)
-            if isinstance(both, str):
-                failed[pair.case] = both
+            measured_pair = measure_pair(going[pair.case], pair, runs[pair.case], runners, stop)
+            if isinstance(measured_pair, str):
+                failed[pair.case] = measured_pair
                 del going[pair.case]
                 continue
-            journal.add(pair, both)
-            tell(f"{pair.case}: {_running(pair, journal, rule, len(cases))}")
+            journal.add(pair, measured_pair)
+            report(f"{pair.case}: {_running(pair, journal, rule, len(cases))}")
     return failed
 
 
 def _running(pair: Pair, journal: Journal, rule: PairRule, cases: int) -> str:
-    """What the pairs say so far."""
+    """The newest pair and the estimate so far, in words."""
     measured = ratios_of(pair.case, journal.entries)
     if pair.stage == "A/A":
         return f"A/A pair {pair.number + 1}: base {measured.controls[-1]:#.3g} times its own time"
@@ -101,38 +101,40 @@ def _running(pair: Pair, journal: Journal, rule: PairRule, cases: int) -> str:
     return f"{text} ({estimate.low:#.3g} to {estimate.high:#.3g})" if estimate.low > 0 else text
 
 
-def measure_pair(case: Case, pair: Pair, runs: int, sides: Sides, stop: Stop) -> Both | str:
-    """Both processes of a pair, by the side that each stands for; or why there is none, in words. Raises Stopped.
+def measure_pair(case: Case, pair: Pair, runs: int, runners: Runners, stop: Stop) -> MeasuredPair | str:
+    """Measure both processes of a pair, or say why that failed. Raises Stopped.
 
-    They take turns where their workers can; else they run one after the other.
+    They are interleaved where their workers can be; else they run one after the other.
     """
-    sat: tuple[Side, Side] = ("base", "base") if pair.stage == "A/A" else pair.sides
-    runners = [sides[side] for side in sat]
-    sitting = [each for each in runners if isinstance(each, Processes) and each.takes_turns(case)]
-    in_turn = len(sitting) == len(runners)
-    found = _in_turn(case, sitting, runs, stop) if in_turn else _in_a_row(case, runners, runs, stop)
-    for side, measured in zip(sat, found, strict=True):
+    roles: tuple[Role, Role] = ("base", "base") if pair.stage == "A/A" else pair.order
+    chosen = [runners[side] for side in roles]
+    workers = [each for each in chosen if isinstance(each, Processes) and each.takes_turns(case)]
+    interleaved = len(workers) == len(chosen)
+    results = _interleaved(case, workers, runs, stop) if interleaved else _one_after_the_other(case, chosen, runs, stop)
+    for side, measured in zip(roles, results, strict=True):
         if measured.failure is not None:
             return f"{side}: {measured.failure}"
-    by_role = dict(zip(pair.sides, found, strict=True))
+    by_role = dict(zip(pair.order, results, strict=True))
     base, head = (Figure(value_s=by_role[role].value_s, latency_s=by_role[role].latency_s) for role in ("base", "head"))
-    return Both(base=base, head=head, ratio=call_by_call(base.latency_s, head.latency_s) if in_turn else None)
+    return MeasuredPair(
+        base=base, head=head, ratio=call_by_call(base.latency_s, head.latency_s) if interleaved else None
+    )
 
 
-def _in_turn(case: Case, runners: Sequence[Processes], runs: int, stop: Stop) -> Sequence[Measured]:
-    found: tuple[Measured | None, ...] = ()
+def _interleaved(case: Case, runners: Sequence[Processes], runs: int, stop: Stop) -> Sequence[Measured]:
+    results: tuple[Measured | None, ...] = ()
     for _ in range(ATTEMPTS):
         first, second = (partial(each.measure, case, runs, False, stop) for each in runners)
-        found = measure_in_turn(first, second, stop)
-        if stop.signal or None in found:
+        results = measure_interleaved(first, second, stop)
+        if stop.signal or None in results:
             raise Stopped(stop.signal or signal.SIGINT)
-        if all(each and each.failure is None for each in found):
+        if all(each and each.failure is None for each in results):
             break
-    return [each for each in found if each]
+    return [each for each in results if each]
 
 
-def _in_a_row(case: Case, runners: Sequence[Runner], runs: int, stop: Stop) -> Sequence[Measured]:
-    """As far as they do not fail."""
+def _one_after_the_other(case: Case, runners: Sequence[Runner], runs: int, stop: Stop) -> Sequence[Measured]:
+    """Where the first fails, the second is not run."""
     first, second = runners
     measured = _one(case, first, runs, False, stop)
     return measured, measured if measured.failure is not None else _one(case, second, runs, False, stop)

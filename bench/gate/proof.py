@@ -1,7 +1,7 @@
-"""Where the code of a side came from: how its processes are started, and what proves that they ran their own code.
+"""How the processes of a version are started, and the proof that they ran their own code.
 
-A side that runs what happens to be installed measures equal to the other one, and a gate that compares a program with
-itself passes everything. So nothing is judged before each side has named the files that it loaded.
+If base or head ran the installed code, the gate would compare a program with itself and pass everything. So nothing is
+judged before both have named the files that they loaded.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from ..plan.custom_models import COMMAND
 from ..record.environment import ROOT
 from .code import Code
 
-# For versions that do not describe themselves: asked from outside, with the variables that their processes get.
+# For versions without `--describe`, run with the environment of their processes.
 _DESCRIBE = (
     "import json, os, co3d_bench; from {job} import Job; "
     "package = os.path.dirname(os.path.realpath(co3d_bench.__file__)); "
@@ -29,13 +29,13 @@ _DESCRIBE = (
 
 @dataclass(frozen=True)
 class Entry:
-    """How the processes of a version are started: one whose checkout has `file`, in which `holds` stands."""
+    """How the processes of a version are started; its checkout has `file`, which contains `holds`."""
 
     file: str
     holds: str
     worker: tuple[str, ...]
     describe: tuple[str, ...]
-    custom_model: tuple[str, ...]  # describes a network of the user's
+    custom_model: tuple[str, ...]  # describes a custom model
 
 
 # Newest first. Only the first may be relied on to stay: older ones name modules that have since moved.
@@ -66,8 +66,8 @@ CURRENT = ENTRIES[0]
 
 
 @dataclass(frozen=True)
-class Described:
-    """What the processes of a side say of themselves."""
+class SelfDescription:
+    """What a version's processes report about themselves."""
 
     package: str  # the folder of co3d_bench, without links
     job: Mapping[str, Any]  # the schema of the jobs that they understand
@@ -82,9 +82,9 @@ def entry_of(folder: Path) -> Entry:
     raise UserError(f"{folder}: this version of co3d-bench is not known to this one", ENVIRONMENT)
 
 
-def describe(code: Code) -> tuple[Entry, Described]:
-    """How a side is started, and what it says of itself. Raises UserError where it does not start, or not with its own
-    code: that of its checkout, or (for the user's own repository) the co3d-bench that is running now."""
+def describe(code: Code) -> tuple[Entry, SelfDescription]:
+    """How a version is started, and its self-description. Raises UserError where it does not start, or not with the
+    right co3d-bench: that of its checkout, or (for a custom model) the one that is running."""
     entry = entry_of(code.folder) if code.ours else CURRENT
     done = subprocess.run(  # noqa: S603 - fixed words, no shell
         [code.python, *entry.describe],
@@ -94,11 +94,11 @@ def describe(code: Code) -> tuple[Entry, Described]:
         env={**os.environ, **code.environment()},
     )
     try:
-        said = json.loads(done.stdout)
-        described = Described(package=said["package"], job=said["job"])
+        answer = json.loads(done.stdout)
+        described = SelfDescription(package=answer["package"], job=answer["job"])
     except (ValueError, TypeError, KeyError):
-        said = done.stderr.strip().splitlines()[-1:] or ["it said nothing"]
-        raise UserError(f"{code.name}: co3d-bench does not start with {code.python}: {said[0]}", ENVIRONMENT) from None
+        lines = done.stderr.strip().splitlines()[-1:] or ["it printed nothing"]
+        raise UserError(f"{code.name}: co3d-bench does not start with {code.python}: {lines[0]}", ENVIRONMENT) from None
     expected = os.path.realpath(code.folder if code.ours else ROOT)
     if described.package != expected:
         raise _wrong(code, expected, described.package)
@@ -106,22 +106,22 @@ def describe(code: Code) -> tuple[Entry, Described]:
 
 
 def check_loaded(code: Code, modules: Iterable[str]) -> None:
-    """Raises UserError unless each of these files, which belong to the repository or to a checkout of it, lies in the
-    side's own checkout."""
-    # The co3d-bench that runs may itself lie in the user's repository, e.g. as a submodule; both sides share it.
+    """Raises UserError unless all these loaded files of the repository and its checkouts lie in the code's own
+    checkout."""
+    # The running co3d-bench may itself lie in the user's repository, e.g. as a submodule; base and head share it.
     running = ROOT.resolve()
     shared = running if not code.ours and running.is_relative_to(code.repository) else None
-    found = [Path(each) for each in modules]
-    for module in found:
+    files = [Path(each) for each in modules]
+    for module in files:
         if not module.is_relative_to(code.folder) and not (shared and module.is_relative_to(shared)):
             raise _wrong(code, str(code.folder), str(module))
-    if not any(module.is_relative_to(code.folder) for module in found):
+    if not any(module.is_relative_to(code.folder) for module in files):
         raise _wrong(code, str(code.folder), "nothing from there")
 
 
 def _wrong(code: Code, expected: str, loaded: str) -> UserError:
     return UserError(
-        f"a side did not load its own code, so nothing was judged: {code.name} was to load {expected}, "
+        f"base or head did not load its own code, so nothing was judged: {code.name} was to load {expected}, "
         f"and loaded {loaded}",
         WRONG_CODE,
     )

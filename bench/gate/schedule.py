@@ -1,8 +1,8 @@
-"""What is to be measured next: the ratios so far in, the next round of pairs out. Pure.
+"""What is measured next: the ratios so far in, the next round of pairs out. Pure.
 
-A pair is two fresh processes side by side or back to back, so that what drifts meets both. Which side goes first
-alternates. The A/A pairs, the base against itself, tell what this host does to equal code; they lie between the others
-and alternate likewise.
+A pair is two fresh processes, interleaved or back to back, so that a drift affects both. Which goes first alternates.
+The A/A pairs (base and base) show how much equal code differs on this host; they come between the others and alternate
+too.
 """
 
 from __future__ import annotations
@@ -15,30 +15,30 @@ from ..stats.compare.pairs import decided
 from ..stats.compare.rule import PairRule
 
 Kind = Literal["pair", "A/A"]
-Side = Literal["base", "head"]
+Role = Literal["base", "head"]
 
 
 @dataclass(frozen=True)
 class Pair:
-    """Two processes of one case, in the order in which they run."""
+    """Two processes of one case."""
 
     case: str  # its key
     stage: Kind
     number: int  # within its case and kind, from 0
-    sides: tuple[Side, Side]  # of an A/A pair both run the base's code, and one of them stands for the head
+    order: tuple[Role, Role]  # in which they run; in an A/A pair both run the base's code, one in the role of the head
 
 
 @dataclass(frozen=True)
 class Ratios:
-    """The ratios head / base of one case, in the order in which they were measured."""
+    """The ratios head / base of one case, in the order of measuring."""
 
     pairs: tuple[float, ...] = ()
     controls: tuple[float, ...] = ()  # of A/A pairs
 
 
 def next_round(measured: Mapping[str, Ratios], rule: PairRule, cases: int | None = None) -> tuple[Pair, ...]:
-    """The next pairs of every case that is still open; empty when all are decided. `cases` of them share the error, by
-    default those that are given."""
+    """The next pairs of every undecided case; empty when all are decided. The error is shared by `cases`, by default
+    those that are given."""
     cases = len(measured) if cases is None else cases
     return tuple(pair for key, each in measured.items() for pair in _next_pairs(key, each, rule, cases))
 
@@ -55,9 +55,9 @@ def _next_pairs(key: str, measured: Ratios, rule: PairRule, cases: int) -> tuple
 
 
 def most_pairs(rule: PairRule) -> int:
-    """How many pairs a case takes at most, those of A/A among them."""
+    """The most pairs that a case takes, A/A pairs included."""
     return rule.max_units + (rule.max_units - 2) // rule.control_every
 
 
-def _order(number: int) -> tuple[Side, Side]:
+def _order(number: int) -> tuple[Role, Role]:
     return ("base", "head") if number % 2 == 0 else ("head", "base")

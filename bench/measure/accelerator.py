@@ -23,47 +23,47 @@ Step = Callable[[Any], Any]
 
 
 class Memory(Protocol):
-    """The memory that a larger batch may run out of, for a search."""
+    """The memory that limits the batch, for a search."""
 
     def base_bytes(self) -> int:
-        """What is taken before the first trial."""
+        """Bytes in use before the first trial."""
         ...
 
     def free_bytes(self) -> int:
-        """What could still be had."""
+        """Bytes still free."""
         ...
 
-    def hold_to(self, bytes_more: int) -> None:
-        """Let allocations of more than that fail, as a second net; nothing where the device does so itself."""
+    def limit_to(self, bytes_more: int) -> None:
+        """Let allocations beyond that fail, as a second guard; nothing where the device does so itself."""
         ...
 
     def restart(self) -> None:
-        """Measure a new trial: what the last one left behind is given back first."""
+        """Begin a new trial; memory left by the last one is freed."""
         ...
 
     def peak_bytes(self) -> int:
-        """The most that was taken since `restart`, on the same scale as `base_bytes`."""
+        """The peak since `restart`, on the same scale as `base_bytes`."""
         ...
 
 
 class Accelerator(Protocol):
-    """What the passes ask of the place that a network computes on."""
+    """The device that a network computes on, for the passes."""
 
     device: str  # in torch's words
     memory: Memory
 
-    def place(self, inputs: Sequence[Tensor]) -> Sequence[Tensor]:
-        """The inputs where the network reads them, so that a prediction has nothing to fetch."""
+    def to_device(self, inputs: Sequence[Tensor]) -> Sequence[Tensor]:
+        """The inputs in the device's memory, so that a prediction copies nothing."""
         ...
 
-    def clocked(self, step: Step) -> Step:
-        """The step as it is to be timed: with the device's own clock around each call, if it has one."""
+    def with_device_clock(self, step: Step) -> Step:
+        """The step to be timed: with the device's own clock around each call, if it has one."""
         ...
 
     def facts(self, runnable: Runnable, inputs: Sequence[Tensor], *, in_torch: bool) -> CudaFacts | None:
-        """What there is to tell of the samples and of one prediction more; `inputs` lie on the host.
+        """Facts of the samples, and of one prediction more; `inputs` lie on the host.
 
-        `in_torch` says whether torch's allocator sees what the engine allocates.
+        `in_torch`: whether the engine allocates by torch's allocator.
         """
         ...
 
@@ -77,12 +77,12 @@ class HostMemory:
     def free_bytes(self) -> int:
         return free_memory_bytes()
 
-    def hold_to(self, bytes_more: int) -> None:
-        """And if memory runs out all the same, let it be us whom the kernel kills."""
+    def limit_to(self, bytes_more: int) -> None:
+        """Also, if memory runs out, have the kernel kill this process first."""
         data = status_bytes("VmData")
-        if data:  # else the kernel does not tell, and the prediction has to do
+        if data:  # else it is not known, and the predicted memory is the only guard
             _, hard = resource.getrlimit(resource.RLIMIT_DATA)
-            with suppress(OSError, ValueError):  # a lower limit stands already
+            with suppress(OSError, ValueError):  # there is a lower limit already
                 resource.setrlimit(resource.RLIMIT_DATA, (data + bytes_more, hard))
         with suppress(OSError):
             Path("/proc/self/oom_score_adj").write_text("1000")
@@ -95,17 +95,17 @@ class HostMemory:
 
 
 class Host:
-    """The CPU: inputs are where they are read, and the clock of the host is the only one."""
+    """The CPU: inputs are already there, and the host's clock is the only one."""
 
     device = "cpu"
 
     def __init__(self) -> None:
         self.memory: Memory = HostMemory()
 
-    def place(self, inputs: Sequence[Tensor]) -> Sequence[Tensor]:
+    def to_device(self, inputs: Sequence[Tensor]) -> Sequence[Tensor]:
         return inputs
 
-    def clocked(self, step: Step) -> Step:
+    def with_device_clock(self, step: Step) -> Step:
         return step
 
     def facts(self, runnable: Runnable, inputs: Sequence[Tensor], *, in_torch: bool) -> CudaFacts | None:
@@ -126,7 +126,7 @@ ACCELERATORS: dict[str, Callable[[Job], Accelerator]] = {"cpu": lambda job: Host
 
 
 def accelerator_of(job: Job, backend: Backend) -> Accelerator:
-    """Where a case computes. What an external engine does, torch need not be able to.
+    """The device of a case; the host's for an external engine, which does not need torch for the device.
 
     Raises UserError where torch sees no such device.
     """

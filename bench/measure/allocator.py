@@ -22,8 +22,8 @@ def keep_freed_memory(
 ) -> Optional[str]:
     """Have this process keep what it frees, unless the user chose an allocator or its settings.
 
-    Gives what a record says of it: what was done, what the user chose, or None where the C library has no such switch.
-    To be called before anything large is allocated.
+    Returns the text for the record: what was done, or what the user chose; None where the C library has no such switch.
+    Call it before anything large is allocated.
     """
     chosen = [
         f"{name}={value}"

@@ -23,12 +23,12 @@ def best_s(call: Callable[[], object], *, clock: Clock, budget_s: float = BUDGET
     """The shortest time of `call()`: called once before, then at least `least` times, until the budget is spent."""
     call()
     begin = clock()
-    found: list[float] = []
-    while len(found) < least or clock() - begin < budget_s:
+    times_s: list[float] = []
+    while len(times_s) < least or clock() - begin < budget_s:
         start = clock()
         call()
-        found.append(clock() - start)
-    return min(found)
+        times_s.append(clock() - start)
+    return min(times_s)
 
 
 def measure_ceilings(clock: Clock, *, gemm_size: int = GEMM_SIZE, copy_bytes: int = COPY_BYTES) -> Ceilings:
@@ -40,9 +40,9 @@ def measure_ceilings(clock: Clock, *, gemm_size: int = GEMM_SIZE, copy_bytes: in
     # The same product by two libraries, of which the quicker one differs by processor: torch's BLAS, and, as a 1 x 1
     # convolution over a row of pixels that lie channels last, the one for convolutions.
     pixels, filters = a.view(1, 1, gemm_size, gemm_size).movedim(3, 1), b.view(gemm_size, gemm_size, 1, 1)
-    products = (lambda: torch.mm(a, b, out=out), lambda: torch.conv2d(pixels, filters))
+    gemms = (lambda: torch.mm(a, b, out=out), lambda: torch.conv2d(pixels, filters))
     with torch.inference_mode():
-        gemm_s = min(best_s(product, clock=clock) for product in products)
+        gemm_s = min(best_s(gemm, clock=clock) for gemm in gemms)
     source = torch.ones(copy_bytes, dtype=torch.uint8)
     target = torch.zeros_like(source)
     copy_s = best_s(lambda: target.copy_(source), clock=clock)

@@ -34,8 +34,8 @@ Hooks = dict[type[nn.Module], Hook]
 
 
 @dataclass(frozen=True)
-class Counted:
-    """Operations of one prediction at batch 1; None where it cannot be counted, and a note says why."""
+class Counts:
+    """Operations of one prediction at batch 1; None where they cannot be counted, with a note why."""
 
     macs: int | None  # as the paper counts
     macs_once: int | None  # the same hooks, every layer once and in full
@@ -97,8 +97,9 @@ def _classifier(module: nn.Linear, inputs: Any, output: Any) -> None:
     hooks.linear_flops_counter_hook(module, (inputs[0].movedim(1, -1),), output.movedim(1, -1))
 
 
-def _classifier_on_maps(module: Any, inputs: Any, output: Any) -> None:
-    """What ptflops before 0.7 made of a classifier that is fed 1 x 1 maps: it took the width for the classes."""
+def _classifier_on_feature_maps(module: Any, inputs: Any, output: Any) -> None:
+    """How ptflops before 0.7 counted a classifier on 1 x 1 feature maps: it took the width for the number of
+    classes."""
     width = output.shape[-1]
     module.__flops__ += inputs[0].numel() * width + (width if module.bias is not None else 0)
 
@@ -118,8 +119,7 @@ _EVERY_LAYER_ONCE: Hooks = {
 def _as_the_paper(spec: ModelSpec) -> Hooks:
     """The rules behind the paper's figures; see METHODOLOGY.md for where each comes from.
 
-    They hold for the networks of the paper: nobody's stack met their peculiarities in a network of the user's, or in
-    one that was made for frames.
+    They hold for the networks of the paper only, not for custom models or networks designed for frames.
     """
     made_for_frames = spec.form == "frame" and spec.counterpart is None
     if spec.source is not None or made_for_frames:
@@ -133,7 +133,7 @@ def _as_the_paper(spec: ModelSpec) -> Hooks:
         nn.ReLU: _twice(hooks.relu_flops_counter_hook),
         co.Pool3d: _pooled_frame,
         co.ClipPool: _pooled_beyond(native_frames),
-        co.Projection: _classifier_on_maps,
+        co.Projection: _classifier_on_feature_maps,
     }
 
 
@@ -157,11 +157,11 @@ def count_as_paper(net: nn.Module, spec: ModelSpec) -> int:
     return _by_modules(*_by_shapes(net, spec), _as_the_paper(spec))
 
 
-def count(net: nn.Module, spec: ModelSpec) -> Counted:
+def count(net: nn.Module, spec: ModelSpec) -> Counts:
     """Counts one prediction of `net` at batch 1 in every way.
 
     Where only shapes matter, the network runs on torch's `meta` device: through all its operations, without
-    numbers. A network that looks at numbers to decide what to do is run for real.
+    numbers. A network whose control flow depends on values is run for real.
     """
     device = next((parameter.device for parameter in net.parameters()), torch.device("cpu"))
     for_real = _once(net, spec, device)
@@ -185,14 +185,14 @@ def count(net: nn.Module, spec: ModelSpec) -> Counted:
     for figure, way in ways.items():
         try:
             counts[figure] = way()
-        except Exception as error:  # noqa: BLE001, PERF203 - a counter that falls over must not cost the measurement
+        except Exception as error:  # noqa: BLE001, PERF203 - a failing counter must not void the measurement
             failed.setdefault(_reason(error), []).append(figure)
     if not counts["macs_once"] and any(counts.values()):
         counts["macs"] = counts["macs_once"] = None
-        failed["its layers are none that ptflops' module hooks know"] = ["macs", "macs_once"]
+        failed["ptflops' module hooks know none of its layers"] = ["macs", "macs_once"]
     notes = tuple(f"not counted: {', '.join(figures)}: {reason}" for reason, figures in failed.items())
     version = importlib.metadata.version("ptflops")
-    return Counted(**counts, counter=f"ptflops {version} (module hooks)", notes=notes)
+    return Counts(**counts, counter=f"ptflops {version} (module hooks)", notes=notes)
 
 
 def _by_torch(once: nn.Module, example: Tensor) -> int:
@@ -202,10 +202,10 @@ def _by_torch(once: nn.Module, example: Tensor) -> int:
 
 
 def _reason(error: Exception) -> str:
-    """The last line of what was said: of a counter's own report that is the exception itself."""
+    """The last line of the message; for a counter's report that is the exception itself."""
     lines = str(error).strip().splitlines()
-    said = lines[-1].strip() if lines else ""
-    return said if isinstance(error, CountingError) else f"{type(error).__name__}: {said}".removesuffix(": ")
+    reason = lines[-1].strip() if lines else ""
+    return reason if isinstance(error, CountingError) else f"{type(error).__name__}: {reason}".removesuffix(": ")
 
 
 def _once(net: nn.Module, spec: ModelSpec, device: torch.device) -> tuple[nn.Module, Tensor]:
@@ -224,9 +224,9 @@ def _by_modules(once: nn.Module, example: Tensor, rules: Hooks) -> int:
 
 
 def _ptflops(once: nn.Module, example: Tensor, backend: str, rules: Hooks, config: dict[str, Any]) -> int:
-    told = io.StringIO()
-    # ptflops prints what goes wrong, and answers None. In inference mode it would not see dispatched operations.
-    with torch.no_grad(), contextlib.redirect_stdout(told), contextlib.redirect_stderr(told):
+    printed = io.StringIO()
+    # ptflops prints errors and returns None. In inference mode it would not see dispatched operations.
+    with torch.no_grad(), contextlib.redirect_stdout(printed), contextlib.redirect_stderr(printed):
         macs, _ = ptflops.get_model_complexity_info(
             once,
             (1,),  # not read: the example is what the network is called with
@@ -238,5 +238,5 @@ def _ptflops(once: nn.Module, example: Tensor, backend: str, rules: Hooks, confi
             backend_specific_config=config,
         )
     if macs is None:
-        raise CountingError(f"ptflops ({backend}) could not run the network:\n{told.getvalue().strip()}")
+        raise CountingError(f"ptflops ({backend}) could not run the network:\n{printed.getvalue().strip()}")
     return int(macs)  # type: ignore[arg-type]

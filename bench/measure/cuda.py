@@ -21,7 +21,7 @@ from .loop import median
 
 
 class DeviceMemory:
-    """The memory of the device, whoever's allocator takes it; on a board the one that CPU and GPU share."""
+    """The memory of the device, by any allocator; on a board that which CPU and GPU share."""
 
     def __init__(self, cuda: Any) -> None:
         self._cuda = cuda
@@ -34,7 +34,7 @@ class DeviceMemory:
         free, _ = self._cuda.mem_get_info()
         return int(free)
 
-    def hold_to(self, bytes_more: int) -> None:
+    def limit_to(self, bytes_more: int) -> None:
         """An allocation that does not fit fails by itself."""
 
     def restart(self) -> None:
@@ -42,14 +42,14 @@ class DeviceMemory:
         self._cuda.empty_cache()
 
     def peak_bytes(self) -> int:
-        """Allocators keep what they took, so what is missing now is the most that was needed."""
+        """Allocators keep what they took, so what is used now is the peak."""
         self._cuda.synchronize()
         return max(0, self._free_before - self.free_bytes())
 
 
 class Cuda:
-    """The first CUDA device, as the passes over a case take it. Made before the network is, so that the device's
-    context is no part of loading one.
+    """The first CUDA device, for the passes over a case. Create it before the network, so that loading the network does
+    not include creating the device's context.
 
     Raises UserError where torch sees no device.
     """
@@ -77,11 +77,11 @@ class Cuda:
         self.memory: Memory = DeviceMemory(torch.cuda)
         self._timed: DeviceClock | None = None
 
-    def place(self, inputs: Sequence[Any]) -> Sequence[Any]:
+    def to_device(self, inputs: Sequence[Any]) -> Sequence[Any]:
         """Copies on the device."""
         return [x.to(self.device) for x in inputs]
 
-    def clocked(self, step: Callable[[Any], Any]) -> DeviceClock:
+    def with_device_clock(self, step: Callable[[Any], Any]) -> DeviceClock:
         """Events around each call."""
         self._timed = DeviceClock(self._torch.cuda, step)
         return self._timed
@@ -90,7 +90,7 @@ class Cuda:
         """The device's time for each sample; then copies, and the memory of one prediction, measured now."""
         cuda = self._torch.cuda
         device_s = self._timed.seconds() if self._timed else []
-        (x,) = self.place(inputs[:1])
+        (x,) = self.to_device(inputs[:1])
         answer = tensors_in(runnable.step(x))
         there, back = time_copies(cuda, self.device, inputs, answer, self._clock)
         del answer

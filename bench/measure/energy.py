@@ -29,7 +29,7 @@ INTERVAL_S = 0.05
 
 @dataclass(frozen=True)
 class Meter:
-    """A figure that energy can be taken from, and how long a block must be for it."""
+    """A sensor figure that gives energy, and how long a block it needs."""
 
     figure: str
     counter: bool
@@ -46,7 +46,7 @@ METERS = (
 
 
 def find_meter(profile: DeviceProfile, root: Root = THIS_MACHINE) -> tuple[Meter, str | None] | str:
-    """What energy is taken from on a machine, and what it measures; or why there is nothing."""
+    """The meter of a machine, and what it measures; or why there is none."""
     reasons = []
     sensors = find_sensors(profile, root)
     readings: dict[str, Reading] = {}
@@ -66,7 +66,7 @@ def find_meter(profile: DeviceProfile, root: Root = THIS_MACHINE) -> tuple[Meter
 
 
 def needed_s(meter: Meter) -> float:
-    """How long the pass takes, a little more than it must."""
+    """How long the pass takes, with a margin."""
     return (2 * BLOCKS + 1) * meter.block_s * 1.1
 
 
@@ -80,34 +80,34 @@ def energy_pass(
     start: Callable[..., Watch] = Watch,
     find: Callable[[DeviceProfile], tuple[Meter, str | None] | str] = find_meter,
 ) -> Energy:
-    """Idle and busy blocks in turn, read by the sensors' own process meanwhile."""
-    found = find(profile)
-    if isinstance(found, str):
-        return Energy(reason=found)
-    meter, quantity = found
+    """Alternating idle and busy blocks, while the sensors' own process reads the meter."""
+    choice = find(profile)
+    if isinstance(choice, str):
+        return Energy(reason=choice)
+    meter, quantity = choice
     if needed_s(meter) > time_left_s:
         return Energy(reason=f"it takes {needed_s(meter):.0f} s, and {time_left_s:.0f} s are left; raise run.timeout_s")
     watch = start(profile, interval_s=INTERVAL_S, only=(meter.figure,))
     watch.ready()
     spans = blocks(calls, BLOCKS, meter.block_s, clock, sleep)
-    sleep(4 * INTERVAL_S)  # so that a reading lies behind the last block
+    sleep(4 * INTERVAL_S)  # the meter is to be read once more after the last block
     return energy_of(watch.stop(), meter, quantity, spans)
 
 
 def energy_of(log: Log, meter: Meter, quantity: str | None, spans: Sequence[tuple[float, float, int]]) -> Energy:
-    """The energy of each block (begin, end, calls) from what was read meanwhile."""
+    """The energy of each block (begin, end, calls) from the readings."""
     if log.reason:
         return Energy(source=meter.figure, quantity=quantity, reason=log.reason)
     series = log.readings[meter.figure]
     points = [(t, r.value) for t, r in zip(log.times, series, strict=True) if r.value is not None]
-    made = []
+    measured = []
     for begin, end, calls in spans:
         joules = (difference if meter.counter else integral)(points, begin, end)
         if joules is None:
             return Energy(source=meter.figure, quantity=quantity, reason="the sensor was not read all the time")
         fresh = changes(value for time, value in points if begin <= time <= end)
-        made.append(EnergyBlock(seconds=end - begin, calls=calls, energy_j=joules, fresh_readings=fresh))
-    busy, idle = (tuple(block for block in made if bool(block.calls) is wanted) for wanted in (True, False))
+        measured.append(EnergyBlock(seconds=end - begin, calls=calls, energy_j=joules, fresh_readings=fresh))
+    busy, idle = (tuple(block for block in measured if bool(block.calls) is wanted) for wanted in (True, False))
     if any(block.fresh_readings < 2 for block in busy):
         reason = f"the sensor did not change while it was read ({busy[0].fresh_readings} new values in a block)"
         return Energy(source=meter.figure, quantity=quantity, reason=reason)
@@ -118,7 +118,7 @@ Points = Sequence[tuple[float, float]]
 
 
 def at(points: Points, time: float) -> float | None:
-    """The value at a time, on the straight line between the readings around it; None outside of them."""
+    """The value at a time, interpolated linearly between the readings around it; None outside of them."""
     after = bisect_left(points, (time, -math.inf))
     if after == len(points) or (after == 0 and points[0][0] > time):
         return None

@@ -9,16 +9,16 @@ from ..backends.eager import runnable
 from ..errors import UserError
 from ..record.record import Engine, Settings, Verification
 from .job import Event, phase_event
-from .passes import Emit, Subject, Timed
+from .passes import Emit, Subject, TimedNetwork
 from .verify import Tally
 
 if TYPE_CHECKING:
     from torch import Tensor
 
 
-class Finished:
-    """An external engine that has been measured, where other passes have a runnable: its facts, and the state of the
-    same network run by PyTorch. It cannot be called."""
+class MeasuredEngine:
+    """An external engine after its measurement, in place of a runnable: its facts, and the state of the same network in
+    PyTorch. It cannot be called."""
 
     def __init__(self, result: ExternalResult, net: Any, example: Tensor) -> None:
         self.result = result
@@ -43,8 +43,10 @@ class Finished:
         return self.result.engine
 
 
-def external_pass(external: External, subject: Subject, settings: Settings, emit: Emit, *, verify: bool) -> Timed:
-    """In the place of `timing_pass`."""
+def external_pass(
+    external: External, subject: Subject, settings: Settings, emit: Emit, *, verify: bool
+) -> TimedNetwork:
+    """The timing pass of an external engine."""
 
     def report(phase: str) -> None:
         emit(phase_event(phase, 0, settings.runs) if phase == "sampling" else phase_event(phase))
@@ -52,11 +54,11 @@ def external_pass(external: External, subject: Subject, settings: Settings, emit
     net, ring = subject.loaded.net, subject.inputs.ring
     result = external(net, ring, subject.ask, settings, report, verify=verify)
     emit(Event(event="sampled"))
-    return Timed(net, Finished(result, net, ring[0]), result.timing, result.peak_rss_bytes, None)
+    return TimedNetwork(net, MeasuredEngine(result, net, ring[0]), result.timing, result.peak_rss_bytes, None)
 
 
 def verify_answers(answers: Answers, tolerance: float) -> Verification:
-    """The one prediction that it answered."""
+    """The verification of its one prediction."""
     tally = Tally()
     tally.add(list(answers.given), list(answers.expected))
     return tally.verification(answers.reference, tolerance)

@@ -13,7 +13,7 @@ COPIES = 20
 
 
 def set_flags(torch: Any, tf32: bool = False, benchmark: bool = True) -> None:
-    """Say explicitly what torch would otherwise decide by its version.
+    """Set explicitly what would otherwise depend on torch's version.
 
     TF32 is off: with it, fp32 on an Ampere card computes with 10 bits of mantissa. cuDNN's benchmark is on: shapes do
     not change, and it chooses during the warm-up.
@@ -87,10 +87,10 @@ def memory_of(
     available_before: Optional[int] = None,
     in_torch: bool = True,
 ) -> Dict[str, Optional[int]]:
-    """What one prediction needs, by torch's allocator: all that is alive while it is made, and what is held for that.
+    """The memory of one prediction by torch's allocator: the peak of what is allocated, and of what is reserved for it.
 
     What earlier calls left in the allocator's hands, as cuDNN's trials of algorithms do, is given back before. An
-    engine that is not `in_torch` has an allocator of its own, which tells nothing. How far the machine's `available`
+    engine that is not `in_torch` has an allocator of its own, which reports nothing. How far the machine's `available`
     bytes have dropped since `available_before` is for a GPU that shares that memory; None: it does not.
     """
     cuda.synchronize()

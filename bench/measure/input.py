@@ -1,4 +1,4 @@
-"""What the networks look at: a small ring of different clips or frames, made before anything is timed."""
+"""The inputs of a case: a small ring of different clips or frames, prepared before anything is timed."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from ..errors import UserError
 if TYPE_CHECKING:
     from torch import Tensor
 
-# Different inputs, so that no cache or predictor sees the same one again at once; few, since all are kept in memory.
+# Several inputs, so that caches and branch predictors do not see the same one twice in a row; few, since all are kept.
 RING = {"clip": 4, "frame": 16, "input": 4}
 RING_BYTES = 256 << 20
 BYTES_PER_ELEMENT = 4
@@ -21,14 +21,14 @@ BYTES_PER_ELEMENT = 4
 
 @dataclass(frozen=True)
 class Inputs:
-    """Inputs to be used in turn, each (B, *input_shape), and notes for the record."""
+    """Inputs that are used one after the other, each (B, *input_shape), and notes for the record."""
 
     ring: Sequence[Tensor]
     notes: tuple[str, ...] = ()
 
 
 def ring_length(spec: ModelSpec, batch: int) -> int:
-    """How many inputs are kept: fewer of large ones, at least two."""
+    """The number of inputs: fewer where they are large, at least two."""
     size = batch * BYTES_PER_ELEMENT
     for length in spec.input_shape:
         size *= length
@@ -45,7 +45,7 @@ def random_inputs(spec: ModelSpec, batch: int, seed: int) -> Inputs:
 
 
 def video_inputs(spec: ModelSpec, batch: int, file: Path) -> Inputs:
-    """Consecutive frames, or clips, of a real video; row b of a batch looks at a later part than row b - 1.
+    """Consecutive frames, or clips, of a real video; row b of a batch has a later part of it than row b - 1.
 
     Raises UserError for a file that is no video.
     """
@@ -62,7 +62,7 @@ def video_inputs(spec: ModelSpec, batch: int, file: Path) -> Inputs:
     # (batch * count * clip frames, C, H, W) -> one stream a row
     streams = video.frames.unflatten(0, (batch, count, clip_frames))
     inputs = [streams[:, i].transpose(1, 2) if spec.form == "clip" else streams[:, i, 0] for i in range(count)]
-    # Copies: a view would hold, and be counted with, the memory of all the others.
+    # Copies: a view would keep the memory of all inputs, and be counted with it.
     return Inputs([x.clone(memory_format=torch.contiguous_format) for x in inputs], video.notes)
 
 

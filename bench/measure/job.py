@@ -1,4 +1,4 @@
-"""What passes between the parent and the measuring process: a job in, events out, both as lines of JSON."""
+"""The lines of JSON between the parent and the measuring process: a job in, events out."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ from ..record.record import (
 from ..record.sensing import Energy, Sensors
 
 
-class Place(Frozen):
+class BoardHost(Frozen):
     """A board that a case runs on, and how it is reached."""
 
     host: str = Field(description="as ssh takes it")
@@ -38,15 +38,16 @@ class Place(Frozen):
     trtexec: str | None = Field(default=None, description="what TensorRT's tool there prints for --help; None: no tool")
 
 
-class Seat(Frozen):
-    """Where one of two processes that take turns sits: file descriptors that it was started with (`turns.py`)."""
+class TurnPipes(Frozen):
+    """The pipes of one of two interleaved processes: file descriptors that it was started with (`turns.py`)."""
 
-    take: int = Field(ge=0, description="it reads the turn there")
-    give: int = Field(ge=0, description="it hands it over there")
+    take: int = Field(ge=0, description="to read the turn from")
+    give: int = Field(ge=0, description="to hand the turn over")
 
 
 class Verified(Frozen):
-    """What an earlier process of the case proved. It holds for one whose first prediction is the same to the bit."""
+    """The verification by an earlier process of the case. It holds for one whose first prediction is the same to the
+    bit."""
 
     output_sha256: str
     verification: Verification
@@ -66,8 +67,8 @@ class Job(Frozen):
         description="what was counted of the network on another engine: its operations are the same, its memory is not",
     )
     verified: Verified | None = Field(default=None, description="what an earlier process proved; None: to be verified")
-    in_turn: Seat | None = Field(default=None, description="sample in turn with another process; None: by itself")
-    search: bool = Field(default=False, description="look for the batches of the case, and measure nothing")
+    in_turn: TurnPipes | None = Field(default=None, description="interleave with another process; None: by itself")
+    search: bool = Field(default=False, description="search for the batches of the case, and measure nothing")
     batch_search: BatchSearch | None = Field(default=None, description="how the batch of the case was found")
     own: CustomModel | None = Field(default=None, description="the network, where it is not of the zoo")
     weights: WeightsFile | None = Field(default=None, description="None: seeded")
@@ -75,19 +76,19 @@ class Job(Frozen):
     device: DeviceProfile | None = Field(default=None, description="whose sensors are watched; None: none are")
     energy: bool = Field(default=False, description="measure energy too, where a sensor can")
     energy_later: bool = Field(
-        default=False, description="a later process measures energy; this one only tells where no sensor can"
+        default=False, description="a later process measures energy; this one only reports where no sensor can"
     )
     video: str | None = Field(default=None, description="path of the video, where the case's input is one")
-    place: Place | None = Field(default=None, description="the board to run it on; None: this machine")
+    place: BoardHost | None = Field(default=None, description="the board to run it on; None: this machine")
     git_commit: str | None = None
     git_dirty: bool | None = None
-    prove: tuple[str, ...] | None = Field(default=None, description="tell which loaded modules lie in these folders")
+    prove: tuple[str, ...] | None = Field(default=None, description="report which loaded modules lie in these folders")
     parent_pid: int | None = Field(default=None, description="the process dies when this one does")
 
 
 class Measurement(Frozen):
-    """What a measuring process found out, part by part; None: not, or not yet. Each part is as a `Record` has it, and
-    the parent makes one of them (`bench/run/outcome.py`)."""
+    """The results of a measuring process, part by part; None: not, or not yet. Each part is as a `Record` has it, and
+    the parent builds one from them (`bench/run/outcome.py`)."""
 
     started_at: str | None = None
     duration_s: float | None = None
@@ -105,17 +106,16 @@ class Measurement(Frozen):
     notes: tuple[str, ...] | None = None
 
     def joined(self, later: Measurement) -> Measurement:
-        """All parts of both; what is newer holds."""
+        """All parts of both; the later ones win."""
         return self.model_copy(update={name: part for name, part in later if part is not None})
 
 
 class Event(Frozen):
     """One line from the measuring process.
 
-    `sampled` says that the timed loop is over. `measured` brings parts of the measurement as they are found, and so
-    does `done`: should the process end in between, what came before is kept. A search for batches reports each batch
-    that it `tried`, likewise. `loaded` names the files of the modules that lie in the folders of `Job.prove`. `lost`
-    says that the board of the case cannot be reached any more, in `phase` why.
+    `sampled`: the timed loop is over. `measured` and `done` carry parts of the measurement; should the process end in
+    between, the earlier parts are kept. `tried`: a batch that a search tried. `loaded` names the files of the modules
+    in the folders of `Job.prove`. `lost`: the board of the case cannot be reached any more; `phase` says why.
     """
 
     event: Literal["phase", "sampled", "measured", "loaded", "tried", "done", "failed", "lost"]
@@ -136,7 +136,7 @@ class Event(Frozen):
 def parse_event(line: bytes) -> Event:
     """The event of one line. Raises ValueError for anything else.
 
-    An older version sends a whole record, and that maybe in an older form: its parts are taken.
+    An older version sends a whole record, maybe in an older format: its parts are taken.
     """
     raw = json.loads(line)
     record = raw.pop("record", None) if isinstance(raw, dict) else None

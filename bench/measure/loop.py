@@ -20,17 +20,17 @@ TOLERANCE = 0.02
 MAX_PREDICTIONS, MAX_SECONDS = 200, 20.0  # of a warm-up
 WARMUP_KEPT = 100
 FEWEST = 5  # samples that are taken however late it is
-MOST = 2000  # however short a call is: a record is a line that is read again and again
+MOST = 2000  # samples, to keep the line of a record short
 # Of the time a case may take, when warming up and sampling end at the latest: verification and counting follow.
 WARMUP_TIME_SHARE = 0.2
 SAMPLING_TIME_SHARE = 0.5
-# How often the parent hears of the sampling. Seldom: each time it wakes, it takes a core for a moment.
+# Time between progress reports to the parent. Long, since the parent takes a core for a moment each time it wakes.
 REPORT_EVERY_S = 2.0
-_DIGITS = 9  # of seconds: clocks tell no more, and a record is a line that is read again and again
+_DIGITS = 9  # of seconds: the resolution of the clocks
 
 
 class Calls(NamedTuple):
-    """What is timed: `step` takes the inputs in turn, and a call is over when `synchronize` returns."""
+    """What is timed: `step` gets the inputs one after the other, and a call is over when `synchronize` returns."""
 
     step: Callable[[Any], Any]
     inputs: Sequence[Any]
@@ -145,8 +145,8 @@ def sample(
 ) -> Sampling:
     """Time calls one after the other, as many as the rule says.
 
-    The probe is read once at each border between samples, so that nothing falls between two samples unseen.
-    `hand_over` is called after each sample; it may wait, and says whether it did.
+    The probe is read once between every two samples, so that no disturbance is missed.
+    `hand_over` is called after each sample; it may wait, and returns whether it did.
     `own_cpu_s` is what the thread's CPU clock advanced outside the timed calls.
     """
     (step, inputs, synchronize), (clock, cpu_clock, probe) = calls, instruments
@@ -174,7 +174,7 @@ def sample(
         count = len(latency_s)
         on_sample(count)
         enough = count >= rule.runs and (end - begin >= rule.min_s or count >= MOST)
-        if hand_over():  # behind the last sample too: the other one is not to compute beside what follows here
+        if hand_over():  # after the last sample too: the other process must not compute during what follows here
             before = probe()
         if enough or (end >= rule.until and count >= FEWEST):
             break
@@ -211,7 +211,7 @@ def blocks(
 ) -> List[Tuple[float, float, int]]:
     """`count` blocks of calls, with an idle one of the same length before, between and after them: when each began and
     ended, and how many calls were in it."""
-    found = []
+    spans = []
     for number in range(2 * count + 1):
         begin, done = clock(), 0
         if number % 2:
@@ -223,8 +223,8 @@ def blocks(
                     break
         else:
             sleep(block_s)
-        found.append((begin, clock(), done))
-    return found
+        spans.append((begin, clock(), done))
+    return spans
 
 
 def seldom(report: Callable[[int], Any], clock: Clock) -> Callable[[int], None]:

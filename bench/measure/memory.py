@@ -35,7 +35,7 @@ def peak_transient_bytes(call: Callable[[], Any]) -> int:
     """The most bytes that were allocated above the level before the call, at any moment of `call()`.
 
     Deterministic, because sizes and order of the calling thread's allocations are: the same to the byte on every
-    run. Call the network once before, so that what is made only once is not counted.
+    run. Call the network once before, so that what is allocated only once is not counted.
     """
     from torch.profiler import ProfilerActivity, profile
 

@@ -45,19 +45,19 @@ from .loop import (
 from .memory import peak_allocated_bytes, tensor_bytes, weights
 from .probe import KernelProbe, Use, UseProbe, background_load, peak_rss_bytes, thread_seconds
 from .reference_workload import workload_for
-from .turns import Turns, settled
+from .turns import Turns, with_uncounted_call
 
 WEIGHTS_SEED = 0
-# Where two are interleaved, a noisy machine is so for both: only the network itself has to be warm.
+# For two interleaved processes: a noisy machine affects both, so only the network itself has to be warm.
 IN_TURN = WarmUpRule(max_predictions=30, max_seconds=1.5)
 
 Emit = Callable[[Event], None]
 
 
 @dataclass(frozen=True)
-class Begun:
-    """A case that has begun: when, by `time.perf_counter`, how the cores had been used by then, and how long it is to
-    be measured."""
+class CaseClock:
+    """The time of a running case: when it began (`time.perf_counter`), how the cores had been used by then, and its
+    settings."""
 
     at_s: float
     settings: Settings
@@ -65,20 +65,20 @@ class Begun:
     used: Use | None
 
     @classmethod
-    def now(cls, settings: Settings) -> Begun:
-        use = UseProbe(family_seconds)
+    def now(cls, settings: Settings) -> CaseClock:
+        use = UseProbe(process_tree_seconds)
         return cls(time.perf_counter(), settings, use, use())
 
     def until(self, share: float) -> float:
-        """When this share of its time will be over."""
+        """The moment at which this share of its time is over."""
         return self.at_s + share * self.settings.timeout_s
 
     def passed_s(self) -> float:
         return time.perf_counter() - self.at_s
 
 
-def family_seconds() -> float:
-    """CPU time of this process and of what it started: a compiler that is done, a reader of sensors that goes on."""
+def process_tree_seconds() -> float:
+    """CPU time of this process and of all that it started, e.g. a finished compiler, a running reader of sensors."""
     alive = 0.0
     for child in psutil.Process().children(recursive=True):
         with suppress(psutil.Error):
@@ -98,7 +98,7 @@ class Loaded:
 
 @dataclass(frozen=True)
 class Subject:
-    """What is measured: a network, the engine that runs it, what it is given, and where it computes."""
+    """What is measured: a network, its engine, its inputs, and its device."""
 
     spec: ModelSpec
     loaded: Loaded
@@ -109,8 +109,8 @@ class Subject:
 
 
 @dataclass(frozen=True)
-class Timed:
-    """The network, ready and timed, for the passes that follow."""
+class TimedNetwork:
+    """A timed network, for the passes that follow."""
 
     net: Any
     runnable: Runnable
@@ -120,9 +120,9 @@ class Timed:
 
 
 def load(spec: ModelSpec, weights_file: WeightsFile | None = None) -> Loaded:
-    """Build the network with seeded weights, and put those of the file into it, if there is one.
+    """Build the network with seeded weights, and load those of the file, if there is one.
 
-    Not in inference mode: a weight made there can neither be exported nor seen by every counter.
+    Not in inference mode: weights created there cannot be exported, and some counters miss them.
     """
     import torch
 
@@ -133,17 +133,15 @@ def load(spec: ModelSpec, weights_file: WeightsFile | None = None) -> Loaded:
     return Loaded(net, time.perf_counter() - start, notes)
 
 
-def timing_pass(subject: Subject, begun: Begun, emit: Emit, turns: Turns | None = None) -> Timed:
-    """Predict for the first time, look at the background load, warm up, take the samples.
+def timing_pass(subject: Subject, case_clock: CaseClock, emit: Emit, turns: Turns | None = None) -> TimedNetwork:
+    """First prediction, load check, warm-up, samples.
 
-    Where calls are so slow that the case would be stopped among them, samples end at half of its time, and what was
-    measured is kept; the load before is that since the case has begun.
-    With `turns` it begins in one, which lasts until it is warm, and from then on samples are taken in turn, each behind
-    a call that does not count.
+    Sampling ends at half of the case's time at the latest, so that slow calls do not end the case. `turns`: it is this
+    process's turn until it is warm; from then on samples are interleaved, each after a call that does not count.
     """
     clock = time.perf_counter
     net = subject.loaded.net
-    ring = subject.accelerator.place(subject.inputs.ring)
+    ring = subject.accelerator.to_device(subject.inputs.ring)
     start = clock()
     runnable = subject.backend.prepare(net, subject.inputs.ring[0], subject.ask)
     prepare_s = clock() - start
@@ -154,16 +152,16 @@ def timing_pass(subject: Subject, begun: Begun, emit: Emit, turns: Turns | None 
     runnable.synchronize()
     first_prediction_s = clock() - start
     output_sha256 = checksum(first)
-    load_before = background_load(begun.used, begun.use())
+    load_before = background_load(case_clock.used, case_clock.use())
 
     emit(phase_event("warming"))
     runnable.warm(ring[0])
     calls = Calls(runnable.step, ring, runnable.synchronize)
     fill = reach(net) if subject.spec.form == "frame" else 0
-    rule = (IN_TURN if turns else WarmUpRule())._replace(fill=fill, until=begun.until(WARMUP_TIME_SHARE))
+    rule = (IN_TURN if turns else WarmUpRule())._replace(fill=fill, until=case_clock.until(WARMUP_TIME_SHARE))
     warmed = warm_up(calls, clock, rule)
 
-    series = _take_series(calls, subject, begun, emit, turns)
+    series = _take_series(calls, subject, case_clock, emit, turns)
     timing = Timing(
         load_s=subject.loaded.seconds,
         prepare_s=prepare_s,
@@ -174,23 +172,23 @@ def timing_pass(subject: Subject, begun: Begun, emit: Emit, turns: Turns | None 
         loop_overhead_s=series.loop_overhead_s,
         **timing_fields(warmed, series.sampling),
     )
-    return Timed(net, runnable, timing, series.peak_rss_bytes, output_sha256)
+    return TimedNetwork(net, runnable, timing, series.peak_rss_bytes, output_sha256)
 
 
 @dataclass(frozen=True)
 class _Series:
-    """The samples of a case, and the evidence beside them."""
+    """The samples of a case, with their evidence."""
 
     sampling: Sampling
     background_load: float | None
     reference: ReferenceWorkload | None
     loop_overhead_s: float
-    peak_rss_bytes: int | None  # until they begin
+    peak_rss_bytes: int | None  # before the samples
 
 
-def _take_series(calls: Calls, subject: Subject, begun: Begun, emit: Emit, turns: Turns | None) -> _Series:
-    """Samples of a network that is warm."""
-    settings, accelerator = begun.settings, subject.accelerator
+def _take_series(calls: Calls, subject: Subject, case_clock: CaseClock, emit: Emit, turns: Turns | None) -> _Series:
+    """Take the samples of a network that is warm."""
+    settings, accelerator = case_clock.settings, subject.accelerator
     instruments = Instruments(time.perf_counter, thread_seconds, KernelProbe())
     report = seldom(lambda done: emit(phase_event("sampling", done, max(done, settings.runs))), instruments.clock)
     emit(phase_event("sampling", 0, settings.runs))
@@ -203,16 +201,16 @@ def _take_series(calls: Calls, subject: Subject, begun: Begun, emit: Emit, turns
     work = workload_for(accelerator.device)
     read_reference = work.reader() if turns is None else tuple
     before_s = read_reference()
-    hand_over = settled(turns.hand_over, uncounted) if turns else lambda: False
+    hand_over = with_uncounted_call(turns.hand_over, uncounted) if turns else lambda: False
     if not hand_over():
         uncounted()  # the caches are the network's again
-    timed = calls if subject.backend.own_stream else calls._replace(step=accelerator.clocked(calls.step))
-    rule = SamplingRule(settings.runs, settings.min_s, begun.until(SAMPLING_TIME_SHARE))
+    timed = calls if subject.backend.own_stream else calls._replace(step=accelerator.with_device_clock(calls.step))
+    rule = SamplingRule(settings.runs, settings.min_s, case_clock.until(SAMPLING_TIME_SHARE))
     gc.collect()
     with held_back():
-        used = begun.use()
+        used = case_clock.use()
         sampling = sample(timed, instruments, rule, report, hand_over)
-    load = background_load(used, begun.use())
+    load = background_load(used, case_clock.use())
     emit(Event(event="sampled"))
     readings_s = before_s + read_reference()
     with held_back():
@@ -270,8 +268,8 @@ def counting_pass(
 
 @contextmanager
 def undisturbed(timing: Timing) -> Iterator[None]:
-    """For what is not timed: one thread of torch's where other work kept a core busy. Several would wait for the one
-    that has lost its core, at every operator, a hundred times as long."""
+    """For passes that are not timed: one thread of torch where other work keeps a core busy. Several would wait, at
+    every operator, for the one that lost its core, which takes up to a hundred times as long."""
     import torch
 
     threads = torch.get_num_threads()

@@ -28,7 +28,7 @@ class Disturbance(NamedTuple):
 class KernelProbe:
     """Reads the counters of this process and this machine; one reading costs tens of microseconds.
 
-    Make it after the warm-up: it watches the threads that are there then.
+    Create it after the warm-up: it reads the threads that exist then.
     """
 
     def __init__(self, stat: Path = _STAT, tasks: Path = _TASKS) -> None:
@@ -81,7 +81,7 @@ class UseProbe:
         self._cores = frozenset(os.sched_getaffinity(0))
 
     def __call__(self) -> Optional[Use]:
-        """None where the kernel does not tell."""
+        """None where the kernel does not show it."""
         try:
             text = self._stat.read_text()
         except OSError:
@@ -90,11 +90,12 @@ class UseProbe:
 
 
 def busy_seconds(stat: str, cores: Collection[int]) -> float:
-    """What these cores worked, from the lines `cpuN user nice system idle iowait irq softirq ...` of /proc/stat."""
+    """How long these cores were busy, from the lines `cpuN user nice system idle iowait irq softirq ...` of
+    /proc/stat."""
     ticks = 0
     for name, *fields in map(str.split, stat.splitlines()):
         if name.startswith("cpu") and name[3:].isdigit() and int(name[3:]) in cores:
-            ticks += sum(int(fields[place]) for place in _BUSY_FIELDS if place < len(fields))
+            ticks += sum(int(fields[field]) for field in _BUSY_FIELDS if field < len(fields))
     return ticks / _TICKS_PER_SECOND
 
 
@@ -107,7 +108,7 @@ def background_load(before: Optional[Use], after: Optional[Use]) -> Optional[flo
 
 
 def peak_rss_bytes(status: Path = _STATUS) -> Optional[int]:
-    """The highest resident memory of this process so far (VmHWM), or None where the kernel does not tell."""
+    """The highest resident memory of this process so far (VmHWM), or None where the kernel does not show it."""
     return status_bytes("VmHWM", status)
 
 
@@ -118,7 +119,7 @@ def restart_peak_rss(clear_refs: Path = Path("/proc/self/clear_refs")) -> None:
 
 
 def status_bytes(name: str, status: Path = _STATUS) -> Optional[int]:
-    """One amount of memory in a file of the kernel's, e.g. VmRSS of this process, or None where it does not tell."""
+    """One amount of memory in a file of the kernel, e.g. VmRSS of this process, or None where it is missing."""
     for line in status.read_text().splitlines() if status.exists() else ():
         if line.startswith(f"{name}:"):
             return int(line.split()[1]) * 1024

@@ -1,4 +1,4 @@
-"""Takes a profile: the network made ready and warmed up as for a case, timed plainly, then traced.
+"""Takes a profile: the network prepared and warmed up as for a case, timed without tracing, then traced.
 
 In a process that has done nothing else: `co3d-bench profile` is one, and calls `prepare_process` before torch loads.
 """
@@ -51,20 +51,20 @@ _UNSEEN_SHARE = 0.5
 # Operators below it need no rule.
 _NEGLIGIBLE_SHARE = 0.01
 # As for the samples of a case.
-_QUIET_SHARE = 0.05
+_NOISY_SHARE = 0.05
 
 
 def check_backend(backend: Backend) -> None:
     """Raises UserError for a backend that is not installed, or whose operators cannot be traced."""
     if not (backend.in_torch or backend.traces_itself):
         can = ", ".join(each.name for each in list_backends() if each.in_torch or each.traces_itself)
-        raise UserError(f"--backend {backend.name}: it tells nothing of its operators; these can be profiled: {can}")
+        raise UserError(f"--backend {backend.name}: it does not report its operators; these can be profiled: {can}")
     if lacks := backend.missing():
         raise UserError(f"--backend {backend.name}: {lacks}")
 
 
 def check_device(profile: DeviceProfile) -> None:
-    """Raises UserError for a device whose operators the host only starts: their time is not to be had so."""
+    """Raises UserError for a device other than the CPU: the host only starts its operators, and cannot time them."""
     if profile.torch_device != "cpu":
         raise UserError(
             f"--device {profile.name}: profiles are taken on the CPU, not on {profile.torch_device}, so far"
@@ -72,9 +72,9 @@ def check_device(profile: DeviceProfile) -> None:
 
 
 def prepare_process(threads: int) -> None:
-    """Set this process up as one that measures. Before torch is loaded, since its libraries read this as they load."""
+    """Set up a measuring process. Call it before torch is loaded, since its libraries read the settings on loading."""
     os.environ["OMP_NUM_THREADS"] = os.environ["MKL_NUM_THREADS"] = str(threads)
-    # Compiled kernels tell the profiler of themselves only if they were compiled so.
+    # Compiled kernels report to the profiler only if they were compiled for it.
     os.environ["TORCHINDUCTOR_CPP_ENABLE_KERNEL_PROFILE"] = "1"
     import torch
 
@@ -157,21 +157,21 @@ def trace_steps(runnable: Runnable, ring: Sequence[Any], steps: int, clock: Cloc
 
 
 def trace_own_steps(runnable: Any, ring: Sequence[Any], steps: int, clock: Clock) -> tuple[Traced, list[float]]:
-    """The same from an engine that tells its calls itself."""
-    told: TracedSteps = runnable.traced_steps(list(islice(cycle(ring), steps)), clock)
-    return Traced(join(told.steps), float(len(told.steps[0])), told.event_s), list(told.times_s)
+    """The same from an engine that traces its own calls."""
+    traced: TracedSteps = runnable.traced_steps(list(islice(cycle(ring), steps)), clock)
+    return Traced(join(traced.steps), float(len(traced.steps[0])), traced.event_s), list(traced.times_s)
 
 
 def _notes(profile: Profile) -> tuple[str, ...]:
     unknown = [row for row in rows_by_kind(profile) if row.bound is None and row.share > _NEGLIGIBLE_SHARE]
     found = []
     if unknown:
-        found.append(f"no rule tells the work of {', '.join(name for row in unknown for name in row.names)}")
-    if profile.step_mad_s > _QUIET_SHARE * profile.step_s:
+        found.append(f"no rule for the work of {', '.join(name for row in unknown for name in row.names)}")
+    if profile.step_mad_s > _NOISY_SHARE * profile.step_s:
         found.append(
             f"noisy: the typical plain step is {100 * profile.step_mad_s / profile.step_s:.0f} % off the median, so "
-            "that what lies between operators holds what others did meanwhile"
+            "that the time between operators includes background load"
         )
     elif between_s(profile) > _UNSEEN_SHARE * profile.step_s:
-        found.append("most of the step lies between the operators: the engine does its work where the trace cannot see")
+        found.append("most of the step lies between the operators: the engine works where the trace does not see it")
     return tuple(found)

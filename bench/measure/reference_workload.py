@@ -1,6 +1,6 @@
 """The reference workload: a fixed piece of work, timed before and after the samples. Its readings are evidence.
 
-They tell how fast the machine itself was, whatever was measured on it, and are stored raw. No figure is corrected by
+They show how fast the machine itself was, whatever was measured on it, and are stored raw. No figure is corrected by
 them; `normalised_latency_s` (`normalise.py`) is another figure beside the measured one, for records of different hours.
 
 On a CPU it is a whole network, small but of dozens of layers: what neighbours, a clock or a hypervisor take from a

@@ -1,8 +1,8 @@
 """The search behind `--batch auto`, in a process of its own: 1, 2, 4, ... until memory or time would run out.
 
-Each batch is tried as a case would run it: its inputs, its engine made for it, a few timed calls, and beside it the
-eager network that a case is verified with. Memory is predicted before it is asked for (`batch.py`); a limit on the
-process is a second net, which makes an allocation fail instead of the kernel killing something.
+Each batch is tried as a case would run it: its inputs, its engine, a few timed calls, and the eager network for
+verification. Memory is predicted before it is allocated (`bench/stats/batch.py`); a limit on the process is a second
+guard, which makes an allocation fail before the kernel kills a process.
 """
 
 from __future__ import annotations
@@ -29,9 +29,9 @@ from .probe import peak_rss_bytes
 if TYPE_CHECKING:
     from torch import Tensor
 
-# Of the free memory, how much a search may take; the rest is for the system and for what a case does besides.
+# Share of the free memory that a search may take; the rest is for the system and the other passes of a case.
 MEMORY_SHARE = 0.9
-# Of a case's time limit, how much its predictions may take; verifying and counting take their part.
+# Share of a case's time limit for its predictions; the rest is for verification and counting.
 TIME_SHARE = 0.5
 WARM_CALLS = 2
 TIMED_CALLS = 5
@@ -41,7 +41,7 @@ _WARM_UP = 12
 
 
 def search_batches(job: Job, spec: ModelSpec, emit: Emit) -> BatchSearch:
-    """Try batches by doubling. What goes wrong at batch 1 is raised; at a larger one it ends the search."""
+    """Try batches by doubling. An error at batch 1 is raised; at a larger one it ends the search."""
     keep_freed_memory()  # as a case does: else its calls would be slower here
     import torch
 
@@ -49,18 +49,18 @@ def search_batches(job: Job, spec: ModelSpec, emit: Emit) -> BatchSearch:
     torch.set_num_interop_threads(1)
     backend = get_backend(job.case.backend)
     if backend.external:
-        raise UserError(f"--batch auto: {backend.name} is an external engine; name the batches to be measured")
+        raise UserError(f"--batch auto: {backend.name} is an external engine; name the batches to measure")
     emit(phase_event("loading"))
     accelerator = accelerator_of(job, backend)
     net = load(spec, job.weights).net
     limits = _limits(job, net, accelerator.memory)
-    accelerator.memory.hold_to(limits.memory_bytes - limits.base_bytes)
+    accelerator.memory.limit_to(limits.memory_bytes - limits.base_bytes)
     trials: list[BatchTrial] = []
     batch = 1
     while True:
         emit(phase_event(f"trying batch {batch}"))
         try:
-            trial = _try(job, spec, net, backend, accelerator, batch)
+            trial = _run_trial(job, spec, net, backend, accelerator, batch)
         except Exception as error:
             if not trials:
                 raise
@@ -77,7 +77,9 @@ def search_batches(job: Job, spec: ModelSpec, emit: Emit) -> BatchSearch:
     return BatchSearch(trials=tuple(trials), memory_bytes=limits.memory_bytes, stopped=stopped)
 
 
-def _try(job: Job, spec: ModelSpec, net: Any, backend: Backend, accelerator: Accelerator, batch: int) -> BatchTrial:
+def _run_trial(
+    job: Job, spec: ModelSpec, net: Any, backend: Backend, accelerator: Accelerator, batch: int
+) -> BatchTrial:
     import torch
 
     accelerator.memory.restart()
@@ -87,7 +89,7 @@ def _try(job: Job, spec: ModelSpec, net: Any, backend: Backend, accelerator: Acc
         inputs = make_inputs(spec, batch, job.case.input, Path(job.video) if job.video else None).ring
         ask = Ask(job.case.precision, job.case.threads, calibration=inputs, device=accelerator.device)
         runnable = backend.prepare(net, inputs[0], ask)
-        ring = accelerator.place(inputs)
+        ring = accelerator.to_device(inputs)
         begin = clock()
         for call in range(WARM_CALLS + TIMED_CALLS):
             start = clock()
@@ -109,7 +111,7 @@ def _try(job: Job, spec: ModelSpec, net: Any, backend: Backend, accelerator: Acc
 
 
 def _call_eager(net: Any, x: Tensor) -> None:
-    """What verification runs beside the engine takes memory as well."""
+    """Call the network as verification does, since that takes memory as well."""
     if is_frame_network(net):
         net.step(x, net.initial_state(len(x)))
     else:

@@ -1,7 +1,7 @@
-"""Two processes of which only one computes at a time: each passes the turn on after a sample, and waits for it.
+"""Two interleaved processes, of which only one computes at a time: each hands the turn over after a sample, and waits.
 
-What the machine does meanwhile is then in the samples of both alike. The turn is a byte in a pipe, so that nobody else
-has to run when it goes over; where the other process is gone, the pipe says that too, and one goes on alone.
+So a change of the machine affects the samples of both alike. The turn is a byte in a pipe, so that no third process has
+to run for it; where the other process has ended, the pipe shows that too, and this one goes on alone.
 """
 
 from __future__ import annotations
@@ -10,29 +10,29 @@ import os
 import time
 from collections.abc import Callable
 
-# Shorter calls go on until this has passed: else they would mostly find a core that just woke up.
+# A turn lasts at least so long: shorter ones would mostly run on a core that just woke up.
 TURN_S = 0.005
 # The phase of a process that has loaded its network and waits for its first turn.
 WAITING = "waiting for its turn"
 
 
 class Turns:
-    """One process's part. `take` and `give` are file descriptors: where the turn comes from, and where it goes."""
+    """The turns of one process. It reads its turn from the file descriptor `take`, and hands it over by `give`."""
 
     def __init__(self, take: int, give: int, clock: Callable[[], float] = time.perf_counter) -> None:
-        for end in (take, give):  # whatever else this process starts must not seem to be it, once it is gone
+        for end in (take, give):  # a child that inherits them would hide that this process has ended
             os.set_inheritable(end, False)
         self._take, self._give, self._clock = take, give, clock
         self._since = 0.0
         self._alone = False
 
     def wait(self) -> None:
-        """Until it is our turn."""
+        """Wait for the turn."""
         self._alone = self._alone or not os.read(self._take, 1)
         self._since = self._clock()
 
     def hand_over(self) -> bool:
-        """Let the other one have its turn, and wait for ours; whether that was so, for a turn may go on."""
+        """Hand the turn over and wait to get it back; False where this turn goes on."""
         if self._alone or self._clock() - self._since < TURN_S:
             return False
         try:
@@ -44,18 +44,18 @@ class Turns:
         return True
 
 
-def settled(hand_over: Callable[[], bool], call: Callable[[], object]) -> Callable[[], bool]:
-    """The same `hand_over`, and once the turn is back, one call that does not count.
+def with_uncounted_call(hand_over: Callable[[], bool], call: Callable[[], object]) -> Callable[[], bool]:
+    """`hand_over`, followed by one call that does not count once the turn is back.
 
-    That call meets the caches full of the other one's data, and the other one's threads, which spin for a while where
-    they wait for work: by that, slower code of one thread would seem slower than it is (`tests/speed/taking_turns.py`).
-    Long calls hardly need it, but which are long each process would find by itself, and the two must be treated alike.
+    That call finds the caches full of the other process's data, and its threads, which spin for a while as they wait:
+    without it, slower code of one thread would seem even slower (`tests/speed/taking_turns.py`). Long calls hardly need
+    it, but both processes must be treated alike.
     """
 
-    def and_settle() -> bool:
+    def hand_over_and_call() -> bool:
         handed = hand_over()
         if handed:
             call()
         return handed
 
-    return and_settle
+    return hand_over_and_call

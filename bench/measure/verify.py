@@ -1,13 +1,16 @@
 """A wrong answer has no speed: what was timed must compute what the network is defined to compute.
 
-- A frame network: stepping a whole receptive field of random frames must give the scores of `net(clip)`. One
-  without a clip form, or that does not tell its receptive field, must give the scores of the network stepped
-  through the same frames from a fresh state; for the eager backend that is a repetition, and the record says so.
-- Any other network: the runnable must give the answer of the network called plainly, which must be finite. For the
-  eager backend that is a repeated call.
+`verify` compares the reference (eager, fp32) with the network's definition:
 
-That is how the reference, eager in fp32, is held to its definition (`verify`). Every other engine and precision is held
-to the reference, over a stream of frames or many clips, so that a drifting state shows (`compare`).
+- A frame network: stepping a whole receptive field of random frames must give the scores of `net(clip)`. One without a
+  clip form, or with an unknown receptive field, must give the scores of the network stepped through the same frames
+  from a fresh state; for the eager backend that is a repetition, and the record says so.
+- Any other network: the runnable must give the answer of the network itself, which must be finite. For the eager
+backend
+  that is a repeated call.
+
+`compare` compares every other engine and precision with the reference, over a stream of frames or many clips, so that a
+drifting state shows.
 """
 
 from __future__ import annotations
@@ -31,7 +34,7 @@ STREAM_FRAMES = 1000
 INPUTS = 100
 COMPARE_BUDGET_S = 60.0
 
-# What a reference answers to a row of the inputs that were shown one after the other: one clip, or frames.
+# The inputs of a row, one after the other (one clip, or frames) -> the reference's answer.
 Reference = Callable[[list["Tensor"]], Any]
 
 
@@ -83,7 +86,7 @@ def verify(
     given = tensors_in(answer)
     if by_row:
         given = [tensor[rows] for tensor in given]
-    parts = [slice(place, place + 1) for place in range(len(rows))] if by_row else [slice(None)]
+    parts = [slice(index, index + 1) for index in range(len(rows))] if by_row else [slice(None)]
     worst = 0.0
     for part in parts:
         expected = tensors_in(reference([x[part] for x in shown]))
@@ -131,14 +134,14 @@ def compare(
 
 
 class Tally:
-    """How far answers are apart, summed up over predictions."""
+    """The differences between answers, summed over predictions."""
 
     def __init__(self) -> None:
         self.compared = self.ranked = self.agreed = 0
         self.worst = self.difference = self.size = 0.0
 
     def add(self, given: list[Tensor], expected: list[Tensor]) -> None:
-        """One prediction more: what was answered, and what is right."""
+        """One more prediction: its answer, and the right one."""
         self.compared += 1
         for ours, want in zip(given, expected, strict=True):
             ours = ours.to(want)  # its precision, and from a device to where the reference computes
@@ -152,7 +155,7 @@ class Tally:
             self.agreed += int(same.sum())
 
     def verification(self, reference: str, tolerance: float) -> Verification:
-        """What was found, for a record."""
+        """The result, for a record."""
         return Verification(
             reference=reference,
             relative_error=self.worst,
@@ -206,7 +209,7 @@ def _frame_reference(net: Any, count: int, frame: Tensor, memory_bytes: float) -
 
 
 def _has_clip_form(net: Any, frame: Tensor) -> bool:
-    """Whether `net(clip)` stands for the network: (B, C, T, ...), as many frames as it says that it looks back on."""
+    """Whether `net(clip)`, (B, C, T, ...), computes the same network over the frames of its receptive field."""
     from torch import nn
 
     has_forward = getattr(net.forward, "__func__", net.forward) is not nn.Module.forward

@@ -40,7 +40,7 @@ def sha256(file: Path) -> str:
 
 
 def check_video(file: Path) -> None:
-    """Decode one frame, so that a file that is no video is told before anything is run. Raises UserError."""
+    """Decode one frame, so that a file that is not a video is reported before anything is run. Raises UserError."""
     for _ in _decode(file, limit=1):
         return
 

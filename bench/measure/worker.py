@@ -30,47 +30,47 @@ from ..record.sensing import Energy
 from .accelerator import accelerator_of
 from .allocator import keep_freed_memory
 from .energy import energy_pass, find_meter
-from .external import Finished, external_pass, verify_answers
+from .external import MeasuredEngine, external_pass, verify_answers
 from .input import make_inputs
-from .job import Event, Job, Measurement, Seat, phase_event
+from .job import Event, Job, Measurement, TurnPipes, phase_event
 from .loop import Calls
-from .passes import Begun, Emit, Subject, Timed, counting_pass, load, timing_pass, undisturbed
+from .passes import CaseClock, Emit, Subject, TimedNetwork, counting_pass, load, timing_pass, undisturbed
 from .search import search_batches
+from .sensors import SensorWatch
 from .turns import WAITING, Turns
 from .verify import compare, verify
-from .watched import Watched
 
 FindModel = Callable[[str], ModelSpec]
 
 _PR_SET_PDEATHSIG = 1
 _PACKAGES = {"site-packages", "dist-packages"}  # folders into which packages are installed
-# Of the free memory, and of the time a case has, how much a verification may take.
+# Shares of the free memory, and of the time of a case, for verification.
 _VERIFY_SHARE = 0.5
 _VERIFY_TIME_SHARE = 0.25
-# How long an engine is held to the reference, beyond what shows every place of a state (a receptive field of frames): a
-# wrong kernel is wrong at once, and the first page waits for this.
+# How long an engine is compared with the reference, beyond a receptive field of frames, which reaches every state
+# buffer. Short: a wrong kernel shows at once, and the first page waits for this.
 _COMPARE_S = 1.0
 
 
 def measure_case(job: Job, emit: Emit, find_model: FindModel = find_model) -> Event:
-    """All passes over one case, each reported as it ends; the last event. Whatever goes wrong in the network or the
-    backend is raised."""
-    begun = Begun.now(job.settings)  # before torch is imported: what others do meanwhile is the load before the warm-up
+    """All passes over one case, each reported as it ends; returns the last event. Errors of the network or the backend
+    are raised."""
+    case_clock = CaseClock.now(job.settings)  # before torch is imported: the load check covers that time
     allocator = keep_freed_memory()
     import torch
 
     started = datetime.now(timezone.utc)
     torch.set_num_threads(job.case.threads)
     torch.set_num_interop_threads(1)
-    watched = Watched(job.device, emit) if job.device else None
-    emit = watched.emit if watched else emit
+    watch = SensorWatch(job.device, emit) if job.device else None
+    emit = watch.emit if watch else emit
     host = read_host()
     subject = _subject(job, emit, find_model)
-    if watched:
-        watched.ready()
+    if watch:
+        watch.ready()
     with torch.inference_mode():
-        timed = _timed(subject, job, begun, emit)
-        sensors = watched.stop() if watched else None
+        timed = _timed(subject, job, case_clock, emit)
+        sensors = watch.stop() if watch else None
         if job.prove is not None:
             emit(Event(event="loaded", modules=modules_in(job.prove)))
         cuda = subject.accelerator.facts(timed.runnable, subject.inputs.ring, in_torch=subject.backend.in_torch)
@@ -78,7 +78,7 @@ def measure_case(job: Job, emit: Emit, find_model: FindModel = find_model) -> Ev
     notes = subject.inputs.notes + subject.loaded.notes + assumptions(subject.spec, timed.net)
     measurement = Measurement(
         started_at=started.isoformat(timespec="milliseconds"),
-        duration_s=begun.passed_s(),
+        duration_s=case_clock.passed_s(),
         model=model_facts(subject.spec, timed.net, job.weights),
         environment=_environment(job, host, allocator, cuda),
         timing=timed.timing,
@@ -93,15 +93,15 @@ def measure_case(job: Job, emit: Emit, find_model: FindModel = find_model) -> Ev
     if job.timing_only:
         return Event(event="done", measurement=measurement)
     emit(Event(event="measured", measurement=measurement))
-    if (verification is None or verification.passed) and (energy := _energy(job, subject, timed, begun, emit)):
+    if (verification is None or verification.passed) and (energy := _energy(job, subject, timed, case_clock, emit)):
         emit(Event(event="measured", measurement=Measurement(energy=energy)))
     counters, uncounted = _counters(job, subject, timed, cuda, emit)
-    counted = Measurement(counters=counters, duration_s=begun.passed_s(), notes=notes + uncounted)
+    counted = Measurement(counters=counters, duration_s=case_clock.passed_s(), notes=notes + uncounted)
     return Event(event="done", measurement=counted)
 
 
 def _subject(job: Job, emit: Emit, find_model: FindModel) -> Subject:
-    """The network of a job, built, its engine and its inputs."""
+    """The network of a job, with its engine, inputs and device."""
     case = job.case
     spec, backend = spec_of(job, find_model), get_backend(case.backend)
     emit(phase_event("loading"))
@@ -112,16 +112,16 @@ def _subject(job: Job, emit: Emit, find_model: FindModel) -> Subject:
     return Subject(spec, loaded, backend, ask, inputs, accelerator)
 
 
-def _timed(subject: Subject, job: Job, begun: Begun, emit: Emit) -> Timed:
-    """By us, or by an external engine itself."""
+def _timed(subject: Subject, job: Job, case_clock: CaseClock, emit: Emit) -> TimedNetwork:
+    """Timed by us, or by an external engine itself."""
     external = subject.backend.external
     if external:
         return external_pass(external, subject, job.settings, emit, verify=not job.timing_only)
-    return timing_pass(subject, begun, emit, _first_turn(job.in_turn, emit) if job.in_turn else None)
+    return timing_pass(subject, case_clock, emit, _first_turn(job.in_turn, emit) if job.in_turn else None)
 
 
 def _environment(job: Job, host: HostFacts, allocator: str | None, cuda: CudaFacts | None) -> Environment:
-    """All that may explain the figures."""
+    """The environment, for the record."""
     import torch
 
     return make_environment(
@@ -135,11 +135,11 @@ def _environment(job: Job, host: HostFacts, allocator: str | None, cuda: CudaFac
     )
 
 
-def _energy(job: Job, subject: Subject, timed: Timed, begun: Begun, emit: Emit) -> Energy | None:
-    """Energy, where it is to be measured now; where that is left for a later process, only why no sensor can."""
+def _energy(job: Job, subject: Subject, timed: TimedNetwork, case_clock: CaseClock, emit: Emit) -> Energy | None:
+    """The energy, if this process measures it; if a later one does, only the reason why no sensor can."""
     if job.device is None or not (job.energy or job.energy_later):
         return None
-    if isinstance(timed.runnable, Finished):
+    if isinstance(timed.runnable, MeasuredEngine):
         return Energy(reason="an external engine is timed by its own tool: its calls cannot be repeated for a sensor")
     if not job.energy:
         found = find_meter(job.device)
@@ -147,17 +147,17 @@ def _energy(job: Job, subject: Subject, timed: Timed, begun: Begun, emit: Emit) 
     emit(phase_event("energy"))
     import torch
 
-    time_left_s = job.settings.timeout_s - begun.passed_s()
+    time_left_s = job.settings.timeout_s - case_clock.passed_s()
     runnable = timed.runnable
     with torch.inference_mode():
-        calls = Calls(runnable.step, subject.accelerator.place(subject.inputs.ring), runnable.synchronize)
+        calls = Calls(runnable.step, subject.accelerator.to_device(subject.inputs.ring), runnable.synchronize)
         return energy_pass(job.device, calls, time_left_s=time_left_s / 2)
 
 
 def _counters(
-    job: Job, subject: Subject, timed: Timed, cuda: CudaFacts | None, emit: Emit
+    job: Job, subject: Subject, timed: TimedNetwork, cuda: CudaFacts | None, emit: Emit
 ) -> tuple[Counters, tuple[str, ...]]:
-    """Those that an earlier process of the case counted, or counted now; and notes on those that are missing."""
+    """The counters, from an earlier process of the case or counted now; and notes on the missing ones."""
     counters, uncounted = job.counters, ()
     if counters is None:
         emit(phase_event("counting"))
@@ -173,12 +173,11 @@ def _counters(
 
 
 def modules_in(folders: Sequence[str]) -> tuple[str, ...]:
-    """The files of all loaded modules that lie in these folders, without links; packages of an environment that lies
-    there are none of theirs."""
+    """The files of all loaded modules in these folders, links resolved; without packages that are installed there."""
     roots = tuple(Path(os.path.realpath(folder)) for folder in folders)
     library = Path(sysconfig.get_path("stdlib")).resolve()
     named = (getattr(module, "__file__", None) for module in list(sys.modules.values()))
-    # Some name a file that is none (torch's `_classes.py`).
+    # Some name a file that does not exist (torch's `_classes.py`).
     files = {Path(os.path.realpath(file)) for file in named if isinstance(file, str) and os.path.isfile(file)}  # noqa: PTH113
     return tuple(sorted(str(file) for file in files if _belongs(file, roots) and not file.is_relative_to(library)))
 
@@ -188,18 +187,19 @@ def _belongs(file: Path, roots: Sequence[Path]) -> bool:
     return any(not _PACKAGES.intersection(parts) for parts in inside)
 
 
-def _first_turn(seat: Seat, emit: Emit) -> Turns:
-    """Wait for the first turn of two."""
-    turns = Turns(seat.take, seat.give)
+def _first_turn(pipes: TurnPipes, emit: Emit) -> Turns:
+    """Wait for the first turn of this process."""
+    turns = Turns(pipes.take, pipes.give)
     emit(phase_event(WAITING))
     turns.wait()
     return turns
 
 
-def _verification(job: Job, subject: Subject, timed: Timed, emit: Emit) -> Verification:
-    """The reference is held to the other form of the network; every other engine and precision to the reference.
+def _verification(job: Job, subject: Subject, timed: TimedNetwork, emit: Emit) -> Verification:
+    """The reference is compared with the other form of the network; every other engine and precision with the
+    reference.
 
-    What an earlier process of the case proved is not proved again, if this one's first prediction is the same.
+    A verification by an earlier process of the case is reused if this one's first prediction is the same.
     """
     if job.verified and job.verified.output_sha256 == timed.output_sha256:
         return job.verified.verification
@@ -207,7 +207,7 @@ def _verification(job: Job, subject: Subject, timed: Timed, emit: Emit) -> Verif
     backend, example = subject.backend, subject.inputs.ring[0]
     tolerance = backend.tolerance[job.case.precision]
     with undisturbed(timed.timing):
-        if isinstance(timed.runnable, Finished) and timed.runnable.result.answers:
+        if isinstance(timed.runnable, MeasuredEngine) and timed.runnable.result.answers:
             return verify_answers(timed.runnable.result.answers, tolerance)
         if (backend.name, job.case.precision) == REFERENCE:
             memory = _VERIFY_SHARE * free_memory_bytes()
@@ -217,7 +217,7 @@ def _verification(job: Job, subject: Subject, timed: Timed, emit: Emit) -> Verif
 
 
 def main(find_model: FindModel = find_model) -> int:
-    """Measure what standard input asks for, or look for its batches."""
+    """Measure the job on standard input, or search for its batches."""
 
     def work(job: Job, emit: Emit) -> Event:
         if job.search:
@@ -228,7 +228,7 @@ def main(find_model: FindModel = find_model) -> int:
 
 
 def serve(work: Callable[[Job, Emit], Event]) -> int:
-    """Read a job, have it worked on, report. Returns 0 also where the case failed: the failure is an event."""
+    """Read a job, do its work, report. Returns 0 also where the case failed: the failure is an event."""
     channel = os.dup(1)
     os.dup2(2, 1)
 

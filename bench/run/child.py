@@ -1,4 +1,4 @@
-"""The parent's side of one measuring process: start it, listen, and end it. Blocks while it waits; never spins."""
+"""One measuring process, seen from the parent: start it, read its events, end it. Waits without spinning."""
 
 from __future__ import annotations
 
@@ -23,19 +23,19 @@ _EXIT_GRACE_S = 10.0
 
 @dataclass(frozen=True)
 class Outcome:
-    """How a process ended. `final` is its last word (done or failed), if it said one."""
+    """How a process ended. `final` is its last event (done, failed or lost), if it sent one."""
 
     returncode: int
     timed_out: bool = False
     stopped: bool = False
     stderr_tail: str = ""
     final: Event | None = None
-    measurement: Measurement = field(default_factory=Measurement)  # as far as it came
+    measurement: Measurement = field(default_factory=Measurement)  # the parts that arrived
     sampling_cpu_s: float = 0.0  # CPU time of this process, the parent, while samples were taken
 
     @property
     def done(self) -> bool:
-        """Whether it came to its end."""
+        """Whether the job was finished."""
         return self.final is not None and self.final.event == "done"
 
 
@@ -53,7 +53,7 @@ class Listener:
         self._partial = b""
 
     def feed(self, data: bytes) -> None:
-        """Take the next bytes; whole lines are events, anything else is kept for the diagnosis."""
+        """Take the next bytes. Each line is an event; one that is not is kept for the diagnosis."""
         *lines, self._partial = (self._partial + data).split(b"\n") if b"\n" in data else [self._partial + data]
         for line in lines:
             self._read(line)
@@ -91,7 +91,7 @@ def run_child(
     environment: Mapping[str, str] | None = None,
     pass_fds: Sequence[int] = (),
 ) -> Outcome:
-    """Run one process in its own group until it ends, takes too long, or we are told to stop."""
+    """Run one process in its own group until it ends, its time is over, or `stop` is signalled."""
     listener = Listener(on_event, time.process_time)
     tail = bytearray()
     deadline = time.monotonic() + timeout_s
@@ -109,30 +109,10 @@ def run_child(
         "tuple[IO[bytes], IO[bytes], IO[bytes]]", (process.stdin, process.stdout, process.stderr)
     )
     try:
-        with suppress(BrokenPipeError):  # it died at once; that is found out below
+        with suppress(BrokenPipeError):  # the process ended at once; `_read_to_end` notices
             stdin.write(job)
             stdin.close()
-        with selectors.DefaultSelector() as selector:
-            selector.register(stdout, selectors.EVENT_READ)
-            selector.register(stderr, selectors.EVENT_READ)
-            selector.register(stop, selectors.EVENT_READ)
-            channel_open = True
-            while channel_open and not stop.signal:
-                remaining = deadline - time.monotonic()
-                if remaining <= 0:
-                    timed_out = True
-                    break
-                for key, _ in selector.select(remaining):
-                    if key.fileobj is stop:
-                        continue
-                    data = os.read(key.fd, _READ_BYTES)
-                    if not data:
-                        selector.unregister(key.fileobj)
-                    if key.fileobj is stdout:
-                        channel_open = bool(data)
-                        listener.feed(data)
-                    else:
-                        _keep_tail(tail, data)
+        timed_out = not _read_to_end(stdout, stderr, listener, tail, stop, deadline)
         if not (timed_out or stop.signal):
             with suppress(subprocess.TimeoutExpired):
                 process.wait(_EXIT_GRACE_S)
@@ -154,6 +134,33 @@ def run_child(
     )
 
 
+def _read_to_end(
+    stdout: IO[bytes], stderr: IO[bytes], listener: Listener, tail: bytearray, stop: Stop, deadline: float
+) -> bool:
+    """Feed events to the listener until the channel is closed or `stop` is signalled; False where the deadline came
+    first. `tail` gets the end of standard error."""
+    with selectors.DefaultSelector() as selector:
+        for source in (stdout, stderr, stop):
+            selector.register(source, selectors.EVENT_READ)
+        while not stop.signal:
+            remaining = deadline - time.monotonic()
+            if remaining <= 0:
+                return False
+            for key, _ in selector.select(remaining):
+                if key.fileobj is stop:
+                    continue
+                data = os.read(key.fd, _READ_BYTES)
+                if not data:
+                    selector.unregister(key.fileobj)
+                if key.fileobj is stderr:
+                    _keep_tail(tail, data)
+                elif data:
+                    listener.feed(data)
+                else:
+                    return True
+    return True
+
+
 def _keep_tail(tail: bytearray, data: bytes) -> None:
     tail += data
     del tail[:-STDERR_TAIL_BYTES]
@@ -167,17 +174,17 @@ def _drain(fd: int, tail: bytearray) -> None:
 
 
 def child_environment(threads: int) -> dict[str, str]:
-    """Thread pools are sized when their libraries load, so this must stand before the process starts."""
+    """Environment variables of a measuring process: libraries size their thread pools when they are loaded."""
     return {**thread_environment(threads), **waiting(os.environ)}
 
 
 def thread_environment(threads: int) -> dict[str, str]:
-    """The same without how they wait: on a board it is the board's own environment that may say so."""
+    """The same without how threads wait: on a board its own environment decides that."""
     count = str(threads)
     return {
         "OMP_NUM_THREADS": count,
         "MKL_NUM_THREADS": count,
         "OPENBLAS_NUM_THREADS": count,
-        # A file of the current folder that is called like a library must not be imported in its place.
+        # A file in the current folder with a library's name must not be imported instead of the library.
         "PYTHONSAFEPATH": "1",
     }

@@ -1,4 +1,4 @@
-"""From how a measuring process ended to the record that is kept: a number, or why there is none."""
+"""The record of a measuring process, from how it ended: figures, or why there are none."""
 
 from __future__ import annotations
 
@@ -16,37 +16,37 @@ DETAIL_CHARACTERS = 4000
 
 
 def to_record(job: Job, spec: ModelSpec, outcome: Outcome, oom_kills: int, duration_s: float) -> Record:
-    """The record of a case, made here and nowhere else; `oom_kills` counts processes the kernel killed for memory while
-    it ran.
+    """The record of a case, built here and nowhere else. `oom_kills`: how many processes the kernel killed for memory
+    while it ran.
 
-    What was measured is kept where a later pass failed. A wrong answer has no speed.
+    Where a later pass failed, the timing is kept. A wrong answer has no speed.
     """
-    found, notes = outcome.measurement, outcome.measurement.notes or ()
+    measured, notes = outcome.measurement, outcome.measurement.notes or ()
     failure = None if outcome.done else _failure(job, outcome, oom_kills)
-    if failure and found.timing:
+    if failure and measured.timing:
         notes, failure = (*notes, f"not counted ({failure.kind}): {failure.message}"), None
-    if found.verification and not failure:
-        failure = wrong_answer(found.verification)
+    if measured.verification and not failure:
+        failure = wrong_answer(measured.verification)
     started = datetime.now(timezone.utc) - timedelta(seconds=duration_s)
     return Record(
         run_id=job.run_id,
-        started_at=found.started_at or started.isoformat(timespec="milliseconds"),
-        duration_s=duration_s if found.duration_s is None else found.duration_s,
+        started_at=measured.started_at or started.isoformat(timespec="milliseconds"),
+        duration_s=duration_s if measured.duration_s is None else measured.duration_s,
         case=job.case,
         process=job.process,
         settings=job.settings,
         device_kind=(job.device.kind or None) if job.device else None,
-        model=found.model or model_facts(spec, weights=job.weights),
-        environment=found.environment,
-        counters=found.counters,
-        timing=_with_parent(found.timing, outcome.sampling_cpu_s) if found.timing and not failure else None,
-        peak_rss_bytes=found.peak_rss_bytes,
-        output_sha256=found.output_sha256,
-        verification=found.verification,
-        engine=found.engine,
-        sensors=found.sensors,
-        cuda=found.cuda,
-        energy=found.energy,
+        model=measured.model or model_facts(spec, weights=job.weights),
+        environment=measured.environment,
+        counters=measured.counters,
+        timing=_with_parent(measured.timing, outcome.sampling_cpu_s) if measured.timing and not failure else None,
+        peak_rss_bytes=measured.peak_rss_bytes,
+        output_sha256=measured.output_sha256,
+        verification=measured.verification,
+        engine=measured.engine,
+        sensors=measured.sensors,
+        cuda=measured.cuda,
+        energy=measured.energy,
         batch_search=job.batch_search,
         notes=notes,
         error=failure,
@@ -54,7 +54,7 @@ def to_record(job: Job, spec: ModelSpec, outcome: Outcome, oom_kills: int, durat
 
 
 def _with_parent(timing: Timing, parent_cpu_s: float) -> Timing:
-    """With the parent's CPU time, which a measuring process does not know, in the share of the harness."""
+    """Add the parent's CPU time, which a measuring process does not know, to the harness's share."""
     if timing.sampling_wall_s <= 0:
         return timing
     share = timing.harness_cpu_share + parent_cpu_s / timing.sampling_wall_s
@@ -62,7 +62,7 @@ def _with_parent(timing: Timing, parent_cpu_s: float) -> Timing:
 
 
 def _failure(job: Job, outcome: Outcome, oom_kills: int) -> Failure:
-    """What the process reported itself, or why it ended without a word."""
+    """What the process reported, or why it ended without a report."""
     reported = outcome.final.failure if outcome.final else None
     if reported is None:
         return diagnose(outcome, job.settings.timeout_s, oom_kills)

@@ -1,4 +1,4 @@
-"""The processes of a run: what each is asked for, how it is started, and what became of it."""
+"""The processes of a run: the job of each, how it is started, and its result."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from pathlib import Path
 from ...devices.cgroup import oom_kills
 from ...devices.host import read_host
 from ...models.spec import ModelSpec
-from ..measure.job import Event, Job, Place, job_line
+from ..measure.job import BoardHost, Event, Job, job_line
 from ..plan.plan import Plan, Turn
 from ..plan.resolve import Resolved
 from ..record.case import Case, WeightsFile
@@ -23,32 +23,32 @@ from .boards.boards import Away
 from .child import child_environment, run_child
 from .outcome import diagnose, to_record
 from .progress import Progress
-from .resume import Before
+from .resume import EarlierRun
 from .session import Hints, Refusal
 from .stop import Interrupted, Stop
 
-# For a case that runs on a board, besides its own time: to write and copy the network, and to wait for a lost board.
+# Extra time of a case on a board: to export and copy the network, and to wait for a broken connection.
 BOARD_EXTRA_S = 3600.0
 
 
 @dataclass(frozen=True)
 class Parent:
-    """What all processes of a run have in common, and how one is started."""
+    """What all processes of a run have in common."""
 
     config: Resolved
     settings: Settings
     weights: Mapping[str, WeightsFile]
     checkout: Checkout
-    before: Before
+    earlier: EarlierRun
     workers: tuple[Sequence[str], Sequence[str]]  # of this machine, and for boards
     stop: Stop
     progress: Progress
 
     def measure(
-        self, turn: Turn, hints: Hints, place: Place | None, search: BatchSearch | None, may_refuse: bool
+        self, turn: Turn, hints: Hints, host: BoardHost | None, search: BatchSearch | None, may_refuse: bool
     ) -> Record | Refusal | None:
-        """One process; None if it was stopped."""
-        told = {
+        """Run one process; None if it was stopped."""
+        extra = {
             "batch_search": search,
             "counters": hints.counters,
             "operations": hints.operations,
@@ -56,14 +56,14 @@ class Parent:
             "energy": hints.energy,
             "energy_later": self.config.run.energy and not hints.energy,
         }
-        job = self.job(turn, place).model_copy(update=told)
+        job = self.job(turn, host).model_copy(update=extra)
         spec = self.config.spec(turn.case.model)
-        return _measure(job, spec, self.workers[place is not None], self.stop, self.progress, may_refuse)
+        return _measure(job, spec, self.workers[host is not None], self.stop, self.progress, may_refuse)
 
-    def job(self, turn: Turn, place: Place | None = None) -> Job:
+    def job(self, turn: Turn, host: BoardHost | None = None) -> Job:
         config, case = self.config, turn.case
         return Job(
-            run_id=self.before.run_id,
+            run_id=self.earlier.run_id,
             case=case,
             process=turn.process,
             settings=self.settings,
@@ -72,18 +72,19 @@ class Parent:
             torch_device=config.profiles[case.device].torch_device,
             device=config.profiles[case.device],
             video=str(Path(config.input.file).absolute()) if config.input.file else None,
-            place=place,
+            place=host,
             git_commit=self.checkout.commit,
             git_dirty=self.checkout.dirty,
             parent_pid=os.getpid(),
         )
 
     def find_cases(self, plan: Plan) -> dict[Case, BatchSearch | None]:
-        """The cases of a plan, each with the search that found its batch; Interrupted if it was stopped meanwhile."""
-        found = dict.fromkeys(self.before.chosen(case, plan.instead.get(case, ())) for case in plan.cases)
-        cases: dict[Case, BatchSearch | None] = {**found}
+        """The cases of a plan, each with the search that found its batch, if any. Raises Interrupted."""
+        cases: dict[Case, BatchSearch | None] = {
+            self.earlier.with_earlier_engine(case, plan.instead.get(case, ())): None for case in plan.cases
+        }
         for search in plan.searches:
-            batch = self.before.found(search)
+            batch = self.earlier.search_result(search)
             if batch is None:
                 self.progress.searching(search)
                 job = self.job(Turn(search.case)).model_copy(update={"search": True})
@@ -91,7 +92,7 @@ class Parent:
             if batch is None:
                 self.progress.end()
                 raise Interrupted(self.stop.signal or signal.SIGINT, [], len(plan.cases) + len(plan.searches))
-            self.progress.found(search, batch)
+            self.progress.batch_found(search, batch)
             cases.update(dict.fromkeys(search.cases(batches(batch)), batch))
         return cases
 
@@ -99,10 +100,10 @@ class Parent:
 def _measure(
     job: Job, spec: ModelSpec, worker: Sequence[str], stop: Stop, progress: Progress, may_refuse: bool
 ) -> Record | Refusal | None:
-    """One case in a fresh process; None if we were told to stop. Raises Away where its board is lost.
+    """One case in a fresh process; None if it was stopped. Raises Away where its board is lost.
 
-    An engine that nobody asked for by name `may_refuse` a network, with whatever exception; of others that is a failed
-    case. A crash or a wrong answer is one in any case.
+    With `may_refuse` (an engine that `auto` chose) any exception means that the engine refuses the network; otherwise
+    the case has failed. After a crash or a wrong answer it always has.
     """
     begin = time.monotonic()
     killed_before = oom_kills()
@@ -126,8 +127,8 @@ def _measure(
 
 
 def _search(job: Job, worker: Sequence[str], stop: Stop, progress: Progress) -> BatchSearch | None:
-    """The batches of one case, in a fresh process; None if we were told to stop. A search that falls over ends there:
-    what it tried before holds, and where that is nothing, the case at batch 1 will say what is wrong."""
+    """The batches of one case, in a fresh process; None if it was stopped. A search that fails keeps what it tried
+    before; where that is nothing, the case at batch 1 will show the error."""
     trials: list[BatchTrial] = []
 
     def on_event(event: Event) -> None:

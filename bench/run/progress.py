@@ -1,7 +1,6 @@
-"""What a person sees while cases are measured: a line a case and round, on a terminal also one that says what is now.
+"""What a person sees while cases are measured: a line for each case and round; on a terminal also a live status line.
 
-Nothing here has a thread or a timer, and nothing is drawn while samples are taken: a picture that refreshes itself
-would take CPU time from what is measured.
+No thread, no timer, and nothing is drawn while samples are taken: that would take CPU time from what is measured.
 """
 
 from __future__ import annotations
@@ -23,7 +22,7 @@ if TYPE_CHECKING:
     from rich.console import Console
 
 _CLEAR_LINE = "\r\x1b[2K"
-# What tells cases apart besides network and engine, each with how it is written.
+# What may differ between cases besides network and engine, and how it is written.
 _DIFFER: dict[str, Callable[[Case], str]] = {
     "device": lambda case: f"on {case.device}",
     "precision": lambda case: case.precision,
@@ -33,51 +32,42 @@ _DIFFER: dict[str, Callable[[Case], str]] = {
 
 
 class Progress(Protocol):
-    """Told by the parent as a run goes on."""
+    """What the parent reports during a run."""
 
-    def searching(self, search: Search) -> None: ...
+    def searching(self, search: Search) -> None:
+        """A search for a batch begins, before the cases do."""
 
-    def found(self, search: Search, found: BatchSearch) -> None: ...
+    def batch_found(self, search: Search, result: BatchSearch) -> None:
+        """The batches of a case are known."""
 
-    def begin(self, run_id: str, cases: Sequence[Case], until: str, done: int) -> None: ...
+    def begin(self, run_id: str, cases: Sequence[Case], until: str, done: int) -> None:
+        """The run begins: its id, when it ends, and how many processes a resumed run already has."""
 
-    def started(self, round_number: int, case: Case, left: str, at_host: bool) -> None: ...
+    def started(self, round_number: int, case: Case, left: str, at_host: bool) -> None:
+        """A process of a case begins; round 0 is the one that measures energy."""
 
-    def event(self, event: Event) -> None: ...
+    def event(self, event: Event) -> None:
+        """The case has reached another phase, or taken more samples."""
 
-    def finished(self, record: Record) -> None: ...
+    def finished(self, record: Record) -> None:
+        """The process has a record."""
 
-    def note(self, text: str) -> None: ...
+    def note(self, text: str) -> None:
+        """Something about the run as a whole."""
 
-    def away(self, why: str) -> None: ...
+    def away(self, why: str) -> None:
+        """A board is lost, or not left as it was."""
 
-    def end(self) -> None: ...
+    def end(self) -> None:
+        """Nothing more follows for now."""
 
 
-class Silent:
+class Silent(Progress):
     """Shows nothing: for Python callers."""
-
-    def searching(self, search: Search) -> None: ...
-
-    def found(self, search: Search, found: BatchSearch) -> None: ...
-
-    def begin(self, run_id: str, cases: Sequence[Case], until: str, done: int) -> None: ...
-
-    def started(self, round_number: int, case: Case, left: str, at_host: bool) -> None: ...
-
-    def event(self, event: Event) -> None: ...
-
-    def finished(self, record: Record) -> None: ...
-
-    def note(self, text: str) -> None: ...
-
-    def away(self, why: str) -> None: ...
-
-    def end(self) -> None: ...
 
 
 class Lines:
-    """A line when a process ends. On a terminal, in later rounds one that is written over says which is running."""
+    """A line when a process ends; on a terminal also a status line that is overwritten."""
 
     def __init__(self, stream: TextIO = sys.stderr, live: bool | None = None) -> None:
         self._stream = stream
@@ -89,18 +79,15 @@ class Lines:
         self._phases = False  # whether phases are shown: nothing is timed on this machine meanwhile
 
     def searching(self, search: Search) -> None:
-        """A batch is looked for, before the cases begin."""
         self._head, self._phases = search.key, True
-        self._now("looking for a batch")
+        self._now("searching for a batch")
 
-    def found(self, search: Search, found: BatchSearch) -> None:
-        """The batches of a case are known."""
-        self._print(f"{search.key}  {told(found)}")
-        if found.trials:
-            self._print(f"       tried {by_batch(found.trials)}")
+    def batch_found(self, search: Search, result: BatchSearch) -> None:
+        self._print(f"{search.key}  {told(result)}")
+        if result.trials:
+            self._print(f"       tried {by_batch(result.trials)}")
 
     def begin(self, run_id: str, cases: Sequence[Case], until: str, done: int) -> None:
-        """Say which run this is, until when it goes on, and what it takes over from before."""
         self._differ = tuple(name for name in _DIFFER if len({getattr(case, name) for case in cases}) > 1)
         width = max((len(self._label(case)) for case in cases), default=0)
         self._labels = {case: self._label(case).ljust(width) for case in cases}
@@ -111,20 +98,18 @@ class Lines:
         return " ".join((case.model, case.backend, *(_DIFFER[name](case) for name in self._differ)))
 
     def started(self, round_number: int, case: Case, left: str, at_host: bool) -> None:
-        """A process of a case begins; round 0 is the one that measures energy."""
         self._round, self._phases = round_number, at_host
         which = f"round {round_number}" if round_number else "energy "
         self._head = f"{which}  {self._labels.get(case) or self._label(case)}"
         self._now(left)
 
     def event(self, event: Event) -> None:
-        """The case has come to another phase, or a few samples further."""
         if event.phase and self._phases:
             count = f" {event.done}/{event.total}" if event.total else ""
             self._now(event.phase + count)
 
     def finished(self, record: Record) -> None:
-        """The process has a record. On a terminal, lines of later rounds would only push the table out of sight."""
+        """On a terminal, lines of later rounds would push the table out of sight."""
         if self._live and self._round > 1 and record.ok:
             return
         self._print(f"{self._head}  {describe(record)}")
@@ -133,11 +118,9 @@ class Lines:
                 self._print(f"         {note}")
 
     def note(self, text: str) -> None:
-        """Something about the run as a whole."""
         self._print(text)
 
     def away(self, why: str) -> None:
-        """A board is lost, or not left as it was."""
         self._print(why)
 
     def end(self) -> None:
@@ -146,7 +129,7 @@ class Lines:
             self._write(_CLEAR_LINE)
 
     def _now(self, what: str) -> None:
-        """The line that is written over; without a terminal there is none."""
+        """Overwrite the status line; without a terminal there is none."""
         if not self._live:
             return
         from rich.console import Console
@@ -163,14 +146,14 @@ class Lines:
         self._write(f"{_CLEAR_LINE if self._live else ''}{line}\n")
 
     def _write(self, text: str) -> None:
-        # Whoever read this may have gone (`2>&1 | head`); that is no reason to stop measuring.
+        # The reader may be gone (`2>&1 | head`); that is no reason to stop measuring.
         with suppress(OSError):
             self._stream.write(text)
             self._stream.flush()
 
 
 def describe(record: Record) -> str:
-    """One line about a process: its latency and a mark if anything speaks against it, or why it has none."""
+    """One line about a process: its latency, marked if it has a warning, or why it has none."""
     if record.error is not None:
         return f"FAILED  {record.error.kind}: {record.error.message}"
     if record.timing is None:

@@ -1,4 +1,4 @@
-"""Before a run: its plan on this machine and its boards, what each process is asked for, and whether all is there."""
+"""Before a run: its plan on this machine and its boards, its settings, and whether everything it needs is installed."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ from .boards.boards import check_any, meet
 from .rounds import Aim, aim_of, runs_of_each
 
 
-def look_around(config: Resolved) -> PlanFacts:
-    """The facts a plan needs, read from this machine and from the boards of the plan. Raises UserError for a video
-    that is none, and where every device is a board that is not reached."""
+def read_plan_facts(config: Resolved) -> PlanFacts:
+    """The facts a plan needs, read from this machine and from the boards of the plan. Raises UserError for a file that
+    is not a video, and where no device of the plan is reached."""
     video = config.input.file
     if video is not None:
         check_video(Path(video))
@@ -37,13 +37,13 @@ def look_around(config: Resolved) -> PlanFacts:
 
 
 def make_plan(config: Resolved, *, boards: bool = False) -> Plan:
-    """The plan of a config on this machine; with `boards` also on those of its devices that are at a host.
+    """The plan of a config on this machine; with `boards` also on its devices at a host.
 
-    Raises UserError where it holds no case, or a device is at a host that is not asked.
+    Raises UserError where it has no case, or where a device is at a host without `boards`.
     """
     if not boards:
         check_local(config.plan.devices, config.profiles)
-    planned = cross(config, look_around(config))
+    planned = cross(config, read_plan_facts(config))
     if not (planned.cases or planned.searches):
         reasons = "; ".join(f"{out.what}: {out.why}" for out in planned.left_out)
         raise UserError(f"the plan holds no case ({reasons})", NOTHING)
@@ -56,7 +56,7 @@ def aim_of_run(config: Config) -> Aim:
 
 
 def settings_of(config: Config) -> Settings:
-    """What each process is asked for: its share of the case's predictions."""
+    """The settings of each process: among others its share of the case's predictions."""
     asked = config.run
     processes = aim_of_run(config).processes
     return Settings(
@@ -69,33 +69,33 @@ def settings_of(config: Config) -> Settings:
 
 
 def check_ready(plan: Plan, catalog: Catalog) -> None:
-    """Raises UserError where an engine of the plan, or torch on one of its devices, cannot be used here; it says what
-    to install."""
+    """Raises UserError, with what to install, where an engine of the plan, or torch on one of its devices, cannot be
+    used here."""
     if lines := missing_backends(plan, catalog):
         raise UserError("\n".join((*lines, "nothing was run; install it, or leave the backend out")), NOTHING)
-    if lines := _blind_torch(plan, catalog):
+    if lines := _torch_refusals(plan, catalog):
         raise UserError("\n".join((*lines, "nothing was run")), NOTHING)
 
 
-def _blind_torch(plan: Plan, catalog: Catalog) -> tuple[str, ...]:
-    """Each device of this machine that the installed torch cannot compute on, with why; a line each."""
-    cases = [case for case in _local(plan) if catalog.backends[case.backend].external is None]
+def _torch_refusals(plan: Plan, catalog: Catalog) -> tuple[str, ...]:
+    """A line for each device of this machine that the installed torch cannot compute on, with why."""
+    cases = [case for case in _local_cases(plan) if catalog.backends[case.backend].external is None]
     wanted = [catalog.devices[name] for name in dict.fromkeys(case.device for case in cases)]
     wanted = [profile for profile in wanted if profile.torch_device != "cpu"]
     facts = catalog.ask_torch() if wanted else None
-    found = ((profile, torch_on(facts, profile)) for profile in wanted if facts)
+    checks = ((profile, torch_on(facts, profile)) for profile in wanted if facts)
     return tuple(
-        f"device {profile.name}: {bad.what}; {bad.effect}; {bad.fix}" for profile, bad in found if bad.state == "bad"
+        f"device {profile.name}: {bad.what}; {bad.effect}; {bad.fix}" for profile, bad in checks if bad.state == "bad"
     )
 
 
-def _local(plan: Plan) -> list[Case]:
+def _local_cases(plan: Plan) -> list[Case]:
     """The cases that run on this machine, those of searches among them."""
     cases = (*plan.cases, *(search.case for search in plan.searches))
     return [case for case in cases if case.device not in plan.at_host]
 
 
 def missing_backends(plan: Plan, catalog: Catalog) -> tuple[str, ...]:
-    """Each engine of the plan that cannot be used here, with why and how to install it; a line each."""
-    wanted = dict.fromkeys(case.backend for case in _local(plan))
+    """A line for each engine of the plan that cannot be used here, with why and how to install it."""
+    wanted = dict.fromkeys(case.backend for case in _local_cases(plan))
     return tuple(f"backend {name}: {why}" for name in wanted if (why := catalog.backends[name].missing()))

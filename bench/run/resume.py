@@ -1,4 +1,4 @@
-"""What a resumed run has already: its id, and the records that count."""
+"""What a resumed run already has: its id, and the records that still hold."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ from ..record.store import newest_run, read_records, records_file
 
 
 @dataclass(frozen=True)
-class Before:
-    """A run: its id, and the records it already has with these settings and weights, failed ones included."""
+class EarlierRun:
+    """A run's id, and the records it already has with the same settings and weights, failed ones included."""
 
     run_id: str
     records: dict[Turn, Record]
@@ -28,42 +28,42 @@ class Before:
         """Those that are not measured again, in the order of time."""
         return [record for record in self.records.values() if record.ok or not retry_failed]
 
-    def chosen(self, case: Case, others: Sequence[str]) -> Case:
-        """The case with the engine that took its place before, if one did."""
-        alike = (case, *(case.model_copy(update={"backend": other}) for other in others))
+    def with_earlier_engine(self, case: Case, others: Sequence[str]) -> Case:
+        """The case, with the engine that replaced its own earlier in this run, if one did."""
+        candidates = (case, *(case.model_copy(update={"backend": other}) for other in others))
         measured = [turn.case for turn in self.records]
-        return next((each for each in alike if each in measured), case)
+        return next((each for each in candidates if each in measured), case)
 
-    def found(self, search: Search) -> BatchSearch | None:
-        """What a search found, where a case that it gave has a record."""
+    def search_result(self, search: Search) -> BatchSearch | None:
+        """The earlier result of a search, if one of its cases has a record."""
         for turn, record in self.records.items():
             if record.batch_search and turn.case.model_copy(update={"batch": 1}) == search.case:
                 return record.batch_search
         return None
 
 
-def begin(config: Resolved, settings: Settings, weights: Mapping[str, WeightsFile], resume: bool) -> Before:
+def open_run(config: Resolved, settings: Settings, weights: Mapping[str, WeightsFile], resume: bool) -> EarlierRun:
     """A new run, or with `resume` the newest one of the store. Raises UserError where there is none."""
     if not resume:
-        return Before(_new_run_id(), {})
+        return EarlierRun(_new_run_id(), {})
     out = config.run.out
     run_id = newest_run(out)
     if run_id is None:
         raise UserError(f"nothing to resume: no run in {out}; leave --resume away to start one", NOTHING)
     done: dict[Turn, Record] = {}
     if records_file(out).exists():
-        for record in read_records(out):  # oldest first, so that the newest of a retried case stays
-            same = _alike(record.settings, settings) and same_weights(record, weights.get(record.case.model))
+        for record in read_records(out):  # oldest first: of a retried case the newest wins
+            same = _same_settings(record.settings, settings) and same_weights(record, weights.get(record.case.model))
             if record.run_id == run_id and same:
                 done[Turn(record.case, record.process)] = record
-    return Before(
+    return EarlierRun(
         run_id, {turn: record for turn, record in done.items() if same_code(record, config.custom.get(turn.case.model))}
     )
 
 
-def _alike(first: Settings, second: Settings) -> bool:
-    """Whether processes are asked for the same. How many there are to be, and how well the case is to be known, is not
-    asked of them: a run may be resumed to go on further."""
+def _same_settings(first: Settings, second: Settings) -> bool:
+    """Whether two processes were measured with the same settings. The number of processes and the target precision may
+    differ: a run may be resumed to go further."""
     aside = {"target_precision": None, "processes": 1}
     return first.model_copy(update=aside) == second.model_copy(update=aside)
 

@@ -1,7 +1,7 @@
-"""Rounds: each case once a round, in a fresh process. Which processes come next, and how long that takes. Pure.
+"""Rounds: each case once a round, in a fresh process. Which processes come next, and how long they take. Pure.
 
-Whether a case gets another process is decided by how many it has and by how wide the interval of its latency is, never
-by where the figure lies: else the rule would choose the figures it likes.
+Whether a case gets another process depends on how many it has and how wide the interval of its latency is, never on the
+latency itself: that would bias the figures.
 """
 
 from __future__ import annotations
@@ -25,10 +25,10 @@ Records = Mapping[Case, Sequence[Record]]  # of a run: of each case its processe
 
 @dataclass(frozen=True)
 class Aim:
-    """When rounds end: every case has so many processes and is known so well, or the time is used up."""
+    """When rounds end: each case has so many processes and so narrow an interval, or the time is used up."""
 
     processes: int
-    half_width: float | None = None  # relative, of the interval of the latency; None: not looked at
+    half_width: float | None = None  # relative, of the interval of the latency; None: any
     time_s: float | None = None  # since the run began; None: without a limit
 
     @property
@@ -38,20 +38,20 @@ class Aim:
 
 
 def aim_of(processes: int | str, target_precision: float | None, time_s: float) -> Aim:
-    """What `run.processes`, `run.target_precision` and `run.time_s` ask for. A number is that many rounds, and no time
-    cuts them short."""
+    """The aim of `run.processes`, `run.target_precision` and `run.time_s`. A number of processes is that many rounds,
+    without a time limit."""
     if isinstance(processes, int):
         return Aim(processes)
     return Aim(AUTO_PROCESSES, target_precision or MAX_HALF_WIDTH, time_s)
 
 
 def runs_of_each(runs: int, processes: int) -> int:
-    """Timed predictions of each process, where `runs` of the case are spread over so many; never more than all."""
+    """Timed predictions of each process, where the case's `runs` are spread over so many processes."""
     return min(runs, max(MIN_RUNS, math.ceil(runs / processes)))
 
 
 def wants_another(records: Sequence[Record], aim: Aim) -> bool:
-    """Whether a case goes on to another process. One that failed does not: it would most likely fail again."""
+    """Whether a case gets another process. A failed one does not: it would most likely fail again."""
     if any(record.error for record in records):
         return False
     if len(records) < aim.processes:
@@ -63,24 +63,24 @@ def wants_another(records: Sequence[Record], aim: Aim) -> bool:
 
 
 def next_process(records: Sequence[Record]) -> int:
-    """The number of a case's next process: the first that is missing, should one have been lost or be repeated."""
+    """The number of a case's next process: the first that is missing."""
     there = {record.process for record in records}
     return next(number for number in range(1, len(there) + 2) if number not in there)
 
 
 @dataclass(frozen=True)
 class Round:
-    """The processes of one round. `number` says which it is, from 1."""
+    """The processes of one round; `number` counts from 1."""
 
     number: int
     turns: tuple[Turn, ...]
 
 
 def next_round(cases: Sequence[Case], records: Records, aim: Aim) -> Round | None:
-    """The next round, every second one backwards; None where all cases are done.
+    """The next round, every second one in reverse order; None where all cases are done.
 
-    So what happens to a machine meanwhile meets all its cases alike, and none is always the first. A case that is
-    ahead, since a run is resumed that measured it already, waits until the others are there as well.
+    So a change of the machine affects all cases alike, and none is always the first. A case that is ahead, in a resumed
+    run, waits until the others have caught up.
     """
     wanted = [case for case in cases if wants_another(records.get(case, ()), aim)]
     if not wanted:
@@ -92,16 +92,16 @@ def next_round(cases: Sequence[Case], records: Records, aim: Aim) -> Round | Non
 
 
 def fits(last_s: float | None, passed_s: float, aim: Aim) -> bool:
-    """Whether a process is begun: one that takes as long as that case's last one would end within the time.
+    """Whether a process is started: one as long as the case's last one (`last_s`) would end within the time.
 
-    The first process of a case (`last_s` is None) always is, so that each has a figure, however little time was given.
+    The first process of a case (`last_s` is None) always is, so that each case has a figure.
     """
     return last_s is None or aim.time_s is None or passed_s + last_s <= aim.time_s
 
 
 def seconds_left(cases: Sequence[Case], records: Records, last_s: Mapping[Case, float], aim: Aim) -> float | None:
-    """How long the processes that are known to come will take, each as long as its case's last one; None where nothing
-    was measured yet. Cases that were not measured yet are taken to be like the others."""
+    """How long the remaining known processes will take, each as long as its case's last one (or the mean of the others
+    where it has none); None where nothing was measured yet."""
     if not last_s:
         return None
     usual_s = sum(last_s.values()) / len(last_s)
@@ -115,7 +115,7 @@ def seconds_left(cases: Sequence[Case], records: Records, last_s: Mapping[Case, 
 
 
 def time_left_text(left_s: float | None, passed_s: float, aim: Aim) -> str:
-    """The time left, in words: an estimate where the rounds are counted, else what is left at most."""
+    """The time left, in words: an estimate where the number of rounds is known, else the limit."""
     limit_s = None if aim.time_s is None else max(0.0, aim.time_s - passed_s)
     if left_s is None:
         return "" if limit_s is None else f"at most {duration_text(limit_s)} left"

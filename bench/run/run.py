@@ -18,7 +18,7 @@ from .boards.boards import Boards
 from .processes import Parent
 from .progress import Progress, Silent
 from .ready import aim_of_run, check_ready, make_plan, settings_of
-from .resume import begin
+from .resume import open_run
 from .rounds import aim_text
 from .session import AfterRound, Hints, Refusal, Session, Tools
 from .stop import Interrupted, Stop, Unfinished
@@ -42,13 +42,13 @@ def run(
     """Measure every case of the config's plan (or of `plan`), round after round; returns their records in the order of
     time.
 
-    A case that fails gives a record with `error` and the rest goes on. Each record is on the disk before the next
-    process starts. How many rounds there are says `rounds.py`; `after_round` is called behind each with all records,
-    and once more where a signal ended one. With `resume`, the store's newest run is continued: processes that have a
-    record there with the same settings and weights are not run again (failed ones only with `retry_failed`), nor is a
-    search for batches of which a case has a record.
+    A case that fails gives a record with `error`, and the rest goes on. Each record is on the disk before the next
+    process starts. `rounds.py` decides the number of rounds; `after_round` is called after each with all records, and
+    once more where a signal ended one. With `resume`, the store's newest run is continued: processes that have a record
+    there with the same settings and weights are not run again (failed ones only with `retry_failed`), nor are searches
+    for batches.
 
-    A device at a host is reached over ssh; one that is lost does not end the others.
+    A device at a host is reached over ssh; if it is lost, the other devices go on.
 
     Raises UserError if nothing could be started, Interrupted on Ctrl-C and SIGTERM, Unfinished where boards are away.
     """
@@ -58,14 +58,14 @@ def run(
     plan = plan or make_plan(config, boards=True)
     check_ready(plan, config.catalog)
     weights = find_weights(config)
-    before = begin(config, settings, weights, resume)
+    earlier = open_run(config, settings, weights, resume)
     check_writable(config.run.out)
-    mark_run(config.run.out, before.run_id)
-    with Stop() as stop, Boards(config.profiles, before.run_id, progress.away) as boards:
+    mark_run(config.run.out, earlier.run_id)
+    with Stop() as stop, Boards(config.profiles, earlier.run_id, progress.away) as boards:
         workers = (worker, board_worker)
-        parent = Parent(config, settings, weights, read_checkout(), before, workers, stop, progress)
+        parent = Parent(config, settings, weights, read_checkout(), earlier, workers, stop, progress)
         cases = parent.find_cases(plan)
-        kept = [record for record in before.kept(retry_failed) if record.case in cases]
+        kept = [record for record in earlier.kept(retry_failed) if record.case in cases]
         instead = _instead(plan, tuple(cases))
         session = Session(
             aim=aim,
@@ -78,14 +78,14 @@ def run(
             at_host=plan.at_host,
             wants_energy=config.run.energy,
         )
-        progress.begin(before.run_id, tuple(cases), aim_text(aim), len(kept))
+        progress.begin(earlier.run_id, tuple(cases), aim_text(aim), len(kept))
         session.run()
         signalled = stop.signal
     return _ended(session, signalled, (*plan.away.values(), *boards.lost.values()))
 
 
 def _ended(session: Session, signalled: int | None, away: Sequence[str]) -> list[Record]:
-    """The records of a run that did all it could, else Interrupted or Unfinished."""
+    """The records of a finished run. Raises Interrupted, Unfinished."""
     missing = session.missing()
     if signalled and (missing or session.next_round() or session.energy_turns()):
         raise Interrupted(signalled, session.records, None if session.aim.open else missing)
@@ -102,13 +102,13 @@ def _tools(
     after_round: AfterRound,
     clock: Callable[[], float],
 ) -> Tools:
-    """What a session does to the world: processes, boards, the disk."""
+    """The functions by which a session uses processes, boards and the disk."""
     chosen = [case.model_copy(update={"backend": name}) for case, names in instead.items() for name in names]
 
     def measure(turn: Turn, hints: Hints) -> Record | Refusal | None:
         may_refuse = turn.process == 1 and (turn.case in instead or turn.case in chosen)
-        place, search = boards.place(turn.case.device), searches.get(turn.case)
-        return parent.measure(turn, hints, place, search, may_refuse)
+        host, search = boards.host(turn.case.device), searches.get(turn.case)
+        return parent.measure(turn, hints, host, search, may_refuse)
 
     return Tools(
         measure=measure,
@@ -123,20 +123,20 @@ def _tools(
 
 
 def _instead(plan: Plan, cases: Sequence[Case]) -> dict[Case, Sequence[str]]:
-    """Of each case whose engine `auto` chose, what may take its place: also of those that a search gave, and of those
-    in which another engine took its place before."""
-    found: dict[Case, Sequence[str]] = {}
+    """The engines that may replace the engine of each case that `auto` chose; also of cases from a search, and of cases
+    whose engine was replaced earlier in this run."""
+    alternatives: dict[Case, Sequence[str]] = {}
     for planned, others in plan.instead.items():
         engines = (planned.backend, *others)
         for case in cases:
             like = case.model_copy(update={"batch": planned.batch, "backend": planned.backend})
             if like == planned and case.backend in engines:
-                found[case] = engines[engines.index(case.backend) + 1 :]
-    return found
+                alternatives[case] = engines[engines.index(case.backend) + 1 :]
+    return alternatives
 
 
 def _keep(out: str, before: Sequence[Record], record: Record) -> None:
-    """Put a record on the disk; those before it as well, if somebody removed the file while we measured."""
+    """Append a record to the store; those before it as well, if somebody removed the file meanwhile."""
     missing = () if records_file(out).exists() else before
     for each in (*missing, record):
         append_record(out, each)

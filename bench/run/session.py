@@ -1,6 +1,6 @@
 """The rounds of a run as they happen: what is measured next, what is passed on, when the page is renewed.
 
-Everything that takes time is handed in, so that tests run it with a clock of their own and no process at all.
+Clock and processes are arguments, so that tests run it with a fake clock and without processes.
 """
 
 from __future__ import annotations
@@ -16,13 +16,13 @@ from .boards.boards import Away
 from .progress import Progress
 from .rounds import Aim, Round, fits, next_process, next_round, seconds_left, time_left_text
 
-# The number of a round (0: of energy), and all records so far: to show them.
+# Called with the number of a round (0: of energy) and all records so far.
 AfterRound = Callable[[int, Sequence[Record]], None]
 
 
 @dataclass(frozen=True)
 class Hints:
-    """What a process is told besides its turn: what others found out before it, and what it does beyond timing."""
+    """What a process gets besides its turn: results of earlier processes, and whether it measures energy."""
 
     counters: Counters | None = None
     operations: Counters | None = None
@@ -32,20 +32,20 @@ class Hints:
 
 @dataclass(frozen=True)
 class Refusal:
-    """The engine of a case does not run the network; and why."""
+    """Why the engine of a case does not run the network."""
 
     why: str
 
 
 @dataclass(frozen=True)
 class Tools:
-    """What a session needs of the world."""
+    """What a session uses from outside."""
 
     # One fresh process; None if it was stopped. Raises Away where its board is lost.
     measure: Callable[[Turn, Hints], Record | Refusal | None]
-    keep: Callable[[Sequence[Record], Record], None]  # (those before, the record) onto the disk
-    settle: Callable[[str], None]  # a device: nothing of its last case has to be left there
-    lose: Callable[[str, str], None]  # a device, and why nothing more is run there
+    keep: Callable[[Sequence[Record], Record], None]  # (earlier records, the new one): write it to the disk
+    settle: Callable[[str], None]  # (device): remove what its last case left there
+    lose: Callable[[str, str], None]  # (device, why): run nothing more there
     stopped: Callable[[], bool]
     usable: Callable[[str], bool]  # whether an engine is installed
     after_round: AfterRound
@@ -53,8 +53,8 @@ class Tools:
 
 
 @dataclass
-class Share:
-    """Of how many processes, how long they took in all, and how much of that was warming up and sampling."""
+class TimeShare:
+    """A number of processes, their time, and how much of it was measuring."""
 
     processes: int = 0
     wall_s: float = 0.0
@@ -66,19 +66,19 @@ class Share:
         self.measuring_s += measuring_s(record)
 
     @property
-    def own_s(self) -> float:
+    def harness_s(self) -> float:
         return self.wall_s - self.measuring_s
 
     def text(self, what: str) -> str:
         """`round 1: 52 s in 12 processes, of which 21 s were not warm-up or samples`."""
         return (
             f"{what}: {self.wall_s:.0f} s in {self.processes} process{'es' if self.processes != 1 else ''}, "
-            f"{self.own_s:.0f} s of them the harness's own (neither warm-up nor samples)"
+            f"{self.harness_s:.0f} s of them the harness's own (neither warm-up nor samples)"
         )
 
 
 def measuring_s(record: Record) -> float:
-    """Seconds of a process in which the network ran for its figures: warm-up, samples, blocks of energy."""
+    """Seconds that a process spent on measuring: warm-up, samples, blocks of energy."""
     timing = record.timing
     blocks = (*record.energy.busy, *record.energy.idle) if record.energy else ()
     energy_s = sum(block.seconds for block in blocks)
@@ -87,7 +87,7 @@ def measuring_s(record: Record) -> float:
 
 @dataclass
 class Session:
-    """One run. `records` begins with those that a resumed run has already."""
+    """One run. `records` begins with those that a resumed run already has."""
 
     aim: Aim
     tools: Tools
@@ -99,10 +99,10 @@ class Session:
     at_host: frozenset[str] = frozenset()  # devices
     wants_energy: bool = False
     lost: set[str] = field(default_factory=set)  # devices
-    _late: set[Case] = field(default_factory=set)  # another process of these would not end in time
+    _late: set[Case] = field(default_factory=set)  # cases whose next process would not end in time
     _last_s: dict[Case, float] = field(default_factory=dict)
     _first: dict[Case, Record] = field(default_factory=dict)  # of this call: code may have changed since the run began
-    _all: Share = field(default_factory=Share)
+    _all: TimeShare = field(default_factory=TimeShare)
     _shown: int = 0  # records, when they were shown last
 
     def __post_init__(self) -> None:
@@ -110,51 +110,51 @@ class Session:
 
     def of_case(self) -> dict[Case, list[Record]]:
         """The records of each case that has some."""
-        found: dict[Case, list[Record]] = {}
+        records: dict[Case, list[Record]] = {}
         for record in self.records:
-            found.setdefault(record.case, []).append(record)
-        return found
+            records.setdefault(record.case, []).append(record)
+        return records
 
     def next_round(self) -> Round | None:
-        """What is still to be done within the aim and the time."""
+        """The next round within the aim and the time; None where there is none."""
         open_cases = [case for case in self.cases if case.device not in self.lost and case not in self._late]
         return next_round(open_cases, self.of_case(), self.aim)
 
     def energy_turns(self) -> tuple[Turn, ...]:
-        """Where rounds have no known end, energy is measured behind the last one, in a process of its own for each case
-        whose device has a sensor; else the last process of the case does it (`_hints`)."""
+        """Processes that measure energy after the last round, where the number of rounds is not known before: one for
+        each case whose device has a sensor. Otherwise the last process of a case measures energy (`_hints`)."""
         if not (self.wants_energy and self.aim.open):
             return ()
-        found = self.of_case()
+        records = self.of_case()
         return tuple(
-            Turn(case, next_process(found[case]))
+            Turn(case, next_process(records[case]))
             for case in self.cases
-            if case in found and case.device not in self.lost
-            if not any(record.error or record.energy for record in found[case])
+            if case in records and case.device not in self.lost
+            if not any(record.error or record.energy for record in records[case])
         )
 
     def missing(self) -> int:
-        """Processes that were asked for by number and are not there; those of failed cases are not missed."""
-        found = self.of_case()
-        whole = {case: found.get(case, []) for case in self.cases}
+        """How many of the requested processes have no record; those of failed cases do not count."""
+        records = self.of_case()
+        whole = {case: records.get(case, []) for case in self.cases}
         return sum(max(0, self.aim.processes - len(of)) for of in whole.values() if not any(each.error for each in of))
 
     def run(self) -> None:
         """Round after round, then energy; ends early where it is stopped."""
-        told = 0
+        noted = 0
         while not self.tools.stopped() and (round_ := self.next_round()):
-            self._turns(round_.number, round_.turns)
+            self._run_turns(round_.number, round_.turns)
             if round_.number == 1 and self._all.processes:
-                told = self._all.processes
+                noted = self._all.processes
                 self.progress.note(self._all.text("round 1"))
         if not self.tools.stopped() and (turns := self.energy_turns()):
-            self._turns(0, turns)
+            self._run_turns(0, turns)
         self.progress.end()
-        if self._all.processes > told:
+        if self._all.processes > noted:
             self.progress.note(self._all.text("all rounds"))
 
-    def _turns(self, number: int, turns: Iterable[Turn]) -> None:
-        """The processes of one round (0: of energy), and what there is shown."""
+    def _run_turns(self, number: int, turns: Iterable[Turn]) -> None:
+        """Run the processes of one round (0: of energy), then show the records."""
         for turn in turns:
             if self.tools.stopped():
                 break
@@ -163,14 +163,14 @@ class Session:
             if number and not fits(self._last_s.get(turn.case), self.tools.clock() - self.begun, self.aim):
                 self._late.add(turn.case)
                 continue
-            self._take(number, turn)
+            self._run_turn(number, turn)
         if len(self.records) > self._shown:
             self._shown = len(self.records)
             self.progress.end()
             self.tools.after_round(number, tuple(self.records))
 
-    def _take(self, number: int, turn: Turn) -> None:
-        """One process; where its engine refuses the network, one of the engine that takes its place."""
+    def _run_turn(self, number: int, turn: Turn) -> None:
+        """Run one process; where its engine refuses the network, one of the engine that replaces it."""
         case = turn.case
         begin = self.tools.clock()
         passed_s = begin - self.begun
@@ -178,29 +178,29 @@ class Session:
         left = time_left_text(left_s, passed_s, self.aim) if number else ""
         self.progress.started(number, case, left, at_host=case.device in self.at_host)
         try:
-            got = self.tools.measure(turn, self._hints(turn, energy_pass=number == 0))
+            result = self.tools.measure(turn, self._hints(turn, energy_pass=number == 0))
         except Away as away:
             self.lost.add(case.device)
             self.tools.lose(case.device, str(away))
             return
-        if isinstance(got, Refusal):
-            if other := self._replace(case, got.why):
-                self._take(number, Turn(other))
+        if isinstance(result, Refusal):
+            if other := self._replace(case, result.why):
+                self._run_turn(number, Turn(other))
             return
-        if got is None:
+        if result is None:
             return
-        self.tools.keep(self.records, got)
-        self.records.append(got)
+        self.tools.keep(self.records, result)
+        self.records.append(result)
         wall_s = self.tools.clock() - begin
         self._last_s[case] = wall_s
-        self._all.add(got, wall_s)
-        if got.ok:
-            self._first.setdefault(case, got)
-        self.progress.finished(got)
+        self._all.add(result, wall_s)
+        if result.ok:
+            self._first.setdefault(case, result)
+        self.progress.finished(result)
         self.tools.settle(case.device)
 
     def _hints(self, turn: Turn, *, energy_pass: bool) -> Hints:
-        """What the first process of the case in this call found out, and whether this one measures energy."""
+        """The results of the case's first process in this call, and whether this process measures energy."""
         last = not self.aim.open and turn.process == self.aim.processes
         energy = self.wants_energy and (energy_pass or last)
         first = self._first.get(turn.case)
@@ -212,7 +212,7 @@ class Session:
         return Hints(counters=first.counters, verified=verified, energy=energy)
 
     def _operations(self, model: str) -> Counters | None:
-        """What was counted of a network, if all of it could be: else a note says what could not, and why."""
+        """The counters of a network on any engine, if all could be counted."""
         ways = ("macs", "macs_once", "macs_functional", "macs_aten", "flops_torch")
         for record in self._first.values():
             counters = record.counters
@@ -221,19 +221,19 @@ class Session:
         return None
 
     def _replace(self, case: Case, why: str) -> Case | None:
-        """The case with the next engine in the place of one that refuses the network; None where there is none."""
+        """The case with the next engine, where its own refuses the network; None where there is none."""
         others = self._instead.get(case, ())
         usable = next((name for name in others if self.tools.usable(name)), None)
-        place = self.cases.index(case)
+        index = self.cases.index(case)
         if usable is None:
-            del self.cases[place]
-            self.progress.note(f"{case.model}: {why}; no other engine is here to take its place")
+            del self.cases[index]
+            self.progress.note(f"{case.model}: {why}; no other engine is installed that could replace it")
             return None
         other = case.model_copy(update={"backend": usable})
-        self.progress.note(f"{case.model}: {why}; {usable} takes its place")
+        self.progress.note(f"{case.model}: {why}; {usable} replaces it")
         if other in self.cases:  # asked for by name as well
-            del self.cases[place]
+            del self.cases[index]
             return None
-        self.cases[place] = other
+        self.cases[index] = other
         self._instead[other] = others[others.index(usable) + 1 :]
         return other

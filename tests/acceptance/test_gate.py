@@ -145,7 +145,7 @@ def test_a_side_that_loads_the_installed_package_after_all_is_refused(repository
     commit(repository, {"lib/package/__init__.py": SLOWER})
     done = gate(repository, "--model", "net.py:Net", PYTHONPATH=installed(repository / "lib", tmp_path, "editable"))
     assert done.returncode == WRONG_CODE, done.stderr
-    assert "a side did not load its own code" in done.stderr
+    assert "base or head did not load its own code" in done.stderr
     assert str(repository / "lib" / "package" / "__init__.py") in done.stderr
     assert str(repository / "results" / "gate" / "code") in done.stderr
     assert nothing_stays_behind(repository)
@@ -196,6 +196,6 @@ def test_a_check_that_was_killed_goes_on_with_its_pairs(repository):
         one.send_signal(signal.SIGKILL)
     done = gate(repository, "--model", "net.py:Net", "--resume")
     assert done.returncode == OK, done.stderr
-    assert "pairs are there already" in done.stderr
+    assert "pairs were measured before" in done.stderr
     assert "pair 1:" not in done.stderr
     assert nothing_stays_behind(repository)

@@ -143,7 +143,7 @@ def trial(generator: np.random.Generator, noise: Noise, slowdown: float, cases: 
     ratios = {key: Ratios() for key in series}
     while due := next_round(ratios, rule):
         for pair in due:
-            found = next(series[pair.case]) if pair.sides[0] == "base" else -next(series[pair.case])
+            found = next(series[pair.case]) if pair.order[0] == "base" else -next(series[pair.case])
             so_far = ratios[pair.case]
             if pair.stage == "A/A":
                 so_far = replace(so_far, controls=(*so_far.controls, math.exp(found)))
@@ -200,8 +200,8 @@ def simulate(options: argparse.Namespace) -> None:
 def record(options: argparse.Namespace) -> None:
     """Run the pairs as a check does, each model in turn, and keep their figures."""
     from co3d_bench.bench.gate.measure import measure_pair
+    from co3d_bench.bench.gate.runners import Processes
     from co3d_bench.bench.gate.schedule import Pair
-    from co3d_bench.bench.gate.sides import Processes
     from co3d_bench.bench.measure.job import Job
     from co3d_bench.bench.plan.catalog import Catalog
     from co3d_bench.bench.record.case import Case
@@ -236,7 +236,7 @@ def record(options: argparse.Namespace) -> None:
 
 def real(options: argparse.Namespace) -> None:
     """Whole checks, one after the other; a line each as it ends, then a line for each slowdown."""
-    from co3d_bench.bench.gate.check import Order, check_pair
+    from co3d_bench.bench.gate.check import PairCheck, check_pair
 
     rule = PairRule(max_slowdown=options.max_slowdown)
     lines = []
@@ -246,7 +246,7 @@ def real(options: argparse.Namespace) -> None:
             with tempfile.TemporaryDirectory() as folder:
                 case, sides = _sides(options.work, slowdown, Path(folder))
                 begin = time.monotonic()
-                (found,) = check_pair(Order((case,), sides, rule, Path(folder)), lambda text: None).findings
+                (found,) = check_pair(PairCheck((case,), sides, rule, Path(folder)), lambda text: None).findings
             verdict, estimate, spread = found.status, "", ""
             if found.judgement is not None:
                 verdict = found.judgement.verdict
@@ -271,7 +271,7 @@ def real(options: argparse.Namespace) -> None:
 
 def _sides(work: str, slowdown: float, folder: Path) -> tuple[Any, Any]:
     """A case, and the two sides of it."""
-    from co3d_bench.bench.gate.sides import of_command, of_factory
+    from co3d_bench.bench.gate.runners import command_runner, factory_runner
     from co3d_bench.bench.plan.catalog import Catalog
     from co3d_bench.bench.record.case import Case
 
@@ -280,12 +280,13 @@ def _sides(work: str, slowdown: float, folder: Path) -> tuple[Any, Any]:
         words = {
             side: f"env OPENBLAS_NUM_THREADS=1 {sys.executable} {ARRAYS} {count}" for side, count in repeats.items()
         }
-        sides = {side: of_command(each, 600.0) for side, each in words.items()}
+        sides = {side: command_runner(each, 600.0) for side, each in words.items()}
         return Case(model="command", backend="none", input="none"), sides
     file = folder / "sides.py"
     file.write_text(NETWORKS.format(slowdown=slowdown))
     made = {
-        side: of_factory(f"{file}:{side}", "x3d-xs-own", Catalog(), 600.0, sys.executable) for side in ("base", "head")
+        side: factory_runner(f"{file}:{side}", "x3d-xs-own", Catalog(), 600.0, sys.executable)
+        for side in ("base", "head")
     }
     return Case(model="x3d-xs-own", threads=2), made
 

@@ -1,4 +1,5 @@
-"""Our own kernels: channels-last maps, a convolution with all its taps, sums and activation in one pass, no copies.
+"""Our own kernels: channels-last feature maps, a convolution with all its taps, sums and activation in one pass, no
+copies.
 
 The C++ is compiled for this machine when the network is made ready, and driven by a table of the network's calls
 (`bench/backends/native/`). Between the calls of a step there is nothing but a barrier of the threads.
@@ -17,7 +18,7 @@ from ...export.precision import TOLERANCE
 from ...profile.trace import Clock, Found, TracedSteps
 from ...record.record import Engine as EngineRecord
 from .. import Ask, Backend, Runnable, toolchain
-from .calls import Kind, Map
+from .calls import FeatureMap, Kind
 from .work import shapes_of, work_of
 
 if TYPE_CHECKING:
@@ -46,11 +47,11 @@ class NativeRunnable:
         from .compiled import Engine
 
         self._memory, self._layout, self._lowered = memory, layout, lowered
-        self._initial = lowered.made.state
+        self._initial = lowered.entry.state
         self._engine = Engine(library, lowered.calls, layout, memory.data_ptr(), threads)
         self._rings = {call.taps[1].map: at for at, call in enumerate(lowered.calls) if call.kind == Kind.SLIDE}
         self._answers = tuple(
-            self._view(answer, layout.offset[layout.place[answer]]).view(shape)
+            self._view(answer, layout.offset[layout.slot[answer]]).view(shape)
             for answer, shape in zip(lowered.answers, lowered.answer_shapes, strict=True)
         )
         self._record = EngineRecord(
@@ -65,7 +66,7 @@ class NativeRunnable:
         )
         self.reset()
 
-    def _view(self, value: Map, offset: int) -> Tensor:
+    def _view(self, value: FeatureMap, offset: int) -> Tensor:
         """The map as a tensor (B, C, H, W) or (B, C, T, H, W) over the engine's memory."""
         size = (value.slots, value.batch, value.frames, value.height, value.width, value.pitch)
         full = self._memory[offset : offset + value.floats].view(size)[..., : value.channels]

@@ -1,4 +1,4 @@
-"""What a network is lowered to: maps in memory, and the few kinds of calls that `kernels.cpp` knows."""
+"""What a network is lowered to: feature maps in memory, and the few kinds of calls that `kernels.cpp` knows."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ class Reduction(IntEnum):
 
 
 @dataclass(eq=False)
-class Map:
+class FeatureMap:
     """Feature maps in memory: (batch, frames, height, width, pitch) floats, of which `channels` count.
 
     In planes: (batch, channels, frames, height, width), as the input comes.
@@ -87,7 +87,7 @@ class Window:
 class Tap:
     """One input; in a clip it is read `shift` frames later."""
 
-    map: Map
+    map: FeatureMap
     shift: int = 0
 
 
@@ -102,10 +102,10 @@ class Call:
     kind: Kind
     name: str  # the operators of the graph that it stands for
     taps: list[Tap]
-    outputs: list[Map]
+    outputs: list[FeatureMap]
     window: Window = Window()
     frame_stride: int = 1
-    addends: list[tuple[Map, int]] = field(default_factory=list)  # and to which output
+    addends: list[tuple[FeatureMap, int]] = field(default_factory=list)  # and to which output
     weight: Tensor | None = None
     bias: Tensor | None = None
     activation: Activation = Activation.NONE
@@ -113,7 +113,7 @@ class Call:
     dilation: int = 1  # in time, of a ring
 
     @property
-    def output(self) -> Map:
+    def output(self) -> FeatureMap:
         return self.outputs[0]
 
     @property

@@ -16,7 +16,7 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 from ...errors import UserError
-from . import kept
+from . import cache
 from .calls import MAX_ADDENDS, MAX_OUTPUTS, MAX_TAPS, Call, Kind
 from .memory import Layout
 
@@ -68,7 +68,7 @@ def compiler() -> str:
 
 
 def more_flags() -> tuple[str, ...]:
-    """What the user has the compiler told besides, the last word being theirs: another instruction set, say."""
+    """Compiler flags from the user, which come last and so win: another instruction set, say."""
     return tuple(shlex.split(os.environ.get(MORE_FLAGS, "")))
 
 
@@ -76,15 +76,15 @@ def build(source: Path = SOURCE) -> Library:
     """The kernels, compiled here or kept from before, and loaded. Raises UserError with what the compiler said."""
     name, flags = compiler(), (*FLAGS, *more_flags())
     version = _version(name)
-    key = kept.key(source.read_bytes(), name, version, flags)
-    if (file := kept.find(key)) and (handle := _loaded(file)):
-        return Library(handle, _short(name, version), flags, file.stat().st_size - kept.DIGEST_BYTES, 0.0, True)
+    key = cache.key(source.read_bytes(), name, version, flags)
+    if (file := cache.find(key)) and (handle := _loaded(file)):
+        return Library(handle, _short(name, version), flags, file.stat().st_size - cache.DIGEST_BYTES, 0.0, True)
     with TemporaryDirectory(prefix="co3d-bench-", ignore_cleanup_errors=True) as folder:
         file = Path(folder) / "kernels.so"
         start = time.perf_counter()
         _compile(name, flags, source, file)
         compile_s = time.perf_counter() - start
-        kept.keep(key, file)
+        cache.keep(key, file)
         handle = _loaded(file)  # and not the one that is kept, which may be damaged and open in this process
         if handle is None:
             raise UserError("native: kernels.cpp and compiled.py differ in what a node is; install co3d-bench anew")
@@ -99,8 +99,8 @@ def _compile(name: str, flags: tuple[str, ...], source: Path, file: Path) -> Non
     except OSError as error:
         raise UserError(f"native: {name}: {error.strerror}") from error
     if done.returncode:
-        said = next((line for line in done.stderr.splitlines() if "error" in line), done.stderr.strip()[:200])
-        raise UserError(f"native: {name} {' '.join(flags)} cannot compile the kernels: {said}")
+        reason = next((line for line in done.stderr.splitlines() if "error" in line), done.stderr.strip()[:200])
+        raise UserError(f"native: {name} {' '.join(flags)} cannot compile the kernels: {reason}")
 
 
 def _loaded(file: Path) -> Any | None:
@@ -116,7 +116,7 @@ def _loaded(file: Path) -> Any | None:
 
 
 def _version(name: str) -> str:
-    """What the compiler says of itself; nothing where it cannot be asked, which compiling then tells."""
+    """The compiler's version line; empty where it does not run, which compiling will report."""
     try:
         done = subprocess.run([name, "--version"], capture_output=True, text=True, check=False)  # noqa: S603
     except OSError:
@@ -125,12 +125,12 @@ def _version(name: str) -> str:
 
 
 def _short(name: str, version: str) -> str:
-    found = re.search(r"\d+\.\d+(\.\d+)?", version)
-    return f"{Path(name).name} {found[0]}" if found else Path(name).name
+    match = re.search(r"\d+\.\d+(\.\d+)?", version)
+    return f"{Path(name).name} {match[0]}" if match else Path(name).name
 
 
 class Engine:
-    """The calls of a network, made ready: weights packed, addresses known."""
+    """The prepared calls of a network: weights packed, addresses known."""
 
     def __init__(self, library: Library, calls: Sequence[Call], layout: Layout, base: int, threads: int) -> None:
         self._library = library.handle
@@ -139,8 +139,8 @@ class Engine:
         self._addresses = addresses
         order = (_INT * len(layout.order))(*layout.order)
         nodes = (Node * len(calls))(*(_node(call, layout) for call in calls))
-        made = self._library.engine_make(nodes, len(calls), addresses, order, len(addresses), layout.states, threads)
-        self._engine = ctypes.c_void_p(made)
+        entry = self._library.engine_make(nodes, len(calls), addresses, order, len(addresses), layout.states, threads)
+        self._engine = ctypes.c_void_p(entry)
         weakref.finalize(self, self._library.engine_free, self._engine)
 
     def step(self, input_address: int) -> None:
@@ -199,11 +199,11 @@ def _node(call: Call, layout: Layout) -> Node:
         for axis, value in zip("hw", getattr(call.window, name), strict=True):
             setattr(node, f"{name}_{axis}", value)
     for index, tap in enumerate(call.taps):
-        node.input[index], node.shift[index] = layout.place[tap.map], tap.shift
+        node.input[index], node.shift[index] = layout.slot[tap.map], tap.shift
     for index, (value, output) in enumerate(call.addends):
-        node.addend[index], node.addend_output[index] = layout.place[value], output
+        node.addend[index], node.addend_output[index] = layout.slot[value], output
     for index, value in enumerate(call.outputs):
-        node.output[index] = layout.place[value]
+        node.output[index] = layout.slot[value]
     return node
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from ...errors import UserError
-from .calls import Activation, Call, Kind, Map, Tap, Window
+from .calls import Activation, Call, FeatureMap, Kind, Tap, Window
 
 if TYPE_CHECKING:
     from torch.fx import Node
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 class Planes:
     """The input, before it is laid out anew."""
 
-    map: Map
+    map: FeatureMap
     shared: bool = False
 
 
@@ -25,33 +25,33 @@ class Planes:
 class Past:
     """The state of a pool: the frames before the newest. As a window, with the newest, every `dilation`-th."""
 
-    ring: Map
-    newest: Map | None = None
+    ring: FeatureMap
+    newest: FeatureMap | None = None
     dilation: int = 1
     moved_up: bool = False  # without the oldest: the next state
 
 
 @dataclass(frozen=True)
 class Unsqueezed:
-    """A map as a clip of one frame, to be put behind the past ones."""
+    """A feature map as a clip of one frame, to be put after the past ones."""
 
-    map: Map
+    map: FeatureMap
 
 
-def memory_of(value: Planes | Past | Map) -> Map:
+def memory_of(value: Planes | Past | FeatureMap) -> FeatureMap:
     """Where an input lies."""
     return value.ring if isinstance(value, Past) else value.map if isinstance(value, Planes) else value
 
 
-def map_of(shape: tuple[int, ...], *, planes: bool = False) -> Map:
+def map_of(shape: tuple[int, ...], *, planes: bool = False) -> FeatureMap:
     """(B, C, H, W) or (B, C, T, H, W)."""
     batch, channels, *frames, height, width = shape
-    return Map(batch, frames[0] if frames else 1, height, width, channels, planes)
+    return FeatureMap(batch, frames[0] if frames else 1, height, width, channels, planes)
 
 
-def like(given: Map) -> Map:
-    """A new map of the same size."""
-    return Map(*given.size)
+def like(given: FeatureMap) -> FeatureMap:
+    """A new feature map of the same size."""
+    return FeatureMap(*given.size)
 
 
 class Graph:
@@ -59,9 +59,9 @@ class Graph:
 
     def __init__(self) -> None:
         self.calls: list[Call] = []
-        self.maker: dict[Map, Call] = {}
+        self.maker: dict[FeatureMap, Call] = {}
         self.values: dict[Node, Any] = {}
-        self.packed: Map | None = None  # the input, channels last
+        self.packed: FeatureMap | None = None  # the input, channels last
         self.node: Any = None
 
     @property
@@ -79,28 +79,29 @@ class Graph:
             "another backend may run it (co3d-bench list backends)"
         )
 
-    def map(self, node: Any) -> Map:
-        """The value of a node as a map, the input's packed if nobody did it yet; UserError where it is none."""
+    def map(self, node: Any) -> FeatureMap:
+        """The value of a node as a feature map, the input's packed at its first use. Raises UserError where it is
+        none."""
         value = self.values.get(node)
         if isinstance(value, Planes):
             self.packed = self.packed or self.pack(value)
             return self.packed
-        if not isinstance(value, Map):
+        if not isinstance(value, FeatureMap):
             raise self.refusal()
         return value
 
-    def pack(self, planes: Planes, paddings: tuple[int, int, int] | None = None) -> Map:
+    def pack(self, planes: Planes, paddings: tuple[int, int, int] | None = None) -> FeatureMap:
         """The input channels last; for the one convolution that reads it, in planes with its padding around."""
         given = planes.map
         if paddings is None:
-            return self.add(Call(Kind.PACK_CHANNELS, "pack", [Tap(given)], [Map(*given.size)]))
+            return self.add(Call(Kind.PACK_CHANNELS, "pack", [Tap(given)], [FeatureMap(*given.size)]))
         sizes = (given.frames, given.height, given.width)
         frames, height, width = (size + 2 * pad for size, pad in zip(sizes, paddings, strict=True))
-        out = Map(given.batch, frames, height, width, given.channels, planes=True)
+        out = FeatureMap(given.batch, frames, height, width, given.channels, planes=True)
         return self.add(Call(Kind.PACK_PLANES, "pack", [Tap(given)], [out], Window(padding=paddings[1:])))
 
-    def add(self, call: Call) -> Map:
-        """The call behind all others; its first output."""
+    def add(self, call: Call) -> FeatureMap:
+        """Append a call; returns its first output."""
         self.calls.append(call)
         for out in call.outputs:
             self.maker[out] = call
@@ -109,7 +110,7 @@ class Graph:
     def open(self, node: Any) -> Call | None:
         """The call that makes this value, if nobody else looks at the value and nothing is done with it yet."""
         value = self.values.get(node)
-        if not isinstance(value, Map) or value.shared or len(node.users) > 1 or value not in self.maker:
+        if not isinstance(value, FeatureMap) or value.shared or len(node.users) > 1 or value not in self.maker:
             return None
         call = self.maker[value]
         return (
@@ -118,7 +119,7 @@ class Graph:
             else None
         )
 
-    def replace(self, old: Sequence[Call], new: Call) -> Map:
-        """One call in the place of others, behind all that are left."""
+    def replace(self, old: Sequence[Call], new: Call) -> FeatureMap:
+        """Replace calls by one, after all that are left."""
         self.calls = [call for call in self.calls if call not in old]
         return self.add(new)

@@ -12,9 +12,9 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from ...export.entry import Entry, entry
+from ...export.entry import Entry, make_entry
 from .. import toolchain
-from .calls import MAX_ADDENDS, Call, Kind, Map, Tap, Window
+from .calls import MAX_ADDENDS, Call, FeatureMap, Kind, Tap, Window
 from .graph import Graph, Past, Planes, like, map_of, memory_of
 from .rules import RULES
 
@@ -27,14 +27,14 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Lowered:
-    """The calls of one prediction in their order, and the maps at both ends."""
+    """The calls of one prediction in order, and the feature maps at both ends."""
 
-    made: Entry
+    entry: Entry
     calls: list[Call]
-    frame: Map  # planes, as the caller has them; only PACK reads them
-    state: list[Map]
-    answers: list[Map]
-    new: list[Map]  # what is new of the state, in the order of the entry's outputs
+    frame: FeatureMap  # planes, as the caller has them; only PACK reads them
+    state: list[FeatureMap]
+    answers: list[FeatureMap]
+    new: list[FeatureMap]  # what is new of the state, in the order of the entry's outputs
     answer_shapes: list[tuple[int, ...]]
 
 
@@ -50,17 +50,17 @@ def lower(net: nn.Module, example: Tensor) -> Lowered:
     # Tensors made in inference mode, as a case's inputs are, cannot be exported.
     with torch.inference_mode(False), torch.no_grad(), warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of torch's own affairs
-        made = entry(net, example.clone(), plain=True, moves=False)
+        entry = make_entry(net, example.clone(), plain=True, moves=False)
         with suppress(Exception):  # whatever it is: torch.export may do it, or says why it cannot be done
-            return _lowered(record(made), made)
+            return _lowered(record(entry), entry)
         try:
-            operators = export(made, functional=True)
+            operators = export(entry, functional=True)
         except Exception as error:
             raise toolchain.refusal("native", net, error) from error
-        return _lowered(operators, made)
+        return _lowered(operators, entry)
 
 
-def _lowered(operators: Operators, made: Entry) -> Lowered:
+def _lowered(operators: Operators, entry: Entry) -> Lowered:
     import torch
 
     inputs, graph = [], Graph()
@@ -82,9 +82,9 @@ def _lowered(operators: Operators, made: Entry) -> Lowered:
                 raise graph.refusal()
     graph.calls = _with_groups(graph.calls)
     results = graph.node.args[0]  # the last node is the output
-    ends, count = _ends(graph, inputs, results), made.answers
+    ends, count = _ends(graph, inputs, results), entry.answers
     return Lowered(
-        made,
+        entry,
         graph.calls,
         inputs[0].map,
         [memory_of(value) for value in inputs[1:]],
@@ -94,7 +94,7 @@ def _lowered(operators: Operators, made: Entry) -> Lowered:
     )
 
 
-def _input(graph: Graph, *, first: bool) -> Planes | Past | Map:
+def _input(graph: Graph, *, first: bool) -> Planes | Past | FeatureMap:
     shape = tuple(graph.node.meta["val"].shape)
     if first and len(shape) in (4, 5):
         return Planes(map_of(shape, planes=True))
@@ -102,22 +102,22 @@ def _input(graph: Graph, *, first: bool) -> Planes | Past | Map:
         return map_of(shape)
     if len(shape) == 5:
         batch, past, channels, height, width = shape
-        return Past(Map(batch, 1, height, width, channels, slots=past + 1))
-    raise graph.refusal("an input that is no map")
+        return Past(FeatureMap(batch, 1, height, width, channels, slots=past + 1))
+    raise graph.refusal("an input that is no feature map")
 
 
 def _constant(graph: Graph) -> Any:
-    """What is made of constants alone."""
+    """Values that depend on constants alone."""
     from torch.utils._pytree import tree_map
 
     given = tree_map(lambda each: graph.values.get(each, each) if hasattr(each, "op") else each, graph.node.args)
     return graph.node.target(*given, **graph.node.kwargs)
 
 
-def _ends(graph: Graph, inputs: Sequence[Any], results: Sequence[Node]) -> list[Map]:
-    """The map of each result; each place of the state has memory of its own."""
+def _ends(graph: Graph, inputs: Sequence[Any], results: Sequence[Node]) -> list[FeatureMap]:
+    """The feature map of each result; each part of the state has its own memory."""
     taken = {memory_of(value) for value in inputs}
-    ends: list[Map] = []
+    ends: list[FeatureMap] = []
     for node in results:
         graph.node = node
         value = graph.values[node]
@@ -126,16 +126,16 @@ def _ends(graph: Graph, inputs: Sequence[Any], results: Sequence[Node]) -> list[
                 raise graph.refusal("a pool's state that does not move up")
             ends.append(value.ring)
             continue
-        found = graph.map(node)
-        if found in taken:
-            found = graph.add(Call(Kind.SCALE, "copy", [Tap(found)], [like(found)]))
-        taken.add(found)
-        ends.append(found)
+        end = graph.map(node)
+        if end in taken:
+            end = graph.add(Call(Kind.SCALE, "copy", [Tap(end)], [like(end)]))
+        taken.add(end)
+        ends.append(end)
     return ends
 
 
 def _with_groups(calls: Sequence[Call]) -> list[Call]:
-    """Three depthwise convolutions of one map, which keep their sums, read it once."""
+    """Three depthwise convolutions of one feature map, which keep their sums, read it once."""
     grouped: list[Call] = []
     for call in calls:
         grouped.append(call)

@@ -1,4 +1,4 @@
-"""Where every map lies: one piece of memory, temporary maps one after another in the same places."""
+"""Where every feature map lies: one piece of memory, in which temporary ones share space."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from .calls import Kind, Map
+from .calls import FeatureMap, Kind
 from .lower import Lowered
 
 if TYPE_CHECKING:
@@ -21,34 +21,34 @@ _SLACK = 64
 
 @dataclass(frozen=True)
 class Layout:
-    """Places of the table of addresses: 0 is the input, then the state, then the buffers its new parts go to, then
-    everything else."""
+    """The table of addresses: slot 0 is the input, then the state, then the buffers for its new parts, then all
+    else."""
 
-    place: dict[Map, int]
-    offset: list[int]  # of each place, in floats; that of the input stands for nothing
-    order: list[int]  # for each place: which one's address it takes after a step
-    states: int  # places of the state, behind the input
+    slot: dict[FeatureMap, int]
+    offset: list[int]  # of each slot, in floats; unused for the input
+    order: list[int]  # for each slot: the slot whose address it takes after a step
+    states: int  # slots of the state, after the input
     floats: int
 
 
 def lay_out(lowered: Lowered) -> Layout:
-    """Places for the maps of the calls."""
-    place = {lowered.frame: 0}
+    """Lay out the feature maps of the calls."""
+    index = {lowered.frame: 0}
     offset = [0]
     top = 0
 
-    def fixed(value: Map) -> None:
+    def fixed(value: FeatureMap) -> None:
         nonlocal top
-        place[value] = len(offset)
+        index[value] = len(offset)
         offset.append(top)
         top += _rounded(value.floats)
 
     for value in lowered.state:
         fixed(value)
     for value, over in _overwriting(lowered).items():
-        place[value] = place[over]
+        index[value] = index[over]
     for value in lowered.new:
-        if value not in place:  # a ring is written where it lies
+        if value not in index:  # a ring is written where it lies
             fixed(value)
     moving = len(offset)
     for value in lowered.answers:
@@ -56,53 +56,53 @@ def lay_out(lowered: Lowered) -> Layout:
     for call in lowered.calls:
         if call.kind == Kind.PACK_PLANES:  # the border around it stays
             fixed(call.output)
-    temporary, size = _temporaries(lowered, place)
+    temporary, size = _temporaries(lowered, index)
     for value, start in temporary.items():
-        place[value] = len(offset)
+        index[value] = len(offset)
         offset.append(top + start)
-    order = _order(lowered, place, moving)
+    order = _order(lowered, index, moving)
     order += range(moving, len(offset))
-    return Layout(place, offset, order, len(lowered.state), top + size + _SLACK)
+    return Layout(index, offset, order, len(lowered.state), top + size + _SLACK)
 
 
-def _overwriting(lowered: Lowered) -> dict[Map, Map]:
+def _overwriting(lowered: Lowered) -> dict[FeatureMap, FeatureMap]:
     """New parts of the state, each with the part that it may be written over.
 
     Such a part is added in the call that makes the new one, run of pixels by run of pixels, and needed nowhere else:
     sums that are kept are taken up where they lie.
     """
-    uses: Counter[Map] = Counter()
+    uses: Counter[FeatureMap] = Counter()
     for call in lowered.calls:
         uses.update([*(tap.map for tap in call.taps), *(value for value, _ in call.addends)])
-    kept = {lowered.state[source] for source in lowered.made.sources if source is not None}
+    kept = {lowered.state[source] for source in lowered.entry.sources if source is not None}
     new, state = set(lowered.new), set(lowered.state)
-    found: dict[Map, Map] = {}
+    overwritten: dict[FeatureMap, FeatureMap] = {}
     for call in lowered.calls:
         if call.kind == Kind.DEPTHWISE:
             free = [value for value, _ in call.addends if value in state - kept and uses[value] == 1]
-            found.update(zip((out for out in call.outputs if out in new), free, strict=False))
-    return found
+            overwritten.update(zip((out for out in call.outputs if out in new), free, strict=False))
+    return overwritten
 
 
-def _order(lowered: Lowered, place: dict[Map, int], moving: int) -> list[int]:
-    """For each place below `moving`: which one's address it takes after a step.
+def _order(lowered: Lowered, slot: dict[FeatureMap, int], moving: int) -> list[int]:
+    """For each slot below `moving`: the slot whose address it takes after a step.
 
-    A part of the state takes that of the part that moves there, or of what was newly made; what nobody takes is free
-    to be written into.
+    A part of the state takes that of the part that moves there, or of the new one; the remaining buffers are free to be
+    written.
     """
     new = iter(lowered.new)
-    taken = [place[next(new)] if source is None else 1 + source for source in lowered.made.sources]
+    taken = [slot[next(new)] if source is None else 1 + source for source in lowered.entry.sources]
     free = [address for address in range(1, moving) if address not in set(taken)]
     return [0, *taken, *free]
 
 
-def _temporaries(lowered: Lowered, fixed: dict[Map, int]) -> tuple[dict[Map, int], int]:
+def _temporaries(lowered: Lowered, fixed: dict[FeatureMap, int]) -> tuple[dict[FeatureMap, int], int]:
     """Offsets of the maps that are gone after a step, and how many floats they need together."""
     last = {tap.map: at for at, call in enumerate(lowered.calls) for tap in call.taps}
     for at, call in enumerate(lowered.calls):
         last.update({value: at for value, _ in call.addends})
-    found: dict[Map, int] = {}
-    living: dict[Map, tuple[int, int]] = {}
+    offsets: dict[FeatureMap, int] = {}
+    living: dict[FeatureMap, tuple[int, int]] = {}
     size = 0
     for at, call in enumerate(lowered.calls):
         given = call.taps[0].map
@@ -114,10 +114,10 @@ def _temporaries(lowered: Lowered, fixed: dict[Map, int]) -> tuple[dict[Map, int
             else:
                 start = _gap(sorted(living.values()), _rounded(out.floats))
                 living[out] = (start, start + _rounded(out.floats))
-            found[out] = living[out][0]
+            offsets[out] = living[out][0]
             size = max(size, living[out][1])
         living = {value: where for value, where in living.items() if last.get(value, at) > at}
-    return found, size
+    return offsets, size
 
 
 def _gap(taken: Sequence[tuple[int, int]], floats: int) -> int:

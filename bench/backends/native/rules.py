@@ -8,7 +8,19 @@ from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from .calls import MAX_ADDENDS, MAX_LINES, MAX_SEGMENTS, MAX_TAPS, Activation, Call, Kind, Map, Reduction, Tap, Window
+from .calls import (
+    MAX_ADDENDS,
+    MAX_LINES,
+    MAX_SEGMENTS,
+    MAX_TAPS,
+    Activation,
+    Call,
+    FeatureMap,
+    Kind,
+    Reduction,
+    Tap,
+    Window,
+)
 from .graph import Graph, Past, Planes, Unsqueezed, like
 
 if TYPE_CHECKING:
@@ -28,7 +40,7 @@ _USUAL: dict[str, tuple[Any, ...]] = {
 }
 
 
-def _activated(graph: Graph, x: Node, activation: Activation) -> Map:
+def _activated(graph: Graph, x: Node, activation: Activation) -> FeatureMap:
     if (call := graph.open(x)) is not None:
         call.activation = activation
         return call.output
@@ -36,7 +48,7 @@ def _activated(graph: Graph, x: Node, activation: Activation) -> Map:
     return graph.add(Call(Kind.SCALE, graph.name, [Tap(given)], [like(given)], activation=activation))
 
 
-def _added(graph: Graph, a: Node, b: Node, alpha: float = 1) -> Map:
+def _added(graph: Graph, a: Node, b: Node, alpha: float = 1) -> FeatureMap:
     left, right = graph.map(a), graph.map(b)
     if alpha != 1 or left.size != right.size:
         raise graph.refusal("of two shapes")
@@ -45,17 +57,17 @@ def _added(graph: Graph, a: Node, b: Node, alpha: float = 1) -> Map:
         return graph.replace((first, second), first.merged(second))
     for call, other in ((first, right), (second, left)):
         if call and (call.is_convolution or call.kind == Kind.SCALE) and len(call.addends) < MAX_ADDENDS:
-            # Last of all: what is added must have been made.
+            # Last of all: the addends must be computed before.
             return graph.replace((call,), replace(call, addends=[*call.addends, (other, 0)]))
     return graph.add(Call(Kind.SCALE, "add", [Tap(left)], [like(left)], addends=[(right, 0)]))
 
 
-def _multiplied(graph: Graph, a: Node, b: Node) -> Map:
+def _multiplied(graph: Graph, a: Node, b: Node) -> FeatureMap:
     left, right = graph.map(a), graph.map(b)
     if left.is_vector and not right.is_vector:
         left, right = right, left
     if right.height * right.width != 1 or (right.batch, right.channels) != (left.batch, left.channels):
-        raise graph.refusal("of two maps")
+        raise graph.refusal("of two feature maps")
     if right.frames not in (1, left.frames):
         raise graph.refusal("of clips of two lengths")
     return graph.add(Call(Kind.SCALE, "mul", [Tap(left), Tap(right)], [like(left)]))
@@ -70,7 +82,7 @@ def _convolution(
     padding: Sequence[int] = (0,),
     dilation: Sequence[int] = (1,),
     groups: int = 1,
-) -> Map:
+) -> FeatureMap:
     kernel: Tensor = graph.values[weight]
     if isinstance(padding, str) or kernel.dim() not in (4, 5):
         raise graph.refusal("of this form")
@@ -96,7 +108,7 @@ def _convolution(
         )
     )
     taps = [Tap(given, index * dilations[0] - paddings[0]) for index in range(kernel.shape[2])]
-    out = Map(given.batch, out_frames, out_height, out_width, kernel.shape[0])
+    out = FeatureMap(given.batch, out_frames, out_height, out_width, kernel.shape[0])
     if groups == 1:
         kind, laid_out = Kind.DENSE, kernel.permute(2, 3, 4, 1, 0).flatten(0, 3)
         fits = given.planes or len(taps) * math.prod(window.kernel) <= MAX_SEGMENTS
@@ -121,16 +133,18 @@ def _convolution(
     )
 
 
-def _linear(graph: Graph, x: Node, weight: Node, bias: Node | None = None) -> Map:
+def _linear(graph: Graph, x: Node, weight: Node, bias: Node | None = None) -> FeatureMap:
     given, matrix = graph.map(x), graph.values[weight]
     if not given.is_vector or tuple(x.meta["val"].shape)[-1] != given.channels:
         raise graph.refusal("over something other than channels")
-    out = Map(given.batch, 1, 1, 1, matrix.shape[0])
+    out = FeatureMap(given.batch, 1, 1, 1, matrix.shape[0])
     row = None if bias is None else graph.values[bias].float().unsqueeze(0)
     return graph.add(Call(Kind.DENSE, "linear", [Tap(given)], [out], weight=matrix.float().t().contiguous(), bias=row))
 
 
-def _mean(graph: Graph, x: Node, dims: Sequence[int] | None = None, keepdim: bool = False, **options: Any) -> Map:
+def _mean(
+    graph: Graph, x: Node, dims: Sequence[int] | None = None, keepdim: bool = False, **options: Any
+) -> FeatureMap:
     value = graph.values[x]
     if isinstance(value, Past):
         return _slide(graph, value, dims, Reduction.AVERAGE)
@@ -143,15 +157,15 @@ def _mean(graph: Graph, x: Node, dims: Sequence[int] | None = None, keepdim: boo
     raise graph.refusal("over these dimensions")
 
 
-def _maximum(graph: Graph, x: Node, dims: Sequence[int] = (), keepdim: bool = False) -> Map:
+def _maximum(graph: Graph, x: Node, dims: Sequence[int] = (), keepdim: bool = False) -> FeatureMap:
     value = graph.values[x]
     if isinstance(value, Past):
         return _slide(graph, value, dims, Reduction.MAXIMUM)
     raise graph.refusal("over these dimensions")
 
 
-def _whole_mean(graph: Graph, given: Map, *, over_frames: bool) -> Map:
-    out = Map(given.batch, 1 if over_frames else given.frames, 1, 1, given.channels)
+def _whole_mean(graph: Graph, given: FeatureMap, *, over_frames: bool) -> FeatureMap:
+    out = FeatureMap(given.batch, 1 if over_frames else given.frames, 1, 1, given.channels)
     return graph.add(Call(Kind.MEAN, "mean", [Tap(given)], [out]))
 
 
@@ -164,7 +178,7 @@ def _pool(
     *others: Any,
     reduction: Reduction,
     **options: Any,
-) -> Map:
+) -> FeatureMap:
     given = graph.map(x)
     named = {**dict(zip(_POOL_OPTIONS[reduction], others, strict=False)), **options}
     if any(value not in _USUAL[name] for name, value in named.items()):
@@ -181,7 +195,7 @@ def _pool(
         (size + 2 * pad - length) // step + 1
         for size, pad, length, step in zip(sizes[1:], paddings[1:], lengths[1:], strides[1:], strict=True)
     )
-    out = Map(given.batch, given.frames, high, wide, given.channels)
+    out = FeatureMap(given.batch, given.frames, high, wide, given.channels)
     window = Window(lengths[1:], strides[1:], paddings[1:])
     return graph.add(Call(Kind.POOL, graph.name, [Tap(given)], [out], window, reduction=reduction))
 
@@ -209,7 +223,7 @@ def _slice(
     raise graph.refusal()
 
 
-def _slide(graph: Graph, window: Past, dims: Sequence[int] | None, reduction: Reduction) -> Map:
+def _slide(graph: Graph, window: Past, dims: Sequence[int] | None, reduction: Reduction) -> FeatureMap:
     if window.newest is None or window.moved_up or list(dims or ()) != [1]:
         raise graph.refusal("over these dimensions")
     taps = [Tap(window.newest), Tap(window.ring)]
@@ -223,7 +237,7 @@ def _slide(graph: Graph, window: Past, dims: Sequence[int] | None, reduction: Re
 def _same(graph: Graph, x: Node, *_: Any, **__: Any) -> Any:
     value = graph.values[x]
     if len(x.users) > 1:
-        if isinstance(value, Map):
+        if isinstance(value, FeatureMap):
             value.shared = True
         elif isinstance(value, Planes):
             return replace(value, shared=True)
@@ -235,13 +249,13 @@ def _reshaped(graph: Graph, x: Node, *arguments: Any, **options: Any) -> Any:
     value = _same(graph, x)
     if before == after and graph.name not in ("permute.default", "movedim.int"):
         return value
-    if isinstance(value, Map):
+    if isinstance(value, FeatureMap):
         if graph.name == "unsqueeze.default" and arguments == (1,) and not value.is_vector:
             return Unsqueezed(value)
         if value.is_vector and after[0] == value.batch:
             return Unsqueezed(value) if graph.name == "unsqueeze.default" and arguments == (1,) else value
         if after == (value.batch, math.prod(value.size[1:])):
-            out = Map(value.batch, 1, 1, 1, after[1])
+            out = FeatureMap(value.batch, 1, 1, 1, after[1])
             return graph.add(Call(Kind.UNPACK, graph.name, [Tap(value)], [out]))
     raise graph.refusal()
 

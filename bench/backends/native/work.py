@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 
 from ...profile.work import Shape, Work
-from .calls import Call, Kind, Map
+from .calls import Call, FeatureMap, Kind
 
 _FLOAT = 4  # bytes
 _WORDS = {
@@ -56,5 +56,5 @@ def _kind(call: Call) -> str:
     return f"{form}convolution {' x '.join(map(str, lengths))}"
 
 
-def _elements(value: Map) -> int:
+def _elements(value: FeatureMap) -> int:
     return math.prod(value.size)

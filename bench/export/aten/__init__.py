@@ -1,1 +1,1 @@
-"""A network as a list of calls that torch 1.10 understands, and what runs it there. README.md here says more."""
+"""A network as a list of calls that torch 1.10 understands, and its runner. README.md here explains both."""

@@ -45,7 +45,7 @@ class Graph:
     constants: dict[str, Tensor] = field(default_factory=dict)
 
 
-def capture(made: Entry) -> Graph:
+def capture(entry: Entry) -> Graph:
     """The module of an entry as calls of operators that torch 1.10 has.
 
     Raises UserError for a network that cannot be traced, or that needs another operator.
@@ -53,14 +53,14 @@ def capture(made: Entry) -> Graph:
     from .operators import export, record
 
     try:
-        found = record(made)
+        operators = record(entry)
     except Exception:  # noqa: BLE001 - whatever a network does there, torch.export says what is wrong
         try:
-            found = export(made)
+            operators = export(entry)
         except Exception as error:
             reason = (str(error).splitlines() or [type(error).__name__])[0]
             raise UserError(f"torch.export cannot trace this network: {reason}") from error
-    return _Reader(found, made.input_names).read()
+    return _Reader(operators, entry.input_names).read()
 
 
 class _Reader:

@@ -28,10 +28,10 @@ def in_place(graph: Graph) -> Graph:
     calls = []
     for call in graph.calls:
         first = call.args[0]
-        made = alone.get(first.text) if isinstance(first, Name) else None
-        if call.op in IN_PLACE and made and (made.shape, made.dtype) == (call.shape, call.dtype):
+        source = alone.get(first.text) if isinstance(first, Name) else None
+        if call.op in IN_PLACE and source and (source.shape, source.dtype) == (call.shape, call.dtype):
             call = replace(call, op=f"{call.op}_")
-        is_new = call.op not in VIEWS or (made is not None and call.op not in OVERLAPPING)
+        is_new = call.op not in VIEWS or (source is not None and call.op not in OVERLAPPING)
         if call.shape is not None and is_new and reads[call.outputs[0]] == 1:
             alone[call.outputs[0]] = call
         calls.append(call)

@@ -2,7 +2,7 @@
 
 Recording takes about as long as the call; torch.export takes a second, another to take operators apart, and more than
 one to import its compiler. What is recorded is what torch.export would give. Where that is not certain nothing is
-recorded: a network that looks at numbers or keeps something to itself is for torch.export.
+recorded: a network that depends on values or keeps hidden state is left to torch.export.
 """
 
 from __future__ import annotations
@@ -46,20 +46,20 @@ class Operators:
     constants: dict[fx.Node, Tensor]  # placeholders that are weights and the like; the others are inputs, in order
 
 
-def record(made: Entry) -> Operators:
+def record(entry: Entry) -> Operators:
     """What the module of an entry calls when it runs once.
 
     Raises whatever the module raises there, and NotRecorded.
     """
     tape = _Tape()
-    weights = {**dict(made.module.named_parameters()), **dict(made.module.named_buffers())}
+    weights = {**dict(entry.module.named_parameters()), **dict(entry.module.named_buffers())}
     # Whatever it keeps from this call must not be met by another one; weights are not copied.
-    module = copy.deepcopy(made.module, {id(tensor): tensor for tensor in weights.values()})
+    module = copy.deepcopy(entry.module, {id(tensor): tensor for tensor in weights.values()})
     before = _kept_in(module)
     # In inference mode an operator is seen before torch takes it apart. Where gradients could be asked for, our layers
     # overwrite nothing.
     with torch.inference_mode(), torch.enable_grad():
-        inputs = tuple(_Traced(tensor.clone(), tape.graph.placeholder("input")) for tensor in made.inputs)
+        inputs = tuple(_Traced(tensor.clone(), tape.graph.placeholder("input")) for tensor in entry.inputs)
         traced = {name: _Traced(tensor, tape.constant(tensor)) for name, tensor in weights.items()}
         given: dict[str, Tensor] = dict(traced)
         with tape:
@@ -128,7 +128,7 @@ class _Tape(TorchDispatchMode):
         if func._schema.is_mutable and not overwrites(str(func)):
             raise NotRecorded(f"{func} writes into an argument")
         if torch.Tag.dynamic_output_shape in func.tags:
-            raise NotRecorded(f"{func} looks at numbers")
+            raise NotRecorded(f"{func} depends on values")
         result = func(*plain_args, **plain_kwargs)
         if isinstance(result, torch.device):
             return result
@@ -142,11 +142,11 @@ class _Tape(TorchDispatchMode):
                 return first
             return _Traced(result, node)
         if isinstance(result, tuple | list) and all(isinstance(each, Tensor) for each in result):
-            parts = [self.graph.call_function(operator.getitem, (node, place)) for place in range(len(result))]
-            found = [_Traced(value, part) for value, part in zip(result, parts, strict=True)]
+            parts = [self.graph.call_function(operator.getitem, (node, index)) for index in range(len(result))]
+            results = [_Traced(value, part) for value, part in zip(result, parts, strict=True)]
             node.meta["val"] = [part.meta["val"] for part in parts]
-            return type(result)(found)
-        raise NotRecorded(f"{func} looks at numbers")
+            return type(result)(results)
+        raise NotRecorded(f"{func} depends on values")
 
 
 def _kept_in(module: nn.Module) -> list[tuple[str, str, int, int]]:
@@ -166,14 +166,14 @@ def overwrites_what_is_read_later(graph: fx.Graph) -> bool:
 
     If it does not, leaving everything where it is and handing on the result instead is the same.
     """
-    place = {node: at for at, node in enumerate(graph.nodes)}
+    positions = {node: at for at, node in enumerate(graph.nodes)}
     for node in graph.nodes:
         if node.op == "call_function" and overwrites(str(node.target)):
             target = node.args[0]
             if _oldest(target).op == "placeholder":
                 return True
-            others = {other for other in _same_memory(_oldest(target)) if place[other] < place[node]} - {target}
-            if any(place[reader] > place[node] for other in others for reader in other.users):
+            others = {other for other in _same_memory(_oldest(target)) if positions[other] < positions[node]} - {target}
+            if any(positions[reader] > positions[node] for other in others for reader in other.users):
                 return True
     return False
 
@@ -194,18 +194,18 @@ def _oldest(node: fx.Node) -> fx.Node:
 
 def _same_memory(node: fx.Node) -> set[fx.Node]:
     """The node and every view of it, of every degree."""
-    found = {node}
+    results = {node}
     for user in node.users:
         if _is_view(user) and user.args[0] is node:
-            found |= _same_memory(user)
-    return found
+            results |= _same_memory(user)
+    return results
 
 
-def export(made: Entry, *, functional: bool = False) -> Operators:
+def export(entry: Entry, *, functional: bool = False) -> Operators:
     """The same by torch.export; `functional`: nothing is overwritten in it and less is left together, which takes as
     long again. Raises whatever torch.export does."""
     with torch.no_grad():
-        program = torch.export.export(made.module, made.inputs)
+        program = torch.export.export(entry.module, entry.inputs)
         if functional or overwrites_what_is_read_later(program.graph):
             program = program.run_decompositions({})
     known = {**program.state_dict, **program.constants}

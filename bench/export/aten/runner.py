@@ -29,7 +29,7 @@ ERRORS = (OSError, LookupError, TypeError, ValueError, AttributeError, RuntimeEr
 
 
 class BadFile(Exception):
-    """One line that says why it cannot be run, or that its answer is wrong."""
+    """Why it cannot be run, or that its answer is wrong, in one line."""
 
 
 class Program:
@@ -65,10 +65,10 @@ class Program:
                 for name in frees:
                     del values[name]
             self.state = [values[row["output"]] for row in self.graph["state"]]
-            found = [values[name] for name in self.graph["outputs"]]
+            answers = [values[name] for name in self.graph["outputs"]]
         except ERRORS as error:
             raise BadFile(f"{op}: {(str(error) or 'damaged').splitlines()[0]}") from None
-        return found[0] if len(found) == 1 else found
+        return answers[0] if len(answers) == 1 else answers
 
     def error(self):
         """How far the last of the examples' answers is from the exporting machine's, max|a - b| / max|b|. Resets."""

@@ -1,4 +1,4 @@
-"""A case by the runner of `bench/export/aten`: what is copied, what the board is asked, and what its answers mean."""
+"""The engine `aten-json` over ssh: the files and job sent to a board, and how its results are read."""
 
 from __future__ import annotations
 
@@ -16,79 +16,79 @@ from ...record.case import Case
 from ...record.cuda_facts import CudaFacts
 from ...record.facts import reach
 from ...record.record import Engine, Timing, Verification
-from .heard import Heard
-from .measured import Asked, Measured
+from .lines import BoardLines
+from .measured import Measured, Request
 
 if TYPE_CHECKING:
     from torch import Tensor
 
-# Answers beyond the receptive field, which rest on frames alone; and answers of a clip network.
-STEADY_FRAMES = 8
+# Answers that are compared: beyond the receptive field, where they depend on frames alone; and of a clip network.
+FRAMES_BEYOND_FILL = 8
 CLIPS = 4
 
 
-def ask(job: Job, spec: ModelSpec, net: Any, example: Tensor, folder: Path) -> Asked:
-    """The file to copy and the job. Raises UserError for a network that the form cannot hold."""
+def make_request(job: Job, spec: ModelSpec, net: Any, example: Tensor, folder: Path) -> Request:
+    """The file to copy and the job. Raises UserError for a network that the format cannot hold."""
     case = job.case
     file = folder / f"{case.model}-{case.precision}-b{case.batch}.aten.zip"
     if not file.exists():  # another case of this run may have written it
         write(net, example, case.precision, file.with_suffix(".part")).rename(file)
     frames = reach(net) if is_frame_network(net) else 0
-    return Asked(
+    return Request(
         files={"artefact": file},
         fields={
             "engine": "aten-json",
             "ring_length": ring_length(spec, case.batch),
             "seed": int(case.input.removeprefix("random-")),
             "fill": frames,
-            "check": frames + STEADY_FRAMES if frames else CLIPS,
+            "check": frames + FRAMES_BEYOND_FILL if frames else CLIPS,
             "rows": _rows(spec, case),
             "unified_memory": job.device is not None and job.device.unified_memory,
         },
-        read=lambda heard: read(heard, job, spec, net, example, file),
+        read=lambda lines: read(lines, job, spec, net, example, file),
     )
 
 
 def _rows(spec: ModelSpec, case: Case) -> list[int]:
-    """Of a batch the rows that are compared: the first and the last, where answers are rows of scores."""
+    """The rows of a batch that are compared: the first and the last where answers are rows of scores, else all."""
     return sorted({0, case.batch - 1}) if spec.classes is not None else list(range(case.batch))
 
 
-def played(job: Job, net: Any, example: Tensor, asked: Asked) -> Runnable:
-    """What runs there, here: to see what it carries from frame to frame."""
-    return load(asked.files["artefact"], job.case.precision)
+def local_runnable(job: Job, net: Any, example: Tensor, request: Request) -> Runnable:
+    """The same program on this machine, to count its state."""
+    return load(request.files["artefact"], job.case.precision)
 
 
-def read(heard: Heard, job: Job, spec: ModelSpec, net: Any, example: Tensor, file: Path) -> Measured:
-    """What the board measured, and its answers held to the eager network of this machine in float32."""
-    told = heard.results["measured"]
-    cuda = CudaFacts.model_validate(told["cuda"]) if told["cuda"] else None
+def read(lines: BoardLines, job: Job, spec: ModelSpec, net: Any, example: Tensor, file: Path) -> Measured:
+    """What the board measured, its answers compared with the eager network on this machine in float32."""
+    measured = lines.results["measured"]
+    cuda = CudaFacts.model_validate(measured["cuda"]) if measured["cuda"] else None
     return Measured(
-        timing=Timing.model_validate(told["timing"]),
-        verification=_verify(heard, spec, net, example, job.case),
+        timing=Timing.model_validate(measured["timing"]),
+        verification=_verify(lines, spec, net, example, job.case),
         engine=Engine(
             name=NAME,
-            version=told["versions"]["torch"],
+            version=measured["versions"]["torch"],
             provider=f"{cuda.name}, CUDA {cuda.cuda}, cuDNN {cuda.cudnn}" if cuda else "CPU",
-            threads=told["threads"],
+            threads=measured["threads"],
             artefact_bytes=file.stat().st_size,
         ),
-        versions=told["versions"],
-        environ=told.get("environ", {}),
-        threads=told["threads"],
-        inter_op_threads=told["inter_op_threads"],
-        peak_rss_bytes=told["peak_rss_bytes"],
+        versions=measured["versions"],
+        environ=measured.get("environ", {}),
+        threads=measured["threads"],
+        inter_op_threads=measured["inter_op_threads"],
+        peak_rss_bytes=measured["peak_rss_bytes"],
         peak_allocated_bytes=cuda.memory.peak_allocated_bytes if cuda and cuda.memory else None,
         cuda=cuda,
-        output_sha256=told["output_sha256"],
-        span=tuple(told["span"]),
-        energy_blocks=heard.results.get("energy", {}).get("blocks"),
-        allocator=told["allocator"],
+        output_sha256=measured["output_sha256"],
+        span=tuple(measured["span"]),
+        energy_blocks=lines.results.get("energy", {}).get("blocks"),
+        allocator=measured["allocator"],
     )
 
 
-def _verify(heard: Heard, spec: ModelSpec, net: Any, example: Tensor, case: Case) -> Verification:
-    """Prediction by prediction, on inputs made by arithmetic: no generator of random numbers is the same everywhere."""
+def _verify(lines: BoardLines, spec: ModelSpec, net: Any, example: Tensor, case: Case) -> Verification:
+    """Prediction by prediction, on computed inputs: random number generators differ between versions of torch."""
     import torch
 
     from ....models.outputs import tensors_in
@@ -101,21 +101,21 @@ def _verify(heard: Heard, spec: ModelSpec, net: Any, example: Tensor, case: Case
     state = net.initial_state(len(rows)) if by_frames else ()
     tally = Tally()
     with torch.inference_mode():
-        for line in heard.answers:
+        for line in lines.answers:
             x = made_input(row, line["index"])[rows].float()
             if by_frames:
                 expected, state = net.step(x, state)
             else:
                 expected = net(x)
-            tally.add([_tensor(told) for told in line["tensors"]], tensors_in(expected))
+            tally.add([_tensor(row) for row in line["tensors"]], tensors_in(expected))
     what = f"a stream of {tally.compared} frames" if by_frames else f"{tally.compared} inputs"
     tolerance = get_backend(case.backend).tolerance[case.precision]
-    found = tally.verification(f"the eager network in fp32 of the machine that sent it there, on {what}", tolerance)
+    found = tally.verification(f"the eager network in fp32 on the host, on {what}", tolerance)
     return found if tally.compared else found.model_copy(update={"passed": False, "relative_error": float("inf")})
 
 
-def _tensor(told: dict[str, Any]) -> Tensor:
+def _tensor(row: dict[str, Any]) -> Tensor:
     import torch
 
-    data = bytearray(base64.b64decode(told["data"]))
-    return torch.frombuffer(data, dtype=torch.float32).reshape(told["shape"])
+    data = bytearray(base64.b64decode(row["data"]))
+    return torch.frombuffer(data, dtype=torch.float32).reshape(row["shape"])

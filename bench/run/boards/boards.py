@@ -1,4 +1,4 @@
-"""The boards of a run, seen from its parent: met before the plan is made, given a folder, left as they were."""
+"""The boards of a run, for the parent: checked before the plan is made, opened, and left as they were."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ from ....devices.remote.ssh import Ssh, Unreachable
 from ...backends.trtexec import FOLDER
 from ...backends.trtexec_output import parse_version
 from ...errors import NOT_HERE, UserError
-from ...measure.job import Place
+from ...measure.job import BoardHost
 from ...plan.locate import looked_for
 from ...plan.plan import BoardFacts
-from .facts import seen
+from .facts import hardware_of
 
 # What lies beside the agent on a board, all in one folder: files of ours that are written for Python 3.6.
 SCRIPTS = tuple(
@@ -43,7 +43,7 @@ class Away(Exception):
 
 
 def meet(devices: Iterable[str], profiles: Mapping[str, DeviceProfile]) -> tuple[dict[str, BoardFacts], dict[str, str]]:
-    """Those of the devices that are at a host: what a plan must know of each, or why it is not reached."""
+    """Of the devices at a host: what a plan must know of each, or why it is not reached."""
     boards, away = {}, {}
     for name in devices:
         if profiles[name].host is None:
@@ -71,15 +71,15 @@ def _meet(profile: DeviceProfile) -> BoardFacts:
             board.clean()
     except (Unreachable, AgentError) as error:
         raise Away(_not_reached(profile, str(error))) from error
-    found = seen(hello)
-    if match(profile, found) is None:
-        raise Away(_another(profile, found))
+    hardware = hardware_of(hello)
+    if match(profile, hardware) is None:
+        raise Away(_other_machine(profile, hardware))
     lacks = {"trtexec": why} if (why := _no_trtexec(hello.trtexec)) else {}
     if hello.torch_missing:
         lacks["aten-json"] = f"{profile.python} at {profile.host} has no torch: {hello.torch_missing}"
     elif profile.torch_device == "cuda" and not hello.torch["gpus"]:
         lacks["aten-json"] = f"torch {hello.torch['version']} at {profile.host} sees no GPU"
-    return BoardFacts(found.host.usable_cores, lacks)
+    return BoardFacts(hardware.host.usable_cores, lacks)
 
 
 def _no_trtexec(help_text: str | None) -> str | None:
@@ -100,36 +100,36 @@ def _not_reached(profile: DeviceProfile, why: str) -> str:
     )
 
 
-def _another(profile: DeviceProfile, found: Hardware) -> str:
+def _other_machine(profile: DeviceProfile, hardware: Hardware) -> str:
     return (
         f"device {profile.name} ({profile.title}): {profile.host} is another machine, and nothing was run there\n"
-        f"  it is:       {describe(found)}\n"
+        f"  it is:       {describe(hardware)}\n"
         f"  looked for:  {looked_for(profile)}"
     )
 
 
 class Boards:
-    """The boards that a run uses. Leaving it ends what runs there and removes what it brought.
+    """The boards that a run uses. Leaving the context ends what runs there and removes all that was copied.
 
-    `tell` hears of every board that is lost, or cannot be left clean.
+    `report` gets a line for every board that is lost, or cannot be left clean.
     """
 
-    def __init__(self, profiles: Mapping[str, DeviceProfile], run_id: str, tell: Callable[[str], None]) -> None:
+    def __init__(self, profiles: Mapping[str, DeviceProfile], run_id: str, report: Callable[[str], None]) -> None:
         self._profiles = profiles
         self._run_id = run_id
-        self._tell = tell
+        self._report = report
         self._open: dict[str, Board] = {}
-        self._places: dict[str, Place] = {}
+        self._hosts: dict[str, BoardHost] = {}
         self._work: tempfile.TemporaryDirectory[str] | None = None
         self.lost: dict[str, str] = {}  # devices, and why
 
-    def place(self, device: str) -> Place | None:
-        """Where a device is; None for this machine. A board is opened when it is first asked for. Raises Away."""
+    def host(self, device: str) -> BoardHost | None:
+        """The board of a device, opened at the first call; None for this machine. Raises Away."""
         profile = self._profiles.get(device)
         if profile is None or profile.host is None:
             return None
         self._work = self._work or tempfile.TemporaryDirectory(prefix="co3d-bench-")
-        if device not in self._places:
+        if device not in self._hosts:
             board = Board(Ssh(profile.host), self._run_id, profile.python)
             try:
                 board.open(SCRIPTS)
@@ -137,23 +137,22 @@ class Boards:
                 help_text = board.hello(trtexec=True).trtexec
             except (Unreachable, AgentError) as error:
                 raise Away(_not_reached(profile, str(error))) from error
-            self._places[device] = Place(
+            self._hosts[device] = BoardHost(
                 host=profile.host,
                 python=profile.python,
                 torch_device=profile.torch_device,
                 work=self._work.name,
                 trtexec=help_text,
             )
-        return self._places[device]
+        return self._hosts[device]
 
     def lose(self, device: str, why: str) -> None:
-        """Nothing more is run there."""
+        """Run nothing more there."""
         self.lost[device] = why
-        self._tell(why)
+        self._report(why)
 
     def settle(self, device: str) -> None:
-        """A case's record is kept: nothing of it needs to run, or lie, there any more. The next case says, if that
-        cannot be had."""
+        """Remove what a finished case left there. Errors are ignored: the next case would report them."""
         if device in self._open and device not in self.lost:
             with suppress(Unreachable, AgentError):
                 self._open[device].settle()
@@ -166,6 +165,6 @@ class Boards:
             try:
                 board.clean()
             except (Unreachable, AgentError) as error:  # noqa: PERF203 - each is left as well as can be
-                self._tell(f"{device}: {board.folder} is left at {board.transport.host} for a later run: {error}")
+                self._report(f"{device}: {board.folder} is left at {board.transport.host} for a later run: {error}")
         if self._work:
             self._work.cleanup()

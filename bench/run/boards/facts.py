@@ -1,4 +1,4 @@
-"""What the files of a board say of it."""
+"""A board's hardware and versions, from its files."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from ....devices.remote.board import Hello
 from ....devices.root import Snapshot
 
 
-def seen(hello: Hello) -> Hardware:
-    """A board as the recognition takes it: its files, and its cards as torch there tells them."""
+def hardware_of(hello: Hello) -> Hardware:
+    """A board's hardware: from its files, and its cards as torch there reports them."""
     files = {"/proc/sys/kernel/arch": hello.machine, **hello.snapshot.files}  # kernels before 6.1 have no such file
-    gpus = tuple(_gpu(index, *told) for index, told in enumerate(hello.torch.get("gpus", ())))
+    gpus = tuple(_gpu(index, *card) for index, card in enumerate(hello.torch.get("gpus", ())))
     return Hardware(
         read_host(Snapshot(files, hello.snapshot.unread)), gpus, hello.torch_missing or "torch there sees none"
     )
@@ -24,11 +24,11 @@ def _gpu(index: int, name: str, capability: list[int]) -> Gpu:
     return Gpu(card_name(name), ".".join(map(str, capability)), index=index)
 
 
-def versions(told: Mapping[str, Any], snapshot: Snapshot) -> dict[str, str]:
-    """Versions there, for a record; those that are not known are left away."""
+def versions(reported: Mapping[str, Any], snapshot: Snapshot) -> dict[str, str]:
+    """Versions there, for a record, without the unknown ones."""
     release = (snapshot.read("/etc/nv_tegra_release") or "").splitlines()[:1]
-    found = {**told, "l4t": _l4t(release[0]) if release else None}
-    return {name: str(version) for name, version in found.items() if version is not None}
+    known = {**reported, "l4t": _l4t(release[0]) if release else None}
+    return {name: str(version) for name, version in known.items() if version is not None}
 
 
 def _l4t(line: str) -> str | None:

@@ -1,4 +1,4 @@
-"""What the engines of a board have in common: a job to ask for, and what was measured."""
+"""What the engines of a board have in common: a request, and what was measured."""
 
 from __future__ import annotations
 
@@ -9,17 +9,17 @@ from typing import Any
 
 from ...record.cuda_facts import CudaFacts
 from ...record.record import Engine, Timing, Verification
-from .heard import Heard
+from .lines import BoardLines
 
 
 @dataclass(frozen=True)
-class Asked:
-    """Files to copy, by the key under which the job names them, and the rest of the job; and how what the board says
-    of it is read, which raises UserError."""
+class Request:
+    """Files to copy, by their key in the job; the rest of the job; and `read`, which turns the board's lines into a
+    result, or raises UserError."""
 
     files: Mapping[str, Path]
     fields: Mapping[str, Any]
-    read: Callable[[Heard], Measured]
+    read: Callable[[BoardLines], Measured]
 
 
 @dataclass(frozen=True)
@@ -30,7 +30,7 @@ class Measured:
     verification: Verification
     engine: Engine
     versions: Mapping[str, Any]
-    environ: Mapping[str, str] = field(default_factory=dict)  # what it tells of OpenMP
+    environ: Mapping[str, str] = field(default_factory=dict)  # the variables of OpenMP
     threads: int | None = None
     inter_op_threads: int | None = None
     peak_rss_bytes: int | None = None

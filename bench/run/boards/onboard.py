@@ -2,11 +2,10 @@
 
     python3 onboard.py FOLDER     FOLDER/job.json in; lines of JSON out: `measured`, `trtexec` or `failed` among them
 
-It lies there beside `agent.py`, the runner, and the very loop, probe and allocator of `bench/measure`: a case is timed
-as here, by the same rules. Then come its answers, which the host compares. A host that does not know this file's job
-gets nothing.
+It is copied beside `agent.py`, the runner, and the loop, probe and allocator of `bench/measure`, so a case is timed by
+the same code and rules as on the host. Then come its answers, which the host compares.
 """
-# ruff: noqa: E402, I001 - no shell anywhere; what lies beside us is found by its path
+# ruff: noqa: E402, I001 - the copied modules are imported by their folder, which is put on the path first
 # pyright: reportMissingImports=false
 
 import base64
@@ -22,7 +21,7 @@ import traceback
 from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
-sys.path.insert(0, str(HERE))  # newer Pythons are told not to look there by themselves
+sys.path.insert(0, str(HERE))  # PYTHONSAFEPATH leaves the script's folder out
 
 import trtexec_tool
 from agent import die_with_parent
@@ -56,7 +55,7 @@ from probe import (
 
 SYSROOT = Path(os.environ.get("CO3D_BENCH_SYSROOT", "/"))
 DETAIL_CHARACTERS = 4000
-# Of the time of a case, when its answers end at the latest: so many have been computed as there was time for.
+# Share of a case's time after which no more answers are computed.
 ANSWERS_TIME_SHARE = 0.75
 clock = time.perf_counter
 
@@ -64,7 +63,7 @@ clock = time.perf_counter
 def main(folder):
     die_with_parent()
     channel = os.dup(1)
-    os.dup2(2, 1)  # so that nothing a library prints comes between our lines
+    os.dup2(2, 1)  # what a library prints must not mix with our lines
 
     def emit(event, **fields):
         data = (json.dumps(dict(fields, event=event, t=time.monotonic())) + "\n").encode()
@@ -85,11 +84,11 @@ def main(folder):
         )
 
 
-# --- a network in the form for old boards, by the runner that lies beside us
+# --- a network in the format for old boards, by the copied runner
 
 
 class Case:
-    """A case that has begun: its job, when that was, and how the cores had been used by then."""
+    """A running case: its job, when it began, and the CPU use of the machine until then."""
 
     def __init__(self, job, emit):
         self.job, self.emit, self.begun_s = job, emit, clock()
@@ -104,7 +103,7 @@ class Case:
 def aten_json(job, folder, emit):
     case = Case(job, emit)
     emit("phase", phase="loading")
-    os.environ.update(waiting(os.environ))  # what somebody has set on the board stays
+    os.environ.update(waiting(os.environ))  # settings of the board's owner win
     allocator = keep_freed_memory()
     import torch
 
@@ -117,7 +116,7 @@ def aten_json(job, folder, emit):
     available = available_bytes() if job["unified_memory"] else None
     if cuda:
         set_flags(torch)
-        torch.zeros(1, device=job["torch_device"])  # the device's context is no part of loading a network
+        torch.zeros(1, device=job["torch_device"])  # creates the device's context, which is not part of loading
     start = clock()
     program = runner.Program(str(HERE / job["artefact"]), job["torch_device"])
     synchronize()
@@ -128,7 +127,7 @@ def aten_json(job, folder, emit):
         measured = timed(torch, calls, case)
         measured["timing"]["load_s"] = load_s
         if cuda:
-            del calls.inputs[1:]  # of the inputs, one is part of what a prediction needs
+            del calls.inputs[1:]  # the memory of a prediction includes one input
             measured["cuda"].update(gpu_facts(torch, calls, case, row, available))
         emit("phase", phase="verifying")
         answer(runner, program, row, case)
@@ -193,9 +192,9 @@ def measure_energy(calls, case):
     if clock() + asked["needed_s"] > case.until(1.0):
         return
     case.emit("phase", phase="energy")
-    found = blocks(calls, asked["blocks"], asked["block_s"], clock)
-    time.sleep(asked["after_s"])  # so that a reading lies behind the last block
-    case.emit("energy", blocks=found)
+    measured = blocks(calls, asked["blocks"], asked["block_s"], clock)
+    time.sleep(asked["after_s"])  # the sensors are to be read once more after the last block
+    case.emit("energy", blocks=measured)
 
 
 def gpu_facts(torch, calls, case, row, available):
@@ -220,7 +219,7 @@ def random_inputs(torch, row, job):
 
 
 def answer(runner, program, row, case):
-    """Answers to a stream of inputs made by arithmetic, for the host to compare; of a batch the rows it names."""
+    """Answers to a stream of computed inputs, for the host to compare; of a batch only the rows that the job names."""
     job, emit = case.job, case.emit
     program.reset()
     for index in range(job["check"]):
@@ -256,7 +255,7 @@ def available_bytes():
 
 
 def trtexec(job, folder, emit):
-    """What the host asks of it; what it prints and writes is sent as it is."""
+    """Run the session of the job; the tool's output and files are sent as they are."""
     done = trtexec_tool.run(job, HERE, folder, emit, before=die_with_parent)
     emit("trtexec", versions={"python": platform.python_version()}, **done)
 

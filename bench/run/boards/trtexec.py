@@ -1,4 +1,4 @@
-"""The engine `trtexec` over ssh: its session is started there, by `bench/backends/trtexec_tool.py`, and read here.
+"""The engine `trtexec` over ssh: `bench/backends/trtexec_tool.py` runs the session there, its output is read here.
 
 Untested on hardware.
 """
@@ -16,15 +16,15 @@ from ...errors import UserError
 from ...measure.external import verify_answers
 from ...measure.input import make_inputs
 from ...measure.job import Job
-from .heard import Heard
-from .measured import Asked, Measured
+from .lines import BoardLines
+from .measured import Measured, Request
 
 if TYPE_CHECKING:
     from torch import Tensor
 
 
-def ask(job: Job, spec: ModelSpec, net: Any, example: Tensor, folder: Path) -> Asked:
-    """The files to copy and the session, by what the tool there says of itself. Raises UserError."""
+def make_request(job: Job, spec: ModelSpec, net: Any, example: Tensor, folder: Path) -> Request:
+    """The files to copy and the session, with the options that the tool there has. Raises UserError."""
     if lacks := export_missing():
         raise UserError(f"{NAME}: {lacks}")
     case = job.case
@@ -36,18 +36,18 @@ def ask(job: Job, spec: ModelSpec, net: Any, example: Tensor, folder: Path) -> A
     files = {field: folder / f"{case.model}-{case.precision}-b{case.batch}.{field}" for field in data}
     for field, file in files.items():
         file.write_bytes(data[field])
-    return Asked(files, {"engine": NAME, **fields}, read=lambda heard: _read(heard, job, session))
+    return Request(files, {"engine": NAME, **fields}, read=lambda lines: _read(lines, job, session))
 
 
-def played(job: Job, net: Any, example: Tensor, asked: Asked) -> Runnable:
-    """The network called here: what it carries from frame to frame is the same."""
+def local_runnable(job: Job, net: Any, example: Tensor, request: Request) -> Runnable:
+    """The network in PyTorch on this machine, to count its state, which is the same."""
     return runnable(net, example, PLAIN)
 
 
-def _read(heard: Heard, job: Job, session: Session) -> Measured:
-    done = heard.results[NAME]
+def _read(lines: BoardLines, job: Job, session: Session) -> Measured:
+    done = lines.results[NAME]
     result = read_session(session, job.settings, done)
-    answers = read_answers(session, "".join(line["text"] for line in heard.answers))
+    answers = read_answers(session, "".join(line["text"] for line in lines.answers))
     return Measured(
         timing=result.timing,
         verification=verify_answers(answers, get_backend(NAME).tolerance[job.case.precision]),

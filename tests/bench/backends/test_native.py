@@ -16,7 +16,7 @@ from small_networks import clip_network
 from torch import nn
 
 from co3d_bench.bench.backends import Ask, get_backend
-from co3d_bench.bench.backends.native import NativeRunnable, kept
+from co3d_bench.bench.backends.native import NativeRunnable, cache
 from co3d_bench.bench.backends.native.calls import Activation, Kind
 from co3d_bench.bench.backends.native.compiled import MORE_FLAGS, Node, build
 from co3d_bench.bench.backends.native.lower import lower
@@ -123,12 +123,12 @@ def test_an_answer_is_not_overwritten_by_the_next_and_the_frame_is_left_alone(li
     frames = torch.randn(2, 1, 3, 22, 26)
     with torch.inference_mode():
         runnable = ready(library, net, frames[0])
-        kept = frames.clone()
+        cache = frames.clone()
         first = runnable.step(frames[0])
         copy = first.clone()
         runnable.step(frames[1].permute(0, 1, 3, 2).contiguous().permute(0, 1, 3, 2))  # laid out otherwise
         assert torch.equal(first, copy)
-        assert torch.equal(frames, kept)
+        assert torch.equal(frames, cache)
 
 
 @st.composite
@@ -204,10 +204,10 @@ def test_memory_is_used_again_and_never_while_it_is_needed():
     for at, call in enumerate(lowered.calls):
         last.update({value: at for value, _ in call.addends})
     states = {*lowered.state, *lowered.new, *lowered.answers}
-    living = {value: layout.offset[layout.place[value]] for value in states}
+    living = {value: layout.offset[layout.slot[value]] for value in states}
     for at, call in enumerate(lowered.calls):
         for out in call.outputs:
-            start = layout.offset[layout.place[out]]
+            start = layout.offset[layout.slot[out]]
             for value, other in living.items():
                 in_place = call.kind == Kind.SCALE and value is call.taps[0].map and start == other
                 # Sums that are kept are taken up where they lie.
@@ -216,7 +216,7 @@ def test_memory_is_used_again_and_never_while_it_is_needed():
                     assert start + out.floats <= other or other + value.floats <= start
             living[out] = start
         living = {value: start for value, start in living.items() if value in states or last.get(value, at) > at}
-    assert layout.floats < sum(value.floats for value in layout.place)
+    assert layout.floats < sum(value.floats for value in layout.slot)
 
 
 def test_the_work_of_all_calls_is_that_of_the_network():
@@ -319,7 +319,7 @@ def test_what_was_not_used_for_long_goes_when_something_new_comes(tiny, tmp_path
     for flag in ("-DUSED", "-DUNUSED"):
         monkeypatch.setenv(MORE_FLAGS, flag)
         build(tiny)
-    long_ago = time.time() - kept.UNUSED_S - 60
+    long_ago = time.time() - cache.UNUSED_S - 60
     for file in kept_files(tmp_path):
         os.utime(file, (long_ago, long_ago))
     monkeypatch.setenv(MORE_FLAGS, "-DUSED")
@@ -338,9 +338,9 @@ def test_other_flags_source_compiler_or_processor_are_another_library(tiny, tmp_
     assert not build(tiny).cached
     monkeypatch.delenv(MORE_FLAGS)
     with monkeypatch.context() as patch:
-        patch.setattr(kept, "_processor", lambda: "another one")
+        patch.setattr(cache, "_processor", lambda: "another one")
         assert not build(tiny).cached
-    assert kept.key(b"", "g++", "12.2", ()) != kept.key(b"", "g++", "12.3", ())
+    assert cache.key(b"", "g++", "12.2", ()) != cache.key(b"", "g++", "12.3", ())
     assert build(tiny).cached
     tiny.write_text(tiny.read_text() + "\n")
     assert not build(tiny).cached
@@ -365,7 +365,7 @@ def test_kept_kernels_that_do_not_load_or_have_other_nodes_are_compiled_anew(tin
     (file,) = kept_files(tmp_path)
     file.unlink()
     (tmp_path / "text").write_text("no library")
-    kept.keep(file.stem, tmp_path / "text")
+    cache.keep(file.stem, tmp_path / "text")
     assert not build(tiny).cached
     tiny.write_text(TINY.replace("BYTES", "1"))
     with pytest.raises(UserError, match="differ in what a node is"):

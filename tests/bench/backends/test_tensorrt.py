@@ -37,7 +37,7 @@ def made_ready(trt, net, example, precision="fp32"):
     plan = tensorrt.build(trt, log, model.onnx, precision, version)
     queue = fake_tensorrt.Queue()
     told = Engine(name="TensorRT", version=trt.__version__, artefact_bytes=len(plan), notes=model.notes)
-    return tensorrt.BoundContext(trt, tensorrt.load(trt, log, plan), model.made, queue, "cpu", told), queue
+    return tensorrt.BoundContext(trt, tensorrt.load(trt, log, plan), model.entry, queue, "cpu", told), queue
 
 
 @pytest.mark.parametrize(
@@ -195,7 +195,7 @@ def test_an_engine_of_other_shapes_is_refused(networks):
     engine = tensorrt.load(trt, log, tensorrt.build(trt, log, large.onnx, "fp32", (10, 3, 0)))
     with pytest.raises(UserError, match=r"whose clip is \(\(2, 3, 4, 16, 16\), torch.float32\), where"):
         tensorrt.BoundContext(
-            trt, engine, small.made, fake_tensorrt.Queue(), "cpu", Engine(name="TensorRT", version="0")
+            trt, engine, small.entry, fake_tensorrt.Queue(), "cpu", Engine(name="TensorRT", version="0")
         )
 
 

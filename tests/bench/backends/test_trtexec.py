@@ -83,8 +83,8 @@ def test_it_answers_in_mid_stream_and_not_at_its_beginning(networks):
     with torch.inference_mode():
         session = trtexec.make_session(net, ring, Ask(), Settings(), said, verify=True)
     assert [session.calls[index][0] for index in (0, 2)] == ["building the engine", "sampling"]
-    filled = sum(not torch.equal(a, b) for a, b in zip(session.inputs[1:], session.model.made.state, strict=True))
-    assert filled == len(session.model.made.state) > 0
+    filled = sum(not torch.equal(a, b) for a, b in zip(session.inputs[1:], session.model.entry.state, strict=True))
+    assert filled == len(session.model.entry.state) > 0
 
 
 @pytest.mark.parametrize("version", VERSIONS)

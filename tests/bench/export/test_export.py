@@ -11,7 +11,7 @@ from small_networks import clip_network
 
 from co3d_bench.bench.errors import UserError
 from co3d_bench.bench.export import Options, get_format, list_formats
-from co3d_bench.bench.export.entry import entry
+from co3d_bench.bench.export.entry import make_entry
 from co3d_bench.bench.measure.verify import relative_error
 from co3d_bench.cli.verbs import call
 from co3d_bench.models import continual as co
@@ -30,18 +30,18 @@ def test_every_format_is_named_once():
 
 
 def test_a_step_names_what_it_takes_and_gives(frames):
-    made = entry(frames, torch.randn(2, 3, 16, 16))
+    entry = make_entry(frames, torch.randn(2, 3, 16, 16))
     count = len(frames.initial_state(2))
-    assert made.input_names == ("frame", *(f"state_{index}" for index in range(count)))
-    assert made.output_names == ("scores", *(f"new_state_{index}" for index in range(count)))
-    given = made.module(*made.inputs)
+    assert entry.input_names == ("frame", *(f"state_{index}" for index in range(count)))
+    assert entry.output_names == ("scores", *(f"new_state_{index}" for index in range(count)))
+    given = entry.module(*entry.inputs)
     assert given[0].shape == (2, 5)
-    assert [tensor.shape for tensor in given[1:]] == [tensor.shape for tensor in made.inputs[1:]]
+    assert [tensor.shape for tensor in given[1:]] == [tensor.shape for tensor in entry.inputs[1:]]
 
 
 def test_batch_norm_is_folded_in_a_copy(frames):
-    made = entry(frames, torch.randn(1, 3, 16, 16))
-    assert not [layer for layer in made.module.modules() if isinstance(layer, torch.nn.BatchNorm3d)]
+    entry = make_entry(frames, torch.randn(1, 3, 16, 16))
+    assert not [layer for layer in entry.module.modules() if isinstance(layer, torch.nn.BatchNorm3d)]
     assert [layer for layer in frames.modules() if isinstance(layer, torch.nn.BatchNorm3d)]
 
 
@@ -79,7 +79,7 @@ def test_torch_export_of_a_clip_network(tmp_path):
         (["-o", "net.pt2", "--precision", "fp8"], "--precision: fp8: there are fp32, bf16, fp16"),
     ],
 )
-def test_a_mistake_is_told_before_anything_is_built(arguments, message):
+def test_a_mistake_is_reported_before_anything_is_built(arguments, message):
     with pytest.raises(UserError, match=re.escape(message)):
         call(["export", "no-such-model", *arguments])
 

@@ -11,7 +11,7 @@ from small_networks import clip_network
 from co3d_bench.bench.backends import Ask, get_backend, list_backends, onnxruntime
 from co3d_bench.bench.errors import UserError
 from co3d_bench.bench.export import Options, get_format
-from co3d_bench.bench.export.entry import entry
+from co3d_bench.bench.export.entry import make_entry
 from co3d_bench.bench.measure.verify import compare, relative_error
 from co3d_bench.models import continual as co
 from co3d_bench.models.zoo import find_model
@@ -83,16 +83,16 @@ def test_a_clip_network_in_the_oldest_and_the_newest_opset(tmp_path, opset):
 @pytest.mark.parametrize("opset", [OPSETS[0] - 1, OPSETS[1] + 1])
 def test_an_opset_that_there_is_not_is_refused(frames, opset):
     with pytest.raises(UserError, match=rf"opset {opset}: there are {OPSETS[0]} to {OPSETS[1]}"):
-        make_model(entry(frames, torch.zeros(1, 3, 16, 16), moves=False), opset)
+        make_model(make_entry(frames, torch.zeros(1, 3, 16, 16), moves=False), opset)
 
 
 def test_a_file_tells_nothing_of_the_machine_that_made_it(frames):
-    model = make_model(entry(frames, torch.zeros(1, 3, 16, 16), plain=True, moves=False))
+    model = make_model(make_entry(frames, torch.zeros(1, 3, 16, 16), plain=True, moves=False))
     assert b".py" not in model.SerializeToString()
 
 
 def test_a_step_holds_convolutions_and_no_transposition(frames):
-    model = make_model(entry(frames, torch.zeros(1, 3, 16, 16), plain=True, moves=False))
+    model = make_model(make_entry(frames, torch.zeros(1, 3, 16, 16), plain=True, moves=False))
     kinds = [node.op_type for node in model.graph.node]
     taps = sum(layer.kernel_size[0] for layer in frames.modules() if isinstance(layer, co.Conv3d))
     assert kinds.count("Conv") == taps
@@ -122,7 +122,7 @@ class Strange(torch.nn.Module):
 
 def test_what_onnx_cannot_hold_is_named():
     with pytest.raises(UserError, match="bessel_j0"):
-        make_model(entry(Strange(), torch.zeros(1, 3, 4, 8, 8)))
+        make_model(make_entry(Strange(), torch.zeros(1, 3, 4, 8, 8)))
 
 
 def test_an_operator_newer_than_the_opset_is_named():
@@ -131,7 +131,7 @@ def test_an_operator_newer_than_the_opset_is_named():
             return torch.nn.functional.layer_norm(clip.mean((3, 4)), (4,))
 
     with pytest.raises(UserError, match="opset 13 cannot hold this network: LayerNormalization is newer"):
-        make_model(entry(Normed(), torch.zeros(1, 3, 4, 8, 8)), 13)
+        make_model(make_entry(Normed(), torch.zeros(1, 3, 4, 8, 8)), 13)
 
 
 @pytest.mark.parametrize("engine", ENGINES, ids=lambda row: row.name)
@@ -144,7 +144,7 @@ def test_nothing_is_copied_or_allocated_from_step_to_step(frames, engine):
             runnable.step(frame)
             seen.append([tensor.data_ptr() for tensor in runnable.state_tensors()])
     state = len(seen[0])
-    moving = entry(frames, frame).sources
+    moving = make_entry(frames, frame).sources
     assert any(source is not None for source in moving)
     for before, after in itertools.pairwise(seen):
         for place, source in enumerate(moving):

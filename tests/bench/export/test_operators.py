@@ -11,7 +11,7 @@ from small_networks import clip_network
 from torch import nn
 
 from co3d_bench.bench.export.aten.operators import export, record
-from co3d_bench.bench.export.entry import entry
+from co3d_bench.bench.export.entry import make_entry
 from co3d_bench.models import continual as co
 
 
@@ -29,8 +29,8 @@ def calls(found):
 @pytest.mark.parametrize("frames", [False, True])
 def test_what_is_recorded_is_what_torch_export_gives(frames):
     net = co.convert(clip_network()) if frames else clip_network()
-    made = entry(net, torch.randn(2, *((3, 16, 16) if frames else (3, 4, 16, 16))), plain=True)
-    assert calls(record(made)) == calls(export(made))
+    entry = make_entry(net, torch.randn(2, *((3, 16, 16) if frames else (3, 4, 16, 16))), plain=True)
+    assert calls(record(entry)) == calls(export(entry))
 
 
 class Odd(nn.Module):
@@ -51,7 +51,7 @@ class Odd(nn.Module):
 
 def made_of(does):
     with torch.no_grad():
-        return entry(Odd(does).eval(), torch.rand(1, 4), plain=True)
+        return make_entry(Odd(does).eval(), torch.rand(1, 4), plain=True)
 
 
 def counts(net, x):
@@ -104,11 +104,11 @@ NOT_ALWAYS_THE_SAME = {
 
 @pytest.mark.parametrize("does", NOT_ALWAYS_THE_SAME.values(), ids=NOT_ALWAYS_THE_SAME)
 def test_a_network_of_which_one_call_does_not_show_all_is_not_recorded(does):
-    made = made_of(does)
-    before = [made.module.net.last, *made.module.net.seen, *made.module.state_dict().values()]
+    entry = made_of(does)
+    before = [entry.module.net.last, *entry.module.net.seen, *entry.module.state_dict().values()]
     with pytest.raises(Exception):  # noqa: B017, PT011 - of torch where it refuses, else ours
-        record(made)
-    after = [made.module.net.last, *made.module.net.seen, *made.module.state_dict().values()]
+        record(entry)
+    after = [entry.module.net.last, *entry.module.net.seen, *entry.module.state_dict().values()]
     assert all(
         ours is theirs or ours.data_ptr() == theirs.data_ptr() for ours, theirs in zip(after, before, strict=True)
     )

@@ -12,10 +12,10 @@ from dataclasses import replace
 import pytest
 
 from co3d_bench.bench.errors import FAILED, NOTHING, OK, USAGE
-from co3d_bench.bench.gate.check import Order, check_pair, earlier_sigmas, plan_text
+from co3d_bench.bench.gate.check import PairCheck, check_pair, earlier_sigmas, plan_text
 from co3d_bench.bench.gate.journal import read
 from co3d_bench.bench.gate.measure import Stopped
-from co3d_bench.bench.gate.sides import Measured
+from co3d_bench.bench.gate.runners import Measured
 from co3d_bench.bench.record.case import Case
 from co3d_bench.bench.stats.compare.rule import PairRule
 
@@ -48,8 +48,8 @@ class Made:
 
 
 def run(tmp_path, base, head, resume=False, cases=(CASE,), said=None):
-    tell = (lambda text: None) if said is None else said.append
-    return check_pair(Order(cases, {"base": base, "head": head}, PairRule(), tmp_path, resume), tell)
+    report = (lambda text: None) if said is None else said.append
+    return check_pair(PairCheck(cases, {"base": base, "head": head}, PairRule(), tmp_path, resume), report)
 
 
 @pytest.mark.parametrize(("factor", "verdict"), [(1.1, "regressed"), (0.9, "improved"), (1.0, "equivalent")])
@@ -80,7 +80,9 @@ def test_what_is_worse_without_a_clock_needs_none(tmp_path):
             return replace(super().measure(case, runs, full, stop), record=record)
 
     base, head = Recorded("a", 0.1, 1), Recorded("b", 0.1, 2)
-    order = Order((CASE,), {"base": base, "head": head}, PairRule(), tmp_path, worse=lambda *_: "macs regressed (+72%)")
+    order = PairCheck(
+        (CASE,), {"base": base, "head": head}, PairRule(), tmp_path, worse=lambda *_: "macs regressed (+72%)"
+    )
     said: list[str] = []
     (finding,) = check_pair(order, said.append).findings
     assert (base.calls, head.calls) == (1, 1)
@@ -120,13 +122,13 @@ def test_a_stop_loses_no_pair_and_resume_goes_on(tmp_path):
     assert len(before) > 0
     said: list[str] = []
     (finding,) = run(tmp_path, Made("a", 0.1, 5), Made("b", 0.1, 6), resume=True, said=said).findings
-    assert f"{len(before)} pairs are there already" in said
+    assert f"{len(before)} pairs were measured before" in said
     assert read(file)[1][: len(before)] == before
     assert finding.judgement.verdict == "equivalent"
 
 
 def test_the_plan_speaks_of_what_earlier_checks_saw(tmp_path):
-    assert "nothing is known of this host's spread yet" in plan_text((CASE,), tmp_path, PairRule(), {CASE.key: 3.0})
+    assert "the spread on this host is not known yet" in plan_text((CASE,), tmp_path, PairRule(), {CASE.key: 3.0})
     run(tmp_path, Made("a", 0.1, 1), Made("b", 0.1, 2))
     assert 0.002 < earlier_sigmas(tmp_path)[CASE.key] < 0.015
     text = plan_text((CASE,), tmp_path, PairRule(), {CASE.key: 6.0})
@@ -189,7 +191,7 @@ def small():
         ),
     ],
 )
-def test_what_is_no_side_is_told(tmp_path, sides, code, message):
+def test_what_cannot_be_base_or_head_is_refused(tmp_path, sides, code, message):
     (tmp_path / "net.py").write_text(NETWORK)
     done = command.call(tmp_path, "check", "--pair", *sides, "--plan")
     assert done.returncode == code

@@ -132,7 +132,7 @@ def test_one_commit_may_be_compared_with_itself(repository, tmp_path):
 
 
 @pytest.mark.parametrize("word", ["no-such-branch", "--upload-pack=x", ""])
-def test_a_word_that_is_no_commit_is_told(repository, tmp_path, word):
+def test_a_word_that_is_no_commit_is_refused(repository, tmp_path, word):
     assert not is_commit(repository, word)
     with pytest.raises(UserError, match="no commit") as error, checked_out(repository, ["HEAD", word], tmp_path):
         pass

@@ -2,7 +2,16 @@
 
 import pytest
 
-from co3d_bench.bench.gate.journal import Both, Figure, Journal, Start, folder_of, make_gate_folder, ratios_of, read
+from co3d_bench.bench.gate.journal import (
+    Figure,
+    Journal,
+    MeasuredPair,
+    Start,
+    folder_of,
+    make_gate_folder,
+    ratios_of,
+    read,
+)
 from co3d_bench.bench.gate.schedule import Pair
 
 START = Start(base="a", head="b", cases=("case",), runs=30)
@@ -14,7 +23,7 @@ def figure(value):
 
 def fill(journal, count, stage="pair"):
     for number in range(count):
-        both = Both(base=figure(1.0 + number), head=figure(2.0 + number))
+        both = MeasuredPair(base=figure(1.0 + number), head=figure(2.0 + number))
         journal.add(Pair("case", stage, number, ("base", "head")), both)
 
 
@@ -75,7 +84,7 @@ def test_pairs_of_an_older_check_are_read_by_todays_names(tmp_path):
 
 def test_a_pair_that_took_turns_counts_by_its_calls_and_comes_back_so(tmp_path):
     journal = Journal(tmp_path, START, resume=False)
-    both = Both(base=figure(2.0), head=figure(9.0), ratio=1.5)
+    both = MeasuredPair(base=figure(2.0), head=figure(9.0), ratio=1.5)
     journal.add(Pair("case", "pair", 0, ("head", "base")), both)
     for entries in (journal.entries, Journal(tmp_path, START, resume=True).entries):
         assert ratios_of("case", entries).pairs == (1.5,)

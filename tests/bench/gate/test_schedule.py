@@ -49,7 +49,7 @@ def test_cases_that_are_over_still_share_the_error():
 def test_which_side_goes_first_alternates_in_every_kind():
     _, done = go_through(spread=0.1)
     for kind in ("pair", "A/A"):
-        orders = [pair.sides[0] for pair in done if pair.stage == kind]
+        orders = [pair.order[0] for pair in done if pair.stage == kind]
         assert orders == [("base", "head")[number % 2] for number in range(len(orders))]
         assert len(orders) > 1
 

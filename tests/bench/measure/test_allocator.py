@@ -38,7 +38,7 @@ def test_a_block_that_was_freed_is_not_asked_for_again():
     assert faults("") > 10_000  # 64 MiB in pages of 4 KiB
 
 
-def test_what_the_user_chose_is_left_and_told():
+def test_what_the_user_chose_is_kept_and_reported():
     calls = []
     chosen = {"MALLOC_ARENA_MAX": "1", "LD_PRELOAD": "libjemalloc.so", "HOME": "/"}
     assert (

@@ -167,7 +167,7 @@ def test_what_the_module_hooks_cannot_see_is_not_called_zero():
     net = Functions()
     counts = count(net, tiny_spec(net, (4,), "input"))
     assert (counts.macs, counts.macs_once, counts.flops_torch) == (None, None, 16)
-    assert counts.notes == ("not counted: macs, macs_once: its layers are none that ptflops' module hooks know",)
+    assert counts.notes == ("not counted: macs, macs_once: ptflops' module hooks know none of its layers",)
 
 
 class PlainFrames(nn.Module):

@@ -91,7 +91,7 @@ def test_copies_are_waited_for():
     places = []
 
     def on(seconds):
-        return SimpleNamespace(to=lambda place: (places.append(place), cuda.launch(seconds)))
+        return SimpleNamespace(to=lambda to_device: (places.append(to_device), cuda.launch(seconds)))
 
     there, back = time_copies(cuda, "cuda", [on(0.002), on(0.004)], [on(0.0005)], lambda: cuda.now)
     assert there == pytest.approx([0.003, 0.005] * (COPIES // 2))  # with 1 ms of launching
@@ -120,7 +120,7 @@ class Card(FakeCuda):
 class Watching(Cuda):
     """Queues 3 ms of work for each timed call."""
 
-    def clocked(self, step):
+    def with_device_clock(self, step):
         cuda = self._torch.cuda
 
         def launched(x):
@@ -129,7 +129,7 @@ class Watching(Cuda):
             cuda.allocated, cuda.reserved = 1_000, 2_000
             return y
 
-        return super().clocked(launched)
+        return super().with_device_clock(launched)
 
 
 @pytest.fixture

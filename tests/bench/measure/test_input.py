@@ -68,7 +68,7 @@ def test_the_centre_of_the_scaled_frame_is_cut_out(shape):
     assert torch.allclose(image, torch.tensor([1.0, 1.0, 0.0]).view(3, 1, 1).expand(3, 10, 10))
 
 
-def test_what_is_no_video_is_told(tmp_path, film):
+def test_a_file_that_is_no_video_is_refused(tmp_path, film):
     text = tmp_path / "text.mp4"
     text.write_text("no video at all")
     sound = tmp_path / "sound.wav"

@@ -244,7 +244,7 @@ def test_a_record_has_the_newest_of_the_warm_up_and_all_samples():
     assert timing.harness_cpu_share == 0.625 / 4.625
 
 
-def test_idle_and_busy_blocks_in_turn():
+def test_idle_and_busy_blocks_alternate():
     machine = FakeMachine(itertools.repeat(0.75))
 
     def sleep(seconds):

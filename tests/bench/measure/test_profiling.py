@@ -69,7 +69,7 @@ def test_a_profile_is_of_the_cpu():
 
 
 def test_a_backend_that_tells_nothing_is_refused_with_those_that_do():
-    with pytest.raises(UserError, match="it tells nothing of its operators; these can be profiled: eager, fused"):
+    with pytest.raises(UserError, match="it does not report its operators; these can be profiled: eager, fused"):
         check_backend(replace(get_backend("eager"), name="elsewhere", in_torch=False))
 
 

@@ -59,7 +59,7 @@ def test_resume_neither_searches_nor_measures_again(limited):
     assert read_records(folder) == records
 
 
-def test_the_terminal_is_told(limited):
+def test_the_terminal_shows_it(limited):
     said = limited[2]
     assert "up-to-4/cpu/eager/fp32/bauto/t1/random-0  batch auto: " in said
     assert "4 is the largest that ran" in said
@@ -73,7 +73,7 @@ def test_beyond_the_limit_an_allocation_fails_and_nobody_is_killed():
         "import torch\n"
         "from co3d_bench.bench.record.failure import failure_of\n"
         "from co3d_bench.bench.measure.accelerator import HostMemory\n"
-        "HostMemory().hold_to(200 << 20)\n"
+        "HostMemory().limit_to(200 << 20)\n"
         "torch.ones(20 << 20, dtype=torch.uint8)\n"
         "try:\n    torch.ones(400 << 20, dtype=torch.uint8)\n"
         "except Exception as error:\n    print(failure_of(error).kind)\n"

@@ -3,7 +3,7 @@
 import os
 import threading
 
-from co3d_bench.bench.measure.turns import TURN_S, Turns, settled
+from co3d_bench.bench.measure.turns import TURN_S, Turns, with_uncounted_call
 
 
 class Clock:
@@ -76,7 +76,7 @@ def test_without_the_other_one_goes_on():
 
 def test_a_turn_begins_with_a_call_that_does_not_count():
     handed, calls = iter((True, False, True)), []
-    hand_over = settled(lambda: next(handed), lambda: calls.append("call"))
+    hand_over = with_uncounted_call(lambda: next(handed), lambda: calls.append("call"))
     assert hand_over()
     assert calls == ["call"]
     assert not hand_over(), "the turn goes on, so nothing has to settle"

@@ -48,7 +48,7 @@ def test_every_end_has_its_word(ended, oom_kills, kind, words):
     assert record.model.title == "Tiny-Clip"
 
 
-def test_a_failure_the_process_told_itself_is_kept():
+def test_a_failure_that_the_process_reported_is_kept():
     failure = Failure(kind="exception", message="m", detail="x" * 10_000)
     record = to_record(JOB, SPEC, outcome(final=Event(event="failed", failure=failure)), 0, 1.0)
     assert record.error is not None

@@ -13,7 +13,7 @@ EAGER = Case(model="x3d-xs")
 NATIVE = Case(model="cox3d-s-13", backend="native")
 
 
-def told(live, cases=(EAGER, NATIVE), rounds=1, at_host=False, **changes):
+def shown_text(live, cases=(EAGER, NATIVE), rounds=1, at_host=False, **changes):
     """All that is written of some rounds over these cases."""
     stream = io.StringIO()
     lines = Lines(stream, live=live)
@@ -28,7 +28,7 @@ def told(live, cases=(EAGER, NATIVE), rounds=1, at_host=False, **changes):
 
 
 def test_without_a_terminal_there_is_one_line_a_case_and_round():
-    assert told(live=False, rounds=2).splitlines() == [
+    assert shown_text(live=False, rounds=2).splitlines() == [
         "run r1: 2 cases, 3 rounds",
         "round 1  x3d-xs eager       27.4 ms",
         "round 1  cox3d-s-13 native  27.4 ms",
@@ -40,12 +40,12 @@ def test_without_a_terminal_there_is_one_line_a_case_and_round():
 def test_a_warning_is_one_mark():
     record = make_record(case=EAGER)
     timing = record.timing.model_copy(update={"background_load": 1.0})
-    assert told(live=False, cases=(EAGER,), timing=timing).endswith(" ms  !\n")
+    assert shown_text(live=False, cases=(EAGER,), timing=timing).endswith(" ms  !\n")
 
 
 def test_what_differs_between_cases_stands_in_their_name_and_nothing_else():
     cases = (EAGER, EAGER.model_copy(update={"batch": 8, "precision": "bf16"}))
-    assert [line.split("  ")[1] for line in told(live=False, cases=cases).splitlines()[1:]] == [
+    assert [line.split("  ")[1] for line in shown_text(live=False, cases=cases).splitlines()[1:]] == [
         "x3d-xs eager fp32 b1",
         "x3d-xs eager bf16 b8",
     ]
@@ -65,7 +65,7 @@ def test_a_failed_process_says_why_with_its_notes():
 
 
 def test_on_a_terminal_one_line_says_what_is_running_and_for_how_long():
-    shown = told(live=True, rounds=2)
+    shown = shown_text(live=True, rounds=2)
     assert "round 2  x3d-xs eager" in shown
     assert "about 2 min left" in shown
     assert "round 1  x3d-xs eager       27.4 ms\n" in shown
@@ -75,7 +75,7 @@ def test_on_a_terminal_one_line_says_what_is_running_and_for_how_long():
 
 @pytest.mark.parametrize(("at_host", "drawn"), [(False, False), (True, True)])
 def test_nothing_is_drawn_while_this_machine_takes_samples(at_host, drawn):
-    assert ("sampling 7/15" in told(live=True, at_host=at_host)) is drawn
+    assert ("sampling 7/15" in shown_text(live=True, at_host=at_host)) is drawn
 
 
 def test_a_reader_that_is_gone_is_no_reason_to_stop():

@@ -122,7 +122,7 @@ def test_the_time_that_is_left():
     assert seconds_left([A], {A: measured(A, [10, 12, 9])}, {A: 2.0}, Aim(3)) == 0
 
 
-def test_it_is_told_in_words():
+def test_the_aim_in_words():
     assert time_left_text(None, 10.0, AUTO) == "at most 7 min 50 s left"
     assert time_left_text(100.0, 10.0, AUTO) == "about 1 min 40 s left"
     assert time_left_text(1000.0, 10.0, AUTO) == "at most 7 min 50 s left"

@@ -173,9 +173,9 @@ def test_an_engine_that_refuses_a_network_gives_way_to_the_next(tmp_path):
     records = run(made, worker=WORKER, progress=Lines(said))
     assert [(r.case.backend, r.ok) for r in records] == [("eager", True), ("onnxruntime", True)]
     assert read_records(tmp_path) == records
-    (line,) = (line for line in said.getvalue().splitlines() if "takes its place" in line)
+    (line,) = (line for line in said.getvalue().splitlines() if "replaces it" in line)
     assert line.startswith("no-native: native: ")
-    assert line.endswith("; onnxruntime takes its place")
+    assert line.endswith("; onnxruntime replaces it")
     again = run(made, worker=WORKER, resume=True)
     assert again == records, "a resumed run knows which engine took the place"
     assert records[1].counters.macs == records[0].counters.macs

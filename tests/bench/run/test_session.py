@@ -192,7 +192,7 @@ def test_an_engine_that_refuses_gives_way_to_the_next_one_that_is_installed():
     found = world.session(cases=(A, native, B), aim=Aim(2), instead={native: ("openvino", "onnxruntime", "fused")})
     assert world.asked[:3] == [("x3d-xs", "eager", 1), ("x3d-xs", "native", 1), ("x3d-xs", "onnxruntime", 1)]
     assert [case.backend for case in found.cases] == ["eager", "onnxruntime", "eager"]
-    assert "x3d-xs: native: no kernel for aten.erf; onnxruntime takes its place" in world.notes
+    assert "x3d-xs: native: no kernel for aten.erf; onnxruntime replaces it" in world.notes
     assert all(record.ok for record in found.records)
     assert found.missing() == 0
 
@@ -203,8 +203,8 @@ def test_where_every_engine_refuses_eager_is_left():
     found = world.session(cases=(A, native), aim=Aim(2), instead={native: ("fused",)})
     assert [record.case.backend for record in found.records] == ["eager", "eager"]
     assert found.missing() == 0
-    assert world.notes[0] == "x3d-xs: no; fused takes its place"
-    assert world.notes[1] == "x3d-xs: neither; no other engine is here to take its place"
+    assert world.notes[0] == "x3d-xs: no; fused replaces it"
+    assert world.notes[1] == "x3d-xs: neither; no other engine is installed that could replace it"
 
 
 def test_the_harness_says_what_it_took_itself():

@@ -9,9 +9,9 @@ if __name__ == "__main__":
     import board_zoo
 
     from co3d_bench.bench.measure import energy
-    from co3d_bench.bench.run.boards import sensed
+    from co3d_bench.bench.run.boards import sensor_log
     from co3d_bench.bench.run.boards.worker import main
 
-    energy.BLOCKS = sensed.BLOCKS = 1
+    energy.BLOCKS = sensor_log.BLOCKS = 1
     energy.METERS = (energy.Meter("power_w/board", False, 2.5),)
     sys.exit(main(find_model=board_zoo.find_model))

@@ -82,25 +82,25 @@ JOB = {
 }
 
 
-def told_by(onboard, folder, **changes):
-    told = []
-    onboard.aten_json({**JOB, **changes}, folder, lambda event, **fields: told.append((event, fields)))
-    return json.loads(json.dumps(told))
+def events_of(onboard, folder, **changes):
+    events = []
+    onboard.aten_json({**JOB, **changes}, folder, lambda event, **fields: events.append((event, fields)))
+    return json.loads(json.dumps(events))
 
 
 def test_its_threads_give_way_as_ours_do(onboard, gpu, tmp_path, monkeypatch):
     for name in ("OMP_WAIT_POLICY", *WAITING):
         monkeypatch.setenv(name, "")  # so that it is put back in the end
         monkeypatch.delenv(name)
-    _, measured = told_by(onboard, tmp_path)[-1]
+    _, measured = events_of(onboard, tmp_path)[-1]
     assert WAITING.items() <= measured["environ"].items()
     monkeypatch.setenv("GOMP_SPINCOUNT", "7")
-    _, measured = told_by(onboard, tmp_path)[-1]
+    _, measured = events_of(onboard, tmp_path)[-1]
     assert measured["environ"]["GOMP_SPINCOUNT"] == "7"
 
 
 def test_on_a_gpu_it_tells_the_devices_clock_copies_and_memory(onboard, gpu, tmp_path):
-    *before, (event, measured) = told_by(onboard, tmp_path)
+    *before, (event, measured) = events_of(onboard, tmp_path)
     assert event == "measured"
     facts = CudaFacts.model_validate(measured["cuda"])
     assert facts.device_s == pytest.approx([0.003] * 6)
@@ -117,7 +117,7 @@ def test_on_a_gpu_it_tells_the_devices_clock_copies_and_memory(onboard, gpu, tmp
 
 
 def test_memory_that_a_gpu_does_not_share_says_nothing_of_it(onboard, gpu, tmp_path):
-    _, measured = told_by(onboard, tmp_path, unified_memory=False)[-1]
+    _, measured = events_of(onboard, tmp_path, unified_memory=False)[-1]
     assert measured["cuda"]["memory"]["available_drop_bytes"] is None
 
 
@@ -125,7 +125,7 @@ def test_where_its_time_is_over_it_keeps_what_it_has(onboard, gpu, tmp_path):
     """A few samples and one answer; energy would take longer than there is."""
     energy = {"blocks": 1, "block_s": 2.0, "after_s": 0.0, "needed_s": 6.6}
     settings = {"runs": 3000, "min_s": 0.0}
-    told = told_by(onboard, tmp_path, timeout_s=1e-6, settings=settings, energy=energy)
-    assert [event for event, _ in told if event != "phase"] == ["answer", "measured"]
-    timing = Timing.model_validate(told[-1][1]["timing"])
+    events = events_of(onboard, tmp_path, timeout_s=1e-6, settings=settings, energy=energy)
+    assert [event for event, _ in events if event != "phase"] == ["answer", "measured"]
+    timing = Timing.model_validate(events[-1][1]["timing"])
     assert (len(timing.samples), timing.warmup_predictions) == (FEWEST, 1)

@@ -310,6 +310,6 @@ def test_tensorrt_runs_the_onnx_file_and_answers_in_mid_stream(sshd, tmp_path):
     assert left(sshd) == ["lock"]
 
 
-def test_a_host_that_answers_is_told_from_one_that_does_not(sshd):
+def test_a_host_that_answers_is_distinguished_from_one_that_does_not(sshd):
     assert unanswered("tx2.local") is None
     assert unanswered("nowhere.invalid")

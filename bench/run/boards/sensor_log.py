@@ -1,4 +1,4 @@
-"""The sensors of a board: which of its files are read beside a case, and what they say, by the code that reads ours."""
+"""The sensors of a board: the files that the agent reads during a case, and what our own sensor code makes of them."""
 
 from __future__ import annotations
 
@@ -12,23 +12,23 @@ from ....devices.sensors import Reading
 from ....devices.sensors.find import find_sensors
 from ....devices.sensors.sampler import Log
 from ...measure.energy import BLOCKS, Meter, energy_of, find_meter, needed_s
-from ...measure.watched import sensors_of
+from ...measure.sensors import sensors_of
 from ...record.sensing import Energy, Sensors
 
 PERIOD_S = 0.5
 
 
-def watched(profile: DeviceProfile, snapshot: Snapshot) -> list[str]:
-    """The files to read beside a case, of those that the board has."""
+def sensor_paths(profile: DeviceProfile, snapshot: Snapshot) -> list[str]:
+    """The files to read during a case, of those that the board has."""
     found = [path for pattern in MOVING for path in snapshot.glob(pattern)]
-    # Where there is no cpufreq, a PC tells its clock there.
-    told = not snapshot.glob(MOVING[0]) and "cpu MHz" in (snapshot.read("/proc/cpuinfo") or "")
-    clock = ["/proc/cpuinfo"] if told and "cpu" in profile.sensors else []
+    # A PC without cpufreq shows its clock there.
+    has_clock = not snapshot.glob(MOVING[0]) and "cpu MHz" in (snapshot.read("/proc/cpuinfo") or "")
+    clock = ["/proc/cpuinfo"] if has_clock and "cpu" in profile.sensors else []
     return list(dict.fromkeys((*found, *clock)))
 
 
 class Replay:
-    """A board as it was at one moment after the other."""
+    """A board's files, replayed moment by moment."""
 
     def __init__(self, snapshot: Snapshot) -> None:
         self._standing = snapshot
@@ -36,7 +36,7 @@ class Replay:
         self._unread: Mapping[str, str] = {}
 
     def move(self, files: Mapping[str, str], unread: Mapping[str, str]) -> None:
-        """It is the moment at which these were read."""
+        """Go to the moment at which these were read."""
         self._files, self._unread = files, unread
 
     def look(self, path: str) -> Look:
@@ -54,7 +54,7 @@ class Replay:
 
 
 def log_of(lines: Sequence[Mapping[str, Any]], profile: DeviceProfile, snapshot: Snapshot) -> Log:
-    """What the agent read, as our own sampler would have told it."""
+    """What the agent read, as a log of our own sampler."""
     moments = [line for line in lines if line["event"] == "watch"]
     if not moments:
         return Log(reason="no file of the profile's sensors is there")
@@ -75,13 +75,13 @@ def log_of(lines: Sequence[Mapping[str, Any]], profile: DeviceProfile, snapshot:
     )
 
 
-def seen(log: Log, span: tuple[float, float] | None) -> Sensors:
-    """What was seen between the first sample and the last one."""
+def sensors_during(log: Log, span: tuple[float, float] | None) -> Sensors:
+    """The sensors between the first sample and the last one."""
     return sensors_of(log, *span) if span else Sensors(reason=log.reason or "no samples were taken")
 
 
-def energy_asked(profile: DeviceProfile, snapshot: Snapshot, timeout_s: float) -> tuple[Meter, str | None] | Energy:
-    """What energy is taken from on a board, and what that measures; or why there is none."""
+def energy_meter(profile: DeviceProfile, snapshot: Snapshot, timeout_s: float) -> tuple[Meter, str | None] | Energy:
+    """The meter for energy on a board, and what it measures; or why energy is not measured."""
     found = find_meter(_without_cards(profile), snapshot)
     if isinstance(found, str):
         return Energy(reason=found)
@@ -91,22 +91,22 @@ def energy_asked(profile: DeviceProfile, snapshot: Snapshot, timeout_s: float) -
 
 
 def energy_job(asked: tuple[Meter, str | None] | Energy | None) -> dict[str, Any] | None:
-    """What the board is told to do for it."""
+    """The part of the board's job that measures energy."""
     if asked is None or isinstance(asked, Energy):
         return None
     meter = asked[0]
     return {"blocks": BLOCKS, "block_s": meter.block_s, "after_s": 4 * PERIOD_S, "needed_s": needed_s(meter)}
 
 
-def energy_seen(log: Log, asked: tuple[Meter, str | None] | Energy | None, blocks: Any) -> Energy | None:
+def block_energy(log: Log, asked: tuple[Meter, str | None] | Energy | None, blocks: Any) -> Energy | None:
     """The energy of the blocks that a board has run; they are None where it had no time for them."""
     if asked is None or isinstance(asked, Energy):
         return asked
     if blocks is None:
-        return Energy(reason="the case was over before it; raise run.timeout_s")
+        return Energy(reason="no time was left to measure energy; raise run.timeout_s")
     return energy_of(log, *asked, [(begin, end, calls) for begin, end, calls in blocks])
 
 
 def _without_cards(profile: DeviceProfile) -> DeviceProfile:
-    """NVML would be asked of this machine."""
+    """Without NVML, which would read the cards of this machine."""
     return profile.model_copy(update={"sensors": [kind for kind in profile.sensors if kind != "nvml"]})

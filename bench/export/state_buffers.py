@@ -1,7 +1,7 @@
-"""The places of a state in fixed buffers, for engines that write where they are told.
+"""A state in fixed buffers, for engines that write to given addresses.
 
-What moves up by one place changes its name and is not copied; what is new is written into the buffer of the tensor that
-nobody needs any more. Nothing is allocated from step to step.
+A tensor that moves up by one index is not copied, only its name changes; a new one is written into the buffer of the
+tensor that is no longer needed. Nothing is allocated from step to step.
 """
 
 from __future__ import annotations
@@ -16,25 +16,25 @@ if TYPE_CHECKING:
 View = TypeVar("View")
 
 
-class Places(Generic[View]):
+class StateBuffers(Generic[View]):
     """Buffers (contiguous) of a state, each with the engine's own view of it.
 
-    `sources` says for each place of the next state which place of this one it is, None if it is made anew.
+    `sources`: for each tensor of the next state its index in this one, None if it is new.
     """
 
     def __init__(self, state: Sequence[Tensor], sources: Sequence[int | None], view: Callable[[Tensor], View]) -> None:
         self._initial = tuple(tensor.contiguous() for tensor in state)
         self._count = len(self._initial)
-        new = [place for place, source in enumerate(sources) if source is None]
-        buffers = [tensor.clone() for tensor in self._initial] + [self._initial[place].clone() for place in new]
+        new = [index for index, source in enumerate(sources) if source is None]
+        buffers = [tensor.clone() for tensor in self._initial] + [self._initial[index].clone() for index in new]
         self._slots = tuple((buffer, view(buffer)) for buffer in buffers)
-        spares = {place: self._count + index for index, place in enumerate(new)}
-        moves_to = {source: place for place, source in enumerate(sources) if source is not None}
-        order = [spares[place] if source is None else source for place, source in enumerate(sources)]
-        for place in new:  # the tensor at the end of this row of places leaves, and its buffer takes the next new one
-            while place in moves_to:
-                place = moves_to[place]
-            order.append(place)
+        spares = {index: self._count + number for number, index in enumerate(new)}
+        moves_to = {source: index for index, source in enumerate(sources) if source is not None}
+        order = [spares[index] if source is None else source for index, source in enumerate(sources)]
+        for index in new:  # the last tensor of this row is no longer needed, and its buffer takes the next new one
+            while index in moves_to:
+                index = moves_to[index]
+            order.append(index)
         self._next = itemgetter(*order) if len(order) > 1 else tuple
 
     def reset(self) -> None:
@@ -49,14 +49,14 @@ class Places(Generic[View]):
 
     @property
     def inputs(self) -> list[View]:
-        """Where the engine reads the state, place by place."""
+        """Where the engine reads the state, tensor by tensor."""
         return [view for _, view in self._slots[: self._count]]
 
     @property
     def outputs(self) -> list[View]:
-        """Where it writes what is new of the next state, in the order of the places."""
+        """Where it writes the new tensors of the next state, in their order."""
         return [view for _, view in self._slots[self._count :]]
 
     def advance(self) -> None:
-        """What was written is the state now."""
+        """Make what was written the current state."""
         self._slots = self._next(self._slots)

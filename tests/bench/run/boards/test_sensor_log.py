@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from co3d_bench.bench.measure.loop import Calls, blocks
-from co3d_bench.bench.run.boards import sensed
+from co3d_bench.bench.run.boards import sensor_log
 from co3d_bench.devices.profile import list_profiles
 from co3d_bench.devices.remote.files import STANDING
 from co3d_bench.devices.root import Reason, Snapshot
@@ -20,7 +20,7 @@ BOARDS = ("tx2", "xavier", "xavier-nx", "orin")
 def moments(board, count=5, **changes):
     """The lines of an agent that reads once a second; `changes` says what a file was from one moment to the next."""
     lines = []
-    paths = sensed.watched(PROFILES["xavier"], board)
+    paths = sensor_log.sensor_paths(PROFILES["xavier"], board)
     for index in range(count):
         files = {path: board.files[path] for path in paths if path in board.files}
         files |= {path: series[index] for path, series in changes.items()}
@@ -32,7 +32,7 @@ def moments(board, count=5, **changes):
 @pytest.mark.parametrize("name", BOARDS)
 def test_every_figure_is_that_of_the_sensors_themselves(name):
     board, profile = snapshot(name), PROFILES[name]
-    log = sensed.log_of(moments(board), profile, board)
+    log = sensor_log.log_of(moments(board), profile, board)
     direct = {
         figure: reading for sensor in find.find_sensors(profile, board) for figure, reading in sensor.read().items()
     }
@@ -45,7 +45,7 @@ def test_every_figure_is_that_of_the_sensors_themselves(name):
 @pytest.mark.parametrize("name", BOARDS)
 def test_what_changes_is_read_and_what_stands_is_not(name):
     board = snapshot(name)
-    paths = sensed.watched(PROFILES[name], board)
+    paths = sensor_log.sensor_paths(PROFILES[name], board)
     assert any(path.endswith("/temp") for path in paths)
     assert not [path for path in paths if path.endswith(("type", "name", "label", "governor", "compatible"))]
     for pattern in STANDING:
@@ -56,22 +56,22 @@ def test_a_clock_that_falls_while_samples_are_taken_is_seen():
     board = snapshot("tx2")
     (cap,) = [path for path in board.files if path.endswith("gp10b/max_freq")]
     series = ["1134750000", "1134750000", "624750000", "624750000", "1134750000"]
-    log = sensed.log_of(moments(board, **{cap: series}), PROFILES["tx2"], board)
-    figure = sensed.seen(log, (1.5, 3.5)).figure("gpu_max_hz")
+    log = sensor_log.log_of(moments(board, **{cap: series}), PROFILES["tx2"], board)
+    figure = sensor_log.sensors_during(log, (1.5, 3.5)).figure("gpu_max_hz")
     assert figure.before == 1134750000
     assert figure.during.min == 624750000
-    assert sensed.seen(log, None).reason == "no samples were taken"
+    assert sensor_log.sensors_during(log, None).reason == "no samples were taken"
 
 
 def test_a_board_without_sensors_says_so():
     nothing = Snapshot({"/proc/meminfo": "MemTotal: 1 kB"})
-    assert sensed.watched(PROFILES["tx2"], nothing) == []
+    assert sensor_log.sensor_paths(PROFILES["tx2"], nothing) == []
     pc = Snapshot({"/proc/cpuinfo": "processor: 0\ncpu MHz: 2400.1"})
-    assert sensed.watched(PROFILES["cpu"], pc) == ["/proc/cpuinfo"]
-    assert "no file" in sensed.log_of([], PROFILES["tx2"], nothing).reason
-    reason = sensed.energy_asked(PROFILES["tx2"], nothing, 600.0).reason
+    assert sensor_log.sensor_paths(PROFILES["cpu"], pc) == ["/proc/cpuinfo"]
+    assert "no file" in sensor_log.log_of([], PROFILES["tx2"], nothing).reason
+    reason = sensor_log.energy_meter(PROFILES["tx2"], nothing, 600.0).reason
     assert reason
-    assert sensed.energy_job(sensed.energy_asked(PROFILES["tx2"], nothing, 600.0)) is None
+    assert sensor_log.energy_job(sensor_log.energy_meter(PROFILES["tx2"], nothing, 600.0)) is None
 
 
 def test_cards_of_this_machine_are_not_taken_for_the_boards():
@@ -79,7 +79,7 @@ def test_cards_of_this_machine_are_not_taken_for_the_boards():
     assert "nvml" in card.sensors
     board = Snapshot({"/sys/class/thermal/thermal_zone0/type": "x86_pkg_temp"}, {"/sys/none": Reason.GATED})
     line = {"event": "watch", "t": 0.0, "files": {}, "unread": {}}
-    assert not [f for f in sensed.log_of([line], card, board).figures if "gpu" in f.name]
+    assert not [f for f in sensor_log.log_of([line], card, board).figures if "gpu" in f.name]
 
 
 class Clock:
@@ -98,12 +98,12 @@ class Clock:
 
 def test_energy_is_measured_in_long_blocks_with_idle_ones_beside():
     board, profile, clock = snapshot("tx2"), PROFILES["tx2"], Clock()
-    asked = sensed.energy_asked(profile, board, 600.0)
+    asked = sensor_log.energy_meter(profile, board, 600.0)
     meter, quantity = asked
     assert meter.figure == "power_w/board"
     assert "VDD_IN" in quantity
-    assert sensed.energy_asked(profile, board, 60.0).reason.startswith("it takes 77 s")
-    job = sensed.energy_job(asked)
+    assert sensor_log.energy_meter(profile, board, 60.0).reason.startswith("it takes 77 s")
+    job = sensor_log.energy_job(asked)
     spans = blocks(Calls(clock.step, [0], lambda: None), job["blocks"], job["block_s"], clock, clock.sleep)
     assert [calls for _, _, calls in spans] == [0, 20, 0, 20, 0, 20, 0]
     assert (clock.now, job["after_s"]) == (70.0, 2.0)
@@ -111,11 +111,11 @@ def test_energy_is_measured_in_long_blocks_with_idle_ones_beside():
     # 3 W where it is idle, 5 or 5.076 W where it works
     (rail,) = [path for path in board.files if "0-0041" in path and path.endswith("in_power0_input")]
     series = [str(3000 if int(t // 10) % 2 == 0 else 5000 + 76 * (t % 2)) for t in range(74)]
-    log = sensed.log_of(moments(board, 74, **{rail: series}), profile, board)
-    energy = sensed.energy_seen(log, asked, spans)
+    log = sensor_log.log_of(moments(board, 74, **{rail: series}), profile, board)
+    energy = sensor_log.block_energy(log, asked, spans)
     assert energy.reason is None
     assert [block.calls for block in energy.busy] == [20, 20, 20]
     assert energy.busy[0].energy_j == pytest.approx(50.4, abs=1.5)
     assert energy.idle[1].energy_j == pytest.approx(30.0, abs=1.5)
     assert energy.busy[0].fresh_readings >= 9
-    assert "raise run.timeout_s" in sensed.energy_seen(log, asked, None).reason
+    assert "raise run.timeout_s" in sensor_log.block_energy(log, asked, None).reason

@@ -11,7 +11,7 @@ import pytest
 from co3d_bench.bench.errors import WRONG_CODE, UserError
 from co3d_bench.bench.gate.code import Code
 from co3d_bench.bench.gate.proof import CURRENT, describe, entry_of
-from co3d_bench.bench.gate.sides import Measured, Processes, of_code, of_command, understood
+from co3d_bench.bench.gate.runners import Measured, Processes, code_runner, command_runner, understood
 from co3d_bench.bench.measure.job import Event, Job, parse_event, phase_event
 from co3d_bench.bench.measure.turns import WAITING
 from co3d_bench.bench.measure.worker import modules_in
@@ -30,7 +30,7 @@ CASE = Case(model="command")
 
 def measure(text, timeout_s=60.0):
     with Stop() as stop:
-        return of_command(text, timeout_s).measure(CASE, 30, False, stop)
+        return command_runner(text, timeout_s).measure(CASE, 30, False, stop)
 
 
 def test_a_command_may_tell_its_latencies_in_its_last_line():
@@ -61,9 +61,9 @@ def test_a_command_that_fails_says_why(text, words):
 
 
 @pytest.mark.parametrize("text", ["", "an 'open quote"])
-def test_what_is_no_command_is_told(text):
+def test_what_is_no_command_is_refused(text):
     with pytest.raises(UserError, match="command"):
-        of_command(text, 1.0)
+        command_runner(text, 1.0)
 
 
 def test_nothing_of_a_command_is_read_by_a_shell(tmp_path):
@@ -141,7 +141,7 @@ def test_a_process_that_loaded_code_of_anywhere_else_is_refused(tmp_path, loaded
         if right:
             assert side.measure(Case(model="x3d-xs"), 100, False, stop).failure is None
             return
-        with pytest.raises(UserError, match="a side did not load its own code") as error:
+        with pytest.raises(UserError, match="base or head did not load its own code") as error:
             side.measure(Case(model="x3d-xs"), 100, False, stop)
     assert error.value.exit_code == WRONG_CODE
     assert str(mine.folder) in error.value.message
@@ -152,7 +152,7 @@ def test_a_checkout_of_the_tool_whose_link_leads_nowhere_is_refused(tmp_path):
     """What is installed would answer in its place."""
     (tmp_path / "checkouts" / "0-1a2b3c").mkdir(parents=True)
     (tmp_path / "checkouts" / "0-1a2b3c" / "__main__.py").write_text((ROOT / "__main__.py").read_text())
-    with pytest.raises(UserError, match="a side did not load its own code") as error:
+    with pytest.raises(UserError, match="base or head did not load its own code") as error:
         describe(code(tmp_path, ours=True))
     assert error.value.exit_code == WRONG_CODE
     assert str(ROOT.resolve()) in error.value.message
@@ -167,13 +167,15 @@ def test_an_older_checkout_is_started_as_it_was_then(tmp_path):
         entry_of(tmp_path / "bench")
 
 
-def test_a_process_is_heard_that_waits_for_its_turn(tmp_path):
+def test_a_process_reports_that_it_waits_for_its_turn(tmp_path):
     worker = saying(tmp_path, phase_event("loading"), phase_event(WAITING), done())
     side = Processes("base", sys.executable, {}, Job.model_json_schema(), {}, Catalog(), 60.0, worker)
-    heard = []
+    events = []
     with Stop() as stop:
-        assert side.measure(Case(model="x3d-xs"), 100, False, stop, ready=lambda: heard.append("ready")).failure is None
-    assert heard == ["ready"]
+        assert (
+            side.measure(Case(model="x3d-xs"), 100, False, stop, ready=lambda: events.append("ready")).failure is None
+        )
+    assert events == ["ready"]
 
 
 def test_a_commit_that_has_not_the_network_says_so(tmp_path):
@@ -181,7 +183,7 @@ def test_a_commit_that_has_not_the_network_says_so(tmp_path):
     mine = code(tmp_path, folder=tmp_path.resolve(), path=(str(tmp_path),))
     (tmp_path / "co3d_bench").symlink_to(ROOT)
     with pytest.raises(UserError, match=r"^--pair: main \(1a2b3c\): net.py:clip: net.py has no clip; there are other$"):
-        of_code(mine, {"clip": "net.py:clip"}, Catalog(), 60.0)
+        code_runner(mine, {"clip": "net.py:clip"}, Catalog(), 60.0)
 
 
 def test_only_new_workers_and_engines_that_we_time_take_turns():

@@ -7,7 +7,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from co3d_bench.bench.export.places import Places
+from co3d_bench.bench.export.state_buffers import StateBuffers
 
 
 def handed_on(state, sources, new):
@@ -28,33 +28,33 @@ def wirings(draw):
 @given(wirings())
 def test_it_is_the_state_that_is_handed_on(sources):
     state = tuple(torch.full((2,), float(place)) for place in range(len(sources)))
-    places = Places(state, sources, lambda tensor: tensor)
-    addresses = {tensor.data_ptr() for tensor in (*places.inputs, *places.outputs)}
+    buffers = StateBuffers(state, sources, lambda tensor: tensor)
+    addresses = {tensor.data_ptr() for tensor in (*buffers.inputs, *buffers.outputs)}
     expected, fresh = state, 100.0
     for _ in range(9):
         new = [torch.full((2,), fresh + index) for index in range(sources.count(None))]
         fresh += len(new)
-        for out, value in zip(places.outputs, new, strict=True):
-            assert out.data_ptr() not in {tensor.data_ptr() for tensor in places.inputs}  # what is read is not written
+        for out, value in zip(buffers.outputs, new, strict=True):
+            assert out.data_ptr() not in {tensor.data_ptr() for tensor in buffers.inputs}  # what is read is not written
             out.copy_(value)
-        places.advance()
+        buffers.advance()
         expected = handed_on(expected, sources, new)
-        assert all(map(torch.equal, places.tensors, expected))
-    assert {tensor.data_ptr() for tensor in (*places.inputs, *places.outputs)} == addresses
-    places.reset()
-    assert all(map(torch.equal, places.tensors, state))
+        assert all(map(torch.equal, buffers.tensors, expected))
+    assert {tensor.data_ptr() for tensor in (*buffers.inputs, *buffers.outputs)} == addresses
+    buffers.reset()
+    assert all(map(torch.equal, buffers.tensors, state))
 
 
 @pytest.mark.parametrize("layout", [torch.contiguous_format, torch.channels_last])
 def test_buffers_are_contiguous_whatever_the_state_was(layout):
     state = torch.randn(1, 3, 4, 5).contiguous(memory_format=layout)
-    places = Places((state,), (None,), lambda tensor: tensor)
-    assert all(tensor.is_contiguous() for tensor in (*places.inputs, *places.outputs))
-    assert torch.equal(places.tensors[0], state)
+    buffers = StateBuffers((state,), (None,), lambda tensor: tensor)
+    assert all(tensor.is_contiguous() for tensor in (*buffers.inputs, *buffers.outputs))
+    assert torch.equal(buffers.tensors[0], state)
 
 
 def test_a_network_without_state_has_no_places():
-    places = Places((), (), lambda tensor: tensor)
-    places.advance()
-    assert places.tensors == ()
-    assert places.inputs == places.outputs == []
+    buffers = StateBuffers((), (), lambda tensor: tensor)
+    buffers.advance()
+    assert buffers.tensors == ()
+    assert buffers.inputs == buffers.outputs == []

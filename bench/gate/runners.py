@@ -1,7 +1,7 @@
-"""The two sides of `check --pair`: what each process of a side runs, and what it gives.
+"""Base and head of `check --pair`: what each of their processes runs, and its latencies.
 
-A side is a commit, a network of the user's own (`file.py:factory`), or any command. All three are measured alike: one
-fresh process gives a list of latencies.
+Each is a commit, a custom model (`file.py:factory`), or any command. All three are measured alike: one fresh process
+gives a list of latencies.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from typing import Any, Protocol
 from ...devices.cgroup import oom_kills
 from ...models.custom import CustomModelError
 from ..errors import USAGE, UserError
-from ..measure.job import Event, Job, Seat
+from ..measure.job import Event, Job, TurnPipes
 from ..measure.turns import WAITING
 from ..plan.catalog import Catalog
 from ..plan.custom_models import CustomModel, describe_custom
@@ -29,13 +29,13 @@ from ..run.child import child_environment, run_child
 from ..run.outcome import to_record
 from ..run.stop import Stop
 from .code import Code
+from .command import run_command
 from .proof import CURRENT, check_loaded, describe
-from .whole import run_whole
 
 
 @dataclass(frozen=True)
 class Measured:
-    """What one process gave; `failure` says in words why it gave nothing."""
+    """The latencies of one process, or why it failed."""
 
     latency_s: tuple[float, ...] = ()
     record: Record | None = None
@@ -48,14 +48,14 @@ class Measured:
 
 
 class Runner(Protocol):
-    """One side. `measure` is None where we were told to stop."""
+    """Base or head. `measure` returns None where it was stopped."""
 
     @property
     def name(self) -> str: ...
 
     @property
     def identity(self) -> str:
-        """Its name, and whatever else must be the same for pairs of an earlier check to count."""
+        """Its name, and all else that must be the same for the pairs of an earlier check to hold."""
         ...
 
     def measure(self, case: Case, runs: int, full: bool, stop: Stop) -> Measured | None: ...
@@ -63,26 +63,26 @@ class Runner(Protocol):
 
 @dataclass(frozen=True)
 class Processes:
-    """A side whose processes are workers of co3d-bench: those of a commit, or of a network of the user's own."""
+    """Processes that are workers of co3d-bench: those of a commit, or of a custom model."""
 
     name: str
     python: str
     environment: Mapping[str, str]
-    schema: Mapping[str, Any]  # of the jobs that this side's workers understand
-    own: Mapping[str, CustomModel]
+    schema: Mapping[str, Any]  # of the jobs that these workers understand
+    custom: Mapping[str, CustomModel]
     catalog: Catalog
     timeout_s: float
     worker: tuple[str, ...] = CURRENT.worker
-    code: Code | None = None  # whose it must prove to have run; None: both sides run the same co3d-bench and files
+    code: Code | None = None  # that they must prove to have run; None: base and head run the same co3d-bench and files
 
     @property
     def identity(self) -> str:
-        sources = [model.facts.source for model in self.own.values()]
+        sources = [model.facts.source for model in self.custom.values()]
         return " ".join([self.name, *(source.sha256 for source in sources if source and source.sha256)])
 
     def takes_turns(self, case: Case) -> bool:
-        """Whether its workers can be interleaved with those of another side: not older ones (some took turns
-        in another way, as `seat`), nor an engine that is timed by a tool of its own."""
+        """Whether its workers can be interleaved with others: not those of older versions (some took turns in another
+        way, as `seat`), nor an external engine."""
         return "in_turn" in self.schema["properties"] and not self.catalog.backends[case.backend].external
 
     def measure(
@@ -91,10 +91,10 @@ class Processes:
         runs: int,
         full: bool,
         stop: Stop,
-        seat: Seat | None = None,
+        pipes: TurnPipes | None = None,
         ready: Callable[[], None] = lambda: None,
     ) -> Measured | None:
-        """One fresh process: timed, and in full also verified and counted. With a `seat` it is interleaved with
+        """One fresh process: timed, and with `full` also verified and counted. With `pipes` it is interleaved with
         another one, and `ready` is called when it waits for its first turn."""
         torch_device = self.catalog.devices[case.device].torch_device
         if torch_device != "cpu" and "torch_device" not in self.schema["properties"]:
@@ -103,10 +103,10 @@ class Processes:
             run_id=self.name,
             case=case,
             settings=Settings(runs=runs, timeout_s=self.timeout_s),
-            own=self.own.get(case.model),
+            own=self.custom.get(case.model),
             torch_device=torch_device,
             timing_only=not full,
-            in_turn=seat,
+            in_turn=pipes,
             prove=self.code.roots if self.code else None,
             parent_pid=os.getpid(),
         )
@@ -126,7 +126,7 @@ class Processes:
             stop=stop,
             on_event=hear,
             environment={**child_environment(case.threads), **self.environment},
-            pass_fds=(seat.take, seat.give) if seat else (),
+            pass_fds=(pipes.take, pipes.give) if pipes else (),
         )
         if outcome.stopped:
             return None
@@ -134,14 +134,14 @@ class Processes:
         record = to_record(job, spec, outcome, oom_kills() - killed, time.monotonic() - begin)
         if record.error is not None or record.timing is None:
             return Measured(record=record, failure=_why(record))
-        if self.code and "prove" in self.schema["properties"]:  # older ones were asked before (`proof.describe`)
+        if self.code and "prove" in self.schema["properties"]:  # older ones were checked before (`proof.describe`)
             check_loaded(self.code, loaded)
         return Measured(tuple(record.timing.samples.latency_s), record)
 
 
 @dataclass(frozen=True)
 class Command:
-    """A side that is any command: its last line of output is `{"latency_s": [...]}`, or it is timed as a whole."""
+    """Any command: its last line of output is `{"latency_s": [...]}`, or it is timed as a whole."""
 
     name: str
     words: tuple[str, ...]
@@ -154,7 +154,7 @@ class Command:
     def measure(self, case: Case, runs: int, full: bool, stop: Stop) -> Measured | None:
         """One fresh process of the command; there is nothing to verify or count."""
         try:
-            done = run_whole(self.words, self.timeout_s, stop)
+            done = run_command(self.words, self.timeout_s, stop)
         except OSError as error:
             return Measured(failure=f"{self.words[0]}: {error.strerror}")
         if stop.signal:
@@ -162,14 +162,14 @@ class Command:
         if done.returncode is None:
             return Measured(failure=f"not done after {self.timeout_s:g} s")
         if done.returncode:
-            said = done.errors.decode(errors="replace").strip().splitlines()[-1:] or ["it said nothing"]
-            return Measured(failure=f"exit code {done.returncode}: {said[0]}")
-        told = _told(done.output)
-        return Measured(tuple(told) if told else (done.seconds,))
+            last_line = done.errors.decode(errors="replace").strip().splitlines()[-1:] or ["it printed nothing"]
+            return Measured(failure=f"exit code {done.returncode}: {last_line[0]}")
+        latencies = _printed_latencies(done.output)
+        return Measured(tuple(latencies) if latencies else (done.seconds,))
 
 
-def of_command(text: str, timeout_s: float) -> Command:
-    """The side of a command in one string. Raises UserError where it cannot be split into words."""
+def command_runner(text: str, timeout_s: float) -> Command:
+    """Base or head from a command in one string. Raises UserError where it cannot be split into words."""
     try:
         words = tuple(shlex.split(text))
     except ValueError as error:
@@ -179,37 +179,34 @@ def of_command(text: str, timeout_s: float) -> Command:
     return Command(text, words, timeout_s)
 
 
-def of_code(code: Code, own: Mapping[str, str], catalog: Catalog, timeout_s: float) -> Processes:
-    """The side of a commit; `own` maps names to `file.py:factory`, the file seen from the top of its repository.
+def code_runner(code: Code, custom: Mapping[str, str], catalog: Catalog, timeout_s: float) -> Processes:
+    """Base or head from a commit; `custom` maps names to `file.py:factory`, the file relative to its repository.
     Raises UserError where the commit has no such network, or where its processes do not run its own code."""
     entry, described = describe(code)
     environment = code.environment()
     try:
         models = {
             name: describe_custom(reference, code.folder, code.python, environment, entry.custom_model)
-            for name, reference in own.items()
+            for name, reference in custom.items()
         }
     except CustomModelError as error:
         raise UserError(f"--pair: {code.name}: {error}", USAGE) from None
     return Processes(code.name, code.python, environment, described.job, models, catalog, timeout_s, entry.worker, code)
 
 
-def of_factory(reference: str, name: str, catalog: Catalog, timeout_s: float, python: str) -> Processes:
-    """The side of a network of the user's own; in the records of both sides it goes by one name. Raises UserError
-    where there is no such network."""
+def factory_runner(reference: str, name: str, catalog: Catalog, timeout_s: float, python: str) -> Processes:
+    """Base or head from a custom model; the records of both have the same `name`. Raises UserError where there is no
+    such network."""
     try:
-        found = catalog.describe_custom(reference, Path())
+        model = catalog.describe_custom(reference, Path())
     except CustomModelError as error:
         raise UserError(f"--pair: {error}", USAGE) from None
-    named = found.model_copy(update={"facts": found.facts.model_copy(update={"name": name})})
-    return Processes(reference, python, {}, Job.model_json_schema(), {name: named}, catalog, timeout_s)
+    renamed = model.model_copy(update={"facts": model.facts.model_copy(update={"name": name})})
+    return Processes(reference, python, {}, Job.model_json_schema(), {name: renamed}, catalog, timeout_s)
 
 
 def understood(value: Any, schema: Mapping[str, Any], root: Mapping[str, Any] | None = None) -> Any:
-    """A job as another version of the code may read it: without the fields that it does not know.
-
-    An older worker would refuse them, and does without what they ask for.
-    """
+    """A job without the fields that another version of the code does not know: an older worker would refuse them."""
     root = schema if root is None else root
     if "$ref" in schema:
         return understood(value, root["$defs"][schema["$ref"].rpartition("/")[2]], root)
@@ -223,7 +220,7 @@ def understood(value: Any, schema: Mapping[str, Any], root: Mapping[str, Any] | 
 
 
 def _why(record: Record) -> str:
-    """In one line, with what a process that ended without a word to us said last."""
+    """The failure in one line, for a crash with the last line of its output."""
     error = record.error
     if error is None:
         return "not timed"
@@ -231,15 +228,14 @@ def _why(record: Record) -> str:
     return ": ".join([error.kind, error.message, *last])
 
 
-def _told(output: bytes) -> list[float] | None:
-    """The latencies that a command printed in its last line, if it did."""
+def _printed_latencies(output: bytes) -> list[float] | None:
+    """The latencies in the last line of a command's output, if it has them."""
     for line in reversed(output.decode(errors="replace").splitlines()):
         if not line.strip():
             continue
         try:
-            latencies = json.loads(line)["latency_s"]
-            found = [float(latency) for latency in latencies]
+            values = [float(latency) for latency in json.loads(line)["latency_s"]]
         except (ValueError, TypeError, KeyError):
             return None
-        return found if found and all(latency > 0 for latency in found) else None
+        return values if values and all(latency > 0 for latency in values) else None
     return None

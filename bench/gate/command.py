@@ -1,4 +1,4 @@
-"""One command from its start to its end, with whatever it starts: what it said, and how long it took."""
+"""One command from start to end, with all processes that it starts: its output, and how long it took."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ _READ_BYTES = 1 << 16
 
 
 @dataclass(frozen=True)
-class Ended:
-    """How a command ended; `returncode` is None where it took too long or we were told to stop."""
+class CommandResult:
+    """How a command ended; `returncode` is None where it took too long or was stopped."""
 
     output: bytes
     errors: bytes
@@ -27,14 +27,14 @@ class Ended:
     seconds: float
 
 
-def run_whole(words: Sequence[str], timeout_s: float, stop: Stop) -> Ended:
-    """Run it in a group of its own, which is gone afterwards, whoever of it is still there. Raises OSError."""
+def run_command(words: Sequence[str], timeout_s: float, stop: Stop) -> CommandResult:
+    """Run a command in its own process group; what is left of the group is killed afterwards. Raises OSError."""
     begin = end = time.perf_counter()
     process = subprocess.Popen(  # noqa: S603 - the user's own words, split and without a shell
         words, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, start_new_session=True
     )
     pipes = cast("tuple[IO[bytes], IO[bytes]]", (process.stdout, process.stderr))
-    said = {pipe: bytearray() for pipe in pipes}
+    output = {pipe: bytearray() for pipe in pipes}
     ended = False
     try:
         with selectors.DefaultSelector() as selector:
@@ -48,7 +48,7 @@ def run_whole(words: Sequence[str], timeout_s: float, stop: Stop) -> Ended:
                     if key.fileobj is stop:
                         continue
                     data = os.read(key.fd, _READ_BYTES)
-                    said[cast("IO[bytes]", key.fileobj)] += data
+                    output[cast("IO[bytes]", key.fileobj)] += data
                     if not data:
                         selector.unregister(key.fileobj)
             else:
@@ -64,5 +64,5 @@ def run_whole(words: Sequence[str], timeout_s: float, stop: Stop) -> Ended:
         process.wait()
         for pipe in pipes:
             pipe.close()
-    output, errors = (bytes(said[pipe]) for pipe in pipes)
-    return Ended(output, errors, returncode if ended else None, end - begin)
+    printed, errors = (bytes(output[pipe]) for pipe in pipes)
+    return CommandResult(printed, errors, returncode if ended else None, end - begin)

@@ -11,8 +11,8 @@ import psutil
 import pytest
 
 from co3d_bench.bench.gate.measure import Stopped, measure_pair
+from co3d_bench.bench.gate.runners import factory_runner
 from co3d_bench.bench.gate.schedule import Pair
-from co3d_bench.bench.gate.sides import of_factory
 from co3d_bench.bench.plan.catalog import Catalog
 from co3d_bench.bench.record.case import Case
 from co3d_bench.bench.run.stop import Stop
@@ -56,7 +56,7 @@ def side(tmp_path_factory):
     """A side of that factory; each is asked once what it is, in a process of its own."""
     file = tmp_path_factory.mktemp("network") / "told.py"
     file.write_text(NETWORK)
-    return cache(lambda factory: of_factory(f"{file}:{factory}", "told", Catalog(), 120.0, sys.executable))
+    return cache(lambda factory: factory_runner(f"{file}:{factory}", "told", Catalog(), 120.0, sys.executable))
 
 
 @pytest.fixture
@@ -66,9 +66,9 @@ def here(tmp_path, monkeypatch):
 
 
 def measured(side, head, stop):
-    sides = {"base": side("Told"), "head": side(head)}
+    runners = {"base": side("Told"), "head": side(head)}
     case = Case(model="told", threads=1)
-    return measure_pair(case, Pair(case.key, "pair", 0, ("base", "head")), RUNS, sides, stop)
+    return measure_pair(case, Pair(case.key, "pair", 0, ("base", "head")), RUNS, runners, stop)
 
 
 @pytest.fixture
@@ -96,7 +96,7 @@ def test_only_one_of_them_computes_at_a_time_and_they_alternate(here, side, stop
     assert all(float(built[pid]) < first_call for pid in both), "neither computed while the other one loaded"
 
 
-def test_one_that_falls_over_says_so_and_the_other_does_not_wait_for_ever(here, side, stop):
+def test_one_that_fails_is_reported_and_the_other_does_not_wait_for_ever(here, side, stop):
     begin = time.monotonic()
     found = measured(side, "falls", stop)
     assert isinstance(found, str)
@@ -105,7 +105,7 @@ def test_one_that_falls_over_says_so_and_the_other_does_not_wait_for_ever(here, 
 
 
 @pytest.mark.parametrize("computing", [1, 2])
-def test_told_to_stop_it_ends_both_whichever_have_begun(here, side, stop, computing):
+def test_stopped_it_ends_both_whichever_have_begun(here, side, stop, computing):
     def begun():
         file = here / "told.txt"
         return len({line.split()[0] for line in file.read_text().splitlines()}) if file.exists() else 0

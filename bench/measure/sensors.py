@@ -1,4 +1,4 @@
-"""The sensors beside one case: watched from its start, and read for the stretch in which samples were taken."""
+"""The sensors during one case: read from its start, and summarised for the time of the samples."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ from .loop import median
 INTERVAL_S = 0.5
 
 
-class Watched:
-    """Passes events on, and notes from them when the first sample began and the last one ended."""
+class SensorWatch:
+    """Reads sensors during a case. Passes events on, and takes from them when sampling began and ended."""
 
     def __init__(
         self,
@@ -36,11 +36,11 @@ class Watched:
         self._end: float | None = None
 
     def ready(self) -> None:
-        """Wait until the sensors are being read: it is not to start while something is timed."""
+        """Wait until the sensors are being read, which must not start while something is timed."""
         self._watch.ready()
 
     def emit(self, event: Event) -> None:
-        """Hand the event on."""
+        """Pass the event on."""
         if event.phase == "sampling" and self._begin is None:
             self._begin = self._clock()
         if event.event == "sampled":
@@ -48,7 +48,7 @@ class Watched:
         self._emit(event)
 
     def stop(self) -> Sensors:
-        """End the watching; what was seen around the samples."""
+        """Stop reading; returns the sensors during the samples."""
         log = self._watch.stop()
         if self._begin is None or self._end is None:
             return Sensors(reason=log.reason or "no samples were taken")
@@ -56,8 +56,8 @@ class Watched:
 
 
 def sensors_of(log: Log, begin: float, end: float) -> Sensors:
-    """What a log says of the time between `begin` and `end` (CLOCK_MONOTONIC, `time.perf_counter` on Linux), and at the
-    reading next to each."""
+    """The sensors between `begin` and `end` (CLOCK_MONOTONIC, which is `time.perf_counter` on Linux), and at the
+    readings next to these."""
     if log.reason:
         return Sensors(reason=log.reason)
     return Sensors(
@@ -86,12 +86,12 @@ def _figure(of: Figure, times: Sequence[float], series: Sequence[Reading], begin
     if of.kind == "counter":
         return figure(added=None if first is None or last is None else last - first)
     values = [reading.value for reading in inside if reading.value is not None]
-    # So short a stretch that no reading fell into it: the ones beside it are all there is.
+    # Sampling may be so short that no reading fell into it: then the readings next to it are used.
     return figure(during=spread(values or [value for value in (first, last) if value is not None]))
 
 
 def spread(values: Sequence[float]) -> Spread | None:
-    """Least, median and greatest; None where there are none."""
+    """Minimum, median and maximum; None of no values."""
     if not values:
         return None
     return Spread(min=min(values), median=median(values), max=max(values), count=len(values))

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from co3d_bench.bench.measure.job import Event, phase_event
-from co3d_bench.bench.measure.watched import Watched, sensors_of, spread
+from co3d_bench.bench.measure.sensors import SensorWatch, sensors_of, spread
 from co3d_bench.bench.record.record import Record
 from co3d_bench.bench.record.sensing import SensorFigure, Sensors, Spread
 from co3d_bench.devices.profile import list_profiles
@@ -92,7 +92,7 @@ class FakeWatch:
 def test_the_stretch_is_that_of_the_samples():
     now = iter([1.5, 3.5])
     passed = []
-    watched = Watched(CPU, passed.append, clock=lambda: next(now), start=FakeWatch(log_of(GAUGE, *range(6))))
+    watched = SensorWatch(CPU, passed.append, clock=lambda: next(now), start=FakeWatch(log_of(GAUGE, *range(6))))
     events = [
         phase_event("warming"),
         phase_event("sampling", 0, 9),
@@ -107,5 +107,5 @@ def test_the_stretch_is_that_of_the_samples():
 
 
 def test_without_samples_there_is_a_reason():
-    watched = Watched(CPU, lambda event: None, start=FakeWatch(Log()))
+    watched = SensorWatch(CPU, lambda event: None, start=FakeWatch(Log()))
     assert watched.stop().reason == "no samples were taken"

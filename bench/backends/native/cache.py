@@ -1,10 +1,10 @@
-"""Compiled kernels that are kept from one process to the next, in a private folder of the cache.
+"""Compiled kernels, kept from one process to the next in a private folder of the cache.
 
-    CACHE/kernels/<hash>.so    the library, and behind it the sha256 of its bytes
+    CACHE/kernels/<hash>.so    the library, followed by the sha256 of its bytes
 
-The hash is of all that makes another library: see `key`. A folder or file that somebody else could have written is not
-used, and neither is one that is damaged: loading half a library ends the process. What nobody used for 90 days is
-removed when something new comes.
+The hash is of all that determines the library: see `key`. A folder or file that somebody else could have written is not
+used, nor is a damaged one: loading half a library would end the process. Libraries that were not used for 90 days are
+removed when a new one is added.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ UNUSED_S = 90 * 24 * 3600.0
 
 
 def key(source: bytes, compiler: str, version: str, flags: Sequence[str]) -> str:
-    """The name of what that compiler, by what it says of itself, makes of the source on this processor."""
+    """The name of the library that this compiler and version build of the source on this processor."""
     path = shutil.which(compiler) or compiler
     parts = (source, os.path.realpath(path).encode(), version.encode(), *map(os.fsencode, flags), _processor().encode())
     digest = hashlib.sha256()
@@ -38,7 +38,7 @@ def key(source: bytes, compiler: str, version: str, flags: Sequence[str]) -> str
 
 
 def find(name: str) -> Path | None:
-    """The library of that name, if it is there, whole, and nobody's but ours."""
+    """The library of that name, if it exists, is whole, and only we could have written it."""
     folder = _folder()
     if folder is None:
         return None
@@ -57,7 +57,7 @@ def find(name: str) -> Path | None:
 
 
 def keep(name: str, library: Path) -> None:
-    """Put a library there, if that can be done; all of it or nothing, for other processes look at the same time."""
+    """Add a library, if possible; atomically, since other processes read at the same time."""
     folder = _folder()
     if folder is None:
         return
@@ -66,7 +66,7 @@ def keep(name: str, library: Path) -> None:
     try:
         handle, new = tempfile.mkstemp(dir=folder, prefix=f"{name}.", suffix=".new")  # readable by us alone
         with os.fdopen(handle, "wb") as file:
-            file.write(content + _digest(content))  # a loader does not look behind the library
+            file.write(content + _digest(content))  # the loader ignores what follows the library
         Path(new).replace(folder / f"{name}.so")
         _remove_unused(folder)
     except OSError:
@@ -83,7 +83,7 @@ def _remove_unused(folder: Path) -> None:
 
 
 def _folder() -> Path | None:
-    """The private folder, made if need be; None where there can be none."""
+    """The private folder, created if it does not exist; None where it cannot be."""
     folder = cache_folder().absolute() / "kernels"
     try:
         folder.parent.mkdir(parents=True, exist_ok=True)
@@ -103,13 +103,13 @@ def _digest(content: bytes) -> bytes:
 
 
 def _processor() -> str:
-    """What `-march=native` looks at: the first core's model and instruction sets."""
-    found = {}
+    """What `-march=native` depends on: the first core's model and instruction sets."""
+    features = {}
     try:
         for line in Path("/proc/cpuinfo").read_text(encoding="utf-8", errors="replace").splitlines():
             name, _, value = line.partition(":")
             if name.strip() in _FEATURES:
-                found.setdefault(name.strip(), value.strip())
+                features.setdefault(name.strip(), value.strip())
     except OSError:
         pass
-    return f"{platform.machine()} {platform.processor()} {found}"
+    return f"{platform.machine()} {platform.processor()} {features}"

@@ -1,4 +1,4 @@
-"""What a board says of one case, sorted."""
+"""The lines that a board sends about one case, sorted by kind."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ Line = dict[str, Any]
 
 
 @dataclass
-class Heard:
-    """Lines of a case as they come; phases are handed on."""
+class BoardLines:
+    """Lines of a case as they arrive; phases are passed on as events."""
 
     emit: Callable[[Event], None]
     answers: list[Line] = field(default_factory=list)
@@ -25,7 +25,7 @@ class Heard:
     results: dict[str, Line] = field(default_factory=dict)  # measured, energy, trtexec or failed
 
     def take(self, line: Line) -> None:
-        """The next line. One of a kind that is not known is passed over: a newer agent may say more."""
+        """Sort the next line in. Unknown kinds are ignored: a newer agent may send more."""
         kind = line["event"]
         if kind == "phase":
             self.emit(phase_event(line["phase"], line.get("done"), line.get("total")))
@@ -39,13 +39,13 @@ class Heard:
     def failure(self, ended: Line, timeout_s: float) -> Failure | None:
         """Why there is no result; None where there is one."""
         failed = self.results.pop("failed", None)
-        if self.results:  # what fails behind it, as energy may, takes nothing from it
+        if self.results:  # a later failure, e.g. of energy, does not void the timing
             return None
         if failed:
             return exception(failed["message"], failed["text"], failed["detail"], memory=failed["memory"])
         returncode = ended["returncode"]
         outcome = Outcome(
-            # All there died together: the board's memory ran out, it was restarted, or somebody killed them.
+            # No exit code: the board ran out of memory or was restarted, or somebody killed agent and case.
             returncode=-9 if returncode is None else returncode,
             timed_out=ended.get("timed_out", False),
             stderr_tail=ended.get("stderr", ""),
