@@ -1,7 +1,7 @@
 """What is known of a kind of device before it is touched: one validated TOML file each in `profiles/`.
 
 A profile is found by its file; its file name is the name the user writes (`--device cpu`). A bench.toml adds others
-and lays values over these: see `with_own`.
+and lays values over these: see `with_custom`.
 """
 
 from __future__ import annotations
@@ -176,7 +176,7 @@ def list_profiles() -> tuple[DeviceProfile, ...]:
     return load_profiles()
 
 
-def with_own(
+def with_custom(
     profiles: Iterable[DeviceProfile], tables: Mapping[str, Any], label: str = "devices"
 ) -> tuple[DeviceProfile, ...]:
     """The profiles with those of a bench.toml beside and over them.

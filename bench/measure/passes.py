@@ -21,8 +21,8 @@ from ...models.spec import ModelSpec
 from ..backends import Ask, Backend, Runnable
 from ..plan.weights import put_into
 from ..record.case import WeightsFile
-from ..record.facts import reach
-from ..record.garbage import held_back
+from ..record.facts import receptive_field_of
+from ..record.garbage import paused_collector
 from ..record.record import Counters, ReferenceWorkload, Settings, Timing
 from ..stats.summary import MAX_BACKGROUND_SHARE
 from .accelerator import Accelerator
@@ -159,7 +159,7 @@ def timing_pass(subject: Subject, begun: Begun, emit: Emit, turns: Turns | None 
     emit(phase_event("warming"))
     runnable.warm(ring[0])
     calls = Calls(runnable.step, ring, runnable.synchronize)
-    fill = reach(net) if subject.spec.form == "frame" else 0
+    fill = receptive_field_of(net) if subject.spec.form == "frame" else 0
     rule = (IN_TURN if turns else WarmUpRule())._replace(fill=fill, until=begun.until(WARMUP_TIME_SHARE))
     warmed = warm_up(calls, clock, rule)
 
@@ -209,13 +209,13 @@ def _take_series(calls: Calls, subject: Subject, begun: Begun, emit: Emit, turns
     timed = calls if subject.backend.own_stream else calls._replace(step=accelerator.clocked(calls.step))
     rule = SamplingRule(settings.runs, settings.min_s, begun.until(SAMPLING_TIME_SHARE))
     gc.collect()
-    with held_back():
+    with paused_collector():
         used = begun.use()
         sampling = sample(timed, instruments, rule, report, hand_over)
     load = background_load(used, begun.use())
     emit(Event(event="sampled"))
     readings_s = before_s + read_reference()
-    with held_back():
+    with paused_collector():
         overhead_s = loop_overhead_s(instruments)
     reference = ReferenceWorkload(name=work.name, readings_s=readings_s) if readings_s else None
     return _Series(sampling, load, reference, overhead_s, rss_bytes)

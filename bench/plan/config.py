@@ -11,7 +11,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
-from ...devices.profile import AUTO, DeviceProfile, ProfileError, with_own
+from ...devices.profile import AUTO, DeviceProfile, ProfileError, with_custom
 from ...models.spec import UnknownModelError
 from ...models.weights.locate import is_path
 from ..errors import ENVIRONMENT, USAGE, UserError
@@ -111,7 +111,7 @@ class Tables(_Table):
     run: RunTable = RunTable()
     plan: PlanTable
     input: InputTable = InputTable()
-    # [devices.NAME]: profiles beside ours, and values laid over them; checked by `with_own`
+    # [devices.NAME]: profiles beside ours, and values laid over them; checked by `with_custom`
     devices: dict[str, Any] = Field(default_factory=dict)
 
 
@@ -250,7 +250,7 @@ def check_config(table: Mapping[str, Any], origin: Origin, catalog: Catalog) -> 
 
 def _profiles(tables: Mapping[str, Any], label: str, catalog: Catalog) -> dict[str, DeviceProfile]:
     try:
-        return {each.name: each for each in with_own(catalog.devices.values(), tables, f"{label}: devices")}
+        return {each.name: each for each in with_custom(catalog.devices.values(), tables, f"{label}: devices")}
     except ProfileError as error:
         raise UserError(str(error)) from error
 

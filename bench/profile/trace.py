@@ -49,7 +49,7 @@ class _Node:
 
 
 @dataclass(frozen=True)
-class Found:
+class TracedCall:
     """One call that counts, in one step."""
 
     name: str  # as the engine calls it
@@ -69,7 +69,7 @@ class Found:
 class TracedSteps:
     """What an engine told of steps by its own clock."""
 
-    steps: tuple[Sequence[Found], ...]  # the calls of each; of one, the mean of all, where it keeps no more
+    steps: tuple[Sequence[TracedCall], ...]  # the calls of each; of one, the mean of all, where it keeps no more
     times_s: tuple[float, ...]  # that each step took while it was traced
     event_s: float | None = None  # what one of the events costs that are said to lie in a call; None where none do
 
@@ -110,9 +110,9 @@ def operators_of(events: Iterable[Event]) -> Traced:
     return Traced(join([list(_counted(step.inside)) for step in steps]), recorded / len(steps))
 
 
-def join(steps: Sequence[Sequence[Found]]) -> tuple[Operator, ...]:
+def join(steps: Sequence[Sequence[TracedCall]]) -> tuple[Operator, ...]:
     """The calls of all steps as the operators of one step, the most expensive first."""
-    alike: dict[tuple[Any, ...], Found] = {found.same: found for step in steps for found in step}
+    alike: dict[tuple[Any, ...], TracedCall] = {found.same: found for step in steps for found in step}
     times = [_sums(step, lambda found: found.time_ns) for step in steps]
     calls = _sums((found for step in steps for found in step), lambda found: 1)
     inside = _sums((found for step in steps for found in step), lambda found: found.events)
@@ -132,7 +132,7 @@ def join(steps: Sequence[Sequence[Found]]) -> tuple[Operator, ...]:
     return tuple(sorted(operators, key=lambda operator: -operator.traced_s))
 
 
-def _sums(found: Iterable[Found], value: Callable[[Found], int]) -> Counter[tuple[Any, ...]]:
+def _sums(found: Iterable[TracedCall], value: Callable[[TracedCall], int]) -> Counter[tuple[Any, ...]]:
     total: Counter[tuple[Any, ...]] = Counter()
     for each in found:
         total[each.same] += value(each)
@@ -152,7 +152,7 @@ def _tree(events: Iterable[Event]) -> list[_Node]:
     return outermost
 
 
-def _counted(nodes: Iterable[_Node]) -> Iterator[Found]:
+def _counted(nodes: Iterable[_Node]) -> Iterator[TracedCall]:
     for node in nodes:
         event = node.event
         work = _work(event)
@@ -168,10 +168,10 @@ def _counted(nodes: Iterable[_Node]) -> Iterator[Found]:
             yield _call(node, event.name, shapes, None, event.name)
 
 
-def _call(node: _Node, name: str, shapes: tuple[Shape, ...], work: Work | None, kind: str) -> Found:
+def _call(node: _Node, name: str, shapes: tuple[Shape, ...], work: Work | None, kind: str) -> TracedCall:
     event = node.event
     inside = sum(1 for _ in node.all_inside())
-    return Found(name, shapes, work, kind, event.end_ns - event.start_ns, inside)
+    return TracedCall(name, shapes, work, kind, event.end_ns - event.start_ns, inside)
 
 
 def _work(event: Event) -> Work | None:

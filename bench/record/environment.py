@@ -12,7 +12,7 @@ from pathlib import Path
 from ...devices.host import HostFacts
 from .cuda_facts import CudaFacts
 from .git import git_output
-from .openmp import in_force
+from .openmp import openmp_settings
 from .record import Environment, Machine, ProcessFacts
 
 # Distributions whose versions belong into a record, where they are installed.
@@ -89,7 +89,7 @@ def make_environment(
             load_average_1min=host.load_average_1min,
             memory_limit_bytes=host.memory_limit_bytes,
             allocator=allocator,
-            openmp=in_force(environ),
+            openmp=openmp_settings(environ),
         ),
         versions=versions | {name: version for name, version in of_gpu.items() if version is not None},
         git_commit=checkout.commit,

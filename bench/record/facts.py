@@ -10,7 +10,7 @@ from .case import WeightsFile
 from .record import ModelFacts, ModelSource, Published
 
 # A guess, so the record says it.
-UNKNOWN_REACH = 64
+ASSUMED_RECEPTIVE_FIELD = 64
 
 
 def model_facts(spec: ModelSpec, net: Any = None, weights: WeightsFile | None = None) -> ModelFacts:
@@ -47,24 +47,24 @@ def model_facts(spec: ModelSpec, net: Any = None, weights: WeightsFile | None = 
     )
 
 
-def reach(net: Any) -> int:
+def receptive_field_of(net: Any) -> int:
     """How many frames a frame network is shown until its answers rest on frames alone.
 
-    One that does not tell its receptive field is shown `UNKNOWN_REACH`.
+    One that does not tell its receptive field is shown `ASSUMED_RECEPTIVE_FIELD`.
     """
-    return _frames(net, "receptive_field") or UNKNOWN_REACH
+    return _frames(net, "receptive_field") or ASSUMED_RECEPTIVE_FIELD
 
 
-def tells_reach(net: Any) -> bool:
+def has_receptive_field(net: Any) -> bool:
     """Whether a network tells its receptive field."""
     return _frames(net, "receptive_field") is not None
 
 
 def assumptions(spec: ModelSpec, net: Any) -> tuple[str, ...]:
     """What was assumed of the network because it does not tell it, for the record's notes."""
-    if spec.form != "frame" or tells_reach(net):
+    if spec.form != "frame" or has_receptive_field(net):
         return ()
-    return (f"the network does not tell its receptive_field: {UNKNOWN_REACH} frames were taken for it",)
+    return (f"the network does not tell its receptive_field: {ASSUMED_RECEPTIVE_FIELD} frames were taken for it",)
 
 
 def _frames(net: Any, name: str) -> int | None:

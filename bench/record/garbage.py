@@ -10,7 +10,7 @@ from typing import Iterator
 
 
 @contextmanager
-def held_back() -> Iterator[None]:
+def paused_collector() -> Iterator[None]:
     """No collection of cycles inside; afterwards as before.
 
     While thousands of records are read it would walk over all of them again and again, and find nothing; while a

@@ -21,12 +21,12 @@ _FAMILIES = ("GOMP_", "KMP_", "OMP_")
 _COUNTS = ("OMP_NUM_THREADS",)  # another fact, and that of a case
 
 
-def waiting(environ: Mapping[str, str]) -> Dict[str, str]:
+def wait_settings(environ: Mapping[str, str]) -> Dict[str, str]:
     """What to set besides in that environment; nothing where the user has set it otherwise."""
     return {} if any(name in environ for name in _OF_THE_USER) else dict(WAITING)
 
 
-def in_force(environ: Mapping[str, str]) -> Tuple[str, ...]:
+def openmp_settings(environ: Mapping[str, str]) -> Tuple[str, ...]:
     """The settings of OpenMP in an environment, in their order: NAME=value."""
     return tuple(
         f"{name}={value}"

@@ -20,7 +20,7 @@ from pathlib import Path
 from pydantic import ValidationError
 
 from ..errors import ENVIRONMENT, NOTHING, UserError
-from .garbage import held_back
+from .garbage import paused_collector
 from .migrate import migrate
 from .record import SCHEMA_VERSION, Record
 
@@ -88,7 +88,7 @@ def append_line(file: Path, text: str) -> None:
 
 def read_records(path: str | Path) -> list[Record]:
     """Every readable record of a store at once, as `each_record` gives them; raises what it raises."""
-    with held_back():
+    with paused_collector():
         return list(each_record(path))
 
 

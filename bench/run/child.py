@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from typing import IO, cast
 
 from ..measure.job import Event, Measurement, parse_event
-from ..record.openmp import waiting
+from ..record.openmp import wait_settings
 from .stop import Stop
 
 STDERR_TAIL_BYTES = 16 << 10
@@ -168,7 +168,7 @@ def _drain(fd: int, tail: bytearray) -> None:
 
 def child_environment(threads: int) -> dict[str, str]:
     """Thread pools are sized when their libraries load, so this must stand before the process starts."""
-    return {**thread_environment(threads), **waiting(os.environ)}
+    return {**thread_environment(threads), **wait_settings(os.environ)}
 
 
 def thread_environment(threads: int) -> dict[str, str]:

@@ -16,7 +16,7 @@ from ..measure.job import Event
 from ..plan.plan import Search
 from ..record.case import Case
 from ..record.record import BatchSearch, Record
-from ..stats.batch import by_batch, told
+from ..stats.batch import by_batch, search_text
 from ..stats.summary import warnings
 
 if TYPE_CHECKING:
@@ -95,7 +95,7 @@ class Lines:
 
     def found(self, search: Search, found: BatchSearch) -> None:
         """The batches of a case are known."""
-        self._print(f"{search.key}  {told(found)}")
+        self._print(f"{search.key}  {search_text(found)}")
         if found.trials:
             self._print(f"       tried {by_batch(found.trials)}")
 

@@ -65,7 +65,7 @@ def batches(search: BatchSearch) -> tuple[int, ...]:
     return tuple(sorted({fastest(search), largest(search)}))
 
 
-def told(search: BatchSearch) -> str:
+def search_text(search: BatchSearch) -> str:
     """The search in a sentence for people."""
     if not search.trials:
         return f"batch auto: {search.stopped}"

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Generic, Literal, TypeVar
 
-from ..record.garbage import held_back
+from ..record.garbage import paused_collector
 from ..record.record import Failure, Record
 from ..record.store import each_record
 from .case_result import CaseResult, case_results
@@ -158,7 +158,7 @@ def load(path: str | Path, by: Literal["process", "case"] = "process") -> pandas
     """
     if by not in ("process", "case"):
         raise ValueError(f"by={by!r}: must be 'process' or 'case'")
-    with held_back():
+    with paused_collector():
         return frame(each_record(path)) if by == "process" else case_frame(case_results(each_record(path)))
 
 

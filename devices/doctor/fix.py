@@ -16,7 +16,7 @@ from typing import Any
 import psutil
 
 from ..nvpmodel import Run, read_mode
-from ..root import Look, Reason, Writable
+from ..root import Contents, Reason, Writable
 from . import Command, Finding, Write
 
 STATE = Path("var/lib/co3d-bench/doctor.json")
@@ -104,17 +104,17 @@ class Fixer:
         return list(dict.fromkeys(lines))
 
     def _write(self, changes: Changes, write: Write) -> str:
-        look = self._root.look(write.path)
-        if look.text is None:
-            return f"{write.path}: {_why(look)}"
-        changes.done.append({"path": write.path, "before": look.text, "value": write.value})
+        contents = self._root.contents(write.path)
+        if contents.text is None:
+            return f"{write.path}: {_why(contents)}"
+        changes.done.append({"path": write.path, "before": contents.text, "value": write.value})
         self._keep(changes)
         reason = self._root.write(write.path, write.value)
         if reason is not None:
             changes.done.pop()
             self._keep(changes)
             return f"{write.path}: {reason.value}"
-        return f"{look.text} -> {write.value}"
+        return f"{contents.text} -> {write.value}"
 
     def _command(self, changes: Changes, command: Command) -> str:
         words = self._filled(command.words)
@@ -144,7 +144,7 @@ class Fixer:
         """What became of one change, and whether it is settled."""
         if "path" in change:
             path, before = change["path"], change["before"]
-            now = self._root.look(path).text
+            now = self._root.contents(path).text
             if not same_boot:
                 return f"{path}: the machine was started anew since, nothing to take back", True
             if now != change["value"]:
@@ -196,8 +196,8 @@ def alive(pid: int) -> bool:
     return pid > 0 and psutil.pid_exists(pid)
 
 
-def _why(look: Look) -> str:
-    return look.reason.value if look.reason else "empty"
+def _why(contents: Contents) -> str:
+    return contents.reason.value if contents.reason else "empty"
 
 
 def _last(text: str) -> str:

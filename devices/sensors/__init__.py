@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal, Protocol
 
-from ..root import Look, Reason
+from ..root import Contents, Reason
 
 
 @dataclass(frozen=True)
@@ -63,11 +63,11 @@ _REASONS = {
 }
 
 
-def scaled(look: Look, factor: float = 1.0) -> Reading:
+def scaled(contents: Contents, factor: float = 1.0) -> Reading:
     """The number in a file in our unit, or why there is none."""
-    if look.text is None:
-        return Reading(reason=_REASONS[look.reason or Reason.MISSING])
+    if contents.text is None:
+        return Reading(reason=_REASONS[contents.reason or Reason.MISSING])
     try:
-        return Reading(float(look.text) * factor)
+        return Reading(float(contents.text) * factor)
     except ValueError:
-        return Reading(reason=f"no number: {look.text[:40]!r}" if look.text else _REASONS[Reason.GATED])
+        return Reading(reason=f"no number: {contents.text[:40]!r}" if contents.text else _REASONS[Reason.GATED])

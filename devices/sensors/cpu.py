@@ -23,7 +23,7 @@ class Clocks:
     figures: tuple[Figure, ...] = (CLOCK,)
 
     def read(self) -> Mapping[str, Reading]:
-        return {CLOCK.name: mean(scaled(self.root.look(file), 1e3) for file in self.files)}
+        return {CLOCK.name: mean(scaled(self.root.contents(file), 1e3) for file in self.files)}
 
 
 @dataclass(frozen=True)
@@ -48,7 +48,7 @@ class Throttles:
     figures: tuple[Figure, ...] = (THROTTLED,)
 
     def read(self) -> Mapping[str, Reading]:
-        readings = [scaled(self.root.look(file)) for file in self.files]
+        readings = [scaled(self.root.contents(file)) for file in self.files]
         values = [reading.value for reading in readings if reading.value is not None]
         return {THROTTLED.name: Reading(sum(values)) if values else readings[0]}
 

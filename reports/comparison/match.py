@@ -1,6 +1,7 @@
 """Records of two sides in, a `Comparison` out: who belongs to whom, who may be compared, and the verdicts. Pure.
 
-A row is a case (or, with `by`, what a few words of it name) and a metric. The units of a side are its fresh processes.
+A row is a case (or, with `by`, what a few words of it name) and a metric. Each fresh process of a
+side is a replicate.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ from ...bench.stats.compare.exact import (
 )
 from ...bench.stats.compare.findings import Comparison, Finding, Judgement
 from ...bench.stats.compare.rule import Rule, rule_of_stores
-from ...bench.stats.compare.verdict import Evidence, Units, judge, judge_all
+from ...bench.stats.compare.verdict import Evidence, Replicates, judge, judge_all
 from ...bench.stats.metrics import METRICS, Metric, get_metric
 from ...bench.stats.normalise import anchor_of, machine_speed_index
 from ..select import differing_facts
@@ -257,8 +258,8 @@ def _noisy(row: _Row, metric: Metric, differs: tuple[str, ...]) -> tuple[Finding
             differs = (*differs, f"{metric.label}: the {name} has none")
     if differs:
         return _finding(row.label, metric, status="incomparable", differs=differs, **fields), None
-    units = Units(tuple(before), tuple(after))
-    evidence = Evidence(row.label, metric.word, metric.better, units)
+    replicates = Replicates(tuple(before), tuple(after))
+    evidence = Evidence(row.label, metric.word, metric.better, replicates)
     return _finding(row.label, metric, status="judged", **fields), evidence
 
 
@@ -346,8 +347,8 @@ def _latencies(record: Record) -> list[float]:
 
 
 def _normalised(row: _Row, metric: Metric) -> Evidence | None:
-    """The same units at one machine speed (`bench/stats/normalise.py`); None where the two sides did not time the same
-    reference workload, or the metric is no speed."""
+    """The same replicates at one machine speed (`bench/stats/normalise.py`); None where the metric is no speed, or the
+    two sides did not time the same reference workload."""
     if metric.word not in _SAMPLES:
         return None
     anchor = anchor_of(row.records)
@@ -361,7 +362,7 @@ def _normalised(row: _Row, metric: Metric) -> Evidence | None:
                 return None
             found.append(value * index if metric.better == "lower" else value / index)
         sides.append(tuple(found))
-    return Evidence(row.label, metric.word, metric.better, Units(*sides))
+    return Evidence(row.label, metric.word, metric.better, Replicates(*sides))
 
 
 def _beside(judgement: Judgement, row: _Row, metric: str, rule: Rule) -> Judgement:
@@ -387,10 +388,10 @@ def _shown(judgement: Judgement, row: _Row, metric: str, rule: Rule) -> Judgemen
 
 
 def _notes(evidences: Sequence[tuple[Finding, Evidence]], rule: Rule) -> tuple[str, ...]:
-    fewest = min((len(evidence.first) for _, evidence in evidences), default=rule.min_units)
-    if fewest >= rule.min_units:
+    fewest = min((len(evidence.first) for _, evidence in evidences), default=rule.min_replicates)
+    if fewest >= rule.min_replicates:
         return ()
     return (
-        f"a verdict on noisy figures needs {rule.min_units} fresh processes on each side, and here a row has {fewest}: "
-        f"measure both with co3d-bench run --processes {rule.min_units}",
+        f"a verdict on noisy figures needs {rule.min_replicates} fresh processes on each side, and here a row has "
+        f"{fewest}: measure both with co3d-bench run --processes {rule.min_replicates}",
     )

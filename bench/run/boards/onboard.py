@@ -27,7 +27,7 @@ sys.path.insert(0, str(HERE))  # newer Pythons are told not to look there by the
 import trtexec_tool
 from agent import die_with_parent
 from allocator import keep_freed_memory
-from garbage import held_back
+from garbage import paused_collector
 from gpu import DeviceClock, device_facts, memory_of, set_flags, time_copies
 from loop import (
     SAMPLING_TIME_SHARE,
@@ -44,7 +44,7 @@ from loop import (
     timing_fields,
     warm_up,
 )
-from openmp import waiting
+from openmp import wait_settings
 from probe import (
     KernelProbe,
     UseProbe,
@@ -104,7 +104,7 @@ class Case:
 def aten_json(job, folder, emit):
     case = Case(job, emit)
     emit("phase", phase="loading")
-    os.environ.update(waiting(os.environ))  # what somebody has set on the board stays
+    os.environ.update(wait_settings(os.environ))  # what somebody has set on the board stays
     allocator = keep_freed_memory()
     import torch
 
@@ -156,7 +156,7 @@ def timed(torch, calls, case):
     rss_bytes = peak_rss_bytes()
     step = DeviceClock(torch.cuda, calls.step) if cuda else calls.step
     gc.collect()
-    with held_back():
+    with paused_collector():
         used = case.use()
         rule = SamplingRule(runs, min_s, case.until(SAMPLING_TIME_SHARE))
         sampling = sample(calls._replace(step=step), instruments, rule, report)

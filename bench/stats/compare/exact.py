@@ -33,10 +33,10 @@ def judge_figure(
         return Judgement("inconclusive", f"the {'base' if base is None else 'head'} has no such figure")
     if base == head:
         return Judgement("equivalent", "the same")
-    said = f"{base:.12g} -> {head:.12g}" + (f", {head / base - 1:+.3%}" if base else "")
+    change = f"{base:.12g} -> {head:.12g}" + (f", {head / base - 1:+.3%}" if base else "")
     if (head < base) == (better == "lower"):
-        return Judgement("improved", said)
-    return _worse(key, metric, said, accept)
+        return Judgement("improved", change)
+    return _worse(key, metric, change, accept)
 
 
 def judge_output(key: str, base: str | None, head: str | None, *, accept: Collection[str] = ()) -> Judgement | None:
@@ -71,7 +71,7 @@ def is_accepted(key: str, metric: str, accept: Collection[str]) -> bool:
     return any(name == metric and fnmatchcase(key, pattern or "*") for name, _, pattern in named)
 
 
-def _worse(key: str, metric: str, said: str, accept: Collection[str]) -> Judgement:
+def _worse(key: str, metric: str, change: str, accept: Collection[str]) -> Judgement:
     if is_accepted(key, metric, accept):
-        return Judgement("equivalent", f"{said}; accepted")
-    return Judgement("regressed", said)
+        return Judgement("equivalent", f"{change}; accepted")
+    return Judgement("regressed", change)

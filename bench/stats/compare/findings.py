@@ -19,7 +19,7 @@ class Estimate:
     low: float  # the interval's ends, of the same kind
     high: float
     confidence: float  # e.g. 0.95
-    units: int  # pairs, or fresh processes of the side that has fewer; never samples of one process
+    replicates: int  # pairs, or fresh processes of the side that has fewer; never samples of one process
     paired: bool
     sigma: float | None = None  # standard deviation of ln(head / base) of one unit; None for a single one
     p: float | None = (
@@ -34,9 +34,9 @@ class Judgement:
     verdict: Verdict
     why: str  # one line for people; of an inconclusive one, what is missing
     estimate: Estimate | None = None
-    detectable: float | None = None  # the smallest slowdown these units would find, e.g. 0.04
-    # How many more units an inconclusive one needs; None where more of them are not what is missing.
-    units_needed: int | None = None
+    detectable: float | None = None  # the smallest slowdown these replicates would find, e.g. 0.04
+    # How many more replicates an inconclusive one needs; None where more of them are not what is missing.
+    replicates_needed: int | None = None
 
 
 @dataclass(frozen=True)

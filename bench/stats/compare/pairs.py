@@ -7,7 +7,7 @@ checks (`PairRule.chance`): whoever looks often pays for it with a wider interva
 - regressed: the interval leaves out 1, and the estimate is at least half of what must not pass (in logarithms);
 - improved: likewise, the other way;
 - equivalent: the whole interval lies within what must not pass, either way;
-- anything else goes on, up to `max_units` pairs, and is inconclusive then. That is no pass.
+- anything else goes on, up to `max_replicates` pairs, and is inconclusive then. That is no pass.
 
 A/A pairs (the base twice) are the control: where they are a finding by the same rule, the host itself makes one side
 slower, and no verdict is given.
@@ -22,9 +22,9 @@ from statistics import fmean, stdev
 from scipy import stats as scipy_stats
 
 from .findings import Estimate, Judgement, Verdict
-from .power import detectable, units_needed
+from .power import detectable, replicates_needed
 from .rule import PairRule
-from .verdict import found, said, within_limits
+from .verdict import direction_of, estimate_text, within_limits
 
 
 def estimate_pairs(ratios: Sequence[float], rule: PairRule, cases: int = 1) -> Estimate:
@@ -34,17 +34,17 @@ def estimate_pairs(ratios: Sequence[float], rule: PairRule, cases: int = 1) -> E
     """
     if not ratios:
         raise ValueError("no pairs: nothing can be compared")
-    logs, units = [math.log(ratio) for ratio in ratios], len(ratios)
-    middle, sigma = fmean(logs), stdev(logs) if units > 1 else None
+    logs, replicates = [math.log(ratio) for ratio in ratios], len(ratios)
+    middle, sigma = fmean(logs), stdev(logs) if replicates > 1 else None
     half = math.inf
-    if sigma is not None and units >= rule.min_units:
-        half = float(scipy_stats.t.isf(rule.chance(cases) / 2, units - 1)) * sigma / math.sqrt(units)
+    if sigma is not None and replicates >= rule.min_replicates:
+        half = float(scipy_stats.t.isf(rule.chance(cases) / 2, replicates - 1)) * sigma / math.sqrt(replicates)
     return Estimate(
         slowdown=math.exp(middle),
         low=math.exp(middle - half),
         high=math.exp(middle + half) if middle + half < 700 else math.inf,
         confidence=1 - rule.error,
-        units=units,
+        replicates=replicates,
         paired=True,
         sigma=sigma,
     )
@@ -55,12 +55,12 @@ def decided(ratios: Sequence[float], rule: PairRule, cases: int = 1) -> Verdict 
     if not ratios:
         return None
     estimate = estimate_pairs(ratios, rule, cases)
-    direction = found(estimate, rule)
+    direction = direction_of(estimate, rule)
     if direction is not None:
         return direction
     if within_limits(estimate, rule):
         return "equivalent"
-    return "inconclusive" if len(ratios) >= rule.max_units else None
+    return "inconclusive" if len(ratios) >= rule.max_replicates else None
 
 
 def judge_pairs(ratios: Sequence[float], rule: PairRule, cases: int = 1, noise: str | None = None) -> Judgement:
@@ -68,22 +68,22 @@ def judge_pairs(ratios: Sequence[float], rule: PairRule, cases: int = 1, noise: 
     if not ratios:
         return Judgement("inconclusive", "no pairs were measured")
     estimate = estimate_pairs(ratios, rule, cases)
-    verdict, why = decided(ratios, rule, cases), said(estimate)
+    verdict, why = decided(ratios, rule, cases), estimate_text(estimate)
     if noise is not None:
         verdict, why = "inconclusive", noise
     elif verdict is None:
-        verdict, why = "inconclusive", f"{len(ratios)} of up to {rule.max_units} pairs: {why}"
+        verdict, why = "inconclusive", f"{len(ratios)} of up to {rule.max_replicates} pairs: {why}"
     elif verdict == "inconclusive":
         why = f"{why}: too wide to call"
     sigma, more = estimate.sigma, None
     if verdict == "inconclusive" and noise is None and sigma is not None:
-        more = (units_needed(sigma, rule, cases=cases) or 0) - len(ratios)
+        more = (replicates_needed(sigma, rule, cases=cases) or 0) - len(ratios)
     return Judgement(
         verdict,
         why,
         estimate,
         detectable=None if sigma is None else detectable(sigma, rule, len(ratios), cases),
-        units_needed=more if more and more > 0 else None,
+        replicates_needed=more if more and more > 0 else None,
     )
 
 
@@ -93,6 +93,6 @@ def host_noise(controls: Sequence[float], rule: PairRule, cases: int = 1) -> str
     if len(controls) < rule.min_controls:
         return None
     estimate = estimate_pairs(controls, rule, cases)
-    if found(estimate, rule) is None:
+    if direction_of(estimate, rule) is None:
         return None
-    return f"host too noisy: base against base gives {said(estimate)}, which would be a finding"
+    return f"host too noisy: base against base gives {estimate_text(estimate)}, which would be a finding"

@@ -27,7 +27,7 @@ class Limits:
 class Rule(Limits):
     """For the records of two stores: they are there already, and are looked at once."""
 
-    min_units: int = 7  # fresh processes on each side
+    min_replicates: int = 7  # fresh processes on each side
     power: float = 0.95  # share of slowdowns of the detectable size that are found
     q: float = 0.05  # share of false findings among those of all cases
     confidence: float = 0.95
@@ -42,8 +42,8 @@ class Rule(Limits):
 class PairRule(Limits):
     """For pairs of base and head: looked at after each of them, and ended as soon as one look is clear."""
 
-    min_units: int = 3  # pairs before the first look
-    max_units: int = 28  # pairs of a case, after which it stays open
+    min_replicates: int = 3  # pairs before the first look
+    max_replicates: int = 28  # pairs of a case, after which it stays open
     error: float = 0.01  # chance that any interval of the whole check, at any look, leaves out the truth
     power: float = 0.95
     control_every: int = 3  # pairs of a case for one A/A pair
@@ -51,9 +51,9 @@ class PairRule(Limits):
 
     def chance(self, cases: int) -> float:
         """Two-sided, of one look at one of so many cases: all looks of all cases share the error equally."""
-        return self.error / ((self.max_units - self.min_units + 1) * cases)
+        return self.error / ((self.max_replicates - self.min_replicates + 1) * cases)
 
 
-def rule_of_stores(max_slowdown: float = 0.05, min_units: int = 7) -> Rule:
+def rule_of_stores(max_slowdown: float = 0.05, min_replicates: int = 7) -> Rule:
     """The rule of `compare` and `check --baseline`."""
-    return Rule(max_slowdown=max_slowdown, min_units=min_units)
+    return Rule(max_slowdown=max_slowdown, min_replicates=min_replicates)

@@ -21,14 +21,14 @@ from scipy import stats as scipy_stats
 from ..metrics import Better
 from .estimate import unpaired
 from .findings import Estimate, Judgement, Verdict
-from .power import detectable, units_needed
+from .power import detectable, replicates_needed
 from .rule import Limits, Rule
 
 Direction = Literal["regressed", "improved"]
 
 
 @dataclass(frozen=True)
-class Units:
+class Replicates:
     """One figure of each fresh process."""
 
     base: tuple[float, ...]
@@ -45,7 +45,7 @@ class Evidence:
     key: str  # of the case: model, device, backend, precision, batch, threads, input
     metric: str
     better: Better
-    first: Units
+    first: Replicates
 
 
 def judge(evidence: Evidence, rule: Rule) -> Judgement:
@@ -60,7 +60,7 @@ def judge_all(evidences: Sequence[Evidence], rule: Rule) -> tuple[Judgement, ...
         for each in evidences
     ]
     # A case in which nothing was found counts among those judged, and nothing more.
-    chances = [1.0 if each.p is None or found(each, rule) is None else each.p for each in estimates]
+    chances = [1.0 if each.p is None or direction_of(each, rule) is None else each.p for each in estimates]
     adjusted = scipy_stats.false_discovery_control(chances) if chances else ()
     return tuple(
         _judgement(estimate, float(chance), len(estimates), rule)
@@ -68,7 +68,7 @@ def judge_all(evidences: Sequence[Evidence], rule: Rule) -> tuple[Judgement, ...
     )
 
 
-def found(estimate: Estimate, rule: Limits) -> Direction | None:
+def direction_of(estimate: Estimate, rule: Limits) -> Direction | None:
     """A difference that is large enough to matter, and of which the interval says that there is one."""
     if estimate.low > 1 and estimate.slowdown >= math.exp(rule.practical):
         return "regressed"
@@ -82,7 +82,7 @@ def within_limits(estimate: Estimate, rule: Limits) -> bool:
     return estimate.low > math.exp(-rule.limit) and estimate.high < math.exp(rule.limit)
 
 
-def said(estimate: Estimate) -> str:
+def estimate_text(estimate: Estimate) -> str:
     """An estimate as people read it: +5.0% (+3.1% to +6.8%)."""
     ends = (estimate.slowdown, estimate.low, estimate.high)
     parts = [f"{value - 1:+.1%}" if math.isfinite(value) else "unknown" for value in ends]
@@ -91,28 +91,28 @@ def said(estimate: Estimate) -> str:
 
 def _judgement(estimate: Estimate, chance: float, cases: int, rule: Rule) -> Judgement:
     verdict, why = _verdict(estimate, chance, cases, rule)
-    sigma, units = estimate.sigma, estimate.units
-    more = max(0, rule.min_units - units)
+    sigma, replicates = estimate.sigma, estimate.replicates
+    more = max(0, rule.min_replicates - replicates)
     if verdict == "inconclusive" and not more and sigma is not None:
-        more = (units_needed(sigma, rule, cases=cases) or 0) - units
+        more = (replicates_needed(sigma, rule, cases=cases) or 0) - replicates
     return Judgement(
         verdict,
         why,
         estimate,
-        detectable=None if sigma is None else detectable(sigma, rule, units, cases),
-        units_needed=more if more > 0 else None,
+        detectable=None if sigma is None else detectable(sigma, rule, replicates, cases),
+        replicates_needed=more if more > 0 else None,
     )
 
 
 def _verdict(estimate: Estimate, chance: float, cases: int, rule: Rule) -> tuple[Verdict, str]:
     """The verdict, and why in one line."""
-    if estimate.units < rule.min_units:
-        return "inconclusive", f"{estimate.units} of at least {rule.min_units} fresh processes on each side"
-    direction = found(estimate, rule)
+    if estimate.replicates < rule.min_replicates:
+        return "inconclusive", f"{estimate.replicates} of at least {rule.min_replicates} fresh processes on each side"
+    direction = direction_of(estimate, rule)
     if direction is not None:
         if chance <= rule.q:
-            return direction, said(estimate)
-        return "inconclusive", f"{said(estimate)}: among {cases} cases this may well be chance"
+            return direction, estimate_text(estimate)
+        return "inconclusive", f"{estimate_text(estimate)}: among {cases} cases this may well be chance"
     if within_limits(estimate, rule):
-        return "equivalent", said(estimate)
-    return "inconclusive", f"{said(estimate)}: too wide to call"
+        return "equivalent", estimate_text(estimate)
+    return "inconclusive", f"{estimate_text(estimate)}: too wide to call"

@@ -20,7 +20,7 @@ import pytest
 from co3d_bench.bench.backends import trtexec
 from co3d_bench.bench.errors import NOT_HERE, UserError
 from co3d_bench.bench.plan.catalog import Catalog
-from co3d_bench.bench.plan.locate import unanswered
+from co3d_bench.bench.plan.locate import why_unreachable
 from co3d_bench.bench.plan.resolve import make_config
 from co3d_bench.bench.record.record import Settings
 from co3d_bench.bench.record.store import read_records
@@ -311,5 +311,5 @@ def test_tensorrt_runs_the_onnx_file_and_answers_in_mid_stream(sshd, tmp_path):
 
 
 def test_a_host_that_answers_is_told_from_one_that_does_not(sshd):
-    assert unanswered("tx2.local") is None
-    assert unanswered("nowhere.invalid")
+    assert why_unreachable("tx2.local") is None
+    assert why_unreachable("nowhere.invalid")
