@@ -18,7 +18,7 @@ from typing import Protocol
 
 
 class Reason(str, Enum):
-    """Why a file gives no text. The values are what a board sends over."""
+    """Why a file has no text. A board sends these values over."""
 
     MISSING = "missing"
     FORBIDDEN = "not permitted"
@@ -41,7 +41,7 @@ _REASONS = {
 
 @dataclass(frozen=True)
 class Contents:
-    """What one file gave: its text, or why there is none; never both."""
+    """The contents of one file: its text, or why there is none; never both."""
 
     text: str | None = None
     reason: Reason | None = None
@@ -72,7 +72,7 @@ class Writable(Root, Protocol):
 
 
 def reason_of(error: OSError) -> Reason:
-    """In our words what the kernel said."""
+    """The reason for an error of the kernel."""
     return _REASONS.get(error.errno or 0, Reason.FAILED)
 
 

@@ -19,7 +19,7 @@ import psutil
 
 from ...models.spec import ModelSpec
 from ..backends import Ask, Backend, Runnable
-from ..plan.weights import put_into
+from ..plan.weights import load_into
 from ..record.case import WeightsFile
 from ..record.facts import receptive_field_of
 from ..record.garbage import paused_collector
@@ -129,7 +129,7 @@ def load(spec: ModelSpec, weights_file: WeightsFile | None = None) -> Loaded:
     start = time.perf_counter()
     torch.manual_seed(WEIGHTS_SEED)
     net = spec.build().eval()
-    notes = put_into(net, spec, weights_file) if weights_file else ()
+    notes = load_into(net, spec, weights_file) if weights_file else ()
     return Loaded(net, time.perf_counter() - start, notes)
 
 

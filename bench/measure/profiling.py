@@ -33,7 +33,7 @@ from ..profile.trace import (
 )
 from ..record.case import Case
 from ..record.environment import Checkout, make_environment, read_versions
-from ..record.facts import model_facts
+from ..record.facts import model_facts, receptive_field_of
 from ..stats.summary import median_absolute_deviation
 from .allocator import keep_freed_memory
 from .ceilings import measure_ceilings

@@ -89,11 +89,11 @@ def describe_custom(
     try:
         answer = _Answer.model_validate_json(done.stdout)
     except ValueError:
-        said = done.stderr.decode(errors="replace").strip().splitlines()[-1:] or ["it said nothing"]
+        said = done.stderr.decode(errors="replace").strip().splitlines()[-1:] or ["no message"]
         how = f"signal {-done.returncode}" if done.returncode < 0 else f"exit code {done.returncode}"
         raise OwnModelError(f"{word}: its code ended the process ({how}): {said[0]}") from None
     if answer.own is None:
-        raise OwnModelError(answer.wrong or f"{word}: cannot be had")
+        raise OwnModelError(answer.wrong or f"{word}: cannot be built")
     return answer.own
 
 
@@ -133,7 +133,7 @@ def _offer(model: CustomModel) -> custom.Offer:
         raise OwnModelError(f"{model.reference}: no longer offered by any package")
     was = model.facts.source.sha256 if model.facts.source else None
     if offer.source.sha256 != was:
-        raise OwnModelError(f"{model.facts.name}: the file was changed while the run was going on; run it again")
+        raise OwnModelError(f"{model.facts.name}: the file changed during the run; run again")
     return offer
 
 

@@ -79,9 +79,9 @@ class Silent:
 class Lines:
     """A line when a process ends. On a terminal, in later rounds one that is written over says which is running."""
 
-    def __init__(self, stream: TextIO = sys.stderr, live: bool | None = None) -> None:
-        self._stream = stream
-        self._live = stream.isatty() if live is None else live
+    def __init__(self, stream: TextIO | None = None, live: bool | None = None) -> None:
+        self._stream = stream or sys.stderr
+        self._live = self._stream.isatty() if live is None else live
         self._console: Console | None = None
         self._labels: dict[Case, str] = {}
         self._differ: tuple[str, ...] = ()

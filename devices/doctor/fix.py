@@ -1,4 +1,4 @@
-"""Applies what findings propose, and takes it back: at the end, on request, or after a crash.
+"""Applies the fixes of findings and undoes them: at the end, on request, or after a crash.
 
 What was before is on the disk before anything is changed, so that nothing can be lost by a kill. The file is one for
 the whole machine, since the settings are.
@@ -24,7 +24,7 @@ _BOOT_ID = "/proc/sys/kernel/random/boot_id"
 
 
 class FixError(Exception):
-    """It cannot be done, and nothing was changed; the message is for people."""
+    """A fix cannot be applied, and nothing was changed; the message is for people."""
 
 
 @dataclass
@@ -52,16 +52,16 @@ class Fixer:
             return None
         except (OSError, ValueError, TypeError) as error:
             raise FixError(
-                f"{self._state}: cannot be read: {error}; remove it if you set things back yourself"
+                f"{self._state}: cannot be read: {error}; remove it if you restored the settings yourself"
             ) from error
 
     def apply(self, findings: Iterable[Finding]) -> list[str]:
         """Do all that can be done; what was and was not, a line each. Raises FixError before anything is changed."""
         before = self.leftover()
         if before and before.pid != os.getpid() and alive(before.pid):
-            raise FixError(f"another doctor holds settings now (process {before.pid}); end it first")
+            raise FixError(f"another doctor has changed settings (process {before.pid}); end it first")
         if before:
-            raise FixError(f"settings of an earlier --fix are still in force ({self._state}); first: doctor --restore")
+            raise FixError(f"settings of an earlier --fix are still active ({self._state}); first: doctor --restore")
         wanted = [finding for finding in findings if finding.can_be_fixed]
         if not wanted:
             return []
@@ -137,7 +137,7 @@ class Fixer:
             mode = read_mode(self._root, self._run)
             if mode is None or str(mode.id) != words[-1]:
                 still = mode.name if mode else "unknown"
-                return f"{' '.join(words)}: still {still}; it may want a reboot, which is yours to give"
+                return f"{' '.join(words)}: still {still}; it may need a reboot, which you must do"
         return f"{' '.join(words)}: done"
 
     def _take_back(self, change: dict[str, Any], same_boot: bool) -> tuple[str, bool]:
@@ -146,9 +146,9 @@ class Fixer:
             path, before = change["path"], change["before"]
             now = self._root.contents(path).text
             if not same_boot:
-                return f"{path}: the machine was started anew since, nothing to take back", True
+                return f"{path}: the machine was restarted since, so nothing to restore", True
             if now != change["value"]:
-                return f"{path}: left at {now}, since somebody else changed it", True
+                return f"{path}: left at {now}, which somebody else set", True
             reason = self._root.write(path, before)
             return (
                 (f"{path}: {change['value']} -> {before}", True)
@@ -157,7 +157,7 @@ class Fixer:
             )
         words = tuple(change["undo"])
         if not same_boot and not change["over_reboot"]:
-            return f"{' '.join(words)}: the machine was started anew since, nothing to take back", True
+            return f"{' '.join(words)}: the machine was restarted since, so nothing to restore", True
         if self._run is None:
             return f"{' '.join(words)}: not run, since this is not the machine itself", False
         code, text = self._run(words)
@@ -201,4 +201,4 @@ def _why(contents: Contents) -> str:
 
 
 def _last(text: str) -> str:
-    return next((line for line in reversed(text.splitlines()) if line.strip()), "it said nothing")
+    return next((line for line in reversed(text.splitlines()) if line.strip()), "no message")

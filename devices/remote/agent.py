@@ -115,7 +115,7 @@ print(json.dumps({
 
 
 def torch_facts():
-    """What torch says of itself, or why it does not."""
+    """Torch's versions and GPUs, or why torch cannot be imported."""
     done = subprocess.run([sys.executable, "-c", TORCH], stdout=subprocess.PIPE, stderr=subprocess.PIPE, cwd="/")
     try:
         return json.loads(done.stdout.decode("utf-8", "replace").splitlines()[-1])

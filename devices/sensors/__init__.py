@@ -1,6 +1,6 @@
 """How hot, fast and hungry a machine is: sensors, each with figures that have a value or the reason why not.
 
-One file for each kind. A sensor that is not there is not an error: its figures say so. Nothing here imports torch.
+One file for each kind. A missing sensor is no error: its figures have the reason. Nothing here imports torch.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ class Sensor(Protocol):
 
 @dataclass(frozen=True)
 class Absent:
-    """A sensor that is not there: its figure says why."""
+    """A sensor that is missing: its figures have the reason."""
 
     figures: tuple[Figure, ...]
     reason: str

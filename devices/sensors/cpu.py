@@ -28,7 +28,7 @@ class Clocks:
 
 @dataclass(frozen=True)
 class Reported:
-    """From /proc/cpuinfo, where there is no cpufreq: what a virtual machine was told, often a constant."""
+    """From /proc/cpuinfo, where there is no cpufreq: on a virtual machine often a constant."""
 
     root: Root
     figures: tuple[Figure, ...] = (
@@ -62,7 +62,7 @@ def find(root: Root) -> tuple[Sensor, ...]:
     elif _megahertz(root):
         clock = Reported(root)
     else:
-        clock = Absent((CLOCK,), "neither cpufreq nor /proc/cpuinfo tells it; a virtual machine mostly hides it")
+        clock = Absent((CLOCK,), "neither cpufreq nor /proc/cpuinfo has it; virtual machines mostly hide it")
     counters = root.glob(f"{_CPU}/cpu*/thermal_throttle/*_throttle_count")
     throttles: Sensor = (
         Throttles(root, counters) if counters else Absent((THROTTLED,), "this kernel or processor counts none")

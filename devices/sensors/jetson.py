@@ -120,7 +120,7 @@ def find(root: Root, power: Power | None) -> tuple[Sensor, ...]:
     rails = (*_iio(root, power), *_hwmon(root))
     sensors: list[Sensor] = []
     if power is None:
-        sensors.append(Absent((Figure("power_w/board"),), "the profile says not what its rails mean"))
+        sensors.append(Absent((Figure("power_w/board"),), "the profile does not say what its rails measure"))
     elif rails:
         sensors.append(Rails(root, rails, tuple(power.total), power.quantity))
     else:

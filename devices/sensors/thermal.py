@@ -10,7 +10,7 @@ from . import Absent, Figure, Reading, Sensor, scaled
 
 # A constant, 50 or 100 degrees, on every Jetson.
 _IGNORED_ZONES = ("PMIC",)
-# Chips of hwmon that tell of the processor; others (disks, network cards) say nothing of what we measure.
+# Chips of hwmon that measure the processor; others (disks, network cards) do not matter here.
 _CHIPS = ("coretemp", "k10temp", "zenpower", "cpu_thermal")
 # What a Jetson gives for a zone whose part of the chip is off.
 _GATED_MILLIDEGREES = -256_000

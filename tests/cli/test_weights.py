@@ -117,7 +117,7 @@ def test_fetch_brings_a_file_once(call, cache, public):
     assert path.read_bytes() == b"weights"
     first, second = (each.stdout.rstrip() for each in done)
     assert first.startswith(f"{row.name}: sha256 ")
-    assert second.startswith(f"{row.name}: here already, sha256 ")
+    assert second.startswith(f"{row.name}: already downloaded, sha256 ")
     assert first.endswith(str(path))
 
 

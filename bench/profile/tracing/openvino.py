@@ -19,7 +19,7 @@ from .nodes import FUSED, Node, tensor, work_of
 
 @dataclass(frozen=True)
 class Counter:
-    """What is told of one node after some requests."""
+    """The counters of one node after some requests."""
 
     name: str
     kind: str  # as OpenVINO calls the operator

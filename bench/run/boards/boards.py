@@ -103,8 +103,8 @@ def _not_reached(profile: DeviceProfile, why: str) -> str:
 def _another(profile: DeviceProfile, found: Hardware) -> str:
     return (
         f"device {profile.name} ({profile.title}): {profile.host} is another machine, and nothing was run there\n"
-        f"  it is:       {describe(found)}\n"
-        f"  looked for:  {recognition_text(profile)}"
+        f"  it is:         {describe(found)}\n"
+        f"  recognised by: {recognition_text(profile)}"
     )
 
 

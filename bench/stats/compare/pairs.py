@@ -1,16 +1,16 @@
-"""The verdict of pairs of fresh processes, which may be asked for after every pair.
+"""The verdict on interleaved pairs of fresh processes; it can be computed after every pair.
 
 Each pair gives one number, r = ln(head / base). After n of them the interval is mean(r) +- t * s / sqrt(n), with
-Student's t of n - 1 degrees of freedom for a chance so small that all looks at all cases together are wrong in 1 % of
-checks (`PairRule.chance`): whoever looks often pays for it with a wider interval, and may stop at any look.
+Student's t of n - 1 degrees of freedom at a level at which all analyses of all cases together are wrong in 1 % of
+checks (`PairRule.chance`). More analyses make the interval wider; the check may stop at any of them.
 
-- regressed: the interval leaves out 1, and the estimate is at least half of what must not pass (in logarithms);
-- improved: likewise, the other way;
-- equivalent: the whole interval lies within what must not pass, either way;
-- anything else goes on, up to `max_replicates` pairs, and is inconclusive then. That is no pass.
+- regressed: the interval excludes 1, and the estimate is at least half of the limit (in logarithms);
+- improved: likewise in the other direction;
+- equivalent: the whole interval lies within the limit in both directions;
+- anything else needs more pairs; after `max_replicates` it is inconclusive, which is no pass.
 
-A/A pairs (the base twice) are the control: where they are a finding by the same rule, the host itself makes one side
-slower, and no verdict is given.
+A/A pairs (the base twice) are the control: if they give a finding by the same rule, the host itself slows one of the
+two, and no verdict is given.
 """
 
 from __future__ import annotations
@@ -28,9 +28,9 @@ from .verdict import direction_of, estimate_text, within_limits
 
 
 def estimate_pairs(ratios: Sequence[float], rule: PairRule, cases: int = 1) -> Estimate:
-    """How many times as long the head takes, by head / base of each pair, with the interval of this look.
+    """The slowdown of the head from head / base of each pair, with the interval of this analysis.
 
-    It is open before the first look. Raises ValueError where there is no pair.
+    The interval is unbounded below `min_replicates`. Raises ValueError where there is no pair.
     """
     if not ratios:
         raise ValueError("no pairs: nothing can be compared")
@@ -51,7 +51,7 @@ def estimate_pairs(ratios: Sequence[float], rule: PairRule, cases: int = 1) -> E
 
 
 def decided(ratios: Sequence[float], rule: PairRule, cases: int = 1) -> Verdict | None:
-    """What the pairs so far allow to be said; None while more of them are wanted."""
+    """The verdict on the pairs so far; None while more are needed."""
     if not ratios:
         return None
     estimate = estimate_pairs(ratios, rule, cases)
@@ -64,7 +64,7 @@ def decided(ratios: Sequence[float], rule: PairRule, cases: int = 1) -> Verdict 
 
 
 def judge_pairs(ratios: Sequence[float], rule: PairRule, cases: int = 1, noise: str | None = None) -> Judgement:
-    """The verdict of one case among so many; `noise` is what `host_noise` says of their A/A pairs."""
+    """The verdict on one of so many cases; `noise` is the result of `host_noise` on their A/A pairs."""
     if not ratios:
         return Judgement("inconclusive", "no pairs were measured")
     estimate = estimate_pairs(ratios, rule, cases)
@@ -88,11 +88,11 @@ def judge_pairs(ratios: Sequence[float], rule: PairRule, cases: int = 1, noise: 
 
 
 def host_noise(controls: Sequence[float], rule: PairRule, cases: int = 1) -> str | None:
-    """Why this host is too noisy for any verdict, by the A/A pairs of all cases; None where it is not, or where too
-    few were measured, for what is beyond doubt ends sooner."""
+    """Why this host is too noisy for any verdict, by the A/A pairs of all cases; None where it is not, or where fewer
+    than `min_controls` were measured because the check ended early."""
     if len(controls) < rule.min_controls:
         return None
     estimate = estimate_pairs(controls, rule, cases)
     if direction_of(estimate, rule) is None:
         return None
-    return f"host too noisy: base against base gives {estimate_text(estimate)}, which would be a finding"
+    return f"host too noisy: A/A pairs (the base twice) give {estimate_text(estimate)}, which would be a finding"

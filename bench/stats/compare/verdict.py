@@ -1,7 +1,7 @@
-"""What the records of two stores allow to be said: regressed, improved, equivalent, or inconclusive.
+"""The verdict on the records of two stores: regressed, improved, equivalent, or inconclusive.
 
-`max_slowdown` is what must not pass. A rule that asks for an estimate of at least 5 % misses every second slowdown of
-exactly 5 %, so a finding needs half of that (in logarithms), and an interval that leaves out 1. And `equivalent` needs
+`max_slowdown` is the limit. A rule that asks for an estimate of at least 5 % misses every second slowdown of
+exactly 5 %, so a finding needs half of that (in logarithms), and an interval that excludes 1. And `equivalent` needs
 the whole interval within `max_slowdown`, so that a slowdown this large is called so only where the interval is wrong.
 Where both hold, as for a well-measured 3 %, the finding wins. Everything else is inconclusive, which is no pass.
 
@@ -49,17 +49,17 @@ class Evidence:
 
 
 def judge(evidence: Evidence, rule: Rule) -> Judgement:
-    """The verdict of one case that is judged alone; of several at once it is `judge_all` that is fair."""
+    """The verdict on a single case; for several use `judge_all`, which corrects for their number."""
     return judge_all((evidence,), rule)[0]
 
 
 def judge_all(evidences: Sequence[Evidence], rule: Rule) -> tuple[Judgement, ...]:
-    """The verdicts of all cases that were measured for one question, in their order."""
+    """The verdicts on all cases of one comparison, in their order."""
     estimates = [
         unpaired(each.first.base, each.first.head, better=each.better, seed=rule.seed, confidence=rule.confidence)
         for each in evidences
     ]
-    # A case in which nothing was found counts among those judged, and nothing more.
+    # A case without a finding still counts among those judged.
     chances = [1.0 if each.p is None or direction_of(each, rule) is None else each.p for each in estimates]
     adjusted = scipy_stats.false_discovery_control(chances) if chances else ()
     return tuple(
@@ -69,7 +69,7 @@ def judge_all(evidences: Sequence[Evidence], rule: Rule) -> tuple[Judgement, ...
 
 
 def direction_of(estimate: Estimate, rule: Limits) -> Direction | None:
-    """A difference that is large enough to matter, and of which the interval says that there is one."""
+    """The direction of a difference that is large enough to matter and whose interval excludes 1; else None."""
     if estimate.low > 1 and estimate.slowdown >= math.exp(rule.practical):
         return "regressed"
     if estimate.high < 1 and estimate.slowdown <= math.exp(-rule.practical):
@@ -78,12 +78,12 @@ def direction_of(estimate: Estimate, rule: Limits) -> Direction | None:
 
 
 def within_limits(estimate: Estimate, rule: Limits) -> bool:
-    """Whether the interval excludes what must not pass, either way."""
+    """Whether the interval lies within the limit in both directions."""
     return estimate.low > math.exp(-rule.limit) and estimate.high < math.exp(rule.limit)
 
 
 def estimate_text(estimate: Estimate) -> str:
-    """An estimate as people read it: +5.0% (+3.1% to +6.8%)."""
+    """An estimate as text: +5.0% (+3.1% to +6.8%)."""
     ends = (estimate.slowdown, estimate.low, estimate.high)
     parts = [f"{value - 1:+.1%}" if math.isfinite(value) else "unknown" for value in ends]
     return f"{parts[0]} ({parts[1]} to {parts[2]})"

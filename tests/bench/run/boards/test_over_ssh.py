@@ -283,8 +283,8 @@ def test_what_a_board_cannot_run_is_left_out_with_the_reason(sshd, tmp_path):
     assert why["tx2 fused fp32"] == "backend fused does not run on boards over ssh"
     assert why["tx2 trtexec fp32"] == "backend trtexec runs on cuda, not on cpu"
     assert why["tx2 aten-json fp16"] == "backend aten-json computes in fp32"
-    assert plan.notes == ("device tx2: eager is measured as aten-json there, and its cases are named so",)
-    assert why["tx2 aten-json fp32"] == "a batch is not looked for on a board over ssh; name some"
+    assert plan.notes == ("device tx2: eager is measured as aten-json there, and its cases have that name",)
+    assert why["tx2 aten-json fp32"] == "boards over ssh cannot search for a batch; give numbers, e.g. --batch 1"
 
 
 @pytest.mark.acceptance
