@@ -54,7 +54,7 @@ def compare(
     output: Path | None,
     format: str | None,
 ) -> None:
-    """Compare two stores: improved, regressed, the same, or inconclusive.
+    """Compare two stores and judge each case.
 
     Without -o the comparison is printed; a file is a page, Markdown or JUnit XML. The exit code is 0 for any result; to
     fail on a regression, use `check`.

@@ -33,7 +33,7 @@ _MARKS = {"good": "ok", "advice": "note", "bad": "BAD", "unknown": "?"}
 @click.option("--restore", is_flag=True, help="Restore the settings that --fix changed.")
 @click.option("--sysroot", type=click.Path(path_type=Path), default="/", hidden=True)
 def doctor(given: Given, command: tuple[str, ...], fix: bool, restore: bool, sysroot: Path) -> int:
-    """Report what would disturb measurements here now, and how to fix it.
+    """Report what would disturb measurements here, and the fix.
 
     `--fix -- COMMAND` applies the fixes it can, runs the command, and restores the old settings, also on Ctrl-C.
     `--fix` alone keeps the fixes until `--restore`. The exit code is 1 while a check is BAD, or that of the command.

@@ -177,7 +177,7 @@ def test_show_as_json(call):
 
 def test_show_says_what_a_clip_takes_at_worst(call):
     text = call("show", "x3d-xs").stdout
-    assert "844,800 floats at worst by the paper's formula, 230,400 of them frames kept" in text
+    assert "844,800 floats at most by the paper's formula, 230,400 of them stored frames" in text
     assert "inside blocks up to 1,382,400" in text
 
 

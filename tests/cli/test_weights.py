@@ -138,7 +138,7 @@ def test_ctrl_c_says_how_to_go_on(call, public, monkeypatch):
     public("https://example.org/w.pyth")
     monkeypatch.setattr("co3d_bench.models.weights.fetch.fetch", stopped)
     done = call("weights", "fetch", "x3d-xs")
-    assert (done.returncode, "w: stopped; run it again for the rest" in done.stderr) == (INTERRUPTED, True)
+    assert (done.returncode, "w: stopped; run the command again to resume" in done.stderr) == (INTERRUPTED, True)
 
 
 def test_convert_a_file_from_an_address(call, tmp_path, x3d_xs):
