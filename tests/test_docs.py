@@ -39,7 +39,7 @@ def test_a_folder_says_what_each_of_its_files_is_for(folder):
 def test_every_room_has_a_readme():
     for room in ("devices", "models", "models/zoo", "models/continual", "models/weights"):
         assert (ROOT / room / "README.md").is_file()
-    for room in ("reports", "reports/charts", "reports/sections", "tests", "tests/speed"):
+    for room in ("reports", "reports/charts", "reports/sections", "reports/tables", "tests", "tests/speed"):
         assert (ROOT / room / "README.md").is_file()
 
 

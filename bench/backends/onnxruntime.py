@@ -7,6 +7,7 @@ single operators that it does not have; here both are errors.
 
 from __future__ import annotations
 
+import importlib
 import importlib.util
 import json
 from collections.abc import Callable, Sequence
@@ -147,6 +148,17 @@ def open_session(provider: Provider, ask: Ask, artefact: bytes, trace: Path | No
     return session
 
 
+def _value_of(tensor: Tensor) -> Any:
+    """The tensor's own memory as a value of ONNX Runtime, whose class has a method for it only since after 1.23: the
+    last version for Python 3.10."""
+    import onnxruntime as ort
+
+    if public := getattr(ort.OrtValue, "from_dlpack", None):
+        return public(tensor)
+    capi: Any = importlib.import_module("onnxruntime.capi._pybind_state")
+    return ort.OrtValue(capi.OrtValue.from_dlpack(tensor.__dlpack__(), False))
+
+
 class BoundSession:
     """A session with everything it reads and writes bound to memory of ours."""
 
@@ -159,12 +171,11 @@ class BoundSession:
         notes: tuple[str, ...],
         traced: TraceFrom | None = None,
     ) -> None:
-        import onnxruntime as ort
         import torch
 
         self._session = session
         self._artefact_bytes, self._notes, self._traced = artefact_bytes, notes, traced
-        self._view = ort.OrtValue.from_dlpack
+        self._view = _value_of
         self._binding = session.io_binding()
         self._input = made.input_names[0]
         self._state_names = made.input_names[1:]

@@ -184,7 +184,7 @@ def _resampled_medians(values: Floats, noise: np.random.Generator) -> Floats:
     """Medians of resamples, without drawing any of them: of n values the one in the middle of a resample has a rank
     that is n times a Beta(n/2 + 1/2, n/2 + 1/2). Ten thousand samples take no longer than ten."""
     half = (len(values) + 1) / 2
-    return np.quantile(values, noise.beta(half, half, RESAMPLES))
+    return np.asarray(np.quantile(values, noise.beta(half, half, RESAMPLES)), dtype=np.float64)
 
 
 def _exp(value: float) -> float:
