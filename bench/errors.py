@@ -25,7 +25,7 @@ EXIT_CODES = {
     NO_BASELINE: "`check`: there is no baseline to compare with",
     INCOMPARABLE: "`check`: the baseline comes from another machine or setting, so nothing was judged",
     NOT_HERE: "a device is neither this machine nor at its host, or it cannot be reached (again)",
-    WRONG_CODE: "`check`: a side did not load its own code, so nothing was judged",
+    WRONG_CODE: "`check`: base or head did not load its own code, so nothing was judged",
     INTERNAL: "an internal error, a mistake of co3d-bench itself; CO3D_BENCH_TRACEBACK=1 shows where",
     INTERRUPTED: "stopped by Ctrl-C; `run --resume` continues",
     TERMINATED: "stopped by SIGTERM; `run --resume` continues",

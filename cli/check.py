@@ -1,4 +1,4 @@
-"""`co3d-bench check`: the gate. It fails where something is proven to be worse, and only there."""
+"""`co3d-bench check`: the gate. It fails only where something is proven to be worse."""
 
 from __future__ import annotations
 
@@ -43,11 +43,13 @@ if TYPE_CHECKING:
     "--accept",
     multiple=True,
     metavar="FIGURE",
-    help="A change of an exact figure that is meant. May be repeated. Default: none; e.g. macs or macs=cox3d-*.",
+    help="An intended change of an exact figure. May be repeated. Default: none; e.g. macs or macs=cox3d-*.",
 )
-@click.option("--pinned", metavar="STORE", help="A second baseline against slow drift; e.g. release@newest.")
-@click.option("--resume", is_flag=True, help="With --pair: continue where it was stopped.")
-@click.option("--plan", is_flag=True, help="With --pair: say how long it takes and what it can find, and stop.")
+@click.option("--pinned", metavar="STORE", help="A second baseline, to catch slow drift; e.g. release@newest.")
+@click.option("--resume", is_flag=True, help="With --pair: continue where the check was stopped.")
+@click.option(
+    "--plan", is_flag=True, help="With --pair: print how long it takes and which slowdown it can detect, and stop."
+)
 @click.option("--markdown", type=FILE, help="Write a summary; e.g. check.md.")
 @click.option("--junit", type=FILE, help="Write JUnit XML; e.g. check.xml.")
 @click.option("--html", type=FILE, help="Write a page; e.g. check.html.")
@@ -65,12 +67,12 @@ def check(
 ) -> int:
     """Fail where the head is proven slower, larger or wrong.
 
-    What is not known is said, and is no pass. The exit code is 1 for a regression. With --pair the engine is eager,
-    unless --backend names others.
+    An inconclusive result is reported as such and is no pass. The exit code is 1 for a regression. --pair measures the
+    engine eager, unless --backend names others.
 
     Example: co3d-bench check --pair main HEAD --model cox3d-s-13
     """
-    _must_fit(baseline, pair, alone=store is not None or pinned is not None, pairs_only=resume or plan)
+    _check_options(baseline, pair, alone=store is not None or pinned is not None, pairs_only=resume or plan)
     if plan:
         _print_plan(given, pair, max_slowdown)
         return OK
@@ -82,10 +84,10 @@ def check(
     return _show(comparisons, files)
 
 
-def _must_fit(baseline: str | None, pair: Pair | None, alone: bool, pairs_only: bool) -> None:
+def _check_options(baseline: str | None, pair: Pair | None, alone: bool, pairs_only: bool) -> None:
     """Raises UserError for options that do not go together."""
     if (baseline is None) == (pair is None):
-        raise UserError("check wants either --baseline STORE or --pair BASE HEAD", USAGE)
+        raise UserError("check needs either --baseline STORE or --pair BASE HEAD", USAGE)
     if pairs_only and pair is None:
         raise UserError("--resume and --plan go with --pair", USAGE)
     if pair is not None and alone:
@@ -95,7 +97,7 @@ def _must_fit(baseline: str | None, pair: Pair | None, alone: bool, pairs_only: 
 def _against(
     given: Given, baselines: list[str], store: Path | None, limit: float, accept: tuple[str, ...]
 ) -> list[Comparison]:
-    """The head's records, or what is measured of it now, beside each baseline."""
+    """The head compared with each baseline; without `store` the head is measured now."""
     from ..bench.gate.baseline import measure_head, must_be_there
     from ..bench.run.progress import Lines
     from ..bench.stats.compare.rule import rule_of_stores
@@ -131,7 +133,7 @@ def _pair(given: Given, pair: Pair | None, limit: float, accept: tuple[str, ...]
 
 
 def _exact(base: tuple[Record, ...], head: tuple[Record, ...], accept: tuple[str, ...]) -> tuple[Finding, ...]:
-    """The findings on figures without noise."""
+    """The findings on exact figures."""
     from ..bench.stats.compare.exact import EXACT_METRICS, OUTPUT, VERIFICATION
     from ..reports.comparison.match import RecordSet, compare
 
@@ -141,7 +143,7 @@ def _exact(base: tuple[Record, ...], head: tuple[Record, ...], accept: tuple[str
 
 
 def _worse_by(accept: tuple[str, ...]) -> Worse:
-    """In which exact figures a head is worse than its base, in words; None for none."""
+    """A function that names the exact figures in which a head is worse than its base; None where there are none."""
 
     def worse(base: Record, head: Record) -> str | None:
         rows = [(row.metric, row.judgement) for row in _exact((base,), (head,), accept)]
@@ -163,7 +165,7 @@ def _print_plan(given: Given, pair: Pair | None, limit: float) -> None:
 
 
 def _show(comparisons: list[Comparison], files: dict[str, Path | None]) -> int:
-    """Print everything and write the files that were asked for; the exit code that it means."""
+    """Print the comparisons, write the requested files and return the exit code."""
     from ..bench.gate.ending import exit_code
     from ..reports.comparison.files import write
     from ..reports.comparison.github import annotations, append_step_summary, fenced
@@ -175,7 +177,7 @@ def _show(comparisons: list[Comparison], files: dict[str, Path | None]) -> int:
             click.echo(annotations(comparison), nl=False)
         append_step_summary(comparison, os.environ)
     code = exit_code(comparisons)
-    # Of two baselines the files show the one that is answered worse.
+    # Of two baselines the files show the one with the worse result.
     shown = next(each for each in comparisons if exit_code([each]) == code)
     for form, file in files.items():
         if file is not None:

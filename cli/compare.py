@@ -1,4 +1,4 @@
-"""`co3d-bench compare`: two stores of records in, what became better and worse out."""
+"""`co3d-bench compare`: two stores of records compared, case by case."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from .streams import drawn
 
 
 def share(text: str) -> float:
-    """`5%` or `0.05` as 0.05. Raises click.BadParameter for what is no share."""
+    """`5%` or `0.05` as 0.05. Raises click.BadParameter for anything else."""
     try:
         value = float(text.removesuffix("%")) / (100 if text.endswith("%") else 1)
     except ValueError:
         value = 0.0
     if not 0 < value < 1:
-        raise click.BadParameter(f"{text!r} is no share between 0 and 1: write 5% or 0.05")
+        raise click.BadParameter(f"{text!r} must be a share between 0 and 1: write 5% or 0.05")
     return value
 
 
@@ -26,7 +26,7 @@ max_slowdown = click.option(
     "--max-slowdown",
     default="5%",
     type=share,
-    help="How much slower still counts as the same. Default: 5%; e.g. 2%.",
+    help="Slowdown up to which two figures count as the same. Default: 5%; e.g. 2%.",
 )
 
 
@@ -34,7 +34,7 @@ max_slowdown = click.option(
 @click.argument("base", help="Folder of records, .jsonl file, or FOLDER@RUN; e.g. results@previous.")
 @click.argument("head", help="Likewise. RUN is a run's id or its beginning, newest, or previous.")
 @click.option(
-    "--by", metavar="WORD,...", help="Words of a case that must agree. Default: the whole case; e.g. model,backend."
+    "--by", metavar="WORD,...", help="Parts of a case that must agree. Default: the whole case; e.g. model,backend."
 )
 @click.option(
     "--metric",
@@ -44,7 +44,7 @@ max_slowdown = click.option(
 )
 @max_slowdown
 @click.option("-o", "--output", type=FILE, help="File to write. Default: printed; e.g. comparison.html.")
-@click.option("--format", type=click.Choice(("html", "md", "junit")), help="Default: what FILE ends with; e.g. md.")
+@click.option("--format", type=click.Choice(("html", "md", "junit")), help="Default: by the ending of FILE; e.g. md.")
 def compare(
     base: str,
     head: str,
@@ -54,10 +54,10 @@ def compare(
     output: Path | None,
     format: str | None,
 ) -> None:
-    """Compare two stores: better, worse, the same, or not known.
+    """Compare two stores and judge each case.
 
-    Without -o the comparison is printed; a file is a page, Markdown or JUnit XML. The exit code is 0 whatever came of
-    it: `check` is what fails.
+    Without -o the comparison is printed; a file is a page, Markdown or JUnit XML. The exit code is 0 for any result; to
+    fail on a regression, use `check`.
 
     Example: co3d-bench compare results@previous results
     """
@@ -69,10 +69,10 @@ def compare(
 
     words = [word.strip() for word in by.split(",") if word.strip()] if by else []
     rule = rule_of_stores(max_slowdown)
-    found = compare_sides(read_record_set(base), read_record_set(head), by=words, metrics=metric, rule=rule)
+    comparison = compare_sides(read_record_set(base), read_record_set(head), by=words, metrics=metric, rule=rule)
     if output is not None:
-        click.echo(f"comparison: {write(found, output, format)}")
+        click.echo(f"comparison: {write(comparison, output, format)}")
     elif format is not None:
-        click.echo(render(found, format), nl=False)
+        click.echo(render(comparison, format), nl=False)
     else:
-        click.echo(fenced(drawn(render_terminal(found)), os.environ), nl=False)
+        click.echo(fenced(drawn(render_terminal(comparison)), os.environ), nl=False)

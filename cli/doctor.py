@@ -1,4 +1,4 @@
-"""`co3d-bench doctor`: what speaks against measuring on this machine now, and how to fix it."""
+"""`co3d-bench doctor`: what would disturb measurements on this machine now, and how to fix it."""
 
 from __future__ import annotations
 
@@ -27,16 +27,16 @@ _MARKS = {"good": "ok", "advice": "note", "bad": "BAD", "unknown": "?"}
     nargs=-1,
     type=click.UNPROCESSED,
     metavar="[-- COMMAND]",
-    help="With --fix: run this while the settings hold, then put them back.",
+    help="With --fix: run this with the fixes applied, then restore the old settings.",
 )
-@click.option("--fix", is_flag=True, help="Apply what can be applied (needs root).")
-@click.option("--restore", is_flag=True, help="Put back what --fix changed.")
+@click.option("--fix", is_flag=True, help="Apply the fixes that can be applied (needs root).")
+@click.option("--restore", is_flag=True, help="Restore the settings that --fix changed.")
 @click.option("--sysroot", type=click.Path(path_type=Path), default="/", hidden=True)
 def doctor(given: Given, command: tuple[str, ...], fix: bool, restore: bool, sysroot: Path) -> int:
-    """Say what speaks against measuring here now, and how to fix it.
+    """Report what would disturb measurements here, and the fix.
 
-    `--fix -- COMMAND` applies what it may, runs the command, and puts everything back, also on Ctrl-C. `--fix` alone
-    leaves it applied until `--restore`. The exit code is 1 while something is bad, else that of the command.
+    `--fix -- COMMAND` applies the fixes it can, runs the command, and restores the old settings, also on Ctrl-C.
+    `--fix` alone keeps the fixes until `--restore`. The exit code is 1 while a check is BAD, or that of the command.
 
     Example: sudo co3d-bench doctor --fix -- co3d-bench run
     """
@@ -49,14 +49,14 @@ def doctor(given: Given, command: tuple[str, ...], fix: bool, restore: bool, sys
     fixer = fixer_of(sysroot)
     try:
         if restore:
-            print_notes(fixer.restore() or ["nothing to put back"])
+            print_notes(fixer.restore() or ["nothing to restore"])
             return OK
         restore_leftover(fixer)
         findings = _examine(given, sysroot)
         if not fix:
             _show(findings)
             return FAILED if any(finding.state == "bad" for finding in findings) else OK
-        print_notes(fixer.apply(findings) or ["nothing that can be applied"])
+        print_notes(fixer.apply(findings) or ["no fix that can be applied"])
     except FixError as error:
         raise UserError(str(error), ENVIRONMENT) from error
     return run_while_fixed(command, fixer) if command else _hold(fixer)
@@ -78,7 +78,7 @@ def _examine(given: Given, sysroot: Path) -> tuple[Finding, ...]:
 
 
 def _profile(given: Given, root) -> DeviceProfile:
-    """The profile that is asked for; `auto` is reported. Raises UserError where this machine is not that device."""
+    """The requested profile; what `auto` means is reported. Raises UserError where this machine is not that device."""
     from ..bench.plan.complaints import nearest
     from ..bench.plan.config import find_profiles
     from ..bench.plan.locate import auto_note, check_here, find_auto

@@ -17,12 +17,12 @@ if TYPE_CHECKING:
 @verb("export", batch=1, precision="fp32")
 @model
 @click.option("-o", "--out", type=FILE, required=True, help="File to write; e.g. net.onnx.")
-@click.option("--format", metavar="NAME", help="Kind of file. Default: what FILE ends with; e.g. onnx.")
-@click.option("--opset", type=int, metavar="N", help="Of ONNX's operators. Default: the exporter's; e.g. 18.")
+@click.option("--format", metavar="NAME", help="File format. Default: by the ending of FILE; e.g. onnx.")
+@click.option("--opset", type=int, metavar="N", help="Version of the ONNX operators. Default: the exporter's; e.g. 18.")
 def export(given: Given, model: str, out: Path, format: str | None, opset: int | None) -> None:
     """Write a network to a file, for other programs.
 
-    A clip network is written as it is, a frame network as one step: state in, state out.
+    A clip network is written as it is; a frame network as one step, with its state as inputs and outputs.
 
     Example: co3d-bench export cox3d-m-64 -o net.onnx
     """
@@ -33,7 +33,7 @@ def export(given: Given, model: str, out: Path, format: str | None, opset: int |
     if lacks := chosen.missing():
         raise UserError(f"--format {chosen.name}: {lacks}", ENVIRONMENT)
     if opset is not None and not chosen.takes_opset:
-        raise UserError(f"--opset: {chosen.name} has none; leave it away")
+        raise UserError(f"--opset: {chosen.name} has none; leave the option out")
     if not out.parent.is_dir():
         raise UserError(f"--out: {out.parent}: no such folder; make it first")
 
@@ -55,7 +55,7 @@ def export(given: Given, model: str, out: Path, format: str | None, opset: int |
 
 
 def _format(name: str | None, out: Path) -> Format:
-    """The format of that name, else the one whose files end like this one."""
+    """The format of that name, or by the ending of the file."""
     from ..bench.export import get_format, list_formats
     from ..bench.plan.complaints import nearest
 

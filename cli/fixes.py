@@ -1,4 +1,4 @@
-"""Settings that `doctor --fix` applied: held while a command runs, and put back after it, or after a kill."""
+"""Settings that `doctor --fix` applied: kept while a command runs, and restored after it, or after a kill."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 def fixer_of(sysroot: Path) -> Fixer:
-    """The one who changes settings below that folder; the board's tools are called only where it is the machine."""
+    """A Fixer for the machine below that folder; it calls the board's tools only for the real machine (`/`)."""
     from ..devices.doctor.fix import STATE, Fixer
     from ..devices.nvpmodel import run_quietly
     from ..devices.root import Local
@@ -27,7 +27,7 @@ def fixer_of(sysroot: Path) -> Fixer:
 
 
 def restore_leftover(fixer: Fixer) -> None:
-    """Put back what a doctor that was killed left behind; without root say how. What --fix alone left is meant to stay.
+    """Restore what a killed doctor left behind; without root print how. Settings of a plain --fix stay.
 
     Raises FixError where its file cannot be read or written.
     """
@@ -39,16 +39,18 @@ def restore_leftover(fixer: Fixer) -> None:
     if os.geteuid():
         print_notes(
             [
-                f"settings of an earlier doctor (process {left.pid}), which was killed, are still in force; "
-                "`sudo co3d-bench doctor --restore` puts them back"
+                f"settings of an earlier doctor (process {left.pid}), which was killed, are still active; "
+                "`sudo co3d-bench doctor --restore` restores the old ones"
             ]
         )
         return
-    print_notes([f"an earlier doctor (process {left.pid}) was killed; putting its settings back", *fixer.restore()])
+    print_notes(
+        [f"an earlier doctor (process {left.pid}) was killed; restoring the settings it changed", *fixer.restore()]
+    )
 
 
 def report_leftover() -> None:
-    """What a killed doctor left in force would be measured as if it were the machine's own."""
+    """Before a run: restore or report settings of a killed doctor, which would change what is measured."""
     from ..devices.doctor.fix import FixError
 
     try:
@@ -58,8 +60,8 @@ def report_leftover() -> None:
 
 
 def run_while_fixed(command: Sequence[str], fixer: Fixer) -> int:
-    """Run a command and put everything back behind it, however it ends; its exit code."""
-    # Before the first change nothing holds; from here on a signal ends the command, and we go on to put back.
+    """Run a command, restore the settings however it ends, and return its exit code."""
+    # From here on a signal ends the command, and the settings are restored after it.
     running: list[subprocess.Popen[Any]] = []
     received: list[int] = []
 
@@ -86,13 +88,13 @@ def run_while_fixed(command: Sequence[str], fixer: Fixer) -> int:
 
 
 def print_notes(lines: Sequence[str]) -> None:
-    """Each on a line of standard error."""
+    """Print each line to standard error."""
     for line in lines:
         click.echo(line, err=True)
 
 
 def _as_the_caller() -> dict[str, Any]:
-    """Under sudo, the command runs as who called it: files it writes are theirs, and their folders are found."""
+    """Under sudo the command runs as the calling user, with their home: the files it writes are theirs."""
     import pwd
 
     uid, gid = os.environ.get("SUDO_UID", ""), os.environ.get("SUDO_GID", "")

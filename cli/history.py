@@ -1,4 +1,4 @@
-"""`co3d-bench history`: how a figure went from run to run, and where it changed for good."""
+"""`co3d-bench history`: a figure from run to run, and where its level changed."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ if TYPE_CHECKING:
 @verb("history")
 @click.argument("model", help="Network, or a pattern with * over whole cases; e.g. 'cox3d-*/eager/*'.")
 @store
-@click.option("--metric", default="latency", metavar="NAME", help="Which figure. Default: latency; e.g. throughput.")
+@click.option("--metric", default="latency", metavar="NAME", help="Figure to show. Default: latency; e.g. throughput.")
 @click.option("--last", default=20, type=count, metavar="N", help="Runs shown of each series. Default: 20; e.g. 5.")
 def history(model: str, store: Path, metric: str, last: int) -> None:
-    """Show a figure run after run, and where its level changed.
+    """Show a figure from run to run, and where its level changed.
 
-    Each run has its commit beside it.
+    Each run is shown with its commit.
 
     Example: co3d-bench history cox3d-m-64 --metric throughput
     """

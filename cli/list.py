@@ -1,4 +1,4 @@
-"""`co3d-bench list`: what there is to choose from. Imports no torch."""
+"""`co3d-bench list`: networks, devices, engines and suites. Imports no torch."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from .options import verb
 
 
 def models() -> list[tuple[str, str]]:
-    """Every listed network, then the patterns by which others are found."""
+    """Every listed network, then the name patterns of all others."""
     from ..models.zoo import families, installed, list_models
 
     rows = []
@@ -21,7 +21,9 @@ def models() -> list[tuple[str, str]]:
     rows += [(name, f"from {offer.source.package}") for name, offer in installed().factories.items()]
     rows += [(family.pattern, "any pool length, in frames") for family in families() if family.pattern]
     rows += [
-        (family.pattern, "likewise, from an installed package") for family in installed().families if family.pattern
+        (family.pattern, "any pool length, in frames; from an installed package")
+        for family in installed().families
+        if family.pattern
     ]
     return rows
 
@@ -37,7 +39,7 @@ def devices() -> list[tuple[str, str]]:
 
 
 def backends() -> list[tuple[str, str]]:
-    """Every backend, and what it lacks to be used here."""
+    """Every backend, and what is missing to use it here."""
     from ..bench.backends import list_backends
 
     return [
@@ -61,7 +63,7 @@ LISTS = {"models": models, "devices": devices, "backends": backends, "suites": s
 def list_(what: str) -> None:
     """List networks, devices, engines or suites, one a line.
 
-    First the name that options take, then what it is.
+    Each line has the name that options take, then a description.
 
     Example: co3d-bench list models
     """

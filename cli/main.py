@@ -1,4 +1,4 @@
-"""Where `co3d-bench` starts: whatever goes wrong is one message and an exit code, never a traceback."""
+"""The entry of `co3d-bench`: every error becomes one message and an exit code, never a traceback."""
 
 from __future__ import annotations
 
@@ -21,27 +21,27 @@ def main() -> None:
     warnings.formatwarning = _one_line
     open_missing()
     try:
-        from .verbs import call  # here, so that the exit code is ours even where an import fails
+        from .verbs import call  # imported here, so that a failing import gets our exit code too
 
         sys.exit(call(sys.argv[1:] or ["--help"]))
     except UserError as error:
         _end(error.message, error.exit_code)
     except KeyboardInterrupt:
         _end("stopped", INTERRUPTED)
-    except BrokenPipeError:  # whoever read our output has seen enough, but not all of it
+    except BrokenPipeError:  # the reader of our output closed it early
         discard_output()
         sys.exit(ENVIRONMENT)
-    except OSError as error:  # of our own output: files that are read or written are reported where that is done
+    except OSError as error:  # of standard output: errors of other files are handled where they are opened
         discard_output()
         _end(f"{error.filename or 'the output'}: {error.strerror or error}", ENVIRONMENT)
-    except Exception as error:  # noqa: BLE001 - Python's own code would be 1, which says that something regressed
+    except Exception as error:  # noqa: BLE001 - Python's exit code would be 1, which means a failed case or a regression
         if os.environ.get(TRACEBACK) == "1":
             traceback.print_exc()
         text = " ".join(f"{type(error).__name__}: {error}".split())
         _end(f"internal error: {text} ({TRACEBACK}=1 shows where)", INTERNAL)
     finally:
         if "torch" in sys.modules:
-            gc.freeze()  # else Python searches all of torch for circles once more before it ends
+            gc.freeze()  # else Python collects cycles in all of torch before it ends
 
 
 def _end(message: str, exit_code: int) -> None:

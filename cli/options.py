@@ -1,4 +1,4 @@
-"""The run options, one table: which key of bench.toml each replaces, and which verbs take it."""
+"""The run options, one table: the key of bench.toml that each replaces, and the verbs that take it."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ AUTO = "auto"
 
 
 def number(word: str) -> float | str:
-    """The number that a word is; any other word stays as it is, for bench.toml's own check to take or to refuse."""
+    """The word as a number where it is one; any other word is left to the check of bench.toml."""
     for kind in (int, float):
         with suppress(ValueError):
             return kind(word)
@@ -31,17 +31,17 @@ def number(word: str) -> float | str:
 def count(word: str | int) -> int:
     """A whole number, at least 1. Raises click.BadParameter for anything else."""
     with suppress(ValueError):
-        if (found := int(word)) >= 1:
-            return found
+        if (value := int(word)) >= 1:
+            return value
     raise click.BadParameter(f"{word!r}: must be a whole number, at least 1")
 
 
-# What heads the options in the help, by the table of bench.toml they replace keys of.
+# Headings of the help, by the table of bench.toml.
 _HEADINGS = {
-    "plan": "What is measured ([plan] of bench.toml)",
-    "devices": "What is measured ([plan] of bench.toml)",
-    "input": "What the networks look at ([input])",
-    "run": "How long it is measured, and where records go ([run])",
+    "plan": "What to measure ([plan] of bench.toml)",
+    "devices": "What to measure ([plan] of bench.toml)",
+    "input": "Input of the networks ([input])",
+    "run": "How long to measure, and where records go ([run])",
 }
 
 
@@ -62,7 +62,7 @@ class RunOption:
     hidden: bool = False
 
     def option(self, own: Any = None) -> KeyedOption:
-        """The option as click has it; `own` is a verb's own default, which makes it an option of one value."""
+        """The click option; `own` is a default of the verb, which makes it an option with one value."""
         auto = self.auto if own in (None, AUTO) else ""
         several = self.several and own is None
         texts = (
@@ -102,9 +102,9 @@ RUN_OPTIONS = (
               "random ones, seeded", "x3d_s.pth", "run plan profile show export",
               auto="the public ones, which `weights fetch` downloads"),
     RunOption("--device", "plan.devices", "NAME", "Device (`list devices`).",
-              "cpu", "xavier", "run plan doctor", auto="what this machine is", several=True),
-    RunOption("--host", "devices.*.host", "USER@HOST", "Where the one --device is reached by ssh.",
-              "what [devices.NAME] of bench.toml says", "user@xavier.local", "run plan"),
+              "cpu", "xavier", "run plan doctor", auto="the profile of this machine", several=True),
+    RunOption("--host", "devices.*.host", "USER@HOST", "How ssh reaches the one --device.",
+              "the host of [devices.NAME] in bench.toml", "user@xavier.local", "run plan"),
     RunOption("--backend", "plan.backends", "NAME", "Engine (`list backends`).",
               AUTO, "onnxruntime", "run plan check profile", several=True,
               auto="eager, and the fastest that is installed"),
@@ -126,7 +126,8 @@ RUN_OPTIONS = (
               auto="until each case has 7 and its interval is as narrow as --target-precision, within --time"),
     RunOption("--target-precision", "run.target_precision", "SHARE",
               "Half-width of the 95 % interval that --processes auto aims at.", "2.5%", "1%", "run plan", type=number),
-    RunOption("--time", "run.time_s", "TIME", "Limit of --processes auto, all rounds together; the first is finished.",
+    RunOption("--time", "run.time_s", "TIME",
+              "Time limit of --processes auto, all rounds together; the first is always finished.",
               "8m", "90s", "run plan", type=number),
     RunOption("--budget", "run.budget_s", "S", "No longer used; see --time.", "", "", "run plan", type=number,
               hidden=True),
@@ -135,7 +136,7 @@ RUN_OPTIONS = (
     RunOption("--out", "run.out", "FOLDER", "Folder for records and report.",
               "results", "results/tx2", "run plan check profile"),
 )
-CONFIG = RunOption("--config", "", "FILE", "File that says what to measure; options replace what it says.",
+CONFIG = RunOption("--config", "", "FILE", "File with the plan; options replace its values.",
                    "bench.toml here, else the built-in one", "camera.toml", "run plan check profile doctor")
 # fmt: on
 
@@ -152,7 +153,7 @@ class Given:
         return self.overrides[key].value if key in self.overrides else None
 
     def load(self) -> Resolved:
-        """The config, resolved against this machine; what was decided on the way is reported. Raises UserError."""
+        """The config, resolved against this machine; its notes are printed. Raises UserError."""
         from ..bench.plan.resolve import load_config
 
         loaded = load_config(self.config, self.overrides)
@@ -170,7 +171,7 @@ class Verb(click.Command):
         return super().invoke(ctx)
 
     def given(self, ctx: click.Context) -> Given:
-        """Takes the run options out of what was parsed. Raises UserError."""
+        """The parsed run options. Raises UserError."""
         from ..bench.plan.config import Override
 
         values = {param: ctx.params.pop(param.name) for param in self.params if isinstance(param, KeyedOption)}
@@ -185,7 +186,7 @@ class Verb(click.Command):
         return Given(Path(config.value) if config else None, found)
 
     def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        """The options; run options of several tables of bench.toml are shown under these."""
+        """The options, under headings where they belong to several tables of bench.toml."""
         headings = {param.name: param.heading for param in self.params if isinstance(param, KeyedOption)}
         if len(set(headings.values()) - {"Options"}) < 2:
             headings = {}
@@ -202,7 +203,7 @@ class Verb(click.Command):
 def verb(name: str, **own: Any) -> Callable[[Callable[..., Any]], Verb]:
     """Makes a function the verb of that name, with the run options that the table gives it.
 
-    `own` has defaults of the verb's own: such an option takes one value, and always has one.
+    `own` holds defaults of this verb: such an option takes one value and is always set.
     """
     rows = [row for row in (CONFIG, *RUN_OPTIONS) if name in row.verbs.split()]
     return click.command(name, cls=Verb, params=[row.option(own.get(row.flag.removeprefix("--"))) for row in rows])
@@ -227,7 +228,7 @@ store = click.argument(
 
 
 def spec_of(model: str) -> ModelSpec:
-    """What is known of a network. Raises UserError that names the nearest one."""
+    """The ModelSpec of a network. Raises UserError that names the nearest one."""
     from ..models.zoo import UnknownModelError, find_model
 
     try:
@@ -237,12 +238,12 @@ def spec_of(model: str) -> ModelSpec:
 
 
 def _host_of_device(host: Override, devices: Override | None) -> dict[str, Override]:
-    """The override of the table of the one device that `--host` is about. Raises UserError for what is no host."""
+    """The override of the device's table that `--host` sets. Raises UserError for a wrong host."""
     from ..bench.plan.config import Override
     from ..devices.profile import check_host
 
     if devices is None or len(devices.value) != 1:
-        raise UserError("--host goes with one --device, and says where that is; for several use [devices.NAME]")
+        raise UserError("--host needs exactly one --device; for several, set host in [devices.NAME] of bench.toml")
     try:
         check_host(host.value)
     except ValueError as error:

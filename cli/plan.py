@@ -1,4 +1,4 @@
-"""`co3d-bench plan`: what would be run."""
+"""`co3d-bench plan`: the cases that `run` would measure."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def plan(given: Given) -> None:
 
 
 def show_plan(config: Resolved, plan: Plan) -> None:
-    """Print every case, what was left out or is not installed, and where the plan came from."""
+    """Print every case, the combinations left out, missing engines, and the source of the plan."""
     from ..bench.run.ready import aim_of_run, missing_backends, settings_of
     from ..bench.run.rounds import aim_text
 
@@ -38,7 +38,7 @@ def show_plan(config: Resolved, plan: Plan) -> None:
         click.echo(f"cannot be run here: {line}", err=True)
     show_notes(plan)
     if plan.searches:
-        click.echo(f"bauto: {len(plan.searches)} searches for a batch, each of which gives one case or two", err=True)
+        click.echo(f"bauto: {len(plan.searches)} batch searches, each of which adds one or two cases", err=True)
     click.echo(
         f"{len(plan.cases)} case{'s' if len(plan.cases) != 1 else ''}, {aim_text(aim_of_run(config))}, "
         f"{settings_of(config).runs} or more timed predictions in each process, from {config.source}; "
@@ -48,7 +48,7 @@ def show_plan(config: Resolved, plan: Plan) -> None:
 
 
 def show_notes(plan: Plan) -> None:
-    """Print what is measured otherwise than it was asked for, and which combinations are no case."""
+    """Print what is measured differently from what was requested, and which combinations are left out."""
     for note in plan.notes:
         click.echo(note, err=True)
     for out in plan.left_out:

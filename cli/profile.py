@@ -18,14 +18,14 @@ if TYPE_CHECKING:
 
 @verb("profile", backend="eager", precision="fp32", batch=1, threads=AUTO)
 @model
+@click.option("--steps", default=20, type=count, metavar="N", help="Traced predictions. Default: 20; e.g. 100.")
 @click.option(
-    "--steps", default=20, type=count, metavar="N", help="Predictions that are traced. Default: 20; e.g. 100."
+    "--json", "json_file", type=FILE, help="Write the profile with derived figures as JSON; e.g. profile.json."
 )
-@click.option("--json", "json_file", type=FILE, help="Write it as JSON, with what is derived; e.g. profile.json.")
 def profile(given: Given, model: str, steps: int, json_file: Path | None) -> None:
     """Show where the time of one prediction goes.
 
-    Operator by operator, beside what this machine does at best. The profile is kept beside the records, and the report
+    Operator by operator, with the peak rates of this machine. The profile is stored beside the records, and the report
     shows it.
 
     Example: co3d-bench profile cox3d-m-64 --backend onnxruntime

@@ -18,9 +18,9 @@ from .options import store, verb
 )
 @click.option("--columns", is_flag=True, help="List the columns of both tables and stop.")
 def query(sql: str | None, store: Path, format: str, columns: bool) -> None:
-    """Ask the records in SQL.
+    """Query the records with SQL.
 
-    The table `cases` has a row for each case, `records` one for each process. DuckDB answers:
+    The table `cases` has one row for each case, `records` one for each process. It needs DuckDB:
     pip install 'co3d-bench[query]'.
 
     Example: co3d-bench query "SELECT model, latency_s FROM cases"
@@ -29,7 +29,7 @@ def query(sql: str | None, store: Path, format: str, columns: bool) -> None:
         _list_columns()
         return
     if sql is None:
-        raise UserError("query wants a statement: 'SELECT model, latency_s FROM cases'; --columns lists the columns")
+        raise UserError("query needs a statement: 'SELECT model, latency_s FROM cases'; --columns lists the columns")
     from ..bench.stats.query import query as ask
 
     answer = ask(sql, store)

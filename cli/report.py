@@ -1,4 +1,4 @@
-"""`co3d-bench report`: records in, a page, a table or a picture out."""
+"""`co3d-bench report`: records as a page, a table or a picture."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ FORMATS = ("html", "md", "csv", "latex", "png", "svg", "pdf")
 @verb("report")
 @store
 @click.option("-o", "--output", type=FILE, help="File to write. Default: beside the records; e.g. table.csv.")
-@click.option("--format", type=click.Choice(FORMATS), help="Default: what FILE ends with, else html; e.g. md.")
+@click.option("--format", type=click.Choice(FORMATS), help="Default: by the ending of FILE, else html; e.g. md.")
 def report(store: Path, output: Path | None, format: str | None) -> None:
     """Write the records as a page, a table or a picture.
 

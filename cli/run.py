@@ -23,13 +23,13 @@ if TYPE_CHECKING:
 
 @verb("run")
 @click.option("--dry-run", is_flag=True, help="Show the plan and stop, as `co3d-bench plan` does.")
-@click.option("--resume", is_flag=True, help="Continue the newest run: measure what is missing, nothing twice.")
+@click.option("--resume", is_flag=True, help="Continue the newest run: measure only what is missing.")
 @click.option("--retry-failed", is_flag=True, help="With --resume: run failed cases once more.")
 def run(given: Given, dry_run: bool, resume: bool, retry_failed: bool) -> int:
     """Measure networks on this machine, or on a board.
 
-    Every case is measured in fresh processes, round after round, and each result is kept at once. A table and a page
-    come after the first round; whoever stops early keeps all of it.
+    Every case is measured in fresh processes, round after round, and each result is saved at once. A table and a page
+    appear after the first round; stop early and you keep all results so far.
 
     Example: co3d-bench run --model x3d-s --model cox3d-s-13 --time 3m
     """
@@ -49,7 +49,7 @@ def run(given: Given, dry_run: bool, resume: bool, retry_failed: bool) -> int:
 
 
 def _measure_and_show(config: Resolved, plan: Plan, resume: bool, retry_failed: bool) -> int:
-    """Measure a plan, and show what is measured after each round and wherever it ends. Gives the exit code."""
+    """Measure a plan and show its results after each round and at the end. Returns the exit code."""
     from ..bench.run.progress import Lines
     from ..bench.run.run import run as measure
     from ..bench.run.stop import Interrupted, Unfinished
@@ -80,8 +80,7 @@ def _measure_and_show(config: Resolved, plan: Plan, resume: bool, retry_failed: 
 
 
 class _Shown:
-    """The table and the page of what is measured so far: both after the first round, then the page after each one,
-    and the table again at the end."""
+    """Shows the results so far: table and page after the first round, then each page, and the table at the end."""
 
     def __init__(self, out: Path) -> None:
         self._out = out
@@ -89,7 +88,7 @@ class _Shown:
         self._page: Path | None = None
 
     def after_round(self, number: int, records: Sequence[Record]) -> None:
-        """What there is after a round; a page that cannot be written must not end the measuring."""
+        """Show the results after a round; a page that cannot be written must not end the run."""
         if not self._table_of:
             self._show_table(records)
         try:
@@ -98,7 +97,7 @@ class _Shown:
             click.echo(error.message, err=True)
 
     def at_the_end(self, records: Sequence[Record]) -> None:
-        """What has changed since the last round, and where all of it is."""
+        """Show what has changed since the last round, and where records and page are."""
         from ..bench.record.store import records_file
 
         if len(records) != self._table_of:
@@ -124,5 +123,5 @@ class _Shown:
 def _print(text: str) -> None:
     try:
         click.echo(text)
-    except BrokenPipeError:  # nobody reads; the page is still written, and the exit code says how the cases went
+    except BrokenPipeError:  # nobody reads; the page is still written, and the exit code still tells failures
         discard_output()

@@ -1,4 +1,4 @@
-"""Standard output and error where they are closed, full, or nobody reads them; and what rich draws, as text."""
+"""Standard output and error that are closed, full or unread; and rich output as text."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ from typing import Any
 
 
 def open_missing() -> None:
-    """Give closed standard streams to /dev/null.
+    """Open closed standard streams on /dev/null.
 
-    A closed descriptor goes to the next file that is opened, and what is printed would land in that file.
+    Otherwise the next opened file would get the descriptor, and printed text would land in it.
     """
     while (fd := os.open(os.devnull, os.O_RDWR)) <= 2:
         os.set_inheritable(fd, True)
@@ -20,14 +20,14 @@ def open_missing() -> None:
 
 
 def discard_output() -> None:
-    """Send what is left in standard output's buffer nowhere, so that the interpreter does not fail at its end."""
+    """Discard the rest of standard output, so that Python does not fail to flush it at exit."""
     null = os.open(os.devnull, os.O_WRONLY)
     os.dup2(null, 1)
     os.close(null)
 
 
 def drawn(renderable: Any) -> str:
-    """What rich would print; printing it itself, it would end the process where nobody reads."""
+    """What rich would print, as text. rich itself ends the process on a closed pipe."""
     from rich.console import Console
 
     console = Console()

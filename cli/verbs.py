@@ -1,4 +1,4 @@
-"""The table of verbs, and the one place where rooms meet.
+"""The table of verbs.
 
 A verb's own file imports what it needs when it is used, so that `--help`, `list` and `report` start without torch.
 """
@@ -30,18 +30,18 @@ from .weights import weights
 # In the order of --help.
 VERBS = (run, plan, list_, doctor, show, profile, export, report, compare, check, history, query, schema, weights)
 
-# The mark in front keeps the help from refilling the lines.
+# The mark in front keeps click from rewrapping the lines.
 EPILOG = "\b\nExit codes:\n" + "\n".join(f"  {code:>3}  {meaning}" for code, meaning in EXIT_CODES.items())
 
 
 @click.version_option(__version__, prog_name="co3d-bench", message="%(prog)s %(version)s")
 @click.group(cls=Verbs, commands=VERBS, epilog=EPILOG)
 def app() -> None:
-    """Which video network to deploy on a small machine, in numbers one can trust."""
+    """Measure video networks on small machines, to choose which one to deploy."""
 
 
 def call(arguments: Sequence[str]) -> int:
-    """Run a command line; gives its exit code. Raises UserError, also for what click refuses."""
+    """Run a command line and return its exit code. Raises UserError, also for wrong usage."""
     try:
         with app.make_context("co3d-bench", list(arguments)) as context:
             return app.invoke(context) or 0

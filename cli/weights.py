@@ -22,7 +22,7 @@ def weights() -> None:
 def list_() -> None:
     """List the public checkpoints, one a line.
 
-    Each with its name, its networks, whether it is here, and its address.
+    Each line has its name, its networks, whether it is downloaded, and its address.
 
     Example: co3d-bench weights list
     """
@@ -34,8 +34,8 @@ def list_() -> None:
     for row in rows:
         click.echo("  ".join(f"{text:<{width}}" for text, width in zip(row, [*widths, 0], strict=True)))
     click.echo(
-        f"kept in {cache_folder() / 'weights'}; frame networks take what their clip network takes; the first of a "
-        "network is its `auto`",
+        f"kept in {cache_folder() / 'weights'}; a frame network takes the weights of its clip network; `auto` is "
+        "the first checkpoint of a network",
         err=True,
     )
 
@@ -47,7 +47,7 @@ def list_() -> None:
 def fetch(names: tuple[str, ...]) -> None:
     """Download public checkpoints into the cache.
 
-    What broke off is resumed, what is there is checked.
+    A partial download is resumed, an existing file is checked.
 
     Example: co3d-bench weights fetch x3d-m
     """
@@ -65,27 +65,27 @@ def fetch(names: tuple[str, ...]) -> None:
         path = cached_path(row)
         try:
             if path.is_file():
-                click.echo(f"{row.name}: here already, sha256 {checked_sha256(path)}: {path}")
+                click.echo(f"{row.name}: already downloaded, sha256 {checked_sha256(path)}: {path}")
                 continue
             with progress_bar(row.name) as on_progress:
                 sha256 = download(row.url, path, row.sha256, on_progress)
             click.echo(f"{row.name}: sha256 {sha256}: {path}")
-        except WeightsError as error:  # the others may still come
+        except WeightsError as error:  # the others may still succeed
             failed.append(str(error))
         except KeyboardInterrupt:
-            raise UserError(f"{row.name}: stopped; run it again for the rest", INTERRUPTED) from None
+            raise UserError(f"{row.name}: stopped; run the command again to resume", INTERRUPTED) from None
     if failed:
         raise UserError("\n".join(failed), ENVIRONMENT)
 
 
 @weights.command()
 @click.argument("source", metavar="IN", help="File, https address, checkpoint, or auto.")
-@click.argument("target", type=FILE, metavar="OUT", help="File to write: tensors by name.")
-@click.option("--model", required=True, metavar="NAME", help="Network the weights are for; e.g. x3d-m.")
+@click.argument("target", type=FILE, metavar="OUT", help="File to write, a dict of tensors by name.")
+@click.option("--model", required=True, metavar="NAME", help="Network of the weights; e.g. x3d-m.")
 def convert(source: str, target: Path, model: str) -> None:
-    """Write weights under our names of tensors.
+    """Write weights with our tensor names.
 
-    For tools that know nothing of other projects' names.
+    For tools that expect the names of our tensors.
 
     Example: co3d-bench weights convert auto x3d_m.pth --model x3d-m
     """
@@ -101,7 +101,7 @@ def convert(source: str, target: Path, model: str) -> None:
 
 
 def state(checkpoint) -> str:
-    """Whether that checkpoint is here, in a word or two."""
+    """How much of a checkpoint is downloaded, for people."""
     from ..models.weights.cache import cached_path, part_path
     from ..models.weights.fetch import megabytes
 

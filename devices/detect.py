@@ -1,6 +1,6 @@
-"""What a machine shows of itself, by its files and by its NVIDIA cards, and which of the profiles it is.
+"""What a machine is, by its files and NVIDIA cards, and which of the profiles fit it.
 
-No torch. Jetsons before JetPack 6 have no NVML, the driver's library: their device tree says what they are.
+No torch. Jetsons before JetPack 6 have no NVML, the driver's library: they are recognised by their device tree.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ class Gpu:
 
 @dataclass(frozen=True)
 class Hardware:
-    """A machine as far as it shows what it is."""
+    """The facts by which a machine is recognised."""
 
     host: HostFacts
     gpus: tuple[Gpu, ...] = ()
@@ -38,7 +38,7 @@ class Hardware:
 
 @dataclass(frozen=True)
 class Match:
-    """A profile that a machine is, and what speaks for it."""
+    """A profile that fits a machine, and why."""
 
     profile: DeviceProfile
     why: str
@@ -52,8 +52,8 @@ def card_name(name: str) -> str:
 def match(profile: DeviceProfile, hardware: Hardware) -> str | None:
     """Why this machine is that device; None if it is not.
 
-    All entries of the device tree are looked at: where a board lists more than one chip, the last is not the one. Its
-    model is free text, and is not looked at.
+    All entries of the device tree are compared, since a board may list more than one chip. Its model is free text
+    and is ignored.
     """
     wanted, tree = profile.recognise, hardware.host.device_tree
     entry = next((entry for entry in tree for pattern in wanted.device_tree if fnmatchcase(entry, pattern)), None)
@@ -76,7 +76,7 @@ def recognise(profiles: Iterable[DeviceProfile], hardware: Hardware) -> tuple[Ma
 
 
 def describe(hardware: Hardware) -> str:
-    """What a machine is, in a line."""
+    """A machine in one line."""
     host = hardware.host
     parts = [f"{host.cpu_model}, {host.usable_cores} usable cores, {host.architecture}"]
     if host.device_tree:
@@ -88,7 +88,7 @@ def describe(hardware: Hardware) -> str:
 
 
 def read_hardware(root: Root = THIS_MACHINE) -> Hardware:
-    """What a machine shows of itself. Only of this one can cards be asked; a board sends its own over."""
+    """The hardware of a machine. NVIDIA cards are listed only on this one; a board sends its own list over."""
     if root != THIS_MACHINE:
         return Hardware(read_host(root), no_gpus="not asked")
     gpus, why = list_gpus()
@@ -104,7 +104,7 @@ def load_nvml() -> Any:
 
 
 def why_not(error: BaseException) -> str:
-    """What NVML's error means for people."""
+    """An error of NVML in words for people."""
     name = type(error).__name__
     return {
         "NVMLError_LibraryNotFound": "the driver's library NVML is not installed",

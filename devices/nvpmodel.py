@@ -1,7 +1,7 @@
 """The power mode of a Jetson: what `nvpmodel -q` prints, or the files it keeps where it cannot be run.
 
-Its output differs by release and by who asks: lines before the mode, none with the number, errors behind. Only the
-lines that matter are looked for.
+Its output differs by release and by user: lines before the mode, no line with the number, errors after it. Only the
+lines that matter are parsed.
 """
 
 from __future__ import annotations

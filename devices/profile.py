@@ -1,7 +1,7 @@
 """What is known of a kind of device before it is touched: one validated TOML file each in `profiles/`.
 
 A profile is found by its file; its file name is the name the user writes (`--device cpu`). A bench.toml adds others
-and lays values over these: see `with_own`.
+and lays values over these: see `with_custom`.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ else:
 
 PROFILES = Path(__file__).with_name("profiles")
 
-# The word that stands for whatever this machine is; no profile may have it for a name.
+# Stands for the profile of this machine; no profile may have this name.
 AUTO = "auto"
 
 _NAME = re.compile(r"[a-z0-9][a-z0-9._-]*")
@@ -49,7 +49,7 @@ class _Table(BaseModel):
 
 
 class Recognise(_Table):
-    """How a machine is known to be this device. Of a Jetson: the chip and one of the boards; of a PC: the card."""
+    """How a machine is recognised: a Jetson by its chip and board, a PC by its card."""
 
     any_machine: bool = Field(default=False, description="true for the generic profile only")
     device_tree: list[str] = Field(
@@ -129,7 +129,7 @@ class DeviceProfile(_Table):
     precisions: list[str] = Field(min_length=1)
     recognise: Recognise
     notes: str = ""
-    before: list[str] = Field(default_factory=list, description="what to look at before a run, for people")
+    before: list[str] = Field(default_factory=list, description="what to check before a run, for people")
     order: int = 100
     extends: str | None = Field(default=None, description="the profile it was made from, in a bench.toml")
     host: Annotated[str, AfterValidator(check_host)] | None = Field(
@@ -176,10 +176,10 @@ def list_profiles() -> tuple[DeviceProfile, ...]:
     return load_profiles()
 
 
-def with_own(
+def with_custom(
     profiles: Iterable[DeviceProfile], tables: Mapping[str, Any], label: str = "devices"
 ) -> tuple[DeviceProfile, ...]:
-    """The profiles with those of a bench.toml beside and over them.
+    """The profiles with those of a bench.toml added or merged in.
 
     `tables` is its `[devices]`: name -> table. `extends` names the profile a table is laid over; without it that is the
     profile of the same name, if there is one. Inside tables values are laid over one by one; lists are replaced.
@@ -196,7 +196,7 @@ def with_own(
             break
         for name in ready:
             try:
-                known[name] = _own(name, waiting.pop(name), known, f"{label}.{name}")
+                known[name] = _custom(name, waiting.pop(name), known, f"{label}.{name}")
             except ProfileError as error:  # noqa: PERF203 - every mistake of a file is named at once
                 wrong.append(str(error))
     if wrong:
@@ -209,7 +209,7 @@ def _base_name(name: str, table: Any) -> str:
     return extends if isinstance(extends, str) else name
 
 
-def _own(name: str, table: Any, known: Mapping[str, DeviceProfile], place: str) -> DeviceProfile:
+def _custom(name: str, table: Any, known: Mapping[str, DeviceProfile], place: str) -> DeviceProfile:
     if not _NAME.fullmatch(name) or name == AUTO:
         raise ProfileError(f"{place}: a device's name is of small letters, digits, dots and dashes, and not {AUTO!r}")
     if not isinstance(table, Mapping):
@@ -242,12 +242,12 @@ def _checked(table: dict[str, Any], place: str) -> DeviceProfile:
         lines = []
         for found in error.errors():
             key = ".".join(map(str, found["loc"]))
-            said = found["msg"].removeprefix("Value error, ")
+            message = found["msg"].removeprefix("Value error, ")
             value = "" if found["type"] == "missing" else f" = {found['input']!r}"
             if found["type"] == "extra_forbidden" and len(found["loc"]) == 1:
                 near = difflib.get_close_matches(key, DeviceProfile.model_fields, n=1)
-                said = f"unknown key{f'; did you mean {near[0]}?' if near else ''}"
-            lines.append(f"{place}{key}{value}: {said}")
+                message = f"unknown key{f'; did you mean {near[0]}?' if near else ''}"
+            lines.append(f"{place}{key}{value}: {message}")
         raise ProfileError("\n".join(lines)) from error
 
 

@@ -18,7 +18,7 @@ from typing import Protocol
 
 
 class Reason(str, Enum):
-    """Why a file gives no text. The values are what a board sends over."""
+    """Why a file has no text. A board sends these values over."""
 
     MISSING = "missing"
     FORBIDDEN = "not permitted"
@@ -40,8 +40,8 @@ _REASONS = {
 
 
 @dataclass(frozen=True)
-class Look:
-    """What one file gave: its text, or why there is none; never both."""
+class Contents:
+    """The contents of one file: its text, or why there is none; never both."""
 
     text: str | None = None
     reason: Reason | None = None
@@ -50,7 +50,7 @@ class Look:
 class Root(Protocol):
     """Where the files of a machine are read."""
 
-    def look(self, path: str) -> Look:
+    def contents(self, path: str) -> Contents:
         """The text of a file, or why there is none."""
         ...
 
@@ -72,7 +72,7 @@ class Writable(Root, Protocol):
 
 
 def reason_of(error: OSError) -> Reason:
-    """In our words what the kernel said."""
+    """The reason for an error of the kernel."""
     return _REASONS.get(error.errno or 0, Reason.FAILED)
 
 
@@ -82,15 +82,15 @@ class Local:
 
     sysroot: Path = Path("/")
 
-    def look(self, path: str) -> Look:
+    def contents(self, path: str) -> Contents:
         try:
             data = self._file(path).read_bytes()
         except OSError as error:
-            return Look(reason=reason_of(error))
-        return Look(data.decode(errors="replace").strip())
+            return Contents(reason=reason_of(error))
+        return Contents(data.decode(errors="replace").strip())
 
     def read(self, path: str) -> str | None:
-        return self.look(path).text
+        return self.contents(path).text
 
     def glob(self, pattern: str) -> tuple[str, ...]:
         found = glob.glob(pattern.lstrip("/"), root_dir=self.sysroot)  # noqa: PTH207 - relative to a root, in one call
@@ -120,13 +120,13 @@ class Snapshot:
     files: Mapping[str, str]
     unread: Mapping[str, Reason] = field(default_factory=dict)  # files that are there, and gave no text
 
-    def look(self, path: str) -> Look:
+    def contents(self, path: str) -> Contents:
         if path in self.files:
-            return Look(self.files[path].strip())
-        return Look(reason=self.unread.get(path, Reason.MISSING))
+            return Contents(self.files[path].strip())
+        return Contents(reason=self.unread.get(path, Reason.MISSING))
 
     def read(self, path: str) -> str | None:
-        return self.look(path).text
+        return self.contents(path).text
 
     def glob(self, pattern: str) -> tuple[str, ...]:
         wanted = pattern.strip("/").split("/")

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from ..bench.errors import ENVIRONMENT, NOTHING, USAGE, UserError
 from ..bench.profile.operator_profile import Profile
-from ..bench.record.garbage import held_back
+from ..bench.record.garbage import paused_collector
 from ..bench.record.record import Record
 from ..bench.stats.case_result import CaseResult, case_results
 
@@ -132,7 +132,7 @@ def write_report(store: Path, output: Path | None = None, format: str | None = N
     format, nothing to plot, a path that cannot be written.
     """
     format = format_of(output) if format is None else format
-    with held_back():
+    with paused_collector():
         content = _format(format).write(read(store))
     path = output or default_output(store, format)
     write_whole(path, content)

@@ -26,7 +26,7 @@ from ..profile.trace import SETTLING_STEPS, Clock, TracedSteps, TraceFrom, timed
 from ..profile.tracing.cost import measure_event_s
 from ..profile.tracing.model import Model, read_model
 from ..profile.tracing.onnxruntime import steps_of
-from ..record.facts import reach
+from ..record.facts import receptive_field_of
 from ..record.record import Engine
 from . import Ask, Backend, Runnable
 
@@ -76,7 +76,7 @@ def prepare(provider: Provider, net: nn.Module, example: Tensor, ask: Ask) -> Ru
     if ask.precision == "int8":
         from ..export.quantise import quantise
 
-        model, note = quantise(model, entry, reach(net) if entry.state else 0, ask.calibration)
+        model, note = quantise(model, entry, receptive_field_of(net) if entry.state else 0, ask.calibration)
         notes = (note,)
     artefact = model.SerializeToString()
 

@@ -18,7 +18,7 @@ from ..export.state_buffers import StateBuffers
 from ..profile.trace import SETTLING_STEPS, Clock, TracedSteps, TraceFrom, timed_steps
 from ..profile.tracing.model import Model, read_model
 from ..profile.tracing.openvino import Counter, Executed, calls_of, read_counters, read_graph
-from ..record.facts import reach
+from ..record.facts import receptive_field_of
 from ..record.record import Engine
 from . import Ask, Backend, Runnable
 
@@ -39,7 +39,7 @@ def prepare(net: nn.Module, example: Tensor, ask: Ask) -> Runnable:
     if ask.precision == "int8":
         from ..export.quantise import quantise
 
-        onnx_model, note = quantise(onnx_model, entry, reach(net) if entry.state else 0, ask.calibration)
+        onnx_model, note = quantise(onnx_model, entry, receptive_field_of(net) if entry.state else 0, ask.calibration)
         notes = (note,)
     artefact = onnx_model.SerializeToString()
 

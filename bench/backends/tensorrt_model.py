@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from ..export.entry import Entry, make_entry
-from ..record.facts import reach
+from ..record.facts import receptive_field_of
 from . import Ask
 
 if TYPE_CHECKING:
@@ -51,6 +51,6 @@ def make_tensorrt_model(net: nn.Module, example: Tensor, ask: Ask, version: Vers
     if ask.precision == "int8":
         from ..export.quantise import SYMMETRIC, quantise
 
-        model, note = quantise(model, entry, reach(net) if entry.state else 0, ask.calibration, SYMMETRIC)
+        model, note = quantise(model, entry, receptive_field_of(net) if entry.state else 0, ask.calibration, SYMMETRIC)
         notes = (note,)
     return Model(model.SerializeToString(), entry, notes)

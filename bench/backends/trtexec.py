@@ -23,7 +23,7 @@ from ...models.spec import is_frame_network
 from ..errors import UserError
 from ..export.entry import make_entry
 from ..export.precision import TOLERANCE, torch_missing
-from ..record.facts import reach
+from ..record.facts import receptive_field_of
 from ..record.record import Engine, Samples, Settings, Timing
 from . import Answers, Ask, Backend, ExternalResult, Runnable, trtexec_tool
 from . import trtexec_output as output
@@ -141,7 +141,7 @@ def _prediction(net: Any, ring: Sequence[Tensor]) -> tuple[tuple[Tensor, ...], t
     new: tuple[Tensor, ...] = ()
     x = ring[0]
     with torch.no_grad():
-        for index in range(reach(net) + 1 if frames else 1):
+        for index in range(receptive_field_of(net) + 1 if frames else 1):
             x, before = ring[index % len(ring)], state
             new = folded.module(x, *before)[folded.answers :]
             fresh = iter(new)

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from ...models.outputs import tensors_in
 from ...models.spec import is_frame_network
-from ..record.facts import tells_reach
+from ..record.facts import has_receptive_field
 from . import Format, Options
 from .entry import make_entry
 from .precision import DTYPES, TOLERANCE, torch_missing
@@ -54,7 +54,7 @@ def write(net: Any, example: Tensor, path: Path, options: Options) -> tuple[Path
     described = {
         "schema": _schema(),
         "form": "frame" if is_frame_network(net) else "clip",
-        "receptive_field": net.receptive_field if tells_reach(net) else None,
+        "receptive_field": net.receptive_field if has_receptive_field(net) else None,
         "inputs": [weights.row(name, tensor) for name, tensor in zip(entry.input_names, entry.inputs, strict=True)],
         "outputs": list(graph.outputs[: entry.answers]),
         "state": _state(entry, graph, weights),

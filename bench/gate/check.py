@@ -16,7 +16,7 @@ from ..record.store import append_record
 from ..run.stop import Stop
 from ..stats.compare.findings import Finding, Judgement
 from ..stats.compare.pairs import host_noise, judge_pairs
-from ..stats.compare.power import detectable, units_needed
+from ..stats.compare.power import detectable, replicates_needed
 from ..stats.compare.rule import PairRule
 from .journal import GATE, METRIC, Entry, Journal, Start, folder_of, ratios_of, read
 from .measure import MIN_RUNS, FullPair, Report, Runners, measure_full, measure_pair, measure_pairs
@@ -90,9 +90,9 @@ def plan_text(cases: Sequence[Case], out: Path, rule: PairRule, seconds: Mapping
     spread of earlier checks here."""
     total = sum(seconds.values())
     lines = [
-        f"{len(cases)} case{'s' if len(cases) != 1 else ''}, {rule.min_units} to {rule.max_units} pairs of fresh "
-        f"processes each, and an A/A pair (base against base) for every {rule.control_every}: "
-        f"{_minutes(rule.min_units * total)} to {_minutes(most_pairs(rule) * total)} "
+        f"{len(cases)} case{'s' if len(cases) != 1 else ''}, {rule.min_replicates} to {rule.max_replicates} pairs of "
+        f"fresh processes each, and an A/A pair (base against base) for every {rule.control_every}: "
+        f"{_minutes(rule.min_replicates * total)} to {_minutes(most_pairs(rule) * total)} "
         f"at {total / len(seconds):.1f} s a pair (measured just now)"
     ]
     earlier = earlier_sigmas(out)
@@ -167,9 +167,9 @@ def _settled(key: str, why: str, full_pair: FullPair) -> Finding:
 
 
 def _finds(sigma: float, rule: PairRule, cases: int) -> str:
-    found, needed = detectable(sigma, rule, rule.max_units, cases), units_needed(sigma, rule, cases=cases)
+    found, needed = detectable(sigma, rule, rule.max_replicates, cases), replicates_needed(sigma, rule, cases=cases)
     what = "nothing" if found is None else f"a slowdown of {found:.1%}"
-    most = f"with a spread of {sigma:.1%} from pair to pair, {rule.max_units} pairs find {what}"
+    most = f"with a spread of {sigma:.1%} from pair to pair, {rule.max_replicates} pairs find {what}"
     return most if needed is None else f"{most}, and {needed} find one of {rule.max_slowdown:.0%} or exclude it"
 
 

@@ -56,7 +56,7 @@ def _next_pairs(key: str, measured: Ratios, rule: PairRule, cases: int) -> tuple
 
 def most_pairs(rule: PairRule) -> int:
     """The most pairs that a case takes, A/A pairs included."""
-    return rule.max_units + (rule.max_units - 2) // rule.control_every
+    return rule.max_replicates + (rule.max_replicates - 2) // rule.control_every
 
 
 def _order(number: int) -> tuple[Role, Role]:

@@ -3,7 +3,7 @@
 Between two reads of the clock there is one call of the network and one synchronisation, nothing else.
 
 Boards that are reached over ssh run this file too, so it is written for Python 3.6 and imports nothing of ours. Garbage
-collection is the caller's: samples are taken inside `held_back` (`bench/record/garbage.py`).
+collection is the caller's: samples are taken inside `paused_collector` (`bench/record/garbage.py`).
 """
 # ruff: noqa: UP006, UP035 - types as they were
 

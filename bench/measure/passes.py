@@ -19,10 +19,10 @@ import psutil
 
 from ...models.spec import ModelSpec
 from ..backends import Ask, Backend, Runnable
-from ..plan.weights import put_into
+from ..plan.weights import load_into
 from ..record.case import WeightsFile
-from ..record.facts import reach
-from ..record.garbage import held_back
+from ..record.facts import receptive_field_of
+from ..record.garbage import paused_collector
 from ..record.record import Counters, ReferenceWorkload, Settings, Timing
 from ..stats.summary import MAX_BACKGROUND_SHARE
 from .accelerator import Accelerator
@@ -129,7 +129,7 @@ def load(spec: ModelSpec, weights_file: WeightsFile | None = None) -> Loaded:
     start = time.perf_counter()
     torch.manual_seed(WEIGHTS_SEED)
     net = spec.build().eval()
-    notes = put_into(net, spec, weights_file) if weights_file else ()
+    notes = load_into(net, spec, weights_file) if weights_file else ()
     return Loaded(net, time.perf_counter() - start, notes)
 
 
@@ -157,7 +157,7 @@ def timing_pass(subject: Subject, case_clock: CaseClock, emit: Emit, turns: Turn
     emit(phase_event("warming"))
     runnable.warm(ring[0])
     calls = Calls(runnable.step, ring, runnable.synchronize)
-    fill = reach(net) if subject.spec.form == "frame" else 0
+    fill = receptive_field_of(net) if subject.spec.form == "frame" else 0
     rule = (IN_TURN if turns else WarmUpRule())._replace(fill=fill, until=case_clock.until(WARMUP_TIME_SHARE))
     warmed = warm_up(calls, clock, rule)
 
@@ -207,13 +207,13 @@ def _take_series(calls: Calls, subject: Subject, case_clock: CaseClock, emit: Em
     timed = calls if subject.backend.own_stream else calls._replace(step=accelerator.with_device_clock(calls.step))
     rule = SamplingRule(settings.runs, settings.min_s, case_clock.until(SAMPLING_TIME_SHARE))
     gc.collect()
-    with held_back():
+    with paused_collector():
         used = case_clock.use()
         sampling = sample(timed, instruments, rule, report, hand_over)
     load = background_load(used, case_clock.use())
     emit(Event(event="sampled"))
     readings_s = before_s + read_reference()
-    with held_back():
+    with paused_collector():
         overhead_s = loop_overhead_s(instruments)
     reference = ReferenceWorkload(name=work.name, readings_s=readings_s) if readings_s else None
     return _Series(sampling, load, reference, overhead_s, rss_bytes)

@@ -33,7 +33,7 @@ from ..profile.trace import (
 )
 from ..record.case import Case
 from ..record.environment import Checkout, make_environment, read_versions
-from ..record.facts import model_facts, reach
+from ..record.facts import model_facts, receptive_field_of
 from ..stats.summary import median_absolute_deviation
 from .allocator import keep_freed_memory
 from .ceilings import measure_ceilings
@@ -108,7 +108,7 @@ def take_profile(
         runnable = backend.prepare(loaded.net, inputs.ring[0], ask)
         runnable.step(inputs.ring[0])
         runnable.warm(inputs.ring[0])
-        fill = reach(loaded.net) if spec.form == "frame" else 0
+        fill = receptive_field_of(loaded.net) if spec.form == "frame" else 0
         warm_up(Calls(runnable.step, inputs.ring, runnable.synchronize), clock, WarmUpRule(fill))
         # Before and after tracing, so that a machine that becomes slower meanwhile slows both alike.
         plain = timed_steps(runnable, islice(cycle(inputs.ring), steps), clock)

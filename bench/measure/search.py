@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from ...models.spec import ModelSpec, is_frame_network
 from ..backends import Ask, Backend, get_backend
 from ..errors import UserError
-from ..record.facts import reach
+from ..record.facts import receptive_field_of
 from ..record.failure import failure_of
 from ..record.record import BatchSearch, BatchTrial
 from ..stats.batch import Limits, why_not
@@ -121,7 +121,7 @@ def _call_eager(net: Any, x: Tensor) -> None:
 def _limits(job: Job, net: Any, memory: Memory) -> Limits:
     base = memory.base_bytes()
     # A frame network fills its receptive field before it is timed and again while it is verified.
-    fill = 2 * reach(net) if is_frame_network(net) else 0
+    fill = 2 * receptive_field_of(net) if is_frame_network(net) else 0
     return Limits(
         base_bytes=base,
         memory_bytes=base + int(MEMORY_SHARE * memory.free_bytes()),

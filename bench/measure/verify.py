@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, Any
 from ...models.outputs import tensors_in
 from ...models.spec import is_frame_network
 from ..backends import Runnable
-from ..record.facts import reach, tells_reach
+from ..record.facts import has_receptive_field, receptive_field_of
 from ..record.record import Verification
 
 if TYPE_CHECKING:
@@ -66,7 +66,7 @@ def verify(
     import torch
 
     generator = torch.Generator().manual_seed(SEED)
-    count = reach(net) if is_frame_network(net) else 1
+    count = receptive_field_of(net) if is_frame_network(net) else 1
     rows = sorted({0, len(example) - 1})
     shown: list[Tensor] = []  # of a batch only the rows that are compared: all of it would be gigabytes
     by_row = False
@@ -113,7 +113,7 @@ def compare(
 
     generator = torch.Generator().manual_seed(SEED)
     by_frames = is_frame_network(net)
-    wanted, least = (STREAM_FRAMES, reach(net)) if by_frames else (INPUTS, 1)
+    wanted, least = (STREAM_FRAMES, receptive_field_of(net)) if by_frames else (INPUTS, 1)
     state = net.initial_state(len(example)) if by_frames else ()
     runnable.reset()
     tally = Tally()
@@ -213,4 +213,4 @@ def _has_clip_form(net: Any, frame: Tensor) -> bool:
     from torch import nn
 
     has_forward = getattr(net.forward, "__func__", net.forward) is not nn.Module.forward
-    return has_forward and tells_reach(net) and frame.dim() > 1
+    return has_forward and has_receptive_field(net) and frame.dim() > 1

@@ -1,1 +1,1 @@
-"""bench.toml read, and the cases of a plan."""
+"""bench.toml, and the plan of cases made from it."""

@@ -1,4 +1,4 @@
-"""What a plan may name, and what its resolution asks; none of it imports torch."""
+"""Everything a plan may name, and the functions that look at this machine; nothing here imports torch."""
 
 from __future__ import annotations
 
@@ -19,20 +19,19 @@ from .torch_facts import ask_torch
 
 @dataclass(frozen=True)
 class Catalog:
-    """The words of a plan with what they stand for. Made once for a config, which carries it from there on; tests put
-    their own tiny zoo here."""
+    """What the words of a plan mean. Each config carries its catalog; tests pass one with a tiny zoo."""
 
     find_model: Callable[[str], ModelSpec] = find_model
-    is_custom: Callable[[str], bool] = is_custom  # whether `describe_custom` knows a word, and not `find_model`
+    is_custom: Callable[[str], bool] = is_custom  # True: ask `describe_custom`, not `find_model`
     suites: Mapping[str, Suite] = field(default_factory=lambda: SUITES)
     backends: Mapping[str, Backend] = field(default_factory=lambda: {each.name: each for each in list_backends()})
     devices: Mapping[str, DeviceProfile] = field(default_factory=lambda: {each.name: each for each in list_profiles()})
 
-    # Questions. To read a config asks none of them. `resolve` asks the first where a device has to be recognised,
+    # These look at this machine. Reading a config calls none of them; `resolve` calls the first to recognise a device,
     read_hardware: Callable[[], Hardware] = read_hardware
-    # and the second, a process of its own, for each custom model.
+    # and the second, in a subprocess, for each custom model.
     describe_custom: Callable[[str, Path], CustomModel] = describe_custom
-    # Asked before a run where torch has to compute on a GPU; a process as well.
+    # Called before a run on a GPU; a subprocess too.
     ask_torch: Callable[[], TorchFacts] = ask_torch
 
     def precisions(self) -> list[str]:

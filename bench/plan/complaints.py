@@ -1,4 +1,4 @@
-"""What pydantic found wrong, as lines for people: file, key, value, what is allowed, the nearest right word."""
+"""pydantic's errors as lines for people: file, key, value, what is allowed, the nearest correct word."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 
 from pydantic import BaseModel, ValidationError
 
-# pydantic's kind of error -> our sentence, filled from its context; others keep pydantic's words.
+# pydantic's error type -> our sentence, with values of its context; other types keep pydantic's message.
 SENTENCES = {
     "greater_than_equal": "must be at least {ge}",
     "greater_than": "must be more than {gt}",
@@ -28,30 +28,30 @@ SENTENCES = {
 
 
 def complaints(error: ValidationError, model: type[BaseModel], label: str, flags: Mapping[str, str]) -> Iterator[str]:
-    """One line for each thing that is wrong; `flags` maps dotted keys to the flag that set them."""
+    """One line for each mistake; `flags` maps dotted keys to the flag that set them."""
     merged: dict[str, list[str]] = {}
-    # A key that is missing because it is misspelt is named once, with the misspelling.
+    # A missing key that was misspelt is reported once, by the misspelling.
     misspelt = {
-        (*found["loc"][:-1], near)
-        for found in error.errors()
-        if found["type"] == "extra_forbidden" and (near := _near(str(found["loc"][-1]), _keys(model, found["loc"])))
+        (*each["loc"][:-1], near)
+        for each in error.errors()
+        if each["type"] == "extra_forbidden" and (near := _near(str(each["loc"][-1]), _keys(model, each["loc"])))
     }
-    for found in error.errors():
-        if found["type"] == "missing" and found["loc"] in misspelt:
+    for each in error.errors():
+        if each["type"] == "missing" and each["loc"] in misspelt:
             continue
-        place = _place(found["loc"])
-        key = _dotted(place)
-        flag = flags.get(".".join(str(part) for part in place[:2]))
+        path = _written_part(each["loc"])
+        key = _dotted(path)
+        flag = flags.get(".".join(str(part) for part in path[:2]))
         head = flag if flag else f"{label}: {key}"
-        value = "" if found["type"] in ("missing", "extra_forbidden") else f" = {found['input']!r}"
-        merged.setdefault(head + value, []).append(_sentence(found, model, place))
+        value = "" if each["type"] in ("missing", "extra_forbidden") else f" = {each['input']!r}"
+        merged.setdefault(head + value, []).append(_sentence(each, model, path))
     for head, sentences in merged.items():
-        # A value that may be one of several types is named once, with all of them.
+        # A value that may have one of several types is reported once, with all of them.
         yield f"{head}: {', or '.join(dict.fromkeys(sentences))}"
 
 
 def nearest(word: str, allowed: list[str]) -> str:
-    """`did you mean X?` if something is near, else what there is."""
+    """`did you mean X?` if a word is near, else the list of words."""
     near = _near(word, allowed)
     return f"did you mean {near}?" if near else f"there are {', '.join(allowed)}"
 
@@ -60,33 +60,31 @@ def _near(word: str, allowed: list[str]) -> str | None:
     return next(iter(difflib.get_close_matches(word.lower(), allowed, n=1, cutoff=0.6)), None)
 
 
-def _place(location: tuple[int | str, ...]) -> tuple[int | str, ...]:
-    """What the user wrote of pydantic's location: section, key, index. It adds names of union members behind."""
+def _written_part(location: tuple[int | str, ...]) -> tuple[int | str, ...]:
+    """The part of pydantic's location that the user wrote: section, key, index; names of union members are cut."""
     return location[:2] + tuple(part for part in location[2:] if isinstance(part, int))
 
 
-def _dotted(place: tuple[int | str, ...]) -> str:
+def _dotted(path: tuple[int | str, ...]) -> str:
     text = ""
-    for part in place:
+    for part in path:
         text += f"[{part}]" if isinstance(part, int) else f".{part}" if text else str(part)
     return text
 
 
-def _sentence(found: Any, model: type[BaseModel], place: tuple[int | str, ...]) -> str:
-    if found["type"] == "extra_forbidden":
-        return f"unknown key; {nearest(str(place[-1]), _keys(model, place))}"
-    sentence = SENTENCES.get(found["type"])
+def _sentence(each: Any, model: type[BaseModel], path: tuple[int | str, ...]) -> str:
+    if each["type"] == "extra_forbidden":
+        return f"unknown key; {nearest(str(path[-1]), _keys(model, path))}"
+    sentence = SENTENCES.get(each["type"])
     if sentence is None:
-        return found["msg"].removeprefix("Input ").removeprefix("Value error, ")
-    limits = {
-        key: f"{value:.15g}" if isinstance(value, float) else value for key, value in found.get("ctx", {}).items()
-    }
-    return sentence.format(**limits, name=place[-1] if place else "")
+        return each["msg"].removeprefix("Input ").removeprefix("Value error, ")
+    limits = {key: f"{value:.15g}" if isinstance(value, float) else value for key, value in each.get("ctx", {}).items()}
+    return sentence.format(**limits, name=path[-1] if path else "")
 
 
-def _keys(model: type[BaseModel], place: tuple[int | str, ...]) -> list[str]:
-    """The keys of the table that `place` is in."""
-    for part in place[:-1]:
+def _keys(model: type[BaseModel], path: tuple[int | str, ...]) -> list[str]:
+    """The keys of the table that `path` is in."""
+    for part in path[:-1]:
         inner = model.model_fields[str(part)].annotation if str(part) in model.model_fields else None
         if isinstance(inner, type) and issubclass(inner, BaseModel):
             model = inner

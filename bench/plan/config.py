@@ -1,4 +1,4 @@
-"""What the user asked for: bench.toml and the command line as one frozen, checked `Config`. No machine is looked at."""
+"""bench.toml and the command line as one frozen, checked `Config`. Nothing here looks at the machine."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
-from ...devices.profile import AUTO, DeviceProfile, ProfileError, with_own
+from ...devices.profile import AUTO, DeviceProfile, ProfileError, with_custom
 from ...models.spec import UnknownModelError
 from ...models.weights.locate import is_path
 from ..errors import ENVIRONMENT, USAGE, UserError
@@ -73,23 +73,23 @@ class RunTable(_Table):
 
     out: Text = "results"
     runs: Annotated[int, Field(ge=1, le=1_000_000)] = 100
-    # Not for ever: a record could not hold that number, and no clock waits so long.
+    # Bounded: JSON has no infinity, and no clock waits so long.
     timeout_s: Annotated[float, Field(gt=0, le=1_000_000)] = 600.0
     processes: Annotated[int, Field(ge=1, le=1000)] | Literal["auto"] = "auto"
     min_s: Annotated[float, Field(ge=0, le=1_000_000)] = 1.0
     time_s: Annotated[float, BeforeValidator(_as_seconds), Field(gt=0, le=1_000_000)] = 480.0
     target_precision: Annotated[float | None, BeforeValidator(_as_share), Field(gt=0, lt=1)] = None
-    energy: bool = True  # where a sensor can be read; else the record says why not
-    # Used until samples were no longer replaced; a file that has it still works, with a note.
+    energy: bool = True  # where a sensor can be read; else the record has the reason
+    # No longer used: a file that has it still works, with a note.
     budget_s: Annotated[float | None, Field(ge=0, le=1_000_000)] = None
 
 
 class PlanTable(_Table):
-    """[plan]: what to measure; every list is crossed with every other one."""
+    """[plan]: what to measure; all lists are crossed."""
 
-    models: Words = ()  # needed, unless a suite is named, whose networks these then are
+    models: Words = ()  # required unless a suite is named
     suite: Text | None = None
-    weights: Text | None = None  # a file, an https address, the name of a public checkpoint, or auto; None: seeded
+    weights: Text | None = None  # file, https address, public checkpoint or auto; None: seeded
     devices: Words = ("cpu",)
     backends: Words = ("eager",)
     precisions: Words = ("fp32",)
@@ -98,7 +98,7 @@ class PlanTable(_Table):
 
 
 class InputTable(_Table):
-    """[input]: what the networks look at."""
+    """[input]: the input of the networks."""
 
     kind: Literal["random", "video"] = "random"
     seed: Annotated[int, Field(ge=0, lt=2**63)] = 0
@@ -111,7 +111,7 @@ class Tables(_Table):
     run: RunTable = RunTable()
     plan: PlanTable
     input: InputTable = InputTable()
-    # [devices.NAME]: profiles beside ours, and values laid over them; checked by `with_own`
+    # [devices.NAME]: profiles beside ours, and values laid over them; checked by `with_custom`
     devices: dict[str, Any] = Field(default_factory=dict)
 
 
@@ -142,16 +142,16 @@ class Origin:
 
 @dataclass(frozen=True)
 class Config:
-    """A whole bench.toml with the command line laid over it, checked against the catalog alone.
+    """A bench.toml with the overrides of the command line, checked against the catalog only.
 
-    In its plan networks of the zoo go by their names, those of a suite among them; custom models and the device `auto`
-    stand as they were written: `resolve` asks this machine what they are.
+    Its plan has the names of zoo networks, also of those in a suite. Custom models and the device `auto` are still as
+    written; `resolve` replaces them.
     """
 
     run: RunTable
     plan: PlanTable
     input: InputTable
-    origin: Origin = field(compare=False)  # the same is asked for, wherever it was written
+    origin: Origin = field(compare=False)  # two equal configs may come from different files
     catalog: Catalog  # its devices are those of the file as well
     notes: tuple[str, ...] = ()  # for people
 
@@ -161,14 +161,14 @@ class Config:
         return self.origin.label
 
 
-# Of these the command line's one replaces the file's other one.
+# An option on the left also replaces the key on the right in the file.
 _INSTEAD = {"plan.models": "plan.suite", "plan.suite": "plan.models"}
 
 
 def find_config(path: Path | None = None) -> tuple[Path, str]:
-    """The file to read and what people call it.
+    """The file to read and its name for people.
 
-    It is `path`, else bench.toml of the current folder, else the one that comes with co3d-bench.
+    It is `path`, else bench.toml in the current folder, else the built-in one.
     """
     if path is not None:
         return path, str(path)
@@ -181,13 +181,13 @@ def read_config(
     path: Path | None = None, overrides: Mapping[str, Override] | None = None, catalog: Catalog | None = None
 ) -> Config:
     """The config of a file (see `find_config`); `overrides` maps dotted keys (`plan.models`) to values of the command
-    line. Raises UserError that names file, key, value and what is allowed."""
+    line. Raises UserError with file, key, value and what is allowed."""
     file, label = find_config(path)
     return parse_config(_text(file, label), label, file.parent, overrides or {}, catalog or Catalog())
 
 
 def parse_config(text: str, label: str, folder: Path, overrides: Mapping[str, Override], catalog: Catalog) -> Config:
-    """The config of a file's text, with the command line laid over it. Raises UserError, a line for each complaint."""
+    """The config of a file's text, and the overrides of the command line. Raises UserError, a line for each mistake."""
     table = _table(text, label)
     for key, override in overrides.items():
         section, _, name = key.partition(".")
@@ -195,14 +195,14 @@ def parse_config(text: str, label: str, folder: Path, overrides: Mapping[str, Ov
             table[section].pop(instead.partition(".")[2], None)
         if isinstance(table.setdefault(section, {}), dict):
             under = table[section].get(name)
-            over = override.value  # of a table the keys that are given, of anything else all
+            over = override.value  # tables are merged, other values replaced
             table[section][name] = {**under, **over} if isinstance(under, dict) and isinstance(over, dict) else over
     flags = {key: override.flag for key, override in overrides.items()}
     return check_config(table, Origin(label, folder, flags), catalog)
 
 
 def find_profiles(path: Path | None = None, catalog: Catalog | None = None) -> dict[str, DeviceProfile]:
-    """Every device there is by name, those of a bench.toml (see `find_config`) included. Raises UserError."""
+    """Every device by name, those of a bench.toml (see `find_config`) included. Raises UserError."""
     file, label = find_config(path)
     tables = _table(_text(file, label), label).get("devices", {})
     if not isinstance(tables, dict):
@@ -214,7 +214,7 @@ def _text(file: Path, label: str) -> str:
     try:
         return file.read_bytes().decode()
     except FileNotFoundError:
-        raise UserError(f"{label}: no such file; leave --config away to use the built-in one") from None
+        raise UserError(f"{label}: no such file; leave out --config to use the built-in one") from None
     except OSError as error:
         raise UserError(f"{label}: cannot be read: {error.strerror}", ENVIRONMENT) from error
     except UnicodeDecodeError as error:
@@ -229,7 +229,7 @@ def _table(text: str, label: str) -> dict[str, Any]:
 
 
 def check_config(table: Mapping[str, Any], origin: Origin, catalog: Catalog) -> Config:
-    """The config of a table laid out like bench.toml. Raises UserError, a line for each complaint."""
+    """The config of a table laid out like bench.toml. Raises UserError, a line for each mistake."""
     try:
         tables = Tables.model_validate(table)
     except ValidationError as error:
@@ -250,26 +250,26 @@ def check_config(table: Mapping[str, Any], origin: Origin, catalog: Catalog) -> 
 
 def _profiles(tables: Mapping[str, Any], label: str, catalog: Catalog) -> dict[str, DeviceProfile]:
     try:
-        return {each.name: each for each in with_own(catalog.devices.values(), tables, f"{label}: devices")}
+        return {each.name: each for each in with_custom(catalog.devices.values(), tables, f"{label}: devices")}
     except ProfileError as error:
         raise UserError(str(error)) from error
 
 
 def _without_effect(run: RunTable, origin: Origin) -> Iterator[str]:
-    """What was asked for and has no effect, each with what replaced it."""
+    """A note for each option that has no effect, with what replaced it."""
     if run.budget_s is not None:
         where = origin.where("run.budget_s")
         yield f"{where} is no longer used: no sample is replaced; run.time_s (--time) limits the whole run"
     if "run.time_s" in origin.flags and run.processes != "auto":
         number = f"{run.processes} processes of each case"
-        yield f"{origin.flags['run.time_s']} is not used: {number} are asked for, however long they take"
+        yield f"{origin.flags['run.time_s']} is not used: {number} are requested, however long they take"
 
 
 Wrong = list[tuple[str, str]]  # (key, message)
 
 
 def _models(plan: PlanTable, catalog: Catalog) -> tuple[tuple[str, ...], Wrong]:
-    """The networks of a plan, those of the zoo under their own names, and what is wrong with them."""
+    """The networks of a plan, those of the zoo by name, and the mistakes."""
     words, wrong = _model_words(plan, catalog)
     models = []
     for word in words:
@@ -281,7 +281,7 @@ def _models(plan: PlanTable, catalog: Catalog) -> tuple[tuple[str, ...], Wrong]:
 
 
 def _model_words(plan: PlanTable, catalog: Catalog) -> tuple[tuple[str, ...], Wrong]:
-    """The networks as they were asked for, one by one or as a suite, and what is wrong with that."""
+    """The networks as requested, one by one or as a suite, and the mistakes."""
     if plan.suite is None:
         return plan.models, [] if plan.models else [("plan.models", "missing, and it has no default")]
     if plan.models:
@@ -304,4 +304,4 @@ def _wrong_input(source: InputTable) -> Iterator[tuple[str, str]]:
     if source.kind == "video" and source.file is None:
         yield "input.file", "missing; input.kind = 'video' needs the path of a video"
     if source.kind == "random" and source.file is not None:
-        yield "input.file", "only used with input.kind = 'video', and that is 'random'"
+        yield "input.file", "only used with input.kind = 'video', but input.kind is 'random'"

@@ -89,7 +89,7 @@ def describe_custom(
     try:
         answer = _Answer.model_validate_json(done.stdout)
     except ValueError:
-        said = done.stderr.decode(errors="replace").strip().splitlines()[-1:] or ["it said nothing"]
+        said = done.stderr.decode(errors="replace").strip().splitlines()[-1:] or ["no message"]
         how = f"signal {-done.returncode}" if done.returncode < 0 else f"exit code {done.returncode}"
         raise CustomModelError(f"{word}: its code ended the process ({how}): {said[0]}") from None
     if answer.own is None:

@@ -1,4 +1,4 @@
-"""What will be measured: the lists of a Config crossed, in a stable order. Pure."""
+"""The cases to measure: the lists of a config crossed, in a stable order. Pure."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ from .resolve import Resolved
 _UNSAFE = re.compile(r"[^A-Za-z0-9._-]+")
 
 
-# What an engine is on a board over ssh: eager PyTorch is there too, but our networks are only in their portable form.
+# The engine that replaces another on a board over ssh: PyTorch runs there too, but with our portable network file.
 ON_BOARD = {"eager": "aten-json"}
 
-# `auto` among the engines: this one, which defines the right answer and the speed that others are compared with,
+# `auto` among the engines: the reference for answers and speed,
 REFERENCE_ENGINE = "eager"
-# and by torch's device the fastest that is installed, in this order. One that refuses a network gives way to the next.
+# and, by torch device, the first installed of these. If it refuses a network, the next one is used.
 FASTEST: Mapping[str, tuple[str, ...]] = {
     "cpu": ("native", "openvino", "onnxruntime", "fused"),
     "cuda": ("tensorrt", "cudagraph", "fused"),
@@ -39,7 +39,7 @@ class LeftOut:
 
 @dataclass(frozen=True)
 class BoardFacts:
-    """A board that was reached: how many threads `auto` is there, and why engines cannot be used."""
+    """A board that was reached: its number of threads for `auto`, and why engines are missing there."""
 
     auto_threads: int
     lacks: Mapping[str, str] = field(default_factory=dict)
@@ -47,8 +47,8 @@ class BoardFacts:
 
 @dataclass(frozen=True)
 class PlanFacts:
-    """What the plan needs to know of the world: how many threads `auto` is, which video was given, and of the devices
-    that are at a host those that were reached, and why the others were not."""
+    """Facts the plan depends on: threads for `auto`, the video, and the devices at a host: those that were reached, and
+    why the others were not."""
 
     auto_threads: int
     video_sha256: str | None = None
@@ -58,39 +58,38 @@ class PlanFacts:
 
 @dataclass(frozen=True)
 class Search:
-    """A case whose batch is to be found when the plan is run (`--batch auto`); `case` is it at batch 1."""
+    """A case whose batches are searched during the run (`--batch auto`); `case` has batch 1."""
 
     case: Case
 
     @property
     def key(self) -> str:
-        """The case's key with `bauto` in the place of the batch."""
+        """The case's key with `bauto` instead of the batch."""
         head, _, threads, source = self.case.key.rsplit("/", 3)
         return f"{head}/bauto/{threads}/{source}"
 
     def cases(self, batches: Iterable[int]) -> tuple[Case, ...]:
-        """The cases that it stands for, once the batches are known."""
+        """The cases with these batches."""
         return tuple(self.case.model_copy(update={"batch": batch}) for batch in batches)
 
 
 @dataclass(frozen=True)
 class Plan:
-    """The cases in the order they are run, each once; those whose batch is to be found; and what makes no case."""
+    """Distinct cases in the order they are run, batch searches, and combinations that cannot be run."""
 
     cases: tuple[Case, ...]
     left_out: tuple[LeftOut, ...] = ()
     searches: tuple[Search, ...] = ()
     away: Mapping[str, str] = field(default_factory=dict)  # devices that are not reached, and why
     at_host: frozenset[str] = frozenset()  # devices that are reached over ssh
-    # Of each case whose engine `auto` chose: the engines that take its place, one after the other, if it refuses the
-    # network. Of a search: for the cases that it gives.
+    # Case (or the case of a search) whose engine `auto` chose -> the engines to try next if it refuses the network.
     instead: Mapping[Case, tuple[str, ...]] = field(default_factory=dict)
     notes: tuple[str, ...] = ()  # for people
 
 
 @dataclass(frozen=True)
 class Turn:
-    """One fresh process: a case, and which of its processes this is."""
+    """One fresh process: a case, and the number of this process among those of the case."""
 
     case: Case
     process: int = 1
@@ -99,7 +98,7 @@ class Turn:
 def plan(config: Resolved, facts: PlanFacts) -> Plan:
     """Every combination of the config's lists: device by device, then model, backend, precision, batch, threads.
 
-    Engines are asked whether they are installed only where `auto` has to choose one.
+    Only `auto` checks whether engines are installed.
     """
     wanted, backends = config.plan, config.catalog.backends
     cases: dict[Case, None] = {}
@@ -119,7 +118,7 @@ def plan(config: Resolved, facts: PlanFacts) -> Plan:
         for backend, others in _engines(word, profile, precision, board is not None, backends):
             engine = backends[backend]
             why = _misfit(engine, profile, precision, on_board=board is not None)
-            if why := why or (board and _no_board_does(board, engine, config, batch)):
+            if why := why or (board and _board_misfit(board, engine, config, batch)):
                 left_out[LeftOut(f"{device} {backend} {precision}", why)] = None
                 continue
             case = Case(
@@ -142,15 +141,15 @@ def plan(config: Resolved, facts: PlanFacts) -> Plan:
 
 
 def _renamed(device: str, word: str) -> str | None:
-    """What is measured on a board in the place of an engine that is named, for people."""
+    """A note for people where a board replaces the requested engine; else None."""
     engine = ON_BOARD.get(REFERENCE_ENGINE if word == AUTO_ENGINE else word)
-    return engine and f"device {device}: {word} is measured as {engine} there, and its cases are named so"
+    return engine and f"device {device}: {word} is measured as {engine} there, and its cases have that name"
 
 
 def _engines(
     word: str, profile: DeviceProfile, precision: str, on_board: bool, backends: Mapping[str, Backend]
 ) -> Iterator[tuple[str, tuple[str, ...] | None]]:
-    """The engines that a word of the config is; with one that `auto` chose, those that may take its place."""
+    """The engines that a word of the config means; with one that `auto` chose, its replacements."""
     if word != AUTO_ENGINE:
         yield (ON_BOARD.get(word, word) if on_board else word), None
         return
@@ -159,9 +158,9 @@ def _engines(
         return
     known = [name for name in FASTEST.get(profile.torch_device, ()) if name in backends]
     fitting = [name for name in known if _misfit(backends[name], profile, precision, on_board=False) is None]
-    for place, name in enumerate(fitting):
+    for index, name in enumerate(fitting):
         if backends[name].missing() is None:
-            yield name, tuple(fitting[place + 1 :])
+            yield name, tuple(fitting[index + 1 :])
             return
 
 
@@ -174,7 +173,7 @@ def input_id(config: Resolved, facts: PlanFacts) -> str:
 
 
 def _misfit(engine: Backend, profile: DeviceProfile, precision: str, *, on_board: bool) -> str | None:
-    """Why an engine does not compute so on such a device."""
+    """Why an engine cannot run on this device in this precision; None if it can."""
     offered = engine.on_board if on_board else engine.here
     where = "boards over ssh" if on_board else "this machine"
     if not offered:
@@ -188,10 +187,10 @@ def _misfit(engine: Backend, profile: DeviceProfile, precision: str, *, on_board
     return None
 
 
-def _no_board_does(board: BoardFacts, engine: Backend, config: Resolved, batch: int | str) -> str | None:
-    """Why a board over ssh cannot run a case."""
+def _board_misfit(board: BoardFacts, engine: Backend, config: Resolved, batch: int | str) -> str | None:
+    """Why a board over ssh cannot run a case; None if it can."""
     if engine.name in board.lacks:
         return f"backend {engine.name}: {board.lacks[engine.name]}"
     if config.input.kind == "video":
-        return "a board over ssh is shown seeded noise, no video"
-    return "a batch is not looked for on a board over ssh; name some" if batch == "auto" else None
+        return "boards over ssh run on seeded noise, not on video"
+    return "boards over ssh cannot search for a batch; give numbers, e.g. --batch 1" if batch == "auto" else None

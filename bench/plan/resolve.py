@@ -1,4 +1,4 @@
-"""A config resolved against this machine: the one step between bench.toml and a plan that asks it anything."""
+"""A config resolved against this machine. Of all steps from bench.toml to the plan, only this one looks at it."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from .locate import auto_note, check_here, find_auto
 
 @dataclass(frozen=True)
 class Resolved(Config):
-    """A config whose plan has names alone: every device is here or at a host, every custom model was called once."""
+    """A config with a plan of names only: every device is here or at a host, every custom model was built once."""
 
     custom: Mapping[str, CustomModel] = field(default_factory=dict)  # by name
 
@@ -28,7 +28,7 @@ class Resolved(Config):
         return self.catalog.devices
 
     def spec(self, model: str) -> ModelSpec:
-        """What is known of a network of the plan."""
+        """The ModelSpec of a network of the plan."""
         return self.custom[model].spec() if model in self.custom else self.catalog.find_model(model)
 
 
@@ -45,9 +45,9 @@ def make_config(table: Mapping[str, Any], catalog: Catalog | None = None) -> Res
 
 
 def resolve(config: Config) -> Resolved:
-    """Ask this machine which device it is, where the plan has to know, and each custom model what it is.
+    """Find out which device this machine is, if the plan needs it, and describe each custom model.
 
-    Raises UserError for a device that is neither here nor has a host, and for custom models that cannot be had.
+    Raises UserError for a device that is neither here nor has a host, and for custom models that cannot be built.
     """
     devices, notes = _devices(config)
     models, custom, wrong = _models(config)
@@ -62,10 +62,10 @@ def resolve(config: Config) -> Resolved:
 
 
 def _devices(config: Config) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    """The plan's devices with this machine's own in the place of `auto`, and what was found."""
+    """The plan's devices with `auto` replaced by this machine's profile, and notes."""
     profiles = config.catalog.devices
     named = [profiles[word] for word in config.plan.devices if word != AUTO]
-    # The generic profile is any machine, and a board at a host is asked when it is reached.
+    # The generic profile fits any machine; a board at a host is checked when it is reached.
     here = [profile for profile in named if profile.host is None and not profile.recognise.any_machine]
     is_auto = AUTO in config.plan.devices
     if not here and not is_auto:
@@ -96,7 +96,7 @@ def _models(config: Config) -> tuple[tuple[str, ...], dict[str, CustomModel], li
         name = described.facts.name
         first = custom.setdefault(name, described)
         if first.reference != described.reference:
-            why = f"{word}: another one is called {name} too ({first.reference}); rename a file"
+            why = f"{word}: {first.reference} has the same name, {name}; rename one of the files"
             wrong.append(("plan.models", why))
         models.append(name)
     return tuple(models), custom, wrong

@@ -1,4 +1,4 @@
-"""Weights as users give them; what is wrong with them, in the words of the command line."""
+"""Weights as users name them: found, loaded into a network, and errors for people."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 def find_weights(config: Resolved) -> dict[str, WeightsFile]:
     """The file of each network of the plan, by the network's name; none where the plan asks for no weights.
 
-    Raises UserError: one file for several networks, nothing public for one of them, a file that is not there.
+    Raises UserError for one file for several networks, a network without public weights, or a missing file.
     """
     word = config.plan.weights
     if word is None:
@@ -54,14 +54,14 @@ def find_file(word: str, spec: ModelSpec) -> WeightsFile:
         return WeightsFile(path=str(path.absolute()), sha256=checked_sha256(path))
 
 
-def put_into(net: Any, spec: ModelSpec, file: WeightsFile) -> tuple[str, ...]:
-    """Load the file into the network; what is worth a note is returned. Raises UserError."""
+def load_into(net: Any, spec: ModelSpec, file: WeightsFile) -> tuple[str, ...]:
+    """Load the file into the network and return notes for the record. Raises UserError."""
     from ...models.weights.load import load_weights
 
     with as_user_error():
         report = load_weights(net, spec, Path(file.path))
     if report.sha256 != file.sha256:
-        raise UserError(f"{file.path}: the file was changed while the run was going on; run it again", ENVIRONMENT)
+        raise UserError(f"{file.path}: the file changed during the run; run again", ENVIRONMENT)
     return tuple(f"without {module}: {report.file} has nothing for it" for module in report.left_out)
 
 
@@ -73,7 +73,7 @@ def same_weights(record: Record, file: WeightsFile | None) -> bool:
 
 @contextmanager
 def as_user_error() -> Iterator[None]:
-    """What goes wrong with weights inside is the user's to fix: one line and an exit code."""
+    """Turns WeightsError inside into UserError."""
     try:
         yield
     except UnknownWeightsError as error:

@@ -1,7 +1,7 @@
 """Where the time of one prediction goes, operator by operator: the format, what is derived from it, and its file.
 
 Profiles lie beside the records, in `profiles.jsonl`, a line of JSON each. Times are kept as they were traced;
-`rows` takes off what tracing cost.
+`rows` subtracts the cost of tracing.
 
 History of the format (`schema_version`):
     1  2026-11  first public form.
@@ -29,12 +29,12 @@ Bound = Literal["compute", "memory", "calls"]
 
 
 class Ceilings(Frozen):
-    """What the machine does at best, measured with the case's threads."""
+    """Peak rates of the machine, measured with the case's threads."""
 
-    gemm_macs_per_s: float = Field(description="of a large float32 product, by the quicker of two libraries")
+    gemm_macs_per_s: float = Field(description="of a large float32 matrix product, by the faster of two libraries")
     copy_bytes_per_s: float = Field(description="bytes read and written by a copy far larger than the caches")
     call_s: float = Field(description="the smallest operator, called from Python: one element added to one")
-    event_s: float = Field(description="what it costs to record one event while tracing")
+    event_s: float = Field(description="cost of recording one event while tracing")
     threads: int
 
 
@@ -42,17 +42,17 @@ class Operator(Frozen):
     """One operator on one set of shapes. All but `macs` and `moved_bytes` are for one step, of all its calls."""
 
     name: str = Field(description="as the engine calls it")
-    kind: str = Field(description="as a reader calls it, e.g. depthwise convolution 3 x 3")
-    shapes: tuple[tuple[int, ...], ...] = Field(description="of the tensors it is given")
+    kind: str = Field(description="name for people, e.g. depthwise convolution 3 x 3")
+    shapes: tuple[tuple[int, ...], ...] = Field(description="of its input tensors")
     calls: float
     traced_s: float = Field(description="as traced, the median over the steps")
-    events: float = Field(description="events that were recorded inside, and cost time that is in traced_s")
-    macs: int | None = Field(description="multiply-accumulates of one call; None where no rule knows")
-    moved_bytes: int | None = Field(description="read and written at least by one call; None where no rule knows")
+    events: float = Field(description="events recorded inside, whose cost is in traced_s")
+    macs: int | None = Field(description="multiply-accumulates of one call; None without a rule")
+    moved_bytes: int | None = Field(description="read and written at least by one call; None without a rule")
 
 
 class Profile(Frozen):
-    """One case, traced. `step_s` is without tracing and is the time to trust."""
+    """One traced case. `step_s` was measured without tracing."""
 
     schema_version: int = SCHEMA_VERSION
     started_at: str = Field(description="ISO 8601, UTC")
@@ -72,7 +72,7 @@ class Profile(Frozen):
 
 @dataclass(frozen=True)
 class Row:
-    """One operator, or several of one kind, in one step, with what is derived. None where no rule knows the work."""
+    """One operator, or several of one kind, in one step, with derived figures; None where no rule gives the work."""
 
     kind: str
     names: tuple[str, ...]  # as the engine calls them
@@ -85,10 +85,10 @@ class Row:
     macs_per_s: float | None
     bytes_per_s: float | None
     gemm_share: float | None  # of the machine's matrix product
-    copy_share: float | None  # of the machine's copy; more than 1 where maps stay in a cache
+    copy_share: float | None  # of the machine's copy; more than 1 where feature maps stay in a cache
     intensity: float | None  # multiply-accumulates a byte
     bound: Bound | None
-    least_s: float | None  # what that bound allows at best
+    least_s: float | None  # the least time that this bound allows
 
 
 def rows(profile: Profile) -> tuple[Row, ...]:
@@ -105,7 +105,7 @@ def rows_by_kind(profile: Profile) -> tuple[Row, ...]:
 
 
 def between_s(profile: Profile) -> float:
-    """What is left of a step: Python, and finding the code for each call."""
+    """The rest of a step: Python and the dispatch of calls."""
     return max(0.0, profile.step_s - sum(row.time_s for row in rows(profile)))
 
 
@@ -143,7 +143,7 @@ def _row(profile: Profile, shapes: tuple[tuple[int, ...], ...], operators: Seque
 def _bound(
     ceilings: Ceilings, calls: float, macs: float | None, moved: float | None
 ) -> tuple[Bound | None, float | None]:
-    """What would take longest if each were done at its ceiling."""
+    """The part that takes longest at its peak rate, and its time."""
     if macs is None or moved is None:
         return None, None
     least: dict[Bound, float] = {
@@ -177,7 +177,7 @@ def append_profile(path: str | Path, profile: Profile) -> None:
 def read_profiles(path: str | Path) -> tuple[Profile, ...]:
     """The newest profile of each case of a store, in the order in which the cases first appear; none is no error.
 
-    A torn line is passed over. Raises UserError for a file that cannot be read or has profiles of a newer co3d-bench.
+    A torn line is skipped. Raises UserError for a file that cannot be read or has profiles of a newer co3d-bench.
     """
     file = profiles_file(path)
     try:

@@ -21,7 +21,7 @@ from .work import VIEWS, Argument, Call, Shape, Work, moves_nothing, work_of
 
 # The mark around each traced step.
 STEP = "co3d-bench step"
-# Before the steps that count: what traces is slow at first.
+# Steps before the traced ones: tracing is slow at first.
 SETTLING_STEPS = 2
 
 Clock = Callable[[], float]  # seconds from any origin
@@ -49,7 +49,7 @@ class _Node:
 
 
 @dataclass(frozen=True)
-class Found:
+class TracedCall:
     """One call that counts, in one step."""
 
     name: str  # as the engine calls it
@@ -60,21 +60,21 @@ class Found:
     events: int = 0  # recorded inside it
 
     @property
-    def same(self) -> tuple[Any, ...]:
-        """Calls that are alike in this are one operator of the profile."""
+    def identity(self) -> tuple[Any, ...]:
+        """Calls that agree in this are one operator of the profile."""
         return self.name, self.shapes, self.work, self.kind
 
 
 @dataclass(frozen=True)
 class TracedSteps:
-    """What an engine told of steps by its own clock."""
+    """Steps as an engine traced them by its own clock."""
 
-    steps: tuple[Sequence[Found], ...]  # the calls of each; of one, the mean of all, where it keeps no more
+    steps: tuple[Sequence[TracedCall], ...]  # the calls of each step, or one step with the mean of all
     times_s: tuple[float, ...]  # that each step took while it was traced
-    event_s: float | None = None  # what one of the events costs that are said to lie in a call; None where none do
+    event_s: float | None = None  # cost of one event inside a call; None where there are none
 
 
-# (state to go on from, inputs of the steps, clock) -> what the engine told
+# (state to go on from, inputs of the steps, clock) -> steps as the engine traced them
 TraceFrom = Callable[[Sequence[Any], Sequence[Any], Clock], TracedSteps]
 
 
@@ -84,7 +84,7 @@ class Traced:
 
     operators: tuple[Operator, ...]
     events: float
-    event_s: float | None = None  # what one costs, where that is not what torch's cost
+    event_s: float | None = None  # cost of one event, where it differs from that of torch
 
 
 def timed_steps(runnable: Any, xs: Iterable[Any], clock: Clock) -> list[float]:
@@ -101,7 +101,7 @@ def timed_steps(runnable: Any, xs: Iterable[Any], clock: Clock) -> list[float]:
 def operators_of(events: Iterable[Event]) -> Traced:
     """The operators inside the steps; times are medians over the steps, calls and events are means.
 
-    Events of one thread. What lies outside the steps is left out.
+    `events` are of one thread; those outside the steps are left out.
     """
     steps = [node for node in _tree(events) if node.event.name == STEP]
     if not steps:
@@ -110,9 +110,9 @@ def operators_of(events: Iterable[Event]) -> Traced:
     return Traced(join([list(_counted(step.inside)) for step in steps]), recorded / len(steps))
 
 
-def join(steps: Sequence[Sequence[Found]]) -> tuple[Operator, ...]:
+def join(steps: Sequence[Sequence[TracedCall]]) -> tuple[Operator, ...]:
     """The calls of all steps as the operators of one step, the most expensive first."""
-    alike: dict[tuple[Any, ...], Found] = {found.same: found for step in steps for found in step}
+    alike: dict[tuple[Any, ...], TracedCall] = {found.identity: found for step in steps for found in step}
     times = [_sums(step, lambda found: found.time_ns) for step in steps]
     calls = _sums((found for step in steps for found in step), lambda found: 1)
     inside = _sums((found for step in steps for found in step), lambda found: found.events)
@@ -132,10 +132,10 @@ def join(steps: Sequence[Sequence[Found]]) -> tuple[Operator, ...]:
     return tuple(sorted(operators, key=lambda operator: -operator.traced_s))
 
 
-def _sums(found: Iterable[Found], value: Callable[[Found], int]) -> Counter[tuple[Any, ...]]:
+def _sums(found: Iterable[TracedCall], value: Callable[[TracedCall], int]) -> Counter[tuple[Any, ...]]:
     total: Counter[tuple[Any, ...]] = Counter()
     for each in found:
-        total[each.same] += value(each)
+        total[each.identity] += value(each)
     return total
 
 
@@ -152,7 +152,7 @@ def _tree(events: Iterable[Event]) -> list[_Node]:
     return outermost
 
 
-def _counted(nodes: Iterable[_Node]) -> Iterator[Found]:
+def _counted(nodes: Iterable[_Node]) -> Iterator[TracedCall]:
     for node in nodes:
         event = node.event
         work = _work(event)
@@ -168,10 +168,10 @@ def _counted(nodes: Iterable[_Node]) -> Iterator[Found]:
             yield _call(node, event.name, shapes, None, event.name)
 
 
-def _call(node: _Node, name: str, shapes: tuple[Shape, ...], work: Work | None, kind: str) -> Found:
+def _call(node: _Node, name: str, shapes: tuple[Shape, ...], work: Work | None, kind: str) -> TracedCall:
     event = node.event
     inside = sum(1 for _ in node.all_inside())
-    return Found(name, shapes, work, kind, event.end_ns - event.start_ns, inside)
+    return TracedCall(name, shapes, work, kind, event.end_ns - event.start_ns, inside)
 
 
 def _work(event: Event) -> Work | None:
@@ -183,13 +183,13 @@ def tracing() -> Iterator[Any]:
     """torch's profiler with what a profile needs: operators of the CPU, with their shapes."""
     from torch.profiler import ProfilerActivity, profile
 
-    with _quiet(), profile(activities=[ProfilerActivity.CPU], record_shapes=True) as trace:
+    with _silent_stderr(), profile(activities=[ProfilerActivity.CPU], record_shapes=True) as trace:
         yield trace
 
 
 @contextmanager
-def _quiet() -> Iterator[None]:
-    """Without what the profiler writes to standard error whenever it starts and stops."""
+def _silent_stderr() -> Iterator[None]:
+    """Discards what the profiler writes to standard error when it starts and stops."""
     kept = os.dup(2)
     with Path(os.devnull).open("wb") as nowhere:
         os.dup2(nowhere.fileno(), 2)
@@ -228,7 +228,7 @@ _ITEMSIZES = {
 
 
 def _arguments(event: Any) -> tuple[Argument, ...]:
-    # Shapes of each tensor of a list are told by newer versions of torch only.
+    # Only newer versions of torch give the shapes of each tensor of a list.
     shapes = getattr(event, "structured_input_shapes", event.shapes)()
     return tuple(_argument(*each) for each in zip(shapes, event.dtypes(), event.concrete_inputs(), strict=False))
 

@@ -1,6 +1,6 @@
 """What an operator has to do, from what it is called with: multiply-accumulates, and the bytes that must move.
 
-Multiply-accumulates as ptflops counts them: a product and its addition is one; batch norm two an element, sums,
+Multiply-accumulates as ptflops counts them: a multiplication with its addition is one; batch norm two an element, sums,
 factors, activations and pools one; copies none. Bytes are what must be read and written at least: every input and
 every output once. A new operator is a line of `RULES`.
 """
@@ -48,9 +48,9 @@ class Call:
     def in_place(self) -> bool:
         return self.name.endswith("_")
 
-    def value(self, place: int, otherwise: Any = None) -> Any:
-        """The plain value at that place of the signature."""
-        found = self.arguments[place].value if place < len(self.arguments) else None
+    def value(self, index: int, otherwise: Any = None) -> Any:
+        """The plain value of that argument of the signature."""
+        found = self.arguments[index].value if index < len(self.arguments) else None
         return otherwise if found is None else found
 
 
@@ -103,7 +103,7 @@ def _windows(lengths: Shape, kernel: Shape, stride: Shape, padding: Shape, dilat
 
 
 def convolution_work(x: Shape, weight: Shape, out: Shape, moved_bytes: int) -> Work:
-    """Every element of the output takes one product with each weight of its filter."""
+    """Every element of the output takes one multiply-accumulate with each weight of its filter."""
     groups = x[-len(weight) + 1] // weight[1]
     size = " x ".join(str(length) for length in weight[2:])
     form = "depthwise " if weight[1] == 1 and groups > 1 else "grouped " if groups > 1 else ""
@@ -170,7 +170,7 @@ def _reduction(call: Call) -> Work:
     (shape,) = x.shapes
     dims = call.value(1)
     away = {dim % len(shape) for dim in _spread(dims, 1)} if dims not in (None, ()) else set(range(len(shape)))
-    left = math.prod(length for place, length in enumerate(shape) if place not in away)
+    left = math.prod(length for dim, length in enumerate(shape) if dim not in away)
     return Work(_short(call.name), x.elements, x.bytes + left * x.itemsize)
 
 
@@ -246,7 +246,7 @@ RULES: Mapping[str, Rule] = {
     **_aten("fill_ zero_", _fill),
 }
 
-# They move nothing: another look at the same memory, or room for what comes. All there is to them is the call.
+# They move no data: they make a view of the same memory, or allocate. They only cost the call.
 VIEWS = "views, allocations"
 _VIEW_NAMES = (
     "alias as_strided chunk contiguous detach diagonal dropout empty empty_like empty_strided expand expand_as "
@@ -259,5 +259,5 @@ _VIEWS = frozenset(_VIEW_NAMES.split())
 
 
 def moves_nothing(name: str) -> bool:
-    """Whether an operator only looks at memory in another way, or asks for some."""
+    """Whether an operator only makes a view or allocates memory."""
     return name.removeprefix("aten::") in _VIEWS

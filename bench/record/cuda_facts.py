@@ -1,4 +1,4 @@
-"""What a record has of a case on a CUDA device, beside what every record has."""
+"""The part of a record that only cases on a CUDA device have."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from .case import Frozen
 
 
 class CudaFlags(Frozen):
-    """Switches of torch that change speed or answers. What they were before does not matter: they are set."""
+    """Switches of torch that change speed or answers, as every run sets them."""
 
     cudnn_benchmark: bool
     cudnn_tf32: bool
@@ -16,13 +16,13 @@ class CudaFlags(Frozen):
 
 
 class CudaMemory(Frozen):
-    """Of one prediction, in a pass of its own; a card's and, where CPU and GPU share it, the machine's."""
+    """Memory of one prediction, from a separate pass: the card's and, where CPU and GPU share it, the machine's."""
 
     peak_allocated_bytes: int | None = Field(
-        default=None, description="live tensors: weights, state, input and the highest transient; None: not torch's"
+        default=None, description="live tensors: weights, state, input and the highest transient; None: not from torch"
     )
     peak_reserved_bytes: int | None = Field(
-        default=None, description="what torch's allocator took for them from the device; None: not torch's"
+        default=None, description="what torch's allocator took for them from the device; None: not from torch"
     )
     available_drop_bytes: int | None = Field(
         default=None,
@@ -31,7 +31,7 @@ class CudaMemory(Frozen):
 
 
 class CudaFacts(Frozen):
-    """A case on a CUDA device, beside what every case has."""
+    """Facts and figures of a case on a CUDA device."""
 
     name: str
     capability: str

@@ -1,4 +1,4 @@
-"""Everything of the surroundings that may explain a number, as a record's `Environment`."""
+"""The circumstances that may explain a figure, as a record's `Environment`."""
 
 from __future__ import annotations
 
@@ -12,17 +12,17 @@ from pathlib import Path
 from ...devices.host import HostFacts
 from .cuda_facts import CudaFacts
 from .git import git_output
-from .openmp import in_force
+from .openmp import openmp_settings
 from .record import Environment, Machine, ProcessFacts
 
-# Distributions whose versions belong into a record, where they are installed.
+# Distributions whose versions are recorded, where they are installed.
 DISTRIBUTIONS = ("torch", "ptflops", "numpy", "av", "co3d-bench")
 ROOT = Path(__file__).parents[2]
 
 
 @dataclass(frozen=True)
 class Checkout:
-    """Which commit of co3d-bench is measured, if it runs from a git checkout."""
+    """The commit of co3d-bench, if it runs from a git checkout."""
 
     commit: str | None = None
     dirty: bool | None = None
@@ -38,7 +38,7 @@ def read_checkout(folder: Path = ROOT) -> Checkout:
 
 
 def read_versions() -> dict[str, str]:
-    """Python's version and that of every distribution that takes part."""
+    """The versions of Python and of the installed `DISTRIBUTIONS`."""
     installed = {name.replace("-", "_"): _version(name) for name in DISTRIBUTIONS}
     found = {name: version for name, version in installed.items() if version is not None}
     return {"python": platform.python_version(), **found}
@@ -62,7 +62,7 @@ def make_environment(
     cuda: CudaFacts | None = None,
     environ: Mapping[str, str] = os.environ,
 ) -> Environment:
-    """Put the facts into the form of a record; those of a GPU that must agree between records stand with the others.
+    """The facts as a record's `Environment`, with those of the GPU that must agree between records.
 
     `environ` is the environment of the process that measured.
     """
@@ -89,7 +89,7 @@ def make_environment(
             load_average_1min=host.load_average_1min,
             memory_limit_bytes=host.memory_limit_bytes,
             allocator=allocator,
-            openmp=in_force(environ),
+            openmp=openmp_settings(environ),
         ),
         versions=versions | {name: version for name, version in of_gpu.items() if version is not None},
         git_commit=checkout.commit,

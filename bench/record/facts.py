@@ -9,15 +9,12 @@ from ...models.spec import ModelSpec
 from .case import WeightsFile
 from .record import ModelFacts, ModelSource, Published
 
-# A guess, so the record says it.
-UNKNOWN_REACH = 64
+# In frames; an assumption, so the record has a note of it.
+ASSUMED_RECEPTIVE_FIELD = 64
 
 
 def model_facts(spec: ModelSpec, net: Any = None, weights: WeightsFile | None = None) -> ModelFacts:
-    """Facts that hold on every machine; receptive field, padding and delay only with the built network.
-
-    `weights` are what was loaded into it.
-    """
+    """The facts of a network. Receptive field, padding and delay need the built `net`; `weights` is the loaded file."""
     published = spec.published
     return ModelFacts(
         name=spec.name,
@@ -47,34 +44,31 @@ def model_facts(spec: ModelSpec, net: Any = None, weights: WeightsFile | None = 
     )
 
 
-def reach(net: Any) -> int:
-    """How many frames a frame network is shown until its answers rest on frames alone.
-
-    One that does not tell its receptive field is shown `UNKNOWN_REACH`.
-    """
-    return _frames(net, "receptive_field") or UNKNOWN_REACH
+def receptive_field_of(net: Any) -> int:
+    """The receptive field in frames; `ASSUMED_RECEPTIVE_FIELD` where the network has none."""
+    return _frames(net, "receptive_field") or ASSUMED_RECEPTIVE_FIELD
 
 
-def tells_reach(net: Any) -> bool:
-    """Whether a network tells its receptive field."""
+def has_receptive_field(net: Any) -> bool:
+    """Whether a network has the attribute `receptive_field`, in frames."""
     return _frames(net, "receptive_field") is not None
 
 
 def assumptions(spec: ModelSpec, net: Any) -> tuple[str, ...]:
-    """What was assumed of the network because it does not tell it, for the record's notes."""
-    if spec.form != "frame" or tells_reach(net):
+    """A note where the receptive field was assumed."""
+    if spec.form != "frame" or has_receptive_field(net):
         return ()
-    return (f"the network does not tell its receptive_field: {UNKNOWN_REACH} frames were taken for it",)
+    return (f"the network has no receptive_field: {ASSUMED_RECEPTIVE_FIELD} frames were assumed",)
 
 
 def _frames(net: Any, name: str) -> int | None:
-    """A fact in frames, where the network tells it; other people's networks may use the word for something else."""
+    """A number of frames; None where the attribute is missing or of another type, as in custom networks."""
     value = getattr(net, name, None)
     return value if type(value) is int else None
 
 
 def _origin(spec: ModelSpec) -> dict[str, Any]:
-    """A network that is none of ours: where it comes from, and that its weights are its own affair."""
+    """The source and weights of a custom network; empty for ours."""
     if spec.source is None:
         return {}
     source = ModelSource(**asdict(spec.source))

@@ -1,4 +1,4 @@
-"""An exception of a network or an engine in the words of a record."""
+"""Exceptions and wrong answers as a record's `Failure`."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from ...models.spec import UnknownModelError
 from ..errors import UserError
 from .record import Failure, Verification
 
-# How allocators say that there is no memory; PyTorch has no class of exception for it on the CPU.
+# Messages of allocators without memory; PyTorch has no exception class for it on the CPU.
 _OUT_OF_MEMORY = (
     "can't allocate memory",
     "out of memory",
@@ -34,17 +34,17 @@ def failure_of(error: Exception) -> Failure:
 
 
 def exception(message: str, text: str, detail: str, *, memory: bool = False) -> Failure:
-    """An exception by its words: `text` is all that it says, `memory` that it is known to be about that."""
+    """A failure from an exception's whole `text`; `memory` where it is known to be about memory."""
     memory = memory or any(words in text.lower() for words in _OUT_OF_MEMORY)
     return Failure(kind="out-of-memory" if memory else "exception", message=message, detail=detail)
 
 
-def wrong_answer(found: Verification) -> Failure | None:
-    """Why a speed is not given; None where the answer is right."""
-    if found.passed:
+def wrong_answer(verification: Verification) -> Failure | None:
+    """The failure of a wrong answer; None where the answer is right."""
+    if verification.passed:
         return None
     return Failure(
         kind="wrong-answer",
-        message=f"the output is {found.relative_error:.2g} off {found.reference} "
-        f"(relative; at most {found.tolerance:.2g} is right), so its speed is not given",
+        message=f"the output is {verification.relative_error:.2g} off {verification.reference} "
+        f"(relative; at most {verification.tolerance:.2g} is right), so its speed is not given",
     )

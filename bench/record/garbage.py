@@ -1,4 +1,4 @@
-"""Python's cycle collector, held back where it would only be in the way.
+"""Python's cycle collector, paused where it would disturb.
 
 Boards that are reached over ssh run this file too, so it is written for Python 3.6.
 """
@@ -10,11 +10,11 @@ from typing import Iterator
 
 
 @contextmanager
-def held_back() -> Iterator[None]:
+def paused_collector() -> Iterator[None]:
     """No collection of cycles inside; afterwards as before.
 
-    While thousands of records are read it would walk over all of them again and again, and find nothing; while a
-    network is timed it would run in the middle of some samples (whoever times collects once before).
+    While thousands of records are read it would walk over all of them again and again and free nothing; while a network
+    is timed it would run during some samples (the caller collects once before).
     """
     enabled = gc.isenabled()
     gc.disable()

@@ -1,4 +1,4 @@
-"""The user's own git, asked in fixed words."""
+"""Runs the user's git, with fixed arguments."""
 
 from __future__ import annotations
 
@@ -7,9 +7,9 @@ import subprocess
 from pathlib import Path
 
 TIMEOUT_S = 60
-# git hands these to its hooks, and they name the repository, the index or the objects of whoever called: with them a
-# gate that runs in a hook would look at, or even write to, something else than the folder that it asks about.
-# Settings (GIT_CONFIG_...) stay: a CI server says by them which folders are safe.
+# git sets these for its hooks; they name the caller's repository, index or objects. With them a gate that runs in a
+# hook would read, or even write to, another folder than the one it asks about. Settings (GIT_CONFIG_...) stay: CI
+# servers list safe folders in them.
 _OF_THE_CALLER = (
     "GIT_DIR",
     "GIT_WORK_TREE",
@@ -29,7 +29,7 @@ _OF_THE_CALLER = (
 
 
 def run_git(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str] | None:
-    """What git did in a folder; None where there is no git or it hangs."""
+    """Run git in a folder; None where there is no git or it hangs."""
     try:
         return subprocess.run(  # noqa: S603 - a list, no shell
             ["git", "-C", str(folder), *arguments],  # noqa: S607 - the user's own git
@@ -44,6 +44,6 @@ def run_git(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str] |
 
 
 def git_output(folder: Path, *arguments: str) -> str | None:
-    """What git printed, stripped; None where it failed."""
+    """The stripped output of git; None where it failed."""
     done = run_git(folder, *arguments)
     return done.stdout.strip() if done is not None and done.returncode == 0 else None

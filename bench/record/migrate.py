@@ -1,4 +1,4 @@
-"""Old records stay readable: each step lifts a record by one schema version, dict to dict.
+"""Old records stay readable: each step converts a record to the next schema version, dict to dict.
 
 To change the format: raise `SCHEMA_VERSION` in record.py, add a line to its history, add one function here. A step may
 rename, move and fill in; it must not guess a measurement that was not taken.
@@ -17,10 +17,10 @@ Step = Callable[[dict[str, Any]], dict[str, Any]]
 
 
 def _without_corrections(raw: dict[str, Any]) -> dict[str, Any]:
-    """1 -> 2: figures are those of the samples. What was derived for correcting them goes.
+    """1 -> 2: figures come from the samples alone; what was stored to correct them goes.
 
-    The readings of a fixed piece of work, one a sample and each the slower of the two around it, stay as evidence: a
-    reading once.
+    The readings of the fixed work stay as evidence, each once: version 1 stored for each sample the slower of the two
+    readings around it.
     """
     lifted = dict(raw)
     if lifted.get("settings"):
@@ -44,7 +44,7 @@ def _without(table: Mapping[str, Any], *names: str) -> dict[str, Any]:
     return {name: value for name, value in table.items() if name not in names}
 
 
-# version found in the record -> the function that makes it the next version
+# version of a record -> the step to the next version
 MIGRATIONS: dict[int, Step] = {1: _without_corrections}
 
 

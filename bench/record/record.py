@@ -1,7 +1,6 @@
-"""What was measured: the one format that leaves a measuring process, and the only thing reports read.
+"""The record: the format that a measuring process writes and that reports read.
 
-Raw samples are kept; statistics are derived when read (`stats.py`), never stored alone.
-Seconds and bytes inside; pretty units at the edge.
+Raw samples are kept; statistics are derived when read (`bench/stats`). Values are in seconds and bytes.
 
 History of the format (`schema_version`):
     1  2026-11  first public form.
@@ -20,7 +19,7 @@ from .sensing import Energy, Sensors
 
 SCHEMA_VERSION = 2
 
-# Backend and precision that define the right answer, and what all others are compared with, also in speed.
+# Backend and precision of the reference, for answers and for speed.
 REFERENCE = ("eager", "fp32")
 
 # Two records may be compared only if these facts of their environments agree (dotted names inside `Environment`).
@@ -42,7 +41,7 @@ COMPARABLE_FACTS = (
 
 
 class Published(Frozen):
-    """What the paper prints of this network (Table 1); shown beside what we measure, never mixed with it."""
+    """The paper's figures of this network (Table 1); shown beside measured figures, never mixed with them."""
 
     source: str
     accuracy_top1: float | None = Field(default=None, description="percent, one clip or frame, Kinetics-400")
@@ -56,7 +55,7 @@ class Published(Frozen):
 
 
 class ModelSource(Frozen):
-    """Where a network comes from that is none of ours."""
+    """Where a custom network comes from."""
 
     file: str | None = Field(default=None, description="its path, seen from where the run was started")
     sha256: str | None = Field(default=None, description="of that file")
@@ -75,7 +74,7 @@ class ModelFacts(Frozen):
     output: str | None = Field(default=None, description="what one prediction gives, where it is not (B, classes)")
     receptive_field: int | None = Field(default=None, description="frames")
     padding: int | None = Field(default=None, description="frames, aggregated over the layers")
-    delay: int | None = Field(default=None, description="frames before the first steady prediction, r - p - 1")
+    delay: int | None = Field(default=None, description="frames before the first full prediction, r - p - 1")
     counterpart: str | None = Field(default=None, description="frame network: the clip network it came from")
     extends: str | None = Field(default=None, description="the same frame network at its native pool length")
     weights: str = Field(default="seeded", description="seeded, or the file and the beginning of its sha256")
@@ -84,7 +83,7 @@ class ModelFacts(Frozen):
 
 
 class Counters(Frozen):
-    """Figures without noise: the same on every run, so that of several processes of a case the first counts."""
+    """Exact figures: the same in every process, so readers take those of the first."""
 
     macs: int | None = Field(
         description="multiply-accumulates of one prediction at batch 1, counted as the paper counts; "
@@ -124,12 +123,12 @@ class Samples(Frozen):
 
 
 class ReferenceWorkload(Frozen):
-    """How fast the machine itself was: seconds of a fixed piece of work (`reference_workload.py`). Evidence only."""
+    """Machine speed, as seconds of a fixed piece of work (`reference_workload.py`). Evidence only."""
 
-    name: str = Field(description="which work; readings of another one are never set against these")
+    name: str = Field(description="name of the work; only readings of the same work are comparable")
     readings_s: tuple[float, ...] = Field(
         min_length=1,
-        description="as they were taken: before the samples, then after them (up to schema version 1 between them)",
+        description="in order: before the samples, then after them (in schema version 1 between them)",
     )
 
 
@@ -150,11 +149,11 @@ class Timing(Frozen):
     warmup_latency_s: list[float] = Field(default_factory=list, description="the newest of the warm-up, oldest first")
     background_load_before: float | None = Field(
         default=None,
-        description="cores, of those this process may use, that others kept busy before its warm-up",
+        description="usable cores that other processes kept busy before the warm-up",
     )
     background_load: float | None = Field(default=None, description="likewise while the samples were taken")
     loop_overhead_s: float | None = Field(
-        default=None, description="what the timed loop takes for each sample beside the call, by an empty network"
+        default=None, description="time of the loop for each sample without the call, measured with an empty network"
     )
     harness_cpu_share: float = Field(
         description="CPU time of the harness (parent and sampling code) / wall time of the sampling"
@@ -162,7 +161,7 @@ class Timing(Frozen):
 
 
 class Verification(Frozen):
-    """A wrong answer has no speed."""
+    """The comparison of the output with the reference; a case with a wrong answer gets no speed."""
 
     reference: str = Field(description="what the output was compared with")
     relative_error: float = Field(description="max|a - b| / max|b|, the largest of all predictions compared")
@@ -174,17 +173,17 @@ class Verification(Frozen):
 
 
 class Engine(Frozen):
-    """What really ran the network, as the engine itself tells it."""
+    """The engine that ran the network, as it reports itself."""
 
     name: str = Field(description="e.g. PyTorch, ONNX Runtime")
     version: str
-    provider: str | None = Field(default=None, description="the part of the engine that was really used")
+    provider: str | None = Field(default=None, description="the part of the engine that was used, as reported")
     threads: int | None = Field(default=None, description="threads the engine was given for one operator")
-    artefact_bytes: int | None = Field(default=None, description="size of what was built, as it lies on the disk")
+    artefact_bytes: int | None = Field(default=None, description="size of the built artefact on disk")
     compile_s: float | None = Field(
-        default=None, description="of `prepare_s` that our own kernels were compiled; None: there are none"
+        default=None, description="part of `prepare_s` spent compiling native kernels; None: none are used"
     )
-    compile_cached: bool | None = Field(default=None, description="whether they had been compiled and kept before")
+    compile_cached: bool | None = Field(default=None, description="whether they were compiled before and cached")
     notes: tuple[str, ...] = ()
 
 
@@ -194,19 +193,19 @@ class BatchTrial(Frozen):
     batch: int = Field(ge=1)
     latency_s: list[float] = Field(min_length=1, description="of each timed call")
     peak_rss_bytes: int = Field(description="highest resident memory during the trial, eager reference included")
-    peak_device_bytes: int | None = Field(default=None, description="most that was taken of a GPU's memory")
+    peak_device_bytes: int | None = Field(default=None, description="highest use of the GPU's memory")
 
     @property
     def peak_bytes(self) -> int:
-        """Of the memory that limits the batch."""
+        """The peak of the memory that limits the batch."""
         return self.peak_rss_bytes if self.peak_device_bytes is None else self.peak_device_bytes
 
 
 class BatchSearch(Frozen):
-    """How `--batch auto` came to the batches that were then measured as ordinary cases."""
+    """The trials of `--batch auto`; the batches that it chose are measured as ordinary cases."""
 
     trials: tuple[BatchTrial, ...] = Field(description="by doubling, from 1")
-    memory_bytes: int | None = Field(default=None, description="that the search allowed itself, resident or of a GPU")
+    memory_bytes: int | None = Field(default=None, description="memory limit of the search, resident or of a GPU")
     stopped: str = Field(description="why no larger batch was tried, for people")
 
 
@@ -222,11 +221,11 @@ class Machine(Frozen):
     kernel: str
     container: str | None
     hypervisor: str | None = None
-    gpu: str | None = Field(default=None, description="the one that computed, where one did")
+    gpu: str | None = Field(default=None, description="the GPU that was used, if any")
 
 
 class ProcessFacts(Frozen):
-    """How this process was allowed to use the host."""
+    """What this process was allowed to use, and its settings."""
 
     affinity: tuple[int, ...]
     governor: str | None
@@ -235,9 +234,9 @@ class ProcessFacts(Frozen):
     inter_op_threads: int
     load_average_1min: float | None = None
     memory_limit_bytes: int | None = None
-    allocator: str | None = Field(default=None, description="what is known of how freed memory is treated")
+    allocator: str | None = Field(default=None, description="how the allocator treats freed memory, where known")
     openmp: tuple[str, ...] | None = Field(
-        default=None, description="NAME=value of OMP_*, GOMP_* and KMP_*, the number of threads apart; None: not told"
+        default=None, description="NAME=value of OMP_*, GOMP_* and KMP_*, except OMP_NUM_THREADS; None: not recorded"
     )
 
 
@@ -260,7 +259,7 @@ class Failure(Frozen):
 
 
 class Settings(Frozen):
-    """How long was measured; not part of a case's identity."""
+    """How long to measure; not part of a case's identity."""
 
     runs: int = Field(default=100, ge=1, description="timed predictions of each process, at least")
     timeout_s: float = Field(default=600.0, gt=0)
@@ -281,8 +280,8 @@ class Record(Frozen):
     settings: Settings
     device_kind: str | None = Field(
         default=None,
-        description="the profile that the case's device comes down to: its own name, or what it extends in the end; "
-        "None: not told",
+        description="the built-in profile of the case's device: its own name, or the last profile that it extends; "
+        "None: not recorded",
     )
     model: ModelFacts | None = None
     environment: Environment | None = None
@@ -296,10 +295,10 @@ class Record(Frozen):
     )
     verification: Verification | None = None
     engine: Engine | None = None
-    sensors: Sensors | None = Field(default=None, description="around the timed samples; None: nobody looked")
+    sensors: Sensors | None = Field(default=None, description="around the timed samples; None: not read")
     cuda: CudaFacts | None = Field(default=None, description="on a CUDA device")
-    energy: Energy | None = Field(default=None, description="None: not asked for")
-    batch_search: BatchSearch | None = Field(default=None, description="where the batch was found by `--batch auto`")
+    energy: Energy | None = Field(default=None, description="None: not requested")
+    batch_search: BatchSearch | None = Field(default=None, description="where `--batch auto` chose the batch")
     notes: tuple[str, ...] = Field(default=(), description="what a reader should know, e.g. a video that looped")
     error: Failure | None = None
 
@@ -313,7 +312,7 @@ class Record(Frozen):
 
 
 def fact(record: Record, dotted: str) -> object:
-    """One fact of a record's environment by its dotted name; None where it is not known."""
+    """One fact of a record's environment by its dotted name; None where it is unknown."""
     value: object = record.environment
     for name in dotted.split("."):
         value = value.get(name) if isinstance(value, dict) else getattr(value, name, None)

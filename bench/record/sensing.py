@@ -1,4 +1,4 @@
-"""What sensors saw, in the form of a record: around the timed samples, and per prediction in a pass of its own."""
+"""Sensor readings in a record: around the timed samples, and the energy pass."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ class Spread(Frozen):
 class SensorFigure(Frozen):
     """One figure before, during and after the samples; where there is none, `reason` says why."""
 
-    name: str = Field(description="with its unit, and behind a slash which one: temperature_c/GPU-therm")
+    name: str = Field(description="with unit, after a slash the instance: temperature_c/GPU-therm")
     kind: Literal["gauge", "counter", "flags"] = "gauge"
     note: str | None = None
     before: float | None = Field(default=None, description="the last reading before the first sample")
@@ -34,13 +34,13 @@ class SensorFigure(Frozen):
 
 
 class Sensors(Frozen):
-    """What the sensors saw around the timed samples, and what looking cost."""
+    """The sensor readings around the timed samples, and what reading them cost."""
 
     figures: tuple[SensorFigure, ...] = ()
     interval_s: float = 0.0
-    readings: int = Field(default=0, description="of all figures together, the whole case long")
-    sampler_cpu_s: float = Field(default=0.0, description="CPU time of the process that read, the whole case long")
-    watched_s: float = Field(default=0.0, description="from the first reading to the last one")
+    readings: int = Field(default=0, description="of all figures, during the whole case")
+    sampler_cpu_s: float = Field(default=0.0, description="CPU time of the reading process, during the whole case")
+    watched_s: float = Field(default=0.0, description="from the first reading to the last")
     reason: str | None = Field(default=None, description="why nothing was read, where nothing was")
 
     def figure(self, name: str) -> SensorFigure | None:
@@ -49,19 +49,19 @@ class Sensors(Frozen):
 
 
 class EnergyBlock(Frozen):
-    """Predictions one after the other, or nothing, long enough for the sensor."""
+    """A block of predictions, or of idle time, long enough for the sensor."""
 
     seconds: float
     calls: int = Field(description="of the network; 0 where it was idle")
     energy_j: float
-    fresh_readings: int = Field(description="times the sensor's value changed: at least so many readings were new")
+    fresh_readings: int = Field(description="how often the sensor's value changed: so many readings at least were new")
 
 
 class Energy(Frozen):
     """Energy of a case, from blocks of predictions with idle ones beside them."""
 
-    source: str | None = Field(default=None, description="the figure it is taken from")
-    quantity: str | None = Field(default=None, description="what that sensor measures; they differ by device")
+    source: str | None = Field(default=None, description="the sensor figure that was used")
+    quantity: str | None = Field(default=None, description="what that sensor measures, which differs by device")
     busy: tuple[EnergyBlock, ...] = ()
     idle: tuple[EnergyBlock, ...] = ()
     reason: str | None = Field(default=None, description="why there is none, where there is none")

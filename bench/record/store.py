@@ -20,7 +20,7 @@ from pathlib import Path
 from pydantic import ValidationError
 
 from ..errors import ENVIRONMENT, NOTHING, UserError
-from .garbage import held_back
+from .garbage import paused_collector
 from .migrate import migrate
 from .record import SCHEMA_VERSION, Record
 
@@ -28,7 +28,7 @@ FILE_NAME = "records.jsonl"
 RUN_MARK = "newest-run"
 _RUN_ID = re.compile(r"[A-Za-z0-9-]+")
 
-# A record of the current version begins so; it needs no look at its version before it is validated.
+# A record of the current version begins like this and can be validated without a migration.
 _CURRENT_PREFIX = f'{{"schema_version":{SCHEMA_VERSION},'
 
 
@@ -43,26 +43,26 @@ def records_file(path: str | Path) -> Path:
 
 
 def make_store(folder: Path) -> None:
-    """The folder of a store. One that is made here tells git to leave it alone, as a virtual environment does; one that
-    was there already is somebody's, and nothing is put into it. Raises OSError if the disk does not take it."""
+    """Create the folder of a store with a .gitignore, as virtual environments have; an existing folder stays as it is.
+    Raises OSError if it cannot be created."""
     if not folder.exists():
         folder.mkdir(parents=True, exist_ok=True)
         ignore(folder)
 
 
 def ignore(folder: Path) -> None:
-    """Have git see nothing of a folder, unless something says already what it is to see."""
+    """Write a .gitignore that hides everything in a folder, unless there is one."""
     with suppress(FileExistsError), (folder / ".gitignore").open("x") as file:
         file.write("*\n")
 
 
 def append_record(path: str | Path, record: Record) -> None:
-    """Write one record durably (flushed and fsynced). Raises UserError if the disk does not take it."""
+    """Write one record durably (flushed and fsynced). Raises UserError if it cannot be written."""
     append_line(records_file(path), record.model_dump_json())
 
 
 def append_line(file: Path, text: str) -> None:
-    """Write one line of JSON durably, as all that lies in a store is. Raises UserError if the disk does not take it."""
+    """Write one line of JSON durably. Raises UserError if it cannot be written."""
     line = text.encode() + b"\n"
     try:
         make_store(file.parent)
@@ -78,7 +78,7 @@ def append_line(file: Path, text: str) -> None:
                 raise OSError(28, f"only {written} of {len(data)} bytes were written")
             os.fsync(fd)
             if size == 0:
-                with suppress(FileNotFoundError):  # somebody removed it just now; the next line makes it anew
+                with suppress(FileNotFoundError):  # removed by somebody just now; the next line creates it again
                     _sync_folder(file.parent)
         finally:
             os.close(fd)
@@ -88,14 +88,14 @@ def append_line(file: Path, text: str) -> None:
 
 def read_records(path: str | Path) -> list[Record]:
     """Every readable record of a store at once, as `each_record` gives them; raises what it raises."""
-    with held_back():
+    with paused_collector():
         return list(each_record(path))
 
 
 def each_record(path: str | Path) -> Iterator[Record]:
     """Every readable record of a store (a folder or a .jsonl file), oldest first, one in memory at a time.
 
-    A line that is no record is skipped with a StoreWarning naming it. Raises UserError if there is no store,
+    A line that is no record is skipped with a StoreWarning. Raises UserError if there is no store,
     it cannot be read, or a record comes from a newer co3d-bench.
     """
     file = records_file(path)
@@ -132,7 +132,7 @@ def parse_record(line: str | bytes) -> Record:
 
 
 def check_writable(path: str | Path) -> None:
-    """Find out before measuring for minutes. Raises UserError if records cannot be written there."""
+    """Check before measuring for minutes. Raises UserError if records cannot be written there."""
     file = records_file(path)
     try:
         make_store(file.parent)
@@ -161,7 +161,7 @@ def newest_run(path: str | Path) -> str | None:
         noted = ""
     except OSError as error:
         raise UserError(f"cannot read {mark}: {error.strerror}", ENVIRONMENT) from error
-    if _RUN_ID.fullmatch(noted):  # else it was damaged, and the records know as much
+    if _RUN_ID.fullmatch(noted):  # else it is damaged, and the records have it too
         return noted
     if not records_file(path).exists():
         return None
@@ -170,13 +170,13 @@ def newest_run(path: str | Path) -> str | None:
 
 
 def cannot_write(file: Path, error: OSError) -> UserError:
-    """The one message for a disk that does not take our bytes."""
+    """The error for a file that cannot be written."""
     reason = error.strerror or str(error)
     return UserError(f"cannot write {file}: {reason}; choose another folder with --out", ENVIRONMENT)
 
 
 def _sync_folder(folder: Path) -> None:
-    """A new file survives a power cut only once its folder is on the disk as well."""
+    """A new file survives a power cut only once its folder is synced too."""
     fd = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
     try:
         os.fsync(fd)

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from typing import IO, cast
 
 from ..measure.job import Event, Measurement, parse_event
-from ..record.openmp import waiting
+from ..record.openmp import wait_settings
 from .stop import Stop
 
 STDERR_TAIL_BYTES = 16 << 10
@@ -175,7 +175,7 @@ def _drain(fd: int, tail: bytearray) -> None:
 
 def child_environment(threads: int) -> dict[str, str]:
     """Environment variables of a measuring process: libraries size their thread pools when they are loaded."""
-    return {**thread_environment(threads), **waiting(os.environ)}
+    return {**thread_environment(threads), **wait_settings(os.environ)}
 
 
 def thread_environment(threads: int) -> dict[str, str]:

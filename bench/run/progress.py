@@ -15,7 +15,7 @@ from ..measure.job import Event
 from ..plan.plan import Search
 from ..record.case import Case
 from ..record.record import BatchSearch, Record
-from ..stats.batch import by_batch, told
+from ..stats.batch import by_batch, search_text
 from ..stats.summary import warnings
 
 if TYPE_CHECKING:
@@ -69,9 +69,9 @@ class Silent(Progress):
 class Lines:
     """A line when a process ends; on a terminal also a status line that is overwritten."""
 
-    def __init__(self, stream: TextIO = sys.stderr, live: bool | None = None) -> None:
-        self._stream = stream
-        self._live = stream.isatty() if live is None else live
+    def __init__(self, stream: TextIO | None = None, live: bool | None = None) -> None:
+        self._stream = stream or sys.stderr
+        self._live = self._stream.isatty() if live is None else live
         self._console: Console | None = None
         self._labels: dict[Case, str] = {}
         self._differ: tuple[str, ...] = ()
@@ -83,7 +83,7 @@ class Lines:
         self._now("searching for a batch")
 
     def batch_found(self, search: Search, result: BatchSearch) -> None:
-        self._print(f"{search.key}  {told(result)}")
+        self._print(f"{search.key}  {search_text(result)}")
         if result.trials:
             self._print(f"       tried {by_batch(result.trials)}")
 

@@ -1,7 +1,7 @@
 """The figures of a case, from the fresh processes of its newest run. Pure.
 
-This is the one place where they are made: the terminal, the page, CSV, Markdown, `compare`, `load(by="case")` and the
-SQL table `cases` all ask here. Each figure stands in one of the case's records, so whoever opens it finds the number.
+They are computed only here: the terminal, the page, CSV, Markdown, `compare`, `load(by="case")` and the
+SQL table `cases` use them. Each figure is the value of one of the case's records, and can be read there.
 """
 
 from __future__ import annotations
@@ -32,8 +32,8 @@ from .summary import Summary, background_load, cores_text, is_loaded, throttled
 T = TypeVar("T")
 
 CONFIDENCE = 0.95
-# A half-width beyond this is a warning, and what rounds go on to reach: two networks that differ by 5 % are then told
-# apart by their intervals.
+# A larger half-width is a warning, and `--processes auto` adds rounds until it is reached: with it the intervals of two
+# networks that differ by 5 % do not overlap.
 MAX_HALF_WIDTH = 0.025
 
 
@@ -41,21 +41,21 @@ MAX_HALF_WIDTH = 0.025
 class Figure:
     """One metric of a case, in SI."""
 
-    value: float  # the lower median of the processes: it stands in one of their records
+    value: float  # the lower median of the processes, so that one record has it
     low: float  # the 95 % interval of the median by ranks, from six processes on; below six their range
     high: float
     processes: int
-    record: Record  # whose value it is
+    record: Record  # the one with this value
 
     @property
     def half_width(self) -> float | None:
-        """Of the interval, relative to the value; None of a single process, of which nothing is known."""
+        """Of the interval, relative to the value; None for a single process."""
         return (self.high - self.low) / 2 / abs(self.value) if self.processes > 1 and self.value else None
 
 
 @dataclass(frozen=True)
 class CaseResult:
-    """What was measured of a case: its fresh processes in one run, in their order. At least one."""
+    """A case as measured by one run: the records of its fresh processes in order; at least one."""
 
     records: tuple[Record, ...]
 
@@ -73,7 +73,7 @@ class CaseResult:
 
     @cached_property
     def error(self) -> Failure | None:
-        """Why the case has no figures: one wrong answer is one too many; otherwise only where every process failed."""
+        """Why the case has no figures: any wrong answer; otherwise only if every process failed."""
         errors = [record.error for record in self.records if record.error]
         wrong = next((error for error in errors if error.kind == "wrong-answer"), None)
         return wrong or (errors[-1] if len(errors) == len(self.records) else None)
@@ -93,14 +93,14 @@ class CaseResult:
 
     @cached_property
     def record(self) -> Record:
-        """The process that stands for the case where a fact and not a figure is asked for: the one whose median latency
-        is shown; where none was timed, the last one (of failed ones, the one with the error)."""
+        """The representative record, for facts: the one whose median latency is shown; where none was timed, the one
+        with the error, else the last."""
         if shown := self.figure("latency_s"):
             return shown.record
         return next((each for each in reversed(self.records) if each.error == self.error), self.records[-1])
 
-    # Facts, as the process that stands for the case has them; what it does not have (one process is verified for all,
-    # a failed one may know nothing), as the first that does.
+    # Facts come from the representative record; those it lacks (only one process is verified, a failed one may have
+    # none) from the first record that has them.
     def _known(self, fact: Callable[[Record], T | None]) -> T | None:
         return next((found for each in (self.record, *self.records) if (found := fact(each)) is not None), None)
 
@@ -141,19 +141,19 @@ class CaseResult:
         return self._known(lambda record: record.device_kind)
 
     def figure(self, metric: str | Metric) -> Figure | None:
-        """One metric over all processes; None where no process has it. A failed case has no speed, yet what it was
-        counted as: figures without noise hold whatever became of it."""
+        """One metric over all processes; None where no process has it. A failed case keeps its exact figures (MACs,
+        bytes), but has no noisy ones."""
         chosen = get_metric(metric) if isinstance(metric, str) else metric
         return figure_of(self.measured if chosen.noisy else self.records, chosen)
 
     def value(self, metric: str | Metric) -> float | None:
-        """Its value alone."""
+        """The value of `figure`."""
         found = self.figure(metric)
         return found.value if found else None
 
     @cached_property
     def latency_s(self) -> tuple[float, ...]:
-        """Every timed prediction of the case, process after process."""
+        """The latencies of all timed predictions, process after process."""
         return tuple(s for record in self.timed if record.timing for s in record.timing.samples.latency_s)
 
     @cached_property
@@ -163,18 +163,18 @@ class CaseResult:
 
     @cached_property
     def counters(self) -> Counters | None:
-        """The figures without noise, of the first process that has them."""
+        """The exact figures, from the first process that has them."""
         return next((record.counters for record in self.records if record.counters), None)
 
     @cached_property
     def energy(self) -> Energy | None:
-        """Of the process that measured it, else why it was not."""
+        """From the process that measured it, else with the reason why none did."""
         found = [record.energy for record in self.records if record.energy]
         return next((energy for energy in found if energy.busy), found[-1] if found else None)
 
     @cached_property
     def notes(self) -> tuple[str, ...]:
-        """What a reader should know, each once."""
+        """The notes of all records, each once."""
         found = dict.fromkeys(note for record in self.records for note in record.notes)
         failed = sum(record.error is not None for record in self.records)
         more = [f"{failed} of {len(self.records)} fresh processes failed"] if failed and self.ok else []
@@ -182,16 +182,16 @@ class CaseResult:
 
     @cached_property
     def warnings(self) -> tuple[str, ...]:
-        """Why the speed may not be taken at face value, in words. There are three reasons and no more."""
+        """The warnings about the speed, as text. There are only three kinds."""
         found = []
         latency = self.figure("latency_s")
         width = latency.half_width if latency else None
         if latency and width is not None and width > MAX_HALF_WIDTH:
             few = rank_of_interval(latency.processes) is None
-            what = f"its {latency.processes} processes range over" if few else "its median is known to"
+            what = f"its {latency.processes} processes range over" if few else "the 95 % interval of its median is"
             found.append(f"noisy: {what} ±{width:.1%}")
         loaded = [record for record in self.timed if is_loaded(record)]
-        if loaded and 2 * len(loaded) >= len(self.timed):  # of fewer the median takes no harm
+        if loaded and 2 * len(loaded) >= len(self.timed):  # fewer do not move the median
             most = max(background_load(record) or 0.0 for record in loaded)
             of = f" in {len(loaded)} of {len(self.timed)} processes" if len(self.timed) > 1 else ""
             found.append(f"other work kept up to {cores_text(most)} busy{of}")

@@ -1,4 +1,4 @@
-"""The records of a store as pandas tables, a row a process or a row a case: plain numbers, units in the names."""
+"""The records of a store as pandas tables with one row a process or a case; column names have the units."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Generic, Literal, TypeVar
 
-from ..record.garbage import held_back
+from ..record.garbage import paused_collector
 from ..record.record import Failure, Record
 from ..record.store import each_record
 from .case_result import CaseResult, case_results
@@ -24,7 +24,7 @@ R = TypeVar("R")
 
 @dataclass(frozen=True)
 class Field(Generic[R]):
-    """One column: its name with its unit, and where a row has it."""
+    """One column: name with unit, value of a row, description."""
 
     name: str
     value: Callable[[R], Value]
@@ -65,52 +65,52 @@ def _highest_temperature_c(record: Record) -> Value:
     return max(highest, default=None)
 
 
-# What a record was measured of, and with: a new column is one line here, a new figure one line of `metrics.py`.
+# The circumstances of a record: a new column is one line here, a new figure one line of `metrics.py`.
 FACTS: tuple[Field[Record], ...] = (
     Field("run_id", lambda r: r.run_id, "the run it was measured in; sorts by time"),
     Field("started_at", lambda r: r.started_at, "UTC"),
-    Field("case", lambda r: r.key, "the whole case in one word"),
+    Field("case", lambda r: r.key, "key of the case"),
     Field("model", lambda r: r.case.model, "the network's name"),
     Field("device", lambda r: r.case.device, "the device profile"),
-    Field("device_kind", lambda r: r.device_kind, "the profile that the device comes down to, by what it extends"),
+    Field("device_kind", lambda r: r.device_kind, "our profile that the device extends, or its own name"),
     Field("backend", lambda r: r.case.backend, "the engine's name"),
     Field("precision", lambda r: r.case.precision, "of weights and arithmetic"),
     Field("batch", lambda r: r.case.batch, "clips, or streams of frames, in one call"),
     Field("threads", lambda r: r.case.threads, "inside one operator"),
-    Field("input", lambda r: r.case.input, "what the network looked at"),
+    Field("input", lambda r: r.case.input, "input of the network: seeded noise or a video"),
     Field("family", lambda r: r.model.family if r.model else None, "the network's family"),
     Field("form", lambda r: r.model.form if r.model else None, "clip, frame, or input"),
     Field("highest_temperature_c", _highest_temperature_c, "of any zone, while samples were taken"),
-    Field("throttled", throttled, "what says that the machine was slowed down meanwhile; missing: nothing does"),
+    Field("throttled", throttled, "signs that the device throttled during the samples; missing: none"),
     Field("gpu", lambda r: r.cuda.name if r.cuda else None, "the GPU's name"),
     Field(
         "relative_error", lambda r: r.verification.relative_error if r.verification else None, "against the reference"
     ),
-    Field("reference_workload", _reference_name, "the fixed piece of work that tells how fast the machine was"),
-    Field("engine", _engine("name"), "what really ran"),
-    Field("engine_version", _engine("version"), "as the engine tells it"),
-    Field("engine_provider", _engine("provider"), "the part of the engine that was really used"),
+    Field("reference_workload", _reference_name, "name of the fixed work that measures the machine's speed"),
+    Field("engine", _engine("name"), "engine that ran the network"),
+    Field("engine_version", _engine("version"), "as reported by the engine"),
+    Field("engine_provider", _engine("provider"), "the part of the engine that was used, as reported"),
     Field("cpu", _environment("cpu_model"), "the processor's name"),
-    Field("cores", _environment("logical_cores"), "logical ones, of the machine"),
-    Field("governor", _environment("governor", "process"), "of the clock"),
+    Field("cores", _environment("logical_cores"), "logical cores of the machine"),
+    Field("governor", _environment("governor", "process"), "frequency governor of the processor"),
     Field("python", _version("python"), "its version"),
     Field("torch", _version("torch"), "its version"),
     Field("commit", lambda r: r.environment.git_commit if r.environment else None, "of co3d-bench"),
     Field("dirty", lambda r: r.environment.git_dirty if r.environment else None, "whether its files were changed"),
 )
 
-# The table by process. What follows the figures may differ from process to process, and is no figure of a case.
+# The table by process. Columns after the figures may differ between processes of a case.
 FIELDS: tuple[Field[Record], ...] = (
     *FACTS,
     *(Field(metric.name, metric.value, metric.explains) for metric in METRICS),
-    Field("energy_quantity", _energy_quantity, "what the energy is of"),
+    Field("energy_quantity", _energy_quantity, "what the energy sensor measures"),
     Field("process", lambda r: r.process, "which of the fresh processes of this case in this run"),
     Field("samples", lambda r: len(r.timing.samples) if r.timing else None, "timed calls"),
-    Field("background_load", background_load, "cores that other processes kept busy meanwhile"),
+    Field("background_load", background_load, "cores that other processes kept busy during the samples"),
     Field("reference_s", reference_s, "median time of the reference workload, before and after the samples"),
     Field("status", lambda r: _status(r.error, r.timing), "measured, failed or untimed"),
-    Field("warnings", lambda r: "; ".join(warnings(r)) or None, "why not to take the speed at face value"),
-    Field("error", _error, "why there is no number"),
+    Field("warnings", lambda r: "; ".join(warnings(r)) or None, "warnings about the speed"),
+    Field("error", _error, "why there is no figure"),
 )
 
 
@@ -127,25 +127,28 @@ def _end(name: Literal["low", "high"]) -> Callable[[CaseResult], Value]:
     return value
 
 
-# The figures of the table by case, as everywhere (`case_result.py`). Facts beside them are those of the process whose
-# latency is shown.
+# The figures of the table by case (`case_result.py`). Its facts come from the process whose latency is shown.
 CASE_FIELDS: tuple[Field[CaseResult], ...] = (
     *map(_figure, METRICS),
-    Field("latency_low_s", _end("low"), "of the latency's 95 % interval; of fewer than six processes their range"),
-    Field("latency_high_s", _end("high"), "likewise"),
-    Field("latency_p90_s", lambda r: r.summary and r.summary.p90_s, "of all timed predictions; missing below 64"),
+    Field("latency_low_s", _end("low"), "lower end of the latency's 95 % interval; below six processes of their range"),
+    Field("latency_high_s", _end("high"), "upper end"),
+    Field(
+        "latency_p90_s",
+        lambda r: r.summary and r.summary.p90_s,
+        "90th percentile of all samples; missing below 64",
+    ),
     Field(
         "throughput_std_per_s",
         lambda r: r.summary and r.summary.throughput_std(r.case.batch),
         "standard deviation over all timed predictions",
     ),
-    Field("energy_quantity", _energy_quantity, "what the energy is of"),
+    Field("energy_quantity", _energy_quantity, "what the energy sensor measures"),
     Field("processes", lambda r: len(r.timed), "fresh processes with figures"),
-    Field("failed_processes", lambda r: sum(not each.ok for each in r.records), "those without"),
+    Field("failed_processes", lambda r: sum(not each.ok for each in r.records), "fresh processes without figures"),
     Field("samples", lambda r: len(r.latency_s), "timed predictions of all processes"),
     Field("status", lambda r: _status(r.error, r.timed), "measured, failed or untimed"),
-    Field("warnings", lambda r: "; ".join(r.warnings) or None, "why not to take the speed at face value"),
-    Field("error", _error, "why there is no number"),
+    Field("warnings", lambda r: "; ".join(r.warnings) or None, "warnings about the speed"),
+    Field("error", _error, "why there is no figure"),
 )
 
 
@@ -158,7 +161,7 @@ def load(path: str | Path, by: Literal["process", "case"] = "process") -> pandas
     """
     if by not in ("process", "case"):
         raise ValueError(f"by={by!r}: must be 'process' or 'case'")
-    with held_back():
+    with paused_collector():
         return frame(each_record(path)) if by == "process" else case_frame(case_results(each_record(path)))
 
 

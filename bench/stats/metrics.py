@@ -1,7 +1,7 @@
 """The figures that a record holds, in SI: one line each.
 
 Data frames and SQL, tables, axes, the Pareto front, `compare`, `check` and `history` all read `METRICS`. A name ends in
-its unit. What people see is scaled at the edge alone, by `Metric.unit`.
+its unit. Only what people see is scaled, by `Metric.unit`.
 """
 
 from __future__ import annotations
@@ -120,7 +120,7 @@ METRICS: tuple[Metric, ...] = (
     Metric("throughput_per_s", "throughput", "throughput", PER_S, "higher", _throughput,
            "predictions / total time of the timed calls", noisy=True),
     Metric("per_stream_per_s", "per_stream", "throughput per stream", PER_S, "higher", _per_stream,
-           "what each stream, or row of clips, of a batch gets: calls / total time", noisy=True),
+           "of each stream, or row of clips, of a batch: calls / total time", noisy=True),
     Metric("latency_s", "latency", "median latency", MS, "lower", _latency,
            "median of the timed calls", noisy=True),
     Metric("device_s", "device_time", "median time on the device", MS, "lower", _device_time,

@@ -1,8 +1,8 @@
-"""Latencies of different hours, normalised by what the reference workload took beside each. Pure, from the store alone.
+"""Latencies of different hours, normalised by the reference workload time of each. Pure, from the store alone.
 
-A normalised latency is another figure than the measured one, with a name of its own: it stands beside it and never in
-its place. It is what the latency would be where the machine was as fast as it was for the record that is the anchor,
-if the network follows the machine as the reference workload does; most do, to some per cent.
+A normalised latency has its own name and is shown beside the measured one, never instead of it. It estimates the
+latency at the machine speed of the anchor record, if the network's speed follows that of the reference workload; most
+do, within some per cent.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ def reference_s(record: Record) -> float | None:
 
 
 def machine_speed_index(record: Record, anchor: Record) -> float | None:
-    """How many times as fast the machine was as for the anchor; None where the two name different workloads."""
+    """Machine speed relative to that of the anchor; None where the two timed different workloads."""
     if record.timing is None or anchor.timing is None:
         return None
     mine, theirs = record.timing.reference, anchor.timing.reference
@@ -37,5 +37,5 @@ def normalised_latency_s(record: Record, anchor: Record) -> float | None:
 
 
 def anchor_of(records: Sequence[Record]) -> Record | None:
-    """What a series is normalised to: its newest record that timed the reference workload."""
+    """The record a series is normalised to: the newest that timed the reference workload."""
     return next((record for record in reversed(records) if reference_s(record)), None)

@@ -1,4 +1,4 @@
-"""SQL over the records of a store, by DuckDB: what `co3d-bench query` does, without the terminal."""
+"""SQL over the records of a store with DuckDB."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ INSTALL = "pip install 'co3d-bench[query]'"
 
 
 def query(sql: str, path: str | Path) -> pandas.DataFrame:
-    """The answer to one statement of SQL.
+    """The result of one SQL statement.
 
     It reads the tables `records`, a row a process (`frame.FIELDS`), and `cases`, a row a case with the figures that the
     report shows (`frame.CASE_FIELDS`).
 
-    The statement sees these tables alone: files and the network are closed to it. Raises UserError where DuckDB is not
+    It cannot read files or the network. Raises UserError where DuckDB is not
     installed, for a mistake in the statement (with DuckDB's words), and where the store cannot be read.
     """
     if find_spec("duckdb") is None:
@@ -35,12 +35,12 @@ def query(sql: str, path: str | Path) -> pandas.DataFrame:
         database.execute("SET enable_external_access = false; SET lock_configuration = true")
         try:
             if not database.extract_statements(sql):
-                raise UserError("an empty statement; --columns lists what there is to ask for", USAGE)
+                raise UserError("an empty statement; --columns lists the columns", USAGE)
             return database.execute(sql).df()
         except duckdb.Error as error:
-            raise UserError(f"the statement was not understood: {_words(error)}", USAGE) from error
+            raise UserError(f"DuckDB rejects the statement: {_words(error)}", USAGE) from error
 
 
 def _words(error: Exception) -> str:
-    """DuckDB's message without the drawing of where in the statement it stumbled."""
+    """DuckDB's message without its drawing of the position."""
     return " ".join(str(error).partition("\n\nLINE")[0].split())

@@ -1,6 +1,6 @@
-"""Statistics of a series of latencies, and what a record's own evidence says against it: pure functions of numbers.
+"""Statistics of a series of latencies, and the warnings of one record. Pure.
 
-What each figure means, and does not mean, is in METHODOLOGY.md. The figures of a case are in `case_result.py`.
+METHODOLOGY.md explains each figure. The figures of a case are in `case_result.py`.
 """
 
 from __future__ import annotations
@@ -16,13 +16,13 @@ from .throttling import throttle_signs
 # Fewest samples from which a percentile may be claimed (MLPerf's early-stopping bound at 99 % confidence).
 SAMPLES_FOR_PERCENTILE = {50: 11, 90: 64, 95: 130, 99: 662}
 
-# Other work counts as a warning where it kept so large a share of the cores busy that the process may use: a tenth of
-# one core of two. Any process that shares a core with the network takes more than that; an idle system takes less.
+# Background load above this share of the usable cores is a warning: a tenth of a core of two. Any process that shares a
+# core with the network takes more; an idle system takes less.
 MAX_BACKGROUND_SHARE = 0.05
 
 
 def median_absolute_deviation(values: Sequence[float]) -> float:
-    """Median distance from the median: a spread that a few slow samples cannot inflate."""
+    """Median distance from the median: a few slow samples do not inflate it."""
     middle = median(values)
     return median([abs(value - middle) for value in values])
 
@@ -36,7 +36,7 @@ def standard_deviation(values: Sequence[float]) -> float:
 
 
 def throughput(samples: Samples, batch: int) -> float:
-    """Predictions per second = predictions / total time. Never the mean of reciprocals: it flatters noise."""
+    """Predictions per second = predictions / total time. Never the mean of reciprocals: noise raises it."""
     return batch * len(samples) / math.fsum(samples.latency_s)
 
 
@@ -50,11 +50,11 @@ def percentile(values: Sequence[float], percent: int) -> float | None:
 class Summary:
     """A series of latencies in a few numbers: all of its samples, none left out. Seconds; predictions per second.
 
-    Each figure is derived when it is first asked for: of a hundred thousand records most are asked for two or three.
+    Figures are computed on first use: most readers need two or three, of many records.
     """
 
     def __init__(self, latency_s: Sequence[float]) -> None:
-        self._values = sorted(latency_s)  # once: what sorts them again finds nothing to do
+        self._values = sorted(latency_s)  # once: sorting them again is cheap
 
     @property
     def count(self) -> int:
@@ -86,12 +86,12 @@ class Summary:
 
 
 def throttled(record: Record) -> str | None:
-    """What says that the device throttled while samples were taken; None where nothing does, or nobody looked."""
+    """The signs that the device throttled during the samples; None where there are none or nothing was read."""
     return "; ".join(throttle_signs(record.sensors)) or None
 
 
 def background_load(record: Record) -> float | None:
-    """Cores that other processes kept busy just before or during the samples; None where nobody looked."""
+    """Cores that other processes kept busy just before or during the samples; None where this was not measured."""
     if record.timing is None:
         return None
     known = [load for load in (record.timing.background_load_before, record.timing.background_load) if load is not None]
@@ -99,14 +99,14 @@ def background_load(record: Record) -> float | None:
 
 
 def is_loaded(record: Record) -> bool:
-    """Whether other work kept so much of the cores busy that the figures of this process suffer."""
+    """Whether the background load is high enough to change the figures of this process."""
     load = background_load(record)
     cores = len(record.environment.process.affinity) if record.environment else 1
     return load is not None and load > MAX_BACKGROUND_SHARE * cores
 
 
 def warnings(record: Record) -> tuple[str, ...]:
-    """What speaks against the speed of this one process, in words; empty if nothing does."""
+    """The warnings about the speed of this process, as text."""
     if not record.ok or record.timing is None:
         return ()
     found = [f"other work kept {cores_text(background_load(record))} busy"] if is_loaded(record) else []

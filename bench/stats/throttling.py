@@ -1,14 +1,14 @@
-"""What sensors saw that means: the device was slowed down, so its speed is not what it can do."""
+"""Sensor readings that show that the device was slowed down."""
 
 from __future__ import annotations
 
 from ...devices.sensors.nvml import INVALID
 from ..record.sensing import SensorFigure, Sensors
 
-# A cap of the clock that fell by more than this is not rounding.
+# A smaller fall of the clock's cap may be rounding.
 _CAP_FELL = 0.02
-# Where a sign can come from, by the beginning of a figure's name.
-_TELLING = frozenset(
+# Figures that can show throttling, by the first part of their names.
+_SIGN_FIGURES = frozenset(
     {
         "gpu_throttle",
         "cpu_throttle_events",
@@ -21,18 +21,17 @@ _TELLING = frozenset(
 
 
 def throttle_signs(sensors: Sensors | None) -> tuple[str, ...]:
-    """Every sign that the device throttled while samples were taken, in words; empty where there is none.
+    """Every sign that the device throttled during the samples, as text.
 
-    A card under load that runs into its power limit is normal and no sign (NVML's software power cap); heat, current
-    and voltage are.
+    A card under load at its power limit (NVML's software power cap) is normal and no sign.
     """
     return tuple(sign for figure in sensors.figures if (sign := _sign(figure))) if sensors else ()
 
 
 def throttling_would_show(sensors: Sensors | None) -> bool:
-    """Whether anything was read that throttling would have shown in: else no sign means nothing."""
+    """Whether a figure was read that would show throttling; without one, no sign means nothing."""
     figures = sensors.figures if sensors else ()
-    return any(figure.name.partition("/")[0] in _TELLING and _was_read(figure) for figure in figures)
+    return any(figure.name.partition("/")[0] in _SIGN_FIGURES and _was_read(figure) for figure in figures)
 
 
 def _was_read(figure: SensorFigure) -> bool:

@@ -1,9 +1,9 @@
-"""How a figure went from run to run, and where it changed for good: records in, series and steps out. Pure.
+"""A figure from run to run, and the steps at which its level changed. Pure.
 
 Steps are found by the library ruptures: PELT (Killick, Fearnhead and Eckley 2012,
 https://doi.org/10.1080/01621459.2012.737745) with a Gaussian kernel (Arlot, Celisse and Harchaoui 2019,
-https://jmlr.org/papers/v20/16-155.html), whose bounded cost a single slow run cannot turn into a step. It works on
-logarithms, so that a step is a ratio. How often it errs: `python tests/speed/history_steps.py`.
+https://jmlr.org/papers/v20/16-155.html), whose bounded cost keeps a single slow run from becoming a step. It works on
+logarithms, so a step is a ratio. Its error rates: `python tests/speed/history_steps.py`.
 """
 
 from __future__ import annotations
@@ -22,15 +22,15 @@ from .normalise import anchor_of, normalised_latency_s
 
 INSTALL = "pip install 'co3d-bench[history]'"
 
-# A level has at least so many runs, and a series so many before steps are looked for.
+# Fewest runs of a level, and of a series in which steps are searched.
 MIN_LEVEL = 3
 MIN_POINTS = 2 * MIN_LEVEL
-# Steps smaller than this are not told of: a hundredth of a latency is no news to anybody.
+# Smaller steps are not reported.
 MIN_CHANGE = 0.02
-# Of a series that does not scatter at all: one run in a hundred thousandth of itself must not look like an earthquake.
+# Smallest scatter assumed, so that a series without scatter has no steps of a hundred thousandth.
 MIN_SCATTER = 0.002
-# Of the kernel exp(-WIDTH d^2), d in units of the scatter; and what a further step must save, times ln(runs). Chosen by
-# the script named above.
+# The kernel is exp(-WIDTH d^2), d in multiples of the scatter; a step must save PENALTY * ln(runs). Both were chosen
+# with the script named above.
 WIDTH = 0.1
 PENALTY = 0.6
 
@@ -42,13 +42,13 @@ class Point:
     run_id: str
     started_at: str
     value: float  # in SI
-    record: Record  # of the process whose value it is: commit, versions
+    record: Record  # the one with this value: commit, versions
     warnings: tuple[str, ...]  # a run with one is no evidence for a step
     normalised_latency_s: float | None = None  # at the machine speed of the newest record (`normalise.py`)
 
     @property
     def commit(self) -> str | None:
-        """Of co3d-bench; with a + where files differed from it."""
+        """Of co3d-bench, with a + where files differed from it; None where it is unknown."""
         environment = self.record.environment
         if environment is None or environment.git_commit is None:
             return None
@@ -57,12 +57,12 @@ class Point:
 
 @dataclass(frozen=True)
 class Step:
-    """From `first` on (an index into the series' points) the level is another one."""
+    """A change of level at point `first` (an index into the series' points)."""
 
     first: int
     before: float  # medians of the levels, in SI
     after: float
-    changed: tuple[str, ...]  # what else is different since the point before, in words
+    changed: tuple[str, ...]  # other differences to the point before, as text
 
     @property
     def change(self) -> float:
@@ -72,7 +72,7 @@ class Step:
 
 @dataclass(frozen=True)
 class Series:
-    """One case on one kind of machine, run after run."""
+    """One case on one kind of machine, run by run."""
 
     key: str
     machine: str
@@ -84,7 +84,7 @@ class Series:
 def series(records: Iterable[Record], metric: Metric) -> tuple[Series, ...]:
     """The series of a metric, by case and processor, in the order of their first run; failed cases have no point.
 
-    Steps are in them where ruptures is installed (`can_find_steps`) and there are enough runs without a warning.
+    They have steps where ruptures is installed (`can_find_steps`) and enough runs have no warning.
     """
     groups: dict[tuple[str, str], list[CaseResult]] = {}
     for run in _runs(records):
@@ -106,7 +106,7 @@ def can_find_steps() -> bool:
 
 
 def steps(points: Sequence[Point]) -> tuple[Step, ...]:
-    """Where the level of these points changed, runs with a warning left out; empty where they are too few."""
+    """The changes of level, without runs that have a warning; empty where there are too few runs."""
     clear = [index for index, point in enumerate(points) if not point.warnings]
     if len(clear) < MIN_POINTS or not can_find_steps():
         return ()
@@ -132,7 +132,7 @@ def levels(logarithms: Sequence[float]) -> list[int]:
     import ruptures
 
     signal = numpy.asarray(logarithms)
-    # From one run to the next most differences are scatter alone, whatever steps there are.
+    # Most differences from one run to the next are scatter, whatever steps there are.
     scatter = max(1.4826 * float(numpy.median(numpy.abs(numpy.diff(signal)))) / math.sqrt(2), MIN_SCATTER)
     search = ruptures.KernelCPD(kernel="rbf", min_size=MIN_LEVEL, params={"gamma": WIDTH}).fit(
         (signal / scatter).reshape(-1, 1)
@@ -154,7 +154,7 @@ def _without_small(values: Sequence[float], borders: Sequence[int]) -> list[int]
 
 
 def changed(before: Record, after: Record) -> tuple[str, ...]:
-    """What differs between two records that could explain a step: the commit, and the facts that must agree."""
+    """Differences between two records that could explain a step: the commit and the comparable facts."""
     found = []
     for name in ("git_commit", *COMPARABLE_FACTS):
         was, now = fact(before, name), fact(after, name)
@@ -166,7 +166,7 @@ def changed(before: Record, after: Record) -> tuple[str, ...]:
 
 
 def _point(run: CaseResult, metric: Metric, anchor: Record | None) -> Point | None:
-    """A run as a dot; None where it has no such figure. What is normalised is so to the newest record of the series."""
+    """A run as a point, with the latency normalised to `anchor`; None where the run has no such figure."""
     figure = run.figure(metric)
     if figure is None or figure.value <= 0:
         return None
@@ -178,7 +178,7 @@ def _point(run: CaseResult, metric: Metric, anchor: Record | None) -> Point | No
 def _runs(records: Iterable[Record]) -> list[CaseResult]:
     """Every run of every case on every machine, cases in the order of their first record, runs in that of time.
 
-    A process that failed before it knew its machine counts on each: its wrong answer is one of the whole run.
+    A process that failed before it knew its machine counts for each machine of its run.
     """
     runs: dict[tuple[str, str], list[Record]] = {}
     for record in records:
@@ -188,7 +188,7 @@ def _runs(records: Iterable[Record]) -> list[CaseResult]:
         machines = dict.fromkeys(_machine(record) for record in run if record.environment)
         for machine in machines or (None,):
             found += case_results(record for record in run if _machine(record) in (machine, None))
-    order = {key: place for place, (key, _) in enumerate(reversed(runs))}
+    order = {key: index for index, (key, _) in enumerate(reversed(runs))}
     return sorted(found, key=lambda run: (-order[run.key], run.records[0].started_at))
 
 

@@ -1,6 +1,6 @@
-"""What about a machine speaks against measuring on it now: findings, each with its effect and its exact fix.
+"""What would disturb measurements on a machine now: findings, each with its effect and its exact fix.
 
-A check is a function of what was seen, and changes nothing; `fix.py` applies what a finding proposes.
+A check is a function of the facts and changes nothing; `fix.py` applies what a finding proposes.
 """
 
 from __future__ import annotations
@@ -51,7 +51,7 @@ class TorchFacts:
 
 @dataclass(frozen=True)
 class Patient:
-    """All that a check may look at."""
+    """All facts that a check may use."""
 
     root: Root
     profile: DeviceProfile
@@ -59,7 +59,7 @@ class Patient:
     readings: Mapping[str, Reading] = field(default_factory=dict)  # of the profile's sensors, now
     mode: Mode | None = None
     torch: TorchFacts | None = None
-    board: Mapping[str, str] | str | None = None  # what jetson-stats says of a Jetson, or why it does not
+    board: Mapping[str, str] | str | None = None  # facts from jetson-stats, or why there are none
 
 
 State = Literal["good", "advice", "bad", "unknown"]
@@ -67,7 +67,7 @@ State = Literal["good", "advice", "bad", "unknown"]
 
 @dataclass(frozen=True)
 class Finding:
-    """One thing looked at. `advice` is shown and never applied: it changes what is measured, not only how well."""
+    """The result of one check. `advice` is shown but never applied: it changes what is measured, not only how well."""
 
     check: str
     state: State

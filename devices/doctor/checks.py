@@ -81,7 +81,7 @@ def power_mode(patient: Patient) -> list[Finding]:
         return []
     mode = patient.mode
     if mode is None:
-        return [Finding("power-mode", "unknown", "nvpmodel says nothing", "", "nvpmodel -q")]
+        return [Finding("power-mode", "unknown", "nvpmodel does not report it", "", "nvpmodel -q")]
     name = mode.name if mode.id is None else f"{mode.name} (id {mode.id})"
     if mode.name == meant.name:
         return [Finding("power-mode", "good", name)]
@@ -90,9 +90,9 @@ def power_mode(patient: Patient) -> list[Finding]:
         Finding(
             "power-mode",
             "bad",
-            f"{name}; {meant.name} (id {meant.id}) is meant",
+            f"{name}; {meant.name} (id {meant.id}) is the usual mode",
             "cores are off and clocks are capped",
-            f"sudo {' '.join(words)}    # if it asks for a reboot, that is yours to answer: --fix never says yes",
+            f"sudo {' '.join(words)}    # it may ask for a reboot, which --fix never confirms",
             commands=() if mode.id is None else (Command(words, ("nvpmodel", "-m", str(mode.id)), over_reboot=True),),
         )
     ]
@@ -106,9 +106,9 @@ def clocks_locked(patient: Patient) -> list[Finding]:
                 Finding(
                     "clocks-locked",
                     "unknown",
-                    "the driver does not tell",
+                    "the driver does not report it",
                     "a card boosts while it is cool and slows down when it is warm",
-                    "sudo nvidia-smi -pm 1 && sudo nvidia-smi -lgc MIN,MAX    # -rgc gives them free",
+                    "sudo nvidia-smi -pm 1 && sudo nvidia-smi -lgc MIN,MAX    # undo: -rgc",
                 )
             ]
         return []
@@ -126,7 +126,7 @@ def clocks_locked(patient: Patient) -> list[Finding]:
             "bad",
             f"the GPU may go from {low / 1e6:.0f} to {high / 1e6:.0f} MHz",
             "short steps run at whatever clock the governor left behind",
-            "sudo jetson_clocks --store before.conf && sudo jetson_clocks    # back: --restore before.conf",
+            "sudo jetson_clocks --store before.conf && sudo jetson_clocks    # undo: --restore before.conf",
             commands=(
                 Command(
                     ("jetson_clocks",),
@@ -146,16 +146,16 @@ def temperature(patient: Patient) -> list[Finding]:
         if name.startswith("temperature_c") and reading.value is not None
     ]
     if not hot:
-        return [Finding("temperature", "unknown", "nothing tells it here")]
+        return [Finding("temperature", "unknown", "no sensor can be read here")]
     degrees, zone = max(hot)
     if degrees < _HOT_C:
         return [Finding("temperature", "good", f"{degrees:.0f} °C at most ({zone})")]
-    effect = "it is warm before it begins, and will slow itself down soon"
-    return [Finding("temperature", "bad", f"{degrees:.0f} °C ({zone})", effect, "let it cool down; look at the fan")]
+    effect = "the device is warm before the run and will throttle soon"
+    return [Finding("temperature", "bad", f"{degrees:.0f} °C ({zone})", effect, "let it cool down; check the fan")]
 
 
 def load(patient: Patient) -> list[Finding]:
-    """What else runs."""
+    """Other work on the machine."""
     average, cores = patient.hardware.host.load_average_1min, patient.hardware.host.usable_cores
     if average is None:
         return [Finding("load", "unknown", "no /proc/loadavg")]
@@ -167,14 +167,14 @@ def load(patient: Patient) -> list[Finding]:
 
 
 def gpu_processes(patient: Patient) -> list[Finding]:
-    """Who else is on the card."""
+    """Other processes on the card."""
     reading = patient.readings.get("gpu_other_processes")
     if reading is None:
         return []
     if reading.value is None:
         return [Finding("gpu-processes", "unknown", reading.reason or "")]
     if not reading.value:
-        return [Finding("gpu-processes", "good", "none beside us")]
+        return [Finding("gpu-processes", "good", "no others")]
     effect = "they take memory and time of the card"
     return [
         Finding(
@@ -184,7 +184,7 @@ def gpu_processes(patient: Patient) -> list[Finding]:
 
 
 def swap(patient: Patient) -> list[Finding]:
-    """Memory that was put away."""
+    """Memory that was swapped out."""
     total, free = (meminfo_bytes(patient.root, name) for name in ("SwapTotal", "SwapFree"))
     if total is None or free is None:
         return []
@@ -268,15 +268,15 @@ def runs_on(wanted: str, architectures: Iterable[str]) -> bool:
 
 
 def cudnn(patient: Patient) -> list[Finding]:
-    """What torch's switches are before we set them."""
+    """Torch's default switches, before a run sets them."""
     facts = patient.torch
     if facts is None or patient.profile.torch_device != "cuda" or not facts.cuda_available:
         return []
     what = (
         f"cuDNN {facts.cudnn}; torch's defaults: benchmark {_on(facts.cudnn_benchmark)}, "
-        f"TF32 {_on(facts.cudnn_tf32)} in convolutions, {_on(facts.matmul_tf32)} in products"
+        f"TF32 {_on(facts.cudnn_tf32)} in convolutions, {_on(facts.matmul_tf32)} in matrix products"
     )
-    return [Finding("cudnn", "good", what, "a run sets them itself, and its record says how")]
+    return [Finding("cudnn", "good", what, "a run sets them itself and records how")]
 
 
 def sensors(patient: Patient) -> list[Finding]:
@@ -323,7 +323,7 @@ CHECKS: tuple[Callable[[Patient], list[Finding]], ...] = (
 
 
 def examine(patient: Patient) -> tuple[Finding, ...]:
-    """Every finding, in the order in which they are to be mended."""
+    """Every finding, in the order in which fixes are applied."""
     return tuple(finding for check in CHECKS for finding in check(patient))
 
 

@@ -1,4 +1,4 @@
-"""Applies what findings propose, and takes it back: at the end, on request, or after a crash.
+"""Applies the fixes of findings and undoes them: at the end, on request, or after a crash.
 
 What was before is on the disk before anything is changed, so that nothing can be lost by a kill. The file is one for
 the whole machine, since the settings are.
@@ -16,7 +16,7 @@ from typing import Any
 import psutil
 
 from ..nvpmodel import Run, read_mode
-from ..root import Look, Reason, Writable
+from ..root import Contents, Reason, Writable
 from . import Command, Finding, Write
 
 STATE = Path("var/lib/co3d-bench/doctor.json")
@@ -24,7 +24,7 @@ _BOOT_ID = "/proc/sys/kernel/random/boot_id"
 
 
 class FixError(Exception):
-    """It cannot be done, and nothing was changed; the message is for people."""
+    """A fix cannot be applied, and nothing was changed; the message is for people."""
 
 
 @dataclass
@@ -52,16 +52,16 @@ class Fixer:
             return None
         except (OSError, ValueError, TypeError) as error:
             raise FixError(
-                f"{self._state}: cannot be read: {error}; remove it if you set things back yourself"
+                f"{self._state}: cannot be read: {error}; remove it if you restored the settings yourself"
             ) from error
 
     def apply(self, findings: Iterable[Finding]) -> list[str]:
         """Do all that can be done; what was and was not, a line each. Raises FixError before anything is changed."""
         before = self.leftover()
         if before and before.pid != os.getpid() and alive(before.pid):
-            raise FixError(f"another doctor holds settings now (process {before.pid}); end it first")
+            raise FixError(f"another doctor has changed settings (process {before.pid}); end it first")
         if before:
-            raise FixError(f"settings of an earlier --fix are still in force ({self._state}); first: doctor --restore")
+            raise FixError(f"settings of an earlier --fix are still active ({self._state}); first: doctor --restore")
         wanted = [finding for finding in findings if finding.can_be_fixed]
         if not wanted:
             return []
@@ -104,17 +104,17 @@ class Fixer:
         return list(dict.fromkeys(lines))
 
     def _write(self, changes: Changes, write: Write) -> str:
-        look = self._root.look(write.path)
-        if look.text is None:
-            return f"{write.path}: {_why(look)}"
-        changes.done.append({"path": write.path, "before": look.text, "value": write.value})
+        contents = self._root.contents(write.path)
+        if contents.text is None:
+            return f"{write.path}: {_why(contents)}"
+        changes.done.append({"path": write.path, "before": contents.text, "value": write.value})
         self._keep(changes)
         reason = self._root.write(write.path, write.value)
         if reason is not None:
             changes.done.pop()
             self._keep(changes)
             return f"{write.path}: {reason.value}"
-        return f"{look.text} -> {write.value}"
+        return f"{contents.text} -> {write.value}"
 
     def _command(self, changes: Changes, command: Command) -> str:
         words = self._filled(command.words)
@@ -137,18 +137,18 @@ class Fixer:
             mode = read_mode(self._root, self._run)
             if mode is None or str(mode.id) != words[-1]:
                 still = mode.name if mode else "unknown"
-                return f"{' '.join(words)}: still {still}; it may want a reboot, which is yours to give"
+                return f"{' '.join(words)}: still {still}; it may need a reboot, which you must do"
         return f"{' '.join(words)}: done"
 
     def _take_back(self, change: dict[str, Any], same_boot: bool) -> tuple[str, bool]:
         """What became of one change, and whether it is settled."""
         if "path" in change:
             path, before = change["path"], change["before"]
-            now = self._root.look(path).text
+            now = self._root.contents(path).text
             if not same_boot:
-                return f"{path}: the machine was started anew since, nothing to take back", True
+                return f"{path}: the machine was restarted since, so nothing to restore", True
             if now != change["value"]:
-                return f"{path}: left at {now}, since somebody else changed it", True
+                return f"{path}: left at {now}, which somebody else set", True
             reason = self._root.write(path, before)
             return (
                 (f"{path}: {change['value']} -> {before}", True)
@@ -157,7 +157,7 @@ class Fixer:
             )
         words = tuple(change["undo"])
         if not same_boot and not change["over_reboot"]:
-            return f"{' '.join(words)}: the machine was started anew since, nothing to take back", True
+            return f"{' '.join(words)}: the machine was restarted since, so nothing to restore", True
         if self._run is None:
             return f"{' '.join(words)}: not run, since this is not the machine itself", False
         code, text = self._run(words)
@@ -196,9 +196,9 @@ def alive(pid: int) -> bool:
     return pid > 0 and psutil.pid_exists(pid)
 
 
-def _why(look: Look) -> str:
-    return look.reason.value if look.reason else "empty"
+def _why(contents: Contents) -> str:
+    return contents.reason.value if contents.reason else "empty"
 
 
 def _last(text: str) -> str:
-    return next((line for line in reversed(text.splitlines()) if line.strip()), "it said nothing")
+    return next((line for line in reversed(text.splitlines()) if line.strip()), "no message")

@@ -75,7 +75,7 @@ def below(sysroot, path):
     return Path(sysroot) / path.lstrip("/")
 
 
-def look(file):
+def contents(file):
     """(text, None) or (None, why there is none)."""
     try:
         with Path(file).open("rb") as opened:
@@ -92,7 +92,7 @@ def read_files(sysroot, patterns):
             path = "/" + str(Path(file).relative_to(sysroot))
             if path in files or Path(file).is_dir():
                 continue
-            text, reason = look(file)
+            text, reason = contents(file)
             if text is not None:
                 files[path] = text
             elif reason != "missing":
@@ -115,7 +115,7 @@ print(json.dumps({
 
 
 def torch_facts():
-    """What torch says of itself, or why it does not."""
+    """Torch's versions and GPUs, or why torch cannot be imported."""
     done = subprocess.run([sys.executable, "-c", TORCH], stdout=subprocess.PIPE, stderr=subprocess.PIPE, cwd="/")
     try:
         return json.loads(done.stdout.decode("utf-8", "replace").splitlines()[-1])
@@ -187,14 +187,14 @@ def case_folder(name):
 
 def birth(pid):
     """When a process began, in ticks since the machine did; None if there is none. Tells it from a later namesake."""
-    text, _ = look(f"/proc/{pid}/stat")
+    text, _ = contents(f"/proc/{pid}/stat")
     fields = text.rpartition(")")[2].split() if text else []
     return None if not fields or fields[0] == "Z" else int(fields[19])
 
 
 def supervisor(folder):
     """[pid, birth] of the process that looks after a case; None before it began."""
-    text, _ = look(folder / "supervisor")
+    text, _ = contents(folder / "supervisor")
     return json.loads(text) if text else None
 
 
@@ -323,7 +323,7 @@ def tail(file):
 
 def oom_kills():
     """Processes that the kernel has killed for memory so far."""
-    text = look("/proc/vmstat")[0] or ""
+    text = contents("/proc/vmstat")[0] or ""
     return sum(int(line.split()[1]) for line in text.splitlines() if line.startswith("oom_kill "))
 
 
@@ -418,12 +418,12 @@ def watch(name, sysroot):
     begin = time.monotonic()
     signal.signal(signal.SIGTERM, done)
     while True:
-        looked = {path: look(below(sysroot, path)) for path in watched["paths"]}
+        read = {path: contents(below(sysroot, path)) for path in watched["paths"]}
         put(
             event="watch",
             t=time.monotonic(),
-            files={path: text for path, (text, _) in looked.items() if text is not None},
-            unread={path: reason for path, (_, reason) in looked.items() if reason is not None},
+            files={path: text for path, (text, _) in read.items() if text is not None},
+            unread={path: reason for path, (_, reason) in read.items() if reason is not None},
         )
         time.sleep(watched["period_s"])
 

@@ -1,4 +1,4 @@
-"""The host's side of `agent.py`: puts it on a board, has a case run there, and hears all of it whatever the connection.
+"""The host's side of `agent.py`: installs it on a board, runs cases there, follows them over lost connections.
 
 A case is named by its job, so the same job is never begun twice, and one that was begun before we lost the board, or
 our own life, is followed from the beginning.
@@ -132,9 +132,9 @@ class Board:
         raise AgentError(f"{file.name} arrives damaged, twice")
 
     def run(self, job: Mapping[str, Any], on_event: Callable[[Event], None]) -> Event:
-        """Have a case run, or hear one that has begun before; returns its last line, `ended`.
+        """Run a case, or follow one that was started before; returns its last event, `ended`.
 
-        Raises Unreachable where the board is away for longer than our patience, AgentError.
+        Raises Unreachable where the board stays away longer than `patience`, AgentError.
         """
         name = case_name(job)
         answer = self.again(lambda: self._ask("start", name, stdin=json.dumps(job)))
@@ -156,7 +156,7 @@ class Board:
     def _follow(self, name: str, on_event: Callable[[Event], None]) -> Event:
         offset = 0
 
-        def listen() -> Event:
+        def read_events() -> Event:
             nonlocal offset
             for line in self.transport.lines(self._words("follow", name, str(offset))):
                 received()
@@ -180,7 +180,7 @@ class Board:
         while True:
             before = offset
             try:
-                return listen()
+                return read_events()
             except OSError as error:
                 raise AgentError(f"the agent there is gone: {error}") from error
             except Unreachable as error:
@@ -197,7 +197,7 @@ class Board:
                 wait_s = self._wait(wait_s, begin, error)
 
     def _wait(self, wait_s: float, since_s: float, error: Unreachable) -> float:
-        """Wait, and say how long to wait the next time; or give up."""
+        """Wait, and return how long to wait next time. Raises Unreachable after `patience`."""
         away_s = self.patience.clock() - since_s
         if away_s + wait_s > self.patience.all_s:
             raise Unreachable(f"{self.transport.host} is away for {away_s:.0f} s: {error}") from error

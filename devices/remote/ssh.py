@@ -106,6 +106,6 @@ class Ssh:
 
 
 def _last_line(stderr: str) -> str:
-    """The last line that says something; greetings and warnings come before it."""
+    """The last line that is not empty; greetings and warnings come before it."""
     lines = [line.strip() for line in stderr[-STDERR_CHARACTERS:].splitlines() if line.strip()]
     return lines[-1].removeprefix("scp: ") if lines else ""

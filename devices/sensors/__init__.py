@@ -1,6 +1,6 @@
 """How hot, fast and hungry a machine is: sensors, each with figures that have a value or the reason why not.
 
-One file for each kind. A sensor that is not there is not an error: its figures say so. Nothing here imports torch.
+One file for each kind. A missing sensor is no error: its figures have the reason. Nothing here imports torch.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal, Protocol
 
-from ..root import Look, Reason
+from ..root import Contents, Reason
 
 
 @dataclass(frozen=True)
@@ -46,7 +46,7 @@ class Sensor(Protocol):
 
 @dataclass(frozen=True)
 class Absent:
-    """A sensor that is not there: its figure says why."""
+    """A sensor that is missing: its figures have the reason."""
 
     figures: tuple[Figure, ...]
     reason: str
@@ -63,11 +63,11 @@ _REASONS = {
 }
 
 
-def scaled(look: Look, factor: float = 1.0) -> Reading:
+def scaled(contents: Contents, factor: float = 1.0) -> Reading:
     """The number in a file in our unit, or why there is none."""
-    if look.text is None:
-        return Reading(reason=_REASONS[look.reason or Reason.MISSING])
+    if contents.text is None:
+        return Reading(reason=_REASONS[contents.reason or Reason.MISSING])
     try:
-        return Reading(float(look.text) * factor)
+        return Reading(float(contents.text) * factor)
     except ValueError:
-        return Reading(reason=f"no number: {look.text[:40]!r}" if look.text else _REASONS[Reason.GATED])
+        return Reading(reason=f"no number: {contents.text[:40]!r}" if contents.text else _REASONS[Reason.GATED])

@@ -23,12 +23,12 @@ class Clocks:
     figures: tuple[Figure, ...] = (CLOCK,)
 
     def read(self) -> Mapping[str, Reading]:
-        return {CLOCK.name: mean(scaled(self.root.look(file), 1e3) for file in self.files)}
+        return {CLOCK.name: mean(scaled(self.root.contents(file), 1e3) for file in self.files)}
 
 
 @dataclass(frozen=True)
 class Reported:
-    """From /proc/cpuinfo, where there is no cpufreq: what a virtual machine was told, often a constant."""
+    """From /proc/cpuinfo, where there is no cpufreq: on a virtual machine often a constant."""
 
     root: Root
     figures: tuple[Figure, ...] = (
@@ -48,7 +48,7 @@ class Throttles:
     figures: tuple[Figure, ...] = (THROTTLED,)
 
     def read(self) -> Mapping[str, Reading]:
-        readings = [scaled(self.root.look(file)) for file in self.files]
+        readings = [scaled(self.root.contents(file)) for file in self.files]
         values = [reading.value for reading in readings if reading.value is not None]
         return {THROTTLED.name: Reading(sum(values)) if values else readings[0]}
 
@@ -62,7 +62,7 @@ def find(root: Root) -> tuple[Sensor, ...]:
     elif _megahertz(root):
         clock = Reported(root)
     else:
-        clock = Absent((CLOCK,), "neither cpufreq nor /proc/cpuinfo tells it; a virtual machine mostly hides it")
+        clock = Absent((CLOCK,), "neither cpufreq nor /proc/cpuinfo has it; virtual machines mostly hide it")
     counters = root.glob(f"{_CPU}/cpu*/thermal_throttle/*_throttle_count")
     throttles: Sensor = (
         Throttles(root, counters) if counters else Absent((THROTTLED,), "this kernel or processor counts none")

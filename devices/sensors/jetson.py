@@ -30,9 +30,9 @@ class Rail:
 
     def read(self, root: Root) -> Reading:
         if self.power is not None:
-            return _watts(scaled(root.look(self.power), 1e-3))
-        volts = _watts(scaled(root.look(self.voltage or ""), 1e-3))
-        amperes = _watts(scaled(root.look(self.current or ""), 1e-3))
+            return _watts(scaled(root.contents(self.power), 1e-3))
+        volts = _watts(scaled(root.contents(self.voltage or ""), 1e-3))
+        amperes = _watts(scaled(root.contents(self.current or ""), 1e-3))
         if volts.value is None or amperes.value is None:
             return volts if volts.value is None else amperes
         return Reading(volts.value * amperes.value)
@@ -82,8 +82,8 @@ class Gpu:
 
     def read(self) -> Mapping[str, Reading]:
         return {
-            "gpu_hz": scaled(self.root.look(f"{self.folder}/cur_freq")),
-            "gpu_max_hz": scaled(self.root.look(f"{self.folder}/max_freq")),
+            "gpu_hz": scaled(self.root.contents(f"{self.folder}/cur_freq")),
+            "gpu_max_hz": scaled(self.root.contents(f"{self.folder}/max_freq")),
         }
 
 
@@ -99,7 +99,7 @@ class OverCurrent:
         return tuple(Figure(_event(file), kind="counter") for file in self.files)
 
     def read(self) -> Mapping[str, Reading]:
-        return {_event(file): scaled(self.root.look(file)) for file in self.files}
+        return {_event(file): scaled(self.root.contents(file)) for file in self.files}
 
 
 def _event(file: str) -> str:
@@ -120,7 +120,7 @@ def find(root: Root, power: Power | None) -> tuple[Sensor, ...]:
     rails = (*_iio(root, power), *_hwmon(root))
     sensors: list[Sensor] = []
     if power is None:
-        sensors.append(Absent((Figure("power_w/board"),), "the profile says not what its rails mean"))
+        sensors.append(Absent((Figure("power_w/board"),), "the profile does not say what its rails measure"))
     elif rails:
         sensors.append(Rails(root, rails, tuple(power.total), power.quantity))
     else:
@@ -142,7 +142,7 @@ def _iio(root: Root, power: Power | None) -> tuple[Rail, ...]:
         address = folder.split("/")[-2]
         for channel in range(3):
             file = f"{folder}/in_power{channel}_input"
-            if root.look(file).reason is Reason.MISSING:
+            if root.contents(file).reason is Reason.MISSING:
                 continue
             names = known.get(address, [])
             of_profile = names[channel] if channel < len(names) else None

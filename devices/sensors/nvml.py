@@ -1,6 +1,6 @@
 """NVIDIA cards by their driver's library (NVML, module `pynvml`): clocks, power, energy, heat, throttling, memory.
 
-Each question may be unsupported on its own; then that figure has a reason, and the others their values.
+Each query may be unsupported on its own; then that figure has a reason, and the others their values.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ POWER_POLICY, THERMAL_POLICY = 0, 1  # of nvmlDeviceGetViolationStatus
 
 
 @dataclass(frozen=True)
-class Question:
+class Query:
     """A figure, and how it is asked of a card."""
 
     figure: Figure
@@ -43,7 +43,7 @@ def _value(function: str, *arguments: Any, factor: float = 1.0) -> Callable[[Any
 
 
 def reasons(nvml: Any, handle: Any) -> Reading:
-    """The words of the bits set now; older drivers know the question by its older name."""
+    """The words of the bits set now; older drivers know the query by its older name."""
     try:
         bits = nvml.nvmlDeviceGetCurrentClocksEventReasons(handle)
     except (nvml.NVMLError_FunctionNotFound, AttributeError):
@@ -66,31 +66,31 @@ def others(nvml: Any, handle: Any, mine: frozenset[int]) -> Reading:
     return Reading(float(sum(process.pid not in mine for process in running)))
 
 
-def questions(mine: frozenset[int]) -> tuple[Question, ...]:
+def queries(mine: frozenset[int]) -> tuple[Query, ...]:
     """Everything we ask; `mine` are the processes that measure."""
     return (
-        Question(Figure("gpu_hz"), _value("nvmlDeviceGetClockInfo", 1, factor=1e6)),  # 1: of the multiprocessors
-        Question(Figure("gpu_memory_hz"), _value("nvmlDeviceGetClockInfo", 2, factor=1e6)),
-        Question(
+        Query(Figure("gpu_hz"), _value("nvmlDeviceGetClockInfo", 1, factor=1e6)),  # 1: of the multiprocessors
+        Query(Figure("gpu_memory_hz"), _value("nvmlDeviceGetClockInfo", 2, factor=1e6)),
+        Query(
             Figure("power_w/gpu", note="of the whole card; from Ampere on the driver's average over a second"),
             _value("nvmlDeviceGetPowerUsage", factor=1e-3),
         ),
-        Question(
+        Query(
             Figure("energy_j/gpu", kind="counter", note="of the whole card, since its driver was loaded"),
             _value("nvmlDeviceGetTotalEnergyConsumption", factor=1e-3),
         ),
-        Question(Figure("temperature_c/gpu"), _value("nvmlDeviceGetTemperature", 0)),
-        Question(
+        Query(Figure("temperature_c/gpu"), _value("nvmlDeviceGetTemperature", 0)),
+        Query(
             Figure("gpu_memory_used_bytes", note="by everybody: context, libraries and other processes are in it"),
             lambda nvml, handle: Reading(float(nvml.nvmlDeviceGetMemoryInfo(handle).used)),
         ),
-        Question(
+        Query(
             Figure("gpu_other_processes", note="a container that renumbers processes counts ours too"),
             lambda nvml, handle: others(nvml, handle, mine),
         ),
-        Question(Figure("gpu_throttle", kind="flags"), reasons),
-        Question(Figure("gpu_power_capped_s", kind="counter"), _violation_s(POWER_POLICY)),
-        Question(Figure("gpu_thermal_capped_s", kind="counter"), _violation_s(THERMAL_POLICY)),
+        Query(Figure("gpu_throttle", kind="flags"), reasons),
+        Query(Figure("gpu_power_capped_s", kind="counter"), _violation_s(POWER_POLICY)),
+        Query(Figure("gpu_thermal_capped_s", kind="counter"), _violation_s(THERMAL_POLICY)),
     )
 
 
@@ -100,19 +100,19 @@ class Card:
 
     nvml: Any
     handle: Any
-    asked: tuple[Question, ...]
+    asked: tuple[Query, ...]
 
     @property
     def figures(self) -> tuple[Figure, ...]:
-        return tuple(question.figure for question in self.asked)
+        return tuple(query.figure for query in self.asked)
 
     def read(self) -> Mapping[str, Reading]:
-        return {question.figure.name: self._one(question) for question in self.asked}
+        return {query.figure.name: self._one(query) for query in self.asked}
 
-    def _one(self, question: Question) -> Reading:
+    def _one(self, query: Query) -> Reading:
         try:
-            return question.ask(self.nvml, self.handle)
-        except Exception as error:  # noqa: BLE001 - one unanswered question is no reason to lose the others
+            return query.ask(self.nvml, self.handle)
+        except Exception as error:  # noqa: BLE001 - one unanswered query is no reason to lose the others
             return Reading(reason=why_not(error))
 
 
@@ -123,8 +123,8 @@ def find(nvml: Any = None, mine: frozenset[int] = frozenset()) -> tuple[Sensor, 
         nvml = nvml or load_nvml()
         gpus, reason = list_gpus(nvml)
         if not gpus:
-            return (Absent(tuple(question.figure for question in questions(mine)), reason or "none"),)
+            return (Absent(tuple(query.figure for query in queries(mine)), reason or "none"),)
         handle = nvml.nvmlDeviceGetHandleByUUID((gpus[0].uuid or "").encode())
     except Exception as error:  # noqa: BLE001 - whatever a driver raises
-        return (Absent(tuple(question.figure for question in questions(mine)), why_not(error)),)
-    return (Card(nvml, handle, questions(mine)),)
+        return (Absent(tuple(query.figure for query in queries(mine)), why_not(error)),)
+    return (Card(nvml, handle, queries(mine)),)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from ..root import Look, Reason, Root, number
+from ..root import Contents, Reason, Root, number
 from . import Absent, Figure, Reading, Sensor, scaled
 
 TREE = "/sys/class/powercap"
@@ -43,18 +43,18 @@ class Packages:
         for folder in self.folders:
             value = number(self.root, f"{folder}/energy_uj")
             if value is None:
-                return {TOTAL.name: why(self.root.look(f"{folder}/energy_uj"))}
+                return {TOTAL.name: why(self.root.contents(f"{folder}/energy_uj"))}
             if folder not in self._counters:
                 self._counters[folder] = Unwrapped(number(self.root, f"{folder}/max_energy_range_uj"))
             total += self._counters[folder].add(value)
         return {TOTAL.name: Reading(total / 1e6)}
 
 
-def why(look: Look) -> Reading:
+def why(contents: Contents) -> Reading:
     """Why there is no energy; since Linux 5.10 only root may read it (CVE-2020-8694)."""
-    if look.reason is Reason.FORBIDDEN:
+    if contents.reason is Reason.FORBIDDEN:
         return Reading(reason=f"not permitted; {FIX}")
-    return Reading(reason=scaled(look).reason or "no number")
+    return Reading(reason=scaled(contents).reason or "no number")
 
 
 def find(root: Root) -> tuple[Sensor, ...]:

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from ..root import Look, Root
+from ..root import Contents, Root
 from . import Absent, Figure, Reading, Sensor, scaled
 
 # A constant, 50 or 100 degrees, on every Jetson.
 _IGNORED_ZONES = ("PMIC",)
-# Chips of hwmon that tell of the processor; others (disks, network cards) say nothing of what we measure.
+# Chips of hwmon that measure the processor; others (disks, network cards) do not matter here.
 _CHIPS = ("coretemp", "k10temp", "zenpower", "cpu_thermal")
 # What a Jetson gives for a zone whose part of the chip is off.
 _GATED_MILLIDEGREES = -256_000
@@ -28,7 +28,7 @@ class Temperatures:
         return tuple(Figure(name) for name in self.files)
 
     def read(self) -> Mapping[str, Reading]:
-        return {name: degrees(self.root.look(file)) for name, file in self.files.items()}
+        return {name: degrees(self.root.contents(file)) for name, file in self.files.items()}
 
 
 @dataclass(frozen=True)
@@ -43,14 +43,14 @@ class Cooling:
         return tuple(Figure(name, note="0: not at work") for name in self.files)
 
     def read(self) -> Mapping[str, Reading]:
-        return {name: scaled(self.root.look(file)) for name, file in self.files.items()}
+        return {name: scaled(self.root.contents(file)) for name, file in self.files.items()}
 
 
-def degrees(look: Look) -> Reading:
+def degrees(contents: Contents) -> Reading:
     """A temperature, or why there is none; a zone that is switched off says so in two ways."""
-    reading = scaled(look, 1e-3)
+    reading = scaled(contents, 1e-3)
     if reading.value is not None and reading.value * 1e3 <= _GATED_MILLIDEGREES:
-        return scaled(Look(""))
+        return scaled(Contents(""))
     return reading
 
 

@@ -1,4 +1,4 @@
-"""Watching the sensors while something else runs."""
+"""Starts and stops the process that reads the sensors."""
 
 from __future__ import annotations
 
@@ -45,14 +45,14 @@ class Watch:
                 stdout=subprocess.PIPE,
                 stderr=subprocess.PIPE,
                 text=True,
-                # A file of the current folder that is called like a library must not be imported in its place.
+                # A file of the current folder that is called like a library must not be imported instead.
                 env={**os.environ, "PYTHONSAFEPATH": "1"},
             )
             stdin = cast("IO[str]", self._process.stdin)
             stdin.write(json.dumps(asdict(order)) + "\n")
             stdin.flush()
         except BrokenPipeError:
-            pass  # it ended before it heard what to read; `ready` says so
+            pass  # it ended before it read the order; `ready` sets the reason
         except OSError as error:
             self._reason = f"the process that reads the sensors could not be started: {error}"
 

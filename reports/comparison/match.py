@@ -24,7 +24,7 @@ from ...bench.stats.compare.exact import (
 )
 from ...bench.stats.compare.findings import Comparison, Finding, Judgement
 from ...bench.stats.compare.rule import Rule, rule_of_stores
-from ...bench.stats.compare.verdict import Evidence, Units, judge, judge_all
+from ...bench.stats.compare.verdict import Evidence, Replicates, judge, judge_all
 from ...bench.stats.metrics import METRICS, Metric, get_metric
 from ...bench.stats.normalise import anchor_of, machine_speed_index
 from ..select import differing_facts
@@ -257,8 +257,8 @@ def _noisy(row: _Row, metric: Metric, differs: tuple[str, ...]) -> tuple[Finding
             differs = (*differs, f"{metric.label}: the {name} has none")
     if differs:
         return _finding(row.label, metric, status="incomparable", differs=differs, **fields), None
-    units = Units(tuple(before), tuple(after))
-    evidence = Evidence(row.label, metric.word, metric.better, units)
+    replicates = Replicates(tuple(before), tuple(after))
+    evidence = Evidence(row.label, metric.word, metric.better, replicates)
     return _finding(row.label, metric, status="judged", **fields), evidence
 
 
@@ -361,7 +361,7 @@ def _normalised(row: _Row, metric: Metric) -> Evidence | None:
                 return None
             found.append(value * index if metric.better == "lower" else value / index)
         both.append(tuple(found))
-    return Evidence(row.label, metric.word, metric.better, Units(*both))
+    return Evidence(row.label, metric.word, metric.better, Replicates(*both))
 
 
 def _with_normalised(judgement: Judgement, row: _Row, metric: str, rule: Rule) -> Judgement:
@@ -389,10 +389,10 @@ def _shown(judgement: Judgement, row: _Row, metric: str, rule: Rule) -> Judgemen
 
 
 def _notes(evidences: Sequence[tuple[Finding, Evidence]], rule: Rule) -> tuple[str, ...]:
-    fewest = min((len(evidence.first) for _, evidence in evidences), default=rule.min_units)
-    if fewest >= rule.min_units:
+    fewest = min((len(evidence.first) for _, evidence in evidences), default=rule.min_replicates)
+    if fewest >= rule.min_replicates:
         return ()
     return (
-        f"a verdict on noisy figures needs {rule.min_units} fresh processes each of base and head, "
-        f"but a row has {fewest}: measure both with co3d-bench run --processes {rule.min_units}",
+        f"a verdict on noisy figures needs {rule.min_replicates} fresh processes each of base and head, "
+        f"but a row has {fewest}: measure both with co3d-bench run --processes {rule.min_replicates}",
     )

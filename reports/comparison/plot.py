@@ -102,7 +102,7 @@ def _tooltip(finding: Finding, name: str) -> dict[str, str]:
         ),
         "Cost": words.change(finding),
         f"{words.percent(found.confidence)} interval": words.interval(finding),
-        "Pairs" if found.paired else "Processes": str(found.units),
+        "Pairs" if found.paired else "Processes": str(found.replicates),
     }
     return shown | {"Why": words.plain("; ".join(words.reasons(finding)))}
 

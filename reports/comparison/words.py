@@ -229,7 +229,7 @@ WITHIN = (
 
 def is_within(found: Estimate) -> bool:
     """Whether an interval rests on the samples of one process each of base and head."""
-    return found.units == 1 and not found.paired and math.isfinite(found.high)
+    return found.replicates == 1 and not found.paired and math.isfinite(found.high)
 
 
 def has_within(comparison: Comparison) -> bool:
@@ -274,8 +274,8 @@ def reasons(finding: Finding) -> tuple[str, ...]:
         unit = "pairs" if judgement.estimate and judgement.estimate.paired else "processes each of base and head"
         if judgement.detectable is not None and math.isfinite(judgement.detectable):
             found.append(f"could detect a slowdown of {percent(judgement.detectable)}")
-        if judgement.units_needed and judgement.estimate and judgement.estimate.sigma is not None:
-            found.append(f"{judgement.units_needed} more {unit} needed")
+        if judgement.replicates_needed and judgement.estimate and judgement.estimate.sigma is not None:
+            found.append(f"{judgement.replicates_needed} more {unit} needed")
     if finding.differs:
         found.append("differs in " + "; ".join(finding.differs))
     if finding.note:

@@ -11,7 +11,7 @@ from dataclasses import replace
 from typing import Any
 
 from ...bench.record.record import Published, Verification
-from ...bench.stats.batch import told
+from ...bench.stats.batch import search_text
 from ...bench.stats.case_result import CaseResult
 from ...bench.stats.metrics import MB, PER_S, Unit, get_metric
 from ..engines import several_engines, speeds
@@ -232,7 +232,7 @@ def _notes(case: CaseResult, differs: bool) -> tuple[str, ...]:
     known, energy = published(case), case.energy
     return (
         *([f"the paper's figures: {known.note}"] if known and known.note else []),
-        *([told(case.batch_search)] if case.batch_search else []),
+        *([search_text(case.batch_search)] if case.batch_search else []),
         # Joules of sensors that measure different quantities must not be compared.
         *([f"energy: {energy.quantity or 'quantity not reported'}"] if differs and energy and energy.busy else []),
         *case.notes,

@@ -59,7 +59,7 @@ def test_a_board_is_recognised_and_another_one_refused(tmp_path):
     board(tmp_path, "tx2")
     code, out, err = call(tmp_path)
     assert "device auto: tx2 (NVIDIA Jetson TX2), because its device tree has nvidia,p2597-0000+p3310-1000" in err
-    assert "BAD   power-mode     MAXP_CORE_ARM (id 3); MAXN (id 0) is meant" in out
+    assert "BAD   power-mode     MAXP_CORE_ARM (id 3); MAXN (id 0) is the usual mode" in out
     code, out, err = call(tmp_path, "--device", "xavier")
     assert code == 7
     assert "is not this machine" in err
@@ -100,7 +100,7 @@ def test_after_a_kill_the_next_start_puts_everything_back(tmp_path):
     process.communicate()
     assert root.read(GOVERNOR) == "performance"
     _, out, err = call(tmp_path)
-    assert "was killed; putting its settings back" in err
+    assert "was killed; restoring the settings it changed" in err
     assert root.read(GOVERNOR) == "powersave"
     assert "BAD   governor     powersave" in out
 
@@ -114,7 +114,7 @@ def test_a_run_does_the_same_and_without_root_says_how(tmp_path, monkeypatch, ca
     monkeypatch.setattr(fixes, "fixer_of", lambda sysroot: fixer)
     monkeypatch.setattr(os, "geteuid", lambda: 1000)
     fixes.report_leftover()
-    assert "`sudo co3d-bench doctor --restore` puts them back" in capsys.readouterr().err
+    assert "`sudo co3d-bench doctor --restore` restores the old ones" in capsys.readouterr().err
     assert root.read(GOVERNOR) == "performance"
     monkeypatch.setattr(os, "geteuid", lambda: 0)
     fixes.report_leftover()
@@ -131,10 +131,10 @@ def test_without_a_command_it_stays_until_it_is_restored(tmp_path):
     assert call(tmp_path)[0] == 0
     assert root.read(GOVERNOR) == "performance"
     code, _, err = call(tmp_path, "--fix")
-    assert (code, "settings of an earlier --fix are still in force" in err) == (4, True)
+    assert (code, "settings of an earlier --fix are still active" in err) == (4, True)
     assert f"{GOVERNOR}: performance -> powersave" in call(tmp_path, "--restore")[2]
     assert root.read(GOVERNOR) == "powersave"
-    assert "nothing to put back" in call(tmp_path, "--restore")[2]
+    assert "nothing to restore" in call(tmp_path, "--restore")[2]
 
 
 @pytest.mark.parametrize(

@@ -162,7 +162,7 @@ def test_show_as_json(call):
     text = call("show", "cox3d-s-13").stdout
     assert "3,794,322" in text
     assert "69 frames" in text
-    assert f"{facts['macs_once']:,} counted every layer once" in text
+    assert f"{facts['macs_once']:,} with every layer counted once" in text
 
     assert facts["state_bytes_by_kind"] == {
         "convolution": 4 * 2_191_200,
@@ -177,8 +177,8 @@ def test_show_as_json(call):
 
 def test_show_says_what_a_clip_takes_at_worst(call):
     text = call("show", "x3d-xs").stdout
-    assert "844,800 floats at worst by the paper's formula, 230,400 of them frames kept" in text
-    assert "inside blocks up to 1,382,400" in text
+    assert "844,800 floats at most by the paper's formula, 230,400 of them stored frames" in text
+    assert "inside a block up to 1,382,400" in text
 
 
 def test_output_that_cannot_be_written_is_one_line(tmp_path):

@@ -77,8 +77,8 @@ def test_a_host_is_laid_over_the_table_of_its_device(tmp_path):
 @pytest.mark.parametrize(
     ("devices", "host", "says"),
     [
-        ((), "board", "--host goes with one --device"),
-        (("tx2", "xavier"), "board", "--host goes with one --device"),
+        ((), "board", "--host needs exactly one --device"),
+        (("tx2", "xavier"), "board", "--host needs exactly one --device"),
         (("tx2",), "-oProxyCommand=x", "--host: '-oProxyCommand=x': must be host or user@host"),
     ],
 )

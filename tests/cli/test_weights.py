@@ -121,7 +121,7 @@ def test_fetch_brings_a_file_once(call, cache, public):
     assert path.read_bytes() == b"weights"
     first, second = (each.stdout.rstrip() for each in done)
     assert first.startswith(f"{row.name}: sha256 ")
-    assert second.startswith(f"{row.name}: here already, sha256 ")
+    assert second.startswith(f"{row.name}: already downloaded, sha256 ")
     assert first.endswith(str(path))
 
 
@@ -142,7 +142,7 @@ def test_ctrl_c_says_how_to_go_on(call, public, monkeypatch):
     public("https://example.org/w.pyth")
     monkeypatch.setattr("co3d_bench.models.weights.fetch.fetch", stopped)
     done = call("weights", "fetch", "x3d-xs")
-    assert (done.returncode, "w: stopped; run it again for the rest" in done.stderr) == (INTERRUPTED, True)
+    assert (done.returncode, "w: stopped; run the command again to resume" in done.stderr) == (INTERRUPTED, True)
 
 
 def test_convert_a_file_from_an_address(call, tmp_path, x3d_xs):

@@ -11,7 +11,7 @@ import pynvml
 def card(
     name: str = "NVIDIA GeForce RTX 2080 Ti", capability: tuple[int, int] = (7, 5), **values: Any
 ) -> dict[str, Any]:
-    """A card: what each question about it is answered with; a callable is asked each time."""
+    """A card: what each query about it is answered with; a callable is asked each time."""
     return {"name": name, "capability": capability, "memory": 11 << 30, "used": 1 << 30, **values}
 
 

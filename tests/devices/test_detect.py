@@ -12,7 +12,7 @@ from co3d_bench.devices.detect import (
     visible,
 )
 from co3d_bench.devices.host import read_host
-from co3d_bench.devices.profile import list_profiles, with_own
+from co3d_bench.devices.profile import list_profiles, with_custom
 from co3d_bench.devices.root import Snapshot
 
 from .boards import TREES, board, snapshot
@@ -81,7 +81,7 @@ def test_a_card_is_known_by_name_and_capability(name, capability, device):
 
 
 def test_a_profile_of_ours_comes_before_the_same_with_a_host():
-    profiles = with_own(list_profiles(), {"a-xavier": {"extends": "xavier", "host": "x", "order": 1}})
+    profiles = with_custom(list_profiles(), {"a-xavier": {"extends": "xavier", "host": "x", "order": 1}})
     found = recognise(profiles, read_hardware(snapshot("xavier")))
     assert [each.profile.name for each in found] == ["xavier", "a-xavier", "cpu"]
 

@@ -12,7 +12,7 @@ from co3d_bench.devices.profile import (
     list_profiles,
     load_profile,
     load_profiles,
-    with_own,
+    with_custom,
 )
 
 BOARD = 'title = "A board"\nprecisions = ["fp32"]\n[recognise]\ndevice_tree = ["acme,board"]\n'
@@ -87,7 +87,7 @@ def test_a_wrong_profile_names_file_key_and_value(tmp_path, text, message):
 
 
 def own(**tables):
-    return {profile.name: profile for profile in with_own(list_profiles(), tables)}
+    return {profile.name: profile for profile in with_custom(list_profiles(), tables)}
 
 
 def test_a_bench_toml_adds_a_board_and_changes_what_it_names():
@@ -140,7 +140,7 @@ def test_a_whole_profile_may_stand_in_a_bench_toml():
 )
 def test_what_is_wrong_in_a_bench_toml_is_told_with_its_place(tables, message):
     with pytest.raises(ProfileError, match=message):
-        with_own(list_profiles(), tables)
+        with_custom(list_profiles(), tables)
 
 
 @pytest.mark.parametrize("host", ["xavier", "user@xavier.local", "10.0.0.3", "a_b@c-d", "my_board"])

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from co3d_bench.devices.root import Local, Look, Reason, Snapshot, number, reason_of
+from co3d_bench.devices.root import Contents, Local, Reason, Snapshot, number, reason_of
 
 
 def fill(root, files):
@@ -18,11 +18,11 @@ def fill(root, files):
 
 def test_a_file_gives_text_or_a_reason(tmp_path):
     root = fill(tmp_path, {"/sys/a/value": " 12\n"})
-    assert root.look("/sys/a/value") == Look("12")
+    assert root.contents("/sys/a/value") == Contents("12")
     assert root.read("/sys/a/value") == "12"
     assert number(root, "/sys/a/value") == 12
-    assert root.look("/sys/a/none") == Look(reason=Reason.MISSING)
-    assert root.look("/sys/a") == Look(reason=Reason.MISSING)
+    assert root.contents("/sys/a/none") == Contents(reason=Reason.MISSING)
+    assert root.contents("/sys/a") == Contents(reason=Reason.MISSING)
     assert number(root, "/sys/a/none") is None
 
 
@@ -46,7 +46,7 @@ def test_a_gated_sensor_is_told_from_a_missing_one(tmp_path, monkeypatch):
         raise OSError(errno.EAGAIN, "try again")
 
     monkeypatch.setattr(Path, "read_bytes", refuse)
-    assert root.look("/sys/temp") == Look(reason=Reason.GATED)
+    assert root.contents("/sys/temp") == Contents(reason=Reason.GATED)
 
 
 def test_only_files_that_are_there_are_written(tmp_path):
@@ -72,7 +72,7 @@ def test_a_snapshot_finds_what_the_machine_finds(tmp_path_factory, files, patter
 
 def test_a_snapshot_keeps_text_and_reasons():
     taken = Snapshot({"/sys/z0/temp": "41000\n"}, {"/sys/z1/temp": Reason.FORBIDDEN})
-    assert taken.look("/sys/z0/temp") == Look("41000")
-    assert taken.look("/sys/z1/temp") == Look(reason=Reason.FORBIDDEN)
-    assert taken.look("/sys/z0/type") == Look(reason=Reason.MISSING)
+    assert taken.contents("/sys/z0/temp") == Contents("41000")
+    assert taken.contents("/sys/z1/temp") == Contents(reason=Reason.FORBIDDEN)
+    assert taken.contents("/sys/z0/type") == Contents(reason=Reason.MISSING)
     assert taken.glob("/sys/*") == ("/sys/z0", "/sys/z1")

@@ -138,7 +138,7 @@ class Outcome:
 def trial(generator: np.random.Generator, noise: Noise, slowdown: float, cases: int, rule: PairRule) -> Outcome:
     """One check of so many cases, the first of which got slower: pair by pair, as the gate asks for them."""
     # One series for a case, in the order of running, so that a host that drifts does so through all of it.
-    series = {f"case {number}": iter(noise(generator, 2 * rule.max_units)) for number in range(cases)}
+    series = {f"case {number}": iter(noise(generator, 2 * rule.max_replicates)) for number in range(cases)}
     injected = {key: math.log1p(slowdown) if key == "case 0" else 0.0 for key in series}
     ratios = {key: Ratios() for key in series}
     while due := next_round(ratios, rule):

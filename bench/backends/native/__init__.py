@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from .... import __version__
 from ...export.precision import TOLERANCE
-from ...profile.trace import Clock, Found, TracedSteps
+from ...profile.trace import Clock, TracedCall, TracedSteps
 from ...record.record import Engine as EngineRecord
 from .. import Ask, Backend, Runnable, toolchain
 from .calls import FeatureMap, Kind
@@ -99,12 +99,12 @@ class NativeRunnable:
             times_s.append(clock() - start)
         return TracedSteps(tuple(steps), tuple(times_s))
 
-    def _traced_step(self, x: Tensor) -> list[Found]:
+    def _traced_step(self, x: Tensor) -> list[TracedCall]:
         x = x.float().contiguous()
         start_ns = time.monotonic_ns()
         times = pairwise([start_ns, *self._engine.timed_step(x.data_ptr())])
         return [
-            Found(call.name, shapes_of(call), (work := work_of(call)), work.kind, end_ns - begin_ns)
+            TracedCall(call.name, shapes_of(call), (work := work_of(call)), work.kind, end_ns - begin_ns)
             for call, (begin_ns, end_ns) in zip(self._lowered.calls, times, strict=True)
         ]
 

@@ -1,1 +1,1 @@
-"""Steps as engines outside of torch tell them, translated to the calls of a profile. README.md here says more."""
+"""Steps as external engines trace them, translated to the calls of a profile; see README.md."""

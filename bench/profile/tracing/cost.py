@@ -1,4 +1,4 @@
-"""What it costs ONNX Runtime to trace a node, so far as that lies in the time which the trace tells of the node."""
+"""The cost of tracing a node with ONNX Runtime, as far as it is in the traced time of the node."""
 
 from __future__ import annotations
 

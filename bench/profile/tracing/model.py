@@ -1,4 +1,4 @@
-"""An ONNX model by the names that engines keep of it: what they do not tell of its operators themselves."""
+"""An ONNX model by the names that engines keep: the facts of its operators that their traces lack."""
 
 from __future__ import annotations
 

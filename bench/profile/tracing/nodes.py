@@ -57,24 +57,24 @@ def _convolution(node: Node) -> Work:
     """(input, ..., weights, ..., addends): one product with each weight, and one sum for each addend."""
     (given,), (out,) = node.inputs[0].shapes, node.outputs[0].shapes
     others = [argument.shapes[0] for argument in node.inputs[1:]]
-    place = next((at for at, shape in enumerate(others) if len(shape) >= len(given)), None)
-    if place is None:
+    index = next((at for at, shape in enumerate(others) if len(shape) >= len(given)), None)
+    if index is None:
         raise UnknownWorkError
-    weight = others[place]
+    weight = others[index]
     if len(weight) > len(given):  # (groups, out, in, ...)
         weight = (weight[0] * weight[1], *weight[2:])
     work = convolution_work(given, weight, out, node.bytes)
-    added = sum(math.prod(shape) for shape in others[place + 1 :] if shape == out)
+    added = sum(math.prod(shape) for shape in others[index + 1 :] if shape == out)
     return Work(work.kind, work.macs + added, node.bytes)
 
 
 def _product(node: Node) -> Work:
-    """(..., N, K) by (..., K, M). An engine that has packed the second one does not tell it any more."""
+    """(..., N, K) by (..., K, M). An engine that packed the second one no longer reports it."""
     first, (out,) = node.inputs[0], node.outputs[0].shapes
     inner = first.elements // math.prod(out[:-1]) if node.operator == "Gemm" else first.shapes[0][-1]
     weights = inner * out[-1]
-    told = any(argument.elements and argument.elements % weights == 0 for argument in node.inputs[1:])
-    packed = 0 if told else weights * first.itemsize
+    reported = any(argument.elements and argument.elements % weights == 0 for argument in node.inputs[1:])
+    packed = 0 if reported else weights * first.itemsize
     return Work("matrix product", math.prod(out) * inner, node.bytes + packed)
 
 

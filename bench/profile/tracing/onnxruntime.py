@@ -13,7 +13,7 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from ..trace import Found
+from ..trace import TracedCall
 from ..work import Argument, Shape
 from .model import Model, Operator
 from .nodes import Node, tensor, work_of
@@ -61,12 +61,12 @@ def runs_of(events: Sequence[Event]) -> list[list[Event]]:
     return found
 
 
-def steps_of(events: Sequence[Event], model: Model) -> list[list[Found]]:
+def steps_of(events: Sequence[Event], model: Model) -> list[list[TracedCall]]:
     """The calls of each run that the trace holds, in their order."""
     return [[_found(event, model) for event in run] for run in runs_of(events)]
 
 
-def _found(event: Event, model: Model) -> Found:
+def _found(event: Event, model: Model) -> TracedCall:
     told = event["args"]
     inputs, outputs = (tuple(map(_tensor, told[f"{way}_type_shape"])) for way in ("input", "output"))
     operator, name = told["op_name"], re.sub(r"_token_\d+$", "", event["name"].removesuffix(_SUFFIX))
@@ -82,7 +82,7 @@ def _found(event: Event, model: Model) -> Found:
         node = _emptied(node, known.out)
     work = work_of(node)
     called = f"{operator} NCHWc" if blocked else operator
-    return Found(called, node.shapes, work, work.kind if work else operator, 1000 * event["dur"], events=1)
+    return TracedCall(called, node.shapes, work, work.kind if work else operator, 1000 * event["dur"], events=1)
 
 
 def _tensor(told: Mapping[str, Sequence[int]]) -> Argument:

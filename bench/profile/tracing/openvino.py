@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from ..trace import Found
+from ..trace import TracedCall
 from ..work import Argument, Work
 from .model import Model
 from .nodes import FUSED, Node, tensor, work_of
@@ -19,7 +19,7 @@ from .nodes import FUSED, Node, tensor, work_of
 
 @dataclass(frozen=True)
 class Counter:
-    """What is told of one node after some requests."""
+    """The counters of one node after some requests."""
 
     name: str
     kind: str  # as OpenVINO calls the operator
@@ -97,7 +97,7 @@ def calls_of(
     requests: tuple[int, int],
     graph: Mapping[str, Executed],
     model: Model,
-) -> list[Found]:
+) -> list[TracedCall]:
     """The calls of a request: the mean of those between two readings, taken after so many of them.
 
     A node with products to make counts even if it never took a microsecond; others of that kind may not have run.
@@ -112,7 +112,7 @@ def calls_of(
         if mean_us or (work and work.macs):
             name = f"{counter.kind} {counter.kernel}"
             shapes = Node("", executed.inputs, ()).shapes if executed else ()
-            found.append(Found(name, shapes, work, work.kind if work else counter.kind, round(1000 * mean_us)))
+            found.append(TracedCall(name, shapes, work, work.kind if work else counter.kind, round(1000 * mean_us)))
     return found
 
 

@@ -14,7 +14,7 @@ from ...measure.job import Job
 from ...measure.verify import Tally
 from ...record.case import Case
 from ...record.cuda_facts import CudaFacts
-from ...record.facts import reach
+from ...record.facts import receptive_field_of
 from ...record.record import Engine, Timing, Verification
 from .lines import BoardLines
 from .measured import Measured, Request
@@ -33,7 +33,7 @@ def make_request(job: Job, spec: ModelSpec, net: Any, example: Tensor, folder: P
     file = folder / f"{case.model}-{case.precision}-b{case.batch}.aten.zip"
     if not file.exists():  # another case of this run may have written it
         write(net, example, case.precision, file.with_suffix(".part")).rename(file)
-    frames = reach(net) if is_frame_network(net) else 0
+    frames = receptive_field_of(net) if is_frame_network(net) else 0
     return Request(
         files={"artefact": file},
         fields={

@@ -17,7 +17,7 @@ from ...backends.trtexec import FOLDER
 from ...backends.trtexec_output import parse_version
 from ...errors import NOT_HERE, UserError
 from ...measure.job import BoardHost
-from ...plan.locate import looked_for
+from ...plan.locate import recognition_text
 from ...plan.plan import BoardFacts
 from .facts import hardware_of
 
@@ -104,7 +104,7 @@ def _other_machine(profile: DeviceProfile, hardware: Hardware) -> str:
     return (
         f"device {profile.name} ({profile.title}): {profile.host} is another machine, and nothing was run there\n"
         f"  it is:       {describe(hardware)}\n"
-        f"  looked for:  {looked_for(profile)}"
+        f"  looked for:  {recognition_text(profile)}"
     )
 
 

@@ -26,7 +26,7 @@ sys.path.insert(0, str(HERE))  # PYTHONSAFEPATH leaves the script's folder out
 import trtexec_tool
 from agent import die_with_parent
 from allocator import keep_freed_memory
-from garbage import held_back
+from garbage import paused_collector
 from gpu import DeviceClock, device_facts, memory_of, set_flags, time_copies
 from loop import (
     SAMPLING_TIME_SHARE,
@@ -43,7 +43,7 @@ from loop import (
     timing_fields,
     warm_up,
 )
-from openmp import waiting
+from openmp import wait_settings
 from probe import (
     KernelProbe,
     UseProbe,
@@ -103,7 +103,7 @@ class Case:
 def aten_json(job, folder, emit):
     case = Case(job, emit)
     emit("phase", phase="loading")
-    os.environ.update(waiting(os.environ))  # settings of the board's owner win
+    os.environ.update(wait_settings(os.environ))  # settings of the board's owner win
     allocator = keep_freed_memory()
     import torch
 
@@ -155,7 +155,7 @@ def timed(torch, calls, case):
     rss_bytes = peak_rss_bytes()
     step = DeviceClock(torch.cuda, calls.step) if cuda else calls.step
     gc.collect()
-    with held_back():
+    with paused_collector():
         used = case.use()
         rule = SamplingRule(runs, min_s, case.until(SAMPLING_TIME_SHARE))
         sampling = sample(calls._replace(step=step), instruments, rule, report)

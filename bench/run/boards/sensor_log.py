@@ -7,7 +7,7 @@ from typing import Any
 
 from ....devices.profile import DeviceProfile
 from ....devices.remote.files import MOVING
-from ....devices.root import Look, Reason, Snapshot
+from ....devices.root import Contents, Reason, Snapshot
 from ....devices.sensors import Reading
 from ....devices.sensors.find import find_sensors
 from ....devices.sensors.sampler import Log
@@ -39,15 +39,15 @@ class Replay:
         """Go to the moment at which these were read."""
         self._files, self._unread = files, unread
 
-    def look(self, path: str) -> Look:
+    def contents(self, path: str) -> Contents:
         if path in self._files:
-            return Look(self._files[path].strip())
+            return Contents(self._files[path].strip())
         if path in self._unread:
-            return Look(reason=Reason(self._unread[path]))
-        return self._standing.look(path)
+            return Contents(reason=Reason(self._unread[path]))
+        return self._standing.contents(path)
 
     def read(self, path: str) -> str | None:
-        return self.look(path).text
+        return self.contents(path).text
 
     def glob(self, pattern: str) -> tuple[str, ...]:
         return self._standing.glob(pattern)

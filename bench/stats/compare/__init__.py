@@ -1,12 +1,12 @@
-"""Two sets of numbers in, a verdict out: estimates, intervals, what they allow to be said. Pure: no torch, no disk.
+"""Two sets of numbers compared: estimates, intervals, verdicts. Pure: no torch, no disk.
 
 | file | one reason to change |
 |---|---|
-| `findings.py` | the form of what was found, which renderers and exit codes read |
-| `rule.py` | what counts as a difference: all that a user may turn |
+| `findings.py` | the result of a comparison, which renderers and exit codes read |
+| `rule.py` | what counts as a difference, with everything a user can set |
 | `estimate.py` | how much slower, from the processes of two stores, or from the calls of one pair |
-| `power.py` | what so many units can detect, and how many units a slowdown needs |
-| `verdict.py` | regressed, improved, equivalent or inconclusive: of two stores, looked at once |
-| `pairs.py` | the same of pairs, looked at after each of them |
+| `power.py` | what so many replicates can detect, and how many replicates a slowdown needs |
+| `verdict.py` | regressed, improved, equivalent or inconclusive: of two stores, analysed once |
+| `pairs.py` | the same of pairs, analysed after each pair |
 | `exact.py` | figures without noise: any change counts |
 """

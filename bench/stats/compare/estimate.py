@@ -22,7 +22,7 @@ from .findings import Estimate
 
 Floats = NDArray[np.float64]
 
-# Below this many units an interval is the exact one of ranks: a bootstrap of so few is too narrow.
+# Below this many replicates an interval is the exact one of ranks: a bootstrap of so few is too narrow.
 BOOTSTRAP_FROM = 8
 RESAMPLES = 10_000
 # Differences that are held at once while resampling, 8 bytes each: what stays in a core's cache is twice as quick.
@@ -43,18 +43,18 @@ def unpaired(
         return _unknown(before, after, better, confidence)
     logs = np.log(before), np.log(after)
     sides = logs if better == "lower" else (-logs[0], -logs[1])
-    units = min(len(before), len(after))
+    replicates = min(len(before), len(after))
     low, high, p = _rank_sum(*sides, confidence)
-    if units >= BOOTSTRAP_FROM:
+    if replicates >= BOOTSTRAP_FROM:
         low, high = _resampled(sides, confidence, seed)
     return Estimate(
         slowdown=_exp(float(_shift_median(*sides))),
         low=_exp(low),
         high=_exp(high),
         confidence=confidence,
-        units=units,
+        replicates=replicates,
         paired=False,
-        sigma=math.sqrt(sum(float(np.var(side, ddof=1)) for side in sides)) if units > 1 else None,
+        sigma=math.sqrt(sum(float(np.var(side, ddof=1)) for side in sides)) if replicates > 1 else None,
         p=p,
     )
 
@@ -63,7 +63,7 @@ def within(base: Sequence[float], head: Sequence[float], *, seed: int = 0, confi
     """The ratio of the medians of two single processes, with a bootstrap interval over their samples (lower is better).
 
     For showing only: the interval says how well each of the two medians is known, not whether base and head differ.
-    `units` is 1, so no verdict can come of it. Raises ValueError like `unpaired`.
+    `replicates` is 1, so no verdict can come of it. Raises ValueError like `unpaired`.
     """
     before, after = _figures(base), _figures(head)
     if not (before.all() and after.all()):
@@ -75,7 +75,7 @@ def within(base: Sequence[float], head: Sequence[float], *, seed: int = 0, confi
         ratios = _resampled_medians(after, noise) / _resampled_medians(before, noise)
         ends = tuple(np.log(np.quantile(ratios, [(1 - confidence) / 2, (1 + confidence) / 2])))
     slowdown = float(np.median(after) / np.median(before))
-    return Estimate(slowdown, _exp(ends[0]), _exp(ends[1]), confidence, units=1, paired=False)
+    return Estimate(slowdown, _exp(ends[0]), _exp(ends[1]), confidence, replicates=1, paired=False)
 
 
 def call_by_call(base: Sequence[float], head: Sequence[float]) -> float:

@@ -1,6 +1,6 @@
-"""Figures without noise: multiply-accumulates, parameters, bytes, what the network answers. Any change is one.
+"""Exact figures: multiply-accumulates, parameters, bytes, the output. Any change counts.
 
-They need no second run and no idle machine, so they gate everywhere. A change that is meant is accepted by name.
+They need no second run and no idle machine, so they are checked everywhere. An intended change is accepted by name.
 """
 
 from __future__ import annotations
@@ -26,35 +26,35 @@ def judge_figure(
     better: Better = "lower",
     accept: Collection[str] = (),
 ) -> Judgement | None:
-    """The verdict of one figure of one case; None where neither side has it."""
+    """The verdict on one figure of one case; None where neither side has it."""
     if base is None and head is None:
         return None
     if base is None or head is None:
         return Judgement("inconclusive", f"the {'base' if base is None else 'head'} has no such figure")
     if base == head:
         return Judgement("equivalent", "the same")
-    said = f"{base:.12g} -> {head:.12g}" + (f", {head / base - 1:+.3%}" if base else "")
+    change = f"{base:.12g} -> {head:.12g}" + (f", {head / base - 1:+.3%}" if base else "")
     if (head < base) == (better == "lower"):
-        return Judgement("improved", said)
-    return _worse(key, metric, said, accept)
+        return Judgement("improved", change)
+    return _worse(key, metric, change, accept)
 
 
 def judge_output(key: str, base: str | None, head: str | None, *, accept: Collection[str] = ()) -> Judgement | None:
-    """The verdict of what the network answers to a known input, as a checksum; None where neither side has one."""
+    """The verdict on the checksum of the output for a known input; None where neither side has one."""
     if base is None and head is None:
         return None
     if base is None or head is None:
         return Judgement("inconclusive", f"the {'base' if base is None else 'head'} has no checksum of its output")
     if base == head:
         return Judgement("equivalent", "the same answer, bit for bit")
-    return _worse(key, OUTPUT, f"another answer: checksum {base[:12]} -> {head[:12]}", accept)
+    return _worse(key, OUTPUT, f"the output changed: checksum {base[:12]} -> {head[:12]}", accept)
 
 
 def judge_verification(
     key: str, base: bool | None, head: bool | None, *, accept: Collection[str] = ()
 ) -> Judgement | None:
-    """The verdict of whether the answer is right (None: not verified). A wrong one fails, also where the base's was
-    wrong already; None where neither side was verified."""
+    """The verdict on the verification (None: not verified). A wrong answer fails, also where the base's was wrong too;
+    None where neither side was verified."""
     if base is None and head is None:
         return None
     if head is None:
@@ -71,7 +71,7 @@ def is_accepted(key: str, metric: str, accept: Collection[str]) -> bool:
     return any(name == metric and fnmatchcase(key, pattern or "*") for name, _, pattern in named)
 
 
-def _worse(key: str, metric: str, said: str, accept: Collection[str]) -> Judgement:
+def _worse(key: str, metric: str, change: str, accept: Collection[str]) -> Judgement:
     if is_accepted(key, metric, accept):
-        return Judgement("equivalent", f"{said}; accepted")
-    return Judgement("regressed", said)
+        return Judgement("equivalent", f"{change}; accepted")
+    return Judgement("regressed", change)

@@ -1,4 +1,4 @@
-"""What a comparison found: the one form that `compare` and `check` make, and every renderer and exit code reads."""
+"""The result of a comparison: `compare` and `check` make it, renderers and exit codes read it."""
 
 from __future__ import annotations
 
@@ -7,43 +7,41 @@ from typing import Literal
 
 Verdict = Literal["regressed", "improved", "equivalent", "inconclusive"]
 
-# What became of a row. `judged` rows alone have a verdict of timing; `exact` rows one of figures without noise.
+# The status of a row: `judged` has a verdict on a noisy figure, `exact` one on an exact figure.
 Status = Literal["judged", "exact", "new", "gone", "failed", "incomparable"]
 
 
 @dataclass(frozen=True)
 class Estimate:
-    """How many times as slow, as large, as hungry the head is: above 1 is worse, whatever the metric's direction."""
+    """The ratio head / base turned so that above 1 is worse, whatever the metric's direction."""
 
     slowdown: float  # of the head, e.g. 1.05: five per cent worse
     low: float  # the interval's ends, of the same kind
     high: float
     confidence: float  # e.g. 0.95
-    units: int  # pairs, or fresh processes of the side that has fewer; never samples of one process
+    replicates: int  # pairs, or fresh processes of the side that has fewer; never samples of one process
     paired: bool
-    sigma: float | None = None  # standard deviation of ln(head / base) of one unit; None for a single one
-    p: float | None = (
-        None  # two-sided chance of so large a difference where there is none; cases judged at once share it
-    )
+    sigma: float | None = None  # standard deviation of ln(head / base) of one replicate; None for a single one
+    p: float | None = None  # two-sided, of so large a difference between equal code; before correction for many cases
 
 
 @dataclass(frozen=True)
 class Judgement:
-    """A verdict, and what it rests on."""
+    """A verdict with its estimate and its power."""
 
     verdict: Verdict
     why: str  # one line for people; of an inconclusive one, what is missing
     estimate: Estimate | None = None
-    detectable: float | None = None  # the smallest slowdown these units would find, e.g. 0.04
-    # How many more units an inconclusive one needs; None where more of them are not what is missing.
-    units_needed: int | None = None
+    detectable: float | None = None  # the smallest slowdown that so many replicates detect, e.g. 0.04
+    # How many more replicates an inconclusive one needs; None where more would not help.
+    replicates_needed: int | None = None
 
 
 @dataclass(frozen=True)
 class Finding:
     """One row: a case and a metric, on both sides."""
 
-    key: str  # of the case, or what stands for it in a comparison by fewer words
+    key: str  # of the case, or the words of --by
     metric: str  # its word in `metrics.py`; or output, verification
     status: Status
     base: float | None = None  # in SI; None where this side has none
@@ -57,10 +55,10 @@ class Finding:
 class Comparison:
     """All rows of base against head."""
 
-    base: str  # how people call each side: a store, a commit
+    base: str  # names for people: a store, a commit
     head: str
     findings: tuple[Finding, ...]
-    max_slowdown: float  # what must not pass, e.g. 0.05
+    max_slowdown: float  # the limit, e.g. 0.05
     notes: tuple[str, ...] = ()  # e.g. that the host was too noisy
 
     def of(self, verdict: Verdict) -> tuple[Finding, ...]:

@@ -1,7 +1,7 @@
 """What a comparison can find before it runs, and what it could have found after.
 
-By the width that an interval of so many units has on average, for noise that is normal, and at the last look alone: a
-check that looks earlier too finds a little more.
+Computed from the mean width of an interval of so many replicates, for normal noise, at the last analysis only: a check
+that is also analysed earlier finds a little more.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import stats as scipy_stats
 
-MOST_UNITS = 1000  # beyond that nobody waits
+MOST_REPLICATES = 1000  # nobody waits longer
 
 
 class _Rule(Protocol):
@@ -22,36 +22,40 @@ class _Rule(Protocol):
     @property
     def practical(self) -> float: ...
     @property
-    def min_units(self) -> int: ...
+    def min_replicates(self) -> int: ...
     @property
     def power(self) -> float: ...
     def chance(self, cases: int) -> float: ...
 
 
-def detectable(sigma: float, rule: _Rule, units: int | None = None, cases: int = 1) -> float | None:
-    """The smallest slowdown, e.g. 0.04, that is nearly always (`rule.power`) found with so many units, by default the
-    rule's fewest, where ln of one unit's ratio has the standard deviation `sigma` and `cases` are judged at once.
-    None where so few can find nothing at all."""
-    units = rule.min_units if units is None else units
-    if units < max(rule.min_units, 2):
+def detectable(sigma: float, rule: _Rule, replicates: int | None = None, cases: int = 1) -> float | None:
+    """The smallest slowdown, e.g. 0.04, that is found with probability `rule.power`.
+
+    `replicates` defaults to the rule's fewest, `sigma` is the standard deviation of ln of one replicate's ratio, and
+    `cases` are judged at once. None where so few replicates cannot find anything.
+    """
+    replicates = rule.min_replicates if replicates is None else replicates
+    if replicates < max(rule.min_replicates, 2):
         return None
-    return math.expm1(float(_found(sigma, rule, np.array([units]), cases)[0]))
+    return math.expm1(float(_found(sigma, rule, np.array([replicates]), cases)[0]))
 
 
-def units_needed(sigma: float, rule: _Rule, wanted: float | None = None, cases: int = 1) -> int | None:
-    """The fewest units that nearly always find a slowdown of `wanted` (by default what must not pass); None where no
-    number of them does, because it is below what counts, or more than a thousand. As many exclude it in equal code."""
+def replicates_needed(sigma: float, rule: _Rule, wanted: float | None = None, cases: int = 1) -> int | None:
+    """The fewest replicates that find a slowdown of `wanted` (default: the rule's limit) with probability `rule.power`.
+
+    None where it is smaller than what counts, or would need more than a thousand. Of equal code as many exclude it.
+    """
     limit = rule.limit if wanted is None else math.log1p(wanted)
     if limit <= rule.practical:
         return None
-    units = np.arange(max(rule.min_units, 2), MOST_UNITS + 1)
-    enough = units[_found(sigma, rule, units, cases) <= limit]
+    replicates = np.arange(max(rule.min_replicates, 2), MOST_REPLICATES + 1)
+    enough = replicates[_found(sigma, rule, replicates, cases) <= limit]
     return int(enough[0]) if enough.size else None
 
 
-def _found(sigma: float, rule: _Rule, units: NDArray[np.int_], cases: int) -> NDArray[np.float64]:
-    """ln of the smallest slowdown: both the size that counts and the interval's half-width must be passed, by as much
-    as an estimate falls short of the truth in all but the share that may be missed."""
-    error = sigma / np.sqrt(units)
-    half = scipy_stats.t.isf(rule.chance(cases) / 2, units - 1) * error
+def _found(sigma: float, rule: _Rule, replicates: NDArray[np.int_], cases: int) -> NDArray[np.float64]:
+    """ln of the smallest slowdown: the larger of the size that counts and the interval's half-width, plus the error
+    that an estimate exceeds with probability 1 - `rule.power`."""
+    error = sigma / np.sqrt(replicates)
+    half = scipy_stats.t.isf(rule.chance(cases) / 2, replicates - 1) * error
     return np.maximum(rule.practical, half) + scipy_stats.norm.ppf(rule.power) * error

@@ -58,7 +58,7 @@ def test_what_is_measured_follows_from_what_was_found(tmp_path, factor, verdict)
     said: list[str] = []
     (finding,) = run(tmp_path, base, head, said=said).findings
     assert finding.judgement.verdict == verdict
-    pairs = finding.judgement.estimate.units
+    pairs = finding.judgement.estimate.replicates
     # One of each in full, then the pairs; of one A/A pair for every three both are the base's.
     assert head.calls == 1 + pairs <= 10
     assert base.calls == head.calls + 2 * max(0, (pairs - 2) // 3)

@@ -57,7 +57,7 @@ def test_which_side_goes_first_alternates_in_every_kind():
 def test_a_noisy_host_gets_more_pairs_and_no_more_than_the_rule_allows():
     (calm, few), (noisy, many) = go_through(spread=0.005), go_through(spread=0.2)
     assert len(calm["a"].pairs) < 8
-    assert len(noisy["a"].pairs) == RULE.max_units
+    assert len(noisy["a"].pairs) == RULE.max_replicates
     assert len(few) < len(many) == most_pairs(RULE)
 
 

@@ -116,7 +116,7 @@ def test_networks_of_any_kind_are_measured(here):
     assert memory.timing.warmup_predictions >= 64
     assert memory.verification.reference.endswith("64 frames from a fresh state (no clip form)")
     assert memory.counters.state_bytes == 8 * 4
-    assert memory.notes == ("the network does not tell its receptive_field: 64 frames were taken for it",)
+    assert memory.notes == ("the network has no receptive_field: 64 frames were assumed",)
 
     page = (here / "results" / "report.html").read_text()
     assert "input by input" in page
@@ -142,7 +142,7 @@ def test_a_file_that_is_edited_during_a_run_is_not_measured_under_the_old_name(h
     made = make_config({"plan": {"models": ["net.py:Image"]}, "run": {"out": "results", **QUICK}})
     (here / "net.py").write_text(CODE + "\n# edited\n")
     (record,) = run(made)
-    assert record.error.message == "net.py:Image: the file was changed while the run was going on; run it again"
+    assert record.error.message == "net.py:Image: the file changed during the run; run again"
     assert record.error.detail is None
     assert record.model.source.sha256
 

@@ -141,7 +141,7 @@ def test_auto_on_a_board_is_the_engine_that_is_there():
         ("cpu", "native"),
         ("pi", "aten-json"),
     ]
-    assert found.notes == ("device pi: auto is measured as aten-json there, and its cases are named so",)
+    assert found.notes == ("device pi: auto is measured as aten-json there, and its cases have that name",)
 
 
 def test_auto_on_a_gpu(monkeypatch):
@@ -168,7 +168,7 @@ def test_devices_come_one_after_the_other_and_eager_is_replaced_on_a_board():
         ("pi", "x3d-s", "aten-json", 4),
     ]
     assert found.at_host == {"pi"}
-    assert found.notes == ("device pi: eager is measured as aten-json there, and its cases are named so",)
+    assert found.notes == ("device pi: eager is measured as aten-json there, and its cases have that name",)
 
 
 def test_a_board_that_is_away_leaves_the_others():

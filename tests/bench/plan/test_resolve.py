@@ -17,7 +17,7 @@ from co3d_bench.models.custom import CustomModelError
 
 
 def describe(word, folder):
-    """`Video` says how it sees video frames; `dies` cannot be had."""
+    """`Video` says how it sees video frames; `dies` cannot be built."""
     if word.endswith("dies"):
         raise CustomModelError(f"{word}: its code ended the process")
     spec = quick.find_model("works")
@@ -54,8 +54,8 @@ def test_a_word_of_the_command_line_starts_in_the_current_folder():
 
 def test_two_files_of_one_name_and_one_that_cannot_be_had_are_named_at_once():
     assert wrong("net.py:Image", "other/net.py:Image", "net.py:dies").splitlines() == [
-        "bench.toml: plan.models: other/net.py:Image: another one is called net.py:Image too (/nets/net.py:Image); "
-        "rename a file",
+        "bench.toml: plan.models: other/net.py:Image: /nets/net.py:Image has the same name, net.py:Image; "
+        "rename one of the files",
         "bench.toml: plan.models: net.py:dies: its code ended the process",
     ]
 

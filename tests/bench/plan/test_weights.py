@@ -14,7 +14,7 @@ from co3d_bench.bench.errors import ENVIRONMENT, USAGE, UserError
 from co3d_bench.bench.plan.catalog import Catalog
 from co3d_bench.bench.plan.config import Override, read_config
 from co3d_bench.bench.plan.resolve import make_config
-from co3d_bench.bench.plan.weights import find_weights, put_into, same_weights
+from co3d_bench.bench.plan.weights import find_weights, load_into, same_weights
 from co3d_bench.bench.record.case import WeightsFile
 from co3d_bench.bench.run.run import run
 
@@ -107,8 +107,8 @@ def test_auto_tells_every_network_that_has_none(tmp_path):
 def test_a_file_that_changes_while_the_run_goes_on_is_refused(tmp_path):
     path = weights_file(tmp_path / "w.pth")
     spec = tiny_zoo.find_model("tiny-clip")
-    with pytest.raises(UserError, match="the file was changed while the run was going on; run it again"):
-        put_into(spec.build(), spec, WeightsFile(path=str(path), sha256="0" * 64))
+    with pytest.raises(UserError, match="the file changed during the run; run again"):
+        load_into(spec.build(), spec, WeightsFile(path=str(path), sha256="0" * 64))
 
 
 @pytest.mark.parametrize(

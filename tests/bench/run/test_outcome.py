@@ -11,7 +11,7 @@ from co3d_bench.bench.record.record import BatchSearch, Failure, Settings, Verif
 from co3d_bench.bench.record.sensing import Energy
 from co3d_bench.bench.run.child import Listener, Outcome
 from co3d_bench.bench.run.outcome import to_record
-from co3d_bench.devices.profile import list_profiles, with_own
+from co3d_bench.devices.profile import list_profiles, with_custom
 
 from ...reports.device_records import on_board
 
@@ -131,7 +131,7 @@ def test_a_line_that_is_no_event_is_remembered():
 
 def test_every_record_tells_what_kind_its_device_is():
     tables = {"mine": {"extends": "other"}, "other": {"extends": "xavier"}}
-    (device,) = (profile for profile in with_own(list_profiles(), tables) if profile.name == "mine")
+    (device,) = (profile for profile in with_custom(list_profiles(), tables) if profile.name == "mine")
     job = JOB.model_copy(update={"device": device})
     measured = measurement_of(make_record())
     for ended in (done(make_record()), outcome(measurement=measured, returncode=-11), outcome(timed_out=True)):

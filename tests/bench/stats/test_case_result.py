@@ -181,7 +181,7 @@ def about(width):
 def test_a_wide_interval_is_a_warning():
     assert about(MAX_HALF_WIDTH - 1e-9).warnings == ()
     (why,) = about(MAX_HALF_WIDTH + 1e-6).warnings
-    assert why == "noisy: its median is known to ±2.5%"
+    assert why == "noisy: the 95 % interval of its median is ±2.5%"
     (few,) = even(1.0, 1.2).warnings
     assert few == "noisy: its 2 processes range over ±10.0%"
     assert even(1.0).warnings == ()  # nothing is known of a single one

@@ -81,4 +81,4 @@ def test_the_verb_lists_the_columns_of_both_tables(monkeypatch, capsys):
 
 def test_no_statement_is_told(monkeypatch, capsys):
     assert run(monkeypatch, "query") == USAGE
-    assert "wants a statement" in capsys.readouterr().err
+    assert "needs a statement" in capsys.readouterr().err

@@ -48,7 +48,7 @@ def test_a_tx2_as_it_comes():
         "torch": "good",
         "cudnn": "good",
     }
-    assert findings["power-mode"].what == "MAXP_CORE_ARM (id 3); MAXN (id 0) is meant"
+    assert findings["power-mode"].what == "MAXP_CORE_ARM (id 3); MAXN (id 0) is the usual mode"
     assert findings["power-mode"].fix.startswith("sudo nvpmodel -m 0 ")
     assert [command.words for command in findings["power-mode"].commands] == [("nvpmodel", "-m", "0")]
     assert findings["power-mode"].commands[0].undo == ("nvpmodel", "-m", "3")

@@ -81,7 +81,7 @@ def test_what_somebody_else_changed_since_is_left(machine):
     fixer(machine).apply([GOVERNOR])
     machine.write(A, "userspace")
     told = fixer(machine).restore()
-    assert f"{A}: left at userspace, since somebody else changed it" in told
+    assert f"{A}: left at userspace, which somebody else set" in told
     assert (machine.read(A), machine.read(B)) == ("userspace", "schedutil")
 
 
@@ -131,7 +131,7 @@ def test_after_a_reboot_only_what_outlives_it_is_put_back(machine):
     told = fixer(machine, board).restore()
     assert board.asked == ["nvpmodel -m 3"]
     assert (machine.read(A), machine.read(B)) == ("powersave", "performance")
-    assert sum("started anew" in line for line in told) == 3
+    assert sum("was restarted" in line for line in told) == 3
 
 
 def test_what_could_not_be_put_back_is_kept(machine):

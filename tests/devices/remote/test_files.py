@@ -20,14 +20,14 @@ class Watched:
     def __init__(self, root):
         self.root, self.read_files = root, set()
 
-    def look(self, path):
-        found = self.root.look(path)
+    def contents(self, path):
+        found = self.root.contents(path)
         if found.text is not None:
             self.read_files.add(path)
         return found
 
     def read(self, path):
-        return self.look(path).text
+        return self.contents(path).text
 
     def glob(self, pattern):
         return self.root.glob(pattern)

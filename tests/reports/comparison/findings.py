@@ -11,12 +11,12 @@ def key(model: str) -> str:
     return f"{model}/cpu/eager/fp32/b1/t2/random-0"
 
 
-def estimate(slowdown: float, low: float, high: float, units: int = 17, paired: bool = True) -> Estimate:
-    return Estimate(slowdown, low, high, 0.95, units, paired, sigma=0.01 if units > 1 else None)
+def estimate(slowdown: float, low: float, high: float, replicates: int = 17, paired: bool = True) -> Estimate:
+    return Estimate(slowdown, low, high, 0.95, replicates, paired, sigma=0.01 if replicates > 1 else None)
 
 
 def judged(model: str, verdict: Verdict, found: Estimate, why: str = "as measured", **changes: Any) -> Finding:
-    known = {"detectable": changes.pop("detectable", None), "units_needed": changes.pop("units_needed", None)}
+    known = {"detectable": changes.pop("detectable", None), "replicates_needed": changes.pop("replicates_needed", None)}
     fields = {"base": 40.0, "head": 40.0 / found.slowdown, **changes}
     judgement = Judgement(verdict, why, found, **known)
     return Finding(key(model), "throughput", "judged", judgement=judgement, **fields)
@@ -28,7 +28,7 @@ def aside(model: str, status: Any, **changes: Any) -> Finding:
 
 REGRESSED = judged("x3d-m", "regressed", estimate(1.091, 1.079, 1.104), "slower, both stages agree")
 INCONCLUSIVE = judged(
-    "x3d-s", "inconclusive", estimate(1.03, 0.94, 1.13, 7), "too wide to call", detectable=0.098, units_needed=21
+    "x3d-s", "inconclusive", estimate(1.03, 0.94, 1.13, 7), "too wide to call", detectable=0.098, replicates_needed=21
 )
 IMPROVED = judged("cox3d-s-13", "improved", estimate(0.88, 0.86, 0.91))
 EQUIVALENT = judged("x3d-xs", "equivalent", estimate(1.004, 0.991, 1.018))

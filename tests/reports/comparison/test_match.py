@@ -66,7 +66,7 @@ def test_seven_fresh_processes_a_side_allow_a_verdict():
     slow = found.of("regressed")[0].judgement
     assert slow is not None
     assert slow.estimate is not None
-    assert slow.estimate.units == 7
+    assert slow.estimate.replicates == 7
     assert slow.estimate.slowdown == pytest.approx(1.2, rel=0.01)  # of a rate: more is better, and it fell
     assert found.notes == ()
 
@@ -150,14 +150,14 @@ def test_the_processes_of_an_older_run_are_not_mixed_in():
     old, new = processes("x3d-s", 0.5, run_id="run-0"), processes("x3d-s", 0.1, run_id="run-1")
     (finding,) = rows(compare(side("A", *old, *new), side("B", *new), metrics=["latency"]))
     assert words.outcome(finding) == "equivalent"
-    assert finding.judgement.estimate.units == 7
+    assert finding.judgement.estimate.replicates == 7
 
 
 def test_a_process_measured_again_counts_once():
     failed = make_failed_record("x3d-s", process=3)
     records = processes("x3d-s", 0.1)
     (finding,) = rows(compare(side("A", failed, *records), side("B", *records), metrics=["latency"]))
-    assert finding.judgement.estimate.units == 7
+    assert finding.judgement.estimate.replicates == 7
     assert finding.note is None
 
 

@@ -20,7 +20,7 @@ import pytest
 from co3d_bench.bench.backends import trtexec
 from co3d_bench.bench.errors import NOT_HERE, UserError
 from co3d_bench.bench.plan.catalog import Catalog
-from co3d_bench.bench.plan.locate import unanswered
+from co3d_bench.bench.plan.locate import why_unreachable
 from co3d_bench.bench.plan.resolve import make_config
 from co3d_bench.bench.record.record import Settings
 from co3d_bench.bench.record.store import read_records
@@ -283,8 +283,8 @@ def test_what_a_board_cannot_run_is_left_out_with_the_reason(sshd, tmp_path):
     assert why["tx2 fused fp32"] == "backend fused does not run on boards over ssh"
     assert why["tx2 trtexec fp32"] == "backend trtexec runs on cuda, not on cpu"
     assert why["tx2 aten-json fp16"] == "backend aten-json computes in fp32"
-    assert plan.notes == ("device tx2: eager is measured as aten-json there, and its cases are named so",)
-    assert why["tx2 aten-json fp32"] == "a batch is not looked for on a board over ssh; name some"
+    assert plan.notes == ("device tx2: eager is measured as aten-json there, and its cases have that name",)
+    assert why["tx2 aten-json fp32"] == "boards over ssh cannot search for a batch; give numbers, e.g. --batch 1"
 
 
 @pytest.mark.acceptance
@@ -311,5 +311,5 @@ def test_tensorrt_runs_the_onnx_file_and_answers_in_mid_stream(sshd, tmp_path):
 
 
 def test_a_host_that_answers_is_distinguished_from_one_that_does_not(sshd):
-    assert unanswered("tx2.local") is None
-    assert unanswered("nowhere.invalid")
+    assert why_unreachable("tx2.local") is None
+    assert why_unreachable("nowhere.invalid")

@@ -63,7 +63,7 @@ import gc, json, sys, time
 sys.path.insert(0, ".")
 import onboard
 from allocator import keep_freed_memory
-from garbage import held_back
+from garbage import paused_collector
 from loop import Calls, Instruments, SamplingRule, WarmUpRule, loop_overhead_s, sample, timing_fields, warm_up
 from probe import Disturbance, KernelProbe, UseProbe, background_load, peak_rss_bytes, thread_seconds
 
@@ -78,7 +78,7 @@ def computed(x):
 def timing(step, instruments, rule):
     calls = Calls(step, [0, 1], lambda: None)
     warmed = warm_up(calls, instruments.clock, WarmUpRule(fill=3))
-    with held_back():
+    with paused_collector():
         return timing_fields(warmed, sample(calls, instruments, rule))
 
 clock = lambda: now[0]

@@ -34,15 +34,15 @@ def inverse(value):
     return math.inf if value == 0 else 1 / value
 
 
-def noisy(units, slowdown=1.0, sigma=0.02, seed=0):
+def noisy(replicates, slowdown=1.0, sigma=0.02, seed=0):
     noise = np.random.default_rng(seed)
-    return noise.lognormal(0, sigma, units), slowdown * noise.lognormal(0, sigma, units)
+    return noise.lognormal(0, sigma, replicates), slowdown * noise.lognormal(0, sigma, replicates)
 
 
 def test_a_constant_slowdown_of_equal_processes_is_found_exactly():
     found = unpaired([2.0] * 7, [2.1] * 7, better="lower")
     assert ends(found) == pytest.approx((1.05,) * 3)
-    assert (found.units, found.paired, found.sigma) == (7, False, pytest.approx(0, abs=1e-9))
+    assert (found.replicates, found.paired, found.sigma) == (7, False, pytest.approx(0, abs=1e-9))
 
 
 def test_the_estimate_is_the_median_of_the_differences_of_all_with_all():
@@ -76,19 +76,19 @@ def test_the_interval_holds_the_truth_about_as_often_as_it_says():
     assert held >= 130  # of 95 % in 150 fewer than that happens once in a thousand; a bootstrap of 12 holds about 92 %
 
 
-@pytest.mark.parametrize("units", [1, 2, 3])
-def test_too_few_units_leave_the_interval_open(units):
-    found = unpaired([1.0, 1.01, 1.02][:units], [1.5, 1.51, 1.52][:units], better="lower")
+@pytest.mark.parametrize("replicates", [1, 2, 3])
+def test_too_few_units_leave_the_interval_open(replicates):
+    found = unpaired([1.0, 1.01, 1.02][:replicates], [1.5, 1.51, 1.52][:replicates], better="lower")
     assert (found.low, found.high) == (0, math.inf)
     assert found.slowdown == pytest.approx(1.5, rel=0.02)
-    assert (found.sigma is None) == (units == 1)
+    assert (found.sigma is None) == (replicates == 1)
 
 
 def test_processes_of_two_stores_need_not_be_as_many():
     base, head = noisy(20, seed=1)[0], noisy(9, slowdown=1.1, seed=2)[1]
     found = unpaired(base, head, better="lower")
     assert 1.05 < found.low < found.slowdown < found.high < 1.15
-    assert (found.units, found.paired) == (9, False)
+    assert (found.replicates, found.paired) == (9, False)
 
 
 @given(pairs)
@@ -138,12 +138,12 @@ def test_median_of_an_even_count_lies_between_the_two_in_the_middle(values):
 def test_within_two_processes_the_ratio_is_that_of_their_medians(samples):
     found = within(samples, [2 * each for each in samples])
     assert found.slowdown == pytest.approx(2)
-    assert found.units == 1  # whatever the samples: no verdict can come of it
+    assert found.replicates == 1  # whatever the samples: no verdict can come of it
 
 
 def test_all_equal_is_no_difference_without_an_error():
-    for units in (7, 12):
-        found = unpaired([3.0] * units, [3.0] * units, better="lower")
+    for replicates in (7, 12):
+        found = unpaired([3.0] * replicates, [3.0] * replicates, better="lower")
         assert ends(found) == (1, 1, 1)
         assert found.p == 1
 

@@ -25,8 +25,8 @@ def pairs(count, slowdown=1.0, sigma=0.007, seed=0, place=0.0):
 
 def until_decided(slowdown=1.0, rule=RULE, **noise):
     """The verdict, and after how many pairs it came."""
-    series = pairs(rule.max_units, slowdown, **noise)
-    for count in range(1, rule.max_units + 1):
+    series = pairs(rule.max_replicates, slowdown, **noise)
+    for count in range(1, rule.max_replicates + 1):
         verdict = decided(series[:count], rule)
         if verdict is not None:
             return verdict, count
@@ -41,7 +41,7 @@ def test_the_interval_is_students_at_the_looks_share_of_the_error():
     assert (math.log(found.low), math.log(found.high)) == pytest.approx((low, high))
     assert math.log(found.slowdown) == pytest.approx(np.mean(logs))
     assert found.sigma == pytest.approx(np.std(logs, ddof=1))
-    assert (found.units, found.paired, found.confidence) == (4, True, 0.99)
+    assert (found.replicates, found.paired, found.confidence) == (4, True, 0.99)
 
 
 def test_more_cases_at_once_widen_every_interval():
@@ -74,11 +74,11 @@ def test_a_verdict_comes_as_soon_as_one_look_is_clear(slowdown, verdict, most):
 
 def test_what_stays_open_is_no_pass_and_says_what_is_missing():
     verdict, count = until_decided(sigma=0.2)
-    assert (verdict, count) == ("inconclusive", RULE.max_units)
+    assert (verdict, count) == ("inconclusive", RULE.max_replicates)
     found = judge_pairs(pairs(28, sigma=0.2), RULE)
     assert found.why.endswith("too wide to call")
-    assert found.units_needed is not None
-    assert found.units_needed > 100
+    assert found.replicates_needed is not None
+    assert found.replicates_needed > 100
     few = judge_pairs(pairs(4, sigma=0.05), RULE)
     assert (few.verdict, few.why[:15]) == ("inconclusive", "4 of up to 28 p")
     assert judge_pairs([], RULE).verdict == "inconclusive"
@@ -103,7 +103,7 @@ def test_no_verdict_where_base_against_base_is_a_finding():
     assert noise is not None
     assert "host too noisy" in noise
     found = judge_pairs(pairs(5, 1.3), RULE, noise=noise)
-    assert (found.verdict, found.why, found.units_needed) == ("inconclusive", noise, None)
+    assert (found.verdict, found.why, found.replicates_needed) == ("inconclusive", noise, None)
 
 
 def test_base_against_base_that_is_equal_or_seldom_run_is_no_noise():

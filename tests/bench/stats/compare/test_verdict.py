@@ -10,7 +10,7 @@ from co3d_bench.bench.record.case import Case
 from co3d_bench.bench.stats.compare import estimate
 from co3d_bench.bench.stats.compare.estimate import within
 from co3d_bench.bench.stats.compare.rule import Rule, rule_of_stores
-from co3d_bench.bench.stats.compare.verdict import Evidence, Units, judge, judge_all
+from co3d_bench.bench.stats.compare.verdict import Evidence, Replicates, judge, judge_all
 
 RULE = Rule()
 MIRROR = {"regressed": "improved", "improved": "regressed"}
@@ -27,7 +27,7 @@ def stores(base=10, head=8, slowdown=1.0, sigma=0.01, seed=0, key="x3d-xs"):
     """What two stores have of one case."""
     noise = np.random.default_rng(seed)
     sides = noise.lognormal(0, sigma, base), slowdown * noise.lognormal(0, sigma, head)
-    return Evidence(key, "latency", "lower", Units(*(tuple(side.tolist()) for side in sides)))
+    return Evidence(key, "latency", "lower", Replicates(*(tuple(side.tolist()) for side in sides)))
 
 
 @pytest.mark.parametrize(
@@ -39,7 +39,7 @@ def test_four_verdicts_of_an_idle_host(slowdown, verdict):
     assert found.verdict == verdict
     assert found.estimate is not None
     assert found.estimate.slowdown == pytest.approx(slowdown, rel=0.01)
-    assert found.units_needed is None
+    assert found.replicates_needed is None
 
 
 def test_a_noisy_host_gives_neither_a_pass_nor_a_failure_and_says_what_is_missing():
@@ -47,13 +47,13 @@ def test_a_noisy_host_gives_neither_a_pass_nor_a_failure_and_says_what_is_missin
     assert found.verdict == "inconclusive"
     assert found.detectable is not None
     assert found.detectable > 0.1
-    assert found.units_needed is not None
-    assert found.units_needed > 50
+    assert found.replicates_needed is not None
+    assert found.replicates_needed > 50
 
 
 def test_too_few_processes_allow_no_verdict_and_say_how_many_are_missing():
     found = judge(stores(10, 6, 1.5), rule_of_stores())
-    assert (found.verdict, found.units_needed) == ("inconclusive", 1)
+    assert (found.verdict, found.replicates_needed) == ("inconclusive", 1)
     assert "6 of at least 7 fresh processes on each side" in found.why
 
 
@@ -73,12 +73,12 @@ def test_trap_many_samples_of_few_processes():
     base, head = noise.normal(1, 1e-3, 10_000), noise.normal(1.05, 1e-3, 10_000)
     shown = within(base.tolist(), head.tolist())
     assert shown.low > 1.04  # as sure as can be, of these two processes
-    assert shown.units == 1
+    assert shown.replicates == 1
     medians = tuple(float(np.median(side)) for side in (base, head))
     for count in (1, 2):
-        units = Units((medians[0],) * count, (medians[1],) * count)
-        for rule in (RULE, Rule(min_units=1)):
-            assert judge(replace(stores(), first=units), rule).verdict == "inconclusive"
+        replicates = Replicates((medians[0],) * count, (medians[1],) * count)
+        for rule in (RULE, Rule(min_replicates=1)):
+            assert judge(replace(stores(), first=replicates), rule).verdict == "inconclusive"
 
 
 @pytest.mark.parametrize(("better", "verdict"), [("lower", "regressed"), ("higher", "improved")])
@@ -121,27 +121,27 @@ ratios = st.lists(st.integers(-2000, 2000).map(lambda value: value / 1e4), min_s
 
 
 def made(values):
-    return Units((1.0,) * len(values), tuple(math.exp(value) for value in values))
+    return Replicates((1.0,) * len(values), tuple(math.exp(value) for value in values))
 
 
 @given(ratios, st.sampled_from(["lower", "higher"]))
 @settings(deadline=None, max_examples=50)
 def test_base_and_head_swapped_mirror_the_verdict(values, better):
-    units = made(values)
-    there = judge(Evidence("k", "m", better, units), RULE).verdict
-    back = judge(Evidence("k", "m", better, Units(units.head, units.base)), RULE).verdict
-    other = judge(Evidence("k", "m", "higher" if better == "lower" else "lower", units), RULE).verdict
+    replicates = made(values)
+    there = judge(Evidence("k", "m", better, replicates), RULE).verdict
+    back = judge(Evidence("k", "m", better, Replicates(replicates.head, replicates.base)), RULE).verdict
+    other = judge(Evidence("k", "m", "higher" if better == "lower" else "lower", replicates), RULE).verdict
     assert back == other == MIRROR.get(there, there)
 
 
 @given(ratios, st.sampled_from([2.0**-20, 0.5, 4.0, 2.0**20]))
 @settings(deadline=None, max_examples=30)
 def test_both_sides_in_another_unit_give_the_same_verdict(values, factor):
-    units = made(values)
-    scaled = Units(tuple(factor * x for x in units.base), tuple(factor * x for x in units.head))
+    replicates = made(values)
+    scaled = Replicates(tuple(factor * x for x in replicates.base), tuple(factor * x for x in replicates.head))
     assert (
         judge(Evidence("k", "m", "lower", scaled), RULE).verdict
-        == judge(Evidence("k", "m", "lower", units), RULE).verdict
+        == judge(Evidence("k", "m", "lower", replicates), RULE).verdict
     )
 
 
