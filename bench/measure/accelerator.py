@@ -50,7 +50,11 @@ class Accelerator(Protocol):
     """The device that a network computes on, for the passes."""
 
     device: str  # in torch's words
-    memory: Memory
+
+    @property
+    def memory(self) -> Memory:
+        """What a larger batch may run out of."""
+        ...
 
     def to_device(self, inputs: Sequence[Tensor]) -> Sequence[Tensor]:
         """The inputs in the device's memory, so that a prediction copies nothing."""

@@ -15,7 +15,6 @@ from ...devices.host import free_memory_bytes
 from ...models.outputs import tensors_in
 from ..errors import UserError
 from ..record.cuda_facts import CudaFacts, CudaMemory
-from .accelerator import Memory
 from .gpu import DeviceClock, device_facts, memory_of, set_flags, time_copies
 from .loop import median
 
@@ -74,7 +73,7 @@ class Cuda:
         set_flags(torch, tf32)
         torch.cuda.init()
         torch.cuda.synchronize()
-        self.memory: Memory = DeviceMemory(torch.cuda)
+        self.memory = DeviceMemory(torch.cuda)
         self._timed: DeviceClock | None = None
 
     def to_device(self, inputs: Sequence[Any]) -> Sequence[Any]:
