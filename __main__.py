@@ -14,11 +14,15 @@ import sys
 from pathlib import Path
 
 
-def worker(arguments: list[str]) -> int:
-    """One measuring process, or what is to be known of it."""
-    # Python 3.10 does not know the variable, and looks into the current folder first.
+def forget_current_folder() -> None:
+    """Python 3.10 does not know PYTHONSAFEPATH, and imports from the current folder first."""
     if os.environ.get("PYTHONSAFEPATH") and sys.version_info < (3, 11) and sys.path[:1] == [str(Path.cwd())]:
         del sys.path[0]
+
+
+def worker(arguments: list[str]) -> int:
+    """One measuring process, or what is to be known of it."""
+    forget_current_folder()
     if arguments == ["--describe"]:
         from .bench.measure.job import Job
 
@@ -33,6 +37,7 @@ def worker(arguments: list[str]) -> int:
 if sys.argv[1:2] == ["worker"]:
     sys.exit(worker(sys.argv[2:]))
 elif sys.argv[1:2] == ["custom-model"]:
+    forget_current_folder()
     from .bench.plan.custom_models import main
 
     sys.exit(main(*sys.argv[2:]))
