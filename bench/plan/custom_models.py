@@ -93,7 +93,7 @@ def describe_custom(
         how = f"signal {-done.returncode}" if done.returncode < 0 else f"exit code {done.returncode}"
         raise CustomModelError(f"{word}: its code ended the process ({how}): {said[0]}") from None
     if answer.own is None:
-        raise CustomModelError(answer.wrong or f"{word}: cannot be had")
+        raise CustomModelError(answer.wrong or f"{word}: cannot be built")
     return answer.own
 
 
@@ -133,7 +133,7 @@ def _offer(model: CustomModel) -> custom.Offer:
         raise CustomModelError(f"{model.reference}: no longer offered by any package")
     was = model.facts.source.sha256 if model.facts.source else None
     if offer.source.sha256 != was:
-        raise CustomModelError(f"{model.facts.name}: the file was changed while the run was going on; run it again")
+        raise CustomModelError(f"{model.facts.name}: the file changed during the run; run again")
     return offer
 
 

@@ -69,7 +69,7 @@ def test_they_are_listed_behind_ours(install):
     assert rows["guest-one"] == "Guest One input 3x8x8 from guests 1.2"
     assert rows["guest-3"] == "Guest One input 3x8x8 from guests 1.2"
     assert rows["built"] == "from guests 1.2"
-    assert rows["guest-NUMBER"] == "likewise, from an installed package"
+    assert rows["guest-NUMBER"] == "any pool length, in frames; from an installed package"
     assert list(rows).index("x3d-xs") < list(rows).index("guest-3")
 
 
