@@ -3,6 +3,8 @@
 import ast
 import subprocess
 import sys
+from importlib import import_module
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
@@ -68,6 +70,15 @@ def test_a_folder_imports_only_those_before_it(folder):
     for file in sorted((ROOT / "bench" / folder).rglob("*.py")):
         taken = {module.split(".")[1] for module in imports(file) if module.startswith("bench.")}
         assert taken <= before, f"{file.relative_to(ROOT)} imports {taken - before}, which come after {folder}"
+
+
+@pytest.mark.parametrize("file", sorted((ROOT / "tests/speed").glob("*.py")), ids=lambda file: file.name)
+def test_what_a_speed_script_takes_from_us_is_there(file):
+    """No other test runs them, and nobody should find out in the middle of a measurement."""
+    for name in imports(file):
+        module, _, taken = f"co3d_bench.{name}".rpartition(".")
+        found = import_module(module)
+        assert hasattr(found, taken) or (hasattr(found, "__path__") and find_spec(f"{module}.{taken}")), name
 
 
 START_UPS = {

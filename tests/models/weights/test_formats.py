@@ -214,10 +214,10 @@ class Lie:
     """An array whose type is not what numpy would say."""
 
     def __init__(self, code, state, shape, data):
-        self.told = (code, state, shape, data)
+        self.parts = (code, state, shape, data)
 
     def __reduce__(self):
-        code, state, shape, data = self.told
+        code, state, shape, data = self.parts
         made = np.empty(0).__reduce__()
         return (*made[:2], (1, shape, LyingType(code, state), False, data))
 
