@@ -20,7 +20,7 @@ from ..record.environment import Checkout
 from ..record.record import BatchSearch, BatchTrial, Record, Settings
 from ..stats.batch import batches
 from .boards.boards import Away
-from .child import child_environment, run_child
+from .child import Outcome, child_environment, run_child
 from .outcome import diagnose, to_record
 from .progress import Progress
 from .resume import EarlierRun
@@ -102,8 +102,8 @@ def _measure(
 ) -> Record | Refusal | None:
     """One case in a fresh process; None if it was stopped. Raises Away where its board is lost.
 
-    With `may_refuse` (an engine that `auto` chose) any exception means that the engine refuses the network; otherwise
-    the case has failed. After a crash or a wrong answer it always has.
+    With `may_refuse` (an engine that `auto` chose) an exception before there is a timing means that the engine refuses
+    the network; otherwise the case has failed. After a crash or a wrong answer it always has.
     """
     begin = time.monotonic()
     killed_before = oom_kills()
@@ -119,11 +119,17 @@ def _measure(
         raise Away(f"{job.case.device} is lost: {outcome.final.phase}")
     if outcome.stopped and not outcome.done:
         return None
-    failure = outcome.final.failure if outcome.final else None
-    if may_refuse and failure and failure.kind == "exception":
-        return Refusal(failure.message)
+    if may_refuse and (why := refusal(outcome)):
+        return Refusal(why)
     duration_s = time.monotonic() - begin
     return to_record(job, spec, outcome, oom_kills() - killed_before, duration_s)
+
+
+def refusal(outcome: Outcome) -> str | None:
+    """Why an engine does not run a network. Once it was timed it does, whatever a later pass ran into."""
+    failure = outcome.final.failure if outcome.final else None
+    refused = failure and failure.kind == "exception" and outcome.measurement.timing is None
+    return failure.message if failure and refused else None
 
 
 def _search(job: Job, worker: Sequence[str], stop: Stop, progress: Progress) -> BatchSearch | None:

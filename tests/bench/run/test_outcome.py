@@ -11,6 +11,7 @@ from co3d_bench.bench.record.record import BatchSearch, Failure, Settings, Verif
 from co3d_bench.bench.record.sensing import Energy
 from co3d_bench.bench.run.child import Listener, Outcome
 from co3d_bench.bench.run.outcome import to_record
+from co3d_bench.bench.run.processes import refusal
 from co3d_bench.devices.profile import list_profiles, with_custom
 
 from ...reports.device_records import on_board
@@ -137,3 +138,10 @@ def test_every_record_tells_what_kind_its_device_is():
     for ended in (done(make_record()), outcome(measurement=measured, returncode=-11), outcome(timed_out=True)):
         assert to_record(job, SPEC, ended, 0, 1.0).device_kind == "xavier"
         assert to_record(JOB, SPEC, ended, 0, 1.0).device_kind is None
+
+
+def test_an_engine_refuses_a_network_only_before_it_has_timed_it():
+    failed = Event(event="failed", failure=Failure(kind="exception", message="no kernel for roll"))
+    assert refusal(outcome(final=failed)) == "no kernel for roll"
+    assert refusal(outcome(final=failed, measurement=measurement_of(make_record()))) is None
+    assert refusal(outcome(returncode=-9)) is None
