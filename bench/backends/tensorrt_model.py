@@ -1,6 +1,6 @@
 """A network as TensorRT reads it: an ONNX model of an opset and of types that its version takes.
 
-Since TensorRT 11 the types of the model are the precision, and nothing else is; 10 can be told so (strongly typed),
+Since TensorRT 11 the types of the model are the precision, and nothing else is; 10 has a flag for it (strongly typed),
 and so is here. Older versions are given the same model and allowed the precision besides.
 """
 

@@ -32,7 +32,7 @@ class Stop:
         return self._read
 
     def request(self, number: int, frame: FrameType | None = None) -> None:
-        """Stop as soon as possible; the first reason is the one that is told."""
+        """Stop as soon as possible; the first reason is the one reported."""
         if self.signal is None:
             self.signal = number
             os.write(self._write, b"!")

@@ -1,6 +1,6 @@
 """A stand-in for torch's CUDA: work is queued and done when somebody waits for it. No card is at hand.
 
-Tensors stay where they are (`device="cpu"`), so that real networks run; what is told of the device is made up.
+Tensors stay where they are (`device="cpu"`), so that real networks run; what the device reports is made up.
 """
 
 from types import SimpleNamespace

@@ -24,7 +24,7 @@ def built(name):
 
 
 def shapes_of(name, **options):
-    """The network of that name without numbers, for what can be told from its shapes."""
+    """The network of that name without numbers, for what its shapes determine."""
     with torch.device("meta"):
         return find_model(name).build(**options).eval()
 

@@ -1,6 +1,6 @@
 """Work whose amount is known to the letter, for the real trials of `gate_trials.py`: `array_work.py REPEATS`.
 
-30 samples after 5 that do not count, told as `co3d-bench check --pair` reads them. Imports nothing that takes long.
+30 samples after 5 that do not count, printed as `co3d-bench check --pair` reads them. Imports nothing that takes long.
 """
 
 import json

@@ -48,7 +48,7 @@ class Engine:
 
 
 class Player:
-    """An engine in its process; it sleeps until it is told to call."""
+    """An engine in its process; it sleeps until it is asked to call."""
 
     def __init__(self, engine: Engine, threads: int) -> None:
         from co3d_bench.bench.run.child import child_environment

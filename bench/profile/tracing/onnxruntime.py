@@ -67,9 +67,9 @@ def steps_of(events: Sequence[Event], model: Model) -> list[list[TracedCall]]:
 
 
 def _found(event: Event, model: Model) -> TracedCall:
-    told = event["args"]
-    inputs, outputs = (tuple(map(_tensor, told[f"{way}_type_shape"])) for way in ("input", "output"))
-    operator, name = told["op_name"], re.sub(r"_token_\d+$", "", event["name"].removesuffix(_SUFFIX))
+    arguments = event["args"]
+    inputs, outputs = (tuple(map(_tensor, arguments[f"{way}_type_shape"])) for way in ("input", "output"))
+    operator, name = arguments["op_name"], re.sub(r"_token_\d+$", "", event["name"].removesuffix(_SUFFIX))
     blocked = name.endswith(_BLOCKED)
     node = Node(operator, inputs, outputs)
     if operator in _CONVOLUTIONS:
@@ -85,13 +85,13 @@ def _found(event: Event, model: Model) -> TracedCall:
     return TracedCall(called, node.shapes, work, work.kind if work else operator, 1000 * event["dur"], events=1)
 
 
-def _tensor(told: Mapping[str, Sequence[int]]) -> Argument:
-    ((kind, shape),) = told.items()
+def _tensor(typed: Mapping[str, Sequence[int]]) -> Argument:
+    ((kind, shape),) = typed.items()
     return tensor(tuple(shape), _ITEMSIZES.get(kind, 4))
 
 
 def _as_asked(node: Node, known: Operator, weight: Shape, *, blocked: bool) -> Node:
-    """The convolution with the model's channels, its weights where they are not told, and maps channels first."""
+    """The convolution with the model's channels, its weights where they are not reported, and maps channels first."""
     channels, filters = weight[1] * known.groups, weight[0]
     (given,), (out,) = node.inputs[0].shapes, node.outputs[0].shapes
     last = not blocked and (given[-1], out[-1]) == (channels, filters) != (given[1], out[1])
@@ -107,13 +107,13 @@ def _as_asked(node: Node, known: Operator, weight: Shape, *, blocked: bool) -> N
         return len(shape) == len(weight) and shape[2:] == weight[2:] and shape != out
 
     x, *others = node.inputs
-    told = next((argument for argument in others if is_weight(argument)), None)
+    weight_argument = next((argument for argument in others if is_weight(argument)), None)
     rest = [
         asked(argument, filters) if argument.shapes[0] == out else argument
         for argument in others
-        if argument is not told and math.prod(argument.shapes[0]) > 1
+        if argument is not weight_argument and math.prod(argument.shapes[0]) > 1
     ]
-    weights = tensor(weight, told.itemsize if told else x.itemsize)
+    weights = tensor(weight, weight_argument.itemsize if weight_argument else x.itemsize)
     return Node(node.operator, (asked(x, channels), weights, *rest), (asked(node.outputs[0], filters),))
 
 

@@ -86,8 +86,8 @@ def _tensor(port: Any) -> Argument:
     return tensor(tuple(port.get_shape()), 0 if kind.is_dynamic() else kind.size)
 
 
-def _stands_for(told: Any) -> tuple[str, ...]:
-    value = told["originalLayersNames"]
+def _stands_for(info: Any) -> tuple[str, ...]:
+    value = info["originalLayersNames"]
     return tuple(str(getattr(value, "value", value)).split(","))
 
 

@@ -31,7 +31,7 @@ pytestmark = pytest.mark.skipif(BACKEND.missing() is not None, reason=str(BACKEN
 CLOSE = 1e-5
 
 
-# Instruction sets that this machine has as well, by what the compiler is told; its own is the first. Compiling them all
+# Instruction sets that this machine has as well, by the compiler's flags; its own is the first. Compiling them all
 # takes a while: the others by `make acceptance`.
 NARROWER = {"": None, "-mno-avx512f": 256, "-mno-avx": 128} if platform.machine() == "x86_64" else {"": None}
 

@@ -107,7 +107,7 @@ def test_a_torch_that_sees_no_device_says_what_to_do():
 
 
 class Card(FakeCuda):
-    """A device on which every call of a network takes 3 ms by its own clock, and memory as it is told."""
+    """A device on which every call of a network takes 3 ms by its own clock, and memory as a test sets it."""
 
     def __init__(self):
         super().__init__()

@@ -67,7 +67,7 @@ def test_without_the_other_one_goes_on():
         turns.wait()
         clock.now += 1.0
         assert not turns.hand_over()
-    turns = Turns(take[0], other[1], clock)  # told only by a turn that nobody takes
+    turns = Turns(take[0], other[1], clock)  # reported only by a turn that nobody takes
     clock.now += 1.0
     assert not turns.hand_over()
     for end in (take[0], other[1]):

@@ -1,4 +1,4 @@
-"""Weights given to a run: loaded in the measuring process, named in the record, told where they do not fit."""
+"""Weights given to a run: loaded in the measuring process, named in the record, reported where they do not fit."""
 
 from __future__ import annotations
 

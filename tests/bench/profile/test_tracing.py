@@ -59,7 +59,7 @@ def test_bytes_are_those_of_all_tensors_once():
     assert work_of(Node("Add", floats((2, 3), (3,)), floats((2, 3)))) == Work("add", 6, 4 * 15)
     assert work_of(Node("ReorderOutput", floats((1, 16, 8, 8)), floats(MAP))) == Work(REORDER, 0, 4 * 64 * 28)
     assert work_of(Node("Slice", floats((1, 4, 8), (1,)), floats((1, 3, 8)))) == Work("copy", 0, 4 * 48)
-    # The second factor, (8, 5), is packed and not told.
+    # The second factor, (8, 5), is packed and not reported.
     assert work_of(Node("Gemm", floats((2, 8), (5,)), floats((2, 5)))) == Work("matrix product", 80, 4 * (16 + 5 + 50))
 
 
@@ -149,7 +149,7 @@ def test_a_recorded_trace_of_onnx_runtime():
     assert product.work is not None
     assert product.work.macs == 40
     assert (unknown.work, unknown.kind) == (None, "SomethingNew")
-    # Channels last, weights packed: told by the model.
+    # Channels last, weights packed: shapes from the model.
     (quantised,) = second
     assert quantised.work == Work("convolution 1 x 1", 96 * 64, 512 + 96 + 24 + 768)
 

@@ -21,7 +21,7 @@ STEADY = (10.0, 10.1, 9.95, 10.0, 10.05, 10.1, 10.0)
 
 
 class World(Silent):
-    """Processes that take `each_s` by the world's clock and have the latencies that a test gives; all that was told."""
+    """Processes that take `each_s` by the world's clock and have the latencies that a test gives; all reports."""
 
     def __init__(self, latencies_ms=STEADY, each_s=5.0, stop_after=None, sensor=False, **deeds):
         self.now = 0.0

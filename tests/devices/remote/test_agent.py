@@ -147,7 +147,7 @@ def test_it_is_told_from_any_byte_on(ours):
     command = [ours.python, str(ours.transport.home / ours.folder / "agent.py"), "follow", case_name(asked)]
     for offset in (0, 1, len(whole) // 2, len(whole) - 1):
         assert subprocess.run([*command, str(offset)], capture_output=True).stdout == whole[offset:]
-    # Whoever has all of it, and does not know, is told how it ended.
+    # Whoever has all of it, and does not know, learns how it ended.
     at_the_end = subprocess.run([*command, str(len(whole))], capture_output=True).stdout
     assert json.loads(at_the_end)["event"] == "ended"
 
@@ -291,7 +291,7 @@ def test_a_python_that_is_none_is_told_in_a_line(tmp_path):
         made.hello()
 
 
-# --- the host's side, with a board that is only told
+# --- the host's side, with a board that is only described
 
 
 class Clock:
@@ -309,7 +309,7 @@ class Clock:
 
 
 class Cut(Here):
-    """Follows one file of lines, and breaks the connection where it is told: after so many bytes each time."""
+    """Follows one file of lines, and breaks the connection where a test says: after so many bytes each time."""
 
     def __init__(self, whole, cuts):
         self.whole, self.cuts = whole, list(cuts)

@@ -1,4 +1,4 @@
-"""Known tensors, written in each project's form, come back in the network; what does not fit is told."""
+"""Known tensors, written in each project's form, come back in the network; what does not fit is reported."""
 
 from __future__ import annotations
 

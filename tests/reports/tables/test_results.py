@@ -145,7 +145,7 @@ def test_the_papers_figures_of_the_same_kind_of_device_come_first():
     ]
     board = on_board()  # called my-xavier, and a xavier in the end
     assert papers(board)[:2] == ["paper_xavier_per_s", "paper_cpu_per_s"]
-    assert papers(board.model_copy(update={"device_kind": None}))[0] == "paper_cpu_per_s"  # nobody told what it is
+    assert papers(board.model_copy(update={"device_kind": None}))[0] == "paper_cpu_per_s"  # its kind is unknown
     old = make_record(case=make_case(device="tx2"))
     assert (old.device_kind, papers(old)[0]) == (None, "paper_tx2_per_s")
     table = table_of([board])
