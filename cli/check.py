@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import click
 
 from ..bench.errors import OK, USAGE, UserError
+from ..bench.record.git import drop_callers_repository
 from .compare import max_slowdown
 from .options import FILE, STORE, Given, verb
 from .streams import drawn
@@ -72,6 +73,7 @@ def check(
 
     Example: co3d-bench check --pair main HEAD --model cox3d-s-13
     """
+    drop_callers_repository()
     _check_options(baseline, pair, alone=store is not None or pinned is not None, pairs_only=resume or plan)
     if plan:
         _print_plan(given, pair, max_slowdown)
@@ -122,6 +124,8 @@ def _pair(given: Given, pair: Pair | None, limit: float, accept: tuple[str, ...]
 
     with ExitStack() as stack:
         selection = choose(pair or ("", ""), given.config, given.overrides, stack)
+        if selection.note:
+            click.echo(f"note: {selection.note}", err=True)
         rule = PairRule(max_slowdown=limit)
         order = PairCheck(selection.cases, selection.runners, rule, selection.out, resume, _worse_by(accept))
         checked = check_pair(order, report=lambda text: click.echo(text, err=True))

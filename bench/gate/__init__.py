@@ -4,6 +4,7 @@
 |---|---|
 | `choose.py` | what the two words after `--pair` name |
 | `code.py` | two commits checked out, with their own packages if they differ |
+| `submodules.py` | their submodules, from what the user's checkout has |
 | `proof.py` | how the processes of a version are started, and the proof that they ran their own code |
 | `runners.py`, `command.py` | one process of base or head, and its latencies; a command from start to end |
 | `interleave.py` | two processes of which one computes at a time |

@@ -34,6 +34,7 @@ class Selection:
     runners: Runners
     cases: tuple[Case, ...]
     out: Path  # absolute
+    note: str | None = None  # what is not part of the check, for people
 
 
 def choose(pair: Words, config: Path | None, given: Mapping[str, Override], stack: ExitStack) -> Selection:
@@ -44,9 +45,8 @@ def choose(pair: Words, config: Path | None, given: Mapping[str, Override], stac
     if all(_is_factory(word) for word in pair):
         return _factories(pair, config, given)
     here = code.repository_or_none(Path.cwd())
-    installed = code.repository_or_none(ROOT)
-    if installed != ROOT.resolve():  # it may lie in somebody's repository, as a package of an environment there
-        installed = None
+    # Without a `.git` it may lie in somebody's repository, as a package of an environment there.
+    installed = code.repository_or_none(ROOT) if (ROOT / ".git").exists() else None
     repositories = [each for each in (here, installed) if each]
     if any(" " in word for word in pair) and not any(_are_commits(each, pair) for each in repositories):
         return _commands(pair, given)
@@ -56,10 +56,9 @@ def choose(pair: Words, config: Path | None, given: Mapping[str, Override], stac
         raise UserError(_nowhere(here), USAGE)
     if _are_commits(repository, pair):
         return _commits(pair, repository, loaded, stack)
-    wrong = next(word for word in pair if not code.is_commit(repository, word))
+    wrong = code.no_commit(repository, next(word for word in pair if not code.is_commit(repository, word)))
     raise UserError(
-        f"--pair: {wrong!r} is no commit of {repository}. Name two commits, two path/to/file.py:factory, or two "
-        "commands of several words in quotes",
+        f"--pair: {wrong}. Name two commits, two path/to/file.py:factory, or two commands of several words in quotes",
         USAGE,
     )
 
@@ -116,7 +115,7 @@ def _commits(pair: Words, repository: Path, loaded: Resolved, stack: ExitStack) 
         base, head = pool.map(
             lambda version: code_runner(version, custom, loaded.catalog, loaded.run.timeout_s), versions
         )
-    return Selection({"base": base, "head": head}, cases, out)
+    return Selection({"base": base, "head": head}, cases, out, code.uncommitted(repository, pair))
 
 
 def _store(out: str) -> Path:

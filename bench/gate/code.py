@@ -28,6 +28,7 @@ else:
 from ..errors import ENVIRONMENT, USAGE, UserError
 from ..record.environment import ROOT
 from ..record.git import git_output, run_git
+from .submodules import fill_submodules
 
 # The files that name a repository's packages; where one of them differs, base and head get packages of their own.
 DEPENDENCY_FILES = (
@@ -45,6 +46,7 @@ _OF_PROJECT = ("dependencies", "optional-dependencies", "requires-python")
 _INERT_TOOLS = ("black", "coverage", "isort", "mypy", "pylint", "pyright", "pytest", "ruff", "setuptools")
 # The user's own hooks are for the user's own checkouts.
 NO_HOOKS = ("-c", f"core.hooksPath={os.devnull}")
+_NO_REPOSITORY = "not a git repository"  # git's words
 PACKAGE, DISTRIBUTION = "co3d_bench", "co3d-bench"
 
 
@@ -72,14 +74,38 @@ class Code:
 
 
 def repository_or_none(folder: Path) -> Path | None:
-    """The top of the git repository that a folder is in, if it is in one."""
-    top = git_output(folder, "rev-parse", "--show-toplevel")
-    return Path(top).resolve() if top else None
+    """The top of the git repository that a folder is in, if it is in one. Raises UserError where git refuses to look
+    into it, as into one of another owner."""
+    done = run_git(folder, "rev-parse", "--show-toplevel")
+    if done is None or _NO_REPOSITORY in done.stderr:
+        return None
+    if done.returncode:
+        raise UserError(f"git cannot be used in {folder}: {' '.join(done.stderr.split())}", ENVIRONMENT)
+    return Path(done.stdout.strip("\n")).resolve()
+
+
+def uncommitted(repository: Path, words: Sequence[str]) -> str | None:
+    """What a check of these commits leaves out, where one of them is the HEAD of a checkout with changes."""
+    head = _commit(repository, "HEAD")
+    if head not in [_commit(repository, word) for word in words]:
+        return None
+    changed = (git_output(repository, "status", "--porcelain", "--untracked-files=no") or "").splitlines()
+    if not changed:
+        return None
+    files = "a file has changes that are" if len(changed) == 1 else f"{len(changed)} files have changes that are"
+    return f"{repository}: {files} not committed, so not checked (git status lists them)"
 
 
 def is_commit(repository: Path, word: str) -> bool:
     """Whether a word names a commit there."""
     return not word.startswith("-") and _commit(repository, word) is not None
+
+
+def no_commit(repository: Path, word: str) -> UserError:
+    """The error for a word that names no commit there."""
+    shallow = git_output(repository, "rev-parse", "--is-shallow-repository") == "true"
+    hint = "; this clone is shallow, so it may only lack it: git fetch --unshallow" if shallow else ""
+    return UserError(f"{word!r} is no commit of {repository}{hint}", USAGE)
 
 
 @contextmanager
@@ -92,11 +118,12 @@ def checked_out(repository: Path, words: Sequence[str], store: Path) -> Iterator
     commits = [_commit(repository, word) for word in words]
     for word, commit in zip(words, commits, strict=True):
         if commit is None or word.startswith("-"):
-            raise UserError(f"{word!r} is no commit of {repository} (a shallow clone has few of them)", USAGE)
+            raise no_commit(repository, word)
     with _checkout_folder(store.resolve()) as checkouts:
         folders = [checkouts / f"{index}-{commit[:12]}" for index, commit in enumerate(filter(None, commits))]
         for folder, commit in zip(folders, commits, strict=True):
             _git_or_raise(repository, *NO_HOOKS, "worktree", "add", "--detach", str(folder), str(commit))
+            fill_submodules(repository, str(commit), folder)
         alike = len({dependencies(folder) for folder in folders}) == 1
         packages = None if alike else _without_colon(store.resolve() / "packages", checkouts)
         yield tuple(
@@ -263,5 +290,5 @@ def _remove(checkouts: Path) -> None:
 def _git_or_raise(repository: Path, *arguments: str) -> None:
     done = run_git(repository, *arguments)
     if done is None or done.returncode:
-        why = "git is not installed" if done is None else done.stderr.strip().splitlines()[-1:]
+        why = "it is not installed, or does not answer" if done is None else " ".join(done.stderr.split()[-60:])
         raise UserError(f"git {' '.join(arguments[:4])} failed in {repository}: {why}", ENVIRONMENT)

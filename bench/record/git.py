@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import subprocess
+from collections.abc import Mapping
 from pathlib import Path
 
 TIMEOUT_S = 60
@@ -28,16 +29,28 @@ _OF_THE_CALLER = (
 )
 
 
-def run_git(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str] | None:
-    """Run git in a folder; None where there is no git or it hangs."""
+def drop_callers_repository() -> None:
+    """Take what git sets for a hook out of this process, so that nothing that it starts inherits it: the user's code,
+    or pip, may call git too."""
+    for name in _OF_THE_CALLER:
+        os.environ.pop(name, None)
+
+
+def run_git(
+    folder: Path, *arguments: str, environment: Mapping[str, str] | None = None
+) -> subprocess.CompletedProcess[str] | None:
+    """Run git in a folder; None where there is no git or it hangs. It speaks English and takes no lock that it can do
+    without, so that it never stands in the way of the user's own git."""
+    kept = {name: value for name, value in os.environ.items() if name not in _OF_THE_CALLER}
     try:
         return subprocess.run(  # noqa: S603 - a list, no shell
             ["git", "-C", str(folder), *arguments],  # noqa: S607 - the user's own git
             capture_output=True,
-            text=True,
+            encoding="utf-8",
+            errors="surrogateescape",  # paths are bytes
             timeout=TIMEOUT_S,
             check=False,
-            env={name: value for name, value in os.environ.items() if name not in _OF_THE_CALLER},
+            env={**kept, "LC_ALL": "C", "GIT_OPTIONAL_LOCKS": "0", **(environment or {})},
         )
     except (OSError, subprocess.TimeoutExpired):
         return None

@@ -7,7 +7,14 @@ from pathlib import Path
 import pytest
 
 from co3d_bench.bench.errors import USAGE, UserError
-from co3d_bench.bench.gate.code import checked_out, dependencies, is_commit, is_ours, repository_or_none
+from co3d_bench.bench.gate.code import (
+    checked_out,
+    dependencies,
+    is_commit,
+    is_ours,
+    repository_or_none,
+    uncommitted,
+)
 from co3d_bench.bench.gate.proof import describe
 from co3d_bench.bench.record.environment import ROOT
 
@@ -138,6 +145,28 @@ def test_a_word_that_is_no_commit_is_refused(repository, tmp_path, word):
     with pytest.raises(UserError, match="no commit") as error, checked_out(repository, ["HEAD", word], tmp_path):
         pass
     assert error.value.exit_code == USAGE
+
+
+def test_a_repository_of_another_owner_is_refused_in_gits_own_words(repository, monkeypatch):
+    monkeypatch.setenv("GIT_TEST_ASSUME_DIFFERENT_OWNER", "1")  # git's own switch for its tests
+    with pytest.raises(UserError, match=r"dubious ownership .* --add safe\.directory"):
+        repository_or_none(repository)
+
+
+def test_a_shallow_clone_is_named_as_the_likely_reason(repository, tmp_path):
+    git(tmp_path, "clone", "--quiet", "--depth", "1", repository.as_uri(), "shallow")
+    with (
+        pytest.raises(UserError, match="git fetch --unshallow"),
+        checked_out(tmp_path / "shallow", ["HEAD~1", "HEAD"], tmp_path / "store"),
+    ):
+        pass
+
+
+def test_changes_that_are_not_committed_are_reported_where_the_head_is_checked(repository):
+    assert uncommitted(repository, ["HEAD~1", "HEAD"]) is None
+    (repository / "value.py").write_text("VALUE = 3\n")
+    assert "not committed" in (uncommitted(repository, ["HEAD~1", "HEAD"]) or "")
+    assert uncommitted(repository, ["HEAD~1", "HEAD~1"]) is None
 
 
 def test_packages_are_made_only_where_what_is_wanted_differs(repository, tmp_path):
