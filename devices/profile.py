@@ -159,7 +159,7 @@ class DeviceProfile(_Table):
 def load_profile(file: Path) -> DeviceProfile:
     """The profile in one file. Raises ProfileError."""
     try:
-        table = tomllib.loads(file.read_text())
+        table = tomllib.loads(file.read_text(encoding="utf-8"))
     except tomllib.TOMLDecodeError as error:
         raise ProfileError(f"{file.name}: not valid TOML: {error}") from error
     return _checked({**table, "name": file.stem, "kind": file.stem}, f"{file.name}: ")

@@ -212,7 +212,7 @@ def find_profiles(path: Path | None = None, catalog: Catalog | None = None) -> d
 
 def _text(file: Path, label: str) -> str:
     try:
-        return file.read_bytes().decode()
+        return file.read_bytes().decode("utf-8-sig")  # editors of Windows put a byte order mark in front
     except FileNotFoundError:
         raise UserError(f"{label}: no such file; leave out --config to use the built-in one") from None
     except OSError as error:

@@ -116,6 +116,11 @@ def test_an_error_of_the_command_line_names_its_flag():
     )
 
 
+def test_a_file_saved_by_an_editor_of_windows_is_read(here):
+    Path("bench.toml").write_bytes(b'\xef\xbb\xbf[plan]\r\nmodels = "x3d-xs"\r\n')
+    assert read_config().plan.models == ("x3d-xs",)
+
+
 def test_missing_and_unreadable_files(here):
     with pytest.raises(UserError, match="no such file"):
         read_config(Path("nothing.toml"))
