@@ -42,6 +42,7 @@ _HEADINGS = {
     "devices": "What to measure ([plan] of bench.toml)",
     "input": "Input of the networks ([input])",
     "run": "How long to measure, and where records go ([run])",
+    "camera": "The camera ([camera])",
 }
 
 
@@ -95,28 +96,43 @@ class KeyedOption(click.Option):
 # fmt: off
 RUN_OPTIONS = (
     RunOption("--model", "plan.models", "NAME", "Network (`list models`), or path/to/file.py:factory.",
-              "those of bench.toml", "cox3d-s-13", "run plan check", several=True),
+              "those of bench.toml", "cox3d-s-13", "run plan check camera", several=True),
     RunOption("--suite", "plan.suite", "NAME", "A named list of networks (`list suites`), instead of --model.",
-              "none", "paper", "run plan check"),
+              "none", "paper", "run plan check camera"),
     RunOption("--weights", "plan.weights", "FILE|URL", "Trained weights: a file or an https address.",
-              "random ones, seeded", "x3d_s.pth", "run plan profile show export",
+              "random ones, seeded", "x3d_s.pth", "run plan profile show export camera",
               auto="the public ones, which `weights fetch` downloads"),
     RunOption("--device", "plan.devices", "NAME", "Device (`list devices`).",
-              "cpu", "xavier", "run plan doctor", auto="the profile of this machine", several=True),
+              "cpu", "xavier", "run plan doctor camera", auto="the profile of this machine", several=True),
     RunOption("--host", "devices.*.host", "USER@HOST", "How ssh reaches the one --device.",
               "the host of [devices.NAME] in bench.toml", "user@xavier.local", "run plan"),
     RunOption("--backend", "plan.backends", "NAME", "Engine (`list backends`).",
-              AUTO, "onnxruntime", "run plan check profile", several=True,
+              AUTO, "onnxruntime", "run plan check profile camera", several=True,
               auto="eager, and the fastest that is installed"),
     RunOption("--precision", "plan.precisions", "NAME",
               "Of weights and arithmetic: fp32, tf32, bf16, fp16 or int8, where the engine has it.",
-              "fp32", "fp16", "run plan check profile export", several=True),
+              "fp32", "fp16", "run plan check profile export camera", several=True),
     RunOption("--batch", "plan.batch", "N", "Clips, or streams of frames, in one call.",
               "1", "8", "run plan check profile export", type=number, several=True,
               auto="the fastest, and the largest that fits"),
     RunOption("--threads", "plan.threads", "N", "Threads inside one operator.",
-              AUTO, "4", "run plan check profile", type=number, several=True,
+              AUTO, "4", "run plan check profile camera", type=number, several=True,
               auto="as many as physical cores this process may use"),
+    RunOption("--source", "camera.source", "SOURCE",
+              "What the camera shows: a film, /dev/video0, rtsp://..., or random.", "random", "film.mp4", "camera"),
+    RunOption("--fps", "camera.fps", "N", "Frames a second.", "the film's own rate, else 30", "25", "camera",
+              type=number),
+    RunOption("--duration", "camera.duration_s", "TIME", "How long each network is watched.", "60s", "10m", "camera",
+              type=number),
+    RunOption("--deadline", "camera.deadline_s", "TIME",
+              "An answer later than this after its frame was due is late.", "100ms", "50ms", "camera", type=number),
+    RunOption("--every", "camera.every", "N", "Every so-manieth frame is due an answer; trained: the frame interval of "
+              "the network's weights.", "trained and 1", "5", "camera", type=number, several=True),
+    RunOption("--queue", "camera.queue", "N", "Frames that may wait.", "1", "4", "camera", type=number),
+    RunOption("--policy", "camera.policy", "newest|oldest|block",
+              "Which frame is kept when the queue is full; block: the camera waits.", "newest", "oldest", "camera"),
+    RunOption("--gap", "camera.gap", "step|repeat", "What a dropped frame is for a network's state: nothing, or the "
+              "frame before it again.", "step", "repeat", "camera"),
     RunOption("--video", "input.file", "FILE", "Frames of a video.", "seeded random frames", "clip.mp4", "run plan"),
     RunOption("--seed", "input.seed", "N", "Seed of the random frames.", "0", "7", "run plan", type=number),
     RunOption("--runs", "run.runs", "N", "Timed predictions of each case, spread over its processes.",
@@ -132,12 +148,12 @@ RUN_OPTIONS = (
     RunOption("--budget", "run.budget_s", "S", "No longer used; see --time.", "", "", "run plan", type=number,
               hidden=True),
     RunOption("--timeout", "run.timeout_s", "S", "Seconds after which a process is stopped.",
-              "600", "60", "run plan check", type=number),
+              "600", "60", "run plan check camera", type=number),
     RunOption("--out", "run.out", "FOLDER", "Folder for records and report.",
-              "results", "results/tx2", "run plan check profile"),
+              "results", "results/tx2", "run plan check profile camera"),
 )
 CONFIG = RunOption("--config", "", "FILE", "File with the plan; options replace its values.",
-                   "bench.toml here, else the built-in one", "camera.toml", "run plan check profile doctor")
+                   "bench.toml here, else the built-in one", "camera.toml", "run plan check profile doctor camera")
 # fmt: on
 
 

@@ -11,6 +11,7 @@ import click
 
 from .. import __version__
 from ..bench.errors import EXIT_CODES, USAGE, UserError
+from .camera import camera
 from .check import check
 from .compare import compare
 from .doctor import doctor
@@ -28,7 +29,23 @@ from .show import show
 from .weights import weights
 
 # In the order of --help.
-VERBS = (run, plan, list_, doctor, show, profile, export, report, compare, check, history, query, schema, weights)
+VERBS = (
+    run,
+    camera,
+    plan,
+    list_,
+    doctor,
+    show,
+    profile,
+    export,
+    report,
+    compare,
+    check,
+    history,
+    query,
+    schema,
+    weights,
+)
 
 # The mark in front keeps click from rewrapping the lines.
 EPILOG = "\b\nExit codes:\n" + "\n".join(f"  {code:>3}  {meaning}" for code, meaning in EXIT_CODES.items())

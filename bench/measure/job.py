@@ -10,6 +10,7 @@ from pydantic import Field
 from ...devices.profile import DeviceProfile
 from ..errors import UserError
 from ..plan.custom_models import CustomModel
+from ..record.camera import CameraRun
 from ..record.case import Case, Frozen, WeightsFile
 from ..record.cuda_facts import CudaFacts
 from ..record.migrate import migrate
@@ -36,6 +37,15 @@ class BoardHost(Frozen):
     torch_device: str
     work: str = Field(description="folder of this machine in which a run keeps what it copies to the board")
     trtexec: str | None = Field(default=None, description="what TensorRT's tool there prints for --help; None: no tool")
+
+
+class CameraJob(Frozen):
+    """A camera in front of the network, besides what the case names."""
+
+    source: str = Field(description="random, a film's path, or the address of a stream")
+    duration_s: float = Field(gt=0)
+    deadline_s: float = Field(gt=0)
+    blobs: str = Field(description="folder for the times of the frames")
 
 
 class TurnPipes(Frozen):
@@ -79,6 +89,7 @@ class Job(Frozen):
         default=False, description="a later process measures energy; this one only reports where no sensor can"
     )
     video: str | None = Field(default=None, description="path of the video, where the case's input is one")
+    camera: CameraJob | None = Field(default=None, description="None: no camera")
     place: BoardHost | None = Field(default=None, description="the board to run it on; None: this machine")
     git_commit: str | None = None
     git_dirty: bool | None = None
@@ -102,6 +113,7 @@ class Measurement(Frozen):
     sensors: Sensors | None = None
     cuda: CudaFacts | None = None
     energy: Energy | None = None
+    camera: CameraRun | None = None
     counters: Counters | None = None
     notes: tuple[str, ...] | None = None
 

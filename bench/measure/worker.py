@@ -65,7 +65,7 @@ def measure_case(job: Job, emit: Emit, find_model: FindModel = find_model) -> Ev
     watch = SensorWatch(job.device, emit) if job.device else None
     emit = watch.emit if watch else emit
     host = read_host()
-    subject = _subject(job, emit, find_model)
+    subject = subject_of(job, emit, find_model)
     if watch:
         watch.ready()
     with torch.inference_mode():
@@ -80,7 +80,7 @@ def measure_case(job: Job, emit: Emit, find_model: FindModel = find_model) -> Ev
         started_at=started.isoformat(timespec="milliseconds"),
         duration_s=case_clock.passed_s(),
         model=model_facts(subject.spec, timed.net, job.weights),
-        environment=_environment(job, host, allocator, cuda),
+        environment=environment_of(job, host, allocator, cuda),
         timing=timed.timing,
         peak_rss_bytes=timed.peak_rss_bytes,
         output_sha256=timed.output_sha256,
@@ -100,7 +100,7 @@ def measure_case(job: Job, emit: Emit, find_model: FindModel = find_model) -> Ev
     return Event(event="done", measurement=counted)
 
 
-def _subject(job: Job, emit: Emit, find_model: FindModel) -> Subject:
+def subject_of(job: Job, emit: Emit, find_model: FindModel) -> Subject:
     """The network of a job, with its engine, inputs and device."""
     case = job.case
     spec, backend = spec_of(job, find_model), get_backend(case.backend)
@@ -120,7 +120,7 @@ def _timed(subject: Subject, job: Job, case_clock: CaseClock, emit: Emit) -> Tim
     return timing_pass(subject, case_clock, emit, _first_turn(job.in_turn, emit) if job.in_turn else None)
 
 
-def _environment(job: Job, host: HostFacts, allocator: str | None, cuda: CudaFacts | None) -> Environment:
+def environment_of(job: Job, host: HostFacts, allocator: str | None, cuda: CudaFacts | None) -> Environment:
     """The environment, for the record."""
     import torch
 

@@ -15,6 +15,7 @@ from ...devices.profile import AUTO, DeviceProfile, ProfileError, with_custom
 from ...models.spec import UnknownModelError
 from ...models.weights.locate import is_path
 from ..errors import ENVIRONMENT, USAGE, UserError
+from ..record.case import Gap, Policy
 from .catalog import Catalog
 from .complaints import complaints, nearest
 
@@ -44,16 +45,16 @@ def _as_share(value: Any) -> Any:
     return value
 
 
-_SECONDS = {"s": 1, "m": 60, "min": 60, "h": 3600}
+_SECONDS = {"ms": 1e-3, "s": 1, "m": 60, "min": 60, "h": 3600}
 
 
 def _as_seconds(value: Any) -> Any:
-    """`"90s"`, `"8m"` and `"1h"`, or a plain number of seconds in quotes, as the command line has it."""
+    """`"100ms"`, `"90s"`, `"8m"` and `"1h"`, or a plain number of seconds in quotes, as the command line has it."""
     found = re.fullmatch(r"([0-9]*\.?[0-9]+) ?([a-z]*)", value.strip()) if isinstance(value, str) else None
     if found and found[2] in ("", *_SECONDS):
         return float(found[1]) * _SECONDS.get(found[2], 1)
     if isinstance(value, str):
-        raise ValueError("must be a time: 90s, 8m, 1h, or a number of seconds")
+        raise ValueError("must be a time: 100ms, 90s, 8m, 1h, or a number of seconds")
     return value
 
 
@@ -105,12 +106,29 @@ class InputTable(_Table):
     file: Text | None = None
 
 
+TRAINED = "trained"  # in `camera.every`: the frame interval of the network's weights
+
+
+class CameraTable(_Table):
+    """[camera]: for `co3d-bench camera`."""
+
+    source: Text = "random"
+    fps: Annotated[float, Field(gt=0, le=100_000)] | None = None  # None: the film's own, else 30
+    duration_s: Annotated[float, BeforeValidator(_as_seconds), Field(gt=0, le=1_000_000)] = 60.0
+    deadline_s: Annotated[float, BeforeValidator(_as_seconds), Field(gt=0, le=1_000_000)] = 0.1
+    every: Annotated[tuple[Positive | Literal["trained"], ...], _List, Field(min_length=1)] = (TRAINED, 1)
+    queue: Annotated[int, Field(ge=1, le=100_000)] = 1
+    policy: Policy = "newest"
+    gap: Gap = "step"
+
+
 class Tables(_Table):
     """Every key that a bench.toml may have."""
 
     run: RunTable = RunTable()
     plan: PlanTable
     input: InputTable = InputTable()
+    camera: CameraTable = CameraTable()
     # [devices.NAME]: profiles beside ours, and values laid over them; checked by `with_custom`
     devices: dict[str, Any] = Field(default_factory=dict)
 
@@ -154,6 +172,7 @@ class Config:
     origin: Origin = field(compare=False)  # two equal configs may come from different files
     catalog: Catalog  # its devices are those of the file as well
     notes: tuple[str, ...] = ()  # for people
+    camera: CameraTable = field(default_factory=CameraTable)
 
     @property
     def source(self) -> str:
@@ -245,7 +264,10 @@ def check_config(table: Mapping[str, Any], origin: Origin, catalog: Catalog) -> 
         source = source.model_copy(update={"file": str(origin.base("input.file") / source.file)})
     if plan.weights is not None and is_path(plan.weights):
         plan = plan.model_copy(update={"weights": str(origin.base("plan.weights") / plan.weights)})
-    return Config(tables.run, plan, source, origin, catalog, tuple(_without_effect(tables.run, origin)))
+    camera = tables.camera
+    if camera.source != "random" and "://" not in camera.source:
+        camera = camera.model_copy(update={"source": str(origin.base("camera.source") / camera.source)})
+    return Config(tables.run, plan, source, origin, catalog, tuple(_without_effect(tables.run, origin)), camera)
 
 
 def _profiles(tables: Mapping[str, Any], label: str, catalog: Catalog) -> dict[str, DeviceProfile]:

@@ -52,7 +52,9 @@ def resolve(config: Config) -> Resolved:
     devices, notes = _devices(config)
     models, custom, wrong = _models(config)
     plan = config.plan.model_copy(update={"devices": devices, "models": models})
-    resolved = Resolved(config.run, plan, config.input, config.origin, config.catalog, (*notes, *config.notes), custom)
+    resolved = Resolved(
+        config.run, plan, config.input, config.origin, config.catalog, (*notes, *config.notes), config.camera, custom
+    )
     if config.input.kind == "video" and not wrong:
         specs = map(resolved.spec, models)
         wrong = [("input.file", why) for spec in specs if (why := spec.not_watchable())]

@@ -13,6 +13,7 @@ from typing import Literal
 
 from pydantic import Field
 
+from .camera import CameraRun
 from .case import Case, Frozen
 from .cuda_facts import CudaFacts
 from .sensing import Energy, Sensors
@@ -298,6 +299,7 @@ class Record(Frozen):
     sensors: Sensors | None = Field(default=None, description="around the timed samples; None: not read")
     cuda: CudaFacts | None = Field(default=None, description="on a CUDA device")
     energy: Energy | None = Field(default=None, description="None: not requested")
+    camera: CameraRun | None = Field(default=None, description="what became of a camera's frames; None: no camera")
     batch_search: BatchSearch | None = Field(default=None, description="where `--batch auto` chose the batch")
     notes: tuple[str, ...] = Field(default=(), description="what a reader should know, e.g. a video that looped")
     error: Failure | None = None
@@ -305,6 +307,11 @@ class Record(Frozen):
     @property
     def key(self) -> str:
         return self.case.key
+
+    @property
+    def kind(self) -> Literal["speed", "camera"]:
+        """What was measured: calls as fast as the network answers, or frames of a camera."""
+        return "camera" if self.case.camera else "speed"
 
     @property
     def ok(self) -> bool:

@@ -47,6 +47,7 @@ def to_record(job: Job, spec: ModelSpec, outcome: Outcome, oom_kills: int, durat
         sensors=measured.sensors,
         cuda=measured.cuda,
         energy=measured.energy,
+        camera=None if failure else measured.camera,
         batch_search=job.batch_search,
         notes=notes,
         error=failure,

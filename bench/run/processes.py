@@ -12,9 +12,10 @@ from pathlib import Path
 from ...devices.cgroup import oom_kills
 from ...devices.host import read_host
 from ...models.spec import ModelSpec
-from ..measure.job import BoardHost, Event, Job, job_line
+from ..measure.job import BoardHost, CameraJob, Event, Job, job_line
 from ..plan.plan import Plan, Turn
 from ..plan.resolve import Resolved
+from ..record.blobs import blobs_folder
 from ..record.case import Case, WeightsFile
 from ..record.environment import Checkout
 from ..record.record import BatchSearch, BatchTrial, Record, Settings
@@ -73,6 +74,7 @@ class Parent:
             device=config.profiles[case.device],
             video=str(Path(config.input.file).absolute()) if config.input.file else None,
             place=host,
+            camera=camera_job(config) if case.camera else None,
             git_commit=self.checkout.commit,
             git_dirty=self.checkout.dirty,
             parent_pid=os.getpid(),
@@ -95,6 +97,15 @@ class Parent:
             self.progress.batch_found(search, batch)
             cases.update(dict.fromkeys(search.cases(batches(batch)), batch))
         return cases
+
+
+def camera_job(config: Resolved) -> CameraJob:
+    """The camera of a run, for its processes."""
+    camera = config.camera
+    blobs = blobs_folder(config.run.out)
+    return CameraJob(
+        source=camera.source, duration_s=camera.duration_s, deadline_s=camera.deadline_s, blobs=str(blobs.absolute())
+    )
 
 
 def _measure(

@@ -28,6 +28,7 @@ _DIFFER: dict[str, Callable[[Case], str]] = {
     "precision": lambda case: case.precision,
     "batch": lambda case: f"b{case.batch}",
     "threads": lambda case: f"t{case.threads}",
+    "camera": lambda case: f"every {case.camera.every}" if case.camera else "",
 }
 
 
@@ -156,6 +157,9 @@ def describe(record: Record) -> str:
     """One line about a process: its latency, marked if it has a warning, or why it has none."""
     if record.error is not None:
         return f"FAILED  {record.error.kind}: {record.error.message}"
+    if record.camera:
+        missed = record.camera.late + record.camera.dropped
+        return f"{missed} of {record.camera.due} frames missed their deadline"
     if record.timing is None:
         return "not timed"
     mark = "  !" if warnings(record) else ""

@@ -78,11 +78,12 @@ class TimeShare:
 
 
 def measuring_s(record: Record) -> float:
-    """Seconds that a process spent on measuring: warm-up, samples, blocks of energy."""
+    """Seconds that a process spent on measuring: warm-up, samples, blocks of energy, frames of a camera."""
     timing = record.timing
     blocks = (*record.energy.busy, *record.energy.idle) if record.energy else ()
     energy_s = sum(block.seconds for block in blocks)
-    return (timing.warmup_s + timing.sampling_wall_s if timing else 0.0) + energy_s
+    camera_s = record.camera.duration_s if record.camera else 0.0
+    return (timing.warmup_s + timing.sampling_wall_s if timing else 0.0) + energy_s + camera_s
 
 
 @dataclass

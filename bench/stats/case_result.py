@@ -229,13 +229,15 @@ def rank_of_interval(count: int, confidence: float = CONFIDENCE) -> int | None:
 
 
 def case_results(records: Iterable[Record]) -> tuple[CaseResult, ...]:
-    """Of each case its newest run, in the order in which the cases first appeared.
+    """Of each case of speed its newest run, in the order in which the cases first appeared.
 
     The order of a store is the order of time. A process that was measured again, since it had failed, counts as it
     came out last.
     """
     found: dict[str, dict[int, Record]] = {}
     for record in records:
+        if record.kind != "speed":
+            continue
         run = found.setdefault(record.key, {})
         if any(other.run_id != record.run_id for other in run.values()):
             run.clear()

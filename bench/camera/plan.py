@@ -1,0 +1,90 @@
+"""The cases of `co3d-bench camera`: those of a plan, each with a camera in front."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+from ...models.spec import ModelSpec
+from ..errors import NOTHING, USAGE, UserError
+from ..plan.config import AUTO_ENGINE, TRAINED, InputTable
+from ..plan.plan import REFERENCE_ENGINE, Plan
+from ..plan.resolve import Resolved
+from ..record.case import CameraSetup, Case
+from .source import DEFAULT_FPS, RANDOM, film_fps, is_live, without_password
+
+FPS_OF_INTERVAL = 30  # `Preprocessing.frame_interval` counts frames of such a film
+
+
+def camera_config(config: Resolved) -> Resolved:
+    """The config of a run in which each case is watched once, by one camera. Raises UserError for networks that the
+    source cannot be shown to."""
+    camera = config.camera
+    answers_s = camera.duration_s * (10 if camera.policy == "block" else 1)
+    run = config.run.model_copy(
+        update={
+            "processes": 1,
+            "runs": 1,
+            "min_s": camera.duration_s,  # so that a resumed run does not take a shorter one for done
+            "timeout_s": config.run.timeout_s + answers_s,
+            "energy": False,
+        }
+    )
+    source = config.input
+    if camera.source != RANDOM:
+        wrong = [why for name in config.plan.models if (why := config.spec(name).not_watchable())]
+        if wrong:
+            raise UserError("\n".join(f"{config.origin.where('camera.source')}: {why}" for why in wrong), USAGE)
+        if not is_live(camera.source):
+            source = InputTable(kind="video", file=camera.source)
+    return replace(config, run=run, input=source, plan=config.plan.model_copy(update={"batch": (1,)}))
+
+
+def camera_plan(config: Resolved, planned: Plan) -> Plan:
+    """The planned cases, each once for every entry of `camera.every`, with the fastest engine where it is `auto`.
+
+    Raises UserError for what no camera can be put before.
+    """
+    camera = config.camera
+    if is_live(camera.source) and camera.policy == "block":
+        raise UserError(f"{config.origin.where('camera.policy')} = 'block': a live camera cannot wait; it drops", USAGE)
+    fps = camera.fps or _own_fps(camera.source)
+    cases: dict[Case, None] = {}
+    instead: dict[Case, tuple[str, ...]] = {}
+    for case in _best(config, planned):
+        for setup in _setups(config, case, fps):
+            with_camera = case.model_copy(update={"camera": setup})
+            cases[with_camera] = None
+            if case in planned.instead:
+                instead[with_camera] = (*planned.instead[case], REFERENCE_ENGINE)
+    if not cases:
+        raise UserError("no network of the plan can be put before a camera", NOTHING)
+    return replace(planned, cases=tuple(cases), instead=instead)
+
+
+def _own_fps(source: str) -> float:
+    return DEFAULT_FPS if source == RANDOM or is_live(source) else film_fps(Path(source))
+
+
+def _best(config: Resolved, planned: Plan) -> Iterator[Case]:
+    """The planned cases; with `auto` among the engines, the reference only where there is no faster one."""
+    auto = AUTO_ENGINE in config.plan.backends and REFERENCE_ENGINE not in config.plan.backends
+    fast = {case.model for case in planned.cases if case.backend != REFERENCE_ENGINE}
+    for case in planned.cases:
+        if not (auto and case.backend == REFERENCE_ENGINE and case.model in fast):
+            yield case
+
+
+def _setups(config: Resolved, case: Case, fps: float) -> Iterator[CameraSetup]:
+    """A camera for each rate at which answers are due."""
+    camera = config.camera
+    live = without_password(camera.source) if is_live(camera.source) else None
+    trained = trained_interval(config.spec(case.model), fps)
+    for every in dict.fromkeys(trained if word == TRAINED else word for word in camera.every):
+        yield CameraSetup(fps=fps, live=live, every=every, queue=camera.queue, policy=camera.policy, gap=camera.gap)
+
+
+def trained_interval(spec: ModelSpec, fps: float) -> int:
+    """Every so-manieth frame of such a camera is what the network's weights were trained on; 1 where that is unknown."""
+    return max(1, round(spec.preprocessing.frame_interval * fps / FPS_OF_INTERVAL)) if spec.preprocessing else 1

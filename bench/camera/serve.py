@@ -1,0 +1,49 @@
+"""The loop of a network in front of a camera: take a frame, answer, note the times. Clock and feed are arguments."""
+
+from __future__ import annotations
+
+import math
+from array import array
+from collections.abc import Callable
+from typing import Protocol
+
+from .queue import Frame
+
+Clock = Callable[[], float]
+
+
+class Feed(Protocol):
+    """Where the network's frames come from."""
+
+    def take(self) -> Frame | None:
+        """The next frame, as soon as one waits; None once no more will come."""
+        ...
+
+
+class Timeline:
+    """When each due frame was due, arrived in the queue, was taken and was answered: 32 bytes a frame.
+
+    What did not happen is NaN: a dropped frame has no answer.
+    """
+
+    def __init__(self) -> None:
+        self.due_s, self.arrived_s, self.started_s, self.answered_s = (array("d") for _ in range(4))
+
+    def __len__(self) -> int:
+        return len(self.due_s)
+
+    def due(self, number: int, due_s: float) -> None:
+        """A frame is due. They come in the order of their numbers."""
+        if number != len(self.due_s):
+            raise ValueError(f"frame {number} is due after {len(self.due_s)} others")
+        self.due_s.append(due_s)
+        for column in (self.arrived_s, self.started_s, self.answered_s):
+            column.append(math.nan)
+
+
+def serve(feed: Feed, answer: Callable[[Frame], None], timeline: Timeline, clock: Clock) -> None:
+    """Answer frame after frame until no more come."""
+    while (frame := feed.take()) is not None:
+        timeline.started_s[frame.number] = clock()
+        answer(frame)
+        timeline.answered_s[frame.number] = clock()

@@ -1,0 +1,164 @@
+"""Where frames come from: seeded noise, a film that is played in a loop, a camera or stream that is live.
+
+A source yields the next frame as soon as it has been read and decoded. Pacing is not its business: `feed.py` asks at
+the moment when a frame is due.
+"""
+
+from __future__ import annotations
+
+import itertools
+import re
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol
+
+from ..errors import USAGE, UserError
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+DEFAULT_FPS = 30.0
+RANDOM = "random"
+
+
+def is_live(source: str) -> bool:
+    """Whether a source is a device or a stream rather than a file."""
+    return "://" in source or source.startswith("/dev/")
+
+
+def without_password(address: str) -> str:
+    """An address without the user and the password in it: records are passed on."""
+    return re.sub(r"//[^/@]*@", "//", address)
+
+
+@dataclass(frozen=True)
+class Captured:
+    """One frame of the camera: a picture (H, W, 3) of bytes, or a tensor that needs no preprocessing."""
+
+    content: Any
+    received_s: float | None = None  # of a live one: when it came, before it was decoded
+
+
+class Source(Protocol):
+    """A camera."""
+
+    @property
+    def name(self) -> str:
+        """For people and for the case's key."""
+        ...
+
+    @property
+    def fps(self) -> float:
+        """Its own rate."""
+        ...
+
+    @property
+    def live(self) -> bool:
+        """Whether frames come when they come, and not when they are asked for."""
+        ...
+
+    def frames(self) -> Iterator[Captured]:
+        """Frame after frame, without end where it is not live. Raises UserError."""
+        ...
+
+
+@dataclass(frozen=True)
+class Noise:
+    """Tensors that are shown one after the other, again and again: nothing is decoded or preprocessed."""
+
+    ring: Sequence[Tensor]
+    name: str = RANDOM
+    fps: float = DEFAULT_FPS
+    live: bool = False
+
+    def frames(self) -> Iterator[Captured]:
+        yield from itertools.cycle([Captured(tensor) for tensor in self.ring])
+
+
+@dataclass(frozen=True)
+class Film:
+    """A file, played from its start again when it ends. One decoded picture is held at a time."""
+
+    file: Path
+    name: str
+    fps: float
+    live: bool = False
+    decode: bool = True  # False: its first frame again and again, to see what decoding costs
+
+    def frames(self) -> Iterator[Captured]:
+        while True:
+            shown = 0
+            for picture in pictures(self.file):
+                shown += 1
+                yield Captured(picture)
+                if not self.decode:
+                    yield from itertools.repeat(Captured(picture))
+            if not shown:
+                raise UserError(f"video {self.file}: has no frames", USAGE)
+
+
+def pictures(file: Path) -> Iterator[Any]:
+    """Every frame of a film, (H, W, 3) of bytes. Decoding uses the thread that asks, and no other."""
+    import av
+    from av.error import FFmpegError
+
+    with av.open(str(file)) as container:
+        stream = container.streams.video[0]
+        stream.thread_type = "NONE"
+        try:
+            for frame in container.decode(stream):
+                yield frame.to_ndarray(format="rgb24")
+        except FFmpegError:  # a damaged end: the film begins again, as it does after its last frame
+            return
+
+
+def film_fps(file: Path) -> float:
+    """The average rate of a film. Raises UserError where it has none."""
+    import av
+
+    with av.open(str(file)) as container:
+        stream = next(iter(container.streams.video), None)
+        rate = stream.average_rate if stream else None
+    if not rate:
+        raise UserError(f"video {file}: does not say its frame rate; give --fps", USAGE)
+    return float(rate)
+
+
+@dataclass(frozen=True)
+class Live:
+    """A stream or a video device, read as it comes; opened again where the connection breaks."""
+
+    address: str
+    name: str
+    fps: float
+    options: tuple[tuple[str, str], ...] = ()
+    format: str | None = None
+    retry_s: float = 1.0
+    live: bool = True
+    clock: Callable[[], float] = time.perf_counter
+
+    def frames(self) -> Iterator[Captured]:
+        first = True
+        while True:
+            try:
+                yield from self._read()
+            except OSError as error:  # FFmpeg's errors are OSErrors
+                if first:
+                    raise UserError(f"{self.name}: cannot be opened: {error.strerror or error}", USAGE) from error
+            first = False
+            time.sleep(self.retry_s)
+
+    def _read(self) -> Iterator[Captured]:
+        import av
+
+        with av.open(self.address, format=self.format, options=dict(self.options), timeout=5.0) as container:
+            if not container.streams.video:
+                raise UserError(f"{self.name}: has no picture (sound only?)", USAGE)
+            stream = container.streams.video[0]
+            stream.thread_type = "NONE"
+            for packet in container.demux(stream):
+                received_s = self.clock()
+                for frame in packet.decode():
+                    yield Captured(frame.to_ndarray(format="rgb24"), received_s)

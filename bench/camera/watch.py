@@ -1,0 +1,105 @@
+"""What a network is given of the frames that a camera shows, and how it answers.
+
+A frame network steps at every so-manieth frame. A clip network answers for the window of every `frame_interval`-th
+frame that ends there, so all frames of a window are kept, preprocessed, as the camera shows them; a frame whose answer
+was dropped is still part of later windows.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import deque
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+from ..backends import Runnable
+from ..record.case import Gap
+from .feed import StageTime
+from .queue import Frame
+from .source import Captured
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+# A picture -> (C, H, W); tensors are taken as they are.
+Prepare = Callable[[Any], "Tensor"]
+
+
+class Stages:
+    """The stages of the pipeline that belong to the network's side, and those that a camera shares with it."""
+
+    def __init__(self) -> None:
+        self.preprocess, self.copy, self.network, self.hand_over = (StageTime() for _ in range(4))
+
+
+class FrameWatcher:
+    """A frame network in front of one camera."""
+
+    def __init__(self, runnable: Runnable, prepare: Prepare, every: int, gap: Gap, stages: Stages) -> None:
+        self._runnable, self._prepare, self._every, self._gap, self._stages = runnable, prepare, every, gap, stages
+        self._last: Tensor | None = None
+        self._next = 0
+        self.answer: Any = None
+
+    def select(self, number: int, captured: Captured) -> Any:
+        return captured.content if number % self._every == 0 else None
+
+    def __call__(self, frame: Frame) -> None:
+        stages = self._stages
+        picture = stages.preprocess.timed(lambda: self._prepare(frame.content))
+        x = stages.copy.timed(lambda: picture[None] if picture.dim() == 3 else picture)
+        if self._gap == "repeat" and (last := self._last) is not None:
+            for _ in range(frame.number - self._next):  # what was dropped since
+                stages.network.timed(lambda: self._runnable.step(last))
+        scores = stages.network.timed(lambda: _answered(self._runnable, x))
+        self._last, self._next = x, frame.number + 1
+        self.answer = stages.hand_over.timed(lambda: _to_host(scores))
+
+
+class ClipWatcher:
+    """A clip network in front of one camera."""
+
+    def __init__(
+        self, runnable: Runnable, prepare: Prepare, every: int, frames: int, interval: int, stages: Stages
+    ) -> None:
+        self._runnable, self._prepare, self._every, self._stages = runnable, prepare, every, stages
+        self._step = math.gcd(every, interval)  # every so-manieth frame belongs to some window
+        self._stride = interval // self._step
+        self._kept: deque[Tensor] = deque(maxlen=(frames - 1) * self._stride + 1)
+        self._frames = frames
+        self.answer: Any = None
+
+    def select(self, number: int, captured: Captured) -> Any:
+        if number % self._step:
+            return None
+        if getattr(captured.content, "dim", lambda: 0)() == 5:  # a whole clip of noise
+            return captured.content if number % self._every == 0 else None
+        self._kept.append(self._stages.preprocess.timed(lambda: self._prepare(captured.content)))
+        return self._window() if number % self._every == 0 else None
+
+    def _window(self) -> tuple[Tensor, ...]:
+        """The frames of the clip that ends now; at the beginning the first frame stands for those before it."""
+        last = len(self._kept) - 1
+        places = [max(0, last - back * self._stride) for back in range(self._frames)]
+        return tuple(self._kept[place] for place in reversed(places))
+
+    def __call__(self, frame: Frame) -> None:
+        import torch
+
+        stages, content = self._stages, frame.content
+        x = stages.copy.timed(lambda: torch.stack(content, 1)[None] if isinstance(content, tuple) else content)
+        scores = stages.network.timed(lambda: _answered(self._runnable, x))
+        self.answer = stages.hand_over.timed(lambda: _to_host(scores))
+
+
+def _answered(runnable: Runnable, x: Tensor) -> Any:
+    scores = runnable.step(x)
+    runnable.synchronize()
+    return scores
+
+
+def _to_host(scores: Any) -> Any:
+    """The best class of each row, as whoever waits for an answer has it; other outputs as they are."""
+    if hasattr(scores, "dim") and scores.dim() == 2:
+        return scores.argmax(1).tolist()
+    return scores

@@ -1,0 +1,199 @@
+"""The measuring process of a camera: `python -m co3d_bench.bench.camera.worker`. One job in, events out."""
+
+from __future__ import annotations
+
+import io
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime, timezone
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import psutil
+
+from ...devices.host import read_host
+from ...models.spec import ModelSpec
+from ...models.zoo import find_model
+from ..backends import Runnable
+from ..errors import USAGE, UserError
+from ..measure.allocator import keep_freed_memory
+from ..measure.job import CameraJob, Event, Job, Measurement, phase_event
+from ..measure.loop import Calls, WarmUpRule, seldom, warm_up
+from ..measure.passes import CaseClock, Emit, Subject
+from ..measure.sensors import SensorWatch
+from ..measure.verify import compare
+from ..measure.video import prepare
+from ..measure.worker import environment_of, subject_of
+from ..measure.worker import serve as serve_job
+from ..record.blobs import write_blob
+from ..record.camera import CameraRun, Stage
+from ..record.case import CameraSetup
+from ..record.facts import assumptions, model_facts, receptive_field_of
+from ..stats.camera import PERCENTS, FrameTimes
+from .feed import CameraFeed, StageTime
+from .plan import trained_interval
+from .serve import Timeline, serve
+from .source import RANDOM, Film, Live, Noise, Source, is_live, without_password
+from .watch import ClipWatcher, FrameWatcher, Stages
+
+COMMAND = (sys.executable, "-m", "co3d_bench.bench.camera.worker")
+WARMUP = WarmUpRule(max_predictions=200, max_seconds=3.0)
+_COMPARE_S = 1.0
+
+
+def watch_camera(job: Job, emit: Emit) -> Event:
+    """One network in front of one camera; returns the last event. Errors of the network or the source are raised."""
+    case_clock = CaseClock.now(job.settings)
+    allocator = keep_freed_memory()
+    import torch
+
+    if job.camera is None or job.case.camera is None:
+        raise UserError(f"{job.case.key}: no camera", USAGE)
+    started = datetime.now(timezone.utc)
+    torch.set_num_threads(job.case.threads)
+    torch.set_num_interop_threads(1)
+    host = read_host()
+    watch = SensorWatch(job.device, emit) if job.device else None
+    emit = watch.emit if watch else emit
+    subject = subject_of(job, emit, find_model)
+    if watch:
+        watch.ready()
+    with torch.inference_mode():
+        runnable = subject.backend.prepare(subject.loaded.net, subject.inputs.ring[0], subject.ask)
+        emit(phase_event("verifying"))
+        tolerance = subject.backend.tolerance[job.case.precision]
+        verification = compare(runnable, subject.loaded.net, subject.inputs.ring[0], tolerance, budget_s=_COMPARE_S)
+        emit(phase_event("warming"))
+        _warm(runnable, subject)
+        run = _run(job.case.camera, job.camera, subject, runnable, emit) if verification.passed else None
+        sensors = watch.stop() if watch and run else None
+    measurement = Measurement(
+        started_at=started.isoformat(timespec="milliseconds"),
+        duration_s=case_clock.passed_s(),
+        model=model_facts(subject.spec, subject.loaded.net, job.weights),
+        environment=environment_of(job, host, allocator, None),
+        verification=verification,
+        engine=runnable.engine(),
+        sensors=sensors,
+        camera=run,
+        notes=subject.loaded.notes + assumptions(subject.spec, subject.loaded.net),
+    )
+    return Event(event="done", measurement=measurement)
+
+
+def _warm(runnable: Runnable, subject: Subject) -> None:
+    ring = subject.accelerator.to_device(subject.inputs.ring)
+    runnable.warm(ring[0])
+    fill = receptive_field_of(subject.loaded.net) if subject.spec.form == "frame" else 0
+    rule = WARMUP._replace(fill=fill, until=time.perf_counter() + WARMUP.max_seconds)
+    warm_up(Calls(runnable.step, ring, runnable.synchronize), time.perf_counter, rule)
+    runnable.reset()
+
+
+def _source(job: CameraJob, setup: CameraSetup, subject: Subject) -> Source:
+    if job.source == RANDOM:
+        return Noise(subject.inputs.ring, fps=setup.fps)
+    if is_live(job.source):
+        return Live(job.source, without_password(job.source), setup.fps)
+    return Film(Path(job.source), Path(job.source).name, setup.fps)
+
+
+def _watcher(setup: CameraSetup, spec: ModelSpec, runnable: Runnable, stages: Stages) -> FrameWatcher | ClipWatcher:
+    how = spec.preprocessing
+    size = (spec.input_shape[-2], spec.input_shape[-1])
+
+    def ready(picture: Any) -> Any:
+        return picture if how is None or hasattr(picture, "dim") else prepare(picture, how, size)
+
+    if spec.form == "frame":
+        return FrameWatcher(runnable, ready, setup.every, setup.gap, stages)
+    interval = trained_interval(spec, setup.fps)
+    return ClipWatcher(runnable, ready, setup.every, spec.input_shape[1], interval, stages)
+
+
+def _run(setup: CameraSetup, job: CameraJob, subject: Subject, runnable: Runnable, emit: Emit) -> CameraRun:
+    """The camera from its first frame to its last."""
+    timeline, stages = Timeline(), Stages()
+    watcher = _watcher(setup, subject.spec, runnable, stages)
+    feed = CameraFeed(_source(job, setup, subject), setup, watcher.select, timeline, job.duration_s)
+    expected = round(job.duration_s / setup.period_s)
+    report = seldom(lambda done: emit(phase_event("sampling", done, max(done, expected))), time.perf_counter)
+    emit(phase_event("sampling", 0, expected))
+    answered = 0
+
+    def answer(frame: Any) -> None:
+        nonlocal answered
+        watcher(frame)
+        answered += 1
+        report(answered)
+
+    process = psutil.Process()
+    rss_bytes, cpu_s = process.memory_info().rss, time.process_time()
+    feed.start()
+    try:
+        serve(feed, answer, timeline, time.perf_counter)
+    finally:
+        feed.stop()
+    feed.finish()
+    emit(Event(event="sampled"))
+    end_s = max(feed.end_s if not feed.source.live else 0.0, time.perf_counter())
+    used = Used(process.memory_info().rss - rss_bytes, time.process_time() - cpu_s)
+    return _camera_run(job, feed, timeline, stages, used, end_s)
+
+
+@dataclass(frozen=True)
+class Used:
+    """What the process used from the first frame to the last."""
+
+    growth_bytes: int
+    cpu_s: float
+
+
+def _camera_run(
+    job: CameraJob, feed: CameraFeed, timeline: Timeline, stages: Stages, used: Used, end_s: float
+) -> CameraRun:
+    columns = {
+        name: np.array(getattr(timeline, name)) - feed.begin_s
+        for name in ("due_s", "arrived_s", "started_s", "answered_s")
+    }
+    times = FrameTimes(columns["due_s"], columns["answered_s"], end_s - feed.begin_s, job.deadline_s)
+    file = io.BytesIO()
+    np.savez(file, allow_pickle=False, **columns)
+    percentiles = {f"p{percent:g}": times.percentile_s(percent) for percent in PERCENTS}
+    return CameraRun(
+        source=feed.source.name,
+        duration_s=end_s - feed.begin_s,
+        deadline_s=job.deadline_s,
+        due=times.due,
+        in_time=times.in_time,
+        late=times.late,
+        dropped=times.dropped,
+        latency_s={name: value for name, value in percentiles.items() if value is not None and value < float("inf")},
+        mean_age_s=times.mean_age_s,
+        peak_age_s=times.peak_age_s,
+        longest_gap_s=times.longest_gap_s,
+        stages=_stages(feed.capture, stages, used.cpu_s),
+        times=write_blob(Path(job.blobs), file.getvalue()),
+        growth_bytes=used.growth_bytes,
+    )
+
+
+def _stages(capture: StageTime, stages: Stages, cpu_s: float) -> tuple[Stage, ...]:
+    """Threads of the network are not told apart: what no other stage used is the network's."""
+    parts = {"capture": capture, "preprocess": stages.preprocess, "copy": stages.copy, "hand-over": stages.hand_over}
+    rest_s = cpu_s - sum(each.cpu_s for each in parts.values())
+    network = Stage(name="network", wall_s=stages.network.wall_s, cpu_s=max(0.0, rest_s), calls=stages.network.calls)
+    others = (Stage(name=name, wall_s=each.wall_s, cpu_s=each.cpu_s, calls=each.calls) for name, each in parts.items())  # pyright: ignore
+    return (*others, network)
+
+
+def main(work: Callable[[Job, Emit], Event] = watch_camera) -> int:
+    """Watch the camera of the job on standard input."""
+    return serve_job(work)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

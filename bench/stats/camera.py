@@ -1,0 +1,136 @@
+"""The figures of a network in front of a camera, from the times of its frames. Pure.
+
+Latency is counted from when a frame was due, and over all due frames: a dropped one is infinitely late. The age of the
+newest answer is that of information theory (arXiv 2004.05088, section 2): the time since the frame was due that the
+newest answer is about.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from functools import cache, cached_property
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    Times = NDArray[np.float64]
+
+PERCENTS = (50.0, 90.0, 95.0, 99.0, 99.9)
+CONFIDENCE = 0.99
+
+
+@cache
+def fewest_samples(percent: float) -> int:
+    """From how many samples a percentile may be claimed: MLPerf's early stopping at 99 % confidence, with one sample
+    above it. 64 for p90, 662 for p99."""
+    from scipy.special import betainc
+
+    share = percent / 100
+    below = 1
+    while betainc(below, 2, share) > 1 - CONFIDENCE:
+        below += 1
+    return below + 1
+
+
+@dataclass(frozen=True)
+class FrameTimes:
+    """The due frames of one camera, in the order in which they were due; seconds on one clock."""
+
+    due_s: Times
+    answered_s: Times  # NaN: dropped
+    end_s: float  # of the run
+    deadline_s: float
+
+    @cached_property
+    def latency_s(self) -> Times:
+        """From when a frame was due to its answer; infinite where it was dropped."""
+        return np.where(np.isnan(self.answered_s), np.inf, self.answered_s - self.due_s)
+
+    @property
+    def due(self) -> int:
+        return len(self.due_s)
+
+    @property
+    def dropped(self) -> int:
+        return int(np.isnan(self.answered_s).sum())
+
+    @property
+    def in_time(self) -> int:
+        return int((self.latency_s <= self.deadline_s).sum())
+
+    @property
+    def late(self) -> int:
+        return self.due - self.in_time - self.dropped
+
+    @property
+    def missed(self) -> int:
+        """Late and dropped."""
+        return self.due - self.in_time
+
+    def percentile_s(self, percent: float) -> float | None:
+        """LoadGen's percentile of the latencies: entry floor(n * share) of the sorted ones. None where so few frames do
+        not allow it."""
+        if self.due < fewest_samples(percent):
+            return None
+        rank = min(self.due - 1, math.floor(self.due * percent / 100 + 1e-9))
+        return float(np.partition(self.latency_s, rank)[rank])
+
+    @cached_property
+    def _answers(self) -> tuple[Times, Times]:
+        """(when each answer came that was newer than all before it, when its frame was due)."""
+        known = ~np.isnan(self.answered_s)
+        answered, due = self.answered_s[known], self.due_s[known]
+        order = np.argsort(answered, kind="stable")
+        answered, due = answered[order], due[order]
+        newer = due > np.maximum.accumulate(np.concatenate(([-np.inf], due)))[:-1]
+        return answered[newer], due[newer]
+
+    def newest_answers(self, at_s: Times) -> NDArray[np.int64]:
+        """For each moment the position, among the answers in the order of time, of the newest that is there by then;
+        -1: none. The pairing of streaming perception (sAP: Li et al., ECCV 2020)."""
+        return np.searchsorted(self._answers[0], at_s, side="right") - 1
+
+    @property
+    def mean_age_s(self) -> float | None:
+        """Of the newest answer, over the time from the first answer to the end. None where there is no answer."""
+        answered, due = self._answers
+        if not len(answered):
+            return None
+        until = np.append(answered[1:], max(self.end_s, answered[-1]))
+        whole_s = until[-1] - answered[0]
+        if whole_s <= 0:
+            return float(answered[0] - due[0])
+        return float((((until - due) ** 2 - (answered - due) ** 2) / 2).sum() / whole_s)
+
+    @property
+    def peak_age_s(self) -> float | None:
+        """The largest age of the newest answer: just before a newer one came, or at the end."""
+        answered, due = self._answers
+        if not len(answered):
+            return None
+        until = np.append(answered[1:], max(self.end_s, answered[-1]))
+        return float((until - due).max())
+
+    @property
+    def longest_gap_s(self) -> float:
+        """The longest time without an answer, beginning and end of the run included."""
+        known = np.sort(self.answered_s[~np.isnan(self.answered_s)])
+        begin = self.due_s[0] if self.due else self.end_s
+        moments = np.concatenate(([begin], known, [max(self.end_s, known[-1] if len(known) else begin)]))
+        return float(np.diff(moments).max())
+
+
+def binomial_interval(hits: int, trials: int, confidence: float = 0.95) -> tuple[float, float]:
+    """The exact interval of a share (Clopper and Pearson); (0, 1) without trials."""
+    from scipy.special import betaincinv
+
+    if not trials:
+        return 0.0, 1.0
+    side = (1 - confidence) / 2
+    low = float(betaincinv(hits, trials - hits + 1, side)) if hits else 0.0
+    high = float(betaincinv(hits + 1, trials - hits, 1 - side)) if hits < trials else 1.0
+    return low, high

@@ -1,0 +1,47 @@
+"""`co3d-bench camera`: does a network keep up with a camera?"""
+
+from __future__ import annotations
+
+import sys
+
+import click
+
+from ..bench.errors import FAILED, OK
+from .options import Given, verb
+from .plan import show_notes
+from .streams import drawn
+
+
+@verb("camera")
+@click.option("--resume", is_flag=True, help="Continue the newest run: measure only what is missing.")
+def camera(given: Given, resume: bool) -> int:
+    """Put networks in front of a camera: deadlines, dropped frames, the age of the newest answer.
+
+    Frames are due at a fixed rate, whatever the network does. Each is answered in time, answered late, or dropped.
+    With `auto` among the engines it is the fastest one that is installed.
+
+    Example: co3d-bench camera --model cox3d-s-13 --source film.mp4 --duration 10s
+    """
+    from ..bench.camera.plan import camera_config, camera_plan
+    from ..bench.camera.worker import COMMAND
+    from ..bench.record.store import records_file
+    from ..bench.run.progress import Lines
+    from ..bench.run.ready import make_plan
+    from ..bench.run.run import run
+    from ..bench.run.stop import Interrupted
+    from ..reports.tables.camera import render_camera
+
+    config = camera_config(given.load())
+    plan = camera_plan(config, make_plan(config))
+    show_notes(plan)
+    stopped = None
+    try:
+        records = run(config, plan=plan, resume=resume, progress=Lines(sys.stderr), worker=COMMAND)
+    except Interrupted as error:
+        records, stopped = error.records, error
+    if records:
+        click.echo(drawn(render_camera(records)), nl=False)
+        click.echo(f"records: {records_file(config.run.out)}")
+    if stopped:
+        raise stopped
+    return OK if all(record.ok for record in records) else FAILED

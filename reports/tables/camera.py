@@ -1,0 +1,119 @@
+"""Networks in front of a camera: whether they keep up, how late answers are, how old the newest is."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
+
+from rich.console import Group, RenderableType
+from rich.table import Table as RichTable
+from rich.text import Text
+
+from ...bench.record.record import Record
+from ...bench.stats.camera import binomial_interval
+from ...bench.stats.metrics import MB, MS, PERCENT
+from ..notation import number
+from ..select import model_title
+from .table import WORDS, Cell, Column, Row, Table, cells, figure, filled
+from .terminal import Fitted, draw
+
+
+def _misses(record: Record) -> Cell:
+    run = record.camera
+    if run is None or not run.due:
+        return Cell()
+    missed = run.late + run.dropped
+    low, high = binomial_interval(missed, run.due)
+    return Cell(
+        f"{number(100 * missed / run.due)} ({number(100 * low)} to {number(100 * high)})",
+        missed / run.due,
+        bad=missed > 0,
+    )
+
+
+def _rate(record: Record) -> Cell:
+    setup = record.case.camera
+    if setup is None:
+        return Cell()
+    text = f"{number(setup.fps / setup.every)}/s" + (f" (1 in {setup.every})" if setup.every > 1 else "")
+    return Cell(text, setup.fps / setup.every)
+
+
+def _latency(percent: str) -> Column[Record]:
+    return figure(
+        percent,
+        lambda record: record.camera.latency_s.get(percent) if record.camera else None,
+        MS,
+        explains="from when a frame was due to its answer, over all due frames; a dropped one is infinitely late",
+    )
+
+
+def _run(name: str) -> Callable[[Record], float | None]:
+    return lambda record: getattr(record.camera, name) if record.camera else None
+
+
+def whole(value: float) -> str:
+    """A count."""
+    return f"{value:.0f}"
+
+
+# Most wanted first: the terminal leaves out the last ones where there is no room.
+COLUMNS: tuple[Column[Record], ...] = (
+    Column("answers due", _rate, kind=WORDS),
+    Column("missed", _misses, PERCENT, "late or dropped, of all that were due, with the exact 95 % interval"),
+    _latency("p50"),
+    _latency("p99"),
+    figure("mean age", _run("mean_age_s"), MS, explains="of the newest answer, over time"),
+    Column("engine", lambda record: Cell(record.case.backend, record.case.backend), kind=WORDS),
+    figure("peak age", _run("peak_age_s"), MS, explains="the largest age of the newest answer"),
+    figure("longest gap", _run("longest_gap_s"), MS, explains="the longest time without an answer"),
+    figure("late", _run("late"), write=whole),
+    figure("dropped", _run("dropped"), write=whole),
+    _latency("p90"),
+    _latency("p99.9"),
+    figure("memory growth", _run("growth_bytes"), MB, explains="of resident memory, from the first frame to the last"),
+)
+LEAST_COLUMNS = 2
+
+
+def build(records: Sequence[Record]) -> Table:
+    """A row for each record of a camera."""
+
+    def row(record: Record) -> Row:
+        error = record.error.message if record.error else None
+        return Row(model_title(record), cells(COLUMNS, record), record.case, error=error)
+
+    columns = filled(COLUMNS, records)
+    return Table("", COLUMNS, tuple(map(row, records))).only(lambda column: column in columns)
+
+
+def _drawings(table: Table) -> Iterator[Callable[[], RichTable]]:
+    """Fewer and fewer columns."""
+    for count in range(len(table.columns), LEAST_COLUMNS - 1, -1):
+        heads = {column.head for column in table.columns[:count]}
+        yield partial(draw, table.only(lambda column, heads=heads: column.head in heads))
+
+
+def keeps_up(record: Record) -> str | None:
+    """Whether a network keeps up, in a sentence; None for a failed case."""
+    run, setup = record.camera, record.case.camera
+    if run is None or setup is None:
+        return None
+    which = "every frame" if setup.every == 1 else f"1 in {setup.every} frames"
+    rate = f"{which} of {setup.fps:g}/s"
+    missed = run.late + run.dropped
+    head = f"{model_title(record)} ({record.case.backend})"
+    if not missed:
+        return f"{head} keeps up with {rate}: each of {run.due} was answered within {1e3 * run.deadline_s:g} ms"
+    return f"{head} does not keep up with {rate}: of {run.due}, {run.late} were answered late and {run.dropped} dropped"
+
+
+def render_camera(records: Sequence[Record]) -> RenderableType:
+    """The table and what it says, as a rich renderable."""
+    shown = [record for record in records if record.kind == "camera"]
+    failed = [
+        Text.assemble((model_title(record), "bold red"), (" failed, ", "red"), record.error.message)
+        for record in shown
+        if record.error
+    ]
+    return Group(Fitted(_drawings(build(shown))), Text(""), *map(Text, filter(None, map(keeps_up, shown))), *failed)
