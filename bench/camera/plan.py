@@ -86,5 +86,5 @@ def _setups(config: Resolved, case: Case, fps: float) -> Iterator[CameraSetup]:
 
 
 def trained_interval(spec: ModelSpec, fps: float) -> int:
-    """Every so-manieth frame of such a camera is what the network's weights were trained on; 1 where that is unknown."""
+    """The frame interval of the network's weights, in frames of this camera; 1 where that is not known."""
     return max(1, round(spec.preprocessing.frame_interval * fps / FPS_OF_INTERVAL)) if spec.preprocessing else 1

@@ -1,0 +1,118 @@
+"""A camera's thread on a clock that does not run by itself."""
+
+import math
+
+import pytest
+
+from co3d_bench.bench.camera.feed import CameraFeed
+from co3d_bench.bench.camera.serve import Timeline, serve
+from co3d_bench.bench.camera.source import Captured
+from co3d_bench.bench.errors import UserError
+from co3d_bench.bench.record.case import CameraSetup
+
+
+class Clock:
+    """Moves when somebody sleeps, or works."""
+
+    def __init__(self):
+        self.now_s = 100.0
+
+    def __call__(self):
+        return self.now_s
+
+    def sleep(self, seconds):
+        assert seconds > 0
+        self.now_s += seconds
+
+
+class Pictures:
+    """Numbers as pictures; each takes `decode_s` to be had, and the source ends after `count`."""
+
+    name, fps, live = "numbers", 10.0, False
+
+    def __init__(self, clock, decode_s=0.0, count=math.inf, fails_at=None):
+        self.clock, self.decode_s, self.count, self.fails_at = clock, decode_s, count, fails_at
+
+    def frames(self):
+        number = 0
+        while number < self.count:
+            if number == self.fails_at:
+                raise UserError("the film is damaged")
+            self.clock.now_s += self.decode_s
+            yield Captured(number)
+            number += 1
+
+
+def feed_of(source, clock, *, every=1, duration_s=2.0, policy="newest", queue=1000):
+    timeline = Timeline()
+    setup = CameraSetup(fps=10, every=every, policy=policy, queue=queue)
+
+    def select(number, captured):
+        return captured.content if number % every == 0 else None
+
+    feed = CameraFeed(source, setup, select, timeline, duration_s, clock, clock.sleep)
+    return feed, timeline
+
+
+def watched(feed, timeline, clock):
+    """The contents of all frames that were answered; the camera is finished before the first is taken."""
+    seen = []
+    feed.start()
+    feed.finish()
+    serve(feed, lambda frame: seen.append(frame.content), timeline, clock)
+    return seen
+
+
+def test_frames_are_due_by_a_clock_that_a_slow_decoder_does_not_shift():
+    clock = Clock()
+    feed, timeline = feed_of(Pictures(clock, decode_s=0.05), clock)
+    assert watched(feed, timeline, clock) == list(range(20))
+    assert [round(due - 100.0, 6) for due in timeline.due_s] == [round(0.1 * number, 6) for number in range(20)]
+    assert [round(there - due, 6) for there, due in zip(timeline.arrived_s, timeline.due_s, strict=True)] == [0.05] * 20
+
+
+def test_frames_that_a_decoder_never_reached_were_due_all_the_same():
+    clock = Clock()
+    feed, timeline = feed_of(Pictures(clock, decode_s=0.25), clock)
+    assert watched(feed, timeline, clock) == list(range(8))
+    assert len(timeline) == 20
+    assert all(math.isnan(answered) for answered in timeline.answered_s[8:])
+
+
+def test_only_every_so_manieth_frame_is_due_and_all_are_decoded():
+    clock = Clock()
+    feed, timeline = feed_of(Pictures(clock), clock, every=4)
+    assert watched(feed, timeline, clock) == [0, 4, 8, 12, 16]
+    assert feed.capture.calls == 20
+
+
+def test_a_full_queue_keeps_the_newest():
+    clock = Clock()
+    feed, timeline = feed_of(Pictures(clock), clock, queue=3)
+    assert watched(feed, timeline, clock) == [17, 18, 19]
+    assert len(timeline) == 20
+
+
+def test_a_source_that_ends_keeps_what_was_measured():
+    clock = Clock()
+    feed, timeline = feed_of(Pictures(clock, fails_at=5), clock)
+    assert watched(feed, timeline, clock) == [0, 1, 2, 3, 4]
+    assert "damaged" in str(feed.error)
+
+
+def test_a_source_without_a_first_frame_is_an_error():
+    clock = Clock()
+    feed, timeline = feed_of(Pictures(clock, fails_at=0), clock)
+    with pytest.raises(UserError, match="damaged"):
+        watched(feed, timeline, clock)
+
+
+def test_a_camera_that_blocks_waits_for_the_network():
+    clock = Clock()
+    feed, timeline = feed_of(Pictures(clock), clock, policy="block", queue=1, duration_s=1.0)
+    seen = []
+    feed.start()
+    serve(feed, lambda frame: seen.append(frame.content), timeline, clock)
+    feed.finish()
+    assert seen == list(range(10))
+    assert not any(map(math.isnan, timeline.answered_s))

@@ -1,0 +1,99 @@
+"""The figures of a camera from the times of its frames."""
+
+import math
+import random
+
+import numpy as np
+import pytest
+from scipy.special import betainc
+
+from co3d_bench.bench.stats.camera import FrameTimes, binomial_interval, fewest_samples
+
+NAN = math.nan
+
+
+def times(due_s, answered_s, end_s=None, deadline_s=0.1):
+    end_s = due_s[-1] if end_s is None else end_s
+    return FrameTimes(np.array(due_s, dtype=float), np.array(answered_s, dtype=float), end_s, deadline_s)
+
+
+def test_every_frame_is_in_time_late_or_dropped():
+    found = times([0, 1, 2, 3], [0.05, 1.2, NAN, 3.05])
+    assert (found.in_time, found.late, found.dropped) == (2, 1, 1)
+    assert found.missed == 2
+
+
+def test_a_dropped_frame_is_infinitely_late():
+    due = list(range(100))
+    answered = [NAN if number < 11 else number + 0.01 for number in due]
+    found = times(due, answered)
+    assert found.percentile_s(50) == pytest.approx(0.01)
+    assert found.percentile_s(90) == math.inf
+
+
+def test_percentiles_are_those_of_loadgen():
+    """results.cc of MLPerf's LoadGen: the sorted latencies at floor(n * share)."""
+    due = list(range(1000))
+    latencies = random.Random(0).sample(range(1000), 1000)
+    found = times(due, [moment + latency / 1e4 for moment, latency in zip(due, latencies, strict=True)])
+    assert found.percentile_s(90) == pytest.approx(900 / 1e4)
+    assert found.percentile_s(99) == pytest.approx(990 / 1e4)
+    assert found.percentile_s(99.9) is None  # from 6,636 frames on
+
+
+@pytest.mark.parametrize(("percent", "count"), [(50, 11), (90, 64), (95, 130), (99, 662), (99.9, 6636)])
+def test_fewest_samples_are_the_early_stopping_counts_of_mlperf(percent, count):
+    assert fewest_samples(percent) == count
+    share = percent / 100
+    assert betainc(count - 1, 2, share) <= 0.01 < betainc(count - 2, 2, share)
+
+
+def test_the_age_of_the_newest_answer():
+    """Answers at 0.5 and 1.5 about frames due at 0 and 1: it grows from 0.5 to 1.5, then again until the end."""
+    found = times([0, 1], [0.5, 1.5], end_s=2.5)
+    assert found.mean_age_s == 1.0
+    assert found.peak_age_s == 1.5
+
+
+def test_an_answer_about_an_older_frame_does_not_make_the_newest_older():
+    found = times([0, 1, 2], [3.0, 1.1, 2.1], end_s=4)
+    assert found.peak_age_s == pytest.approx(2.0)  # at the end, of the frame due at 2
+
+
+def test_without_an_answer_there_is_no_age_and_one_gap():
+    found = times([0, 1, 2], [NAN, NAN, NAN], end_s=3)
+    assert found.mean_age_s is None
+    assert found.peak_age_s is None
+    assert found.longest_gap_s == 3
+
+
+def test_the_newest_answer_of_a_moment_is_that_of_streaming_perception():
+    """sAP (mtli/sAP det/streaming_eval.py): the last output that is there by then; here by a plain walk."""
+    draw = random.Random(1)
+    for _ in range(300):
+        due = [float(number) for number in range(draw.randint(1, 20))]
+        answered, now = [], 0.0
+        for moment in due:
+            now = max(now, moment) + draw.choice([0.2, 0.7, 1.6])
+            answered.append(now if draw.random() < 0.8 else NAN)
+        found = times(due, answered, end_s=now)
+        stamps = [stamp for stamp in answered if not math.isnan(stamp)]
+        queries = np.array([draw.uniform(0, now) for _ in range(20)] + stamps)
+        last = -1
+        for query in sorted(queries):
+            while last + 1 < len(stamps) and stamps[last + 1] <= query:
+                last += 1
+            assert found.newest_answers(np.array([query]))[0] == last
+        last = -1
+
+
+@pytest.mark.parametrize(("hits", "trials"), [(0, 100), (1, 100), (37, 90), (90, 90), (1, 1)])
+def test_the_interval_of_a_share_is_exact(hits, trials):
+    """By its definition: at either end the tail beyond what was seen has a chance of 2.5 %."""
+    low, high = binomial_interval(hits, trials)
+
+    def at_least(count, share):
+        return sum(math.comb(trials, k) * share**k * (1 - share) ** (trials - k) for k in range(count, trials + 1))
+
+    assert low == 0 if hits == 0 else at_least(hits, low) == pytest.approx(0.025)
+    assert high == 1 if hits == trials else 1 - at_least(hits + 1, high) == pytest.approx(0.025)
