@@ -45,6 +45,7 @@ class Page:
     shown: tuple[CaseResult, ...] = ()  # those that have a row: all, or of very many those worth most
     tooltips: Mapping[str, Mapping[str, str]] = field(default_factory=dict)  # by case key, of those that have a row
     fronts: Mapping[str, tuple[str, ...]] = field(default_factory=dict)  # by case key: costs at which it is on a front
+    cameras: tuple[Record, ...] = ()  # of each case in front of a camera the newest
 
     def row_id(self, key: str) -> str | None:
         """The anchor of a case's row; None where it has no row."""
@@ -58,7 +59,15 @@ def page_of(records: Sequence[Record], profiles: Sequence[Profile] = ()) -> Page
     shown = worth_most(chosen, MOST_ROWS)
     table = build(shown)
     return Page(
-        chosen, table, headline(chosen), tuple(profiles), history, shown, tooltips(table), costs_on_front(chosen)
+        records=chosen,
+        table=table,
+        headline=headline(chosen),
+        profiles=tuple(profiles),
+        history=history,
+        shown=shown,
+        tooltips=tooltips(table),
+        fronts=costs_on_front(chosen),
+        cameras=tuple({record.key: record for record in records if record.kind == "camera"}.values()),
     )
 
 

@@ -29,12 +29,13 @@ from ..measure.video import prepare
 from ..measure.worker import environment_of, subject_of
 from ..measure.worker import serve as serve_job
 from ..record.blobs import write_blob
-from ..record.camera import CameraRun, Stage
+from ..record.camera import CameraRun, Reaction, Stage
 from ..record.case import CameraSetup
-from ..record.facts import assumptions, model_facts, receptive_field_of
+from ..record.facts import assumptions, has_receptive_field, model_facts, receptive_field_of
 from ..stats.camera import PERCENTS, FrameTimes
 from .feed import CameraFeed, StageTime
-from .plan import trained_interval
+from .plan import FPS_OF_INTERVAL, trained_interval
+from .reaction import of_clips, of_frames, reaction, scenes
 from .serve import Timeline, serve
 from .source import RANDOM, Film, Live, Noise, Source, is_live, without_password
 from .watch import ClipWatcher, FrameWatcher, Stages
@@ -70,6 +71,9 @@ def watch_camera(job: Job, emit: Emit) -> Event:
         _warm(runnable, subject)
         run = _run(job.case.camera, job.camera, subject, runnable, emit) if verification.passed else None
         sensors = watch.stop() if watch and run else None
+        if run and job.case.camera.every == trained_interval(subject.spec, job.case.camera.fps):
+            emit(phase_event("reaction"))
+            run = run.model_copy(update={"reaction": _reaction(subject, runnable)})
     measurement = Measurement(
         started_at=started.isoformat(timespec="milliseconds"),
         duration_s=case_clock.passed_s(),
@@ -91,6 +95,21 @@ def _warm(runnable: Runnable, subject: Subject) -> None:
     rule = WARMUP._replace(fill=fill, until=time.perf_counter() + WARMUP.max_seconds)
     warm_up(Calls(runnable.step, ring, runnable.synchronize), time.perf_counter, rule)
     runnable.reset()
+
+
+def _reaction(subject: Subject, runnable: Runnable) -> Reaction | None:
+    """Of networks whose frames are trained at a known rate, and that forget in the end."""
+    spec, how = subject.spec, subject.spec.preprocessing
+    if how is None or not has_receptive_field(subject.loaded.net):
+        return None
+    if spec.form == "frame":
+        answers, shape = (
+            of_frames(runnable.step, runnable.reset, receptive_field_of(subject.loaded.net)),
+            spec.input_shape,
+        )
+    else:
+        answers, shape = of_clips(runnable.step, spec.input_shape[1]), (spec.input_shape[0], *spec.input_shape[2:])
+    return reaction(answers, scenes(shape), how.frame_interval / FPS_OF_INTERVAL)
 
 
 def _source(job: CameraJob, setup: CameraSetup, subject: Subject) -> Source:

@@ -18,6 +18,17 @@ class Stage(Frozen):
     calls: int
 
 
+class Reaction(Frozen):
+    """How soon the answer follows a change of scene, at the frame rate that the weights were trained at."""
+
+    half_s: float = Field(description="until the scores are half of the way to the new ones; median of the scenes")
+    half_range_s: tuple[float, float] = Field(description="the quickest scene and the slowest")
+    nine_tenths_s: float = Field(description="until nine tenths of the way")
+    nine_tenths_range_s: tuple[float, float]
+    scenes: int
+    frame_s: float = Field(description="from one frame of the network to the next")
+
+
 class CameraRun(Frozen):
     """What became of the frames. The times of each frame lie in a blob."""
 
@@ -37,4 +48,5 @@ class CameraRun(Frozen):
     longest_gap_s: float = Field(description="longest time without an answer")
     stages: tuple[Stage, ...] = ()
     times: str = Field(description="sha256 of the blob: due_s, arrived_s, started_s, answered_s of each due frame")
+    reaction: Reaction | None = Field(default=None, description="None: the network has no fixed receptive field")
     growth_bytes: int | None = Field(default=None, description="of resident memory, from the first frame to the last")

@@ -2,7 +2,9 @@
 
 from markupsafe import Markup
 
+from ..headline import Headline
 from ..page import Page, fragment
+from ..tables.camera import summary
 from . import Section
 
 _TEMPLATE = """\
@@ -34,7 +36,8 @@ _TEMPLATE = """\
 
 
 def render(page: Page) -> Markup:
-    return fragment(_TEMPLATE, headline=page.headline)
+    only_cameras = page.cameras and not page.records
+    return fragment(_TEMPLATE, headline=Headline(summary(page.cameras)) if only_cameras else page.headline)
 
 
 SECTION = Section("", order=0, render=render)

@@ -11,7 +11,7 @@ from rich.text import Text
 
 from ...bench.record.record import Record
 from ...bench.stats.camera import binomial_interval
-from ...bench.stats.metrics import MB, MS, PERCENT
+from ...bench.stats.metrics import MB, MS, PERCENT, S
 from ..notation import number
 from ..select import model_title
 from .table import WORDS, Cell, Column, Row, Table, cells, figure, filled
@@ -52,6 +52,11 @@ def _run(name: str) -> Callable[[Record], float | None]:
     return lambda record: getattr(record.camera, name) if record.camera else None
 
 
+def _reaction(record: Record) -> float | None:
+    found = record.camera.reaction if record.camera else None
+    return found.half_s if found else None
+
+
 def whole(value: float) -> str:
     """A count."""
     return f"{value:.0f}"
@@ -65,6 +70,13 @@ COLUMNS: tuple[Column[Record], ...] = (
     _latency("p99"),
     figure("mean age", _run("mean_age_s"), MS, explains="of the newest answer, over time"),
     Column("engine", lambda record: Cell(record.case.backend, record.case.backend), kind=WORDS),
+    figure(
+        "reacts",
+        _reaction,
+        S,
+        explains="after a change of scene: until half of the way to the new answer, at the "
+        "frame rate of the weights; the whole way is longer",
+    ),
     figure("peak age", _run("peak_age_s"), MS, explains="the largest age of the newest answer"),
     figure("longest gap", _run("longest_gap_s"), MS, explains="the longest time without an answer"),
     figure("late", _run("late"), write=whole),
@@ -84,7 +96,7 @@ def build(records: Sequence[Record]) -> Table:
         return Row(model_title(record), cells(COLUMNS, record), record.case, error=error)
 
     columns = filled(COLUMNS, records)
-    return Table("", COLUMNS, tuple(map(row, records))).only(lambda column: column in columns)
+    return Table("Network", COLUMNS, tuple(map(row, records))).only(lambda column: column in columns)
 
 
 def _drawings(table: Table) -> Iterator[Callable[[], RichTable]]:
@@ -106,6 +118,13 @@ def keeps_up(record: Record) -> str | None:
     if not missed:
         return f"{head} keeps up with {rate}: each of {run.due} was answered within {1e3 * run.deadline_s:g} ms"
     return f"{head} does not keep up with {rate}: of {run.due}, {run.late} were answered late and {run.dropped} dropped"
+
+
+def summary(records: Sequence[Record]) -> str:
+    """How many of these keep up, in one line."""
+    watched = [record.camera for record in records if record.camera]
+    well = sum(run.late + run.dropped == 0 for run in watched)
+    return f"{well} of {len(watched)} keep up with their camera" if watched else "No network could be watched"
 
 
 def render_camera(records: Sequence[Record]) -> RenderableType:
