@@ -13,6 +13,7 @@ from .queue import Frame, FrameQueue
 from .serve import Clock, Timeline
 from .source import Captured, Source
 
+_LEAVES_S = 1.0
 # A captured frame and its number at the camera -> what the network is given of it; None where no answer is due.
 Select = Callable[[int, Captured], Any]
 
@@ -80,13 +81,18 @@ class CameraFeed:
     def take(self) -> Frame | None:
         with self._changed:
             while (frame := self._queue.take()) is None and not self._ended:
-                self._changed.wait()
+                self._changed.wait(self._wait_s())
+                self._ended = self._ended or (self.source.live and self.clock() >= self.end_s)
             self._changed.notify_all()
             return frame
 
+    def _wait_s(self) -> float | None:
+        """How long to wait for a frame: a live camera may never send one again."""
+        return max(0.0, self.end_s - self.clock()) if self.source.live else None
+
     def finish(self) -> None:
         """Wait for the camera's end. Raises what it ran into before its first frame."""
-        self._thread.join()
+        self._thread.join(_LEAVES_S if self.source.live else None)  # it may hang in a connection; it ends with us
         if self.error is not None and not self._due:
             raise self.error
 

@@ -12,7 +12,7 @@ from ..plan.config import AUTO_ENGINE, TRAINED, InputTable
 from ..plan.plan import REFERENCE_ENGINE, Plan
 from ..plan.resolve import Resolved
 from ..record.case import CameraSetup, Case
-from .source import DEFAULT_FPS, RANDOM, film_fps, is_live, without_password
+from .source import DEFAULT_FPS, RANDOM, film_fps, is_live, live_fps, without_password
 
 FPS_OF_INTERVAL = 30  # `Preprocessing.frame_interval` counts frames of such a film
 
@@ -49,7 +49,8 @@ def camera_plan(config: Resolved, planned: Plan) -> Plan:
     camera = config.camera
     if is_live(camera.source) and camera.policy == "block":
         raise UserError(f"{config.origin.where('camera.policy')} = 'block': a live camera cannot wait; it drops", USAGE)
-    fps = camera.fps or _own_fps(camera.source)
+    own_fps = _own_fps(camera.source)
+    fps = camera.fps or own_fps
     cases: dict[Case, None] = {}
     instead: dict[Case, tuple[str, ...]] = {}
     for case in _best(config, planned):
@@ -64,7 +65,9 @@ def camera_plan(config: Resolved, planned: Plan) -> Plan:
 
 
 def _own_fps(source: str) -> float:
-    return DEFAULT_FPS if source == RANDOM or is_live(source) else film_fps(Path(source))
+    if source == RANDOM:
+        return DEFAULT_FPS
+    return live_fps(source) if is_live(source) else film_fps(Path(source))
 
 
 def _best(config: Resolved, planned: Plan) -> Iterator[Case]:

@@ -10,6 +10,7 @@ import itertools
 import re
 import time
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
@@ -23,9 +24,15 @@ DEFAULT_FPS = 30.0
 RANDOM = "random"
 
 
+STREAMS = ("rtsp", "rtsps", "rtmp", "http", "https", "udp", "srt")
+
+
 def is_live(source: str) -> bool:
-    """Whether a source is a device or a stream rather than a file."""
-    return "://" in source or source.startswith("/dev/")
+    """Whether a source is a device or a stream rather than a file. Raises UserError for a stream of another kind."""
+    scheme, found, _ = source.partition("://")
+    if found and scheme.lower() not in STREAMS:
+        raise UserError(f"{source}: no film, and no stream: those begin with {', '.join(STREAMS)}", USAGE)
+    return bool(found) or source.startswith("/dev/")
 
 
 def without_password(address: str) -> str:
@@ -126,6 +133,39 @@ def film_fps(file: Path) -> float:
     return float(rate)
 
 
+# RTSP over TCP: over UDP lost packets are damaged pictures.
+_TRANSPORT = {"rtsp_transport": "tcp"}
+_ANSWERS_S = 10.0
+
+
+def live_fps(source: str) -> float:
+    """The rate that a live source states, else 30. Raises UserError where it cannot be read: before anything is run."""
+    name = without_password(source)
+    try:
+        with _opened(source) as container:
+            stream = _picture_of(container, name)
+            next(iter(container.decode(stream)), None)
+            rate = stream.average_rate or stream.guessed_rate
+    except OSError as error:  # FFmpeg's errors are OSErrors
+        raise UserError(f"{name}: cannot be opened: {error.strerror or error}", USAGE) from error
+    return float(rate) if rate else DEFAULT_FPS
+
+
+def _opened(source: str) -> Any:
+    import av
+
+    device = "v4l2" if source.startswith("/dev/") else None
+    return av.open(source, format=device, options=_TRANSPORT, timeout=_ANSWERS_S)
+
+
+def _picture_of(container: Any, name: str) -> Any:
+    if not container.streams.video:
+        raise UserError(f"{name}: has no picture (sound only?)", USAGE)
+    stream = container.streams.video[0]
+    stream.thread_type = "NONE"
+    return stream
+
+
 @dataclass(frozen=True)
 class Live:
     """A stream or a video device, read as it comes; opened again where the connection breaks."""
@@ -133,32 +173,19 @@ class Live:
     address: str
     name: str
     fps: float
-    options: tuple[tuple[str, str], ...] = ()
-    format: str | None = None
     retry_s: float = 1.0
     live: bool = True
     clock: Callable[[], float] = time.perf_counter
 
     def frames(self) -> Iterator[Captured]:
-        first = True
         while True:
-            try:
+            with suppress(OSError):  # FFmpeg's errors are OSErrors; the time without frames is in the record
                 yield from self._read()
-            except OSError as error:  # FFmpeg's errors are OSErrors
-                if first:
-                    raise UserError(f"{self.name}: cannot be opened: {error.strerror or error}", USAGE) from error
-            first = False
             time.sleep(self.retry_s)
 
     def _read(self) -> Iterator[Captured]:
-        import av
-
-        with av.open(self.address, format=self.format, options=dict(self.options), timeout=5.0) as container:
-            if not container.streams.video:
-                raise UserError(f"{self.name}: has no picture (sound only?)", USAGE)
-            stream = container.streams.video[0]
-            stream.thread_type = "NONE"
-            for packet in container.demux(stream):
+        with _opened(self.address) as container:
+            for packet in container.demux(_picture_of(container, self.name)):
                 received_s = self.clock()
                 for frame in packet.decode():
                     yield Captured(frame.to_ndarray(format="rgb24"), received_s)

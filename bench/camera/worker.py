@@ -69,6 +69,7 @@ def watch_camera(job: Job, emit: Emit) -> Event:
         verification = compare(runnable, subject.loaded.net, subject.inputs.ring[0], tolerance, budget_s=_COMPARE_S)
         emit(phase_event("warming"))
         _warm(runnable, subject)
+        emit(Event(event="measured", measurement=Measurement(engine=runnable.engine())))
         run = _run(job.case.camera, job.camera, subject, runnable, emit) if verification.passed else None
         sensors = watch.stop() if watch and run else None
         if run and job.case.camera.every == trained_interval(subject.spec, job.case.camera.fps):

@@ -137,9 +137,10 @@ def _measure(
 
 
 def refusal(outcome: Outcome) -> str | None:
-    """Why an engine does not run a network. Once it was timed it does, whatever a later pass ran into."""
+    """Why an engine does not run a network. Once it was ready it does, whatever came later."""
     failure = outcome.final.failure if outcome.final else None
-    refused = failure and failure.kind == "exception" and outcome.measurement.timing is None
+    ready = outcome.measurement.timing or outcome.measurement.engine
+    refused = failure and failure.kind == "exception" and not ready
     return failure.message if failure and refused else None
 
 

@@ -16,7 +16,7 @@ from co3d_bench.cli.verbs import app
 
 SHOWN = [row for row in RUN_OPTIONS if not row.hidden]
 # Their default is said in words, for it is no value.
-IN_WORDS = ("--model", "--suite", "--weights", "--host", "--video")
+IN_WORDS = ("--model", "--suite", "--weights", "--host", "--video", "--fps", "--every")
 
 
 @pytest.fixture(autouse=True)
@@ -28,9 +28,9 @@ def given(verb, *arguments):
     return verb.given(verb.make_context(verb.name, list(arguments)))
 
 
-def asked_for(*arguments):
-    """The config that `run` gets of these words, before this machine is asked."""
-    found = given(run, *arguments)
+def asked_for(*arguments, verb=run):
+    """The config that a verb gets of these words, before this machine is asked."""
+    found = given(verb, *arguments)
     return read_config(found.config, found.overrides)
 
 
@@ -44,14 +44,15 @@ def test_a_row_names_a_key_of_bench_toml_and_verbs_that_there_are(row):
 
 @pytest.mark.parametrize("row", SHOWN, ids=lambda row: row.flag)
 def test_the_default_that_is_said_is_the_one_that_holds_and_the_example_is_taken(row):
+    verb = run if "run" in row.verbs.split() else app.commands[row.verbs.split()[0]]
     default = asked_for()
     if row.flag not in IN_WORDS:
-        said = asked_for(row.flag, row.default)
+        said = asked_for(row.flag, row.default, verb=verb)
         assert aim_of_run(said) == aim_of_run(default)
         same = {"target_precision": None} if row.flag == "--target-precision" else {}
         assert replace(said, run=said.run.model_copy(update=same)) == default
     device = ["--device", "xavier"] if row.flag == "--host" else []
-    assert asked_for(row.flag, row.example, *device) != asked_for(*device)
+    assert asked_for(row.flag, row.example, *device, verb=verb) != asked_for(*device)
 
 
 def test_a_verb_may_have_defaults_of_its_own():

@@ -76,7 +76,7 @@ def test_a_file_here_comes_first_and_a_named_one_before_it(here):
         ('plan.model = ["x3d-s"]', "bench.toml: plan.model: unknown key; did you mean models?"),
         (
             'source = "me"\nplan.models = "x3d-s"',
-            "bench.toml: source: unknown key; there are run, plan, input, devices",
+            "bench.toml: source: unknown key; there are run, plan, input, camera, devices",
         ),
         ('plan.models = ""', "bench.toml: plan.models[0] = '': must not be empty"),
         (
@@ -162,7 +162,7 @@ def test_a_time_is_written_as_people_write_it():
 
     assert [time_s(value) for value in ("90s", "8m", "8 min", "1h", "90", 90, 0.5)] == [90, 480, 480, 3600, 90, 90, 0.5]
     for wrong_value in ("8x", "m", "eight"):
-        with pytest.raises(UserError, match="must be a time: 90s, 8m, 1h, or a number of seconds"):
+        with pytest.raises(UserError, match="must be a time: 100ms, 90s, 8m, 1h, or a number of seconds"):
             time_s(wrong_value)
     with pytest.raises(UserError, match="must be more than 0"):
         time_s(0)

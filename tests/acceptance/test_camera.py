@@ -1,0 +1,105 @@
+"""`co3d-bench camera` as its users have it: the installed executable, an empty folder, a film."""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+EXECUTABLE = Path(sys.executable).with_name("co3d-bench")
+pytestmark = pytest.mark.acceptance
+
+
+def camera(folder, *arguments, **more):
+    return subprocess.run(
+        [EXECUTABLE, "camera", *arguments], cwd=folder, capture_output=True, text=True, check=False, timeout=300, **more
+    )
+
+
+def records_of(folder):
+    return [json.loads(line) for line in (folder / "results/records.jsonl").read_text().splitlines()]
+
+
+def times_of(folder, record):
+    return np.load(io.BytesIO((folder / "results/blobs" / record["camera"]["times"]).read_bytes()), allow_pickle=False)
+
+
+def check(folder, record):
+    """The record's figures are those of its frames."""
+    run, times = record["camera"], times_of(folder, record)
+    setup = record["case"]["camera"]
+    answered = times["answered_s"]
+    assert run["in_time"] + run["late"] + run["dropped"] == run["due"] == len(answered)
+    assert run["dropped"] == np.isnan(answered).sum()
+    assert run["late"] == (answered - times["due_s"] > run["deadline_s"]).sum()
+    period_s = setup["every"] / setup["fps"]
+    assert np.allclose(times["due_s"], np.arange(run["due"]) * period_s, atol=1e-6)
+    assert (times["arrived_s"] >= times["due_s"])[~np.isnan(times["arrived_s"])].all()
+
+
+def test_a_film_before_a_clip_network_and_a_frame_network(film, tmp_path):
+    (tmp_path / "film.mp4").write_bytes(film.read_bytes())
+    done = camera(tmp_path, *("--model", "cox3d-s-13", "--model", "x3d-xs"), "--source", "film.mp4", "--duration", "3s")
+    assert done.returncode == 0, done.stderr
+    records = records_of(tmp_path)
+    assert len(records) == 4  # every frame, and those of the trained rate, of both
+    for record in records:
+        check(tmp_path, record)
+        assert record["camera"]["source"] == "film.mp4"
+        assert record["camera"]["due"] == round(3 * 24 / record["case"]["camera"]["every"] + 0.4)
+    assert "frames of 24/s" in done.stdout
+    page = subprocess.run([EXECUTABLE, "report"], cwd=tmp_path, capture_output=True, text=True, check=True)
+    assert "In front of a camera" in (tmp_path / page.stdout.split()[-1]).read_text()
+
+
+def test_decoding_takes_its_share(film, tmp_path):
+    """The same network on a film and on frames that need no decoding: the film's capture costs CPU time."""
+    common = ("--model", "cox3d-s-13", "--every", "1", "--duration", "2s", "--fps", "24")
+    assert camera(tmp_path, *common, "--source", str(film)).returncode == 0
+    assert camera(tmp_path, *common).returncode == 0
+    from_film, from_noise = (
+        {stage["name"]: stage["cpu_s"] for stage in record["camera"]["stages"]} for record in records_of(tmp_path)
+    )
+    assert from_film["capture"] > 5 * from_noise["capture"]
+    assert from_film["preprocess"] > from_noise["preprocess"]
+
+
+def test_ctrl_c_keeps_what_was_watched_and_resume_goes_on(tmp_path):
+    command = [EXECUTABLE, "camera", *("--model", "cox3d-s-13"), "--duration", "2s"]
+    process = subprocess.Popen(command, cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    file = tmp_path / "results/records.jsonl"
+    until = time.monotonic() + 120
+    while not (file.exists() and file.read_text()) and time.monotonic() < until:
+        time.sleep(0.2)
+    os.kill(process.pid, signal.SIGINT)
+    _, err = process.communicate(timeout=60)
+    first = records_of(tmp_path)
+    assert len(first) in (1, 2), err
+    assert camera(tmp_path, *command[2:], "--resume").returncode == 0
+    assert len(records_of(tmp_path)) == 2
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (("--fps", "0"), "--fps = 0"),
+        (("--source", "missing.mp4"), "no such file"),
+        (("--source", "/dev/video99"), "cannot be opened"),
+        (("--policy", "newst"), "--policy"),
+        (("--duration", "soon"), "must be a time"),
+        (("--source", "rtsp://127.0.0.1:9/nothing", "--policy", "block"), "cannot wait"),
+    ],
+)
+def test_bad_input_is_one_clear_line(tmp_path, arguments, words):
+    done = camera(tmp_path, "--model", "cox3d-s-13", "--duration", "1s", "--every", "1", *arguments)
+    assert done.returncode != 0
+    assert words in done.stderr + done.stdout
+    assert "Traceback" not in done.stderr
