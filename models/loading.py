@@ -31,8 +31,10 @@ from .torch_state import watched
 
 _PACKAGES = {"site-packages", "dist-packages"}  # folders into which packages are installed
 _OURS = __name__.partition(".")[0]
-# Where the packages begin that no neighbour may replace; torchvision is what ptflops loads if it is there.
-_NEEDED = ("co3d-bench", "torch", "torchvision")
+# No neighbour may replace these packages, nor those that they require: co3d-bench loads them while it measures.
+_NEEDED = ("co3d-bench", "torch", "torchvision", "onnx", "onnxruntime", "onnxscript", "openvino", "tensorrt")
+# What packages install by mistake (nvidia-ml-py an `example`), and nobody imports from there.
+_BY_MISTAKE = {"benchmarks", "docs", "example", "examples", "scripts", "test", "tests", "tools", "utils"}
 
 
 class PackageError(Exception):
@@ -92,7 +94,11 @@ class NetworkCode:
         if name == self._package:
             return self._namespace(name, PathFinder.find_spec(name, self._added[:1]))
         last = self._added[1:]
-        found = _search(self, name, [each for each in sys.path if each not in last], target)
+        ahead = sys.path[::-1]
+        for each in last:  # where we put it, and not where the file itself may have put it
+            with suppress(ValueError):
+                ahead.remove(each)
+        found = _search(self, name, ahead[::-1], target)
         if found is None:  # also a folder without __init__.py comes before the current folder
             return self._namespace(name, PathFinder.find_spec(name, last))
         if _is_regular(found) and not self._lies_in(found, self._before) and is_protected(name):
@@ -163,8 +169,7 @@ class NetworkCode:
         """Whether a module lies below one of these folders, and is neither installed nor ours."""
         if name.partition(".")[0] == _OURS or not os.path.isabs(file):  # noqa: PTH117
             return False
-        paths = (file, os.path.realpath(file))
-        return any(is_below(path, root) and not is_installed(path, root) for path in paths for root in roots)
+        return any(is_below(path, root) and not is_installed(path, root) for path in _ways(file) for root in roots)
 
     def _lasting(self) -> tuple[str, ...]:
         """The folders whose modules are all the network's: its repository, or its folder; of its package the top."""
@@ -175,7 +180,7 @@ class NetworkCode:
         return (*self._lasting(), self.here)
 
     def _inside(self, file: str) -> str:
-        for path in (file, os.path.realpath(file)):
+        for path in _ways(file):
             for root in self._roots():
                 if is_below(path, root):
                     return os.path.relpath(path, root)
@@ -187,7 +192,7 @@ class NetworkCode:
     def hidden(self) -> tuple[str, ...]:
         """Files that the network's code asks for by name, but that are not loaded: a library has that name."""
         found = []
-        for name in sorted(self._asked):
+        for name in filter(is_protected, sorted(self._asked)):
             near = PathFinder.find_spec(name, self._added[:1])
             module = sys.modules.get(name)
             file = near.origin if near else None
@@ -303,9 +308,21 @@ def repository_of(folder: Path) -> Path | None:
     return next((each for each in (folder, *folder.parents) if (each / ".git").exists()), None)
 
 
+def _ways(file: str) -> tuple[str, ...]:
+    """The path as it is written, and that of the file itself where the way there has links."""
+    folder, name = os.path.split(file)
+    real = os.path.join(_real(folder), name)  # noqa: PTH118
+    if os.path.islink(real):  # noqa: PTH114
+        real = os.path.realpath(real)
+    return (file,) if real == file else (file, real)
+
+
+_real = cache(os.path.realpath)
+
+
 def is_below(file: str, folder: str) -> bool:
     """Whether a path is inside a folder; links are not resolved."""
-    return os.path.commonpath((file, folder)) == folder.rstrip("/") or folder == "/"
+    return file.startswith(folder.rstrip("/") + "/")
 
 
 def is_installed(file: str, folder: str) -> bool:
@@ -323,7 +340,7 @@ def is_protected(name: str) -> bool:
 
 @cache
 def _needed_modules() -> frozenset[str]:
-    """The modules of co3d-bench's requirements that are installed, those of its extras among them, and of theirs."""
+    """The modules of `_NEEDED` and of their requirements, as far as they are installed; without extras."""
     wanted, needed = [*_NEEDED], set()
     while wanted:
         name = _canonical(wanted.pop())
@@ -331,11 +348,11 @@ def _needed_modules() -> frozenset[str]:
             continue
         needed.add(name)
         with suppress(metadata.PackageNotFoundError):
-            lines = metadata.requires(name) or ()
-            asked = (line for line in lines if name == _NEEDED[0] or "extra ==" not in line)
+            asked = (line for line in metadata.requires(name) or () if "extra ==" not in line)
             wanted += [re.split(r"[^A-Za-z0-9._-]", line, maxsplit=1)[0] for line in asked]
     installed = metadata.packages_distributions().items()
-    return frozenset(module for module, names in installed if needed & {_canonical(each) for each in names})
+    found = {module for module, names in installed if needed & {_canonical(each) for each in names}}
+    return frozenset(found - _BY_MISTAKE)
 
 
 def _canonical(distribution: str) -> str:

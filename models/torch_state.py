@@ -78,14 +78,13 @@ def watched(notes: MutableMapping[str, str]) -> Iterator[None]:
     """Run the network's code: afterwards `notes` has a sentence for each setting that it changed, by its name."""
     import torch
 
-    before, variables = _read(torch), _variables()
+    before, variables = _read(torch, *SETTINGS), _variables()
     try:
         with torch.set_grad_enabled(torch.is_grad_enabled()):  # put back without a word: every call sets it anyway
             yield
     finally:
-        after = _read(torch)
-        for setting in SETTINGS:
-            was, now = before.get(setting.name), after.get(setting.name)
+        for setting in SETTINGS:  # one by one: some of them follow another
+            was, now = before.get(setting.name), _read(torch, setting).get(setting.name)
             if was == now:
                 continue
             if setting.write is None:
@@ -97,9 +96,9 @@ def watched(notes: MutableMapping[str, str]) -> Iterator[None]:
             notes[name] = f"its code set {name}={value} after torch was loaded, which may have no effect"
 
 
-def _read(torch: Any) -> dict[str, Any]:
+def _read(torch: Any, *settings: Setting) -> dict[str, Any]:
     found = {}
-    for setting in SETTINGS:
+    for setting in settings:
         try:
             found[setting.name] = setting.read(torch)
         except (AttributeError, RuntimeError, TypeError):  # noqa: PERF203 - not in this version or build of torch
