@@ -249,12 +249,13 @@ def run_file(code: NetworkCode, file: str, text: bytes) -> types.ModuleType:
     if len(inside) < depth or not all(part.isidentifier() for part in inside):
         wrong = next((part for part in inside if not part.isidentifier()), str(real.parent))
         raise PackageError(
-            f"it has relative imports (from .{' ...'}), and the folder {wrong!r} cannot be a Python package; rename it"
+            f"it has relative imports, so its folder must be a Python package, and {wrong!r} cannot be the name of "
+            "one; rename the folder, or import without the dot"
         )
     if is_protected(inside[0]):
         raise PackageError(
-            f"it has relative imports (from .{' ...'}), and its package would be called {inside[0]}, as a library is; "
-            "rename the folder"
+            f"it has relative imports, so its folder must be a Python package, and a library is called {inside[0]} "
+            "already; rename the folder, or import without the dot"
         )
     code.begin(folder, inside[0])
     name = ".".join(inside if real.stem == "__init__" else (*inside, real.stem))

@@ -119,7 +119,7 @@ def test_a_relative_import_that_is_only_tried_needs_no_package(write):
 
 @pytest.mark.parametrize(
     ("folder", "why"),
-    [("my-nets", "the folder 'my-nets' cannot be a Python package"), ("code", "would be called code, as a library is")],
+    [("my-nets", "'my-nets' cannot be the name of one; rename"), ("code", "a library is called code already; rename")],
 )
 def test_a_folder_that_cannot_be_a_package_is_refused(write, folder, why):
     write(f"{folder}/net.py", "from .size import WIDTH", NET)
