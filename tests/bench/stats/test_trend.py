@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from co3d_bench.bench.stats.metrics import get_metric
 from co3d_bench.bench.record.record import ModelSource
+from co3d_bench.bench.stats.metrics import get_metric
 from co3d_bench.bench.stats.trend import MIN_LEVEL, changed, levels, series
 
 from ...factories import (
