@@ -53,7 +53,8 @@ class NetworkCode:
         self.changed: dict[str, str] = {}  # setting of torch -> note
         self._asked: set[str] = set()  # top-level modules that its files import
         self._package: str | None = None  # that holds the file, if it has relative imports
-        self._before = tuple(sys.path)
+        self._before = tuple(sys.path[1:] if _begins_with_current_folder() else sys.path)
+        self._accidental = sys.path[: len(sys.path) - len(self._before)]
         self._added: list[str] = []
         self._found: set[str] = set()
 
@@ -74,6 +75,8 @@ class NetworkCode:
         for each in self._added:
             with suppress(ValueError):
                 sys.path.remove(each)
+        if self._added:
+            sys.path[:0] = self._accidental
         for name in [name for name in sys.modules if name.partition(".")[0] in self._found]:
             del sys.modules[name]
 
@@ -309,6 +312,12 @@ def repository_of(folder: Path) -> Path | None:
     return next((each for each in (folder, *folder.parents) if (each / ".git").exists()), None)
 
 
+def _begins_with_current_folder() -> bool:
+    """Whether `python -m` has put the current folder first on the path, where it would replace libraries."""
+    by_module = getattr(sys.modules.get("__main__"), "__spec__", None) is not None
+    return by_module and not getattr(sys.flags, "safe_path", False) and sys.path[:1] in ([""], [os.getcwd()])  # noqa: PTH109
+
+
 def _ways(file: str) -> tuple[str, ...]:
     """The path as it is written, and that of the file itself where the way there has links."""
     folder, name = os.path.split(file)
@@ -352,7 +361,7 @@ def _needed_modules() -> frozenset[str]:
             asked = (line for line in metadata.requires(name) or () if "extra ==" not in line)
             wanted += [re.split(r"[^A-Za-z0-9._-]", line, maxsplit=1)[0] for line in asked]
     installed = metadata.packages_distributions().items()
-    found = {module for module, names in installed if needed & {_canonical(each) for each in names}}
+    found = {module for module, names in installed if needed & {_canonical(each or "") for each in names}}
     return frozenset(found - _BY_MISTAKE)
 
 

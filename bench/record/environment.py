@@ -18,6 +18,7 @@ from .record import Environment, Machine, ProcessFacts
 # Distributions whose versions are recorded, where they are installed.
 DISTRIBUTIONS = ("torch", "ptflops", "numpy", "av", "co3d-bench")
 ROOT = Path(__file__).parents[2]
+_REFUSAL_CHARACTERS = 400
 
 
 @dataclass(frozen=True)
@@ -26,7 +27,7 @@ class Checkout:
 
     commit: str | None = None
     dirty: bool | None = None
-    refused: str | None = None  # why git does not say: one line of its own
+    refused: str | None = None  # why git does not say, and what to do, in its own words
 
 
 def read_checkout(folder: Path = ROOT, files: Sequence[str] = ()) -> Checkout:
@@ -39,8 +40,7 @@ def read_checkout(folder: Path = ROOT, files: Sequence[str] = ()) -> Checkout:
         return Checkout()
     asked = run_git(folder, "rev-parse", "--verify", "--quiet", "HEAD")
     if asked is None or asked.returncode:
-        lines = asked.stderr.strip().splitlines()[:1] if asked else []
-        return Checkout(refused="".join(lines) or None)
+        return Checkout(refused=(" ".join(asked.stderr.split()) if asked else "")[:_REFUSAL_CHARACTERS] or None)
     status = git_output(folder, "status", "--porcelain", "--untracked-files=no", "--ignore-submodules=none")
     tracked = set((git_output(folder, "ls-files", "-z") or "").split("\0")) if files else set()
     dirty = None if status is None else bool(status) or not tracked.issuperset(files)

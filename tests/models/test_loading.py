@@ -59,6 +59,16 @@ def test_a_folder_of_the_networks_comes_before_a_package_of_the_current_folder(w
     assert classes("user/net.py:Net") == 7
 
 
+@pytest.mark.parametrize("first", ["", None], ids=["empty", "named"])
+def test_the_current_folder_comes_last_however_python_was_started(write, monkeypatch, tmp_path, first):
+    monkeypatch.setattr(sys.modules["__main__"], "__spec__", "of python -m", raising=False)
+    monkeypatch.setattr(sys, "path", [str(tmp_path) if first is None else first, str(tmp_path / "lib"), *sys.path])
+    write("size.py", "WIDTH = 6")
+    write("lib/size.py", "WIDTH = 5")  # as if it was installed
+    write("nets/net.py", "from size import WIDTH", NET)
+    assert classes("nets/net.py:Net") == 5
+
+
 def test_what_the_file_itself_puts_first_on_the_path_comes_first(write):
     write("size.py", "WIDTH = 6")
     write("nets/size.py", "WIDTH = 5")
