@@ -33,4 +33,4 @@ def note_of(threads: int, asked: int) -> tuple[str, ...]:
     """A note for the record where the samples were not taken with the threads of the case."""
     if threads == asked:
         return ()
-    return (f"its code sets {threads} threads while it predicts: the samples were not taken with {asked}",)
+    return (f"its code sets torch's threads to {threads} while it predicts: the samples were not taken with {asked}",)

@@ -24,4 +24,6 @@ def test_inter_op_threads_that_the_network_has_set_stay(monkeypatch):
 
 def test_samples_that_were_taken_with_other_threads_have_a_note():
     assert in_force.note_of(2, 2) == ()
-    assert in_force.note_of(1, 2) == ("its code sets 1 threads while it predicts: the samples were not taken with 2",)
+    assert in_force.note_of(1, 2) == (
+        "its code sets torch's threads to 1 while it predicts: the samples were not taken with 2",
+    )
