@@ -299,7 +299,11 @@ def _remedy(error: BaseException, file: str | None) -> str:
     if isinstance(error, SystemExit):
         return " (it ends the program, as sys.exit and argparse do; it is run without options: give each a default)"
     code = loading.current()
-    if file is None or code is None or not isinstance(error, ImportError | AttributeError):
+    if file is None or code is None:
+        return ""
+    if put_back := [code.changed[name] for name in ("default dtype", "default device") if name in code.changed]:
+        return f" ({'; '.join(put_back)})"
+    if not isinstance(error, ImportError | AttributeError):
         return ""
     if code.hidden:
         return f" ({', '.join(code.hidden)} beside it is not imported, since a library has that name: rename it)"

@@ -1,8 +1,9 @@
-"""Torch's threads in a measuring process: what the key of the case says, whatever the network's code sets."""
+"""What the key of a case says and a network's code may change: torch's threads are held, its weights are looked at."""
 
 from __future__ import annotations
 
 from contextlib import suppress
+from typing import Any
 
 
 def hold_threads(threads: int) -> None:
@@ -34,3 +35,9 @@ def note_of(threads: int, asked: int) -> tuple[str, ...]:
     if threads == asked:
         return ()
     return (f"its code sets torch's threads to {threads} while it predicts: the samples were not taken with {asked}",)
+
+
+def weights_notes(net: Any) -> tuple[str, ...]:
+    """A note for the record where a network's own weights are not all float32, which the precision of a case means."""
+    kinds = {str(each.dtype) for each in net.parameters() if each.is_floating_point()} - {"torch.float32"}
+    return (f"it has weights of {', '.join(sorted(kinds))}, which are used as they are",) if kinds else ()

@@ -13,7 +13,7 @@ import signal
 import sys
 import sysconfig
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timezone
 from pathlib import Path
 
@@ -32,7 +32,7 @@ from .accelerator import accelerator_of
 from .allocator import keep_freed_memory
 from .energy import energy_pass, find_meter
 from .external import MeasuredEngine, external_pass, verify_answers
-from .in_force import limit_inter_op, note_of
+from .in_force import limit_inter_op, note_of, weights_notes
 from .input import make_inputs
 from .job import Event, Job, Measurement, TurnPipes, phase_event
 from .loop import Calls
@@ -114,6 +114,7 @@ def _subject(job: Job, emit: Emit, find_model: FindModel) -> Subject:
     inputs = make_inputs(spec, case.batch, case.input, Path(job.video) if job.video else None)
     loaded = load(spec, job.weights)
     limit_inter_op()
+    loaded = replace(loaded, notes=loaded.notes + weights_notes(loaded.net))
     ask = Ask(case.precision, case.threads, calibration=inputs.ring, device=accelerator.device)
     return Subject(spec, loaded, backend, ask, inputs, accelerator)
 

@@ -151,7 +151,8 @@ def _described(reference: str) -> CustomModel:
     facts, code = model_facts(spec), loading.current()
     modules, notes = code.modules() if code else {}, ()
     if code and code.repository and modules and facts.source:
-        checkout = read_checkout(code.repository, tuple(modules))
+        inside = tuple(name for name in modules if (code.repository / name).is_file())  # not of the current folder
+        checkout = read_checkout(code.repository, inside)
         source = facts.source.model_copy(update={"git_commit": checkout.commit, "git_dirty": checkout.dirty})
         facts = facts.model_copy(update={"source": source})
         if checkout.refused:

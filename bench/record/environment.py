@@ -42,7 +42,8 @@ def read_checkout(folder: Path = ROOT, files: Sequence[str] = ()) -> Checkout:
     if asked is None or asked.returncode:
         return Checkout(refused=(" ".join(asked.stderr.split()) if asked else "")[:_REFUSAL_CHARACTERS] or None)
     status = git_output(folder, "status", "--porcelain", "--untracked-files=no", "--ignore-submodules=none")
-    tracked = set((git_output(folder, "ls-files", "-z") or "").split("\0")) if files else set()
+    asked_for = ("--literal-pathspecs", "ls-files", "-z", "--recurse-submodules", "--", *files)
+    tracked = set((git_output(folder, *asked_for) or "").split("\0")) if files else set()
     dirty = None if status is None else bool(status) or not tracked.issuperset(files)
     return Checkout(asked.stdout.strip() or None, dirty)
 

@@ -230,3 +230,10 @@ def test_a_repository_is_found_without_git(tmp_path):
     assert loading.repository_of(tmp_path / "a/b") is None
     (tmp_path / "a/.git").write_text("gitdir: elsewhere")  # a worktree or a submodule
     assert loading.repository_of(tmp_path / "a/b") == tmp_path / "a"
+
+
+def test_a_network_that_needs_another_default_dtype_is_refused_with_the_reason(write):
+    build = "import torch\ndef build():\n    torch.set_default_dtype(torch.float64)\n    return Net()"
+    write("net.py", "WIDTH = 5", NET, build)
+    with pytest.raises(CustomModelError, match=r"\(its code set default dtype to torch.float64; measured with"):
+        find_model("net.py:build")

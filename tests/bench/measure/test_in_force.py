@@ -27,3 +27,10 @@ def test_samples_that_were_taken_with_other_threads_have_a_note():
     assert in_force.note_of(1, 2) == (
         "its code sets torch's threads to 1 while it predicts: the samples were not taken with 2",
     )
+
+
+def test_weights_that_are_not_float32_have_a_note():
+    net = torch.nn.Sequential(torch.nn.Linear(2, 2), torch.nn.Linear(2, 2))
+    assert in_force.weights_notes(net) == ()
+    net[1].double()
+    assert in_force.weights_notes(net) == ("it has weights of torch.float64, which are used as they are",)

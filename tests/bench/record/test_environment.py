@@ -37,6 +37,21 @@ def test_a_file_that_is_not_tracked_makes_a_checkout_dirty(tmp_path):
     assert environment.read_checkout(tmp_path, ("net.py", "new.py")).dirty is True
 
 
+def test_a_file_of_a_submodule_is_tracked(tmp_path):
+    inner, outer = tmp_path / "inner", tmp_path / "outer"
+    for folder in (inner, outer):
+        folder.mkdir()
+        git(folder, "init", "-q")
+        (folder / "net.py").write_text("1")
+        git(folder, "add", "net.py")
+        git(folder, "commit", "-qm", "one")
+    git(outer, "-c", "protocol.file.allow=always", "submodule", "--quiet", "add", str(inner), "lib")
+    git(outer, "commit", "-qm", "two")
+    assert environment.read_checkout(outer, ("net.py", "lib/net.py")).dirty is False
+    (outer / "lib" / "net.py").write_text("2")
+    assert environment.read_checkout(outer, ("net.py", "lib/net.py")).dirty is True
+
+
 def test_a_repository_that_git_refuses_is_named(tmp_path, monkeypatch):
     git(tmp_path, "init", "-q")
     monkeypatch.setenv("GIT_TEST_ASSUME_DIFFERENT_OWNER", "1")  # git's own switch for its tests of this
