@@ -314,5 +314,5 @@ def _remedy(error: BaseException, file: str | None) -> str:
 
 def _shown(file: str) -> str:
     """The path as people write it here: relative where the file lies below the current folder."""
-    here = Path.cwd()
-    return str(Path(file).relative_to(here)) if Path(file).is_relative_to(here) else file
+    here = loading.current_folder()
+    return str(Path(file).relative_to(here)) if here and Path(file).is_relative_to(here) else file

@@ -48,7 +48,7 @@ class NetworkCode:
         self.file = file and os.path.realpath(file)
         folder = Path(self.file).parent if self.file else None
         self.repository = folder and (repository_of(folder) or folder)
-        self.here = os.getcwd()  # noqa: PTH109 - a text, as on Python's path
+        self.here = current_folder()
         self.ran: dict[str, str] = {}  # file -> sha256 of the text that ran
         self.changed: dict[str, str] = {}  # setting of torch -> note
         self._asked: set[str] = set()  # top-level modules that its files import
@@ -63,7 +63,7 @@ class NetworkCode:
     def begin(self, folder: Path, package: str | None = None) -> None:
         """Imports of this process are looked for in `folder` first, and in the current folder last."""
         self._package = package
-        self._added = [str(folder), *([] if self.here in (str(folder), *self._before) else [self.here])]
+        self._added = [str(folder), *([] if self.here in ("", str(folder), *self._before) else [self.here])]
         sys.path[:] = [str(folder), *self._before, *self._added[1:]]
         sys.meta_path.insert(0, self)
         importlib.invalidate_caches()
@@ -126,7 +126,7 @@ class NetworkCode:
     @property
     def folders(self) -> tuple[str, ...]:
         """Where imports are looked for, besides Python's own path."""
-        return tuple(dict.fromkeys((*self._added[:1], self.here)))
+        return tuple(dict.fromkeys((*self._added[:1], *filter(None, [self.here]))))
 
     # What was run
 
@@ -180,7 +180,7 @@ class NetworkCode:
 
     def _roots(self) -> tuple[str, ...]:
         """The folders of which every module that is imported now is the network's: the current folder as well."""
-        return (*self._lasting(), self.here)
+        return (*self._lasting(), *filter(None, [self.here]))
 
     def _inside(self, file: str) -> str:
         for path in _ways(file):
@@ -306,6 +306,14 @@ def entered(file: str | None) -> Iterator[None]:
         sys.argv = argv
 
 
+def current_folder() -> str:
+    """The current folder; empty where it was removed."""
+    try:
+        return os.getcwd()  # noqa: PTH109 - a text, as on Python's path
+    except FileNotFoundError:
+        return ""
+
+
 def repository_of(folder: Path) -> Path | None:
     """The top of the git repository, worktree or submodule that a folder is in. git is not asked: it refuses those of
     other owners."""
@@ -315,7 +323,7 @@ def repository_of(folder: Path) -> Path | None:
 def _begins_with_current_folder() -> bool:
     """Whether `python -m` has put the current folder first on the path, where it would replace libraries."""
     by_module = getattr(sys.modules.get("__main__"), "__spec__", None) is not None
-    return by_module and not getattr(sys.flags, "safe_path", False) and sys.path[:1] in ([""], [os.getcwd()])  # noqa: PTH109
+    return by_module and not getattr(sys.flags, "safe_path", False) and sys.path[:1] in ([""], [current_folder()])
 
 
 def _ways(file: str) -> tuple[str, ...]:
