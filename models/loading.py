@@ -110,10 +110,12 @@ class NetworkCode:
         return self._namespace(name, found)
 
     def _namespace(self, name: str, spec: ModuleSpec | None) -> ModuleSpec | None:
-        """A package without __init__.py stays where it was found, however the path changes."""
-        if spec is not None and not _is_regular(spec) and spec.submodule_search_locations is not None:
-            spec.submodule_search_locations = list(spec.submodule_search_locations)
-            self.hold(name)
+        """A package of the network's without __init__.py stays where it was found, however the path changes."""
+        if spec is not None and not _is_regular(spec):
+            folders = list(spec.submodule_search_locations or ())
+            if any(self._is_own(name, folder, self._roots()) for folder in folders):
+                spec.submodule_search_locations = folders
+                self.hold(name)
         return spec
 
     @staticmethod
@@ -382,10 +384,9 @@ def _search(
 ) -> ModuleSpec | None:
     """What the other finders of this process find, on this path."""
     for finder in sys.meta_path:
-        if finder is asking:
-            continue
+        find = None if finder is asking else getattr(finder, "find_spec", None)  # one of old code may have none
         top = path if finder is PathFinder or "." in name else None
-        if (spec := finder.find_spec(name, top, target)) is not None:
+        if find is not None and (spec := find(name, top, target)) is not None:
             return spec
     return None
 
