@@ -144,8 +144,8 @@ class NetworkCode:
         Without the standard library, installed packages and co3d-bench. Of what was not run from a text that is here
         (compiled extensions, what was loaded before) it is that of the file now.
         """
-        named = ((name, getattr(module, "__file__", None)) for name, module in list(sys.modules.items()))
-        files = {file for name, file in named if isinstance(file, str) and self._is_own(name, file, self._lasting())}
+        named = ((name, _file_of(module)) for name, module in list(sys.modules.items()))
+        files = {file for name, file in named if file and self._is_own(name, file, self._lasting())}
         found = {}
         for file in {*files, *self.ran}:
             with suppress(OSError):
@@ -201,7 +201,7 @@ class NetworkCode:
             near = PathFinder.find_spec(name, self._added[:1])
             module = sys.modules.get(name)
             file = near.origin if near else None
-            if file is not None and module is not None and file != getattr(module, "__file__", None):
+            if file is not None and module is not None and file != _file_of(module):
                 found.append(os.path.relpath(file, self._added[0]))
         return tuple(found)
 
@@ -326,6 +326,15 @@ def _begins_with_current_folder() -> bool:
     """Whether `python -m` has put the current folder first on the path, where it would replace libraries."""
     by_module = getattr(sys.modules.get("__main__"), "__spec__", None) is not None
     return by_module and not getattr(sys.flags, "safe_path", False) and sys.path[:1] in ([""], [current_folder()])
+
+
+def _file_of(module: Any) -> str | None:
+    """The file of a module. Some are imported when one looks at them, and may fail at it."""
+    try:
+        file = module.__file__
+    except Exception:  # noqa: BLE001 - code of other packages
+        return None
+    return file if isinstance(file, str) else None
 
 
 def _ways(file: str) -> tuple[str, ...]:
