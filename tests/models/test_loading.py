@@ -1,6 +1,7 @@
 """A network's file is run as `python net.py` would run it: its imports, its command line, what of it is hashed."""
 
 import hashlib
+import importlib
 import sys
 import textwrap
 
@@ -8,7 +9,7 @@ import pytest
 import torch
 
 from co3d_bench.models import loading
-from co3d_bench.models.custom import CustomModelError
+from co3d_bench.models.custom import CustomModelError, examine, offer_of_package, open_offer
 from co3d_bench.models.zoo import find_model
 
 NET = """
@@ -237,3 +238,22 @@ def test_a_network_that_needs_another_default_dtype_is_refused_with_the_reason(w
     write("net.py", "WIDTH = 5", NET, build)
     with pytest.raises(CustomModelError, match=r"\(its code set default dtype to torch.float64; measured with"):
         find_model("net.py:build")
+
+
+def test_a_neighbour_that_imports_the_file_gets_the_same_module(write):
+    write("size.py", "WIDTH = 5\ndef is_net(net):\n    import net as theirs\n    return isinstance(net, theirs.Net)")
+    write("net.py", "from size import WIDTH, is_net", NET, "def build():\n    assert is_net(Net())\n    return Net()")
+    assert classes("net.py:build") == 5
+
+
+def test_a_factory_of_an_editable_package_has_the_hash_of_its_repository(write, tmp_path, monkeypatch):
+    (tmp_path / ".git").mkdir()
+    write("pack_of_mine/size.py", "WIDTH = 5")
+    write("pack_of_mine/__init__.py", "from .size import WIDTH", NET)
+    monkeypatch.syspath_prepend(tmp_path)
+    offer = offer_of_package("mine", importlib.import_module("pack_of_mine").Net, "pack 1.0")
+    spec = examine(open_offer(offer))
+    assert (spec.classes, spec.source.package, len(spec.source.sha256)) == (5, "pack 1.0", 64)
+    assert sorted(loading.current().modules()) == ["pack_of_mine/__init__.py", "pack_of_mine/size.py"]
+    for name in ("pack_of_mine", "pack_of_mine.size"):
+        monkeypatch.delitem(sys.modules, name)
