@@ -14,7 +14,6 @@ from __future__ import annotations
 
 import contextlib
 import difflib
-import hashlib
 import inspect
 import os
 import re
@@ -27,6 +26,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, get_args
 
+from . import loading
 from .outputs import describe, tensors_in
 from .spec import Form, ModelSpec, Preprocessing, Source, UnknownModelError, is_frame_network
 
@@ -52,6 +52,7 @@ class Offer:
     thing: Any  # the factory, or a ModelSpec
     file: str | None  # where its code is
     source: Source
+    code: loading.NetworkCode | None = None  # in this process, once it was opened
 
 
 def is_file(word: str) -> bool:
@@ -87,15 +88,19 @@ def open_file(word: str) -> Offer:
     except OSError as error:
         reason = "no such file" if isinstance(error, FileNotFoundError) else f"cannot be read: {error.strerror}"
         raise CustomModelError(f"{word}: {reason}") from error
-    module = _run(word, file, code)
+    module, loaded = _run(word, file, code)
     names = [name for name, value in vars(module).items() if not name.startswith("_") and _defined(value, module)]
     if not hasattr(module, wanted):
         near = difflib.get_close_matches(wanted, names, n=1, cutoff=0.6)
         there = f"did you mean {near[0]}?" if near else f"there are {', '.join(names) or 'no functions or classes'}"
         raise CustomModelError(f"{word}: {path.name} has no {wanted}; {there}")
-    source = Source(file=_shown(file), sha256=hashlib.sha256(code).hexdigest())
     name = f"{UNSAFE.sub('_', path.name)}:{UNSAFE.sub('_', wanted)}"
-    return Offer(word, name, getattr(module, wanted), file, source)
+    return Offer(word, name, getattr(module, wanted), file, Source(file=_shown(file)), loaded)
+
+
+def open_offer(offer: Offer) -> Offer:
+    """The same factory of an installed package, about to be called in this process."""
+    return replace(offer, code=loading.open_code(offer.file))
 
 
 def offer_of_package(name: str, thing: Any, package: str) -> Offer:
@@ -136,26 +141,26 @@ def examine(offer: Offer) -> ModelSpec:
         output=None if scores else describe(output),
         build=partial(build, offer),
         preprocessing=_preprocessing(offer, net),
-        source=offer.source,
+        source=replace(offer.source, sha256=offer.code.sha256() if offer.code else None),
+        remarks=offer.code.notes if offer.code else tuple,
     )
     if spec is None:
         return found
     if (spec.form == "frame") != (form == "frame") or spec.form not in get_args(Form):
         raise CustomModelError(f"{offer.word}: its ModelSpec has form={spec.form!r}, but the network runs as {form!r}")
-    return replace(spec, name=found.name, build=found.build, output=found.output, source=found.source)
+    return replace(
+        spec, name=found.name, build=found.build, output=found.output, source=found.source, remarks=found.remarks
+    )
 
 
-def _run(word: str, file: str, code: bytes) -> types.ModuleType:
-    """The module of a file. From its text, never from a cache: what is hashed is what runs."""
-    module = types.ModuleType(f"custom_{UNSAFE.sub('_', Path(file).stem)}")
-    module.__file__ = file
-    sys.modules[module.__name__] = module  # where dataclasses and copies look for it
-    folder = str(Path(file).parent)
-    if folder not in sys.path:
-        sys.path.append(folder)  # last, so that a file of the same name does not replace a library
+def _run(word: str, file: str, text: bytes) -> tuple[types.ModuleType, loading.NetworkCode]:
+    """The module of a file, and its code. From its text, never from a cache: what is hashed is what runs."""
+    code = loading.open_code(file)
     with _as_one_line(word, file, "cannot be imported"):
-        exec(compile(code, file, "exec"), vars(module))  # noqa: S102 - the user's own code, as asked for
-    return module
+        try:
+            return loading.run_file(code, file, text), code
+        except loading.PackageError as error:
+            raise CustomModelError(f"{word}: {error}") from None
 
 
 def _defined(value: Any, module: types.ModuleType) -> bool:
@@ -265,20 +270,21 @@ def _a(thing: Any) -> str:
 
 @contextlib.contextmanager
 def _as_one_line(word: str, file: str | None, what: str) -> Iterator[None]:
-    """Whatever the user's code raises, as one line with its line number; what it prints goes to stderr."""
+    """Run the user's code. Whatever it raises becomes one line with its line number; what it prints goes to stderr."""
     try:
-        with contextlib.redirect_stdout(sys.stderr):
+        with contextlib.redirect_stdout(sys.stderr), loading.entered(file):
             yield
     except CustomModelError:
         raise
     except (Exception, SystemExit) as error:
-        raise CustomModelError(f"{word}: {what}: {_line(error, file)}{_words(error)}") from error
+        raise CustomModelError(f"{word}: {what}: {_line(error, file)}{_words(error)}{_remedy(error, file)}") from error
 
 
 def _line(error: BaseException, file: str | None) -> str:
-    if isinstance(error, SyntaxError) and error.filename == file:
+    names = {file, file and os.path.realpath(file)}
+    if isinstance(error, SyntaxError) and error.filename in names:
         return f"line {error.lineno}: "
-    lines = [frame.lineno for frame in traceback.extract_tb(error.__traceback__) if frame.filename == file]
+    lines = [frame.lineno for frame in traceback.extract_tb(error.__traceback__) if frame.filename in names]
     return f"line {lines[-1]}: " if lines else ""
 
 
@@ -288,7 +294,25 @@ def _words(error: BaseException) -> str:
     return f"{type(error).__name__}: {first}" if first else type(error).__name__
 
 
+def _remedy(error: BaseException, file: str | None) -> str:
+    """What else people should know of some errors."""
+    if isinstance(error, SystemExit):
+        return " (it ends the program, as sys.exit and argparse do; it is run without options: give each a default)"
+    code = loading.current()
+    if file is None or code is None:
+        return ""
+    if put_back := [code.changed[name] for name in ("default dtype", "default device") if name in code.changed]:
+        return f" ({'; '.join(put_back)})"
+    if not isinstance(error, ImportError | AttributeError):
+        return ""
+    if code.hidden:
+        return f" ({', '.join(code.hidden)} beside it is not imported, since a library has that name: rename it)"
+    if isinstance(error, ModuleNotFoundError):
+        return f" (looked for in {' and '.join(code.folders)}, and among installed packages)"
+    return ""
+
+
 def _shown(file: str) -> str:
     """The path as people write it here: relative where the file lies below the current folder."""
-    here = Path.cwd()
-    return str(Path(file).relative_to(here)) if Path(file).is_relative_to(here) else file
+    here = loading.current_folder()
+    return str(Path(file).relative_to(here)) if here and Path(file).is_relative_to(here) else file

@@ -43,7 +43,9 @@ class Source:
     """Where a network comes from that is none of ours."""
 
     file: str | None = None  # as people write it
-    sha256: str | None = None  # of that file
+    sha256: str | None = None  # of that file and the modules of its repository that it loads
+    git_commit: str | None = None  # of its repository, by whoever asked git
+    git_dirty: bool | None = None
     package: str | None = None  # name and version of the installed package that offers it
 
 
@@ -68,6 +70,7 @@ class ModelSpec:
     extends: str | None = None  # frame network: the same one at its native pool length
     output: str | None = None  # what one prediction gives, where that is not (B, classes)
     source: Source | None = None  # None: our own zoo
+    remarks: Callable[[], tuple[str, ...]] = tuple  # what a reader should know of its code, once that was run
 
     def not_watchable(self) -> str | None:
         """Why this network cannot read a video; None if it can."""

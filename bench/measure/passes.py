@@ -26,6 +26,7 @@ from ..record.garbage import paused_collector
 from ..record.record import Counters, ReferenceWorkload, Settings, Timing
 from ..stats.summary import MAX_BACKGROUND_SHARE
 from .accelerator import Accelerator
+from .in_force import hold_threads, threads_in_force
 from .input import Inputs
 from .job import Event, phase_event
 from .loop import (
@@ -117,6 +118,7 @@ class TimedNetwork:
     timing: Timing
     peak_rss_bytes: int | None
     output_sha256: str | None
+    threads: int | None = None  # of torch, when the last sample was taken; None: not by torch
 
 
 def load(spec: ModelSpec, weights_file: WeightsFile | None = None) -> Loaded:
@@ -161,6 +163,7 @@ def timing_pass(subject: Subject, case_clock: CaseClock, emit: Emit, turns: Turn
     rule = (IN_TURN if turns else WarmUpRule())._replace(fill=fill, until=case_clock.until(WARMUP_TIME_SHARE))
     warmed = warm_up(calls, clock, rule)
 
+    hold_threads(subject.ask.threads)
     series = _take_series(calls, subject, case_clock, emit, turns)
     timing = Timing(
         load_s=subject.loaded.seconds,
@@ -172,7 +175,7 @@ def timing_pass(subject: Subject, case_clock: CaseClock, emit: Emit, turns: Turn
         loop_overhead_s=series.loop_overhead_s,
         **timing_fields(warmed, series.sampling),
     )
-    return TimedNetwork(net, runnable, timing, series.peak_rss_bytes, output_sha256)
+    return TimedNetwork(net, runnable, timing, series.peak_rss_bytes, output_sha256, series.threads)
 
 
 @dataclass(frozen=True)
@@ -184,6 +187,7 @@ class _Series:
     reference: ReferenceWorkload | None
     loop_overhead_s: float
     peak_rss_bytes: int | None  # before the samples
+    threads: int  # of torch, when the last sample was taken
 
 
 def _take_series(calls: Calls, subject: Subject, case_clock: CaseClock, emit: Emit, turns: Turns | None) -> _Series:
@@ -210,13 +214,14 @@ def _take_series(calls: Calls, subject: Subject, case_clock: CaseClock, emit: Em
     with paused_collector():
         used = case_clock.use()
         sampling = sample(timed, instruments, rule, report, hand_over)
+    threads = threads_in_force()
     load = background_load(used, case_clock.use())
     emit(Event(event="sampled"))
     readings_s = before_s + read_reference()
     with paused_collector():
         overhead_s = loop_overhead_s(instruments)
     reference = ReferenceWorkload(name=work.name, readings_s=readings_s) if readings_s else None
-    return _Series(sampling, load, reference, overhead_s, rss_bytes)
+    return _Series(sampling, load, reference, overhead_s, rss_bytes, threads)
 
 
 def counting_pass(

@@ -37,6 +37,7 @@ from ..record.facts import model_facts, receptive_field_of
 from ..stats.summary import median_absolute_deviation
 from .allocator import keep_freed_memory
 from .ceilings import measure_ceilings
+from .in_force import limit_inter_op
 from .input import make_inputs
 from .loop import Calls, Clock, WarmUpRule, warm_up
 from .passes import load
@@ -79,7 +80,6 @@ def prepare_process(threads: int) -> None:
     import torch
 
     torch.set_num_threads(threads)
-    torch.set_num_interop_threads(1)
 
 
 def take_profile(
@@ -102,6 +102,7 @@ def take_profile(
     host = read_host()
     inputs = make_inputs(spec, case.batch, case.input, video)
     loaded = load(spec, weights)
+    limit_inter_op()
     limits = ceilings(clock)
     with torch.inference_mode():
         ask = Ask(case.precision, case.threads, inputs.ring, traced=backend.traces_itself)
@@ -136,7 +137,7 @@ def take_profile(
         events=traced.events,
         operators=traced.operators,
     )
-    return profile.model_copy(update={"notes": inputs.notes + loaded.notes + _notes(profile)})
+    return profile.model_copy(update={"notes": inputs.notes + loaded.notes + spec.remarks() + _notes(profile)})
 
 
 def trace_steps(runnable: Runnable, ring: Sequence[Any], steps: int, clock: Clock) -> tuple[Traced, list[float]]:

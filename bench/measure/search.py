@@ -21,6 +21,7 @@ from ..record.record import BatchSearch, BatchTrial
 from ..stats.batch import Limits, why_not
 from .accelerator import Accelerator, Memory, accelerator_of
 from .allocator import keep_freed_memory
+from .in_force import limit_inter_op
 from .input import make_inputs
 from .job import Event, Job, phase_event
 from .passes import Emit, load
@@ -46,13 +47,13 @@ def search_batches(job: Job, spec: ModelSpec, emit: Emit) -> BatchSearch:
     import torch
 
     torch.set_num_threads(job.case.threads)
-    torch.set_num_interop_threads(1)
     backend = get_backend(job.case.backend)
     if backend.external:
         raise UserError(f"--batch auto: {backend.name} is an external engine; name the batches to measure")
     emit(phase_event("loading"))
     accelerator = accelerator_of(job, backend)
     net = load(spec, job.weights).net
+    limit_inter_op()
     limits = _limits(job, net, accelerator.memory)
     accelerator.memory.limit_to(limits.memory_bytes - limits.base_bytes)
     trials: list[BatchTrial] = []

@@ -12,7 +12,8 @@ import os
 import signal
 import sys
 import sysconfig
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime, timezone
 from pathlib import Path
 
@@ -20,7 +21,7 @@ from ...devices.host import HostFacts, free_memory_bytes, read_host
 from ...models.spec import ModelSpec
 from ...models.zoo import find_model
 from ..backends import Ask, get_backend
-from ..plan.custom_models import load_code
+from ..plan.custom_models import check_code, load_code
 from ..record.cuda_facts import CudaFacts
 from ..record.environment import Checkout, make_environment, read_versions
 from ..record.facts import assumptions, model_facts
@@ -31,6 +32,7 @@ from .accelerator import accelerator_of
 from .allocator import keep_freed_memory
 from .energy import energy_pass, find_meter
 from .external import MeasuredEngine, external_pass, verify_answers
+from .in_force import limit_inter_op, note_of, weights_notes
 from .input import make_inputs
 from .job import Event, Job, Measurement, TurnPipes, phase_event
 from .loop import Calls
@@ -60,8 +62,8 @@ def measure_case(job: Job, emit: Emit, find_model: FindModel = find_model) -> Ev
     import torch
 
     started = datetime.now(timezone.utc)
+    environ = dict(os.environ)  # as torch has read it; the network's code may change it
     torch.set_num_threads(job.case.threads)
-    torch.set_num_interop_threads(1)
     watch = SensorWatch(job.device, emit) if job.device else None
     emit = watch.emit if watch else emit
     host = read_host()
@@ -70,17 +72,20 @@ def measure_case(job: Job, emit: Emit, find_model: FindModel = find_model) -> Ev
         watch.ready()
     with torch.inference_mode():
         timed = _timed(subject, job, case_clock, emit)
+        check_code(job.own)
         sensors = watch.stop() if watch else None
         if job.prove is not None:
             emit(Event(event="loaded", modules=modules_in(job.prove)))
         cuda = subject.accelerator.facts(timed.runnable, subject.inputs.ring, in_torch=subject.backend.in_torch)
         verification = None if job.timing_only else _verification(job, subject, timed, emit)
+    threads = job.case.threads if timed.threads is None else timed.threads
     notes = subject.inputs.notes + subject.loaded.notes + assumptions(subject.spec, timed.net)
+    notes += note_of(threads, job.case.threads)
     measurement = Measurement(
         started_at=started.isoformat(timespec="milliseconds"),
         duration_s=case_clock.passed_s(),
         model=model_facts(subject.spec, timed.net, job.weights),
-        environment=_environment(job, host, allocator, cuda),
+        environment=_environment(job, host, cuda, Process(threads, allocator, environ)),
         timing=timed.timing,
         peak_rss_bytes=timed.peak_rss_bytes,
         output_sha256=timed.output_sha256,
@@ -108,6 +113,8 @@ def _subject(job: Job, emit: Emit, find_model: FindModel) -> Subject:
     accelerator = accelerator_of(job, backend)
     inputs = make_inputs(spec, case.batch, case.input, Path(job.video) if job.video else None)
     loaded = load(spec, job.weights)
+    limit_inter_op()
+    loaded = replace(loaded, notes=loaded.notes + weights_notes(loaded.net))
     ask = Ask(case.precision, case.threads, calibration=inputs.ring, device=accelerator.device)
     return Subject(spec, loaded, backend, ask, inputs, accelerator)
 
@@ -120,7 +127,16 @@ def _timed(subject: Subject, job: Job, case_clock: CaseClock, emit: Emit) -> Tim
     return timing_pass(subject, case_clock, emit, _first_turn(job.in_turn, emit) if job.in_turn else None)
 
 
-def _environment(job: Job, host: HostFacts, allocator: str | None, cuda: CudaFacts | None) -> Environment:
+@dataclass(frozen=True)
+class Process:
+    """What held in this process while samples were taken."""
+
+    threads: int
+    allocator: str | None
+    environ: Mapping[str, str]
+
+
+def _environment(job: Job, host: HostFacts, cuda: CudaFacts | None, process: Process) -> Environment:
     """The environment, for the record."""
     import torch
 
@@ -128,10 +144,11 @@ def _environment(job: Job, host: HostFacts, allocator: str | None, cuda: CudaFac
         host,
         Checkout(job.git_commit, job.git_dirty),
         read_versions(),
-        intra_op_threads=torch.get_num_threads(),
+        intra_op_threads=process.threads,
         inter_op_threads=torch.get_num_interop_threads(),
-        allocator=allocator,
+        allocator=process.allocator,
         cuda=cuda,
+        environ=process.environ,
     )
 
 

@@ -15,11 +15,14 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from ...models import custom
+from pydantic import Field
+
+from ...models import custom, loading
 from ...models.custom import CustomModelError
 from ...models.spec import ModelSpec, Preprocessing, Published, Source, UnknownModelError
 from ...models.zoo import find_model, find_offer, is_offered
 from ..record.case import Frozen
+from ..record.environment import read_checkout
 from ..record.facts import model_facts
 from ..record.record import ModelFacts, Record
 
@@ -33,6 +36,8 @@ class CustomModel(Frozen):
     reference: str  # absolute path:factory, or the name of an entry point
     facts: ModelFacts
     preprocessing: Preprocessing | None = None
+    modules: dict[str, str] = Field(default={}, description="sha256 of each of its modules, by path in its repository")
+    notes: tuple[str, ...] = Field(default=(), description="for its records")
 
     def spec(self) -> ModelSpec:
         """The network as the zoo would describe it; `build` calls the factory."""
@@ -51,6 +56,7 @@ class CustomModel(Frozen):
             extends=facts.extends,
             output=facts.output,
             source=Source(**facts.source.model_dump()) if facts.source else None,
+            remarks=partial(_remarks, self),
         )
 
 
@@ -76,6 +82,7 @@ def describe_custom(
     It is asked by that interpreter with these variables beside its own; `command` differs in older versions.
     """
     reference = custom.absolute(word, folder) if custom.is_file(word) else word
+    environment = {"PYTHONSAFEPATH": "1", **(environment or {})}  # its own path of imports is `models/loading.py`
     try:
         done = subprocess.run(  # noqa: S603 - our own interpreter, no shell
             [python, *command, reference, word],
@@ -98,9 +105,11 @@ def describe_custom(
 
 
 def same_code(record: Record, model: CustomModel | None) -> bool:
-    """Whether a record is of the code that is there now: an edited file is measured again."""
+    """Whether a record is of the code that is there now: an edited file is measured again, in whatever folder or commit
+    it is."""
     was = record.model.source if record.model else None
-    return model is None or was == model.facts.source
+    now = model.facts.source if model else None
+    return model is None or (was and (was.sha256, was.package)) == (now and (now.sha256, now.package))
 
 
 def load_code(model: CustomModel) -> ModelSpec:
@@ -111,15 +120,24 @@ def load_code(model: CustomModel) -> ModelSpec:
     return replace(model.spec(), build=partial(custom.build, _offer(model)))
 
 
+def check_code(model: CustomModel | None) -> None:
+    """Raises CustomModelError where this process runs another text of one of the network's modules than was described.
+    A module that was not loaded then may be: another engine needs more of them."""
+    code = loading.current()
+    if model is None or code is None:
+        return
+    changed = [name for name, text in code.modules().items() if model.modules.get(name, text) != text]
+    if changed:
+        files = ", ".join("the file" if name == code.name else name for name in sorted(changed))
+        raise CustomModelError(f"{model.facts.name}: {files} changed during the run; run again")
+
+
 def main(reference: str, word: str) -> int:
     """Describe one network on standard output, where nothing that its code prints can come between."""
     channel = os.dup(1)
     os.dup2(2, 1)
     try:
-        spec = find_model(reference)
-        answer = _Answer(
-            own=CustomModel(reference=reference, facts=model_facts(spec), preprocessing=spec.preprocessing)
-        )
+        answer = _Answer(own=_described(reference))
     except UnknownModelError as error:
         answer = _Answer(wrong=str(error).replace(reference, word, 1))
     with os.fdopen(channel, "wb") as out:
@@ -127,13 +145,32 @@ def main(reference: str, word: str) -> int:
     return 0
 
 
+def _described(reference: str) -> CustomModel:
+    """The network, by running its code in this process. Raises UnknownModelError."""
+    spec = find_model(reference)
+    facts, code = model_facts(spec), loading.current()
+    modules, notes = code.modules() if code else {}, ()
+    if code and code.repository and modules and facts.source:
+        inside = tuple(name for name in modules if (code.repository / name).is_file())  # not of the current folder
+        checkout = read_checkout(code.repository, inside)
+        source = facts.source.model_copy(update={"git_commit": checkout.commit, "git_dirty": checkout.dirty})
+        facts = facts.model_copy(update={"source": source})
+        if checkout.refused:
+            notes = (f"the commit of {code.repository} is not known: {checkout.refused}",)
+    return CustomModel(reference=reference, facts=facts, preprocessing=spec.preprocessing, modules=modules, notes=notes)
+
+
+def _remarks(model: CustomModel) -> tuple[str, ...]:
+    """Notes for a record of it: those of its description, and what its code did in this process."""
+    code = loading.current()
+    return (*model.notes, *(code.notes() if code else ()))
+
+
 def _offer(model: CustomModel) -> custom.Offer:
     offer = find_offer(model.reference)
     if offer is None:
         raise CustomModelError(f"{model.reference}: no longer offered by any package")
-    was = model.facts.source.sha256 if model.facts.source else None
-    if offer.source.sha256 != was:
-        raise CustomModelError(f"{model.facts.name}: the file changed during the run; run again")
+    check_code(model)
     return offer
 
 

@@ -58,8 +58,16 @@ class ModelSource(Frozen):
     """Where a custom network comes from."""
 
     file: str | None = Field(default=None, description="its path, seen from where the run was started")
-    sha256: str | None = Field(default=None, description="of that file")
+    sha256: str | None = Field(
+        default=None,
+        description="of that file; where it had loaded other modules of its repository by the end of its first "
+        "prediction, of the list of all of them as sha256sum prints it, sorted by path",
+    )
     package: str | None = Field(default=None, description="the installed package that offers it, with its version")
+    git_commit: str | None = Field(default=None, description="of the repository that its file is in")
+    git_dirty: bool | None = Field(
+        default=None, description="whether tracked files of it were changed, or one of the network's is not tracked"
+    )
 
 
 class ModelFacts(Frozen):
@@ -246,7 +254,7 @@ class Environment(Frozen):
     machine: Machine
     process: ProcessFacts
     versions: dict[str, str] = Field(description="python, torch, co3d_bench, ptflops, numpy, ...")
-    git_commit: str | None = None
+    git_commit: str | None = Field(default=None, description="of co3d-bench; a custom network's is in its source")
     git_dirty: bool | None = None
 
 
@@ -309,6 +317,14 @@ class Record(Frozen):
     @property
     def ok(self) -> bool:
         return self.error is None
+
+
+def commit_of(record: Record) -> tuple[str | None, bool | None]:
+    """The commit that the network is of, and whether files were changed: of its own repository where it is a custom
+    one, else of co3d-bench."""
+    if record.model and record.model.source:
+        return record.model.source.git_commit, record.model.source.git_dirty
+    return (record.environment.git_commit, record.environment.git_dirty) if record.environment else (None, None)
 
 
 def fact(record: Record, dotted: str) -> object:

@@ -72,7 +72,7 @@ def find_offer(name: str) -> custom.Offer | None:
     """The factory behind a name, where the network is known only by calling it; None for all others."""
     if custom.is_file(name):
         return custom.open_file(name)
-    return installed().factories[name] if is_offered(name) else None
+    return custom.open_offer(installed().factories[name]) if is_offered(name) else None
 
 
 def is_offered(name: str) -> bool:

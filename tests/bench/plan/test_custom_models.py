@@ -13,11 +13,15 @@ from torch import nn
 
 from co3d_bench.bench.backends.eager import prepare
 from co3d_bench.bench.measure.verify import verify
+from co3d_bench.bench.plan import custom_models
 from co3d_bench.bench.plan.resolve import make_config
 from co3d_bench.bench.record.store import read_records
 from co3d_bench.bench.run.run import run
+from co3d_bench.models import loading
+from co3d_bench.models.custom import CustomModelError
 
 from ... import command
+from ...factories import make_record
 
 CODE = """
 import os, torch
@@ -157,6 +161,45 @@ def test_resume_measures_an_edited_file_again(here):
     assert again.model.source.sha256 != first.model.source.sha256
     assert again.key == first.key
     assert len(read_records(Path("results"))) == 2
+
+
+def test_a_neighbour_is_part_of_the_code_and_the_commit_is_the_networks_own(here, monkeypatch):
+    def git(*words):
+        settings = ("-c", "user.name=t", "-c", "user.email=t@t")
+        return subprocess.run(["git", *settings, *words], check=True, capture_output=True, text=True).stdout.strip()
+
+    (here / "random.py").write_text("raise RuntimeError('not me')\n")
+    (here / "parts").mkdir()
+    (here / "parts" / "size.py").write_text("SIZE = 16\n")
+    (here / "net.py").write_text(f"from parts.size import SIZE\nimport torch; torch.set_num_threads(1)\n{CODE}")
+    git("init", "-q")
+    git("add", "net.py")
+    git("commit", "-qm", "one")
+    monkeypatch.setenv("GIT_DIR", str(here / "nowhere"))  # as in a hook
+    model = custom_models.describe_custom("net.py:Image", here)
+    monkeypatch.delenv("GIT_DIR")
+    source = model.facts.source
+    assert (source.git_commit, source.git_dirty) == (git("rev-parse", "HEAD"), True)  # parts is not tracked
+    assert sorted(model.modules) == ["net.py", "parts/size.py"]
+
+    record = make_record(model=model.facts)
+    moved = {"git_commit": "a" * 40, "git_dirty": False, "file": "elsewhere/net.py"}
+    assert custom_models.same_code(record, model)
+    assert custom_models.same_code(_with_source(record, moved), model)
+    assert not custom_models.same_code(_with_source(record, {"sha256": "0" * 64}), model)
+
+    spec = custom_models.load_code(model)
+    assert spec.build().layers[0].in_channels == 3
+    assert spec.remarks() == (f"its code set threads to 1; measured with {torch.get_num_threads()}",)
+    (here / "parts" / "size.py").write_text("SIZE = 17\n")
+    with pytest.raises(CustomModelError, match=r"^net.py:Image: parts/size.py changed during the run; run again$"):
+        custom_models.load_code(model)
+    loading.open_code(None)
+
+
+def _with_source(record, changes):
+    source = record.model.source.model_copy(update=changes)
+    return record.model_copy(update={"model": record.model.model_copy(update={"source": source})})
 
 
 def test_a_factory_that_ends_its_process_is_one_line(here):
