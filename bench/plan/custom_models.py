@@ -6,8 +6,6 @@ anything of the user's code, and a factory that prints, hangs or crashes is one 
 
 from __future__ import annotations
 
-import os
-import subprocess
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -15,6 +13,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from ...devices.processes import Channel, Guarded, run_guarded
 from ...models import custom
 from ...models.custom import CustomModelError
 from ...models.spec import ModelSpec, Preprocessing, Published, Source, UnknownModelError
@@ -76,21 +75,19 @@ def describe_custom(
     It is asked by that interpreter with these variables beside its own; `command` differs in older versions.
     """
     reference = custom.absolute(word, folder) if custom.is_file(word) else word
+    output = bytearray()
+    ended = run_guarded(
+        Guarded([python, *command, reference, word], environment=environment or {}, timeout_s=TIMEOUT_S),
+        output.extend,
+        answered=lambda: b"\n" in output,
+    )
+    if ended.timed_out:
+        raise CustomModelError(f"{word}: did not build and predict once within {TIMEOUT_S:g} s")
     try:
-        done = subprocess.run(  # noqa: S603 - our own interpreter, no shell
-            [python, *command, reference, word],
-            capture_output=True,
-            env={**os.environ, **(environment or {})},
-            timeout=TIMEOUT_S,
-            check=False,
-        )
-    except subprocess.TimeoutExpired:
-        raise CustomModelError(f"{word}: did not build and predict once within {TIMEOUT_S:g} s") from None
-    try:
-        answer = _Answer.model_validate_json(done.stdout)
+        answer = _Answer.model_validate_json(output)
     except ValueError:
-        said = done.stderr.decode(errors="replace").strip().splitlines()[-1:] or ["no message"]
-        how = f"signal {-done.returncode}" if done.returncode < 0 else f"exit code {done.returncode}"
+        said = ended.errors.decode(errors="replace").strip().splitlines()[-1:] or ["no message"]
+        how = f"signal {-ended.returncode}" if ended.returncode < 0 else f"exit code {ended.returncode}"
         raise CustomModelError(f"{word}: its code ended the process ({how}): {said[0]}") from None
     if answer.own is None:
         raise CustomModelError(answer.wrong or f"{word}: cannot be built")
@@ -113,8 +110,7 @@ def load_code(model: CustomModel) -> ModelSpec:
 
 def main(reference: str, word: str) -> int:
     """Describe one network on standard output, where nothing that its code prints can come between."""
-    channel = os.dup(1)
-    os.dup2(2, 1)
+    channel = Channel()
     try:
         spec = find_model(reference)
         answer = _Answer(
@@ -122,8 +118,7 @@ def main(reference: str, word: str) -> int:
         )
     except UnknownModelError as error:
         answer = _Answer(wrong=str(error).replace(reference, word, 1))
-    with os.fdopen(channel, "wb") as out:
-        out.write(answer.model_dump_json().encode())
+    channel.send(answer.model_dump_json().encode() + b"\n")
     return 0
 
 
