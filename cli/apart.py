@@ -6,6 +6,7 @@ So code that prints, ends its process, or leaves processes and threads behind is
 from __future__ import annotations
 
 import codecs
+import json
 import os
 import shutil
 import sys
@@ -15,7 +16,6 @@ from functools import wraps
 from typing import Any
 
 import click
-from pydantic import BaseModel
 
 from ..bench.errors import FAILED, INTERNAL, UserError
 
@@ -23,14 +23,6 @@ from ..bench.errors import FAILED, INTERNAL, UserError
 APART = "CO3D_BENCH_APART"
 # In the context of a verb: the words of its command line.
 ARGUMENTS = "co3d_bench.arguments"
-
-
-class _Answer(BaseModel):
-    """The lines of a verb, or why there are none."""
-
-    lines: list[str] = []
-    error: str | None = None
-    exit_code: int = 0
 
 
 def apart(function: Callable[..., Sequence[str]]) -> Callable[..., None]:
@@ -68,10 +60,10 @@ def _answer(lines: Callable[[], Sequence[str]]) -> None:
 
     channel = Channel()
     try:
-        answer = _Answer(lines=list(lines()))
+        answer: dict[str, Any] = {"lines": list(lines())}
     except UserError as error:
-        answer = _Answer(error=error.message, exit_code=error.exit_code)
-    channel.send(answer.model_dump_json().encode() + b"\n")
+        answer = {"error": error.message, "exit_code": error.exit_code}
+    channel.send(json.dumps(answer).encode() + b"\n")
 
 
 def _ask(model: str, arguments: Sequence[str]) -> Sequence[str]:
@@ -92,10 +84,10 @@ def _ask(model: str, arguments: Sequence[str]) -> Sequence[str]:
         on_errors=lambda data: click.echo(text.decode(data), nl=False, err=True),
     )
     if b"\n" in output:
-        answer = _Answer.model_validate_json(output.partition(b"\n")[0])
-        if answer.error is not None:
-            raise UserError(answer.error, answer.exit_code)
-        return answer.lines
+        answer = json.loads(output.partition(b"\n")[0])
+        if "error" in answer:
+            raise UserError(answer["error"], answer["exit_code"])
+        return answer["lines"]
     if ended.returncode == INTERNAL:  # and it said so
         raise click.exceptions.Exit(INTERNAL)
     how = f"signal {-ended.returncode}" if ended.returncode < 0 else f"exit code {ended.returncode}"
