@@ -83,10 +83,10 @@ def main(status, parent, words):
     die_with_parent(parent, signal.SIGTERM)
     adopt_orphans()
     os.set_inheritable(status, False)
-    begin = time.monotonic()
+    begin, guard = time.monotonic(), os.getpid()
     command = os.fork()
     if not command:
-        become(words, status, before)
+        become(words, status, before, guard)
     keep_only(status)
     code = wait(command)
     seconds = time.monotonic() - begin
@@ -94,10 +94,10 @@ def main(status, parent, words):
     os.write(status, f"ended {-signal.SIGKILL if code is None else code} {seconds!r}\n".encode())
 
 
-def become(words, status, mask):
+def become(words, status, mask, guard):
     """In the new process: be the command."""
     try:
-        die_with_parent()  # should the guard be killed
+        die_with_parent(guard)  # should that be killed
         os.setsid()  # a signal to its own group is not for the guard
         for number in (signal.SIGPIPE, signal.SIGXFSZ):  # which Python ignores
             signal.signal(number, signal.SIG_DFL)

@@ -100,9 +100,9 @@ def run_guarded(
 
 
 def _end(guard: subprocess.Popen[bytes]) -> None:
-    """Have the guard end everything; if somebody stopped it, end it all the same."""
-    with suppress(ProcessLookupError):
-        guard.terminate()
+    """Have the guard end everything, also where the code has stopped it."""
+    for number in (signal.SIGTERM, signal.SIGCONT):
+        guard.send_signal(number)  # nothing where it has ended
     try:
         guard.wait(_GUARD_S)
     except subprocess.TimeoutExpired:
