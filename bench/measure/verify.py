@@ -50,9 +50,11 @@ def difference(given: Sequence[Tensor], expected: Sequence[Tensor]) -> Differenc
     """The largest difference of the tensors of one answer, which may lie on a device."""
     if len(given) != len(expected):
         return _wrong(f"tensors of the output: {len(given)}, of the reference: {len(expected)}")
+    if not expected:
+        return _wrong("the output holds no tensor")
     each = [_difference(ours, want) for ours, want in zip(given, expected, strict=True)]
     # NaN, a wrong shape and infinities elsewhere before any number.
-    return max(each, key=lambda one: one.relative_error, default=Difference())
+    return max(each, key=lambda one: one.relative_error)
 
 
 def relative_error(a: Tensor, b: Tensor) -> float:
@@ -194,12 +196,13 @@ class Tally:
         self.worst = max(self.worst, found, key=lambda one: one.relative_error)
         if found.cause:
             return
-        for ours, want in zip(map(exact, given), map(exact, expected), strict=True):
+        ours, right = [exact(tensor) for tensor in given], [exact(tensor) for tensor in expected]
+        for mine, want in zip(ours, right, strict=True):
             finite = want.isfinite()
-            self.difference += float((ours - want)[finite].abs().square().sum())
+            self.difference += float((mine - want)[finite].abs().square().sum())
             self.size += float(want[finite].abs().square().sum())
-        if len(expected) == 1 and expected[0].dim() == 2 and expected[0].numel():
-            same = given[0].cpu().argmax(1) == expected[0].cpu().argmax(1)
+        if len(right) == 1 and right[0].dim() == 2 and right[0].numel() and not right[0].is_complex():
+            same = ours[0].argmax(1) == right[0].argmax(1)
             self.ranked += len(same)
             self.agreed += int(same.sum())
 

@@ -101,6 +101,16 @@ def test_infinities_at_the_same_places_are_equal():
     assert (found.passed, found.relative_error, found.cause) == (True, 0, None)
 
 
+@pytest.mark.parametrize("answer", [lambda y: y > 0, lambda y: y.argmax(1), lambda y: y.to(torch.complex64)])
+def test_answers_that_are_no_scores_are_compared_too(answer):
+    class Answers(tiny_zoo.TinyClip):
+        def forward(self, clip):
+            return answer(super().forward(clip))
+
+    found = check(Answers(), torch.zeros(2, 3, 4, 8, 8))
+    assert (found.passed, found.relative_error) == (True, 0)
+
+
 def test_relative_error():
     assert relative_error(torch.tensor([1.0, 2.0]), torch.tensor([1.0, 4.0])) == 0.5
     assert relative_error(torch.zeros(2), torch.zeros(2)) == 0
@@ -119,6 +129,7 @@ def test_relative_error():
         ([[math.inf]], [[math.inf]], math.inf, "infinite everywhere"),
         ([[[1.0, 2.0]]], [[[1.0], [2.0]]], math.inf, r"shape \(1, 2\), not \(2, 1\)"),
         ([], [[1.0]], math.inf, "tensors of the output: 0, of the reference: 1"),
+        ([], [], math.inf, "holds no tensor"),
         ([[]], [[]], 0.0, None),  # an output without elements
         ([[True, False]], [[True, True]], 1.0, None),
         ([[3e38]], [[-3e38]], 2.0, None),  # float32 has no such difference
