@@ -42,6 +42,7 @@ elif sys.argv[1:2] == ["custom-model"]:
 
     sys.exit(main(*sys.argv[2:]))
 else:
+    forget_current_folder()
     from .cli.main import main
 
     main()

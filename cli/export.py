@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from ..bench.errors import ENVIRONMENT, UserError
+from .apart import apart
 from .options import FILE, Given, model, spec_of, verb
 
 if TYPE_CHECKING:
@@ -19,7 +20,8 @@ if TYPE_CHECKING:
 @click.option("-o", "--out", type=FILE, required=True, help="File to write; e.g. net.onnx.")
 @click.option("--format", metavar="NAME", help="File format. Default: by the ending of FILE; e.g. onnx.")
 @click.option("--opset", type=int, metavar="N", help="Version of the ONNX operators. Default: the exporter's; e.g. 18.")
-def export(given: Given, model: str, out: Path, format: str | None, opset: int | None) -> None:
+@apart
+def export(given: Given, model: str, out: Path, format: str | None, opset: int | None) -> list[str]:
     """Write a network to a file, for other programs.
 
     A clip network is written as it is; a frame network as one step, with its state as inputs and outputs.
@@ -50,8 +52,8 @@ def export(given: Given, model: str, out: Path, format: str | None, opset: int |
     dtype = dtype_of(precision)
     net = load(spec, find_file(weights, spec) if weights else None).net.to(dtype)
     example = torch.zeros(batch, *spec.input_shape, dtype=dtype)
-    for file in chosen.write(net, example, out, Options(opset=opset)):
-        click.echo(f"{file}: {file.stat().st_size:,} bytes")
+    written = chosen.write(net, example, out, Options(opset=opset))
+    return [f"{file}: {file.stat().st_size:,} bytes" for file in written]
 
 
 def _format(name: str | None, out: Path) -> Format:

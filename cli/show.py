@@ -8,6 +8,7 @@ from typing import Any
 
 import click
 
+from .apart import apart
 from .history import records_of_model
 from .options import STORE, Given, model, spec_of, verb
 from .streams import drawn
@@ -22,7 +23,8 @@ from .streams import drawn
     help="Show the measured figures and their evidence from this store instead; e.g. results.",
 )
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
-def show(given: Given, model: str, store: Path | None, as_json: bool) -> None:
+@apart
+def show(given: Given, model: str, store: Path | None, as_json: bool) -> list[str]:
     """Show the facts of a network without timing it.
 
     Parameters, multiply-accumulates (MACs), receptive field, state, and the paper's figures. With a STORE: the evidence
@@ -34,16 +36,11 @@ def show(given: Given, model: str, store: Path | None, as_json: bool) -> None:
         from ..bench.stats.case_result import case_results
         from ..reports.evidence import render_evidence
 
-        click.echo(drawn(render_evidence(case_results(records_of_model(store, model)))), nl=False)
-        return
+        return drawn(render_evidence(case_results(records_of_model(store, model)))).splitlines()
     from ..bench.measure.describe import describe
 
     facts = describe(spec_of(model), given.value("plan.weights"))
-    if as_json:
-        click.echo(json.dumps(facts, indent=2))
-        return
-    for line in lines(facts):
-        click.echo(line)
+    return [json.dumps(facts, indent=2)] if as_json else lines(facts)
 
 
 def lines(facts: dict[str, Any]) -> list[str]:

@@ -7,7 +7,6 @@ gives a list of latencies.
 from __future__ import annotations
 
 import json
-import os
 import shlex
 import time
 from collections.abc import Callable, Mapping
@@ -108,7 +107,6 @@ class Processes:
             timing_only=not full,
             in_turn=pipes,
             prove=self.code.roots if self.code else None,
-            parent_pid=os.getpid(),
         )
         loaded: list[str] = []
 

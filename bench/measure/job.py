@@ -83,7 +83,6 @@ class Job(Frozen):
     git_commit: str | None = None
     git_dirty: bool | None = None
     prove: tuple[str, ...] | None = Field(default=None, description="report which loaded modules lie in these folders")
-    parent_pid: int | None = Field(default=None, description="the process dies when this one does")
 
 
 class Measurement(Frozen):

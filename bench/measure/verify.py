@@ -5,9 +5,8 @@
 - A frame network: stepping a whole receptive field of random frames must give the scores of `net(clip)`. One without a
   clip form, or with an unknown receptive field, must give the scores of the network stepped through the same frames
   from a fresh state; for the eager backend that is a repetition, and the record says so.
-- Any other network: the runnable must give the answer of the network itself, which must be finite. For the eager
-backend
-  that is a repeated call.
+- Any other network: the runnable must give the answer of the network itself. For the eager backend that is a repeated
+  call.
 
 `compare` compares every other engine and precision with the reference, over a stream of frames or many clips, so that a
 drifting state shows.
@@ -16,7 +15,8 @@ drifting state shows.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from ...models.outputs import tensors_in
@@ -38,20 +38,62 @@ COMPARE_BUDGET_S = 60.0
 Reference = Callable[[list["Tensor"]], Any]
 
 
+@dataclass(frozen=True)
+class Difference:
+    """How far an answer is from the right one: max|a - b| / max|b|, or the `cause` why no number says it."""
+
+    relative_error: float = 0.0
+    cause: str | None = None
+
+
+def difference(given: Sequence[Tensor], expected: Sequence[Tensor]) -> Difference:
+    """The largest difference of the tensors of one answer, which may lie on a device."""
+    if len(given) != len(expected):
+        return _wrong(f"tensors of the output: {len(given)}, of the reference: {len(expected)}")
+    if not expected:
+        return _wrong("the output holds no tensor")
+    each = [_difference(ours, want) for ours, want in zip(given, expected, strict=True)]
+    # NaN, a wrong shape and infinities elsewhere before any number.
+    return max(each, key=lambda one: one.relative_error)
+
+
 def relative_error(a: Tensor, b: Tensor) -> float:
-    """max|a - b| / max|b|; infinite where either is not finite, or the shapes differ. `a` may lie on a device."""
+    """max|a - b| / max|b|; infinite where no number says how far off `a` is."""
+    return difference([a], [b]).relative_error
+
+
+def _difference(a: Tensor, b: Tensor) -> Difference:
+    """Infinities are equal at the same places with the same sign, and everything else is compared without them; NaN,
+    and infinities alone, are no answer."""
     if a.shape != b.shape:
-        return float("inf")
-    a = a.to(b.device)
+        return _wrong(f"the output has the shape {tuple(a.shape)}, not {tuple(b.shape)}")
+    a, b = exact(a), exact(b)
+    if bool(a.isnan().any()):
+        too = ", and so does the reference" if bool(b.isnan().any()) else ""
+        return _wrong(f"the output holds NaN{too}")
+    if bool(b.isnan().any()):
+        return _wrong("the reference holds NaN, and the output does not")
+    infinite = a.isinf() | b.isinf()
+    if bool((a != b)[infinite].any()):
+        return _wrong("the output and the reference are infinite at different places")
     if not b.numel():
-        return 0.0
-    if not b.is_floating_point():
-        a, b = a.double(), b.double()
-    scale = float(b.abs().max())
-    error = float((a - b).abs().max())
-    if not (scale < float("inf") and error < float("inf")):  # also false for NaN
-        return float("inf")
-    return error / scale if scale else error
+        return Difference()
+    a, b = a[~infinite], b[~infinite]
+    if not b.numel():
+        return _wrong("the output is infinite everywhere")
+    scale, error = float(b.abs().max()), float((a - b).abs().max())
+    return Difference(error / scale if scale else error)
+
+
+def exact(x: Tensor) -> Tensor:
+    """Numbers of any kind on the CPU, wide enough to be subtracted."""
+    import torch
+
+    return x.detach().cpu().to(torch.complex128 if x.is_complex() else torch.float64)
+
+
+def _wrong(cause: str) -> Difference:
+    return Difference(float("inf"), cause)
 
 
 def verify(
@@ -87,12 +129,18 @@ def verify(
     if by_row:
         given = [tensor[rows] for tensor in given]
     parts = [slice(index, index + 1) for index in range(len(rows))] if by_row else [slice(None)]
-    worst = 0.0
+    tally = Tally()
     for part in parts:
         expected = tensors_in(reference([x[part] for x in shown]))
-        pairs = zip((tensor[part] if by_row else tensor for tensor in given), expected, strict=True)
-        worst = max(worst, *(relative_error(ours, want) for ours, want in pairs))
-    return Verification(reference=what, relative_error=worst, tolerance=tolerance, passed=worst <= tolerance)
+        tally.add([tensor[part] for tensor in given] if by_row else given, expected)
+    worst = tally.worst
+    return Verification(
+        reference=what,
+        relative_error=worst.relative_error,
+        cause=worst.cause,
+        tolerance=tolerance,
+        passed=worst.relative_error <= tolerance,
+    )
 
 
 def compare(
@@ -138,19 +186,23 @@ class Tally:
 
     def __init__(self) -> None:
         self.compared = self.ranked = self.agreed = 0
-        self.worst = self.difference = self.size = 0.0
+        self.difference = self.size = 0.0
+        self.worst = Difference()
 
-    def add(self, given: list[Tensor], expected: list[Tensor]) -> None:
+    def add(self, given: Sequence[Tensor], expected: Sequence[Tensor]) -> None:
         """One more prediction: its answer, and the right one."""
         self.compared += 1
-        for ours, want in zip(given, expected, strict=True):
-            ours = ours.to(want)  # its precision, and from a device to where the reference computes
-            self.worst = max(self.worst, relative_error(ours, want))
-            if ours.shape == want.shape:
-                self.difference += float((ours - want).double().square().sum())
-                self.size += float(want.double().square().sum())
-        if len(expected) == 1 and expected[0].dim() == 2 and given[0].shape == expected[0].shape:
-            same = given[0].argmax(1) == expected[0].argmax(1)
+        found = difference(given, expected)
+        self.worst = max(self.worst, found, key=lambda one: one.relative_error)
+        if found.cause:
+            return
+        ours, right = [exact(tensor) for tensor in given], [exact(tensor) for tensor in expected]
+        for mine, want in zip(ours, right, strict=True):
+            finite = want.isfinite()
+            self.difference += float((mine - want)[finite].abs().square().sum())
+            self.size += float(want[finite].abs().square().sum())
+        if len(right) == 1 and right[0].dim() == 2 and right[0].numel() and not right[0].is_complex():
+            same = ours[0].argmax(1) == right[0].argmax(1)
             self.ranked += len(same)
             self.agreed += int(same.sum())
 
@@ -158,9 +210,10 @@ class Tally:
         """The result, for a record."""
         return Verification(
             reference=reference,
-            relative_error=self.worst,
+            relative_error=self.worst.relative_error,
+            cause=self.worst.cause,
             tolerance=tolerance,
-            passed=self.worst <= tolerance,
+            passed=self.worst.relative_error <= tolerance,
             relative_l2=self.relative_l2,
             top1_agreement=self.agreed / self.ranked if self.ranked else None,
             compared=self.compared,

@@ -1,15 +1,12 @@
 """The measuring process: `python -m co3d_bench.bench.measure.worker`. One job on standard input, one case.
 
-Its events go to a private copy of standard output; descriptor 1 itself is pointed at standard error first, so
-that nothing a library prints can end up between them.
+Its events go to a private copy of standard output, so that nothing a library prints can end up between them.
 """
 
 from __future__ import annotations
 
-import ctypes
 import gc
 import os
-import signal
 import sys
 import sysconfig
 from collections.abc import Callable, Mapping, Sequence
@@ -18,6 +15,7 @@ from datetime import datetime, timezone
 from pathlib import Path
 
 from ...devices.host import HostFacts, free_memory_bytes, read_host
+from ...devices.processes import Channel
 from ...models.spec import ModelSpec
 from ...models.zoo import find_model
 from ..backends import Ask, get_backend
@@ -44,7 +42,6 @@ from .verify import compare, verify
 
 FindModel = Callable[[str], ModelSpec]
 
-_PR_SET_PDEATHSIG = 1
 _PACKAGES = {"site-packages", "dist-packages"}  # folders into which packages are installed
 # Shares of the free memory, and of the time of a case, for verification.
 _VERIFY_SHARE = 0.5
@@ -246,17 +243,12 @@ def main(find_model: FindModel = find_model) -> int:
 
 def serve(work: Callable[[Job, Emit], Event]) -> int:
     """Read a job, do its work, report. Returns 0 also where the case failed: the failure is an event."""
-    channel = os.dup(1)
-    os.dup2(2, 1)
+    channel = Channel()
 
     def emit(event: Event) -> None:
-        # One write is not enough for a long record: a pipe takes what fits.
-        data = memoryview(event.line())
-        while data:
-            data = data[os.write(channel, data) :]
+        channel.send(event.line())
 
     job = Job.model_validate_json(sys.stdin.buffer.readline())
-    die_with_parent(job.parent_pid)
     try:
         emit(work(job, emit))
     except Exception as error:  # noqa: BLE001 - whatever a network raises is reported
@@ -268,15 +260,6 @@ def serve(work: Callable[[Job, Emit], Event]) -> int:
 def spec_of(job: Job, find_model: FindModel) -> ModelSpec:
     """The network of a job."""
     return load_code(job.own) if job.own else find_model(job.case.model)
-
-
-def die_with_parent(parent_pid: int | None) -> None:
-    """Ask the kernel to kill this process when its parent ends, however that happens (kill -9 included)."""
-    if parent_pid is None:
-        return
-    ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
-    if os.getppid() != parent_pid:  # it ended before we asked
-        os._exit(1)
 
 
 if __name__ == "__main__":

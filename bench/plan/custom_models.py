@@ -6,8 +6,6 @@ anything of the user's code, and a factory that prints, hangs or crashes is one 
 
 from __future__ import annotations
 
-import os
-import subprocess
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -17,6 +15,7 @@ from typing import Any
 
 from pydantic import Field
 
+from ...devices.processes import Channel, Guarded, run_guarded
 from ...models import custom, loading
 from ...models.custom import CustomModelError
 from ...models.spec import ModelSpec, Preprocessing, Published, Source, UnknownModelError
@@ -83,21 +82,19 @@ def describe_custom(
     """
     reference = custom.absolute(word, folder) if custom.is_file(word) else word
     environment = {"PYTHONSAFEPATH": "1", **(environment or {})}  # its own path of imports is `models/loading.py`
+    output = bytearray()
+    ended = run_guarded(
+        Guarded([python, *command, reference, word], environment=environment, timeout_s=TIMEOUT_S),
+        output.extend,
+        answered=lambda: b"\n" in output,
+    )
+    if ended.timed_out:
+        raise CustomModelError(f"{word}: did not build and predict once within {TIMEOUT_S:g} s")
     try:
-        done = subprocess.run(  # noqa: S603 - our own interpreter, no shell
-            [python, *command, reference, word],
-            capture_output=True,
-            env={**os.environ, **(environment or {})},
-            timeout=TIMEOUT_S,
-            check=False,
-        )
-    except subprocess.TimeoutExpired:
-        raise CustomModelError(f"{word}: did not build and predict once within {TIMEOUT_S:g} s") from None
-    try:
-        answer = _Answer.model_validate_json(done.stdout)
+        answer = _Answer.model_validate_json(output)
     except ValueError:
-        said = done.stderr.decode(errors="replace").strip().splitlines()[-1:] or ["no message"]
-        how = f"signal {-done.returncode}" if done.returncode < 0 else f"exit code {done.returncode}"
+        said = ended.errors.decode(errors="replace").strip().splitlines()[-1:] or ["no message"]
+        how = f"signal {-ended.returncode}" if ended.returncode < 0 else f"exit code {ended.returncode}"
         raise CustomModelError(f"{word}: its code ended the process ({how}): {said[0]}") from None
     if answer.own is None:
         raise CustomModelError(answer.wrong or f"{word}: cannot be built")
@@ -134,14 +131,12 @@ def check_code(model: CustomModel | None) -> None:
 
 def main(reference: str, word: str) -> int:
     """Describe one network on standard output, where nothing that its code prints can come between."""
-    channel = os.dup(1)
-    os.dup2(2, 1)
+    channel = Channel()
     try:
         answer = _Answer(own=_described(reference))
     except UnknownModelError as error:
         answer = _Answer(wrong=str(error).replace(reference, word, 1))
-    with os.fdopen(channel, "wb") as out:
-        out.write(answer.model_dump_json().encode())
+    channel.send(answer.model_dump_json().encode() + b"\n")
     return 0
 
 

@@ -172,12 +172,17 @@ class Verification(Frozen):
     """The comparison of the output with the reference; a case with a wrong answer gets no speed."""
 
     reference: str = Field(description="what the output was compared with")
-    relative_error: float = Field(description="max|a - b| / max|b|, the largest of all predictions compared")
+    relative_error: float = Field(
+        description="max|a - b| / max|b| of what is finite, the largest of all predictions compared; infinite where "
+        "no number says it",
+        allow_inf_nan=True,
+    )
     tolerance: float
     passed: bool
     relative_l2: float | None = Field(default=None, description="|a - b| / |b| over all predictions compared")
     top1_agreement: float | None = Field(default=None, description="share of predictions with the same best class")
     compared: int | None = Field(default=None, description="predictions compared; frames are one stream")
+    cause: str | None = Field(default=None, description="why the answer is wrong, where that was found out")
 
 
 class Engine(Frozen):

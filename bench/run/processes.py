@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import signal
 import time
 from collections.abc import Mapping, Sequence
@@ -75,7 +74,6 @@ class Parent:
             place=host,
             git_commit=self.checkout.commit,
             git_dirty=self.checkout.dirty,
-            parent_pid=os.getpid(),
         )
 
     def find_cases(self, plan: Plan) -> dict[Case, BatchSearch | None]:

@@ -73,11 +73,15 @@ class Watch:
         if self._process is None:
             return Log(reason=self._reason)
         try:
-            out, err = self._process.communicate(timeout=_END_S)  # closes its input, which ends it
+            # A line ends it. Closing its input would not, where the network has left a copy of this process behind.
+            out, err = self._process.communicate("end\n", timeout=_END_S)
         except subprocess.TimeoutExpired:
             self._process.kill()
             self._process.communicate()
             return Log(reason=self._reason or "the process that reads the sensors did not end")
+        except OSError as error:  # code of the network closed the descriptors of others
+            self._process.kill()
+            return Log(reason=self._reason or f"the process that reads the sensors cannot be heard: {error}")
         if self._reason or self._process.returncode:
             last = err.strip().splitlines()[-1:] or [f"exit code {self._process.returncode}"]
             return Log(reason=f"{self._reason or 'the process that reads the sensors failed'}: {last[0]}")

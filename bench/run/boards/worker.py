@@ -28,13 +28,16 @@ from ...record.record import Environment
 from ...record.sensing import Energy
 from ..child import thread_environment
 from . import aten, trtexec
+from .boards import UNREADABLE
 from .facts import hardware_of, versions
-from .lines import BoardLines
+from .lines import BoardLines, unreadable
 from .measured import Measured, Request
 from .sensor_log import PERIOD_S, block_energy, energy_job, energy_meter, log_of, sensor_paths, sensors_during
 
 ENGINES = {"aten-json": aten, "trtexec": trtexec}
 SCRIPT = "onboard.py"
+# A case that says nothing for longer than its time and this is lost: the agent there ends it before.
+SILENCE_S = 60.0
 
 
 def measure(job: Job, host: BoardHost, emit: Emit, find_model: FindModel = find_model) -> Event:
@@ -49,13 +52,15 @@ def measure(job: Job, host: BoardHost, emit: Emit, find_model: FindModel = find_
     request = engine.make_request(job, spec, loaded.net, example, Path(host.work))
     try:
         visit = _visit(job, host, request, lines)
+        if failure := lines.failure(visit.ended, job.settings.timeout_s):
+            return Event(event="failed", failure=failure)
+        emit(phase_event("verifying"))
+        measured = request.read(lines)
+        log = log_of(lines.watched, job.device, visit.hello.snapshot) if job.device else None
     except (Unreachable, AgentError) as error:
         return Event(event="lost", phase=str(error))
-    if failure := lines.failure(visit.ended, job.settings.timeout_s):
-        return Event(event="failed", failure=failure)
-    emit(phase_event("verifying"))
-    measured = request.read(lines)
-    log = log_of(lines.watched, job.device, visit.hello.snapshot) if job.device else None
+    except UNREADABLE as error:
+        return Event(event="failed", failure=unreadable(error))
     notes = (*loaded.notes, *assumptions(spec, loaded.net), *measured.notes)
     measurement = Measurement(
         started_at=started.isoformat(timespec="milliseconds"),
@@ -98,7 +103,10 @@ def _visit(job: Job, host: BoardHost, request: Request, lines: BoardLines) -> Vi
     """Run the case on its board. Raises Unreachable, AgentError."""
     emit, profile, power = lines.emit, job.device, None
     board = Board(
-        Ssh(host.host), job.run_id, host.python, on_wait=lambda text: emit(phase_event(text.replace("\n", " ")))
+        Ssh(host.host, job.settings.timeout_s + SILENCE_S),
+        job.run_id,
+        host.python,
+        on_wait=lambda text: emit(phase_event(text.replace("\n", " "))),
     )
     hello = board.again(lambda: board.hello((*HOST, *MOVING, *STANDING)))
     if profile and job.energy and job.case.backend == "aten-json":
