@@ -38,7 +38,7 @@ def show(given: Given, model: str, store: Path | None, as_json: bool) -> None:
         return
     from ..bench.measure.describe import describe
 
-    facts = describe(spec_of(model), given.value("plan.weights"))
+    facts = describe(spec_of(model), given.value("plan.weights"), given.value("plan.classes"))
     if as_json:
         click.echo(json.dumps(facts, indent=2))
         return

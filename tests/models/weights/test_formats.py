@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import argparse
 import collections
+import datetime
 import os
 import pickle
 
@@ -17,7 +19,13 @@ STATE = {"a.weight": torch.arange(6.0).reshape(2, 3), "a.count": torch.tensor(7)
 BLOBS = {"a_w": np.arange(6, dtype="f4").reshape(2, 3), "a_rm": np.ones(3, dtype="f8"), "lr": 0.1}
 
 
-def same(found, expected):
+def tensors(read):
+    """All tensors of a file, without the keys of their dicts."""
+    return {name.removeprefix(keys): read.tensor(name) for name, keys in read.dicts.items()}
+
+
+def same(read, expected):
+    found = tensors(read)
     assert list(found) == list(expected)
     assert all(torch.equal(found[name], expected[name]) for name in expected)
 
@@ -37,8 +45,8 @@ CONTENTS = {
     "ordered": collections.OrderedDict(STATE),
     "PyTorchVideo and PySlowFast": {"model_state": STATE, "epoch": 3, "cfg": "TRAIN: ...", "optimizer_state": {}},
     "Lightning": {"state_dict": STATE, "hyper_parameters": {"lr": 0.1}},
-    "behind DataParallel": {"model_state": {f"module.{name}": tensor for name, tensor in STATE.items()}},
-    "wrapped twice": {"state_dict": {f"module.model.{name}": tensor for name, tensor in STATE.items()}},
+    "deep": {"state": {"net": {"weights": STATE}}},
+    "beside classes of its own": {"args": argparse.Namespace(lr=0.1), "when": datetime.date(2026, 1, 1), "w": STATE},
 }
 
 
@@ -47,12 +55,12 @@ CONTENTS = {
 def test_torch_files(tmp_path, content, new):
     read = read_file(torch_file(tmp_path / "w.pyth", content, _use_new_zipfile_serialization=new))
     assert read.format == ("torch" if new else "torch, before 1.6")
-    same(read.tensors, STATE)
+    same(read, STATE)
 
 
 def test_numpys_numbers_beside_the_weights_do_no_harm(tmp_path):
     content = {"model_state": STATE, "optimizer_state": {"param_groups": [{"lr": np.float64(0.1)}]}}
-    same(read_file(torch_file(tmp_path / "w.pyth", content)).tensors, STATE)
+    same(read_file(torch_file(tmp_path / "w.pyth", content)), STATE)
 
 
 def python2_array(array):
@@ -71,20 +79,20 @@ def python2_array(array):
 def test_caffe2_files(tmp_path, protocol, content):
     read = read_file(pickled(tmp_path / "w.pkl", content, protocol))
     assert read.format == "Caffe2 pickle"
-    same(read.tensors, {name: torch.from_numpy(BLOBS[name]) for name in ("a_w", "a_rm")})
+    same(read, {name: torch.from_numpy(BLOBS[name]) for name in ("a_w", "a_rm")})
 
 
 def test_caffe2_files_of_numpy_1_and_python_2(tmp_path):
     array = np.arange(6, dtype="f4").reshape(2, 3)
     path = tmp_path / "w.pkl"
     path.write_bytes(b"\x80\x02}U\x05blobs}U\x03a_w" + python2_array(array) + b"ss.")
-    same(read_file(path).tensors, {"a_w": torch.from_numpy(array)})
+    same(read_file(path), {"a_w": torch.from_numpy(array)})
 
 
 def test_arrays_of_another_machine_and_order(tmp_path):
     array = np.asfortranarray(np.arange(6, dtype=">f4").reshape(2, 3))
     read = read_file(pickled(tmp_path / "w.pkl", {"blobs": {"a_w": array}}))
-    assert torch.equal(read.tensors["a_w"], torch.arange(6.0).reshape(2, 3))
+    assert torch.equal(tensors(read)["a_w"], torch.arange(6.0).reshape(2, 3))
 
 
 class Runs:
@@ -129,7 +137,12 @@ def test_a_torch_file_that_carries_code_is_refused(tmp_path, monkeypatch, new):
 
 def test_a_whole_network_instead_of_its_weights_is_refused(tmp_path):
     path = torch_file(tmp_path / "w.pth", torch.nn.Linear(2, 2))
-    with pytest.raises(WeightsError, match=r"it asks for torch\.nn\.modules\.linear\.Linear"):
+    with pytest.raises(
+        WeightsError, match=r"holds a whole network \(torch\.nn\.modules\.linear\.Linear\).* none was run"
+    ):
+        read_file(path)
+    path = torch_file(tmp_path / "two.pth", {"model": torch.nn.Linear(2, 2), "epoch": 3})
+    with pytest.raises(WeightsError, match=r"has model, epoch; a whole object \(torch\.nn\.modules\.linear\.Linear\)"):
         read_file(path)
 
 
@@ -235,7 +248,7 @@ def test_arrays_that_are_not_what_they_claim(tmp_path, lie):
     path = pickled(tmp_path / "w.pkl", {"blobs": {"a_w": Lie(*lie)}})
     code = lie[0]
     if code == "f8":  # whatever else is said of them, numbers are numbers
-        assert read_file(path).tensors["a_w"].tolist() == np.frombuffer(lie[3]).tolist()
+        assert tensors(read_file(path))["a_w"].tolist() == np.frombuffer(lie[3]).tolist()
         return
     with pytest.raises(WeightsError, match=r"a_w: (an array of '..', not of numbers|damaged \(.*\); fetch the file)"):
         read_file(path)
@@ -250,4 +263,4 @@ def test_a_pickle_cannot_change_the_functions_it_calls(tmp_path):
 
 def test_names_out_of_a_file_stay_on_one_line(tmp_path):
     path = torch_file(tmp_path / "w.pth", {"a\nb\x1b[31m": torch.zeros(1)})
-    assert list(read_file(path).tensors) == ["a?b?[31m"]
+    assert list(tensors(read_file(path))) == ["a?b?[31m"]
