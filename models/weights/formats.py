@@ -60,12 +60,15 @@ def read_file(path: Path) -> FileContents:
     form = next((form for form in _FORMS if form.fits(start, size)), None)
     if form is None:
         text = start.lstrip(b"\xef\xbb\xbf \t\r\n")
-        what = next((what for what, marks in _OTHERS.items() if text.startswith(marks)), "not a file of weights")
-        raise WeightsError(f"{path}: {what}; {_READ}")
+        unknown = f"not a file of weights; {_READ}"
+        what = next((what for what, marks in _OTHERS.items() if text.startswith(marks)), unknown)
+        raise WeightsError(f"{path}: {what}")
     try:
         content = form.read(path)
         return _contents(content, path, form.name)
     except ForbiddenGlobal as error:
+        if form.name == _CAFFE2 and str(error).startswith("torch."):
+            raise WeightsError(f"{path}: tensors written by pickle itself; write them with torch.save") from None
         raise WeightsError(
             f"{path}: refused, and none of it was run: it asks for {_shown(str(error))}, and weights need no code. "
             "Have its author save the network's state_dict() alone"
