@@ -143,8 +143,9 @@ def _notes(
     if classes is not None:
         yield f"built for the {classes} classes of {path.name}, instead of {spec.classes}"
     if reading.aside:
-        where = f"only its tensors below {reading.prefix.rstrip('.')} are the network's"
-        yield f"{path.name}: {where}; left aside: {_some(list(reading.aside))}"
+        below = f" below {reading.prefix.rstrip('.')}" if reading.prefix else ""
+        taken = f"only {len(reading.names)} tensors{below} are the network's"
+        yield f"{path.name}: {taken}; left: {_some(list(reading.aside))}"
     if reading.also:
         others = _some([prefix.rstrip(".") or "the file itself" for prefix in reading.also])
         yield f"{path.name}: read from {reading.prefix.rstrip('.') or 'the file itself'}; {others} would fit as well"

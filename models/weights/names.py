@@ -31,7 +31,7 @@ class Reading:
     prefix: str  # before every name, in the file
     names: Mapping[str, str]  # the file's name: the network's
     extra: tuple[str, ...]  # names of the file, among those, that the network does not have
-    aside: tuple[str, ...]  # names in the same dict without the prefix
+    aside: tuple[str, ...]  # names in the same dict without the prefix, and averages
     also: tuple[str, ...]  # prefixes with which as many names fit
 
 
@@ -66,8 +66,8 @@ def read_names(dicts: Mapping[str, str], wanted: Iterable[str]) -> Reading:
             if ours is not None and ours not in taken:
                 names[name] = ours
                 taken.add(ours)
-            elif not name.endswith(UNUSED):
-                extra.append(name)
+            elif not name.endswith(UNUSED):  # averages stand beside the weights, too: ema_backbone_conv1_weight
+                (aside if _AVERAGED.search(inner) else extra).append(name)
     used = {dicts[name] for name in names} or set(dicts.values())
     return Reading(
         naming,

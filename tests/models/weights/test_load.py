@@ -252,6 +252,11 @@ LAYOUTS = {
         1,
     ),
     "averaged beside": (small, {"model_ema": state(small()), "model": SMALL, "optimizer": ADAM}, 1),
+    "averaged in the same dict": (
+        small,
+        {"state_dict": SMALL | {f"ema_{name.replace('.', '_')}": tensor for name, tensor in state(small()).items()}},
+        1,
+    ),
     "averaged alone": (small, {"ema_state_dict": SMALL, "epoch": 3}, 0),
     "MMAction2": (lambda: Wrapper("backbone"), {"meta": {"epoch": 3}, "state_dict": behind("backbone.", SMALL)}, 0),
     "a backbone and a head": (
@@ -282,9 +287,7 @@ def test_files_as_people_have_them(tmp_path, made, content, notes):
 
 def test_notes_say_what_was_taken_and_what_was_left(tmp_path):
     (note,) = loaded(tmp_path, small(), LAYOUTS["Lightning"][1]).notes
-    assert note == (
-        "w.ckpt: only its tensors below state_dict.model are the network's; left aside: state_dict.loss.weight"
-    )
+    assert note == ("w.ckpt: only 9 tensors below state_dict.model are the network's; left: state_dict.loss.weight")
     (note,) = loaded(tmp_path, small(), LAYOUTS["averaged beside"][1]).notes
     assert note == "w.ckpt: read from model; model_ema would fit as well"
     (note,) = loaded(tmp_path, small(), LAYOUTS["half"][1]).notes
