@@ -11,7 +11,7 @@ import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from itertools import takewhile
+from itertools import product, takewhile
 
 from .keys import AS_THEY_ARE, NAMINGS, Naming, is_beside, numbers_of, rename
 
@@ -38,18 +38,23 @@ class Reading:
 def read_names(dicts: Mapping[str, str], wanted: Iterable[str]) -> Reading:
     """The reading by which most of a file's names fit. `dicts`: each name in the file, and the keys of its dict."""
     bare = {name: _bare(name) for name in dicts}
+    counted = [name for name in bare.values() if not name.endswith(UNUSED)]
+    own_names = list(_own_names(wanted))
+    enough = sum(not name.endswith(UNUSED) for name in own_names[0])
+    namings = list(_namings(counted))
     best: tuple[int, Naming, str, dict[str, str], list[str]] | None = None
-    for own in _own_names(wanted):
+    for own, naming in product(own_names, namings):
         numbers = numbers_of(own)
-        for naming in _namings(bare.values()):
-            fits: Counter[str] = Counter()
-            for name in bare.values():
-                fits.update(prefix for prefix, inner in _cuts(name) if rename(inner, naming, numbers) in own)
-            # Of those with most names: not an average, else the first.
-            most = sorted(fits, key=lambda prefix: (-fits[prefix], bool(_AVERAGED.search(prefix))))
-            if best is None or (most and fits[most[0]] > best[0]):
-                also = [prefix for prefix in most[1:] if fits[prefix] == fits[most[0]]]
-                best = (fits[most[0]] if most else 0, naming, most[0] if most else "", own, also)
+        fits: Counter[str] = Counter()
+        for name in counted:
+            fits.update(prefix for prefix, inner in _cuts(name) if rename(inner, naming, numbers) in own)
+        # Of those with most names: not an average, else the first.
+        most = sorted(fits, key=lambda prefix: (-fits[prefix], bool(_AVERAGED.search(prefix))))
+        if most and (best is None or fits[most[0]] > best[0]):
+            also = [prefix for prefix in most[1:] if fits[prefix] == fits[most[0]]]
+            best = (fits[most[0]], naming, most[0], own, also)
+            if best[0] >= enough:
+                break
     if best is None:
         return Reading(AS_THEY_ARE, "", {}, tuple(dicts), (), ())
     _, naming, prefix, own, also = best
