@@ -45,12 +45,13 @@ def export(given: Given, model: str, out: Path, format: str | None, opset: int |
     from ..bench.measure.passes import load
     from ..bench.plan.weights import find_file
 
-    batch, precision, weights = (given.value(f"plan.{key}") for key in ("batch", "precisions", "weights"))
+    keys = ("batch", "precisions", "weights", "classes")
+    batch, precision, weights, classes = (given.value(f"plan.{key}") for key in keys)
     if precision not in DTYPES:
         raise UserError(f"--precision: {precision}: {nearest(precision, list(DTYPES))}")
     spec = spec_of(model)
     dtype = dtype_of(precision)
-    net = load(spec, find_file(weights, spec) if weights else None).net.to(dtype)
+    net = load(spec, find_file(weights, spec) if weights else None, classes).net.to(dtype)
     example = torch.zeros(batch, *spec.input_shape, dtype=dtype)
     written = chosen.write(net, example, out, Options(opset=opset))
     return [f"{file}: {file.stat().st_size:,} bytes" for file in written]

@@ -68,6 +68,7 @@ def _take(given: Given, steps: int) -> tuple[Profile, str]:
             backend,
             steps=steps,
             weights=files.get(case.model),
+            classes=config.plan.classes,
             video=Path(config.input.file) if config.input.file else None,
             checkout=read_checkout(),
         )

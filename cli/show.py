@@ -39,7 +39,7 @@ def show(given: Given, model: str, store: Path | None, as_json: bool) -> list[st
         return drawn(render_evidence(case_results(records_of_model(store, model)))).splitlines()
     from ..bench.measure.describe import describe
 
-    facts = describe(spec_of(model), given.value("plan.weights"))
+    facts = describe(spec_of(model), given.value("plan.weights"), given.value("plan.classes"))
     return [json.dumps(facts, indent=2)] if as_json else lines(facts)
 
 

@@ -98,6 +98,8 @@ def convert(source: str, target: Path, model: str) -> None:
         report = write(locate(source, spec, on_progress), target, spec)
     without = f", without {', '.join(report.left_out)}" if report.left_out else ""
     click.echo(f"{target}: {report.tensors} tensors of {report.text} ({report.naming}) for {spec.name}{without}")
+    for note in report.notes[len(report.left_out) :]:
+        click.echo(note, err=True)
 
 
 def state(checkpoint) -> str:

@@ -114,7 +114,9 @@ def offer_of_package(name: str, thing: Any, package: str) -> Offer:
 
 def build(offer: Offer) -> nn.Module:
     """The network, by calling the factory. Raises CustomModelError."""
-    return _make(offer)[1]
+    _, net, example = _make(offer)
+    _fill_lazy(offer, net, example)
+    return net
 
 
 def examine(offer: Offer) -> ModelSpec:
@@ -218,6 +220,16 @@ def _checked(offer: Offer, example: Any) -> Tensor:
             f"called with, with a batch of 1 in front: (1, ...)"
         )
     return example
+
+
+def _fill_lazy(offer: Offer, net: Any, example: Tensor) -> None:
+    """Lazy layers have no weights before their first input; weights are loaded and counted before it."""
+    import torch
+    from torch.nn.parameter import is_lazy
+
+    if any(map(is_lazy, (*net.parameters(), *net.buffers()))):
+        with torch.no_grad():
+            _predict_once(offer, net.eval(), example)
 
 
 def _predict_once(offer: Offer, net: Any, example: Tensor) -> Any:

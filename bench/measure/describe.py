@@ -9,18 +9,19 @@ import torch
 
 from ...models.continual.ledger import clip_memory, state_by_kind
 from ...models.spec import ModelSpec, is_frame_network
-from ..plan.weights import find_file, load_into
+from ..plan.weights import build, find_file
 from ..record.facts import assumptions, model_facts
 from .counting import count
 from .memory import tensor_bytes, weights
 
 
-def describe(spec: ModelSpec, weights_word: str | None = None) -> dict[str, Any]:
-    """Build a network, count it, and return its facts with units in the keys. Raises UserError for wrong weights."""
+def describe(spec: ModelSpec, weights_word: str | None = None, classes: int | None = None) -> dict[str, Any]:
+    """Build a network, count it, and return its facts with units in the keys. Raises UserError for wrong weights, and
+    where it cannot be built for so many classes."""
     file = find_file(weights_word, spec) if weights_word else None
     with torch.no_grad():
-        net: Any = spec.build().eval()
-        loaded = load_into(net, spec, file) if file else ()
+        spec, net, loaded = build(spec, file, classes)
+        net.eval()
         counted = count(net, spec)
         example = torch.zeros(1, *spec.input_shape)
         state = net.initial_state(len(example)) if is_frame_network(net) else ()

@@ -72,6 +72,9 @@ class Job(Frozen):
     batch_search: BatchSearch | None = Field(default=None, description="how the batch of the case was found")
     own: CustomModel | None = Field(default=None, description="the network, where it is not of the zoo")
     weights: WeightsFile | None = Field(default=None, description="None: seeded")
+    classes: int | None = Field(
+        default=None, description="to build the network for; None: those of weights, or its own"
+    )
     torch_device: Literal["cpu", "cuda"] = Field(default="cpu", description="to compute on, as the profile has it")
     device: DeviceProfile | None = Field(default=None, description="whose sensors are watched; None: none are")
     energy: bool = Field(default=False, description="measure energy too, where a sensor can")

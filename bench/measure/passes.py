@@ -19,7 +19,7 @@ import psutil
 
 from ...models.spec import ModelSpec
 from ..backends import Ask, Backend, Runnable
-from ..plan.weights import load_into
+from ..plan.weights import build
 from ..record.case import WeightsFile
 from ..record.facts import receptive_field_of
 from ..record.garbage import paused_collector
@@ -90,8 +90,9 @@ def process_tree_seconds() -> float:
 
 @dataclass(frozen=True)
 class Loaded:
-    """The network in eval mode, and how long it took to build it."""
+    """The network in eval mode, its spec with the classes that it has now, and how long it took to build it."""
 
+    spec: ModelSpec
     net: Any
     seconds: float
     notes: tuple[str, ...] = ()
@@ -121,8 +122,8 @@ class TimedNetwork:
     threads: int | None = None  # of torch, when the last sample was taken; None: not by torch
 
 
-def load(spec: ModelSpec, weights_file: WeightsFile | None = None) -> Loaded:
-    """Build the network with seeded weights, and load those of the file, if there is one.
+def load(spec: ModelSpec, weights_file: WeightsFile | None = None, classes: int | None = None) -> Loaded:
+    """Build the network with seeded weights, and load those of the file, if there is one; `classes`: for so many.
 
     Not in inference mode: weights created there cannot be exported, and some counters miss them.
     """
@@ -130,9 +131,8 @@ def load(spec: ModelSpec, weights_file: WeightsFile | None = None) -> Loaded:
 
     start = time.perf_counter()
     torch.manual_seed(WEIGHTS_SEED)
-    net = spec.build().eval()
-    notes = load_into(net, spec, weights_file) if weights_file else ()
-    return Loaded(net, time.perf_counter() - start, notes)
+    built, net, notes = build(spec, weights_file, classes)
+    return Loaded(built, net.eval(), time.perf_counter() - start, notes)
 
 
 def timing_pass(subject: Subject, case_clock: CaseClock, emit: Emit, turns: Turns | None = None) -> TimedNetwork:

@@ -89,6 +89,7 @@ def take_profile(
     *,
     steps: int = STEPS,
     weights: WeightsFile | None = None,
+    classes: int | None = None,
     video: Path | None = None,
     checkout: Checkout = NO_CHECKOUT,
     ceilings: Callable[[Clock], Ceilings] = measure_ceilings,
@@ -101,7 +102,7 @@ def take_profile(
     started = datetime.now(timezone.utc)
     host = read_host()
     inputs = make_inputs(spec, case.batch, case.input, video)
-    loaded = load(spec, weights)
+    loaded = load(spec, weights, classes)
     limit_inter_op()
     limits = ceilings(clock)
     with torch.inference_mode():
@@ -119,7 +120,7 @@ def take_profile(
     profile = Profile(
         started_at=started.isoformat(timespec="milliseconds"),
         case=case,
-        model=model_facts(spec, loaded.net, weights),
+        model=model_facts(loaded.spec, loaded.net, weights),
         environment=make_environment(
             host,
             checkout,

@@ -52,7 +52,7 @@ def search_batches(job: Job, spec: ModelSpec, emit: Emit) -> BatchSearch:
         raise UserError(f"--batch auto: {backend.name} is an external engine; name the batches to measure")
     emit(phase_event("loading"))
     accelerator = accelerator_of(job, backend)
-    net = load(spec, job.weights).net
+    net = load(spec, job.weights, job.classes).net
     limit_inter_op()
     limits = _limits(job, net, accelerator.memory)
     accelerator.memory.limit_to(limits.memory_bytes - limits.base_bytes)

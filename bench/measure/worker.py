@@ -109,11 +109,11 @@ def _subject(job: Job, emit: Emit, find_model: FindModel) -> Subject:
     emit(phase_event("loading"))
     accelerator = accelerator_of(job, backend)
     inputs = make_inputs(spec, case.batch, case.input, Path(job.video) if job.video else None)
-    loaded = load(spec, job.weights)
+    loaded = load(spec, job.weights, job.classes)
     limit_inter_op()
     loaded = replace(loaded, notes=loaded.notes + weights_notes(loaded.net))
     ask = Ask(case.precision, case.threads, calibration=inputs.ring, device=accelerator.device)
-    return Subject(spec, loaded, backend, ask, inputs, accelerator)
+    return Subject(loaded.spec, loaded, backend, ask, inputs, accelerator)
 
 
 def _timed(subject: Subject, job: Job, case_clock: CaseClock, emit: Emit) -> TimedNetwork:

@@ -90,6 +90,7 @@ class PlanTable(_Table):
     models: Words = ()  # required unless a suite is named
     suite: Text | None = None
     weights: Text | None = None  # file, https address, public checkpoint or auto; None: seeded
+    classes: Positive | None = None  # None: those of the weights, else the network's own
     devices: Words = ("cpu",)
     backends: Words = ("eager",)
     precisions: Words = ("fp32",)

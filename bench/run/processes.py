@@ -68,6 +68,7 @@ class Parent:
             settings=self.settings,
             own=config.custom.get(case.model),
             weights=self.weights.get(case.model),
+            classes=config.plan.classes,
             torch_device=config.profiles[case.device].torch_device,
             device=config.profiles[case.device],
             video=str(Path(config.input.file).absolute()) if config.input.file else None,

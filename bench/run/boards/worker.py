@@ -47,7 +47,8 @@ def measure(job: Job, host: BoardHost, emit: Emit, find_model: FindModel = find_
     started, begin = datetime.now(timezone.utc), time.perf_counter()
     emit(phase_event("exporting"))
     spec, engine, lines = spec_of(job, find_model), ENGINES[job.case.backend], BoardLines(emit)
-    loaded = load(spec, job.weights)
+    loaded = load(spec, job.weights, job.classes)
+    spec = loaded.spec
     example = torch.zeros(job.case.batch, *spec.input_shape)
     request = engine.make_request(job, spec, loaded.net, example, Path(host.work))
     try:
