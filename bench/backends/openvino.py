@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import importlib
 import importlib.util
 import io
 import platform
+import sys
 from collections.abc import Callable, Sequence
 from functools import partial
 from itertools import cycle, islice
 from pathlib import Path
+from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 from ..errors import UserError
@@ -28,6 +31,13 @@ if TYPE_CHECKING:
 INSTALL = "pip install 'co3d-bench[onnx,openvino]'"
 # OpenVINO's names of the precisions. An int8 model marks its int8 parts; the rest stays in float32.
 _ARITHMETIC = {"fp32": "f32", "int8": "f32", "bf16": "bf16"}
+
+
+def openvino() -> Any:
+    """The module of OpenVINO, with its telemetry off: its import would report to its makers and write an identity into
+    the home folder, and fail where there is none."""
+    sys.modules.setdefault("openvino_telemetry", ModuleType("openvino_telemetry"))  # empty: OpenVINO does without then
+    return importlib.import_module("openvino")
 
 
 def prepare(net: nn.Module, example: Tensor, ask: Ask) -> Runnable:
@@ -51,8 +61,7 @@ def prepare(net: nn.Module, example: Tensor, ask: Ask) -> Runnable:
 
 def compiled(artefact: bytes, ask: Ask, *, counting: bool = False) -> Any:
     """The model compiled for the CPU, `counting` what each node takes. Raises UserError where it cannot be."""
-    import openvino as ov
-
+    ov = openvino()
     wanted = _ARITHMETIC[ask.precision]
     try:
         core = ov.Core()
@@ -100,8 +109,9 @@ class BoundRequest:
         notes: tuple[str, ...],
         traced: TraceFrom | None = None,
     ) -> None:
-        import openvino as ov
         import torch
+
+        ov = openvino()
 
         def view(tensor: Tensor) -> Any:
             return ov.Tensor(tensor.numpy(), shared_memory=True)
@@ -157,11 +167,9 @@ class BoundRequest:
         return self._buffers.tensors
 
     def engine(self) -> Engine:
-        import openvino as ov
-
         return Engine(
             name="OpenVINO",
-            version=ov.get_version().split("-")[0],
+            version=openvino().get_version().split("-")[0],
             provider="CPU",
             threads=int(self._compiled.get_property("INFERENCE_NUM_THREADS")),
             artefact_bytes=self._artefact_bytes,
