@@ -45,24 +45,24 @@ class Provider:
     options: Callable[[Ask], dict[str, Any]] = field(default=lambda ask: {})
 
 
-CPU = Provider("CPUExecutionProvider", "ONNX Runtime", "pip install 'co3d-bench[onnx]'")
+CPU = Provider("CPUExecutionProvider", "ONNX Runtime", "pip install onnx onnxscript onnxruntime")
 CUDA = Provider(
     "CUDAExecutionProvider",
     "ONNX Runtime, CUDA (not tried on hardware yet)",
-    "pip install 'co3d-bench[onnx]' onnxruntime-gpu",
+    "pip install onnx onnxscript onnxruntime-gpu",
     device="cuda",
     options=lambda ask: {"use_tf32": "0", "cudnn_conv_algo_search": "EXHAUSTIVE"},
 )
 TENSORRT = Provider(
     "TensorrtExecutionProvider",
     "ONNX Runtime, TensorRT (not tried on hardware yet)",
-    "pip install 'co3d-bench[onnx]' onnxruntime-gpu tensorrt",
+    "pip install onnx onnxscript onnxruntime-gpu tensorrt",
     device="cuda",
 )
 OPENVINO = Provider(
     "OpenVINOExecutionProvider",
     "ONNX Runtime, OpenVINO",
-    "pip install 'co3d-bench[onnx]' onnxruntime-openvino",
+    "pip install onnx onnxscript onnxruntime-openvino",
     options=lambda ask: {"device_type": "CPU", "precision": "FP32", "num_of_threads": str(ask.threads)},
 )
 

@@ -28,7 +28,7 @@ from . import Ask, Backend, Runnable
 if TYPE_CHECKING:
     from torch import Tensor, nn
 
-INSTALL = "pip install 'co3d-bench[onnx,openvino]'"
+INSTALL = "pip install onnx onnxscript onnxruntime openvino"
 # OpenVINO's names of the precisions. An int8 model marks its int8 parts; the rest stays in float32.
 _ARITHMETIC = {"fp32": "f32", "int8": "f32", "bf16": "bf16"}
 
