@@ -2,22 +2,20 @@
 
 from __future__ import annotations
 
-import importlib
 import importlib.util
 import io
 import platform
-import sys
 from collections.abc import Callable, Sequence
 from functools import partial
 from itertools import cycle, islice
 from pathlib import Path
-from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 from ..errors import UserError
 from ..export.entry import Entry, make_entry
 from ..export.precision import TOLERANCE
 from ..export.state_buffers import StateBuffers
+from ..export.telemetry import import_engine
 from ..profile.trace import SETTLING_STEPS, Clock, TracedSteps, TraceFrom, timed_steps
 from ..profile.tracing.model import Model, read_model
 from ..profile.tracing.openvino import Counter, Executed, calls_of, read_counters, read_graph
@@ -31,13 +29,6 @@ if TYPE_CHECKING:
 INSTALL = "pip install onnx onnxscript onnxruntime openvino"
 # OpenVINO's names of the precisions. An int8 model marks its int8 parts; the rest stays in float32.
 _ARITHMETIC = {"fp32": "f32", "int8": "f32", "bf16": "bf16"}
-
-
-def openvino() -> Any:
-    """The module of OpenVINO, with its telemetry off: its import would report to its makers and write an identity into
-    the home folder, and fail where there is none."""
-    sys.modules.setdefault("openvino_telemetry", ModuleType("openvino_telemetry"))  # empty: OpenVINO does without then
-    return importlib.import_module("openvino")
 
 
 def prepare(net: nn.Module, example: Tensor, ask: Ask) -> Runnable:
@@ -61,7 +52,7 @@ def prepare(net: nn.Module, example: Tensor, ask: Ask) -> Runnable:
 
 def compiled(artefact: bytes, ask: Ask, *, counting: bool = False) -> Any:
     """The model compiled for the CPU, `counting` what each node takes. Raises UserError where it cannot be."""
-    ov = openvino()
+    ov = import_engine("openvino")
     wanted = _ARITHMETIC[ask.precision]
     try:
         core = ov.Core()
@@ -111,7 +102,7 @@ class BoundRequest:
     ) -> None:
         import torch
 
-        ov = openvino()
+        ov = import_engine("openvino")
 
         def view(tensor: Tensor) -> Any:
             return ov.Tensor(tensor.numpy(), shared_memory=True)
@@ -169,7 +160,7 @@ class BoundRequest:
     def engine(self) -> Engine:
         return Engine(
             name="OpenVINO",
-            version=openvino().get_version().split("-")[0],
+            version=import_engine("openvino").get_version().split("-")[0],
             provider="CPU",
             threads=int(self._compiled.get_property("INFERENCE_NUM_THREADS")),
             artefact_bytes=self._artefact_bytes,

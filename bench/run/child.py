@@ -12,6 +12,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import IO, cast
 
+from ..export.telemetry import OFF as TELEMETRY_OFF
 from ..measure.job import Event, Measurement, parse_event
 from ..record.openmp import wait_settings
 from .stop import Stop
@@ -175,7 +176,7 @@ def _drain(fd: int, tail: bytearray) -> None:
 
 def child_environment(threads: int) -> dict[str, str]:
     """Environment variables of a measuring process: libraries size their thread pools when they are loaded."""
-    return {**thread_environment(threads), **wait_settings(os.environ)}
+    return {**thread_environment(threads), **wait_settings(os.environ), **TELEMETRY_OFF}
 
 
 def thread_environment(threads: int) -> dict[str, str]:

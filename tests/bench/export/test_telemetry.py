@@ -1,11 +1,9 @@
-"""What the import of OpenVINO does besides; what it computes is in test_backends.py."""
+"""What the import of an engine does besides."""
 
 import subprocess
 import sys
 
 import pytest
-
-pytest.importorskip("openvino")
 
 # Every socket and every file that is written to, as Python's own audit sees them.
 WATCHED = """
@@ -18,17 +16,23 @@ def watch(event, arguments):
         seen.append((event, str(arguments[0])))
 sys.dont_write_bytecode = True
 sys.addaudithook(watch)
-from co3d_bench.bench.backends.openvino import openvino
-openvino().Core()
-from openvino.tools import ovc
+from co3d_bench.bench.export.telemetry import import_engine
+import_engine(sys.argv[1])
 print(seen)
 """
 
 
-def test_importing_it_reports_to_nobody_and_needs_no_home(tmp_path):
+@pytest.mark.parametrize("engine", ["openvino", "onnxruntime"])
+def test_importing_an_engine_reports_to_nobody_and_writes_nothing(engine, tmp_path):
+    pytest.importorskip(engine)
     environment = {"PATH": "/usr/bin:/bin", "HOME": str(tmp_path)}  # no CI=true, which alone switches telemetry off
     done = subprocess.run(
-        [sys.executable, "-c", WATCHED], env=environment, capture_output=True, text=True, check=False, cwd=tmp_path
+        [sys.executable, "-c", WATCHED, engine],
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
+        cwd=tmp_path,
     )
     assert (done.stdout.strip(), done.returncode) == ("[]", 0), done.stderr[-2000:]
     assert list(tmp_path.iterdir()) == []
