@@ -21,7 +21,7 @@ def query(sql: str | None, store: Path, format: str, columns: bool) -> None:
     """Query the records with SQL.
 
     The table `cases` has one row for each case, `records` one for each process. It needs DuckDB:
-    pip install 'co3d-bench[query]'.
+    pip install duckdb.
 
     Example: co3d-bench query "SELECT model, latency_s FROM cases"
     """

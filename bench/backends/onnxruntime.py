@@ -22,6 +22,7 @@ from ..errors import UserError
 from ..export.entry import make_entry
 from ..export.precision import TOLERANCE
 from ..export.state_buffers import StateBuffers
+from ..export.telemetry import import_engine
 from ..profile.trace import SETTLING_STEPS, Clock, TracedSteps, TraceFrom, timed_steps
 from ..profile.tracing.cost import measure_event_s
 from ..profile.tracing.model import Model, read_model
@@ -45,24 +46,24 @@ class Provider:
     options: Callable[[Ask], dict[str, Any]] = field(default=lambda ask: {})
 
 
-CPU = Provider("CPUExecutionProvider", "ONNX Runtime", "pip install 'co3d-bench[onnx]'")
+CPU = Provider("CPUExecutionProvider", "ONNX Runtime", "pip install onnx onnxscript onnxruntime")
 CUDA = Provider(
     "CUDAExecutionProvider",
     "ONNX Runtime, CUDA (not tried on hardware yet)",
-    "pip install 'co3d-bench[onnx]' onnxruntime-gpu",
+    "pip install onnx onnxscript onnxruntime-gpu",
     device="cuda",
     options=lambda ask: {"use_tf32": "0", "cudnn_conv_algo_search": "EXHAUSTIVE"},
 )
 TENSORRT = Provider(
     "TensorrtExecutionProvider",
     "ONNX Runtime, TensorRT (not tried on hardware yet)",
-    "pip install 'co3d-bench[onnx]' onnxruntime-gpu tensorrt",
+    "pip install onnx onnxscript onnxruntime-gpu tensorrt",
     device="cuda",
 )
 OPENVINO = Provider(
     "OpenVINOExecutionProvider",
     "ONNX Runtime, OpenVINO",
-    "pip install 'co3d-bench[onnx]' onnxruntime-openvino",
+    "pip install onnx onnxscript onnxruntime-openvino",
     options=lambda ask: {"device_type": "CPU", "precision": "FP32", "num_of_threads": str(ask.threads)},
 )
 
@@ -118,8 +119,7 @@ def open_session(provider: Provider, ask: Ask, artefact: bytes, trace: Path | No
 
     Raises UserError if ONNX Runtime runs it elsewhere, or cannot at all.
     """
-    import onnxruntime as ort
-
+    ort = import_engine("onnxruntime")
     options = ort.SessionOptions()
     options.intra_op_num_threads = ask.threads
     options.inter_op_num_threads = 1
@@ -239,9 +239,7 @@ def missing(provider: Provider) -> str | None:
     for module in ("torch", "onnx", "onnxscript", "onnxruntime"):
         if importlib.util.find_spec(module) is None:
             return f"the package {module} is not installed: {CPU.install}"
-    import onnxruntime as ort
-
-    if provider.name not in ort.get_available_providers():
+    if provider.name not in import_engine("onnxruntime").get_available_providers():
         return f"the installed onnxruntime has no {provider.name}: pip uninstall onnxruntime, {provider.install}"
     return None
 

@@ -15,6 +15,7 @@ from ..errors import UserError
 from ..export.entry import Entry, make_entry
 from ..export.precision import TOLERANCE
 from ..export.state_buffers import StateBuffers
+from ..export.telemetry import import_engine
 from ..profile.trace import SETTLING_STEPS, Clock, TracedSteps, TraceFrom, timed_steps
 from ..profile.tracing.model import Model, read_model
 from ..profile.tracing.openvino import Counter, Executed, calls_of, read_counters, read_graph
@@ -25,7 +26,7 @@ from . import Ask, Backend, Runnable
 if TYPE_CHECKING:
     from torch import Tensor, nn
 
-INSTALL = "pip install 'co3d-bench[onnx,openvino]'"
+INSTALL = "pip install onnx onnxscript onnxruntime openvino"
 # OpenVINO's names of the precisions. An int8 model marks its int8 parts; the rest stays in float32.
 _ARITHMETIC = {"fp32": "f32", "int8": "f32", "bf16": "bf16"}
 
@@ -51,8 +52,7 @@ def prepare(net: nn.Module, example: Tensor, ask: Ask) -> Runnable:
 
 def compiled(artefact: bytes, ask: Ask, *, counting: bool = False) -> Any:
     """The model compiled for the CPU, `counting` what each node takes. Raises UserError where it cannot be."""
-    import openvino as ov
-
+    ov = import_engine("openvino")
     wanted = _ARITHMETIC[ask.precision]
     try:
         core = ov.Core()
@@ -100,8 +100,9 @@ class BoundRequest:
         notes: tuple[str, ...],
         traced: TraceFrom | None = None,
     ) -> None:
-        import openvino as ov
         import torch
+
+        ov = import_engine("openvino")
 
         def view(tensor: Tensor) -> Any:
             return ov.Tensor(tensor.numpy(), shared_memory=True)
@@ -157,11 +158,9 @@ class BoundRequest:
         return self._buffers.tensors
 
     def engine(self) -> Engine:
-        import openvino as ov
-
         return Engine(
             name="OpenVINO",
-            version=ov.get_version().split("-")[0],
+            version=import_engine("openvino").get_version().split("-")[0],
             provider="CPU",
             threads=int(self._compiled.get_property("INFERENCE_NUM_THREADS")),
             artefact_bytes=self._artefact_bytes,

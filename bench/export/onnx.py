@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from onnx import ModelProto, NodeProto
     from torch import Tensor
 
-INSTALL = "pip install 'co3d-bench[onnx]'"
+INSTALL = "pip install onnx onnxscript onnxruntime"
 # Older boards read 13 (TensorRT 8, OpenVINO 2021); torch's exporter speaks 18 and newer, so older ones are rewritten.
 OPSETS = (13, 23)
 DEFAULT_OPSET = 18

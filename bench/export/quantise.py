@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..errors import UserError
 from .entry import Entry
+from .telemetry import import_engine
 
 if TYPE_CHECKING:
     from onnx import ModelProto
@@ -54,27 +55,27 @@ def quantise(
     of these inputs first, over and over if they are fewer. Raises UserError if there are none.
     """
     import onnx
-    from onnxruntime.quantization import CalibrationDataReader, QuantFormat, QuantType, quantize_static
 
+    quantisation = import_engine("onnxruntime.quantization")
     if not calibration:
         raise UserError("int8 needs inputs to choose its scales by, and there are none")
     feeds = _feeds(entry, fill, calibration)
 
-    class Reader(CalibrationDataReader):
+    class Reader(quantisation.CalibrationDataReader):
         def get_next(self) -> Any:  # a dict by names, None at the end
             return next(feeds, None)
 
     with tempfile.TemporaryDirectory() as folder:
         quantised = Path(folder, "int8.onnx")
-        quantize_static(
+        quantisation.quantize_static(
             onnx.shape_inference.infer_shapes(model),
             quantised,
             Reader(),
-            quant_format=QuantFormat.QDQ,
+            quant_format=quantisation.QuantFormat.QDQ,
             op_types_to_quantize=list(_OPERATORS),
             per_channel=True,
-            activation_type=getattr(QuantType, scheme.activation),
-            weight_type=QuantType.QInt8,
+            activation_type=getattr(quantisation.QuantType, scheme.activation),
+            weight_type=quantisation.QuantType.QInt8,
             extra_options=scheme.options,
         )
         return onnx.load(quantised), f"int8: static{scheme.note}, weights by channel, scales from {INPUTS} inputs"

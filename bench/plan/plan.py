@@ -121,13 +121,16 @@ def plan(config: Resolved, facts: PlanFacts) -> Plan:
             if why := why or (board and _board_misfit(board, engine, config, batch)):
                 left_out[LeftOut(f"{device} {backend} {precision}", why)] = None
                 continue
+            cores = (board or facts).auto_threads
+            if isinstance(count, int) and count > cores:
+                notes[f"{count} threads: there {_are(cores)} on {device}, so the threads take turns"] = None
             case = Case(
                 model=model,
                 device=device,
                 backend=backend,
                 precision=precision,
                 batch=1 if batch == "auto" else batch,
-                threads=(board or facts).auto_threads if count == "auto" else count,
+                threads=cores if count == "auto" else count,
                 input=input_id(config, facts),
             )
             if others is not None and backend not in wanted.backends:
@@ -138,6 +141,10 @@ def plan(config: Resolved, facts: PlanFacts) -> Plan:
                 cases[case] = None
     at_host = frozenset(facts.boards)
     return Plan(tuple(cases), tuple(left_out), tuple(searches), facts.away, at_host, instead, tuple(notes))
+
+
+def _are(cores: int) -> str:
+    return "is 1 core" if cores == 1 else f"are {cores} cores"
 
 
 def _renamed(device: str, word: str) -> str | None:

@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from ...devices.processes import Guarded, run_guarded
+from ..export.telemetry import OFF as TELEMETRY_OFF
 from ..measure.job import Event, Measurement, parse_event
 from ..record.openmp import wait_settings
 from .stop import Stop
@@ -114,7 +115,7 @@ def run_child(
 
 def child_environment(threads: int) -> dict[str, str]:
     """Environment variables of a measuring process: libraries size their thread pools when they are loaded."""
-    return {**thread_environment(threads), **wait_settings(os.environ)}
+    return {**thread_environment(threads), **wait_settings(os.environ), **TELEMETRY_OFF}
 
 
 def thread_environment(threads: int) -> dict[str, str]:

@@ -12,7 +12,7 @@ from .frame import load
 if TYPE_CHECKING:
     import pandas
 
-INSTALL = "pip install 'co3d-bench[query]'"
+INSTALL = "pip install duckdb"
 
 
 def query(sql: str, path: str | Path) -> pandas.DataFrame:

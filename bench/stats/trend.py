@@ -20,7 +20,7 @@ from .case_result import CaseResult, case_results
 from .metrics import Metric
 from .normalise import anchor_of, normalised_latency_s
 
-INSTALL = "pip install 'co3d-bench[history]'"
+INSTALL = "pip install ruptures"
 
 # Fewest runs of a level, and of a series in which steps are searched.
 MIN_LEVEL = 3

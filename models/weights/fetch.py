@@ -205,7 +205,9 @@ def _check_space(folder: Path, done: int, total: int | None) -> None:
 
 def _more_space(error: OSError) -> str:
     full = error.errno in (errno.ENOSPC, errno.EDQUOT)
-    return "; make space and run it again: it resumes where it stopped" if full else ""
+    if full:
+        return "; make space and run it again: it resumes where it stopped"
+    return "; set CO3D_BENCH_CACHE to a folder that can be"
 
 
 def _again(done: int, total: int | None) -> str:

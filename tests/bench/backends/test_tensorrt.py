@@ -201,6 +201,8 @@ def test_an_engine_of_other_shapes_is_refused(networks):
 
 def test_missing_says_how_to_install_it(monkeypatch):
     monkeypatch.setattr(tensorrt.importlib.util, "find_spec", lambda name: None if name == "tensorrt" else object())
-    assert tensorrt.missing() == "the package tensorrt is not installed: pip install 'co3d-bench[onnx,tensorrt]'"
+    assert (
+        tensorrt.missing() == "the package tensorrt is not installed: pip install onnx onnxscript onnxruntime tensorrt"
+    )
     with pytest.raises(UserError, match="tensorrt: the package tensorrt is not installed"):
         tensorrt.prepare(clip_network(), torch.zeros(1, 3, 4, 16, 16), Ask())
