@@ -80,8 +80,8 @@ def test_several_processes_append_without_mixing_lines(tmp_path):
 
 def test_the_newest_run_is_the_marked_one_even_without_a_record(tmp_path):
     assert store.newest_run(tmp_path) is None
-    store.append_record(tmp_path, make_record(run_id="a", started_at="2026-01-01T00:00:00"))
-    store.append_record(tmp_path, failed_record(run_id="b", started_at="2026-01-02T00:00:00"))
+    store.append_record(tmp_path, make_record(run_id="a", started_at="2026-01-01T00:00:00+00:00"))
+    store.append_record(tmp_path, failed_record(run_id="b", started_at="2026-01-02T00:00:00+00:00"))
     assert store.newest_run(tmp_path) == "b"
     store.mark_run(tmp_path, "c")
     assert store.newest_run(tmp_path) == "c"
