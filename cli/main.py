@@ -10,7 +10,7 @@ import warnings
 from typing import Any
 
 from ..bench.errors import ENVIRONMENT, INTERNAL, INTERRUPTED, UserError
-from .streams import discard_output, open_missing
+from .streams import discard_output, guard, open_missing
 
 # Set to 1, an internal error shows where it happened.
 TRACEBACK = "CO3D_BENCH_TRACEBACK"
@@ -20,6 +20,7 @@ def main() -> None:
     """Run the command line and exit with its code."""
     warnings.formatwarning = _one_line
     open_missing()
+    guard()
     try:
         from .verbs import call  # imported here, so that a failing import gets our exit code too
 

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import re
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    import pandas
 
 # Control characters of terminals, line and paragraph separators, what reverses or hides the letters beside it, and
 # halves of characters.
@@ -14,6 +17,7 @@ _CONTROL = re.compile(
 _IN_JSON = re.compile(
     rb"\\[ubfnrt]|\x7f|\xc2[\x80-\x9f]|\xd8\x9c|\xe2\x80[\x8e\x8f\xa8-\xae]|\xe2\x81[\xa6-\xa9]|\xef\xbb\xbf|\xf3\xa0[\x80\x81]"
 )
+_FORMULA = re.compile(r"\s*[=+\-@\uff1d\uff0b\uff0d\uff20]|[\t\r]")
 _LINES = ("detail",)  # the texts of a record that have several lines: the end of a traceback
 
 
@@ -23,8 +27,21 @@ def plain(text: str) -> str:
 
 
 def plain_lines(text: str) -> str:
-    """The same with its lines and its white space kept."""
-    return "\n".join(_CONTROL.sub("\ufffd", line.expandtabs()) for line in text.splitlines())
+    """The same with its line ends and tabs kept."""
+    return _CONTROL.sub(lambda found: found[0] if found[0] in "\n\t" else "\ufffd", text)
+
+
+def inert(value: Any) -> Any:
+    """A cell of a table for other programs: a spreadsheet takes text that begins so for a formula."""
+    return f"'{value}" if isinstance(value, str) and _FORMULA.match(value) else value
+
+
+def inert_table(table: pandas.DataFrame) -> pandas.DataFrame:
+    """A table with its cells and heads inert, to be written as CSV."""
+    shown = table.rename(columns={head: inert(head) for head in table.columns})
+    for head in shown.select_dtypes(exclude="number"):
+        shown[head] = shown[head].map(inert)
+    return shown
 
 
 def needs_cleaning(line: bytes) -> bool:

@@ -13,10 +13,10 @@ import json
 import os
 import re
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from pathlib import Path
-from typing import IO
+from typing import IO, Any, TypeVar
 
 from pydantic import ValidationError
 from pydantic_core import from_json
@@ -29,6 +29,8 @@ from .record import SCHEMA_VERSION, Record
 
 FILE_NAME = "records.jsonl"
 RUN_MARK = "newest-run"
+T = TypeVar("T")
+
 MOST_LINE_BYTES = 1 << 28
 _MOST_SHOWN = 200
 _RUN_ID = re.compile(r"[A-Za-z0-9-]+")
@@ -105,18 +107,7 @@ def each_record(path: str | Path) -> Iterator[Record]:
     """
     file = records_file(path)
     try:
-        with file.open("rb") as lines:
-            for number, line in enumerate(bounded_lines(lines), start=1):
-                if not line.strip():
-                    continue
-                try:
-                    record = parse_record(line)
-                except UserError as error:
-                    raise UserError(f"{file}, line {number}: {error.message}", error.exit_code) from error
-                except ValueError as error:
-                    warnings.warn(f"{file}, line {number}: {_why(error)}; skipped", StoreWarning, stacklevel=2)
-                else:
-                    yield record
+        yield from each_line(file, parse_record)
     except FileNotFoundError:
         raise UserError(f"no records at {file}; `co3d-bench run` writes them", NOTHING) from None
     except NotADirectoryError:
@@ -130,19 +121,44 @@ def parse_record(line: str | bytes) -> Record:
     data = line.encode() if isinstance(line, str) else line
     if data.startswith(_CURRENT_PREFIX) and not needs_cleaning(data):
         return Record.model_validate_json(data)
-    try:
-        raw = from_json(data)  # unlike `json`, it has a limit for nesting
-    except ValueError as error:
-        raise ValueError("torn (not whole JSON)") from error
-    if not isinstance(raw, dict):
-        raise ValueError("not a record")
+    raw = parse_object(data)
     try:
         return Record.model_validate_json(json.dumps(cleaned(migrate(raw))))
     except (TypeError, AttributeError, LookupError) as error:  # of a step that expected another type
         raise ValueError(f"not a record of version {raw.get('schema_version')}") from error
 
 
-def bounded_lines(lines: IO[bytes]) -> Iterator[bytes]:
+def parse_object(line: bytes) -> dict[str, Any]:
+    """One line as a JSON object. Raises ValueError for anything else, deep nesting included."""
+    try:
+        raw = from_json(line)  # unlike `json`, it has a limit for nesting
+    except ValueError as error:
+        raise ValueError("torn (not whole JSON)") from error
+    if not isinstance(raw, dict):
+        raise ValueError("not a record")
+    return raw
+
+
+def each_line(file: Path, parse: Callable[[bytes], T]) -> Iterator[T]:
+    """Every line of a file that is not empty, parsed; one that raises ValueError is skipped with a StoreWarning.
+
+    Raises OSError where the file cannot be read, and the UserErrors of `parse` with file and line.
+    """
+    with file.open("rb") as lines:
+        for number, line in enumerate(_bounded(lines), start=1):
+            if not line.strip():
+                continue
+            try:
+                parsed = parse(line)
+            except UserError as error:
+                raise UserError(f"{file}, line {number}: {error.message}", error.exit_code) from error
+            except ValueError as error:
+                warnings.warn(f"{file}, line {number}: {_why(error)}; skipped", StoreWarning, stacklevel=1)
+            else:
+                yield parsed
+
+
+def _bounded(lines: IO[bytes]) -> Iterator[bytes]:
     """The lines of a file; of one that is longer than any record, only its beginning."""
     while line := lines.readline(MOST_LINE_BYTES):
         if not line.endswith(b"\n"):
