@@ -6,12 +6,14 @@ lines that matter are parsed.
 
 from __future__ import annotations
 
+import os
 import re
 import shutil
 import subprocess
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+from .own_path import system_path
 from .root import Root
 
 CONFIG = "/etc/nvpmodel.conf"
@@ -72,7 +74,7 @@ def run_quietly(words: Sequence[str]) -> tuple[int, str]:
 
     127 where there is no such tool, 124 where it took too long.
     """
-    tool = shutil.which(words[0])
+    tool = shutil.which(words[0], path=system_path())
     if tool is None:
         return 127, f"{words[0]} is not installed"
     try:
@@ -85,6 +87,7 @@ def run_quietly(words: Sequence[str]) -> tuple[int, str]:
             errors="replace",
             timeout=TIMEOUT_S,
             check=False,
+            env={**os.environ, "PATH": system_path()},  # it is a script, which starts others
         )
     except subprocess.TimeoutExpired:
         return 124, f"{words[0]} did not end within {TIMEOUT_S:g} s"

@@ -15,6 +15,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from ...devices.own_path import python_command
 from ...models import custom
 from ...models.custom import CustomModelError
 from ...models.spec import ModelSpec, Preprocessing, Published, Source, UnknownModelError
@@ -78,7 +79,7 @@ def describe_custom(
     reference = custom.absolute(word, folder) if custom.is_file(word) else word
     try:
         done = subprocess.run(  # noqa: S603 - our own interpreter, no shell
-            [python, *command, reference, word],
+            python_command(*command, reference, word, python=python),
             capture_output=True,
             env={**os.environ, **(environment or {})},
             timeout=TIMEOUT_S,
