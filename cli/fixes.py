@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from ..devices.doctor import Finding
     from ..devices.doctor.fix import Fixer
 
+_ENDS_US = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+
 
 def fixer_of(sysroot: Path) -> Fixer:
     """A Fixer for the machine below that folder; it calls the board's tools only for the real machine (`/`)."""
@@ -66,9 +68,8 @@ class Signals:
         self._running: subprocess.Popen[Any] | None = None
 
     def __enter__(self) -> Signals:
-        self._before = {
-            each: signal.signal(each, self._note) for each in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
-        }
+        ends_us = [each for each in _ENDS_US if signal.getsignal(each) is not signal.SIG_IGN]  # as under nohup
+        self._before = {each: signal.signal(each, self._note) for each in ends_us}
         return self
 
     def __exit__(self, *_: object) -> None:

@@ -176,7 +176,7 @@ class Fixer:
             if reason is None:
                 return f"{change.path}: {change.value} -> {change.before}", True
             return f"{change.path}: {reason.value}", reason is Reason.MISSING
-        shown = " ".join(change.undo)
+        shown = " ".join(self._filled(change.undo))
         if self._run is None:
             return f"{shown}: not run, since this is not the machine itself", False
         if _STORE in change.undo:
