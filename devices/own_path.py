@@ -36,7 +36,7 @@ def leave_current_folder() -> None:
     An empty entry of PATH, PYTHONPATH or LD_LIBRARY_PATH stands for it (`export PATH=$UNSET:$PATH`). Of PATH only
     absolute folders stay.
     """
-    named = os.environ.get("PYTHONPATH", "").split(os.pathsep)
+    named = [each for each in os.environ.get("PYTHONPATH", "").split(os.pathsep) if os.path.isabs(each)]  # noqa: PTH117
     try:
         here = os.getcwd()  # noqa: PTH109 - pathlib is not loaded yet
     except OSError:  # it was removed, so nothing is in it

@@ -12,6 +12,15 @@ from .frame import load
 if TYPE_CHECKING:
     import pandas
 
+# A statement may come from anybody: it sees the two tables, and no file, network, extension or variable of ours.
+_LOCKED = {
+    "autoinstall_known_extensions": "false",
+    "autoload_known_extensions": "false",
+    "python_enable_replacements": "false",
+    "temp_directory": "''",
+    "enable_external_access": "false",
+    "lock_configuration": "true",  # last: nothing is set after it
+}
 INSTALL = "pip install 'co3d-bench[query]'"
 
 
@@ -32,7 +41,8 @@ def query(sql: str, path: str | Path) -> pandas.DataFrame:
     with duckdb.connect(config={"threads": 1}) as database:
         for name, table in tables.items():
             database.register(name, table)
-        database.execute("SET enable_external_access = false; SET lock_configuration = true")
+        for setting, value in _LOCKED.items():
+            database.execute(f"SET {setting} = {value}")
         try:
             if not database.extract_statements(sql):
                 raise UserError("an empty statement; --columns lists the columns", USAGE)
