@@ -38,7 +38,7 @@ _LATEX_SPECIAL = {
 
 # What GitHub makes links, mentions and formulas of although nothing in it is Markdown: a comment in between stops that.
 _LIVE = re.compile(r"@(?=\w)|(?<=:)//|(?<=www)\.|#(?=\d)|(?<=GH)-(?=\d)|\$", flags=re.IGNORECASE)
-_INERT = {"@": "@<!-- -->", "#": "#<!-- -->", "$": "<span>$</span>"}
+_INERT = {"@": "@<!-- -->", "#": "#<!-- -->", "$": "&#36;"}
 
 
 def escape_markdown(text: str) -> str:

@@ -24,7 +24,7 @@ def table_of(title, note="a note"):
 def test_nothing_comes_alive_in_markdown(text):
     shown = markdown(table_of(text, text))
     assert text not in shown
-    assert re.sub(r"<!-- -->|</?span>", "", escape_markdown(text)).replace("\\", "") == text
+    assert re.sub("<!-- -->", "", escape_markdown(text)).replace("&#36;", "$").replace("\\", "") == text
 
 
 @pytest.mark.parametrize(
