@@ -15,14 +15,14 @@ _RUN = "import runpy; runpy.run_module({!r}, run_name='__main__', alter_sys=True
 SYSTEM_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
 
-def python_command(*words: str, python: str = sys.executable) -> list[str]:
-    """The command of a Python process that is started with `-m MODULE ...` or `-c CODE ...`.
+def python_command(*words: str, python: str | None = None) -> list[str]:
+    """The command of a Python process (ours, or `python`) that is started with `-m MODULE ...` or `-c CODE ...`.
 
     It imports nothing from the current folder, unless its code puts that on its path.
     """
     option, what, *arguments = words
     code = _RUN.format(what) if option == "-m" else what
-    return [python, "-c", _FORGET + code, *arguments]
+    return [python or sys.executable, "-c", _FORGET + code, *arguments]
 
 
 def system_path() -> str:

@@ -18,7 +18,7 @@ from typing import Literal
 from pydantic import Field
 
 from ..errors import ENVIRONMENT, UserError
-from ..record.case import Case, Count, Duration, Frozen, Latency, Moment, Number, Ordinal
+from ..record.case import Case, Count, Duration, Frozen, Latency, Moment, Number, Ordinal, Rate
 from ..record.plain import cleaned
 from ..record.record import Engine, Environment, ModelFacts
 from ..record.store import append_line, each_line, parse_object, records_file
@@ -32,10 +32,8 @@ Bound = Literal["compute", "memory", "calls"]
 class Ceilings(Frozen):
     """Peak rates of the machine, measured with the case's threads."""
 
-    gemm_macs_per_s: Number = Field(
-        gt=0, description="of a large float32 matrix product, by the faster of two libraries"
-    )
-    copy_bytes_per_s: Number = Field(gt=0, description="bytes read and written by a copy far larger than the caches")
+    gemm_macs_per_s: Rate = Field(description="of a large float32 matrix product, by the faster of two libraries")
+    copy_bytes_per_s: Rate = Field(description="bytes read and written by a copy far larger than the caches")
     call_s: Latency = Field(description="the smallest operator, called from Python: one element added to one")
     event_s: Duration = Field(description="cost of recording one event while tracing")
     threads: Ordinal

@@ -16,6 +16,7 @@ Whole = Annotated[int, Field(ge=-_MOST_WHOLE, le=_MOST_WHOLE)]
 Count = Annotated[int, Field(ge=0, le=_MOST_WHOLE)]
 Ordinal = Annotated[int, Field(ge=1, le=_MOST_WHOLE)]  # also of things of which there is at least one
 Number = Annotated[float, Field(ge=-_MOST, le=_MOST)]
+Rate = Annotated[float, Field(gt=0, le=_MOST)]
 Duration = Annotated[float, Field(ge=0, le=_MOST_S)]
 Latency = Annotated[float, Field(ge=_LEAST_S, le=_MOST_S)]  # nothing that was timed took less than a tick of the clock
 

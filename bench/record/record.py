@@ -14,7 +14,7 @@ from typing import Literal
 from pydantic import Field, model_validator
 from typing_extensions import Self
 
-from .case import Case, Count, Duration, Frozen, Latency, Moment, Number, Ordinal, Whole
+from .case import Case, Count, Duration, Frozen, Latency, Moment, Number, Ordinal, Rate, Whole
 from .cuda_facts import CudaFacts
 from .sensing import Energy, Sensors
 
@@ -49,7 +49,7 @@ class Published(Frozen):
     parameters_m: Number | None = None
     max_allocated_mb: Number | None = None
     macs_g: Number | None = Field(default=None, description='the paper\'s "FLOPs": multiply-accumulates')
-    throughput: dict[str, tuple[Number, Number]] = Field(
+    throughput: dict[str, tuple[Rate, Number]] = Field(
         default_factory=dict, description="device: (mean, standard deviation), predictions per second"
     )
     note: str | None = Field(default=None, description="what is known to be wrong with the printed figures")

@@ -8,6 +8,7 @@ What holds, whatever is killed and whenever:
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import json
 import os
@@ -33,6 +34,7 @@ T = TypeVar("T")
 
 MOST_LINE_BYTES = 1 << 28
 _MOST_SHOWN = 200
+_MOST_NAMED = 20
 _RUN_ID = re.compile(r"[A-Za-z0-9-]+")
 
 # A record of the current version begins like this and can be validated without a migration.
@@ -144,6 +146,9 @@ def each_line(file: Path, parse: Callable[[bytes], T]) -> Iterator[T]:
 
     Raises OSError where the file cannot be read, and the UserErrors of `parse` with file and line.
     """
+    if file.exists() and not (file.is_file() or file.is_dir()):
+        raise OSError(errno.EINVAL, "not a file of lines")  # a pipe or a device may have no end
+    skipped = 0
     with file.open("rb") as lines:
         for number, line in enumerate(_bounded(lines), start=1):
             if not line.strip():
@@ -153,9 +158,13 @@ def each_line(file: Path, parse: Callable[[bytes], T]) -> Iterator[T]:
             except UserError as error:
                 raise UserError(f"{file}, line {number}: {error.message}", error.exit_code) from error
             except ValueError as error:
-                warnings.warn(f"{file}, line {number}: {_why(error)}; skipped", StoreWarning, stacklevel=1)
+                skipped += 1
+                if skipped <= _MOST_NAMED:
+                    warnings.warn(f"{file}, line {number}: {_why(error)}; skipped", StoreWarning, stacklevel=1)
             else:
                 yield parsed
+    if skipped > _MOST_NAMED:
+        warnings.warn(f"{file}: {skipped - _MOST_NAMED} more lines skipped", StoreWarning, stacklevel=1)
 
 
 def _bounded(lines: IO[bytes]) -> Iterator[bytes]:

@@ -7,7 +7,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..errors import NOTHING, USAGE, UserError
-from .frame import load
+from ..record.store import read_records
+from .case_result import case_results
+from .frame import case_frame, frame
 
 if TYPE_CHECKING:
     import pandas
@@ -37,7 +39,8 @@ def query(sql: str, path: str | Path) -> pandas.DataFrame:
         raise UserError(f"query needs DuckDB: {INSTALL}", NOTHING)
     import duckdb
 
-    tables = {"records": load(path), "cases": load(path, by="case")}
+    records = read_records(path)
+    tables = {"records": frame(records), "cases": case_frame(case_results(records))}
     with duckdb.connect(config={"threads": 1}) as database:
         for name, table in tables.items():
             database.register(name, table)

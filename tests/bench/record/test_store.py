@@ -1,5 +1,6 @@
 import json
 import multiprocessing
+import os
 import warnings
 
 import pytest
@@ -196,3 +197,17 @@ def test_a_time_in_the_form_of_other_languages_is_read(tmp_path):
     (tmp_path / "records.jsonl").write_bytes(changed(make_record(), "started_at", '"2026-01-01T00:00:00.123Z"'))
     (read,) = store.read_records(tmp_path)
     assert read.started_at == "2026-01-01T00:00:00.123+00:00"
+
+
+def test_a_file_of_nothing_but_damaged_lines_gives_few_warnings(tmp_path):
+    (tmp_path / "records.jsonl").write_bytes(b"x\n" * 1000)
+    with pytest.warns(store.StoreWarning) as told:
+        assert store.read_records(tmp_path) == []
+    assert len(told) == 21
+    assert str(told[-1].message).endswith("980 more lines skipped")
+
+
+def test_a_pipe_is_not_waited_for(tmp_path):
+    os.mkfifo(tmp_path / "records.jsonl")
+    with pytest.raises(UserError, match="not a file of lines"):
+        store.read_records(tmp_path)
