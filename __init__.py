@@ -5,7 +5,10 @@ From Python: `co3d_bench.model("cox3d-m-64", weights="auto")` is a network, read
 asks it in SQL.
 """
 
-from typing import Any
+# What is imported here is found before `python -m co3d_bench` can leave the current folder out, so nothing is.
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
 
 __version__ = "0.1.0"
 
@@ -13,7 +16,7 @@ __version__ = "0.1.0"
 _LAZY = {"load": "bench.stats.frame", "model": "models.model", "query": "bench.stats.query"}
 
 
-def __getattr__(name: str) -> Any:
+def __getattr__(name: str) -> "Any":
     if name not in _LAZY:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     from importlib import import_module

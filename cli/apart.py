@@ -68,6 +68,7 @@ def _answer(lines: Callable[[], Sequence[str]]) -> None:
 
 def _ask(model: str, arguments: Sequence[str]) -> Sequence[str]:
     """The lines of a verb that runs in another process. Raises UserError."""
+    from ..devices.own_path import python_command
     from ..devices.processes import Guarded, run_guarded
 
     environment = {
@@ -78,7 +79,7 @@ def _ask(model: str, arguments: Sequence[str]) -> Sequence[str]:
     }
     output, text = bytearray(), codecs.getincrementaldecoder("utf-8")("replace")
     ended = run_guarded(
-        Guarded([sys.executable, "-m", "co3d_bench", *arguments], environment=environment),
+        Guarded(python_command("-m", "co3d_bench", *arguments), environment=environment),
         output.extend,
         answered=lambda: b"\n" in output,
         on_errors=lambda data: click.echo(text.decode(data), nl=False, err=True),

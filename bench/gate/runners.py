@@ -16,6 +16,7 @@ from statistics import median
 from typing import Any, Protocol
 
 from ...devices.cgroup import oom_kills
+from ...devices.own_path import python_command
 from ...models.custom import CustomModelError
 from ..errors import USAGE, UserError
 from ..measure.job import Event, Job, TurnPipes
@@ -118,7 +119,7 @@ class Processes:
         line = json.dumps(understood(job.model_dump(mode="json", exclude_none=True), self.schema)).encode() + b"\n"
         begin, killed = time.monotonic(), oom_kills()
         outcome = run_child(
-            (self.python, *self.worker),
+            python_command(*self.worker, python=self.python),
             line,
             self.timeout_s,
             stop=stop,

@@ -15,6 +15,7 @@ from typing import Any
 
 from pydantic import Field
 
+from ...devices.own_path import python_command
 from ...devices.processes import Channel, Guarded, run_guarded
 from ...models import custom, loading
 from ...models.custom import CustomModelError
@@ -84,7 +85,7 @@ def describe_custom(
     environment = {"PYTHONSAFEPATH": "1", **(environment or {})}  # its own path of imports is `models/loading.py`
     output = bytearray()
     ended = run_guarded(
-        Guarded([python, *command, reference, word], environment=environment, timeout_s=TIMEOUT_S),
+        Guarded(python_command(*command, reference, word, python=python), environment=environment, timeout_s=TIMEOUT_S),
         output.extend,
         answered=lambda: b"\n" in output,
     )

@@ -93,7 +93,10 @@ def test_too_few_runs_have_no_steps():
 
 def test_runs_with_a_warning_are_points_but_no_evidence():
     records = make_runs([0.1] * 12)
-    noisy = [make_noisy_record("cox3d-m-16", run_id=f"x-{day}", started_at=f"2026-03-{day:02d}") for day in range(1, 9)]
+    noisy = [
+        make_noisy_record("cox3d-m-16", run_id=f"x-{day}", started_at=f"2026-03-{day:02d}T00:00:00+00:00")
+        for day in range(1, 9)
+    ]
     found = one_series(records + noisy)
     assert len(found.points) == 20
     assert found.steps == ()
