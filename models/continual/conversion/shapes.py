@@ -1,0 +1,138 @@
+"""Tracing that knows every tensor's shape: what a `forward` asks of shapes is answered by the numbers of its clip.
+
+So `view(b * t, c, h, w)`, a branch on `x.shape[2]` and a library that looks at shapes (einops) can be traced.
+"""
+
+from __future__ import annotations
+
+import operator
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import torch
+from torch import Tensor, fx, nn
+
+BATCH = 2  # of the clip that is traced; more than one, so that it shows what runs over the batch
+
+
+class ShapeError(Exception):
+    """The module itself cannot be called with a clip of that shape; the message is torch's."""
+
+
+def value_of(node: fx.Node) -> Any:
+    """What a traced call returns, as tensors without numbers in them."""
+    return node.meta["value"]
+
+
+def shape_of(node: fx.Node) -> tuple[int, ...]:
+    """The shape of a traced call's tensor, in the module as it was given."""
+    return tuple(value_of(node).shape)
+
+
+def _in_place(function: Callable[..., Any]) -> Any:
+    return lambda proxy, other: proxy.tracer.create_proxy("call_function", function, (proxy, other), {})
+
+
+class ShapedProxy(fx.Proxy):
+    """A tensor's stand-in that knows the tensor's shape.
+
+    It distinguishes `x += y`, after which other names of x hold the sum, from `x = x + y`.
+    """
+
+    _is_param = False  # torch asks every tensor
+    __iadd__ = _in_place(operator.iadd)
+    __isub__ = _in_place(operator.isub)
+    __imul__ = _in_place(operator.imul)
+    __itruediv__ = _in_place(operator.itruediv)
+
+    @property
+    def __class__(self) -> type:  # type: ignore[override] - to those who ask, it is what it stands for
+        return type(self._value) if not isinstance(self._value, Tensor) else Tensor
+
+    @property
+    def _value(self) -> Any:
+        return value_of(self.node)
+
+    @property
+    def shape(self) -> Any:
+        return self._value.shape
+
+    @property
+    def ndim(self) -> Any:
+        return self._value.ndim
+
+    @property
+    def dtype(self) -> Any:
+        return self._value.dtype
+
+    @property
+    def device(self) -> Any:
+        return self._value.device
+
+    def size(self, dim: int | None = None) -> Any:
+        return self.shape if dim is None else self.shape[dim]
+
+    def dim(self) -> Any:
+        return self.ndim
+
+    def numel(self) -> Any:
+        return self._value.numel()
+
+    def is_floating_point(self) -> Any:
+        return self._value.is_floating_point()
+
+    def __len__(self) -> int:
+        return len(self._value)
+
+    def __iter__(self) -> Iterator[Any]:
+        return iter([self[index] for index in range(len(self._value))])
+
+
+class ShapedTracer(fx.Tracer):
+    """A tracer whose clip is `clip`; every call's `meta["value"]` has the shape it has for that clip."""
+
+    record_stack_traces = True
+
+    def __init__(self, clip_shape: tuple[int, ...]) -> None:
+        super().__init__()
+        from torch._subclasses.fake_tensor import FakeTensorMode  # slow to import
+
+        self.mode = FakeTensorMode(allow_non_fake_inputs=True)
+        with self.mode:
+            self.clip = torch.empty(clip_shape)
+        self.running = False
+
+    def proxy(self, node: fx.Node) -> fx.Proxy:
+        return ShapedProxy(node, self)
+
+    def create_node(self, kind: str, target: Any, *rest: Any, **named: Any) -> fx.Node:
+        node = super().create_node(kind, target, *rest, **named)
+        node.meta["value"] = self._run(kind, target, node)
+        return node
+
+    def create_arg(self, a: Any) -> Any:
+        return a.node if issubclass(type(a), fx.Proxy) else super().create_arg(a)
+
+    def _run(self, kind: str, target: Any, node: fx.Node) -> Any:
+        if kind in ("placeholder", "output"):
+            return self.clip
+        args, kwargs = fx.map_arg((node.args, node.kwargs), value_of)
+        self.running = True
+        try:
+            if kind == "get_attr":
+                return operator.attrgetter(target)(self.root)
+            with self.mode, torch.no_grad():
+                if kind == "call_method":
+                    return getattr(args[0], target)(*args[1:], **kwargs)
+                function = self.root.get_submodule(target) if kind == "call_module" else target
+                return function(*args, **kwargs)
+        except Exception as error:  # whatever torch or the layer raises on a shape that does not fit
+            raise ShapeError(str(error).strip().splitlines()[0] if str(error) else type(error).__name__) from error
+        finally:
+            self.running = False
+
+    def call_module(self, m: nn.Module, forward: Callable[..., Any], args: Any, kwargs: Any) -> Any:
+        return forward(*args, **kwargs) if self.running else super().call_module(m, forward, args, kwargs)
+
+    def getattr(self, attr: str, attr_val: Any, parameter_proxy_cache: dict[str, Any]) -> Any:
+        return attr_val if self.running else super().getattr(attr, attr_val, parameter_proxy_cache)
