@@ -18,10 +18,20 @@ VECTOR = ("B", "C")
 
 
 class ConversionError(ValueError):
-    """A layer has no frame form. The message names it and the reason."""
+    """What cannot be converted, and why: a wrong choice, or layers that a frame network cannot have.
+
+    A rule raises it for what is "not supported yet", and `NoFrameForm` for what no rule could do; `convert` collects
+    what the rules raise and raises all of it at once, each with its place in the network and in its author's code.
+    """
 
     def __init__(self, where: str, why: str) -> None:
         super().__init__(f"{where or 'the network'}: {why}")
+        self.where = where or "the network"
+        self.why = why
+
+
+class NoFrameForm(ConversionError):
+    """What needs more than the frames seen so far, and one answer for each: no rule could carry it over."""
 
 
 def label(layer: nn.Module, where: str) -> str:
@@ -45,6 +55,14 @@ class Flow:
     averaged: bool = False  # whether they were averaged over the frames of the clip
     # What the regular network's tensor runs over, one name a dimension; "HW" is both in one.
     axes: tuple[str, ...] = MAP
+    # True while the clip form is built that is compared with the regular network: its padding in time, its temporal
+    # strides (so `rate` stays 1) and its averages over the clip are kept.
+    regular: bool = False
+    known: bool = True  # False behind something that was refused: of what follows only the kind can be looked at
+
+    def stride(self, stride: int) -> int:
+        """The temporal stride of a layer's form: a frame network skips no frame."""
+        return stride if self.regular else 1
 
     def through(
         self, *, kernel: int = 1, stride: int = 1, padding: int = 0, dilation: int = 1, ceil: bool = False
@@ -56,7 +74,7 @@ class Flow:
             frames = (beyond + (stride - 1 if ceil else 0)) // stride + 1
             if ceil and (frames - 1) * stride >= (self.frames or 0) + padding:  # it must start inside
                 frames -= 1
-        return replace(self, rate=self.rate * stride, frames=frames)
+        return replace(self, rate=1 if self.regular else self.rate * stride, frames=frames)
 
 
 @dataclass(frozen=True)

@@ -68,11 +68,10 @@ def _binary(function: Callable[[Any, Any], Any]) -> Function:
             value = calls.tensor(node, right)
             return calls.joined(node, [value], partial(function, left), value.flow)
         values = [calls.tensor(node, left), calls.tensor(node, right)]
-        maps = [
-            value for value in values if not value.flow.pooled
-        ] or values  # the gate is broadcast over the feature map
+        # the gate is broadcast over the feature map
+        widest = min((value.flow for value in values), key=lambda flow: (flow.averaged, flow.pooled))
         frames = max((value.flow.frames or 0 for value in values), default=0) or None
-        return calls.joined(node, values, function, replace(maps[0].flow, frames=frames))
+        return calls.joined(node, values, function, replace(widest, frames=frames))
 
     return joined
 
@@ -191,7 +190,8 @@ def _view(calls: Calls, node: fx.Node) -> Value:
     sizes = sizes if isinstance(sizes, tuple | list) else (sizes,)
     if len(sizes) == 2 and axes[:2] == VECTOR:
         return value.over(VECTOR)
-    if len(sizes) == 5 and (axes == VECTOR or (axes == MAP and flow.pooled)):
+    ones = all(size == 1 for size in sizes[2:])  # not groups of channels, which look like frames
+    if len(sizes) == 5 and ones and (axes == VECTOR or (axes == MAP and flow.pooled)):
         return value.over(MAP)
     if len(sizes) == 3 and axes == MAP and sizes[2] == -1 and not flow.pooled:
         return value.over(("B", "C", "THW"))

@@ -1,7 +1,8 @@
 """How each kind of layer becomes its frame form: a table from type to rule.
 
 A rule takes a layer, what flows in, the context and the layer's name, and returns the layer's frame form and what flows
-out; it converts inner layers by `context.convert`. To teach `convert` a layer of yours, add its type to `RULES`.
+out; it converts inner layers by `context.convert`. What pads, skips or averages in time heeds `flow.regular`: see
+README.md. To teach `convert` a layer of yours, add its type to `RULES`.
 """
 
 from __future__ import annotations
@@ -34,6 +35,8 @@ ELEMENTWISE = (
 
 def rule_of(layer: nn.Module) -> Rule | None:
     """The rule for that layer, also for a subclass that only sets options and keeps `forward`."""
+    if "forward" in vars(layer):  # put there from outside; its class says nothing about it
+        return None
     for base in type(layer).__mro__:
         if base in RULES:
             return RULES[base] if type(layer).forward is base.forward else None
@@ -49,13 +52,13 @@ def _conv(layer: nn.Conv3d, flow: Flow, context: Context, where: str) -> tuple[n
                 layer.in_channels,
                 layer.out_channels,
                 layer.kernel_size,  # type: ignore[arg-type]
-                stride=(1, *stride[1:]),
+                stride=(flow.stride(stride[0]), *stride[1:]),
                 padding=(padding[0] * flow.rate, *padding[1:]),
                 dilation=(dilation[0] * flow.rate, *dilation[1:]),
                 groups=layer.groups,
                 bias=layer.bias is not None,
                 padding_mode=layer.padding_mode,
-                pad_time=False,
+                pad_time=flow.regular,
             )
     except ValueError as error:
         raise ConversionError(label(layer, where), str(error)) from error
@@ -132,22 +135,25 @@ def _avg_pool(layer: nn.AvgPool3d, flow: Flow, context: Context, where: str) -> 
 
 def _pool(kind: Any, layer: Any, flow: Flow, dilation: int, options: dict[str, Any]) -> tuple[nn.Module, Flow]:
     kernel, stride, padding = _triple(layer.kernel_size), _triple(layer.stride), _triple(layer.padding)
-    made = Pool3d(
-        kind,
-        kernel,
-        (1, *stride[1:]),
-        (padding[0] * flow.rate, *padding[1:]),
-        dilation * flow.rate,
-        pad_time=False,
-        **{name: value for name, value in options.items() if name != "count_include_pad" or not value},
-    )
-    return made, flow.through(
+    after = flow.through(
         kernel=kernel[0],
         stride=stride[0],
         padding=padding[0],
         dilation=dilation,
         ceil=options.get("ceil_mode", False),
     )
+    if flow.regular and dilation > 1:
+        return layer, after  # ours pads no dilated pool
+    made = Pool3d(
+        kind,
+        kernel,
+        (flow.stride(stride[0]), *stride[1:]),
+        (padding[0] * flow.rate, *padding[1:]),
+        dilation * flow.rate,
+        pad_time=flow.regular,
+        **{name: value for name, value in options.items() if name != "count_include_pad" or not value},
+    )
+    return made, after
 
 
 def _triple(value: Any) -> tuple[int, int, int]:
@@ -190,7 +196,7 @@ def _squeeze_excitation(layer: SqueezeExcitation, flow: Flow, context: Context, 
 
 
 def _subsample(layer: Subsample, flow: Flow, context: Context, where: str) -> tuple[nn.Module, Flow]:
-    return nn.Identity(), flow.through(stride=layer.stride)
+    return layer if flow.regular else nn.Identity(), flow.through(stride=layer.stride)
 
 
 def _sequential(layer: nn.Sequential, flow: Flow, context: Context, where: str) -> tuple[nn.Module, Flow]:
