@@ -11,7 +11,8 @@ from ..pool import ClipPool
 from ..state import Sequential
 from ..tuning import untune
 from .dispatch import converted
-from .flow import Context, ConversionError, Flow, Squeeze
+from .flow import Context, ConversionError, Squeeze, Statistics
+from .layout import clip_flow
 
 __all__ = ["ConversionError", "convert"]
 
@@ -22,6 +23,7 @@ def convert(
     input_shape: tuple[int, ...] | None = None,
     pool_frames: int | None = None,
     squeeze: Squeeze = "frame",
+    statistics: Statistics = "clip",
     tuned: bool = True,
 ) -> FrameNetwork:
     """The frame network of `module`, a regular 3D CNN that maps clips (B, C, T, H, W) to scores (B, classes).
@@ -36,6 +38,8 @@ def convert(
         averages, at their distance.
     squeeze: what attention averages over: the current "frame" (section 3.4), or as many of the last frames as the
         "clip" has.
+    statistics: what GroupNorm and InstanceNorm normalise by: the statistics of the whole "clip", which has no frame form
+        and is refused, or of each "frame" alone, which is another network until it is trained so.
     tuned: as for FrameNetwork.
 
     Raises ConversionError, which names the layer and the reason, for what has no frame form.
@@ -49,8 +53,9 @@ def convert(
         raise ConversionError("squeeze", f"{squeeze!r}: attention averages over the 'frame' or the 'clip'")
     module = untune(copy.deepcopy(module))
     layers = module.blocks if isinstance(module, ClipNetwork) else module
-    start = Flow(frames=shape[1] if shape else None, channels=shape[0] if shape else None)
-    blocks, _ = converted(layers, start, Context(converted, pool_frames, squeeze), "")
+    convolutions = (layer.in_channels for layer in layers.modules() if isinstance(layer, nn.Conv3d | nn.Conv2d))
+    start = clip_flow(shape, next(convolutions, 3))
+    blocks, _ = converted(layers, start, Context(converted, pool_frames, squeeze, statistics), "")
     if pool_frames is not None and not any(isinstance(layer, ClipPool) for layer in blocks.modules()):
         raise ConversionError("pool_frames", "the network has no average over its clip that could be made longer")
     if not hasattr(blocks, "state_count"):

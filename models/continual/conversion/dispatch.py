@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from torch import nn
 
-from .flow import Context, ConversionError, Flow, label, shape
-from .rules import AXES, rule_of, why_not
+from .flow import Context, ConversionError, Flow, NoFrameForm, label
+from .layout import after_layer, as_map, shape_in
+from .rules import MAPS, misfit, rule_of, why_not
+from .shapes import ShapeError, shape_after
 from .tracing import trace
 
 
@@ -13,11 +15,22 @@ def converted(layer: nn.Module, flow: Flow, context: Context, where: str) -> tup
     """The layer's frame form and what flows out of it. Raises ConversionError."""
     rule = rule_of(layer)
     if rule is None:
-        if type(layer).__module__.startswith("torch.nn"):
-            raise ConversionError(label(layer, where), why_not(layer))
-        rule = trace
-    elif flow.axes != AXES.get(rule, flow.axes):
-        raise ConversionError(label(layer, where), f"receives {shape(flow.axes)}, but takes {shape(AXES[rule])}")
-    made, after = rule(layer, flow, context, where)
+        if why := why_not(layer):
+            raise NoFrameForm(label(layer, where), why)
+        made, after = trace(layer, flow, context, where)
+    elif isinstance(layer, nn.Sequential):
+        made, after = rule(layer, flow, context, where)
+    else:
+        if why := misfit(layer, rule, flow):
+            raise ConversionError(label(layer, where), why)
+        try:
+            lengths = shape_after(layer, shape_in(flow))
+        except ShapeError as error:
+            known = "" if flow.frames is not None else "; pass input_shape=, what its clips look like"
+            raise ConversionError(
+                label(layer, where), f"fails on a tensor of shape {shape_in(flow)}: {error}{known}"
+            ) from error
+        made, after = rule(layer, as_map(flow) if rule in MAPS else flow, context, where)
+        after = after_layer(after, lengths)
     made.training = layer.training
     return made, after

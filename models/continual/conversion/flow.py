@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
 from typing import Literal
 
 from torch import nn
@@ -12,6 +12,7 @@ from torch import nn
 from ..state import temporal_of
 
 Squeeze = Literal["frame", "clip"]
+Statistics = Literal["clip", "frame"]
 
 MAP = ("B", "C", "T", "H", "W")  # the dimensions of a clip's features
 VECTOR = ("B", "C")
@@ -41,7 +42,7 @@ def label(layer: nn.Module, where: str) -> str:
 
 def shape(axes: tuple[str, ...]) -> str:
     """A tensor's dimensions as messages write them."""
-    return f"({', '.join(axes)})"
+    return f"({', '.join(name or '1' for name in axes)})"
 
 
 @dataclass(frozen=True)
@@ -55,6 +56,8 @@ class Flow:
     averaged: bool = False  # whether they were averaged over the frames of the clip
     # What the regular network's tensor runs over, one name a dimension; "HW" is both in one.
     axes: tuple[str, ...] = MAP
+    sizes: Mapping[str, int] = field(default_factory=dict)  # of each letter in `axes`, in the regular network
+    held: tuple[str, ...] = ("C", "H", "W")  # which of them a frame's dimensions behind the first hold: see layout.py
     # True while the clip form is built that is compared with the regular network: its padding in time, its temporal
     # strides (so `rate` stays 1) and its averages over the clip are kept.
     regular: bool = False
@@ -84,6 +87,7 @@ class Context:
     convert: Callable[[nn.Module, Flow, Context, str], tuple[nn.Module, Flow]]
     pool_frames: int | None = None
     squeeze: Squeeze = "frame"
+    statistics: Statistics = "clip"
 
 
 class Shared:

@@ -15,7 +15,8 @@ from dataclasses import dataclass, replace
 
 from torch import Tensor
 
-from .flow import Flow
+from .flow import MAP, Flow
+from .shapes import BATCH
 
 Names = tuple[str, ...]
 Sizes = Mapping[str, int]
@@ -75,6 +76,8 @@ def reshaped(flow: Flow, shape: Sequence[int]) -> Flow | None:
             name += atom
             left //= sizes[atom]
         axes.append(name)
+    if len(axes) == 5 and not axes[2] and not any("T" in name for name in axes):
+        axes[2], sizes["T"] = "T", 1  # what was averaged over the clip stands beside its feature maps
     return replace(flow, axes=tuple(axes), sizes=sizes)
 
 
@@ -97,6 +100,46 @@ def resized(flow: Flow, axes: Names, shape: Sequence[int]) -> Flow:
         named.append(atom)
     after = replace(flow, axes=tuple(named), sizes=sizes)
     return replace(after, held=logical(after))
+
+
+def shape_in(flow: Flow) -> tuple[int, ...]:
+    """The shape of the regular network's tensor."""
+    return tuple(math.prod(flow.sizes[atom] for atom in name) for name in flow.axes)
+
+
+# What a clip is taken to be where its shape is not known; `Flow.frames` is None then.
+_ANY_CLIP = (64, 224, 224)
+
+
+def clip_flow(shape: Sequence[int] | None, channels: int, *, regular: bool = False) -> Flow:
+    """The features that a network is given: (C, T, H, W)."""
+    sizes = shape if shape is not None else (channels, *_ANY_CLIP)
+    return Flow(
+        frames=shape[1] if shape else None,
+        channels=sizes[0],
+        sizes=dict(zip(MAP, (BATCH, *sizes), strict=True)),
+        regular=regular,
+    )
+
+
+def as_map(flow: Flow) -> Flow:
+    """Five dimensions by their usual names, held as a picture."""
+    return replace(flow, axes=MAP, sizes=dict(zip(MAP, shape_in(flow), strict=True)), held=HELD)
+
+
+def after_layer(flow: Flow, shape: Sequence[int]) -> Flow:
+    """After a layer whose form hands on what `flow` says it holds: the sizes are those of the regular network."""
+    sizes = dict(flow.sizes)
+    axes = list(flow.axes)
+    held = list(flow.held)
+    for at, (name, length) in enumerate(zip(flow.axes, shape, strict=True)):
+        if len(name) == 1:
+            sizes[name] = length
+        elif math.prod(sizes[atom] for atom in name) != length:
+            axes[at] = fresh(sizes)
+            sizes[axes[at]] = length
+            held = [axes[at] if one == name else one for one in held]
+    return replace(flow, axes=tuple(axes), sizes=sizes, held=tuple(held))
 
 
 @dataclass(frozen=True)

@@ -29,6 +29,28 @@ def shape_of(node: fx.Node) -> tuple[int, ...]:
     return tuple(value_of(node).shape)
 
 
+def shape_after(layer: nn.Module, shape: tuple[int, ...]) -> tuple[int, ...]:
+    """The shape that a layer makes of one. Raises ShapeError where it does not take it."""
+    from torch._subclasses.fake_tensor import FakeTensorMode  # slow to import
+
+    try:
+        with FakeTensorMode(allow_non_fake_inputs=True), torch.no_grad():
+            made = layer(torch.empty(shape, dtype=type_of(layer)))
+    except Exception as error:  # whatever the layer raises
+        raise ShapeError(in_words(error)) from error
+    return tuple(made.shape)
+
+
+def type_of(layer: nn.Module) -> torch.dtype:
+    return next((one.dtype for one in layer.parameters() if one.is_floating_point()), torch.get_default_dtype())
+
+
+def in_words(error: Exception) -> str:
+    """The first line of what another's code raised."""
+    line = str(error).strip().splitlines()
+    return line[0] if line else type(error).__name__
+
+
 def _in_place(function: Callable[..., Any]) -> Any:
     return lambda proxy, other: proxy.tracer.create_proxy("call_function", function, (proxy, other), {})
 
@@ -93,13 +115,13 @@ class ShapedTracer(fx.Tracer):
 
     record_stack_traces = True
 
-    def __init__(self, clip_shape: tuple[int, ...]) -> None:
+    def __init__(self, clip_shape: tuple[int, ...], dtype: torch.dtype | None = None) -> None:
         super().__init__()
         from torch._subclasses.fake_tensor import FakeTensorMode  # slow to import
 
         self.mode = FakeTensorMode(allow_non_fake_inputs=True)
         with self.mode:
-            self.clip = torch.empty(clip_shape)
+            self.clip = torch.empty(clip_shape, dtype=dtype)
         self.running = False
 
     def proxy(self, node: fx.Node) -> fx.Proxy:
@@ -127,7 +149,7 @@ class ShapedTracer(fx.Tracer):
                 function = self.root.get_submodule(target) if kind == "call_module" else target
                 return function(*args, **kwargs)
         except Exception as error:  # whatever torch or the layer raises on a shape that does not fit
-            raise ShapeError(str(error).strip().splitlines()[0] if str(error) else type(error).__name__) from error
+            raise ShapeError(in_words(error)) from error
         finally:
             self.running = False
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import inspect
-import operator
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
@@ -13,12 +12,16 @@ from torch import Tensor, fx, nn
 from ..delay import Delay
 from ..graph import Graph, Node
 from ..state import Temporal, temporal_of
-from .calls import Scalar, Value
-from .flow import Context, ConversionError, Flow, Shared, has_tensors, label, shape
+from .calls import Result, Value, subject
+from .each import Constant, Home, arranged
+from .flow import Context, ConversionError, Flow, Shared, has_tensors, label
+from .frame_calls import constant
 from .functions import FUNCTIONS, overwrites
 from .gates import squeezes
+from .layout import Names, after_layer, logical, shape_in
 from .means import global_mean
-from .rules import rule_of
+from .rules import held_for, rule_of, why_not
+from .shapes import ShapedTracer, ShapeError, shape_of, type_of, value_of
 
 
 class _Root(nn.Module):
@@ -32,30 +35,12 @@ class _Root(nn.Module):
         return self.net(clip)
 
 
-def _in_place(function: Callable[..., Any]) -> Any:
-    return lambda proxy, other: proxy.tracer.create_proxy("call_function", function, (proxy, other), {})
-
-
-class _Proxy(fx.Proxy):
-    """A tensor's stand-in that distinguishes `x += y`, after which other names of x hold the sum, from `x = x + y`."""
-
-    __iadd__ = _in_place(operator.iadd)
-    __isub__ = _in_place(operator.isub)
-    __imul__ = _in_place(operator.imul)
-    __itruediv__ = _in_place(operator.itruediv)
-
-
-class _Tracer(fx.Tracer):
-    record_stack_traces = True
-
-    def proxy(self, node: fx.Node) -> fx.Proxy:
-        return _Proxy(node, self)
-
+class _Tracer(ShapedTracer):
     def is_leaf_module(self, m: nn.Module, module_qualified_name: str) -> bool:
         if module_qualified_name == "net":
             return False
         container = isinstance(m, nn.Sequential) and type(m).__module__.startswith("torch.nn")
-        return not container and (rule_of(m) is not None or super().is_leaf_module(m, module_qualified_name))
+        return not container and (rule_of(m) is not None or why_not(m) is not None)
 
 
 def trace(module: nn.Module, flow: Flow, context: Context, where: str) -> tuple[nn.Module, Flow]:
@@ -64,7 +49,12 @@ def trace(module: nn.Module, flow: Flow, context: Context, where: str) -> tuple[
     if second := _second_input(module):
         raise ConversionError(place, f"takes a second input, {second!r}; a frame network takes frames and nothing else")
     try:
-        graph = _Tracer().trace(_Root(module))
+        graph = _Tracer(shape_in(flow), type_of(module)).trace(_Root(module))
+    except ShapeError as error:
+        known = "" if flow.frames is not None else "; pass input_shape=, what its clips look like"
+        raise ConversionError(
+            place, f"its forward fails on a tensor of shape {shape_in(flow)}: {error}{known}"
+        ) from error
     except Exception as error:  # whatever the module's own code raises on symbols instead of tensors
         line = str(error).strip().splitlines()
         raise ConversionError(
@@ -93,7 +83,9 @@ class Builder:
         self.squeezes = squeezes(graph, self._layer_of)
         self.layers: dict[str, nn.Module] = {}
         self.nodes: list[Node] = []
-        self.values: dict[fx.Node, Value | Scalar] = {}
+        self.values: dict[fx.Node, Result] = {}
+        self.home = Home()
+        self.own: dict[str, Tensor] = {}
         self.shared = Shared()
         self.taken = {name for name, _ in module.named_children()}
 
@@ -104,15 +96,15 @@ class Builder:
             self.values[node] = self._value(node)
         raise ConversionError(self.where, "returns nothing")
 
-    def _value(self, node: fx.Node) -> Value | Scalar:
+    def _value(self, node: fx.Node) -> Result:
         if node.op == "placeholder":
             return Value(0, Temporal(), self.start)
         if node.op == "get_attr":
-            raise ConversionError(
-                self.label(node), "is a tensor that the network uses directly; put it into a layer with a rule"
-            )
+            return self._tensor(node)
         if node.op == "call_module":
             return self._layer(node)
+        if node.all_input_nodes and all(isinstance(self.values[one], Constant) for one in node.all_input_nodes):
+            return constant(self, node)
         function = FUNCTIONS.get(node.target)  # type: ignore[arg-type]
         if function is None:
             raise ConversionError(self.label(node), "has no frame form that is known")
@@ -128,7 +120,29 @@ class Builder:
             raise ConversionError(self.where or type(self.module).__name__, "does not return one tensor of scores")
         if value.index != len(self.nodes):  # the last call was not the one that is returned
             value = self._add(nn.Identity(), value, value.flow)
-        return Graph({**self.layers, **self._uncalled()}, self.nodes, value.reach), value.flow
+        if not self.where:
+            value = self._arranged(value, logical(value.flow))
+        graph = Graph({**self.layers, **self._uncalled()}, self.nodes, value.reach)
+        graph._parameters.update(self.module._parameters)
+        graph._buffers.update({**self.module._buffers, **self.own})
+        self.home.graph = graph
+        return graph, value.flow
+
+    def _tensor(self, node: fx.Node) -> Constant:
+        """A parameter or buffer that the network uses directly."""
+        tensor = value_of(node)
+        name = str(node.target)
+        if not name.startswith("net."):  # made by the forward itself, of numbers
+            name = f"{name}_of_{self.where.replace('.', '_')}"
+            self.own[name] = tensor
+        return Constant.of(self.home, self._name(node) if name.startswith("net.") else name, tuple(tensor.shape))
+
+    def _arranged(self, value: Value, held: Names) -> Value:
+        """The value held that way."""
+        layer, flow = arranged(value.flow, held)
+        if layer is None:
+            return value
+        return self._register(self._free(f"arranged{len(self.nodes)}"), layer, value, flow)
 
     def _uncalled(self) -> dict[str, nn.Module]:
         """Second names of layers, and unused layers with weights: with them, checkpoints load as they are."""
@@ -165,8 +179,10 @@ class Builder:
         layer, name = self._layer_of(node), self._name(node)
         value = self.tensor(node, node.args[0] if node.args else next(iter(node.kwargs.values()), None))
         where = f"{self.where}.{name}" if self.where else name
+        value = self._arranged(value, held_for(layer, value.flow))
         if node in self.squeezes:
             made, after = global_mean(value.flow, self.context, label(layer, where), squeeze=True)
+            after = after_layer(after, shape_of(node))
         else:
             made, after = self.context.convert(layer, value.flow, self.context, where)
         made = self.shared.once(layer, made, where)
@@ -179,7 +195,8 @@ class Builder:
         return self._register(self._free(node.name), layer, value, flow)
 
     def by_rule(self, node: fx.Node, layer: nn.Module) -> Value:
-        value = self.tensor(node, node.args[0])
+        value = self.tensor(node, subject(node))
+        value = self._arranged(value, held_for(layer, value.flow))
         made, flow = self.context.convert(layer, value.flow, self.context, self.label(node))
         return self.made(node, value, made, flow)
 
@@ -194,14 +211,15 @@ class Builder:
         self.layers[name] = layer
         return self._add(layer, value, flow)
 
-    def _overwritten(self, node: fx.Node, result: Value | Scalar) -> None:
+    def _overwritten(self, node: fx.Node, result: Result) -> None:
         """In the regular network later readers of the input, under any name, get what `node` computed."""
         before = self.values[node.all_input_nodes[0]]
         if not isinstance(result, Value) or not isinstance(before, Value):
             return
         for source, held in self.values.items():
             if isinstance(held, Value) and held.index == before.index:
-                self.values[source] = result.over(held.flow.axes)
+                flow = replace(held.flow, held=result.flow.held)
+                self.values[source] = result.with_flow(flow)
 
     def _add(self, call: nn.Module, value: Value, flow: Flow) -> Value:
         self.nodes.append(Node(call, (value.index,)))
@@ -213,9 +231,6 @@ class Builder:
             raise ConversionError(
                 self.label(node), f"joins branches that keep every {rates[0]}. and every {rates[-1]}. frame"
             )
-        shapes = {value.flow.axes: shape(value.flow.axes) for value in values}
-        if len(shapes) > 1:
-            raise ConversionError(self.label(node), f"joins {' and '.join(shapes.values())}")
         latest = max(value.reach.delay for value in values)
         aligned = []
         for number, value in enumerate(values):
