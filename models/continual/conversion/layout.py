@@ -89,7 +89,7 @@ def resized(flow: Flow, axes: Names, shape: Sequence[int]) -> Flow:
     sizes = {atom: flow.sizes.get(atom, 1) for name in axes for atom in name if name and set(name) & OVER_CLIP}
     named = []
     for at, (name, length) in enumerate(zip(axes, shape, strict=True)):
-        if runs_over(name, OVER_CLIP, sizes) or set(name) & OVER_CLIP:
+        if set(name) & OVER_CLIP:
             if len(name) == 1:
                 sizes[name] = length
             named.append(name)

@@ -67,7 +67,7 @@ def expand(calls: Calls, node: fx.Node) -> Result:
         return value
     if node.target in ("expand_as", "type_as"):
         operands = Operands.of(calls, node)
-            refuse_repeats(calls, node, operands.values)
+        refuse_repeats(calls, node, operands.values)
         return each_frame(calls, node, operands.values, operands.call, operands.values[1].flow.axes, shape_of(node))
     sizes = listed(node, 1, "size")
     missing = len(sizes) - len(axes)

@@ -53,7 +53,7 @@ class Over:
         axes = operands.values[0].flow.axes
         if self.drops and len(into) < len(axes):
             axes = tuple(name for dim, name in enumerate(axes) if dim not in dims)
-            return each_frame(calls, node, operands.values, operands.call, axes, into, part)
+        return each_frame(calls, node, operands.values, operands.call, axes, into, part)
 
 
 _MEAN = Over(drops=True)
