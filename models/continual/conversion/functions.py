@@ -20,7 +20,20 @@ from .flow import ConversionError
 from .frame_calls import pointwise
 from .gates import PRODUCTS
 from .products import attention, einsum, matmul
-from .rearranging import attribute, cat, expand, index, narrow, parts, permute, reshape, stack, unchanged
+from .rearranging import (
+    attribute,
+    cat,
+    expand,
+    index,
+    index_select,
+    narrow,
+    parts,
+    permute,
+    repeat,
+    reshape,
+    stack,
+    unchanged,
+)
 from .reducing import OVER, maximum, mean, total
 from .spatial import CLIPS, WITHIN, adaptive_pool, batch_norm, clip_norm, pad
 
@@ -111,6 +124,8 @@ _NAMED: dict[Function, str] = {
     stack: "stack",
     parts: "chunk split unbind tensor_split",
     narrow: "narrow select",
+    repeat: "repeat tile",
+    index_select: "index_select",
     matmul: "matmul bmm",
     einsum: "einsum",
 }

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from torch import fx
 
-from .calls import Calls, Result, argument
+from .calls import Calls, Result, Value, argument
 from .flow import ConversionError, NoFrameForm, shape
 from .frame_calls import Operands, broadcast, each_frame
 from .layout import Names, runs_over
@@ -57,16 +57,19 @@ def attention(calls: Calls, node: fx.Node) -> Result:
 def einsum(calls: Calls, node: fx.Node) -> Result:
     """Letters that run over frames or clips must stay, the same ones in every operand."""
     operands = Operands.of(calls, node)
-    equation = argument(node, 0, "equation").replace(" ", "")
-    if "..." in equation or "->" not in equation or operands.constants:
+    equation = str(argument(node, 0, "equation")).replace(" ", "")
+    operands_of = node.args[1] if isinstance(node.args[1], tuple | list) else node.args[1:]
+    given = [calls.values[source] for source in operands_of if isinstance(source, fx.Node)]
+    inputs, _, output = equation.partition("->")
+    if "..." in equation or not output or len(inputs.split(",")) != len(given):
         raise ConversionError(calls.label(node), f"einsum by {equation!r} is not supported yet")
-    inputs, output = equation.split("->")
     over: dict[str, str] = {}
-    for letters, value in zip(inputs.split(","), operands.values, strict=True):
-        for letter, name in zip(letters, value.flow.axes, strict=True):
-            clip = name if runs_over(name, "BT", value.flow.sizes) else ""
+    for letters, value in zip(inputs.split(","), given, strict=True):
+        axes = value.flow.axes if isinstance(value, Value) else ("",) * len(letters)
+        sizes = value.flow.sizes if isinstance(value, Value) else {}
+        for letter, name in zip(letters, axes, strict=True):
+            clip = name if runs_over(name, "BT", sizes) else ""
             if over.setdefault(letter, clip) != clip or (clip and letter not in output):
-                _refuse(calls, node, True, value.flow.axes)
-    return each_frame(
-        calls, node, operands.values, operands.call, tuple(over[letter] for letter in output), shape_of(node)
-    )
+                _refuse(calls, node, True, axes)
+    axes = tuple(over[letter] for letter in output)
+    return each_frame(calls, node, operands.values, operands.call, axes, shape_of(node))

@@ -12,7 +12,7 @@ from torch import Tensor, fx, nn
 
 from ..state import Temporal
 from .calls import Calls, Parts, Result, Value, argument, call_of, listed, subject
-from .each import Direct, Slot
+from .each import Constant, Direct, Slot
 from .flow import ConversionError, Flow, NoFrameForm, shape
 from .frame_calls import Operands, each_frame, refuse_mixing, tensor_of
 from .gates import PRODUCTS
@@ -45,6 +45,9 @@ def permute(calls: Calls, node: fx.Node) -> Result:
 def attribute(calls: Calls, node: fx.Node) -> Result:
     """x.mT and x.data; sizes are numbers already."""
     name: Any = node.args[1]
+    several = calls.values.get(subject(node))
+    if isinstance(several, Parts) and name in ("values", "indices"):
+        return several.makers[0 if name == "values" else 1]()
     if name in ("data", "real"):
         return unchanged(calls, node)
     if name not in ("T", "mT", "H", "mH"):
@@ -93,6 +96,21 @@ def _length(flow: Flow, name: str) -> int:
     for atom in name:
         length *= flow.sizes[atom]
     return length
+
+
+def repeat(calls: Calls, node: fx.Node) -> Result:
+    """A tensor several times beside itself, along dimensions of a frame."""
+    value = tensor_of(calls, node)
+    times = listed(node, 1, "repeats")
+    axes = ("",) * (len(times) - len(value.flow.axes)) + value.flow.axes
+    refuse_mixing(
+        calls,
+        node,
+        value.flow,
+        [dim - len(axes) for dim, count in enumerate(times) if count != 1 and axes[dim]],
+        "repeats",
+    )
+    return each_frame(calls, node, [value], call_of(node, lambda _: Slot(0)), axes, shape_of(node))
 
 
 class Offset(nn.Module):
@@ -152,12 +170,8 @@ def index(calls: Calls, node: fx.Node) -> Result:
 
 
 def indexed(calls: Calls, node: fx.Node, value: Value, key: tuple[Any, ...], into: tuple[int, ...]) -> Value:
-    if any(
-        not (one is None or one is Ellipsis or isinstance(one, int | slice)) or isinstance(one, bool) for one in key
-    ):
-        raise ConversionError(
-            calls.label(node), "takes parts of a tensor by a list or a tensor, which is not supported yet"
-        )
+    if not all(one is None or one is Ellipsis or type(one) in (int, slice) for one in key):
+        return _chosen(calls, node, value, key, into)
     rest = len(value.flow.axes) - sum(one is not None and one is not Ellipsis for one in key)
     at = key.index(Ellipsis) if Ellipsis in key else len(key)
     key = (*key[:at], *(slice(None),) * rest, *key[at + 1 :])
@@ -181,6 +195,28 @@ def indexed(calls: Calls, node: fx.Node, value: Value, key: tuple[Any, ...], int
         if isinstance(one, int):
             value = value.with_flow(replace(value.flow, rate=1, averaged=True))
     return _cut(calls, node, value, names, key, into)
+
+
+def _chosen(calls: Calls, node: fx.Node, value: Value, key: tuple[Any, ...], into: tuple[int, ...]) -> Value:
+    """x[:, [1, 0, 2]]: by a list or by a tensor of the network's own, in one dimension of a frame."""
+    axes = value.flow.axes
+    known = [one == slice(None) if isinstance(one, slice) else False for one in key]
+    given = calls.values.get(key[-1]) if isinstance(key[-1], fx.Node) else key[-1]
+    if not all(known[:-1]) or not isinstance(given, list | Constant) or len(into) != len(axes):
+        raise ConversionError(
+            calls.label(node), "takes parts of a tensor by lists or tensors in a way that is not supported yet"
+        )
+    refuse_mixing(calls, node, value.flow, [len(key) - 1], "chooses from")
+    return each_frame(calls, node, [value], Direct(_item, (Slot(0), (*key[:-1], given)), {}), axes, into)
+
+
+def index_select(calls: Calls, node: fx.Node) -> Result:
+    operands = Operands.of(calls, node)
+    if len(operands.values) != 1 or len(operands.constants) != 1:
+        raise ConversionError(calls.label(node), "takes parts by a tensor that the network computes")
+    flow = operands.values[0].flow
+    refuse_mixing(calls, node, flow, [argument(node, 1, "dim") % len(flow.axes)], "chooses from")
+    return each_frame(calls, node, operands.values, operands.call, flow.axes, shape_of(node))
 
 
 def _cut(

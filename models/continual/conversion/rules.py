@@ -286,15 +286,23 @@ def _flattened(layer: nn.Linear, flow: Flow, where: str) -> tuple[nn.Module, Flo
 def _picture_conv(layer: nn.Conv2d, flow: Flow, context: Context, where: str) -> tuple[nn.Module, Flow]:
     """A convolution of pictures, frame by frame."""
     height, width = _numbers(layer, where)
-    return viewed(
-        layer,
-        (layer.out_channels, layer.in_channels // layer.groups, 1, *layer.kernel_size),
-        (0, 1, 2, 3, 4),
-        stride=(1, *layer.stride),
-        padding=(0, height, width),
-        dilation=(1, *layer.dilation),
-        groups=layer.groups,
-    ), flow
+    options: dict[str, Any] = {"stride": (1, *layer.stride), "padding": (0, height, width), "groups": layer.groups}
+    if not runs_over(flow.axes[1], "T", flow.sizes):
+        sizes = (layer.out_channels, layer.in_channels // layer.groups, 1, *layer.kernel_size)
+        return viewed(layer, sizes, (0, 1, 2, 3, 4), dilation=(1, *layer.dilation), **options), flow
+    atoms = stripped(flow.axes[1], flow.sizes)
+    if layer.groups > 1 or len(atoms) != 2 or flow.frames is None:
+        raise ConversionError(
+            label(layer, where), f"mixes the frames of {shape(flow.axes)}, which is not supported yet"
+        )
+    sizes = (layer.out_channels, *(flow.sizes[atom] for atom in atoms), *layer.kernel_size)
+    order = (0, 1, 2, 3, 4) if atoms[1] == "T" else (0, 2, 1, 3, 4)
+    made = viewed(layer, sizes, order, dilation=(flow.rate, *layer.dilation), **options)
+    axes = (flow.axes[0], "C", *flow.axes[2:])
+    one = replace(
+        flow, rate=1, frames=1, averaged=True, axes=axes, sizes={**flow.sizes, "T": 1, "C": layer.out_channels}
+    )
+    return made, replace(one, held=("C", *flow.held[1:]))
 
 
 def _series_conv(layer: nn.Conv1d, flow: Flow, context: Context, where: str) -> tuple[nn.Module, Flow]:
@@ -388,7 +396,8 @@ def misfit(layer: nn.Module, rule: Rule, flow: Flow) -> str | None:
         fits = clip and not any(runs_over(axes[dim], "BT", sizes) for dim in (1, 3, 4))
         return None if fits else f"receives {shape(axes)}, but takes {shape(MAP)}"
     if rule is _picture_conv:
-        fits = len(axes) == 4 and not any(runs_over(name, "BT", sizes) for name in axes[1:])
+        fits = len(axes) == 4 and not any(runs_over(name, "BT", sizes) for name in axes[2:])
+        fits = fits and not runs_over(axes[1], "B", sizes) and stripped(axes[1], sizes) != "T"
         return None if fits else f"receives {shape(axes)}, but takes pictures: frames as a batch ({shape(PICTURES)})"
     if rule is _series_conv:
         over = len(axes) == 3 and not runs_over(axes[1], "BT", sizes) and not runs_over(axes[2], "B", sizes)

@@ -6,11 +6,13 @@ So `view(b * t, c, h, w)`, a branch on `x.shape[2]` and a library that looks at 
 from __future__ import annotations
 
 import operator
+import sys
 from collections.abc import Callable, Iterator
 from typing import Any
 
 import torch
-from torch import Tensor, fx, nn
+from torch import fx, nn
+from torch._subclasses.fake_tensor import DataDependentOutputException, FakeTensorMode
 
 BATCH = 2  # of the clip that is traced; more than one, so that it shows what runs over the batch
 
@@ -31,8 +33,6 @@ def shape_of(node: fx.Node) -> tuple[int, ...]:
 
 def shape_after(layer: nn.Module, shape: tuple[int, ...]) -> tuple[int, ...]:
     """The shape that a layer makes of one. Raises ShapeError where it does not take it."""
-    from torch._subclasses.fake_tensor import FakeTensorMode  # slow to import
-
     try:
         with FakeTensorMode(allow_non_fake_inputs=True), torch.no_grad():
             made = layer(torch.empty(shape, dtype=type_of(layer)))
@@ -55,6 +55,9 @@ def _in_place(function: Callable[..., Any]) -> Any:
     return lambda proxy, other: proxy.tracer.create_proxy("call_function", function, (proxy, other), {})
 
 
+_NEW = ("new_zeros", "new_ones", "new_empty", "new_full", "new_tensor")
+
+
 class ShapedProxy(fx.Proxy):
     """A tensor's stand-in that knows the tensor's shape.
 
@@ -66,10 +69,6 @@ class ShapedProxy(fx.Proxy):
     __isub__ = _in_place(operator.isub)
     __imul__ = _in_place(operator.imul)
     __itruediv__ = _in_place(operator.itruediv)
-
-    @property
-    def __class__(self) -> type:  # type: ignore[override] - to those who ask, it is what it stands for
-        return type(self._value) if not isinstance(self._value, Tensor) else Tensor
 
     @property
     def _value(self) -> Any:
@@ -100,14 +99,41 @@ class ShapedProxy(fx.Proxy):
     def numel(self) -> Any:
         return self._value.numel()
 
+    def __getattr__(self, name: str) -> Any:
+        if name in _NEW:  # a tensor of numbers that no frame changes
+            return getattr(torch.empty(0, dtype=self.dtype), name)
+        return super().__getattr__(name)
+
     def is_floating_point(self) -> Any:
         return self._value.is_floating_point()
+
+    def __setitem__(self, key: Any, value: Any) -> None:
+        self.tracer.create_proxy("call_function", operator.setitem, (self, key, value), {})
 
     def __len__(self) -> int:
         return len(self._value)
 
     def __iter__(self) -> Iterator[Any]:
         return iter([self[index] for index in range(len(self._value))])
+
+
+_TORCH = ("torch", "_operator", "builtins", "math", "None")
+
+
+def _known_to_einops() -> None:
+    """einops asks for a tensor's type by name, and then calls what every tensor has."""
+    backends = sys.modules.get("einops._backends")
+    known = getattr(backends, "_type2backend", None)
+    if known is not None and hasattr(backends, "TorchBackend"):
+        known.setdefault(ShapedProxy, backends.TorchBackend())  # type: ignore[union-attr]
+
+
+class _Several(tuple):
+    """The results of a function that fx takes for a single call."""
+
+    @property
+    def node(self) -> Any:
+        return next(one.node for one in self if issubclass(type(one), fx.Proxy))
 
 
 class ShapedTracer(fx.Tracer):
@@ -117,8 +143,6 @@ class ShapedTracer(fx.Tracer):
 
     def __init__(self, clip_shape: tuple[int, ...], dtype: torch.dtype | None = None) -> None:
         super().__init__()
-        from torch._subclasses.fake_tensor import FakeTensorMode  # slow to import
-
         self.mode = FakeTensorMode(allow_non_fake_inputs=True)
         with self.mode:
             self.clip = torch.empty(clip_shape, dtype=dtype)
@@ -131,6 +155,17 @@ class ShapedTracer(fx.Tracer):
         node = super().create_node(kind, target, *rest, **named)
         node.meta["value"] = self._run(kind, target, node)
         return node
+
+    def trace(self, root: Any, concrete_args: Any = None) -> fx.Graph:
+        _known_to_einops()
+        return super().trace(root, concrete_args)
+
+    def create_proxy(self, kind: str, target: Any, args: Any, kwargs: Any, *rest: Any, **named: Any) -> Any:
+        if kind == "call_function" and getattr(target, "__module__", "torch").split(".")[0] not in _TORCH:
+            # Kept from tracing by torch.fx.wrap, for the sake of shapes, which are known here.
+            made = target(*args, **kwargs)
+            return made if issubclass(type(made), fx.Proxy) else _Several(made)
+        return super().create_proxy(kind, target, args, kwargs, *rest, **named)
 
     def create_arg(self, a: Any) -> Any:
         return a.node if issubclass(type(a), fx.Proxy) else super().create_arg(a)
@@ -148,6 +183,8 @@ class ShapedTracer(fx.Tracer):
                     return getattr(args[0], target)(*args[1:], **kwargs)
                 function = self.root.get_submodule(target) if kind == "call_module" else target
                 return function(*args, **kwargs)
+        except DataDependentOutputException as error:
+            raise ShapeError("it reads a tensor's numbers, which differ from clip to clip") from error
         except Exception as error:  # whatever torch or the layer raises on a shape that does not fit
             raise ShapeError(in_words(error)) from error
         finally:
