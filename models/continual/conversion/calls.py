@@ -19,6 +19,7 @@ class Value:
     index: int
     reach: Temporal
     flow: Flow
+    means: frozenset[str] = frozenset()  # the calls whose averages over the clip it is made of
 
     def over(self, axes: tuple[str, ...]) -> Value:
         """The same numbers, held by other dimensions: a frame keeps its four until the scores."""

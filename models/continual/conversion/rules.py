@@ -22,7 +22,7 @@ from ..conv import Conv3d
 from ..delay import Subsample
 from ..pool import ClipMean, ClipPool, Pool3d, SpatialMean
 from ..state import Sequential
-from .flow import MAP, VECTOR, Context, ConversionError, Flow, Shared, label, shape
+from .flow import MAP, VECTOR, Context, ConversionError, Flow, NoFrameForm, Shared, label, shape
 from .means import clip_pool, global_mean
 
 Rule = Callable[[Any, Flow, Context, str], tuple[nn.Module, Flow]]
@@ -58,7 +58,7 @@ def _conv(layer: nn.Conv3d, flow: Flow, context: Context, where: str) -> tuple[n
                 groups=layer.groups,
                 bias=layer.bias is not None,
                 padding_mode=layer.padding_mode,
-                pad_time=flow.regular,
+                pad_time=flow.regular and getattr(layer, "pad_time", True),
             )
     except ValueError as error:
         raise ConversionError(label(layer, where), str(error)) from error
@@ -150,7 +150,7 @@ def _pool(kind: Any, layer: Any, flow: Flow, dilation: int, options: dict[str, A
         (flow.stride(stride[0]), *stride[1:]),
         (padding[0] * flow.rate, *padding[1:]),
         dilation * flow.rate,
-        pad_time=flow.regular,
+        pad_time=flow.regular and getattr(layer, "pad_time", True),
         **{name: value for name, value in options.items() if name != "count_include_pad" or not value},
     )
     return made, after
@@ -190,8 +190,9 @@ def _spatial_mean(layer: SpatialMean, flow: Flow, context: Context, where: str) 
 
 
 def _squeeze_excitation(layer: SqueezeExcitation, flow: Flow, context: Context, where: str) -> tuple[nn.Module, Flow]:
-    pool, _ = global_mean(flow, context, label(layer, where), squeeze=True)
-    layer.set_pool(pool)
+    if any(isinstance(part, ClipMean) for part in layer.pool):  # else it looks at each frame alone, or slides
+        pool, _ = global_mean(flow, context, label(layer, where), squeeze=True)
+        layer.set_pool(pool)
     return layer, flow
 
 
@@ -312,8 +313,12 @@ _WHY_NOT: dict[type[nn.Module], str] = {
 }
 
 
-def why_not(layer: nn.Module) -> str:
+def why_not(layer: nn.Module, where: str) -> ConversionError:
+    """Why a layer of torch's own has no rule."""
     for kind, why in _WHY_NOT.items():
         if isinstance(layer, kind):
-            return why
-    return "there is no rule for this layer; add one to co3d_bench.models.continual.conversion.rules.RULES"
+            return NoFrameForm(label(layer, where), why)
+    return ConversionError(
+        label(layer, where),
+        "there is no rule for this layer; add one to co3d_bench.models.continual.conversion.rules.RULES",
+    )

@@ -14,11 +14,17 @@ from ..delay import Delay
 from ..graph import Graph, Node
 from ..state import Temporal, temporal_of
 from .calls import Scalar, Value
-from .flow import Context, ConversionError, Flow, Shared, has_tensors, label, shape
+from .flow import Context, ConversionError, Flow, NoFrameForm, Shared, has_tensors, label, shape
 from .functions import FUNCTIONS, overwrites
-from .gates import squeezes
+from .gates import PRODUCTS, averages_all
 from .means import global_mean
+from .places import place_now, place_of_class, place_of_error
+from .randomness import draws
 from .rules import rule_of
+
+
+class _NoRule(ConversionError):
+    """A function that the tables do not have, whatever it is given."""
 
 
 class _Root(nn.Module):
@@ -46,7 +52,10 @@ class _Proxy(fx.Proxy):
 
 
 class _Tracer(fx.Tracer):
-    record_stack_traces = True
+    def create_node(self, *args: Any, **kwargs: Any) -> fx.Node:
+        node = super().create_node(*args, **kwargs)
+        node.meta["place"] = place_now()
+        return node
 
     def proxy(self, node: fx.Node) -> fx.Proxy:
         return _Proxy(node, self)
@@ -54,7 +63,7 @@ class _Tracer(fx.Tracer):
     def is_leaf_module(self, m: nn.Module, module_qualified_name: str) -> bool:
         if module_qualified_name == "net":
             return False
-        container = isinstance(m, nn.Sequential) and type(m).__module__.startswith("torch.nn")
+        container = type(m).forward is nn.Sequential.forward and "forward" not in vars(m)
         return not container and (rule_of(m) is not None or super().is_leaf_module(m, module_qualified_name))
 
 
@@ -64,21 +73,31 @@ def trace(module: nn.Module, flow: Flow, context: Context, where: str) -> tuple[
     if second := _second_input(module):
         raise ConversionError(place, f"takes a second input, {second!r}; a frame network takes frames and nothing else")
     try:
-        graph = _Tracer().trace(_Root(module))
-    except Exception as error:  # whatever the module's own code raises on symbols instead of tensors
-        line = str(error).strip().splitlines()
+        with draws() as drawn:
+            graph = _Tracer().trace(_Root(module))
+    except Exception as error:
         raise ConversionError(
             place,
-            f"its forward cannot be traced: {line[0] if line else type(error).__name__} "
+            f"its forward cannot be traced: {in_words(error)} "
             "(it may not decide by a tensor's numbers or shape, nor use a library that wants real tensors)",
+            place_of_error(error.__traceback__) or place_of_class(type(module)),
         ) from error
+    if drawn:
+        raise NoFrameForm(place, f"its forward draws random numbers ({', '.join(drawn)}) in eval mode")
     return Builder(module, graph, flow, context, where).build()
 
 
+def in_words(error: Exception) -> str:
+    """The first line of what another's code raised."""
+    line = str(error).strip().splitlines()
+    return line[0] if line else type(error).__name__
+
+
 def _second_input(module: nn.Module) -> str | None:
-    _, *others = inspect.signature(module.forward).parameters.values()
-    positional = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
-    return next((one.name for one in others if one.kind in positional and one.default is one.empty), None)
+    parameters = inspect.signature(module.forward).parameters.values()
+    several = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
+    needed = [one.name for one in parameters if one.kind not in several and one.default is one.empty]
+    return next(iter(needed[1:]), None)
 
 
 class Builder:
@@ -90,7 +109,10 @@ class Builder:
         self.context = context
         self.where = where
         self.start = flow
-        self.squeezes = squeezes(graph, self._layer_of)
+        gates = context.findings.attention
+        self.squeezes = {
+            node for node in graph.nodes if self._key(node) in gates and averages_all(node, self._layer_of)
+        }
         self.layers: dict[str, nn.Module] = {}
         self.nodes: list[Node] = []
         self.values: dict[fx.Node, Value | Scalar] = {}
@@ -101,8 +123,58 @@ class Builder:
         for node in self.graph.nodes:
             if node.op == "output":
                 return self._finish(node)
-            self.values[node] = self._value(node)
+            self.values[node] = self._averaging(node, self._collected(node))
+            if self._writes(node):
+                self._overwritten(node, self.values[node])
         raise ConversionError(self.where, "returns nothing")
+
+    def _collected(self, node: fx.Node) -> Value | Scalar:
+        """The value of a call; if it is refused, one of which nothing is known, so that all refusals are found."""
+        findings = self.context.findings
+        before = len(findings.refusals)
+        inputs = [self.values[source] for source in node.all_input_nodes]
+        known = all(value.flow.known for value in inputs if isinstance(value, Value))
+        try:
+            result = self._value(node)
+        except ConversionError as error:
+            if known or isinstance(error, _NoRule):
+                findings.refuse(error, node.meta["place"])
+        except Exception as error:  # noqa: BLE001 - a rule that met what it does not expect
+            if known and len(findings.refusals) == before:
+                findings.refuse(ConversionError(self.label(node), in_words(error)), node.meta["place"])
+        else:
+            if known or isinstance(result, Scalar):
+                return result
+        return Value(0, Temporal(), replace(self.start, known=False))
+
+    def _averaging(self, node: fx.Node, result: Value | Scalar) -> Value | Scalar:
+        """The value with the averages over the clip that it is made of; where it meets frames again, they are noted."""
+        if not isinstance(result, Value):
+            return result
+        values = [self.values[source] for source in node.all_input_nodes]
+        inputs = [value for value in values if isinstance(value, Value)]
+        averages = [value for value in inputs if value.flow.averaged]
+        if averages and len(averages) < len(inputs):
+            found = frozenset[str]().union(*(value.means for value in averages))
+            if node.target in PRODUCTS:
+                self.context.findings.attention.update(found)
+            else:
+                self.context.findings.inner.update(dict.fromkeys(sorted(found)))
+        if not result.flow.averaged:
+            return replace(result, means=frozenset())
+        means = frozenset[str]().union(*(value.means for value in averages))
+        return replace(result, means=means if averages else frozenset({self._key(node)}))
+
+    def _key(self, node: fx.Node) -> str:
+        """The name of a call in the whole network."""
+        return f"{self.where}.{node.name}" if self.where else node.name
+
+    def _writes(self, node: fx.Node) -> bool:
+        """Whether a call writes into its first argument."""
+        if node.op != "call_module":
+            return node.op not in ("placeholder", "get_attr") and overwrites(node)
+        layer = self._layer_of(node)
+        return bool(getattr(layer, "inplace", False)) and rule_of(layer) is not None
 
     def _value(self, node: fx.Node) -> Value | Scalar:
         if node.op == "placeholder":
@@ -115,20 +187,20 @@ class Builder:
             return self._layer(node)
         function = FUNCTIONS.get(node.target)  # type: ignore[arg-type]
         if function is None:
-            raise ConversionError(self.label(node), "has no frame form that is known")
-        result = function(self, node)
-        if overwrites(node):
-            self._overwritten(node, result)
-        return result
+            raise _NoRule(self.label(node), "there is no rule for this function")
+        return function(self, node)
 
     def _finish(self, node: fx.Node) -> tuple[nn.Module, Flow]:
         result = node.args[0]
         value = self.values[result] if isinstance(result, fx.Node) else None
         if not isinstance(value, Value):
             raise ConversionError(self.where or type(self.module).__name__, "does not return one tensor of scores")
+        if not value.flow.known:
+            return nn.Identity(), value.flow
         if value.index != len(self.nodes):  # the last call was not the one that is returned
             value = self._add(nn.Identity(), value, value.flow)
-        return Graph({**self.layers, **self._uncalled()}, self.nodes, value.reach), value.flow
+        layers = {**self.layers, **self._uncalled()}
+        return Graph(layers, self.nodes, value.reach, aligned=not value.flow.regular), value.flow
 
     def _uncalled(self) -> dict[str, nn.Module]:
         """Second names of layers, and unused layers with weights: with them, checkpoints load as they are."""
@@ -148,10 +220,7 @@ class Builder:
 
     def label(self, node: fx.Node) -> str:
         name = self._name(node) if isinstance(node.target, str) else getattr(node.target, "__name__", str(node.target))
-        stack = [line.strip() for line in (node.stack_trace or "").splitlines() if line.strip()]
-        place = f" at {stack[-1]}" if stack else ""
-        owner = self.where or type(self.module).__name__
-        return f"{owner}: {name}{place}"
+        return f"{self.where or type(self.module).__name__}: {name}"
 
     # What functions are made of
 
@@ -168,19 +237,21 @@ class Builder:
         if node in self.squeezes:
             made, after = global_mean(value.flow, self.context, label(layer, where), squeeze=True)
         else:
-            made, after = self.context.convert(layer, value.flow, self.context, where)
+            made, after = self.context.convert(layer, value.flow, self._called_from(node), where)
+        if not after.known:
+            return Value(0, Temporal(), after)
         made = self.shared.once(layer, made, where)
-        result = self._register(name, made, value, after)
-        if getattr(layer, "inplace", False) and rule_of(layer) is not None:
-            self._overwritten(node, result)
-        return result
+        return self._register(name, made, value, after)
+
+    def _called_from(self, node: fx.Node) -> Context:
+        return replace(self.context, place=node.meta["place"])
 
     def made(self, node: fx.Node, value: Value, layer: nn.Module, flow: Flow) -> Value:
         return self._register(self._free(node.name), layer, value, flow)
 
     def by_rule(self, node: fx.Node, layer: nn.Module) -> Value:
         value = self.tensor(node, node.args[0])
-        made, flow = self.context.convert(layer, value.flow, self.context, self.label(node))
+        made, flow = self.context.convert(layer, value.flow, self._called_from(node), self.label(node))
         return self.made(node, value, made, flow)
 
     def _free(self, name: str) -> str:
@@ -219,7 +290,7 @@ class Builder:
         latest = max(value.reach.delay for value in values)
         aligned = []
         for number, value in enumerate(values):
-            if (wait := latest - value.reach.delay) > 0:
+            if not flow.regular and (wait := latest - value.reach.delay) > 0:
                 delay = Delay(wait)
                 self.layers[self._free(f"{node.name}_delay{number}")] = delay
                 value = self._add(delay, value, value.flow)
