@@ -23,6 +23,7 @@ class Value:
     index: int
     reach: Temporal
     flow: Flow
+    means: frozenset[str] = frozenset()  # the calls whose averages over the clip it is made of
 
     def with_flow(self, flow: Flow) -> Value:
         """The same numbers, called otherwise."""

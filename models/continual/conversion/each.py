@@ -70,7 +70,9 @@ def filled(arguments: Any, inputs: tuple[Tensor, ...]) -> Any:
     if isinstance(arguments, Slot):
         return inputs[arguments.index]
     if isinstance(arguments, Constant):
-        return arguments.call()
+        made = arguments.call()
+        elsewhere = inputs and isinstance(made, Tensor) and made.device != inputs[0].device
+        return made.to(inputs[0].device) if elsewhere else made  # what a forward makes of numbers is on no device
     if isinstance(arguments, dict):
         return {name: filled(one, inputs) for name, one in arguments.items()}
     if isinstance(arguments, tuple | list):

@@ -25,10 +25,11 @@ class ConversionError(ValueError):
     what the rules raise and raises all of it at once, each with its place in the network and in its author's code.
     """
 
-    def __init__(self, where: str, why: str) -> None:
+    def __init__(self, where: str, why: str, place: str = "") -> None:
         super().__init__(f"{where or 'the network'}: {why}")
         self.where = where or "the network"
         self.why = why
+        self.place = place  # the line of its author's code, where it is another one than that of the call
 
 
 class NoFrameForm(ConversionError):
@@ -80,6 +81,37 @@ class Flow:
         return replace(self, rate=1 if self.regular else self.rate * stride, frames=frames)
 
 
+class Findings:
+    """What a conversion collects on its way."""
+
+    def __init__(self) -> None:
+        self.refusals: dict[str, None] = {}  # sentences, in the order of the network, each once
+        self.attention: set[str] = set()  # calls whose average over the clip is multiplied onto its frames
+        self.inner: dict[str, None] = {}  # other averages over the clip that meet its frames again, by name
+
+    def refuse(self, error: ConversionError, place: str) -> None:
+        """Note what a rule raised; `place` is the line of its author's code that calls it, if there is one."""
+        place = error.place or place
+        word = "has no frame form" if isinstance(error, NoFrameForm) else "not supported yet"
+        where = f"{error.where} at {place}" if place else error.where
+        self.refusals[f"{where}: {word}: {error.why}"] = None
+
+    def check(self) -> None:
+        """Raises ConversionError with all refusals."""
+        if self.refusals:
+            raise Refusals(list(self.refusals))
+
+
+class Refusals(ConversionError):
+    """All that a conversion refuses."""
+
+    def __init__(self, sentences: list[str]) -> None:
+        first, *others = sentences
+        ValueError.__init__(self, "; ".join(sentences) if others else first)
+        self.where, _, self.why = first.partition(": ")
+        self.refusals = tuple(sentences)
+
+
 @dataclass(frozen=True)
 class Context:
     """What the user chose (see `convert`), and how a rule converts a layer inside its own."""
@@ -88,6 +120,9 @@ class Context:
     pool_frames: int | None = None
     squeeze: Squeeze = "frame"
     statistics: Statistics = "clip"
+    findings: Findings = field(default_factory=Findings)
+    modes: Mapping[nn.Module, bool] = field(default_factory=dict)  # which layers were in training mode; all are in eval
+    place: str = ""  # of the call that leads here, in its author's code
 
 
 class Shared:

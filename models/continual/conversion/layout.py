@@ -107,6 +107,12 @@ def shape_in(flow: Flow) -> tuple[int, ...]:
     return tuple(math.prod(flow.sizes[atom] for atom in name) for name in flow.axes)
 
 
+def unknown(flow: Flow, shape: Sequence[int]) -> Flow:
+    """A tensor of which nothing but the shape is known."""
+    names = MAP[: len(shape)] + tuple(string.ascii_lowercase[: max(0, len(shape) - len(MAP))])
+    return replace(flow, axes=names, sizes=dict(zip(names, shape, strict=True)), held=HELD)
+
+
 # What a clip is taken to be where its shape is not known; `Flow.frames` is None then.
 _ANY_CLIP = (64, 224, 224)
 
@@ -120,6 +126,15 @@ def clip_flow(shape: Sequence[int] | None, channels: int, *, regular: bool = Fal
         sizes=dict(zip(MAP, (BATCH, *sizes), strict=True)),
         regular=regular,
     )
+
+
+def as_kept(answer: Tensor, axes: Names) -> Tensor:
+    """One clip's tensor of the regular network in the order in which our layers keep it: (B, ..., T, ...)."""
+    if len(axes[0]) > 1:  # the frames of the one clip
+        answer, axes = answer.unflatten(0, (1, -1)), ("B", axes[0].replace("B", ""), *axes[1:])
+    inside = [dim for dim, name in enumerate(axes) if name not in ("B", "T")]
+    time = [dim for dim, name in enumerate(axes) if name == "T"]
+    return answer.permute(axes.index("B"), *inside[:1], *time, *inside[1:])
 
 
 def as_map(flow: Flow) -> Flow:

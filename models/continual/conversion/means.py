@@ -14,7 +14,7 @@ from .flow import Context, ConversionError, Flow
 
 def global_mean(flow: Flow, context: Context, where: str, *, squeeze: bool) -> tuple[nn.Module, Flow]:
     """The mean over a whole clip: at the network's end, or (`squeeze`) the input of attention."""
-    if squeeze and flow.regular:
+    if flow.regular and (squeeze or flow.frames is None):
         return ClipMean(), replace(flow, pooled=True, averaged=True, frames=None if flow.frames is None else 1)
     if squeeze:
         mean = SpatialMean() if context.squeeze == "frame" else sliding_mean(_frames(flow, where), flow.rate)

@@ -75,7 +75,7 @@ def _conv(layer: nn.Conv3d, flow: Flow, context: Context, where: str) -> tuple[n
                 groups=layer.groups,
                 bias=layer.bias is not None,
                 padding_mode=layer.padding_mode,
-                pad_time=flow.regular,
+                pad_time=flow.regular and getattr(layer, "pad_time", True),
             )
     except ValueError as error:
         raise ConversionError(label(layer, where), str(error)) from error
@@ -163,7 +163,7 @@ def _pool(kind: Any, layer: Any, flow: Flow, dilation: int, options: dict[str, A
         (flow.stride(stride[0]), *stride[1:]),
         (padding[0] * flow.rate, *padding[1:]),
         dilation * flow.rate,
-        pad_time=flow.regular,
+        pad_time=flow.regular and getattr(layer, "pad_time", True),
         **{name: value for name, value in options.items() if name != "count_include_pad" or not value},
     )
     return made, after
@@ -204,8 +204,9 @@ def _spatial_mean(layer: SpatialMean, flow: Flow, context: Context, where: str) 
 
 
 def _squeeze_excitation(layer: SqueezeExcitation, flow: Flow, context: Context, where: str) -> tuple[nn.Module, Flow]:
-    pool, _ = global_mean(flow, context, label(layer, where), squeeze=True)
-    layer.set_pool(pool)
+    if any(isinstance(part, ClipMean) for part in layer.pool):  # else it looks at each frame alone, or slides
+        pool, _ = global_mean(flow, context, label(layer, where), squeeze=True)
+        layer.set_pool(pool)
     return layer, flow
 
 

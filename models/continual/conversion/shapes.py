@@ -5,9 +5,11 @@ So `view(b * t, c, h, w)`, a branch on `x.shape[2]` and a library that looks at 
 
 from __future__ import annotations
 
+import logging
 import operator
 import sys
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import torch
@@ -34,11 +36,22 @@ def shape_of(node: fx.Node) -> tuple[int, ...]:
 def shape_after(layer: nn.Module, shape: tuple[int, ...]) -> tuple[int, ...]:
     """The shape that a layer makes of one. Raises ShapeError where it does not take it."""
     try:
-        with FakeTensorMode(allow_non_fake_inputs=True), torch.no_grad():
+        with _quietly(), FakeTensorMode(allow_non_fake_inputs=True), torch.no_grad():
             made = layer(torch.empty(shape, dtype=type_of(layer)))
     except Exception as error:  # whatever the layer raises
         raise ShapeError(in_words(error)) from error
     return tuple(made.shape)
+
+
+@contextmanager
+def _quietly() -> Iterator[None]:
+    """torch logs each shape that does not fit; it is raised as well."""
+    log = logging.getLogger("torch._subclasses.fake_tensor")
+    before, log.disabled = log.disabled, True
+    try:
+        yield
+    finally:
+        log.disabled = before
 
 
 def type_of(layer: nn.Module) -> torch.dtype:
@@ -178,7 +191,7 @@ class ShapedTracer(fx.Tracer):
         try:
             if kind == "get_attr":
                 return operator.attrgetter(target)(self.root)
-            with self.mode, torch.no_grad():
+            with _quietly(), self.mode, torch.no_grad():
                 if kind == "call_method":
                     return getattr(args[0], target)(*args[1:], **kwargs)
                 function = self.root.get_submodule(target) if kind == "call_module" else target

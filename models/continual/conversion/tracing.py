@@ -7,6 +7,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
+import torch
 from torch import Tensor, fx, nn
 
 from ..delay import Delay
@@ -14,14 +15,20 @@ from ..graph import Graph, Node
 from ..state import Temporal, temporal_of
 from .calls import Result, Value, subject
 from .each import Constant, Home, arranged
-from .flow import Context, ConversionError, Flow, Shared, has_tensors, label
+from .flow import Context, ConversionError, Flow, NoFrameForm, Shared, has_tensors, label
 from .frame_calls import constant
 from .functions import FUNCTIONS, overwrites
-from .gates import squeezes
+from .gates import PRODUCTS, averages_all
 from .layout import Names, after_layer, logical, shape_in
 from .means import global_mean
+from .places import place_now, place_of_class, place_of_error
+from .randomness import draws
 from .rules import held_for, rule_of, why_not
-from .shapes import ShapedTracer, ShapeError, shape_of, type_of, value_of
+from .shapes import ShapedTracer, ShapeError, in_words, shape_of, type_of, value_of
+
+
+class _NoRule(ConversionError):
+    """A function that the tables do not have, whatever it is given."""
 
 
 class _Root(nn.Module):
@@ -36,10 +43,15 @@ class _Root(nn.Module):
 
 
 class _Tracer(ShapedTracer):
+    def create_node(self, *args: Any, **kwargs: Any) -> fx.Node:
+        node = super().create_node(*args, **kwargs)
+        node.meta["place"] = place_now()
+        return node
+
     def is_leaf_module(self, m: nn.Module, module_qualified_name: str) -> bool:
         if module_qualified_name == "net":
             return False
-        container = isinstance(m, nn.Sequential) and type(m).__module__.startswith("torch.nn")
+        container = type(m).forward is nn.Sequential.forward and "forward" not in vars(m)
         return not container and (rule_of(m) is not None or why_not(m) is not None)
 
 
@@ -49,26 +61,33 @@ def trace(module: nn.Module, flow: Flow, context: Context, where: str) -> tuple[
     if second := _second_input(module):
         raise ConversionError(place, f"takes a second input, {second!r}; a frame network takes frames and nothing else")
     try:
-        graph = _Tracer(shape_in(flow), type_of(module)).trace(_Root(module))
+        with draws() as drawn:
+            graph = _Tracer(shape_in(flow), type_of(module)).trace(_Root(module))
     except ShapeError as error:
-        known = "" if flow.frames is not None else "; pass input_shape=, what its clips look like"
-        raise ConversionError(
-            place, f"its forward fails on a tensor of shape {shape_in(flow)}: {error}{known}"
-        ) from error
-    except Exception as error:  # whatever the module's own code raises on symbols instead of tensors
-        line = str(error).strip().splitlines()
+        raise ConversionError(place, why_it_fails(flow, error), place_of_error(error.__traceback__)) from error
+    except Exception as error:
         raise ConversionError(
             place,
-            f"its forward cannot be traced: {line[0] if line else type(error).__name__} "
+            f"its forward cannot be traced: {in_words(error)} "
             "(it may not decide by a tensor's numbers or shape, nor use a library that wants real tensors)",
+            place_of_error(error.__traceback__) or place_of_class(type(module)),
         ) from error
+    if drawn:
+        raise NoFrameForm(place, f"its forward draws random numbers ({', '.join(drawn)}) in eval mode")
     return Builder(module, graph, flow, context, where).build()
 
 
+def why_it_fails(flow: Flow, error: ShapeError) -> str:
+    """What is wrong where a layer cannot be called with a tensor of that shape."""
+    known = "" if flow.frames is not None else "; pass input_shape=, what its clips look like"
+    return f"fails on a tensor of shape {shape_in(flow)}: {error}{known}"
+
+
 def _second_input(module: nn.Module) -> str | None:
-    _, *others = inspect.signature(module.forward).parameters.values()
-    positional = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
-    return next((one.name for one in others if one.kind in positional and one.default is one.empty), None)
+    parameters = inspect.signature(module.forward).parameters.values()
+    several = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
+    needed = [one.name for one in parameters if one.kind not in several and one.default is one.empty]
+    return next(iter(needed[1:]), None)
 
 
 class Builder:
@@ -80,12 +99,14 @@ class Builder:
         self.context = context
         self.where = where
         self.start = flow
-        self.squeezes = squeezes(graph, self._layer_of)
+        gates = context.findings.attention
+        self.squeezes = {
+            node for node in graph.nodes if self._key(node) in gates and averages_all(node, self._layer_of)
+        }
         self.layers: dict[str, nn.Module] = {}
         self.nodes: list[Node] = []
         self.values: dict[fx.Node, Result] = {}
         self.home = Home()
-        self.own: dict[str, Tensor] = {}
         self.shared = Shared()
         self.taken = {name for name, _ in module.named_children()}
 
@@ -93,8 +114,58 @@ class Builder:
         for node in self.graph.nodes:
             if node.op == "output":
                 return self._finish(node)
-            self.values[node] = self._value(node)
+            self.values[node] = self._averaging(node, self._collected(node))
+            if self._writes(node):
+                self._overwritten(node, self.values[node])
         raise ConversionError(self.where, "returns nothing")
+
+    def _collected(self, node: fx.Node) -> Result:
+        """The value of a call; if it is refused, one of which nothing is known, so that all refusals are found."""
+        findings = self.context.findings
+        before = len(findings.refusals)
+        inputs = [self.values[source] for source in node.all_input_nodes]
+        known = all(value.flow.known for value in inputs if isinstance(value, Value))
+        try:
+            result = self._value(node)
+        except ConversionError as error:
+            if known or isinstance(error, _NoRule):
+                findings.refuse(error, node.meta["place"])
+        except Exception as error:  # noqa: BLE001 - a rule that met what it does not expect
+            if known and len(findings.refusals) == before:
+                findings.refuse(ConversionError(self.label(node), in_words(error)), node.meta["place"])
+        else:
+            if known or isinstance(result, Constant):
+                return result
+        return Value(0, Temporal(), replace(self.start, known=False))
+
+    def _averaging(self, node: fx.Node, result: Result) -> Result:
+        """The value with the averages over the clip that it is made of; where it meets frames again, they are noted."""
+        if not isinstance(result, Value):
+            return result
+        values = [self.values[source] for source in node.all_input_nodes]
+        inputs = [value for value in values if isinstance(value, Value)]
+        averages = [value for value in inputs if value.flow.averaged]
+        if averages and len(averages) < len(inputs):
+            found = frozenset[str]().union(*(value.means for value in averages))
+            if node.target in PRODUCTS:
+                self.context.findings.attention.update(found)
+            else:
+                self.context.findings.inner.update(dict.fromkeys(sorted(found)))
+        if not result.flow.averaged:
+            return replace(result, means=frozenset())
+        means = frozenset[str]().union(*(value.means for value in averages))
+        return replace(result, means=means if averages else frozenset({self._key(node)}))
+
+    def _key(self, node: fx.Node) -> str:
+        """The name of a call in the whole network."""
+        return f"{self.where}.{node.name}" if self.where else node.name
+
+    def _writes(self, node: fx.Node) -> bool:
+        """Whether a call writes into its first argument."""
+        if node.op != "call_module":
+            return node.op not in ("placeholder", "get_attr") and overwrites(node)
+        layer = self._layer_of(node)
+        return bool(getattr(layer, "inplace", False)) and rule_of(layer) is not None
 
     def _value(self, node: fx.Node) -> Result:
         if node.op == "placeholder":
@@ -107,35 +178,33 @@ class Builder:
             return constant(self, node)
         function = FUNCTIONS.get(node.target)  # type: ignore[arg-type]
         if function is None:
-            raise ConversionError(self.label(node), "has no frame form that is known")
-        result = function(self, node)
-        if overwrites(node):
-            self._overwritten(node, result)
-        return result
+            raise _NoRule(self.label(node), "there is no rule for this function")
+        return function(self, node)
 
     def _finish(self, node: fx.Node) -> tuple[nn.Module, Flow]:
         result = node.args[0]
         value = self.values[result] if isinstance(result, fx.Node) else None
         if not isinstance(value, Value):
             raise ConversionError(self.where or type(self.module).__name__, "does not return one tensor of scores")
+        if not value.flow.known:
+            return nn.Identity(), value.flow
         if value.index != len(self.nodes):  # the last call was not the one that is returned
             value = self._add(nn.Identity(), value, value.flow)
         if not self.where:
             value = self._arranged(value, logical(value.flow))
-        graph = Graph({**self.layers, **self._uncalled()}, self.nodes, value.reach)
+        layers = {**self.layers, **self._uncalled()}
+        graph = Graph(layers, self.nodes, value.reach, aligned=not value.flow.regular)
         graph._parameters.update(self.module._parameters)
-        graph._buffers.update({**self.module._buffers, **self.own})
+        graph._buffers.update(self.module._buffers)
         self.home.graph = graph
         return graph, value.flow
 
     def _tensor(self, node: fx.Node) -> Constant:
-        """A parameter or buffer that the network uses directly."""
+        """A parameter or buffer that the network uses directly, or a tensor that its forward makes of numbers."""
         tensor = value_of(node)
-        name = str(node.target)
-        if not name.startswith("net."):  # made by the forward itself, of numbers
-            name = f"{name}_of_{self.where.replace('.', '_')}"
-            self.own[name] = tensor
-        return Constant.of(self.home, self._name(node) if name.startswith("net.") else name, tuple(tensor.shape))
+        if str(node.target).startswith("net."):
+            return Constant.of(self.home, self._name(node), tuple(tensor.shape))
+        return Constant.computed(torch.clone, (tensor,), {}, tuple(tensor.shape))
 
     def _arranged(self, value: Value, held: Names) -> Value:
         """The value held that way."""
@@ -162,10 +231,13 @@ class Builder:
 
     def label(self, node: fx.Node) -> str:
         name = self._name(node) if isinstance(node.target, str) else getattr(node.target, "__name__", str(node.target))
-        stack = [line.strip() for line in (node.stack_trace or "").splitlines() if line.strip()]
-        place = f" at {stack[-1]}" if stack else ""
-        owner = self.where or type(self.module).__name__
-        return f"{owner}: {name}{place}"
+        if type(self.module).__module__.startswith("torch."):
+            return label(self.module, self.where)
+        *_, (path, kind) = (("", type(self.module)), *node.meta.get("nn_module_stack", {}).values())
+        if kind.__module__.startswith("torch.nn") and not issubclass(kind, nn.Sequential):
+            inner = str(path).removeprefix("net.")
+            return f"{self.where}.{inner} ({kind.__name__})" if self.where else f"{inner} ({kind.__name__})"
+        return f"{self.where or type(self.module).__name__}: {name}"
 
     # What functions are made of
 
@@ -184,12 +256,14 @@ class Builder:
             made, after = global_mean(value.flow, self.context, label(layer, where), squeeze=True)
             after = after_layer(after, shape_of(node))
         else:
-            made, after = self.context.convert(layer, value.flow, self.context, where)
+            made, after = self.context.convert(layer, value.flow, self._called_from(node), where)
+        if not after.known:
+            return Value(0, Temporal(), after)
         made = self.shared.once(layer, made, where)
-        result = self._register(name, made, value, after)
-        if getattr(layer, "inplace", False) and rule_of(layer) is not None:
-            self._overwritten(node, result)
-        return result
+        return self._register(name, made, value, after)
+
+    def _called_from(self, node: fx.Node) -> Context:
+        return replace(self.context, place=node.meta["place"])
 
     def made(self, node: fx.Node, value: Value, layer: nn.Module, flow: Flow) -> Value:
         return self._register(self._free(node.name), layer, value, flow)
@@ -197,7 +271,7 @@ class Builder:
     def by_rule(self, node: fx.Node, layer: nn.Module) -> Value:
         value = self.tensor(node, subject(node))
         value = self._arranged(value, held_for(layer, value.flow))
-        made, flow = self.context.convert(layer, value.flow, self.context, self.label(node))
+        made, flow = self.context.convert(layer, value.flow, self._called_from(node), self.label(node))
         return self.made(node, value, made, flow)
 
     def _free(self, name: str) -> str:
@@ -218,8 +292,7 @@ class Builder:
             return
         for source, held in self.values.items():
             if isinstance(held, Value) and held.index == before.index:
-                flow = replace(held.flow, held=result.flow.held)
-                self.values[source] = result.with_flow(flow)
+                self.values[source] = result.with_flow(replace(held.flow, held=result.flow.held))
 
     def _add(self, call: nn.Module, value: Value, flow: Flow) -> Value:
         self.nodes.append(Node(call, (value.index,)))
@@ -234,7 +307,7 @@ class Builder:
         latest = max(value.reach.delay for value in values)
         aligned = []
         for number, value in enumerate(values):
-            if (wait := latest - value.reach.delay) > 0:
+            if not flow.regular and (wait := latest - value.reach.delay) > 0:
                 delay = Delay(wait)
                 self.layers[self._free(f"{node.name}_delay{number}")] = delay
                 value = self._add(delay, value, value.flow)
