@@ -1,4 +1,4 @@
-"""Layers that are convolutions over frames, though their weights have other shapes: pictures, series, flattened clips."""
+"""Layers that are convolutions over frames, with weights of other shapes: of pictures, series, flattened clips."""
 
 from __future__ import annotations
 
@@ -23,10 +23,9 @@ class ViewedConv3d(Conv3d):
 
     @property
     def weight(self) -> Tensor:  # type: ignore[override]
-        if "weight" not in self.__dict__.get("_parameters", {}):
-            raise AttributeError("weight")
-        weight = self._parameters["weight"]
-        assert weight is not None
+        weight = self.__dict__.get("_parameters", {}).get("weight")
+        if weight is None:
+            raise AttributeError("weight")  # as yet
         if not self.sizes or weight.dim() == 5:
             return weight
         return weight.reshape(self.sizes).permute(self.order)

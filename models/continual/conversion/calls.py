@@ -94,10 +94,9 @@ def call_of(node: fx.Node, place: Callable[[Any], Any]) -> Direct:
     """The traced call as a function of tensors, which writes into none of them; `place` takes each node's place."""
     args, kwargs = fx.map_arg((node.args, {k: v for k, v in node.kwargs.items() if k != "inplace"}), place)
     target: Any = node.target
+    function: Callable[..., Any] = _OUT_OF_PLACE.get(target) or target
     if isinstance(target, str):
-        function: Callable[..., Any] = _Method(target.rstrip("_") if not target.startswith("__") else target)
-    else:
-        function = _OUT_OF_PLACE.get(target, target)
+        function = _Method(target if target.startswith("__") else target.rstrip("_"))
     if getattr(function, "__module__", "") == F.__name__:  # the flag `inplace`, by position
         args = (args[0], *(False if one is True else one for one in args[1:])) if args else args
     return Direct(function, args, kwargs)

@@ -104,9 +104,7 @@ def _convert_type(calls: Calls, node: fx.Node) -> Result:
 
 
 def _writes_into_part(calls: Calls, node: fx.Node) -> Result:
-    raise ConversionError(
-        calls.label(node), "writes into a part of a tensor, which is not supported yet; join parts by torch.cat"
-    )
+    raise ConversionError(calls.label(node), "writes into a part of a tensor; join parts by torch.cat")
 
 
 _MAX = _pool(nn.MaxPool3d, "kernel_size", "stride", "padding", "dilation", "ceil_mode", "return_indices")

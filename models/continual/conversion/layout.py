@@ -45,6 +45,11 @@ def logical(flow: Flow) -> Names:
     return names + ("",) * (3 - len(names))
 
 
+def length(flow: Flow, name: str) -> int:
+    """How long a dimension is, in the regular network."""
+    return math.prod(flow.sizes[atom] for atom in name)
+
+
 def same(one: Names, other: Names, sizes: Sizes) -> bool:
     return [stripped(name, sizes) for name in one] == [stripped(name, sizes) for name in other]
 
@@ -60,8 +65,8 @@ def reshaped(flow: Flow, shape: Sequence[int]) -> Flow | None:
     sizes = dict(flow.sizes)
     atoms = [atom for name in flow.axes for atom in stripped(name, sizes)]
     axes = []
-    for length in shape:
-        name, left = "", length
+    for wanted in shape:
+        name, left = "", wanted
         while left > 1:
             atom = atoms.pop(0)
             if left % sizes[atom]:
@@ -104,7 +109,7 @@ def resized(flow: Flow, axes: Names, shape: Sequence[int]) -> Flow:
 
 def shape_in(flow: Flow) -> tuple[int, ...]:
     """The shape of the regular network's tensor."""
-    return tuple(math.prod(flow.sizes[atom] for atom in name) for name in flow.axes)
+    return tuple(length(flow, name) for name in flow.axes)
 
 
 def unknown(flow: Flow, shape: Sequence[int]) -> Flow:

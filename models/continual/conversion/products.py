@@ -22,12 +22,12 @@ def matmul(calls: Calls, node: fx.Node) -> Result:
         flow = flows[0]
         left = names[0] is operands.values[0]
         if left is False or len(operands.constants[0].shape) != 2:
-            raise ConversionError(calls.label(node), "multiplies by a parameter in a way that is not supported yet")
+            raise ConversionError(calls.label(node), "multiplies by a parameter in this way")
         _refuse(calls, node, runs_over(flow.axes[-1], "BT", flow.sizes), flow.axes)
         return each_frame(calls, node, operands.values, operands.call, (*flow.axes[:-1], ""), shape_of(node))
     a, b = flows
     if min(len(a.axes), len(b.axes)) < 2 or len(names) == 1:
-        raise ConversionError(calls.label(node), "multiplies in a way that is not supported yet")
+        raise ConversionError(calls.label(node), "multiplies in this way")
     over = [runs_over(name, "BT", flow.sizes) for flow in flows for name in flow.axes[-2:]]
     _refuse(calls, node, any(over), a.axes if any(over[:2]) else b.axes)
     batch = broadcast(calls, node, [replace(flow, axes=flow.axes[:-2]) for flow in flows], [])
@@ -49,7 +49,7 @@ def attention(calls: Calls, node: fx.Node) -> Result:
         if any(runs_over(name, "BT", flow.sizes) for name in flow.axes[-2:]):
             raise NoFrameForm(calls.label(node), f"attends to all frames of {shape(flow.axes)} at once")
     if len(operands.values) < 3:
-        raise ConversionError(calls.label(node), "attends to parameters, which is not supported yet")
+        raise ConversionError(calls.label(node), "attends to parameters")
     flow = operands.values[0].flow
     return each_frame(calls, node, operands.values, operands.call, (*flow.axes[:-1], ""), shape_of(node))
 
@@ -62,7 +62,7 @@ def einsum(calls: Calls, node: fx.Node) -> Result:
     given = [calls.values[source] for source in operands_of if isinstance(source, fx.Node)]
     inputs, _, output = equation.partition("->")
     if "..." in equation or not output or len(inputs.split(",")) != len(given):
-        raise ConversionError(calls.label(node), f"einsum by {equation!r} is not supported yet")
+        raise ConversionError(calls.label(node), f"einsum by {equation!r}")
     over: dict[str, str] = {}
     for letters, value in zip(inputs.split(","), given, strict=True):
         axes = value.flow.axes if isinstance(value, Value) else ("",) * len(letters)

@@ -16,7 +16,7 @@ from .each import Constant, Direct, Slot
 from .flow import ConversionError, Flow, NoFrameForm, shape
 from .frame_calls import Operands, each_frame, refuse_mixing, tensor_of
 from .gates import PRODUCTS
-from .layout import OVER_CLIP, reshaped, runs_over
+from .layout import OVER_CLIP, length, reshaped, runs_over
 from .shapes import shape_of, value_of
 
 
@@ -51,7 +51,7 @@ def attribute(calls: Calls, node: fx.Node) -> Result:
     if name in ("data", "real"):
         return unchanged(calls, node)
     if name not in ("T", "mT", "H", "mH"):
-        raise ConversionError(calls.label(node), f"takes .{name} of a tensor, which is not supported yet")
+        raise ConversionError(calls.label(node), f"takes .{name} of a tensor")
     value = tensor_of(calls, node)
     *others, row, column = value.flow.axes
     return value.with_flow(replace(value.flow, axes=(*others, column, row)))
@@ -77,7 +77,7 @@ def expand(calls: Calls, node: fx.Node) -> Result:
     names = ("",) * missing + axes
     wanted = [-1 if set(name) & OVER_CLIP else size for name, size in zip(names, sizes, strict=True)]
     if missing < 0 or any(
-        set(name) & OVER_CLIP and size not in (-1, _length(value.flow, name))
+        set(name) & OVER_CLIP and size not in (-1, length(value.flow, name))
         for name, size in zip(names, sizes, strict=True)
     ):
         raise NoFrameForm(calls.label(node), f"repeats {shape(axes)} along time or the batch")
@@ -89,13 +89,6 @@ def refuse_repeats(calls: Calls, node: fx.Node, values: list[Value]) -> None:
     for name, beside in zip(reversed(small.axes), reversed(large.axes), strict=False):
         if runs_over(beside, "BT", large.sizes) and not runs_over(name, "BT", small.sizes):
             return  # an average over the clip beside its frames: repeated by whoever needs it
-
-
-def _length(flow: Flow, name: str) -> int:
-    length = 1
-    for atom in name:
-        length *= flow.sizes[atom]
-    return length
 
 
 def repeat(calls: Calls, node: fx.Node) -> Result:
@@ -203,9 +196,7 @@ def _chosen(calls: Calls, node: fx.Node, value: Value, key: tuple[Any, ...], int
     known = [one == slice(None) if isinstance(one, slice) else False for one in key]
     given = calls.values.get(key[-1]) if isinstance(key[-1], fx.Node) else key[-1]
     if not all(known[:-1]) or not isinstance(given, list | Constant) or len(into) != len(axes):
-        raise ConversionError(
-            calls.label(node), "takes parts of a tensor by lists or tensors in a way that is not supported yet"
-        )
+        raise ConversionError(calls.label(node), "takes parts of a tensor by lists or tensors in this way")
     refuse_mixing(calls, node, value.flow, [len(key) - 1], "chooses from")
     return each_frame(calls, node, [value], Direct(_item, (Slot(0), (*key[:-1], given)), {}), axes, into)
 
@@ -281,7 +272,7 @@ def cat(calls: Calls, node: fx.Node) -> Result:
     dim %= len(flows[0].axes)
     _refuse_unlike(calls, node, flows)
     if operands.constants:
-        raise ConversionError(calls.label(node), "joins parameters with frames, which is not supported yet")
+        raise ConversionError(calls.label(node), "joins parameters with frames")
     refuse_mixing(calls, node, flows[0], [dim], "joins along")
     first = flows[0]
     if dim == 1 and all(
@@ -301,7 +292,7 @@ def stack(calls: Calls, node: fx.Node) -> Result:
     axes = flows[0].axes
     dim = argument(node, 1, "dim", 0) % (len(axes) + 1)
     if operands.constants:
-        raise ConversionError(calls.label(node), "joins parameters with frames, which is not supported yet")
+        raise ConversionError(calls.label(node), "joins parameters with frames")
     return each_frame(calls, node, operands.values, operands.call, (*axes[:dim], "", *axes[dim:]), shape_of(node))
 
 

@@ -14,7 +14,7 @@ from .calls import Calls, Parts, Result, Value, argument
 from .each import Direct, Slot
 from .flow import Flow, NoFrameForm, shape
 from .frame_calls import Operands, each_frame, pointwise, refuse_mixing, tensor_of
-from .layout import content, runs_over, stripped
+from .layout import content, length, runs_over, stripped
 from .means import clip_mean, global_mean
 from .shapes import shape_of, value_of
 
@@ -40,12 +40,16 @@ class Over:
         dims = self.dims(node, len(flow.axes))
         refuse_mixing(calls, node, flow, dims)
         results = value_of(node)
-        if isinstance(results, tuple | list):
-            makers = (
-                partial(self._made, calls, node, operands, dims, one.shape, part) for part, one in enumerate(results)
-            )
-            return Parts(tuple(makers))
-        return self._made(calls, node, operands, dims, results.shape, None)
+        if not isinstance(results, tuple | list):
+            return self._made(calls, node, operands, dims, results.shape, None)
+        made = (partial(self._made, calls, node, operands, dims, one.shape, part) for part, one in enumerate(results))
+        return Parts(tuple(made))
+
+    def whole(self, calls: Calls, node: fx.Node) -> Value:
+        """Of a call that has one result."""
+        operands = Operands.of(calls, node)
+        dims = self.dims(node, len(operands.values[0].flow.axes))
+        return self._made(calls, node, operands, dims, shape_of(node), None)
 
     def _made(
         self, calls: Calls, node: fx.Node, operands: Operands, dims: tuple[int, ...], into: Any, part: int | None
@@ -59,14 +63,14 @@ class Over:
 _MEAN = Over(drops=True)
 
 
-def mean(calls: Calls, node: fx.Node) -> Result:
+def mean(calls: Calls, node: fx.Node) -> Value:
     """A mean over pixels and channels, and over the frames of the clip: of the frames seen last."""
     value = tensor_of(calls, node)
     flow = value.flow
     dims = _MEAN.dims(node, len(flow.axes))
     refuse_mixing(calls, node, replace(flow, sizes={**flow.sizes, "T": 1}), dims)
     if not any(runs_over(flow.axes[dim], "T", flow.sizes) for dim in dims) and node not in calls.squeezes:
-        return _pixels(calls, node, value, dims) or _MEAN(calls, node)
+        return _pixels(calls, node, value, dims) or _MEAN.whole(calls, node)
     gone = "".join(content(flow.axes[dim]) for dim in dims)
     pixels = _stripped_content("".join(flow.held[1:]), flow) == _stripped_content(gone, flow)
     if pixels and len(flow.held) == 3:
@@ -110,16 +114,9 @@ def _content_mean(calls: Calls, node: fx.Node, value: Value, dims: tuple[int, ..
     call = Direct(torch.mean, (Slot(0), dims, True), {})
     axes = tuple("T" if dim in dims and "T" in name else name for dim, name in enumerate(flow.axes))
     into = [
-        flow.sizes["T"] if name == "T" else 1 if dim in dims else _length(name, flow) for dim, name in enumerate(axes)
+        flow.sizes["T"] if name == "T" else 1 if dim in dims else length(flow, name) for dim, name in enumerate(axes)
     ]
     return each_frame(calls, node, [value], call, axes, into)
-
-
-def _length(name: str, flow: Flow) -> int:
-    length = 1
-    for atom in name:
-        length *= flow.sizes[atom]
-    return length
 
 
 def total(calls: Calls, node: fx.Node) -> Result:
@@ -132,9 +129,8 @@ def total(calls: Calls, node: fx.Node) -> Result:
         raise NoFrameForm(calls.label(node), "sums over the whole clip, whose length is not known: pass input_shape=")
     count = 1
     for dim in dims:
-        count *= _length(known.flow.axes[dim], known.flow)
+        count *= length(known.flow, known.flow.axes[dim])
     averaged = mean(calls, node)
-    assert isinstance(averaged, Value)
     return calls.joined(node, [averaged], Direct(torch.mul, (Slot(0), count), {}), averaged.flow)
 
 

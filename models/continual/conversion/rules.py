@@ -273,9 +273,7 @@ def _flattened(layer: nn.Linear, flow: Flow, where: str) -> tuple[nn.Module, Flo
     inside = atoms.replace("T", "")
     others = [name for name in flow.axes[1:-1] if stripped(name, flow.sizes)]
     if len(inside) > 3 or others or stripped(flow.axes[0], flow.sizes) != "B":
-        raise ConversionError(
-            label(layer, where), f"mixes the frames of {shape(flow.axes)}, which is not supported yet"
-        )
+        raise ConversionError(label(layer, where), f"mixes the frames of {shape(flow.axes)}")
     sizes = [layer.out_features, *(flow.sizes[atom] for atom in atoms), *(1,) * (3 - len(inside))]
     content = [1 + atoms.index(atom) for atom in inside] + [*range(1 + len(atoms), len(sizes))]
     order = (0, content[0], 1 + atoms.index("T"), *content[1:])
@@ -293,9 +291,7 @@ def _picture_conv(layer: nn.Conv2d, flow: Flow, context: Context, where: str) ->
         return viewed(layer, sizes, (0, 1, 2, 3, 4), dilation=(1, *layer.dilation), **options), flow
     atoms = stripped(flow.axes[1], flow.sizes)
     if layer.groups > 1 or len(atoms) != 2 or flow.frames is None:
-        raise ConversionError(
-            label(layer, where), f"mixes the frames of {shape(flow.axes)}, which is not supported yet"
-        )
+        raise ConversionError(label(layer, where), f"mixes the frames of {shape(flow.axes)}")
     sizes = (layer.out_channels, *(flow.sizes[atom] for atom in atoms), *layer.kernel_size)
     order = (0, 1, 2, 3, 4) if atoms[1] == "T" else (0, 2, 1, 3, 4)
     made = viewed(layer, sizes, order, dilation=(flow.rate, *layer.dilation), **options)

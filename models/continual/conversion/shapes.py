@@ -40,6 +40,8 @@ def shape_after(layer: nn.Module, shape: tuple[int, ...]) -> tuple[int, ...]:
             made = layer(torch.empty(shape, dtype=type_of(layer)))
     except Exception as error:  # whatever the layer raises
         raise ShapeError(in_words(error)) from error
+    if not isinstance(made, torch.Tensor):
+        raise ShapeError(f"it returns {type(made).__name__}, not one tensor")
     return tuple(made.shape)
 
 
@@ -127,7 +129,9 @@ class ShapedProxy(fx.Proxy):
         return len(self._value)
 
     def __iter__(self) -> Iterator[Any]:
-        return iter([self[index] for index in range(len(self._value))])
+        return iter(
+            [self.tracer.create_proxy("call_function", operator.getitem, (self, at), {}) for at in range(len(self))]
+        )
 
 
 _TORCH = ("torch", "_operator", "builtins", "math", "None")

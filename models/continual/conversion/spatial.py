@@ -13,7 +13,7 @@ from .calls import Calls, Result, Value, argument
 from .each import Constant, Direct, Slot
 from .flow import ConversionError, Flow, NoFrameForm, shape
 from .frame_calls import Operands, each_frame, refuse_mixing, tensor_of
-from .layout import runs_over
+from .layout import length, runs_over
 from .means import clip_mean, global_mean
 from .rearranging import Offset, window
 from .shapes import shape_of
@@ -37,20 +37,13 @@ class Within:
 def frame_by_frame(calls: Calls, node: fx.Node, operands: Operands, call: Direct) -> Value:
     """The call's dimensions are those of its input; frames and clips are neither more nor fewer."""
     flow, into = operands.values[0].flow, shape_of(node)
-    for dim, (name, length) in enumerate(zip(flow.axes, into, strict=True)):
+    for dim, (name, made) in enumerate(zip(flow.axes, into, strict=True)):
         over = set(name) & set("BT")
-        if over and length != _length(flow, name):
+        if over and made != length(flow, name):
             raise NoFrameForm(
-                calls.label(node), f"makes {length} of {_length(flow, name)} in dimension {dim}, which is time"
+                calls.label(node), f"makes {made} of {length(flow, name)} in dimension {dim}, which is time"
             )
     return each_frame(calls, node, operands.values, call, flow.axes, into)
-
-
-def _length(flow: Flow, name: str) -> int:
-    length = 1
-    for atom in name:
-        length *= flow.sizes[atom]
-    return length
 
 
 def _after_batch(node: fx.Node, rank: int) -> tuple[int, ...]:
@@ -127,9 +120,7 @@ def _convolved(calls: Calls, node: fx.Node) -> None:
             calls.label(node), "makes several frames of one; in space alone (kernel and stride 1 in time) it converts"
         )
     if kernel != 1 or stride != 1 or any(one not in (0, "same", "valid") for one in padding):
-        raise ConversionError(
-            calls.label(node), "convolves over time as a function, which is not supported yet; use the layer nn.Conv3d"
-        )
+        raise ConversionError(calls.label(node), "convolves over time as a function; use the layer nn.Conv3d")
 
 
 def _pool_size(node: fx.Node, flow: Flow) -> tuple[Any, Any, Any]:
@@ -227,7 +218,7 @@ def _time_pad(calls: Calls, node: fx.Node, value: Value, ends: list[int], mode: 
         return value
     flow = value.flow
     if mode not in ("constant", "replicate"):
-        raise ConversionError(calls.label(node), f"pads time by mode {mode!r}, which is not supported yet")
+        raise ConversionError(calls.label(node), f"pads time by mode {mode!r}")
     frames = None if flow.frames is None else flow.frames + before + after
     padded = replace(flow, frames=frames, sizes={**flow.sizes, "T": flow.sizes["T"] + before + after})
     if flow.regular:
@@ -236,7 +227,7 @@ def _time_pad(calls: Calls, node: fx.Node, value: Value, ends: list[int], mode: 
 
 
 def clip_norm(calls: Calls, node: fx.Node) -> Result:
-    """group_norm and instance_norm: by the statistics of a frame where frames are a batch, or where the user chose it."""
+    """group_norm and instance_norm: by a frame's statistics where frames are a batch, or where the user chose it."""
     operands = Operands.of(calls, node)
     value = operands.values[0]
     flow = value.flow
@@ -251,8 +242,7 @@ def clip_norm(calls: Calls, node: fx.Node) -> Result:
         )
     refuse_mixing(calls, node, flow, [dim for dim in range(1, len(flow.axes)) if dim not in over_time])
     if flow.regular and flow.axes[2] == "T" and len(flow.axes) == 5:
-        value = calls.joined(node, [value], operands.call, flow)
-        return value
+        return calls.joined(node, [value], operands.call, flow)
     return each_frame(calls, node, [value], operands.call, flow.axes, shape_of(node))
 
 
