@@ -108,18 +108,28 @@ def load_code(model: CustomModel) -> ModelSpec:
 
     Raises CustomModelError, also where the code is no longer the one that was described.
     """
-    return replace(model.spec(), build=partial(custom.build, _offer(model)))
+    return replace(model.spec(), build=partial(_build_proven, model, _offer(model)))
+
+
+def _build_proven(model: CustomModel, offer: custom.Offer) -> Any:
+    """What the factory returns; what `convert` proved of this code when it was described is not proven once more."""
+    from ...models.continual.conversion.proof import proven_before
+
+    with proven_before(model.facts.conversion):
+        return custom.build(offer)
 
 
 def main(reference: str, word: str) -> int:
     """Describe one network on standard output, where nothing that its code prints can come between."""
+    from ...models.continual.conversion.proof import noted_proofs
+
     channel = os.dup(1)
     os.dup2(2, 1)
     try:
-        spec = find_model(reference)
-        answer = _Answer(
-            own=CustomModel(reference=reference, facts=model_facts(spec), preprocessing=spec.preprocessing)
-        )
+        with noted_proofs() as proofs:
+            spec = find_model(reference)
+        facts = model_facts(spec).model_copy(update={"conversion": "; ".join(dict.fromkeys(proofs)) or None})
+        answer = _Answer(own=CustomModel(reference=reference, facts=facts, preprocessing=spec.preprocessing))
     except UnknownModelError as error:
         answer = _Answer(wrong=str(error).replace(reference, word, 1))
     with os.fdopen(channel, "wb") as out:
@@ -138,4 +148,4 @@ def _offer(model: CustomModel) -> custom.Offer:
 
 
 def _build(model: CustomModel) -> Any:
-    return custom.build(_offer(model))
+    return _build_proven(model, _offer(model))

@@ -22,7 +22,7 @@ from .flow import Context, ConversionError, Findings, NoFrameForm, Squeeze, Stat
 from .layout import clip_flow
 from .outcome import BY_TESTS, TURNED_OFF, Conversion, differences
 from .places import place_of_error
-from .proof import Claim, known_proof, note, proof_of
+from .proof import Claim, asked_by_harness, known_proof, note, proof_of
 from .randomness import draws
 from .tracing import in_words
 
@@ -131,7 +131,8 @@ def _convert(module: nn.Module, shape: tuple[int, int, int, int] | None, choice:
     net.training = module.training  # its layers have theirs
     if len(set(modes.values())) == 1:
         net.train(module.training)  # also what was put in between
-    _tell_training(modes)
+    if not asked_by_harness():
+        _tell_training(modes)
     differs = differences(net, module, findings, choice.pool_frames, choice.squeeze)
     text = (
         TURNED_OFF

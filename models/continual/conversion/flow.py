@@ -86,8 +86,9 @@ class Findings:
 
     def __init__(self) -> None:
         self.refusals: dict[str, None] = {}  # sentences, in the order of the network, each once
-        self.attention: set[str] = set()  # calls whose average over the clip is multiplied onto its frames
-        self.inner: dict[str, None] = {}  # other averages over the clip that meet its frames again, by name
+        self.averages: dict[str, str] = {}  # calls that average over the clip, and what messages call them
+        self.attention: dict[str, str] = {}  # those whose average is multiplied onto the clip's frames
+        self.inner: dict[str, str] = {}  # others whose average meets them again
 
     def refuse(self, error: ConversionError, place: str) -> None:
         """Note what a rule raised; `place` is the line of its author's code that calls it, if there is one."""

@@ -34,15 +34,17 @@ def differences(
     found = []
     if net.padding:
         found.append(
-            f"padding: the regular network pads time with {net.padding} zero frames in all at each end; the frame form "
-            "sees the frames that were there (section 3.5)"
+            f"padding: the regular network pads time with zeros, {net.padding} frames at each end in all layers "
+            "together; a frame network does not (section 3.5)"
         )
     named = {name for name, layer in module.named_modules() if isinstance(layer, SqueezeExcitation)}
-    if attention := sorted({*findings.attention, *named}):
+    if attention := sorted({*findings.attention.values(), *named}):
         over = "the current frame" if squeeze == "frame" else "as many of the last frames"
         found.append(f"attention: {shown(attention)}: over {over} instead of the whole clip (section 3.4)")
     if findings.inner:
-        found.append(f"averages inside the network: {shown(findings.inner)}: over the last frames of each moment")
+        found.append(
+            f"averages inside the network: {shown(findings.inner.values())}: over the last frames of each moment"
+        )
     if pool_frames is not None:
         found.append(f"pool: the last average is over {pool_frames} frames in a row (section 4.2)")
     if any(isinstance(layer, Subsample) and layer.to_the_end for layer in module.modules()):

@@ -147,14 +147,16 @@ class Builder:
         averages = [value for value in inputs if value.flow.averaged]
         if averages and len(averages) < len(inputs):
             found = frozenset[str]().union(*(value.means for value in averages))
-            if node.target in PRODUCTS:
-                self.context.findings.attention.update(found)
-            else:
-                self.context.findings.inner.update(dict.fromkeys(sorted(found)))
+            findings = self.context.findings
+            group = findings.attention if node.target in PRODUCTS else findings.inner
+            group.update({key: findings.averages[key] for key in sorted(found)})
         if not result.flow.averaged:
             return replace(result, means=frozenset())
-        means = frozenset[str]().union(*(value.means for value in averages))
-        return replace(result, means=means if averages else frozenset({self._key(node)}))
+        if averages:
+            return replace(result, means=frozenset[str]().union(*(value.means for value in averages)))
+        layer = self._name(node) if node.op == "call_module" else f"{node.name} at {node.meta['place']}"
+        self.context.findings.averages[self._key(node)] = f"{self.where}.{layer}" if self.where else layer
+        return replace(result, means=frozenset({self._key(node)}))
 
     def _key(self, node: fx.Node) -> str:
         """The name of a call in the whole network."""
