@@ -9,7 +9,7 @@ from torch import nn
 from .flow import Context, ConversionError, Flow, NoFrameForm, label
 from .layout import after_layer, as_map, shape_in, unknown
 from .places import place_of_class
-from .rules import MAPS, misfit, rule_of, why_not
+from .rules import MAPS, attends_within_frames, misfit, rule_of, why_not
 from .shapes import ShapeError, in_words, shape_after
 from .tracing import trace, why_it_fails
 
@@ -36,7 +36,12 @@ def converted(layer: nn.Module, flow: Flow, context: Context, where: str) -> tup
 def _by_rule(layer: nn.Module, flow: Flow, context: Context, where: str) -> tuple[nn.Module, Flow]:
     rule = rule_of(layer)
     if rule is None:
-        if why := why_not(layer):
+        why = why_not(layer)
+        if why and flow.known and attends_within_frames(layer, flow):
+            raise ConversionError(
+                label(layer, where), "attends within frames; write it with scaled_dot_product_attention"
+            )
+        if why:
             raise NoFrameForm(label(layer, where), why)
         return trace(layer, flow, context, where)
     if isinstance(layer, nn.Sequential):

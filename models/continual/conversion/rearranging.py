@@ -275,9 +275,15 @@ def cat(calls: Calls, node: fx.Node) -> Result:
         raise ConversionError(calls.label(node), "joins parameters with frames")
     refuse_mixing(calls, node, flows[0], [dim], "joins along")
     first = flows[0]
-    if dim == 1 and all(
-        flow.axes == first.axes and flow.held[0] == flow.axes[1] == first.held[0] and flow.held[1:] == first.held[1:]
-        for flow in flows
+    if (
+        dim == 1
+        and len(first.axes[1]) == 1
+        and all(
+            flow.axes == first.axes
+            and flow.held[0] == flow.axes[1] == first.held[0]
+            and flow.held[1:] == first.held[1:]
+            for flow in flows
+        )
     ):
         flow = replace(first, sizes={**first.sizes, first.axes[1]: shape_of(node)[1]}, channels=shape_of(node)[1])
         function = Direct(torch.cat, (tuple(Slot(at) for at in range(len(flows))), 1), {})

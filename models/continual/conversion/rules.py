@@ -443,11 +443,16 @@ def _padded(*names: str) -> tuple[str, ...]:
 _WHY_NOT: dict[type[nn.Module], str] = {
     nn.RNNBase: "is recurrent: it carries state already, and has no clip form without it",
     nn.RNNCellBase: "is recurrent: it carries state already, and has no clip form without it",
-    nn.MultiheadAttention: "attends to all frames at once",
-    nn.TransformerEncoderLayer: "attends to all frames at once",
-    nn.TransformerDecoderLayer: "attends to all frames at once",
-    nn.Transformer: "attends to all frames at once",
+    **dict.fromkeys(
+        (nn.MultiheadAttention, nn.TransformerEncoderLayer, nn.TransformerDecoderLayer, nn.Transformer),
+        "attends to all frames at once",
+    ),
 }
+
+
+def attends_within_frames(layer: nn.Module, flow: Flow) -> bool:
+    """Whether a layer of torch's own attends to what is in one frame: frames are a batch there."""
+    return not isinstance(layer, nn.RNNBase | nn.RNNCellBase) and runs_over(flow.axes[0], "T", flow.sizes)
 
 
 def why_not(layer: nn.Module) -> str | None:

@@ -10,6 +10,7 @@ import operator
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from types import SimpleNamespace
 from typing import Any
 
 import torch
@@ -146,11 +147,9 @@ def _known_to_einops() -> None:
 
 
 class _Several(tuple):
-    """The results of a function that fx takes for a single call."""
+    """What a function returns that fx takes for a single call, and marks as one."""
 
-    @property
-    def node(self) -> Any:
-        return next(one.node for one in self if issubclass(type(one), fx.Proxy))
+    node = SimpleNamespace(meta={})
 
 
 class ShapedTracer(fx.Tracer):
@@ -181,7 +180,7 @@ class ShapedTracer(fx.Tracer):
         if kind == "call_function" and getattr(target, "__module__", "torch").split(".")[0] not in _TORCH:
             # Kept from tracing by torch.fx.wrap, for the sake of shapes, which are known here.
             made = target(*args, **kwargs)
-            return made if issubclass(type(made), fx.Proxy) else _Several(made)
+            return _Several(made) if isinstance(made, tuple) else made
         return super().create_proxy(kind, target, args, kwargs, *rest, **named)
 
     def create_arg(self, a: Any) -> Any:
