@@ -52,8 +52,8 @@ def from_module(module: str, function: str, **options: object) -> Factory:
 
 
 def torchvision() -> list[Network]:
-    video = ("r3d_18", "mc3_18", "r2plus1d_18", "s3d", "mvit_v1_b", "mvit_v2_s", "swin3d_t")
-    large = ("s3d", "mvit_v1_b", "mvit_v2_s", "swin3d_t")
+    video = ("r3d_18", "mc3_18", "r2plus1d_18", "s3d", "mvit_v1_b", "swin3d_t")
+    large = ("s3d", "mvit_v1_b", "swin3d_t")
     pictures = ("resnet18", "mobilenet_v3_small", "shufflenet_v2_x1_0", "densenet121", "convnext_tiny")
     return [
         *(
@@ -61,7 +61,7 @@ def torchvision() -> list[Network]:
                 name,
                 "torchvision",
                 from_module("torchvision.models.video", name),
-                (3, 16, 224, 224) if name in large else (3, 16, 112, 112),
+                (3, 16, 224, 224) if name in large else (3, 16, 64, 64),
             )
             for name in video
         ),
@@ -70,12 +70,12 @@ def torchvision() -> list[Network]:
     ]
 
 
-def over_frames(name: str, source: str, build: Factory, pixels: int = 112) -> Network:
+def over_frames(name: str, source: str, build: Factory, pixels: int = 64) -> Network:
     return Network(f"{name}, frame by frame", source, lambda: OverFrames(build()), (3, 8, pixels, pixels))
 
 
 def timm() -> list[Network]:
-    sizes = {"efficientnet_lite0": 112, "ghostnet_100": 112, "mixer_s32_224": 224}
+    sizes = {"efficientnet_lite0": 64, "mixer_s32_224": 224}
     made = {name: from_module("timm", "create_model", model_name=name) for name in sizes}
     return [over_frames(name, "timm", build, sizes[name]) for name, build in made.items()]
 
@@ -152,7 +152,7 @@ def row(network: Network) -> str:
 def main() -> None:
     torch.manual_seed(0)
     torch.set_num_threads(1)
-    proof.LIMIT_S = (60.0, 40.0)  # large networks at full size, on any machine
+    proof.LIMIT_S = (30.0, 30.0)  # large networks on small machines
     asked = sys.argv[1:]
     print("| network | from | clip | | receptive field (frames) | largest relative difference | |")
     print("|---|---|---|---|---|---|---|")

@@ -18,10 +18,11 @@ from ..state import Sequential
 from ..tuning import untune
 from .checks import check_tensors, copied
 from .dispatch import converted
-from .flow import Context, ConversionError, Findings, NoFrameForm, Squeeze, Statistics
-from .layout import clip_flow
+from .flow import Context, ConversionError, Findings, NoFrameForm, Squeeze, Statistics, label
+from .flow import shape as axes_shown
+from .layout import OVER_CLIP, clip_flow
 from .outcome import BY_TESTS, TURNED_OFF, Conversion, differences
-from .places import place_of_error
+from .places import place_of_class, place_of_error
 from .proof import Claim, asked_by_harness, known_proof, note, proof_of
 from .randomness import draws
 from .tracing import in_words
@@ -152,6 +153,10 @@ def _form(
     convolutions = (layer.in_channels for layer in module.modules() if isinstance(layer, nn.Conv3d | nn.Conv2d))
     start = clip_flow(shape, next(convolutions, 3), regular=regular)
     blocks, after = converted(cast(Any, module).blocks if ours else module, start, context, "")
+    merged = [name for name in after.axes if len(name) > 1 and set(name) & OVER_CLIP and set(name) != OVER_CLIP]
+    if after.known and merged:
+        why = f"returns {axes_shown(after.axes)}, in which frames or clips and other dimensions are one"
+        context.findings.refuse(ConversionError(label(module, ""), why), place_of_class(type(module)))
     if not hasattr(blocks, "state_count"):
         blocks = Sequential(blocks)
     return cast("Sequential | Graph", blocks), after.axes

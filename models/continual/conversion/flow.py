@@ -88,6 +88,7 @@ class Findings:
         self.refusals: dict[str, None] = {}  # sentences, in the order of the network, each once
         self.averages: dict[str, str] = {}  # calls that average over the clip, and what messages call them
         self.attention: dict[str, str] = {}  # those whose average is multiplied onto the clip's frames
+        self.norms: dict[str, None] = {}  # by the statistics of each frame instead of the clip's, by name
         self.inner: dict[str, str] = {}  # others whose average meets them again
 
     def refuse(self, error: ConversionError, place: str) -> None:

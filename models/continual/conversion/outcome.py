@@ -41,6 +41,8 @@ def differences(
     if attention := sorted({*findings.attention.values(), *named}):
         over = "the current frame" if squeeze == "frame" else "as many of the last frames"
         found.append(f"attention: {shown(attention)}: over {over} instead of the whole clip (section 3.4)")
+    if findings.norms:
+        found.append(f"norms: {shown(findings.norms)}: by the statistics of each frame instead of the whole clip's")
     if findings.inner:
         found.append(
             f"averages inside the network: {shown(findings.inner.values())}: over the last frames of each moment"

@@ -125,8 +125,6 @@ def _dropout(layer: Any, flow: Flow, context: Context, where: str) -> tuple[nn.M
 
 
 def _max_pool(layer: nn.MaxPool3d, flow: Flow, context: Context, where: str) -> tuple[nn.Module, Flow]:
-    if layer.return_indices:
-        raise ConversionError(label(layer, where), "returns indices into the clip, which a frame network does not have")
     dilation = _triple(layer.dilation)
     if dilation[1:] != (1, 1):
         raise ConversionError(label(layer, where), f"dilation {dilation} in space is not supported")
@@ -388,6 +386,8 @@ MAPS: set[Rule] = {rule for rule in RULES.values() if rule not in {*_ANY, _pictu
 def misfit(layer: nn.Module, rule: Rule, flow: Flow) -> str | None:
     """Why the dimensions that flow in are not those that the layer works on frame by frame."""
     axes, sizes = flow.axes, flow.sizes
+    if getattr(layer, "return_indices", False):
+        return "returns indices into the clip, which a frame network does not have"
     if rule in MAPS:
         clip = len(axes) == 5 and stripped(axes[0], sizes) == "B" and stripped(axes[2], sizes) in ("T", "")
         fits = clip and not any(runs_over(axes[dim], "BT", sizes) for dim in (1, 3, 4))

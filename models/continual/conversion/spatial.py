@@ -241,6 +241,7 @@ def clip_norm(calls: Calls, node: fx.Node) -> Result:
             "which is another network until it is trained so",
         )
     refuse_mixing(calls, node, flow, [dim for dim in range(1, len(flow.axes)) if dim not in over_time])
+    calls.context.findings.norms[calls.label(node)] = None
     if flow.regular and flow.axes[2] == "T" and len(flow.axes) == 5:
         return calls.joined(node, [value], operands.call, flow)
     return each_frame(calls, node, [value], operands.call, flow.axes, shape_of(node))
