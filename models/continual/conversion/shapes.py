@@ -10,12 +10,12 @@ import operator
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from types import SimpleNamespace
 from typing import Any
 
 import torch
 from torch import fx, nn
 from torch._subclasses.fake_tensor import DataDependentOutputException, FakeTensorMode
+from torch.fx import _symbolic_trace
 
 BATCH = 2  # of the clip that is traced; more than one, so that it shows what runs over the batch
 
@@ -135,21 +135,12 @@ class ShapedProxy(fx.Proxy):
         )
 
 
-_TORCH = ("torch", "_operator", "builtins", "math", "None")
-
-
 def _known_to_einops() -> None:
     """einops asks for a tensor's type by name, and then calls what every tensor has."""
     backends = sys.modules.get("einops._backends")
     known = getattr(backends, "_type2backend", None)
     if known is not None and hasattr(backends, "TorchBackend"):
         known.setdefault(ShapedProxy, backends.TorchBackend())  # type: ignore[union-attr]
-
-
-class _Several(tuple):
-    """What a function returns that fx takes for a single call, and marks as one."""
-
-    node = SimpleNamespace(meta={})
 
 
 class ShapedTracer(fx.Tracer):
@@ -174,14 +165,14 @@ class ShapedTracer(fx.Tracer):
 
     def trace(self, root: Any, concrete_args: Any = None) -> fx.Graph:
         _known_to_einops()
-        return super().trace(root, concrete_args)
-
-    def create_proxy(self, kind: str, target: Any, args: Any, kwargs: Any, *rest: Any, **named: Any) -> Any:
-        if kind == "call_function" and getattr(target, "__module__", "torch").split(".")[0] not in _TORCH:
-            # Kept from tracing by torch.fx.wrap, for the sake of shapes, which are known here.
-            made = target(*args, **kwargs)
-            return _Several(made) if isinstance(made, tuple) else made
-        return super().create_proxy(kind, target, args, kwargs, *rest, **named)
+        # Functions that their authors keep from tracing, by torch.fx.wrap, for the sake of shapes: they are known here.
+        kept = getattr(_symbolic_trace, "_wrapped_fns_to_patch", {})
+        held = dict(kept)
+        kept.clear()
+        try:
+            return super().trace(root, concrete_args)
+        finally:
+            kept.update(held)
 
     def create_arg(self, a: Any) -> Any:
         return a.node if issubclass(type(a), fx.Proxy) else super().create_arg(a)
