@@ -23,7 +23,7 @@ from .flow import shape as axes_shown
 from .layout import OVER_CLIP, clip_flow
 from .outcome import BY_TESTS, TURNED_OFF, Conversion, differences
 from .places import place_of_class, place_of_error
-from .proof import Claim, asked_by_harness, known_proof, note, proof_of
+from .proof import Claim, WrongShape, asked_by_harness, known_proof, note, proof_of
 from .randomness import draws
 from .tracing import in_words
 
@@ -135,14 +135,23 @@ def _convert(module: nn.Module, shape: tuple[int, int, int, int] | None, choice:
     if not asked_by_harness():
         _tell_training(modes)
     differs = differences(net, module, findings, choice.pool_frames, choice.squeeze)
-    text = (
-        TURNED_OFF
-        if not choice.prove
-        else known or proof_of(Claim(reference, clip_form, after, net, not differs), shape)
-    )
+    claim = Claim(reference, clip_form, after, net, exact=not differs)
+    text = TURNED_OFF if not choice.prove else known or _proven(claim, shape, findings)
     note(text)
     net.conversion = Conversion(text, differs)
     return net
+
+
+def _proven(claim: Claim, shape: tuple[int, ...] | None, findings: Findings) -> str:
+    """How it was proven. Raises ConversionError."""
+    try:
+        return proof_of(claim, shape)
+    except WrongShape:
+        raise
+    except ConversionError as error:
+        findings.refuse(error, "")
+        findings.check()
+        raise
 
 
 def _form(

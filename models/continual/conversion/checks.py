@@ -10,6 +10,7 @@ from typing import Any
 import torch
 from torch import nn
 from torch.nn.modules import module as torch_module
+from torch.nn.parameter import is_lazy
 from torch.nn.utils import parametrize
 
 from .flow import ConversionError, Findings, label
@@ -34,12 +35,19 @@ def copied(module: nn.Module) -> nn.Module:
         findings.refuse(error, error.place)
     findings.check()
     try:
-        return copy.deepcopy(module)
+        made = copy.deepcopy(module)
+        if {id(part) for part in _parts(made)} & {id(part) for part in _parts(module)}:
+            raise TypeError("its __deepcopy__ hands on the module's own layers or weights")
+        return made
     except Exception as error:  # noqa: BLE001 - whatever the parts of it raise: locks, open files, tensors with a history
         for part in _not_copied(module) or [ConversionError("the network", f"cannot be copied: {in_words(error)}")]:
             findings.refuse(part, part.place)
     findings.check()
     raise AssertionError("a module that cannot be copied is refused")
+
+
+def _parts(module: nn.Module) -> Iterator[object]:
+    yield from (*module.modules(), *module.parameters(), *module.buffers())
 
 
 def check_tensors(module: nn.Module, blocks: nn.Module) -> None:
@@ -60,6 +68,9 @@ def _global_hooks() -> Iterator[ConversionError]:
 
 def _hooks(module: nn.Module) -> Iterator[ConversionError]:
     for name, layer in module.named_modules():
+        if any(map(is_lazy, (*layer._parameters.values(), *layer._buffers.values()))):  # type: ignore[misc]
+            yield ConversionError(label(layer, name), "has no weights yet; call the network once with a clip before")
+            continue
         for kept, word in _HOOKS.items():
             for hook in getattr(layer, kept).values():
                 where = label(layer, name)
@@ -116,8 +127,9 @@ def _not_copied(module: nn.Module) -> list[ConversionError]:
         own: dict[str, Any] = {**vars(layer), **layer._parameters, **layer._buffers}
         for key, value in own.items():
             if key not in ("_modules", "_parameters", "_buffers") and (error := _copy_error(value)) is not None:
-                kind = "a tensor with a history" if isinstance(value, torch.Tensor) else type(value).__name__
-                why = f"its {key} cannot be copied ({kind}: {in_words(error)})"
+                why = f"its {key} cannot be copied ({type(value).__name__}: {in_words(error)})"
+                if isinstance(value, torch.Tensor):
+                    why = f"its {key} was computed from other tensors and is no parameter; detach it"
                 found.append(ConversionError(label(layer, name), why, place_of_class(type(layer))))
     return found
 

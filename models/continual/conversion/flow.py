@@ -86,7 +86,8 @@ class Findings:
 
     def __init__(self) -> None:
         self.refusals: dict[str, None] = {}  # sentences, in the order of the network, each once
-        self.averages: dict[str, str] = {}  # calls that average over the clip, and what messages call them
+        # calls that average over the clip, what messages call them, and whether over its height and width as well
+        self.averages: dict[str, tuple[str, bool]] = {}
         self.attention: dict[str, str] = {}  # those whose average is multiplied onto the clip's frames
         self.norms: dict[str, None] = {}  # by the statistics of each frame instead of the clip's, by name
         self.inner: dict[str, str] = {}  # others whose average meets them again

@@ -271,9 +271,9 @@ def cat(calls: Calls, node: fx.Node) -> Result:
     dim = argument(node, 1, "dim", 0)
     dim %= len(flows[0].axes)
     _refuse_unlike(calls, node, flows)
+    refuse_mixing(calls, node, flows[0], [dim], "joins along")
     if operands.constants:
         raise ConversionError(calls.label(node), "joins parameters with frames")
-    refuse_mixing(calls, node, flows[0], [dim], "joins along")
     first = flows[0]
     if (
         dim == 1

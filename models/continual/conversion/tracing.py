@@ -148,14 +148,16 @@ class Builder:
         if averages and len(averages) < len(inputs):
             found = frozenset[str]().union(*(value.means for value in averages))
             findings = self.context.findings
-            group = findings.attention if node.target in PRODUCTS else findings.inner
-            group.update({key: findings.averages[key] for key in sorted(found)})
+            for key in sorted(found):
+                name, whole = findings.averages[key]
+                (findings.attention if whole and node.target in PRODUCTS else findings.inner)[key] = name
         if not result.flow.averaged:
             return replace(result, means=frozenset())
         if averages:
             return replace(result, means=frozenset[str]().union(*(value.means for value in averages)))
         layer = self._name(node) if node.op == "call_module" else f"{node.name} at {node.meta['place']}"
-        self.context.findings.averages[self._key(node)] = f"{self.where}.{layer}" if self.where else layer
+        name = f"{self.where}.{layer}" if self.where else layer
+        self.context.findings.averages[self._key(node)] = (name, averages_all(node, self._layer_of))
         return replace(result, means=frozenset({self._key(node)}))
 
     def _key(self, node: fx.Node) -> str:
