@@ -20,6 +20,8 @@ def converted(layer: nn.Module, flow: Flow, context: Context, where: str) -> tup
     before = len(context.findings.refusals)
     try:
         made, after = _by_rule(layer, flow, context, where)
+        if after.frames is not None and after.frames < 1:
+            raise ConversionError(label(layer, where), "leaves no frame of a clip of that input_shape")
     except ConversionError as error:
         context.findings.refuse(error, context.place or place_of_class(type(layer)))
     except Exception as error:  # noqa: BLE001 - a rule that stumbles over what was refused inside, or over what it never met
