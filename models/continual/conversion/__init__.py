@@ -29,6 +29,9 @@ from .tracing import in_words
 
 __all__ = ["BY_TESTS", "Conversion", "ConversionError", "NoFrameForm", "convert"]
 
+# Where torch's own wrappers keep the network: DataParallel and its like, and torch.compile.
+_WRAPPED = ("module", "_orig_mod")
+
 
 def convert(
     module: nn.Module,
@@ -102,6 +105,11 @@ def _check_choice(module: Any, choice: Choice) -> None:
         raise ConversionError(type(module).__name__, "is no torch.nn.Module")
     if isinstance(module, FrameNetwork):
         raise ConversionError(type(module).__name__, "is a frame network already")
+    wrapped = next((name for name in _WRAPPED if isinstance(getattr(module, name, None), nn.Module)), None)
+    if isinstance(module, torch.jit.ScriptModule):
+        raise ConversionError(type(module).__name__, "is compiled by TorchScript; convert the module it was made of")
+    if wrapped is not None and type(module).__module__.startswith("torch."):
+        raise ConversionError(type(module).__name__, f"wraps a network; convert its .{wrapped}")
     frames = choice.pool_frames
     if frames is not None and (type(frames) is not int or frames < 1):
         raise ConversionError("pool_frames", f"{frames} frames cannot be averaged; at least 1 can")

@@ -7,7 +7,7 @@ from dataclasses import replace
 from torch import nn
 
 from .flow import Context, ConversionError, Flow, NoFrameForm, label
-from .layout import after_layer, as_map, shape_in, unknown
+from .layout import after_layer, as_map, behind, shape_in
 from .places import place_of_class
 from .rules import MAPS, attends_within_frames, misfit, rule_of, why_not
 from .shapes import ShapeError, in_words, shape_after
@@ -22,6 +22,8 @@ def converted(layer: nn.Module, flow: Flow, context: Context, where: str) -> tup
     before = len(context.findings.refusals)
     try:
         made, after = _by_rule(layer, flow, context, where)
+        if after.frames is not None and after.frames < 1:
+            raise ConversionError(label(layer, where), "leaves no frame of a clip of that input_shape")
     except ConversionError as error:
         context.findings.refuse(error, context.place or place_of_class(type(layer)))
     except Exception as error:  # noqa: BLE001 - a rule that stumbles over what was refused inside, or over what it never met
@@ -59,9 +61,8 @@ def _by_rule(layer: nn.Module, flow: Flow, context: Context, where: str) -> tupl
 
 
 def _behind(layer: nn.Module, flow: Flow) -> Flow:
-    """Behind what was refused: only the shape is known, as far as it is."""
+    """What flows out of a layer that was refused, as far as it is known."""
     try:
-        lengths = shape_after(layer, shape_in(flow))
+        return behind(flow, shape_after(layer, shape_in(flow)))
     except ShapeError:
         return replace(flow, known=False)
-    return replace(unknown(flow, lengths), known=False)

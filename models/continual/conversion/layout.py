@@ -115,7 +115,13 @@ def shape_in(flow: Flow) -> tuple[int, ...]:
 def unknown(flow: Flow, shape: Sequence[int]) -> Flow:
     """A tensor of which nothing but the shape is known."""
     names = MAP[: len(shape)] + tuple(string.ascii_lowercase[: max(0, len(shape) - len(MAP))])
-    return replace(flow, axes=names, sizes=dict(zip(names, shape, strict=True)), held=HELD)
+    after = replace(flow, axes=names, sizes=dict(zip(names, shape, strict=True)))
+    return replace(after, held=logical(after))
+
+
+def behind(flow: Flow, shape: Sequence[int]) -> Flow:
+    """Behind what was refused: what keeps its input's shape keeps its dimensions; of others nothing else is known."""
+    return flow if tuple(shape) == shape_in(flow) else replace(unknown(flow, shape), known=False)
 
 
 # What a clip is taken to be where its shape is not known; `Flow.frames` is None then.

@@ -219,7 +219,7 @@ def _sequential(layer: nn.Sequential, flow: Flow, context: Context, where: str) 
         if child is None:
             continue
         place = f"{where}.{name}" if where else name
-        before, flow = arranged(flow, held_for(child, flow))
+        before, flow = arranged(flow, held_for(child, flow) if flow.known else flow.held)
         if before is not None:
             children[f"{name}_arranged"] = before
         made, flow = context.convert(child, flow, context, place)

@@ -19,7 +19,7 @@ from .flow import Context, ConversionError, Flow, NoFrameForm, Shared, has_tenso
 from .frame_calls import constant
 from .functions import FUNCTIONS, overwrites
 from .gates import PRODUCTS, averages_all
-from .layout import Names, after_layer, logical, shape_in
+from .layout import Names, after_layer, behind, logical, shape_in
 from .means import global_mean
 from .places import place_now, place_of_class, place_of_error
 from .randomness import draws
@@ -79,8 +79,10 @@ def trace(module: nn.Module, flow: Flow, context: Context, where: str) -> tuple[
 
 def why_it_fails(flow: Flow, error: ShapeError) -> str:
     """What is wrong where a layer cannot be called with a tensor of that shape."""
-    known = "" if flow.frames is not None else "; pass input_shape=, what its clips look like"
-    return f"fails on a tensor of shape {shape_in(flow)}: {error}{known}"
+    asked = "is input_shape= what its clips look like?"
+    if flow.frames is None:
+        asked = "pass input_shape=, what its clips look like"
+    return f"fails on a tensor of shape {shape_in(flow)}: {error}; {asked}"
 
 
 def _second_input(module: nn.Module) -> str | None:
@@ -136,7 +138,10 @@ class Builder:
         else:
             if known or isinstance(result, Constant):
                 return result
-        return Value(0, Temporal(), replace(self.start, known=False))
+        first = next((value.flow for value in inputs if isinstance(value, Value)), self.start)
+        result = value_of(node)
+        shape = tuple(result.shape) if known and isinstance(result, Tensor) else ()
+        return Value(0, Temporal(), behind(first, shape) if shape else replace(self.start, known=False))
 
     def _averaging(self, node: fx.Node, result: Result) -> Result:
         """The value with the averages over the clip that it is made of; where it meets frames again, they are noted."""
