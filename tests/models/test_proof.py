@@ -264,7 +264,7 @@ def test_all_refusals_come_at_once_each_with_its_line():
             + self.late(self.b(x).mean((3, 4)).transpose(1, 2))[0].mean(1)
         )
     )
-    net.norm, net.late = nn.GroupNorm(2, 8), nn.LSTM(6, 8, batch_first=True)
+    net.norm, net.late = nn.GroupNorm(2, 8), nn.LSTM(8, 8, batch_first=True)
     with pytest.raises(co.ConversionError) as caught:
         convert(net)
     norm, cumsum, lstm = caught.value.refusals
