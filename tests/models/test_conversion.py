@@ -273,7 +273,7 @@ def test_a_layer_in_several_positions_keeps_one_set_of_weights_and_a_state_for_e
     assert list(frame_chain.blocks.state_dict()) == list(chain.state_dict())
     assert_inside_equal(chain, frame_chain, torch.randn(1, 3, VIDEO, 8, 8))
     with pytest.raises(co.ConversionError, match=r"chain\.0 \(Conv3d\) at .*: is used twice, with a temporal stride"):
-        co.convert(ready(Shared(stride=2)), input_shape=(3, VIDEO, 8, 8))
+        co.convert(ready(Shared(stride=2)), input_shape=(3, VIDEO, 8, 8), prove=False)
 
 
 class OddNames(nn.Module):
@@ -301,7 +301,7 @@ def test_layers_may_be_called_like_anything_of_ours():
     assert set(frame_net.blocks.state_dict()) == set(net.state_dict())
     assert_inside_equal(net, frame_net, torch.randn(1, 3, VIDEO, 8, 8))
     chain = nn.Sequential(net.initial_state)
-    assert set(co.convert(nn.Sequential(nn.Conv3d(3, 4, 1), chain)).blocks.state_dict()) == {
+    assert set(co.convert(nn.Sequential(nn.Conv3d(3, 4, 1), chain), prove=False).blocks.state_dict()) == {
         *("0.weight", "0.bias", "1.0.spatial.weight", "1.0.spatial.bias"),
         *("1.0.temporal.weight", "1.0.temporal.bias"),
     }

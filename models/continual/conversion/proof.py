@@ -14,12 +14,12 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 
 import torch
 from torch import Tensor, nn
 
-from ..network import FrameNetwork
+from ..network import ClipNetwork, FrameNetwork
 from .flow import ConversionError, NoFrameForm, has_tensors, label
 from .layout import as_kept
 from .places import place_of_class, place_of_error
@@ -27,7 +27,7 @@ from .randomness import draws
 from .tracing import in_words
 
 TOLERANCE = 1e-4  # relative to the largest number of the answer
-LIMIT_S = (6.0, 4.0)  # for each of the two comparisons
+LIMIT_S = 10.0  # of each of the two comparisons
 _RUNS = (7, 3)  # how often each runs over all of its frames
 _TRIES = 5  # steps that are timed before a proof is called too long: other work may hold one up
 _SMALLEST = 32  # pixels; where a proof would take longer it is run on smaller pictures, down to these
@@ -89,6 +89,12 @@ class Claim:
     net: FrameNetwork
     exact: bool  # whether nothing was meant to differ, so that the steps' answer is the module's
 
+    @property
+    def layers(self) -> nn.Module:
+        """The part of the module whose names the other two have."""
+        ours = type(self.module).forward is ClipNetwork.forward
+        return cast(ClipNetwork, self.module).blocks if ours else self.module
+
 
 def proof_of(claim: Claim, shape: Shape | None, clock: Callable[[], float] = time.thread_time) -> str:
     """How the claim was proven, as a sentence. Raises ConversionError where it is wrong.
@@ -109,7 +115,7 @@ def proof_of(claim: Claim, shape: Shape | None, clock: Callable[[], float] = tim
         clips = _Clips(shape, kind, probe, clock)
         _check_step(claim, clips)
         first = _compared_clips(claim, clips)
-        give_weights(claim.module, probe.blocks)
+        give_weights(claim.layers, probe.blocks)
         second = _compared_steps(claim, clips)
     parts = [part for part in (first, second) if part]
     if len(parts) == 2:
@@ -174,7 +180,7 @@ def _check_step(claim: Claim, clips: _Clips) -> None:
 
 def _compared_clips(claim: Claim, clips: _Clips) -> str | None:
     frames = clips.shape[1]
-    size = clips.size(frames, _RUNS[0], LIMIT_S[0])
+    size = clips.size(frames, _RUNS[0], LIMIT_S)
     if size is None:
         return None
     both = [clips.random(frames, size, signed=signed) for signed in (True, False)]
@@ -183,24 +189,24 @@ def _compared_clips(claim: Claim, clips: _Clips) -> str | None:
     if not finite:
         raise ConversionError("the network", f"answers a random clip of {_sizes(both[0])} with nan or inf")
     worst = max(_difference(claim, clip, want) for clip, want in finite)
-    weights = {name: tensor.clone() for name, tensor in _tensors(claim.module).items()}
-    draw_weights(claim.module)
+    weights = {name: tensor.clone() for name, tensor in _tensors(claim.layers).items()}
+    draw_weights(claim.layers)
     try:
         want = claim.module(both[0].clone())
     except Exception:  # noqa: BLE001 - what refuses other weights is proven with its own
         want = both[0].new_full((), math.nan)
     if bool(want.isfinite().all()):
-        give_weights(claim.module, claim.clip_form)
+        give_weights(claim.layers, claim.clip_form)
         worst = max(worst, _difference(claim, both[0], want))
     else:
-        _copy(weights, claim.module)
+        _copy(weights, claim.layers)
     return f"answers as the module does on clips of {_sizes(both[0])} (relative difference {worst:.0e})"
 
 
 def _compared_steps(claim: Claim, clips: _Clips) -> str | None:
     net = clips.probe
     frames = net.receptive_field + 1
-    size = clips.size(frames, _RUNS[1], LIMIT_S[1])
+    size = clips.size(frames, _RUNS[1], LIMIT_S)
     if size is None:
         return None
     clip = clips.random(max(frames, clips.shape[1]), size)
@@ -268,8 +274,9 @@ def _difference(claim: Claim, clip: Tensor, want: Tensor) -> float:
 
 def _first_difference(claim: Claim, clip: Tensor) -> tuple[str, str, str]:
     """The first layer whose output differs, and the place of its class; else the whole module."""
-    theirs, ours = _outputs(claim.module, clip), _outputs(claim.clip_form, clip)
-    layers = dict(claim.module.named_modules())
+    theirs = _outputs(claim.module, claim.layers, clip)
+    ours = _outputs(claim.clip_form, claim.clip_form, clip)
+    layers = dict(claim.layers.named_modules())
     for key, want in theirs.items():
         got = ours.get(key)
         if got is not None and max(abs(a - b) for a, b in zip(got, want, strict=True)) > 1e-3 * max(want[-1], 1e-30):
@@ -278,7 +285,7 @@ def _first_difference(claim: Claim, clip: Tensor) -> tuple[str, str, str]:
     return label(claim.module, ""), "computes something different", place_of_class(type(claim.module))
 
 
-def _outputs(module: nn.Module, clip: Tensor) -> dict[tuple[str, int], tuple[float, ...]]:
+def _outputs(module: nn.Module, layers: nn.Module, clip: Tensor) -> dict[tuple[str, int], tuple[float, ...]]:
     """Of each call of a layer with weights of its own: mean, mean size and largest number, whatever the layout."""
     found: dict[tuple[str, int], tuple[float, ...]] = {}
     hooks = []
@@ -292,7 +299,7 @@ def _outputs(module: nn.Module, clip: Tensor) -> dict[tuple[str, int], tuple[flo
 
         return hook
 
-    for name, layer in module.named_modules():
+    for name, layer in layers.named_modules():
         if has_tensors(layer, recurse=False):
             hooks.append(layer.register_forward_hook(record(name)))
     try:
