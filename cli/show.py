@@ -38,8 +38,12 @@ def show(given: Given, model: str, store: Path | None, as_json: bool) -> list[st
 
         return drawn(render_evidence(case_results(records_of_model(store, model)))).splitlines()
     from ..bench.measure.describe import describe
+    from ..models.continual.conversion.proof import noted_proofs, proven_before
 
-    facts = describe(spec_of(model), given.value("plan.weights"), given.value("plan.classes"))
+    with noted_proofs() as proofs:  # a factory is called to know the network, and again to count it
+        spec = spec_of(model)
+    with proven_before(proofs[-1] if proofs else None):
+        facts = describe(spec, given.value("plan.weights"), given.value("plan.classes"))
     return [json.dumps(facts, indent=2)] if as_json else lines(facts)
 
 
@@ -58,6 +62,7 @@ def lines(facts: dict[str, Any]) -> list[str]:
         ("MACs", f"{_count(facts['macs'])} for one prediction ({facts['counter']})"),
         *_cross_checks(facts),
         *_reach(facts),
+        *_conversion(facts),
         *(("note", note) for note in facts["notes"]),
     ]
     if facts["source"]:
@@ -103,6 +108,12 @@ def _reach(facts: dict[str, Any]) -> list[tuple[str, str]]:
         "delay": ("delay", "frames before the first full prediction"),
     }
     return [(name, f"{facts[key]} {unit}") for key, (name, unit) in names.items() if facts[key] is not None]
+
+
+def _conversion(facts: dict[str, Any]) -> list[tuple[str, str]]:
+    """How a frame network that `convert` made was proven, and what is meant to differ from its clip network."""
+    rows = (facts["conversion"], *facts["meant_differences"]) if facts["conversion"] else ()
+    return [("" if at else "conversion", text) for at, text in enumerate(rows)]
 
 
 def _cross_checks(facts: dict[str, Any]) -> list[tuple[str, str]]:

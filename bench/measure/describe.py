@@ -10,7 +10,7 @@ import torch
 from ...models.continual.ledger import clip_memory, state_by_kind
 from ...models.spec import ModelSpec, is_frame_network
 from ..plan.weights import build, find_file
-from ..record.facts import assumptions, model_facts
+from ..record.facts import assumptions, conversion_of, model_facts
 from .counting import count
 from .memory import tensor_bytes, weights
 
@@ -42,6 +42,7 @@ def describe(spec: ModelSpec, weights_word: str | None = None, classes: int | No
         "macs_aten": counted.macs_aten,
         "flops_torch": counted.flops_torch,
         "counter": counted.counter,
+        "meant_differences": conversion.differences if (conversion := conversion_of(net)) else (),
         "notes": (*loaded, *assumptions(spec, net), *counted.notes),
         "published": published,
     }

@@ -115,7 +115,15 @@ def load_code(model: CustomModel) -> ModelSpec:
 
     Raises CustomModelError, also where the code is no longer the one that was described.
     """
-    return replace(model.spec(), build=partial(custom.build, _offer(model)))
+    return replace(model.spec(), build=partial(_build_proven, model, _offer(model)))
+
+
+def _build_proven(model: CustomModel, offer: custom.Offer) -> Any:
+    """What the factory returns; what `convert` proved of this code when it was described is not proven once more."""
+    from ...models.continual.conversion.proof import proven_before
+
+    with proven_before(model.facts.conversion):
+        return custom.build(offer)
 
 
 def check_code(model: CustomModel | None) -> None:
@@ -143,8 +151,12 @@ def main(reference: str, word: str) -> int:
 
 def _described(reference: str) -> CustomModel:
     """The network, by running its code in this process. Raises UnknownModelError."""
-    spec = find_model(reference)
-    facts, code = model_facts(spec), loading.current()
+    from ...models.continual.conversion.proof import noted_proofs
+
+    with noted_proofs() as proofs:
+        spec = find_model(reference)
+    facts = model_facts(spec).model_copy(update={"conversion": "; ".join(dict.fromkeys(proofs)) or None})
+    code = loading.current()
     modules, notes = code.modules() if code else {}, ()
     if code and code.repository and modules and facts.source:
         inside = tuple(name for name in modules if (code.repository / name).is_file())  # not of the current folder
@@ -171,4 +183,4 @@ def _offer(model: CustomModel) -> custom.Offer:
 
 
 def _build(model: CustomModel) -> Any:
-    return custom.build(_offer(model))
+    return _build_proven(model, _offer(model))

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import asdict
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ...models.spec import ModelSpec
 from .case import WeightsFile
 from .record import ModelFacts, ModelSource, Published
+
+if TYPE_CHECKING:
+    from ...models.continual.conversion import Conversion
 
 # In frames; an assumption, so the record has a note of it.
 ASSUMED_RECEPTIVE_FIELD = 64
@@ -28,6 +31,7 @@ def model_facts(spec: ModelSpec, net: Any = None, weights: WeightsFile | None = 
         padding=_frames(net, "padding"),
         delay=_frames(net, "delay"),
         counterpart=spec.counterpart,
+        conversion=conversion.proof if (conversion := conversion_of(net)) else None,
         extends=spec.extends,
         published=None
         if published is None
@@ -42,6 +46,12 @@ def model_facts(spec: ModelSpec, net: Any = None, weights: WeightsFile | None = 
         ),
         **{**_origin(spec), **({"weights": weights.text} if weights else {})},
     )
+
+
+def conversion_of(net: Any) -> Conversion | None:
+    """What `convert` tells of the network it made; None for others."""
+    found = getattr(net, "conversion", None)
+    return found if hasattr(found, "proof") and hasattr(found, "differences") else None
 
 
 def receptive_field_of(net: Any) -> int:

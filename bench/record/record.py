@@ -85,6 +85,9 @@ class ModelFacts(Frozen):
     padding: Whole | None = Field(default=None, description="frames, aggregated over the layers")
     delay: Whole | None = Field(default=None, description="frames before the first full prediction, r - p - 1")
     counterpart: str | None = Field(default=None, description="frame network: the clip network it came from")
+    conversion: str | None = Field(
+        default=None, description="made by `convert`: how that was proven, or that it was not"
+    )
     extends: str | None = Field(default=None, description="the same frame network at its native pool length")
     weights: str = Field(default="seeded", description="seeded, or the file and the beginning of its sha256")
     published: Published | None = None

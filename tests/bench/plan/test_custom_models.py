@@ -14,10 +14,13 @@ from torch import nn
 from co3d_bench.bench.backends.eager import prepare
 from co3d_bench.bench.measure.verify import verify
 from co3d_bench.bench.plan import custom_models
+from co3d_bench.bench.plan.custom_models import CustomModel, load_code
 from co3d_bench.bench.plan.resolve import make_config
+from co3d_bench.bench.record.facts import model_facts
 from co3d_bench.bench.record.store import read_records
 from co3d_bench.bench.run.run import run
 from co3d_bench.models import loading
+from co3d_bench.models.continual import conversion
 from co3d_bench.models.custom import CustomModelError
 
 from ... import command
@@ -289,3 +292,34 @@ def test_answers_of_any_kind_are_compared(answer, passed):
     net, example = Answers(answer), torch.zeros(120, 4)
     torch.manual_seed(1)
     assert verify(prepare(net, example), net, example, 1e-4).passed == passed
+
+
+CONVERTED = """
+from torch import nn
+from co3d_bench.models import continual as co
+
+
+def net():
+    clip = nn.Sequential(nn.Conv3d(3, 2, 3, padding=(1, 0, 0)), nn.AdaptiveAvgPool3d(1), nn.Flatten(), nn.Linear(2, 4))
+    return co.convert(clip, input_shape=(3, 4, 8, 8))
+"""
+
+
+def test_a_conversion_is_proven_where_the_file_is_described_and_not_again_where_it_is_measured(
+    here, capfd, monkeypatch
+):
+    (here / "net.py").write_text(CONVERTED)
+    assert custom_models.main(f"{here}/net.py:net", "net.py:net") == 0
+    own = CustomModel.model_validate(json.loads(capfd.readouterr().out)["own"])
+    assert own.facts.conversion.startswith("proven: answers as the module does on clips of 3 x 4 x 8 x 8")
+
+    def proof_of(*_):
+        raise AssertionError("proven once more")
+
+    monkeypatch.setattr(conversion, "proof_of", proof_of)
+    for spec in (load_code(own), own.spec()):
+        net = spec.build()
+        assert net.conversion.proof == own.facts.conversion
+        assert model_facts(spec, net).conversion == own.facts.conversion
+        assert net.conversion.differences[0].startswith("padding: ")
+    assert model_facts(own.spec(), nn.Linear(1, 1)).conversion is None
