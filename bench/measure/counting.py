@@ -26,6 +26,8 @@ from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
 
 from ...models import continual as co
+from ...models.example import Example
+from ...models.inputs import Input, call, moved
 from ...models.spec import ModelSpec
 from ...models.zoo import find_model
 
@@ -145,9 +147,9 @@ class _Once(nn.Module):
         self.net = net
         self.state = state
 
-    def forward(self, x: Tensor) -> Any:
+    def forward(self, x: Input) -> Any:
         if self.state is None:
-            return self.net(x)
+            return call(self.net, x)
         with co.steps_as_calls(self.net):  # ptflops hooks on them
             return self.net.step(x, self.state)  # type: ignore[operator]
 
@@ -157,17 +159,17 @@ def count_as_paper(net: nn.Module, spec: ModelSpec) -> int:
     return _by_modules(*_by_shapes(net, spec), _as_the_paper(spec))
 
 
-def count(net: nn.Module, spec: ModelSpec) -> Counts:
-    """Counts one prediction of `net` at batch 1 in every way.
+def count(net: nn.Module, spec: ModelSpec, given: Example | None = None) -> Counts:
+    """Counts one prediction of `net` at batch 1 in every way, on the example that its author gave if there is one.
 
     Where only shapes matter, the network runs on torch's `meta` device: through all its operations, without
     numbers. A network whose control flow depends on values is run for real.
     """
     device = next((parameter.device for parameter in net.parameters()), torch.device("cpu"))
-    for_real = _once(net, spec, device)
+    for_real = _once(net, spec, device, given)
     once: int | None = None
     try:
-        by_shapes = _by_shapes(net, spec)
+        by_shapes = _by_shapes(net, spec, given)
         once = _by_modules(*by_shapes, _EVERY_LAYER_ONCE)
     except Exception:  # noqa: BLE001 - whatever a network raises there, it may be run for real
         by_shapes = for_real
@@ -195,7 +197,7 @@ def count(net: nn.Module, spec: ModelSpec) -> Counts:
     return Counts(**counts, counter=f"ptflops {version} (module hooks)", notes=notes)
 
 
-def _by_torch(once: nn.Module, example: Tensor) -> int:
+def _by_torch(once: nn.Module, example: Input) -> int:
     with torch.no_grad(), FlopCounterMode(display=False) as counter:
         once(example)
     return counter.get_total_flops()
@@ -208,22 +210,25 @@ def _reason(error: Exception) -> str:
     return reason if isinstance(error, CountingError) else f"{type(error).__name__}: {reason}".removesuffix(": ")
 
 
-def _once(net: nn.Module, spec: ModelSpec, device: torch.device) -> tuple[nn.Module, Tensor]:
+def _once(
+    net: nn.Module, spec: ModelSpec, device: torch.device, given: Example | None = None
+) -> tuple[nn.Module, Input]:
     """The network as a module of one prediction, and an example to predict from."""
     with torch.no_grad():
         state = net.initial_state(1) if spec.form == "frame" else None  # type: ignore[operator]
-    return _Once(net, state).eval(), torch.zeros(1, *spec.input_shape, device=device)
+    example = torch.zeros(1, *spec.input_shape) if given is None else given.itself()
+    return _Once(net, state).eval(), moved(example, device)
 
 
-def _by_shapes(net: nn.Module, spec: ModelSpec) -> tuple[nn.Module, Tensor]:
-    return _once(copy.deepcopy(net).to("meta"), spec, torch.device("meta"))
+def _by_shapes(net: nn.Module, spec: ModelSpec, given: Example | None = None) -> tuple[nn.Module, Input]:
+    return _once(copy.deepcopy(net).to("meta"), spec, torch.device("meta"), given)
 
 
-def _by_modules(once: nn.Module, example: Tensor, rules: Hooks) -> int:
+def _by_modules(once: nn.Module, example: Input, rules: Hooks) -> int:
     return _ptflops(once, example, "pytorch", rules, {"count_functional": False})
 
 
-def _ptflops(once: nn.Module, example: Tensor, backend: str, rules: Hooks, config: dict[str, Any]) -> int:
+def _ptflops(once: nn.Module, example: Input, backend: str, rules: Hooks, config: dict[str, Any]) -> int:
     printed = io.StringIO()
     # ptflops prints errors and returns None. In inference mode it would not see dispatched operations.
     with torch.no_grad(), contextlib.redirect_stdout(printed), contextlib.redirect_stderr(printed):

@@ -12,12 +12,13 @@ import os
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
 
 import psutil
 
-from ...models.spec import ModelSpec
+from ...models.inputs import tensors_of
+from ...models.spec import THE_EXAMPLE, ModelSpec
 from ..backends import Ask, Backend, Runnable
 from ..plan.weights import load_into
 from ..record.case import WeightsFile
@@ -46,6 +47,9 @@ from .memory import peak_allocated_bytes, tensor_bytes, weights
 from .probe import KernelProbe, Use, UseProbe, background_load, peak_rss_bytes, thread_seconds
 from .reference_workload import workload_for
 from .turns import Turns, with_uncounted_call
+
+if TYPE_CHECKING:
+    from ...models.example import Example
 
 WEIGHTS_SEED = 0
 # For two interleaved processes: a noisy machine affects both, so only the network itself has to be warm.
@@ -93,6 +97,7 @@ class Loaded:
 
     net: Any
     seconds: float
+    example: Example
     notes: tuple[str, ...] = ()
 
 
@@ -126,11 +131,17 @@ def load(spec: ModelSpec, weights_file: WeightsFile | None = None) -> Loaded:
     """
     import torch
 
+    from ...models.example import Example, as_called
+
     start = time.perf_counter()
     torch.manual_seed(WEIGHTS_SEED)
-    net = spec.build().eval()
-    notes = load_into(net, spec, weights_file) if weights_file else ()
-    return Loaded(net, time.perf_counter() - start, notes)
+    if spec.build_with_example:
+        net, example = spec.build_with_example()
+        example = replace(example, fixed=spec.input_values == THE_EXAMPLE)
+    else:
+        net, example = spec.build(), Example.of_shape(spec.input_shape)
+    notes = load_into(net.eval(), spec, weights_file) if weights_file else ()
+    return Loaded(as_called(net, example).eval(), time.perf_counter() - start, example, notes)
 
 
 def timing_pass(subject: Subject, case_clock: CaseClock, emit: Emit, turns: Turns | None = None) -> TimedNetwork:
@@ -227,11 +238,12 @@ def counting_pass(
     *,
     in_torch: bool = False,
     known: Counters | None = None,
+    given: Example | None = None,
 ) -> tuple[Counters, tuple[str, ...]]:
     """The figures without noise: multiply-accumulates, parameters, bytes; and notes on those that are missing.
 
     The peak of allocated memory is only known of an engine that is `in_torch`. `known` are the counters of the same
-    network on another engine: operations are taken from there, memory is not.
+    network on another engine: operations are taken from there, memory is not. `given` is the author's example.
     Comes after verification, which leaves the state filled: a fresh state may share memory that a filled one does not.
     """
     import torch
@@ -247,7 +259,7 @@ def counting_pass(
         from .counting import count
 
         with torch.no_grad():
-            counted = count(net, spec)
+            counted = count(net, spec, given)
         notes = counted.notes
     counters = Counters(
         macs=counted.macs,
@@ -260,7 +272,7 @@ def counting_pass(
         weights_bytes=tensor_bytes(weights(net)),
         state_bytes=tensor_bytes(state),
         state_bytes_by_kind={kind: share.bytes for kind, share in kinds.items()} if kinds else None,
-        input_bytes=tensor_bytes([example]),
+        input_bytes=tensor_bytes(tensors_of(example)),
         peak_allocated_bytes=peak,
     )
     return counters, notes

@@ -50,6 +50,8 @@ class CustomModel(Frozen):
             counterpart=facts.counterpart,
             extends=facts.extends,
             output=facts.output,
+            inputs=facts.inputs,
+            input_values=facts.input_values,
             source=Source(**facts.source.model_dump()) if facts.source else None,
         )
 
@@ -108,7 +110,10 @@ def load_code(model: CustomModel) -> ModelSpec:
 
     Raises CustomModelError, also where the code is no longer the one that was described.
     """
-    return replace(model.spec(), build=partial(custom.build, _offer(model)))
+    offer = _offer(model)
+    return replace(
+        model.spec(), build=partial(custom.build, offer), build_with_example=partial(custom.build_with_example, offer)
+    )
 
 
 def main(reference: str, word: str) -> int:

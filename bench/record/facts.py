@@ -22,6 +22,8 @@ def model_facts(spec: ModelSpec, net: Any = None, weights: WeightsFile | None = 
         form=spec.form,
         title=spec.title,
         input_shape=spec.input_shape,
+        inputs=spec.inputs,
+        input_values=spec.input_values,
         classes=spec.classes,
         output=spec.output,
         receptive_field=_frames(net, "receptive_field"),

@@ -43,6 +43,8 @@ def wrong_answer(verification: Verification) -> Failure | None:
     """The failure of a wrong answer; None where the answer is right."""
     if verification.passed:
         return None
+    if verification.cause:
+        return Failure(kind="wrong-answer", message=verification.cause)
     return Failure(
         kind="wrong-answer",
         message=f"the output is {verification.relative_error:.2g} off {verification.reference} "

@@ -70,6 +70,10 @@ class ModelFacts(Frozen):
     form: Literal["clip", "frame", "input"] = Field(description="what one prediction is made from")
     title: str = Field(description="the name as people write it, e.g. CoX3D-M (64)")
     input_shape: tuple[int, ...] = Field(description="clip: (C, T, H, W); frame: (C, H, W); without batch")
+    inputs: str | None = Field(default=None, description="what it is called with, where not one float32 tensor")
+    input_values: str | None = Field(
+        default=None, description="what its inputs hold, where not standard normal noise: the range of its example"
+    )
     classes: int | None = Field(description="None where the output is not (B, classes)")
     output: str | None = Field(default=None, description="what one prediction gives, where it is not (B, classes)")
     receptive_field: int | None = Field(default=None, description="frames")
@@ -167,6 +171,7 @@ class Verification(Frozen):
     relative_error: float = Field(description="max|a - b| / max|b|, the largest of all predictions compared")
     tolerance: float
     passed: bool
+    cause: str | None = Field(default=None, description="why the answer is wrong, where that was found out")
     relative_l2: float | None = Field(default=None, description="|a - b| / |b| over all predictions compared")
     top1_agreement: float | None = Field(default=None, description="share of predictions with the same best class")
     compared: int | None = Field(default=None, description="predictions compared; frames are one stream")
