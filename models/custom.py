@@ -39,6 +39,7 @@ if TYPE_CHECKING:
 
 # What a name may not hold: it is a part of the case's key, which is one word with slashes.
 UNSAFE = re.compile(r"[^A-Za-z0-9._-]+")
+SEED = 0  # of what a factory draws
 _WANTED = "path/to/file.py:factory"
 _CLIP_DIMENSIONS = 5  # (B, C, T, H, W)
 
@@ -125,7 +126,9 @@ def examine(offer: Offer) -> ModelSpec:
     """The network's spec: builds it and lets it predict once. Raises CustomModelError."""
     import torch
 
-    spec, net, example = _make(offer)
+    with torch.random.fork_rng(devices=()):
+        torch.manual_seed(SEED)
+        spec, net, example = _make(offer)
     shown = example.inputs_text or tuple(example.first.shape)
     with torch.inference_mode(), _as_one_line(offer.word, offer.file, f"the network fails on its example {shown}"):
         output = _predict_once(offer, net.eval(), example, example.itself())

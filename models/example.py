@@ -211,10 +211,14 @@ class FrameArguments(Arguments):
 
 def _passing(net: Any, thing: Any) -> Passing:
     """How this is passed: in the first way that the signature takes."""
-    order = next(
-        (ways for kind, ways in _ORDERS if isinstance(thing, kind) and not hasattr(thing, "_fields")), ("one",)
-    )
-    return next((way for way in order if _bound(net, thing, way) is not None), order[0])
+    order: tuple[Passing, ...] = ("one",)
+    for kind, ways in _ORDERS:
+        if isinstance(thing, kind) and not hasattr(thing, "_fields"):
+            order = ways
+    for way in order:
+        if _bound(net, thing, way) is not None:
+            return way
+    return order[0]
 
 
 def _bound(net: Any, thing: Any, way: Passing) -> dict[str, Any] | None:
@@ -281,6 +285,8 @@ def _parts(thing: Any) -> dict[Any, Any] | None:
 
 def _with(thing: Any, parts: dict[Any, Any]) -> Any:
     """The same container with these parts."""
+    if type(thing) is dict:
+        return parts  # compilers know no copies
     if isinstance(thing, MutableMapping):
         twin = copy.copy(thing)
         for key, part in parts.items():
@@ -339,7 +345,7 @@ def _values(tensor: Tensor, pool: Tensor | None) -> str:
     if pool is not None and len(pool):
         low, high = pool.min().item(), pool.max().item()
         low = low / 2 if len(pool) == 1 and pool.is_floating_point() else low
-        found.append(f"{low:g} to {high:g}" if low != high else f"{low:g}")
+        found.append(f"{low:.3g} to {high:.3g}" if low != high else f"{low:.3g}")
     inner = tensor[:1]
     if not inner.is_contiguous() and tensor.dim() > 1 and 0 not in tensor.stride():
         last = tensor.stride(1) == 1

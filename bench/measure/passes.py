@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 import psutil
 
+from ...models.custom import SEED
 from ...models.inputs import tensors_of
 from ...models.spec import THE_EXAMPLE, ModelSpec
 from ..backends import Ask, Backend, Runnable
@@ -51,7 +52,6 @@ from .turns import Turns, with_uncounted_call
 if TYPE_CHECKING:
     from ...models.example import Example
 
-WEIGHTS_SEED = 0
 # For two interleaved processes: a noisy machine affects both, so only the network itself has to be warm.
 IN_TURN = WarmUpRule(max_predictions=30, max_seconds=1.5)
 
@@ -134,7 +134,7 @@ def load(spec: ModelSpec, weights_file: WeightsFile | None = None) -> Loaded:
     from ...models.example import Example, as_called
 
     start = time.perf_counter()
-    torch.manual_seed(WEIGHTS_SEED)
+    torch.manual_seed(SEED)
     if spec.build_with_example:
         net, example = spec.build_with_example()
         example = replace(example, fixed=spec.input_values == THE_EXAMPLE)
