@@ -92,7 +92,7 @@ def _run_trial(
     latencies: list[float] = []
     with torch.inference_mode():
         if batch == FIRST_BATCH and (cause := why_not_by_rows(net, loaded.example, batch)):
-            raise UserError(cause)
+            raise UserError(cause.text)
         inputs = make_inputs(spec, batch, job.case.input, Path(job.video) if job.video else None, loaded.example).ring
         ask = Ask(job.case.precision, job.case.threads, calibration=inputs, device=accelerator.device)
         runnable = backend.prepare(net, inputs[0], ask)

@@ -213,7 +213,8 @@ def _verification(job: Job, subject: Subject, timed: TimedNetwork, emit: Emit) -
         return job.verified.verification
     emit(phase_event("verifying"))
     with undisturbed(timed.timing):
-        return checked(partial(_compared, job, subject, timed), timed.net, subject.loaded.example, job.case.batch)
+        compared, custom = partial(_compared, job, subject, timed), subject.spec.source is not None
+        return checked(compared, timed.net, subject.loaded.example, job.case.batch, custom=custom)
 
 
 def _compared(job: Job, subject: Subject, timed: TimedNetwork) -> Verification:
