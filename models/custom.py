@@ -21,15 +21,16 @@ import re
 import sys
 import traceback
 import types
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, get_args
 
+from . import stated
 from .inputs import call
 from .outputs import describe, tensors_in
-from .spec import Form, ModelSpec, Preprocessing, Source, UnknownModelError, is_frame_network
+from .spec import Form, ModelSpec, Preprocessing, Published, Source, UnknownModelError, is_frame_network
 
 if TYPE_CHECKING:
     from torch import nn
@@ -99,8 +100,7 @@ def open_file(word: str) -> Offer:
         there = f"did you mean {near[0]}?" if near else f"there are {', '.join(names) or 'no functions or classes'}"
         raise CustomModelError(f"{word}: {path.name} has no {wanted}; {there}")
     source = Source(file=_shown(file), sha256=hashlib.sha256(code).hexdigest())
-    name = f"{UNSAFE.sub('_', path.name)}:{UNSAFE.sub('_', wanted)}"
-    return Offer(word, name, getattr(module, wanted), file, source)
+    return Offer(word, case_name(word), getattr(module, wanted), file, source)
 
 
 def offer_of_package(name: str, thing: Any, package: str) -> Offer:
@@ -150,6 +150,7 @@ def examine(offer: Offer) -> ModelSpec:
         build=partial(build, offer),
         preprocessing=_preprocessing(offer, net),
         source=offer.source,
+        **_stated(offer, net, form),
     )
     if spec is None:
         return found
@@ -162,6 +163,9 @@ def examine(offer: Offer) -> ModelSpec:
         build_with_example=found.build_with_example,
         output=found.output,
         source=found.source,
+        published=spec.published or found.published,
+        counterpart=spec.counterpart or found.counterpart,
+        frame_rate_hz=spec.frame_rate_hz or found.frame_rate_hz,
     )
 
 
@@ -284,6 +288,33 @@ def _preprocessing(offer: Offer, net: Any) -> Preprocessing | None:
             f"{offer.word}: preprocessing is {_a(found)}, not a co3d_bench.models.spec.Preprocessing"
         )
     return found
+
+
+def _stated(offer: Offer, net: Any, form: Form) -> dict[str, Any]:
+    """What the network's attributes state of it, as fields of a ModelSpec."""
+    values = stated.of_module(net)
+    for key, why in stated.complaints(values, form):
+        raise CustomModelError(f"{offer.word}: {key}: {why}")
+    return as_fields(values, f"stated in {offer.source.file or offer.source.package}", offer.name)
+
+
+def as_fields(values: Mapping[str, Any], source: str, name: str) -> dict[str, Any]:
+    """Right values of `stated.FACTS`, of the network of that name, as fields of a ModelSpec."""
+    fields = {key: values[key] for key in ("frame_rate_hz", "counterpart") if key in values}
+    if "accuracy_top1" in values:
+        fields["published"] = Published(source=source, accuracy_top1=values["accuracy_top1"])
+    if (word := fields.get("counterpart")) is not None:
+        file = name.rpartition(":")[0]
+        fields["counterpart"] = f"{file}:{word}" if file and word.isidentifier() else case_name(word)
+    return fields
+
+
+def case_name(word: str) -> str:
+    """How cases name a network: a file by its own name, without its folder."""
+    if not is_file(word):
+        return word
+    path, _, factory = word.rpartition(":")
+    return f"{UNSAFE.sub('_', Path(path).name)}:{UNSAFE.sub('_', factory)}"
 
 
 def _a(thing: Any) -> str:

@@ -70,6 +70,7 @@ class ModelSpec:
     preprocessing: Preprocessing | None  # None: it cannot read a video
     published: Published | None = None
     counterpart: str | None = None  # frame network: the clip network with the same weights
+    frame_rate_hz: float | None = None  # of the video that it is for; None: 30
     extends: str | None = None  # frame network: the same one at its native pool length
     output: str | None = None  # what one prediction gives, where that is not (B, classes)
     source: Source | None = None  # None: our own zoo

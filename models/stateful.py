@@ -15,6 +15,8 @@ from typing import Any
 
 from torch import Tensor, nn
 
+from .stated import FACTS
+
 # A method of the network, by its name or bound; or a function of the network and what the method takes.
 Method = str | Callable[..., Any]
 
@@ -32,7 +34,7 @@ class Stateful(nn.Module):
         super().__init__()
         self.net = net
         self._step, self._reset = _method(net, step, "step"), _method(net, reset, "reset")
-        for name in ("receptive_field", "input_shape", "preprocessing"):
+        for name in ("receptive_field", "input_shape", "preprocessing", *FACTS):
             if hasattr(net, name):
                 setattr(self, name, getattr(net, name))
 

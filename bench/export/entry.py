@@ -7,6 +7,7 @@ A clip network is `clip -> scores`. A frame network is one step:
 from __future__ import annotations
 
 import contextlib
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -100,6 +101,30 @@ def write_initial_state(entry: Entry, path: Path) -> tuple[Path, ...]:
         arrays: Any = {f"{STATE}_{index}": tensor.float().numpy() for index, tensor in enumerate(entry.state)}
         np.savez_compressed(out, **arrays)
     return (file,)
+
+
+def answers_of(
+    call: Callable[[tuple[Tensor, ...]], Sequence[Tensor]], files: tuple[Path, ...]
+) -> Callable[[Input], Sequence[Tensor]]:
+    """The answers of a file whose `call` takes the input and the state, from the state beside it on (see
+    `write_initial_state`)."""
+    import numpy as np
+    import torch
+
+    state: tuple[Tensor, ...] = ()
+    for file in files[1:]:
+        with np.load(file) as saved:
+            state = tuple(torch.from_numpy(saved[f"{STATE}_{index}"]) for index in range(len(saved.files)))
+
+    def answers(x: Input) -> Sequence[Tensor]:
+        nonlocal state
+        given = tensors_of(x)
+        floats = next((tensor.dtype for tensor in given if tensor.is_floating_point()), None)
+        found = list(call((*given, *(tensor.to(floats) for tensor in state))))
+        state = tuple(found[len(found) - len(state) :])
+        return found[: len(found) - len(state)]
+
+    return answers
 
 
 def refuse_kept_state(net: Any) -> None:

@@ -48,6 +48,7 @@ class CustomModel(Frozen):
             preprocessing=self.preprocessing,
             published=Published(**facts.published.model_dump()) if facts.published else None,
             counterpart=facts.counterpart,
+            frame_rate_hz=facts.frame_rate_hz,
             extends=facts.extends,
             output=facts.output,
             inputs=facts.inputs,

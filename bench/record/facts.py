@@ -30,6 +30,7 @@ def model_facts(spec: ModelSpec, net: Any = None, weights: WeightsFile | None = 
         padding=_frames(net, "padding"),
         delay=_frames(net, "delay"),
         counterpart=spec.counterpart,
+        frame_rate_hz=spec.frame_rate_hz,
         extends=spec.extends,
         published=None
         if published is None

@@ -41,10 +41,13 @@ COMPARABLE_FACTS = (
 
 
 class Published(Frozen):
-    """The paper's figures of this network (Table 1); shown beside measured figures, never mixed with them."""
+    """The paper's figures of this network (Table 1), or its author's; shown beside measured figures, never mixed with
+    them."""
 
     source: str
-    accuracy_top1: float | None = Field(default=None, description="percent, one clip or frame, Kinetics-400")
+    accuracy_top1: float | None = Field(
+        default=None, description="percent, one clip or frame; Kinetics-400, or the data of its author"
+    )
     parameters_m: float | None = None
     max_allocated_mb: float | None = None
     macs_g: float | None = Field(default=None, description='the paper\'s "FLOPs": multiply-accumulates')
@@ -80,6 +83,7 @@ class ModelFacts(Frozen):
     padding: int | None = Field(default=None, description="frames, aggregated over the layers")
     delay: int | None = Field(default=None, description="frames before the first full prediction, r - p - 1")
     counterpart: str | None = Field(default=None, description="frame network: the clip network it came from")
+    frame_rate_hz: float | None = Field(default=None, description="of the video that it is for; None: 30")
     extends: str | None = Field(default=None, description="the same frame network at its native pool length")
     weights: str = Field(default="seeded", description="seeded, or the file and the beginning of its sha256")
     published: Published | None = None
