@@ -64,22 +64,23 @@ def _wrong(found: Verification, cause: Cause) -> Verification:
 def why_not_by_rows(net: Any, example: Example, batch: int, tolerance: float = TOLERANCE) -> Cause | None:
     """Why a batch is no more than one prediction, for people; None where each row is answered as if it were alone.
 
-    Every tensor of the answer must have the batch in front, and its first and last row be what that row alone gives.
+    Every tensor of the answer must have the batch in front, and its first and last row be what that row alone gives; of
+    single numbers beside such a tensor, a loss for example, nothing is asked.
     """
     if batch == 1:
         return None
     xs = _inputs(net, example, batch)
-    answer = tensors_in(_answer(net, xs, batch))
+    answer = _with_rows(_answer(net, xs, batch))
     unit = "streams" if is_frame_network(net) else "inputs"
     found, fix = f"a batch of {batch} {unit} is not answered row by row", "measure it with --batch 1"
     for tensor in answer:
-        if tensor.dim() == 0 or len(tensor) != batch:
+        if not tensor.dim() or len(tensor) != batch:
             given = f"an output of the shape {tuple(tensor.shape)}"
             return Cause(f"{found}: it gave {given} for all of them; {fix}", 1.0)
     for row in (0, batch - 1):
         part = slice(row, row + 1)
         try:
-            alone = tensors_in(_answer(net, [example.rows(x, part) for x in xs], 1))
+            alone = _with_rows(_answer(net, [example.rows(x, part) for x in xs], 1))
         except Exception:
             if keeps_state(net):  # its reset need not know of another batch
                 return None
@@ -89,6 +90,12 @@ def why_not_by_rows(net: Any, example: Example, batch: int, tolerance: float = T
             limit = f"relative; at most {tolerance:.2g} is right"
             return Cause(f"{found}: row {row + 1} of it is {error:.2g} off what it gives alone ({limit}); {fix}", error)
     return None
+
+
+def _with_rows(answer: Any) -> list[Tensor]:
+    """The tensors of an answer without its single numbers, unless there is nothing else."""
+    found = tensors_in(answer)
+    return [tensor for tensor in found if tensor.dim()] or found
 
 
 def why_not_repeatable(net: Any, example: Example, batch: int, tolerance: float = TOLERANCE) -> Cause | None:
@@ -107,6 +114,7 @@ def why_not_repeatable(net: Any, example: Example, batch: int, tolerance: float 
         torch.manual_seed(SEED)
         return tensors_in(_answer(net, x, batch))
 
+    _answer(net, others[0], batch)  # a state that knew no other input might not change with one more
     error = _difference(*(tensors_in(_answer(net, x, batch)) for _ in range(2)))
     if error <= tolerance:
         return None
