@@ -67,9 +67,14 @@ def lines(facts: dict[str, Any]) -> list[str]:
     ]
     if facts["source"]:
         rows.append(("source", ", ".join(f"{key} {value}" for key, value in facts["source"].items() if value)))
-    for key, text in (("counterpart", "clip network with the same weights"), ("extends", "same at native pool")):
+    for key, text in (
+        ("inputs", "what it is called with"),
+        ("input_values", "what they hold while it is measured"),
+        ("counterpart", "clip network with the same weights"),
+        ("extends", "same at native pool"),
+    ):
         if facts[key]:
-            rows.append((key, f"{facts[key]} ({text})"))
+            rows.append((key.replace("_", " "), f"{facts[key]} ({text})"))
     rows += _paper(facts["published"])
     width = max(len(name) for name, _ in rows)
     return [f"{name:<{width}}  {text}" for name, text in rows]

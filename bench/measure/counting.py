@@ -36,6 +36,8 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils.flop_counter import flop_registry
 
 from ...models import continual as co
+from ...models.example import Example
+from ...models.inputs import Input, call, moved
 from ...models.spec import ModelSpec
 from ...models.zoo import find_model
 
@@ -220,9 +222,9 @@ class _Once(nn.Module):
         self.net = net
         self.state = state
 
-    def forward(self, x: Tensor) -> Any:
+    def forward(self, x: Input) -> Any:
         if self.state is None:
-            return self.net(x)
+            return call(self.net, x)
         with co.steps_as_calls(self.net):  # ptflops hooks on them
             return self.net.step(x, self.state)  # type: ignore[operator]
 
@@ -236,13 +238,15 @@ def count_as_paper(net: nn.Module, spec: ModelSpec) -> int:
     return layers.total("macs")
 
 
-def count(net: nn.Module, spec: ModelSpec) -> Counts:
-    """Counts one prediction of `net` at batch 1 in every way, all in one run, for real.
+def count(net: nn.Module, spec: ModelSpec, given: Example | None = None) -> Counts:
+    """Counts one prediction of `net` at batch 1 in every way, all in one run, for real: on the example that its author
+    gave, if there is one.
 
     Not on torch's `meta` device: its operators take longer to load than a network to run, and torch makes some
     operations of others there.
     """
-    once, example = _once(net, spec, next((parameter.device for parameter in net.parameters()), torch.device("cpu")))
+    device = next((parameter.device for parameter in net.parameters()), torch.device("cpu"))
+    once, example = _once(net, spec, device, given)
     with _plain_operators(), contextlib.redirect_stdout(io.StringIO()):  # what a network prints is no figure
         try:
             counted = _run(once, example, spec, functions=True)
@@ -287,7 +291,7 @@ class _Counted:
     notes: tuple[str, ...] = ()
 
 
-def _run(once: nn.Module, example: Tensor, spec: ModelSpec, *, functions: bool) -> _Counted:
+def _run(once: nn.Module, example: Input, spec: ModelSpec, *, functions: bool) -> _Counted:
     """All figures by one run, `functions`: the functional one too. Raises what the network raises."""
     try:
         tables = {"macs": _as_the_paper(spec), "macs_once": _every_layer_once()}
@@ -501,8 +505,11 @@ def _reason(error: Exception) -> str:
     return reason if isinstance(error, CountingError) else f"{type(error).__name__}: {reason}".removesuffix(": ")
 
 
-def _once(net: nn.Module, spec: ModelSpec, device: torch.device) -> tuple[nn.Module, Tensor]:
+def _once(
+    net: nn.Module, spec: ModelSpec, device: torch.device, given: Example | None = None
+) -> tuple[nn.Module, Input]:
     """The network as a module of one prediction, and an example to predict from."""
     with torch.no_grad():
         state = net.initial_state(1) if spec.form == "frame" else None  # type: ignore[operator]
-    return _Once(net, state).eval(), torch.zeros(1, *spec.input_shape, device=device)
+    example = torch.zeros(1, *spec.input_shape) if given is None else given.itself()
+    return _Once(net, state).eval(), moved(example, device)

@@ -12,14 +12,16 @@ import os
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
 
 import psutil
 
-from ...models.spec import ModelSpec
+from ...models.custom import SEED
+from ...models.inputs import tensors_of
+from ...models.spec import THE_EXAMPLE, ModelSpec
 from ..backends import Ask, Backend, Runnable
-from ..plan.weights import build
+from ..plan.weights import fit
 from ..record.case import WeightsFile
 from ..record.facts import receptive_field_of
 from ..record.garbage import paused_collector
@@ -48,7 +50,9 @@ from .probe import KernelProbe, Use, UseProbe, background_load, peak_rss_bytes, 
 from .reference_workload import workload_for
 from .turns import Turns, with_uncounted_call
 
-WEIGHTS_SEED = 0
+if TYPE_CHECKING:
+    from ...models.example import Example
+
 # For two interleaved processes: a noisy machine affects both, so only the network itself has to be warm.
 IN_TURN = WarmUpRule(max_predictions=30, max_seconds=1.5)
 
@@ -95,6 +99,7 @@ class Loaded:
     spec: ModelSpec
     net: Any
     seconds: float
+    example: Example
     notes: tuple[str, ...] = ()
 
 
@@ -129,10 +134,17 @@ def load(spec: ModelSpec, weights_file: WeightsFile | None = None, classes: int 
     """
     import torch
 
+    from ...models.example import Example, as_called
+
     start = time.perf_counter()
-    torch.manual_seed(WEIGHTS_SEED)
-    built, net, notes = build(spec, weights_file, classes)
-    return Loaded(built, net.eval(), time.perf_counter() - start, notes)
+    torch.manual_seed(SEED)
+    if spec.build_with_example:
+        net, example = spec.build_with_example()
+        example = replace(example, fixed=spec.input_values == THE_EXAMPLE)
+    else:
+        net, example = spec.build(), Example.of_shape(spec.input_shape)
+    fitted, notes = fit(net.eval(), spec, weights_file, classes)
+    return Loaded(fitted, as_called(net, example).eval(), time.perf_counter() - start, example, notes)
 
 
 def timing_pass(subject: Subject, case_clock: CaseClock, emit: Emit, turns: Turns | None = None) -> TimedNetwork:
@@ -232,11 +244,12 @@ def counting_pass(
     *,
     in_torch: bool = False,
     known: Counters | None = None,
+    given: Example | None = None,
 ) -> tuple[Counters, tuple[str, ...]]:
     """The figures without noise: multiply-accumulates, parameters, bytes; and notes on those that are missing.
 
     The peak of allocated memory is only known of an engine that is `in_torch`. `known` are the counters of the same
-    network on another engine: operations are taken from there, memory is not.
+    network on another engine: operations are taken from there, memory is not. `given` is the author's example.
     Comes after verification, which leaves the state filled: a fresh state may share memory that a filled one does not.
     """
     import torch
@@ -252,7 +265,7 @@ def counting_pass(
         from .counting import count
 
         with torch.no_grad():
-            counted = count(net, spec)
+            counted = count(net, spec, given)
         notes = counted.notes
     counters = Counters(
         macs=counted.macs,
@@ -265,7 +278,7 @@ def counting_pass(
         weights_bytes=tensor_bytes(weights(net)),
         state_bytes=tensor_bytes(state),
         state_bytes_by_kind={kind: share.bytes for kind, share in kinds.items()} if kinds else None,
-        input_bytes=tensor_bytes([example]),
+        input_bytes=tensor_bytes(tensors_of(example)),
         peak_allocated_bytes=peak,
     )
     return counters, notes

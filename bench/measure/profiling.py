@@ -101,9 +101,9 @@ def take_profile(
 
     started = datetime.now(timezone.utc)
     host = read_host()
-    inputs = make_inputs(spec, case.batch, case.input, video)
     loaded = load(spec, weights, classes)
     limit_inter_op()
+    inputs = make_inputs(spec, case.batch, case.input, video, loaded.example)
     limits = ceilings(clock)
     with torch.inference_mode():
         ask = Ask(case.precision, case.threads, inputs.ring, traced=backend.traces_itself)

@@ -19,6 +19,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from ...models.inputs import batch_of, call, tensors_of
 from ...models.outputs import tensors_in
 from ...models.spec import is_frame_network
 from ..backends import Runnable
@@ -28,6 +29,9 @@ from ..record.record import Verification
 if TYPE_CHECKING:
     from torch import Tensor
 
+    from ...models.example import Example
+    from ...models.inputs import Input
+
 SEED = 20_220_713
 PREFILL_FRAMES = 8
 STREAM_FRAMES = 1000
@@ -35,7 +39,7 @@ INPUTS = 100
 COMPARE_BUDGET_S = 60.0
 
 # The inputs of a row, one after the other (one clip, or frames) -> the reference's answer.
-Reference = Callable[[list["Tensor"]], Any]
+Reference = Callable[[list[Any]], Any]
 
 
 @dataclass(frozen=True)
@@ -97,41 +101,50 @@ def _wrong(cause: str) -> Difference:
 
 
 def verify(
-    runnable: Runnable, net: Any, example: Tensor, tolerance: float, *, memory_for_clip_bytes: float = float("inf")
+    runnable: Runnable,
+    net: Any,
+    example: Input,
+    tolerance: float,
+    *,
+    memory_for_clip_bytes: float = float("inf"),
+    like: Example | None = None,
 ) -> Verification:
     """Compare the runnable with the reference; a frame network is left with its receptive field filled.
 
-    `example` is one input as timed. Of a batch the first and the last row are compared, or all of it where the answer
-    does not have the batch in front. A frame network's clip form of the whole receptive field is used where its
-    features are estimated to fit into `memory_for_clip_bytes`, else its clip form in pieces of a few frames.
+    `example` is one input as timed; others are drawn `like` the author's example, else from the normal distribution. Of
+    a batch the first and the last row are compared, or all of it where the answer does not have the batch in front. A
+    frame network's clip form of the whole receptive field is used where its features are estimated to fit into
+    `memory_for_clip_bytes`, else its clip form in pieces of a few frames.
     """
     import torch
 
     generator = torch.Generator().manual_seed(SEED)
     count = receptive_field_of(net) if is_frame_network(net) else 1
-    rows = sorted({0, len(example) - 1})
-    shown: list[Tensor] = []  # of a batch only the rows that are compared: all of it would be gigabytes
+    like = like or _normal(example)
+    batch = like.batch_of(example)
+    rows = sorted({0, batch - 1})
+    shown: list[Input] = []  # of a batch only the rows that are compared: all of it would be gigabytes
     by_row = False
     runnable.reset()
     answer: Any = None
     for _ in range(count):
-        x = torch.randn(example.shape, generator=generator)
+        x = like.draw(batch, generator)
         answer = runnable.step(x)
         if not shown:
-            by_row = all(tensor.dim() > 0 and len(tensor) == len(example) for tensor in tensors_in(answer))
-        shown.append(x[rows] if by_row else x)
+            by_row = all(tensor.dim() > 0 and len(tensor) == batch for tensor in tensors_in(answer))
+        shown.append(like.rows(x, rows) if by_row else x)
     runnable.synchronize()
     if is_frame_network(net):
-        what, reference = _frame_reference(net, count, example[:1], memory_for_clip_bytes)
+        what, reference = _frame_reference(net, count, like.rows(example, slice(1)), memory_for_clip_bytes)
     else:
-        what, reference = "the network called plainly on the same input", lambda inputs: net(inputs[0])
+        what, reference = "the network called plainly on the same input", lambda inputs: call(net, inputs[0])
     given = tensors_in(answer)
     if by_row:
         given = [tensor[rows] for tensor in given]
     parts = [slice(index, index + 1) for index in range(len(rows))] if by_row else [slice(None)]
     tally = Tally()
     for part in parts:
-        expected = tensors_in(reference([x[part] for x in shown]))
+        expected = tensors_in(reference([like.rows(x, part) if by_row else x for x in shown]))
         tally.add([tensor[part] for tensor in given] if by_row else given, expected)
     worst = tally.worst
     return Verification(
@@ -146,11 +159,12 @@ def verify(
 def compare(
     runnable: Runnable,
     net: Any,
-    example: Tensor,
+    example: Input,
     tolerance: float,
     *,
     budget_s: float = COMPARE_BUDGET_S,
     clock: Callable[[], float] = time.perf_counter,
+    like: Example | None = None,
 ) -> Verification:
     """Compare the runnable with the eager network in float32, prediction by prediction.
 
@@ -162,18 +176,20 @@ def compare(
     generator = torch.Generator().manual_seed(SEED)
     by_frames = is_frame_network(net)
     wanted, least = (STREAM_FRAMES, receptive_field_of(net)) if by_frames else (INPUTS, 1)
-    state = net.initial_state(len(example)) if by_frames else ()
+    like = like or _normal(example)
+    batch = like.batch_of(example)
+    state = net.initial_state(batch) if by_frames else ()
     runnable.reset()
     tally = Tally()
     start = clock()
     for _ in range(max(wanted, least)):
-        x = torch.randn(example.shape, generator=generator)
+        x = like.draw(batch, generator)
         given = runnable.step(x)
         runnable.synchronize()
         if by_frames:
             expected, state = net.step(x, state)
         else:
-            expected = net(x)
+            expected = call(net, x)
         tally.add(tensors_in(given), tensors_in(expected))
         if tally.compared >= least and clock() - start > budget_s:
             break
@@ -224,9 +240,17 @@ class Tally:
         return (self.difference / self.size) ** 0.5 if self.size else None
 
 
-def tensor_size(x: Tensor) -> int:
+def _normal(example: Input) -> Example:
+    """Standard normal inputs of that shape, for networks without an example of their author's."""
+    from ...models.example import Example
+
+    assert not isinstance(example, tuple)  # noqa: S101 - several tensors come with the author's example
+    return Example.of_shape(tuple(example.shape[1:]))
+
+
+def tensor_size(x: Input) -> int:
     """Bytes of the elements."""
-    return x.numel() * x.element_size()
+    return sum(tensor.numel() * tensor.element_size() for tensor in tensors_of(x))
 
 
 # A clip form holds a few feature maps of the whole clip at once. For the networks here the largest ones are some
@@ -234,21 +258,21 @@ def tensor_size(x: Tensor) -> int:
 _FEATURES_PER_INPUT = 30
 
 
-def _frame_reference(net: Any, count: int, frame: Tensor, memory_bytes: float) -> tuple[str, Reference]:
+def _frame_reference(net: Any, count: int, frame: Input, memory_bytes: float) -> tuple[str, Reference]:
     import torch
 
-    def clip_form(frames: list[Tensor]) -> Any:
+    def clip_form(frames: list[Any]) -> Any:
         return net(torch.stack(frames, dim=2))
 
-    def in_pieces(frames: list[Tensor]) -> Any:
+    def in_pieces(frames: list[Any]) -> Any:
         clip = torch.stack(frames, dim=2)
         scores, state = clip, net.initial_state(len(clip))
         for piece in clip.split(PREFILL_FRAMES, dim=2):
             scores, state = net.prefill(piece, state)
         return scores
 
-    def again(frames: list[Tensor]) -> Any:
-        scores, state = None, net.initial_state(len(frames[0]))
+    def again(frames: list[Any]) -> Any:
+        scores, state = None, net.initial_state(batch_of(net, frames[0]))
         for frame in frames:
             scores, state = net.step(frame, state)
         return scores
@@ -261,9 +285,9 @@ def _frame_reference(net: Any, count: int, frame: Tensor, memory_bytes: float) -
     return f"the network stepped through the same {count} frames from a fresh state (no clip form)", again
 
 
-def _has_clip_form(net: Any, frame: Tensor) -> bool:
+def _has_clip_form(net: Any, frame: Input) -> bool:
     """Whether `net(clip)`, (B, C, T, ...), computes the same network over the frames of its receptive field."""
     from torch import nn
 
     has_forward = getattr(net.forward, "__func__", net.forward) is not nn.Module.forward
-    return has_forward and has_receptive_field(net) and frame.dim() > 1
+    return has_forward and has_receptive_field(net) and not isinstance(frame, tuple) and frame.dim() > 1

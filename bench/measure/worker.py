@@ -12,6 +12,7 @@ import sysconfig
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timezone
+from functools import partial
 from pathlib import Path
 
 from ...devices.host import HostFacts, free_memory_bytes, read_host
@@ -28,6 +29,7 @@ from ..record.record import REFERENCE, Counters, Environment, Verification
 from ..record.sensing import Energy
 from .accelerator import accelerator_of
 from .allocator import keep_freed_memory
+from .answers import checked
 from .energy import energy_pass, find_meter
 from .external import MeasuredEngine, external_pass, verify_answers
 from .in_force import limit_inter_op, note_of, weights_notes
@@ -108,10 +110,10 @@ def _subject(job: Job, emit: Emit, find_model: FindModel) -> Subject:
     spec, backend = spec_of(job, find_model), get_backend(case.backend)
     emit(phase_event("loading"))
     accelerator = accelerator_of(job, backend)
-    inputs = make_inputs(spec, case.batch, case.input, Path(job.video) if job.video else None)
     loaded = load(spec, job.weights, job.classes)
     limit_inter_op()
     loaded = replace(loaded, notes=loaded.notes + weights_notes(loaded.net))
+    inputs = make_inputs(spec, case.batch, case.input, Path(job.video) if job.video else None, loaded.example)
     ask = Ask(case.precision, case.threads, calibration=inputs.ring, device=accelerator.device)
     return Subject(loaded.spec, loaded, backend, ask, inputs, accelerator)
 
@@ -179,7 +181,13 @@ def _counters(
         example, known = subject.inputs.ring[0], job.operations
         with undisturbed(timed.timing):
             counters, uncounted = counting_pass(
-                subject.spec, timed.net, timed.runnable, example, in_torch=in_torch, known=known
+                subject.spec,
+                timed.net,
+                timed.runnable,
+                example,
+                in_torch=in_torch,
+                known=known,
+                given=subject.loaded.example,
             )
     if cuda and cuda.memory:  # the device's own count; that of the CPU's allocator would be of the host
         counters = counters.model_copy(update={"peak_allocated_bytes": cuda.memory.peak_allocated_bytes})
@@ -218,16 +226,22 @@ def _verification(job: Job, subject: Subject, timed: TimedNetwork, emit: Emit) -
     if job.verified and job.verified.output_sha256 == timed.output_sha256:
         return job.verified.verification
     emit(phase_event("verifying"))
+    with undisturbed(timed.timing):
+        compared, custom = partial(_compared, job, subject, timed), subject.spec.source is not None
+        return checked(compared, timed.net, subject.loaded.example, job.case.batch, custom=custom)
+
+
+def _compared(job: Job, subject: Subject, timed: TimedNetwork) -> Verification:
     backend, example = subject.backend, subject.inputs.ring[0]
     tolerance = backend.tolerance[job.case.precision]
-    with undisturbed(timed.timing):
-        if isinstance(timed.runnable, MeasuredEngine) and timed.runnable.result.answers:
-            return verify_answers(timed.runnable.result.answers, tolerance)
-        if (backend.name, job.case.precision) == REFERENCE:
-            memory = _VERIFY_SHARE * free_memory_bytes()
-            return verify(timed.runnable, timed.net, example, tolerance, memory_for_clip_bytes=memory)
-        budget_s = min(_COMPARE_S, _VERIFY_TIME_SHARE * job.settings.timeout_s)
-        return compare(timed.runnable, timed.net, example, tolerance, budget_s=budget_s)
+    like = subject.loaded.example
+    if isinstance(timed.runnable, MeasuredEngine) and timed.runnable.result.answers:
+        return verify_answers(timed.runnable.result.answers, tolerance)
+    if (backend.name, job.case.precision) == REFERENCE:
+        memory = _VERIFY_SHARE * free_memory_bytes()
+        return verify(timed.runnable, timed.net, example, tolerance, memory_for_clip_bytes=memory, like=like)
+    budget_s = min(_COMPARE_S, _VERIFY_TIME_SHARE * job.settings.timeout_s)
+    return compare(timed.runnable, timed.net, example, tolerance, budget_s=budget_s, like=like)
 
 
 def main(find_model: FindModel = find_model) -> int:

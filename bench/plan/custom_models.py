@@ -7,7 +7,7 @@ anything of the user's code, and a factory that prints, hangs or crashes is one 
 from __future__ import annotations
 
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -53,8 +53,11 @@ class CustomModel(Frozen):
             preprocessing=self.preprocessing,
             published=Published(**facts.published.model_dump()) if facts.published else None,
             counterpart=facts.counterpart,
+            frame_rate_hz=facts.frame_rate_hz,
             extends=facts.extends,
             output=facts.output,
+            inputs=facts.inputs,
+            input_values=facts.input_values,
             source=Source(**facts.source.model_dump()) if facts.source else None,
             remarks=partial(_remarks, self),
         )
@@ -115,15 +118,20 @@ def load_code(model: CustomModel) -> ModelSpec:
 
     Raises CustomModelError, also where the code is no longer the one that was described.
     """
-    return replace(model.spec(), build=partial(_build_proven, model, _offer(model)))
+    offer = _offer(model)
+    return replace(
+        model.spec(),
+        build=partial(_build_proven, model, partial(custom.build, offer)),
+        build_with_example=partial(_build_proven, model, partial(custom.build_with_example, offer)),
+    )
 
 
-def _build_proven(model: CustomModel, offer: custom.Offer) -> Any:
+def _build_proven(model: CustomModel, build: Callable[[], Any]) -> Any:
     """What the factory returns; what `convert` proved of this code when it was described is not proven once more."""
     from ...models.continual.conversion.proof import proven_before
 
     with proven_before(model.facts.conversion):
-        return custom.build(offer)
+        return build()
 
 
 def check_code(model: CustomModel | None) -> None:
@@ -183,4 +191,4 @@ def _offer(model: CustomModel) -> custom.Offer:
 
 
 def _build(model: CustomModel) -> Any:
-    return _build_proven(model, _offer(model))
+    return _build_proven(model, partial(custom.build, _offer(model)))

@@ -69,14 +69,14 @@ def load_into(net: Any, spec: ModelSpec, file: WeightsFile) -> tuple[ModelSpec, 
     return spec if report.classes is None else with_classes(spec, report.classes), report.notes
 
 
-def build(
-    spec: ModelSpec, file: WeightsFile | None = None, classes: int | None = None
-) -> tuple[ModelSpec, Any, tuple[str, ...]]:
-    """The network with those weights and for so many classes, its spec, and notes for the record.
+def fit(
+    net: Any, spec: ModelSpec, file: WeightsFile | None = None, classes: int | None = None
+) -> tuple[ModelSpec, tuple[str, ...]]:
+    """Give the network those weights, and so many classes; returns its spec as it is then, and notes for the record.
 
     Without `classes` it has those of the file, or its own. Raises UserError, also for a file of other classes.
     """
-    net, notes = spec.build(), ()
+    notes: tuple[str, ...] = ()
     if classes is not None:
         with as_user_error():
             resize_head(net, spec, classes)
@@ -85,7 +85,7 @@ def build(
         spec, notes = load_into(net, spec, file)
     if classes not in (None, spec.classes) and file:
         raise UserError(f"--classes {classes}: {Path(file.path).name} has {spec.classes}; leave the option out")
-    return spec, net, notes
+    return spec, notes
 
 
 def same_weights(record: Record, file: WeightsFile | None, classes: int | None = None) -> bool:

@@ -25,6 +25,8 @@ def model_facts(spec: ModelSpec, net: Any = None, weights: WeightsFile | None = 
         form=spec.form,
         title=spec.title,
         input_shape=spec.input_shape,
+        inputs=spec.inputs,
+        input_values=spec.input_values,
         classes=spec.classes,
         output=spec.output,
         receptive_field=_frames(net, "receptive_field"),
@@ -32,6 +34,7 @@ def model_facts(spec: ModelSpec, net: Any = None, weights: WeightsFile | None = 
         delay=_frames(net, "delay"),
         counterpart=spec.counterpart,
         conversion=conversion.proof if (conversion := conversion_of(net)) else None,
+        frame_rate_hz=spec.frame_rate_hz,
         extends=spec.extends,
         published=None
         if published is None

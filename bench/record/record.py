@@ -42,10 +42,13 @@ COMPARABLE_FACTS = (
 
 
 class Published(Frozen):
-    """The paper's figures of this network (Table 1); shown beside measured figures, never mixed with them."""
+    """The paper's figures of this network (Table 1), or its author's; shown beside measured figures, never mixed with
+    them."""
 
     source: str
-    accuracy_top1: Number | None = Field(default=None, description="percent, one clip or frame, Kinetics-400")
+    accuracy_top1: Number | None = Field(
+        default=None, description="percent, one clip or frame; Kinetics-400, or the data of its author"
+    )
     parameters_m: Number | None = None
     max_allocated_mb: Number | None = None
     macs_g: Number | None = Field(default=None, description='the paper\'s "FLOPs": multiply-accumulates')
@@ -79,12 +82,17 @@ class ModelFacts(Frozen):
     form: Literal["clip", "frame", "input"] = Field(description="what one prediction is made from")
     title: str = Field(description="the name as people write it, e.g. CoX3D-M (64)")
     input_shape: tuple[Count, ...] = Field(description="clip: (C, T, H, W); frame: (C, H, W); without batch")
+    inputs: str | None = Field(default=None, description="what it is called with, where not one float32 tensor")
+    input_values: str | None = Field(
+        default=None, description="what its inputs hold, where not standard normal noise: the range of its example"
+    )
     classes: Count | None = Field(description="None where the output is not (B, classes)")
     output: str | None = Field(default=None, description="what one prediction gives, where it is not (B, classes)")
     receptive_field: Whole | None = Field(default=None, description="frames")
     padding: Whole | None = Field(default=None, description="frames, aggregated over the layers")
     delay: Whole | None = Field(default=None, description="frames before the first full prediction, r - p - 1")
     counterpart: str | None = Field(default=None, description="frame network: the clip network it came from")
+    frame_rate_hz: Number | None = Field(default=None, description="of the video that it is for; None: 30")
     conversion: str | None = Field(
         default=None, description="made by `convert`: how that was proven, or that it was not"
     )
@@ -190,10 +198,10 @@ class Verification(Frozen):
     )
     tolerance: float
     passed: bool
+    cause: str | None = Field(default=None, description="why the answer is wrong, where that was found out")
     relative_l2: float | None = Field(default=None, description="|a - b| / |b| over all predictions compared")
     top1_agreement: float | None = Field(default=None, description="share of predictions with the same best class")
     compared: int | None = Field(default=None, description="predictions compared; frames are one stream")
-    cause: str | None = Field(default=None, description="why the answer is wrong, where that was found out")
 
 
 class Engine(Frozen):

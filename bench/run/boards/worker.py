@@ -18,6 +18,7 @@ from ....devices.remote.files import HOST, MOVING, STANDING
 from ....devices.remote.ssh import Ssh, Unreachable
 from ....models.zoo import find_model
 from ...errors import UserError
+from ...measure.answers import why_not_by_rows
 from ...measure.energy import Meter
 from ...measure.job import BoardHost, Event, Job, Measurement, phase_event
 from ...measure.passes import Emit, counting_pass, load
@@ -49,6 +50,9 @@ def measure(job: Job, host: BoardHost, emit: Emit, find_model: FindModel = find_
     spec, engine, lines = spec_of(job, find_model), ENGINES[job.case.backend], BoardLines(emit)
     loaded = load(spec, job.weights, job.classes)
     spec = loaded.spec
+    with torch.no_grad():
+        if cause := why_not_by_rows(loaded.net, loaded.example, job.case.batch):
+            raise UserError(cause.text)
     example = torch.zeros(job.case.batch, *spec.input_shape)
     request = engine.make_request(job, spec, loaded.net, example, Path(host.work))
     try:
@@ -83,7 +87,7 @@ def measure(job: Job, host: BoardHost, emit: Emit, find_model: FindModel = find_
     if counters is None:
         emit(phase_event("counting"))
         runnable = engine.local_runnable(job, loaded.net, example, request)
-        counters, uncounted = counting_pass(spec, loaded.net, runnable, example)
+        counters, uncounted = counting_pass(spec, loaded.net, runnable, example, given=loaded.example)
     # Operations are the same on every machine, so they are counted here; the peak of allocated memory is the board's.
     counters = counters.model_copy(update={"peak_allocated_bytes": measured.peak_allocated_bytes})
     duration_s = time.perf_counter() - begin

@@ -14,7 +14,7 @@ from co3d_bench.bench.errors import ENVIRONMENT, USAGE, UserError
 from co3d_bench.bench.plan.catalog import Catalog
 from co3d_bench.bench.plan.config import Override, read_config
 from co3d_bench.bench.plan.resolve import make_config
-from co3d_bench.bench.plan.weights import build, find_weights, load_into, same_weights
+from co3d_bench.bench.plan.weights import find_weights, fit, load_into, same_weights
 from co3d_bench.bench.record.case import WeightsFile
 from co3d_bench.bench.run.run import run
 
@@ -63,15 +63,16 @@ def test_the_head_is_built_for_the_classes_of_the_file(tmp_path):
 
 def test_a_number_of_classes_is_built_without_a_file_and_held_against_one(tmp_path):
     spec = tiny_zoo.find_model("tiny-clip")
-    built, net, notes = build(spec, None, 7)
+    net = spec.build()
+    built, notes = fit(net, spec, None, 7)
     assert (built.classes, len(net.state_dict()["head.bias"]), notes) == (7, 7, ())
     path = weights_file(tmp_path / "w.pth", classes=4)
     file = WeightsFile(path=str(path), sha256=hashlib.sha256(path.read_bytes()).hexdigest())
-    assert build(spec, file, 4)[0].classes == 4
+    assert fit(spec.build(), spec, file, 4)[0].classes == 4
     with pytest.raises(UserError, match=r"--classes 7: w\.pth has 4; leave the option out"):
-        build(spec, file, 7)
+        fit(spec.build(), spec, file, 7)
     with pytest.raises(UserError, match=r"its answer is not \(B, classes\)"):
-        build(replace(spec, classes=None), None, 7)
+        fit(spec.build(), replace(spec, classes=None), None, 7)
 
 
 def test_a_record_names_its_weights_and_a_resumed_run_measures_again_what_had_others(tmp_path):
