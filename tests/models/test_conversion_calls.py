@@ -17,7 +17,7 @@ FRAMES, PIXELS = SHAPE[1], SHAPE[2]
 
 @pytest.fixture(autouse=True)
 def _all_of_the_proof(monkeypatch):
-    monkeypatch.setattr(proof, "LIMIT_S", (1e6, 1e6))
+    monkeypatch.setattr(proof, "LIMIT_S", 1e6)
     torch.manual_seed(0)
 
 
