@@ -6,27 +6,20 @@ are while files move: a job comes in on standard input, events go out on standar
 JSON where its code is and which jobs it understands.
 """
 
-from __future__ import annotations
-
-import json
 import os
 import sys
-from pathlib import Path
 
-
-def forget_current_folder() -> None:
-    """Python 3.10 does not know PYTHONSAFEPATH, and imports from the current folder first."""
-    if os.environ.get("PYTHONSAFEPATH") and sys.version_info < (3, 11) and sys.path[:1] == [str(Path.cwd())]:
-        del sys.path[0]
+from .devices.own_path import leave_current_folder
 
 
 def worker(arguments: list[str]) -> int:
     """One measuring process, or what is to be known of it."""
-    forget_current_folder()
     if arguments == ["--describe"]:
+        import json
+
         from .bench.measure.job import Job
 
-        described = {"package": os.path.realpath(Path(__file__).parent), "job": Job.model_json_schema()}
+        described = {"package": os.path.dirname(os.path.realpath(__file__)), "job": Job.model_json_schema()}  # noqa: PTH120
         print(json.dumps(described))  # noqa: T201 - it is the answer
         return 0
     from .bench.measure.worker import main
@@ -34,10 +27,10 @@ def worker(arguments: list[str]) -> int:
     return main()
 
 
+leave_current_folder()  # before anything else is imported
 if sys.argv[1:2] == ["worker"]:
     sys.exit(worker(sys.argv[2:]))
 elif sys.argv[1:2] == ["custom-model"]:
-    forget_current_folder()
     from .bench.plan.custom_models import main
 
     sys.exit(main(*sys.argv[2:]))

@@ -176,9 +176,9 @@ def _show(comparisons: list[Comparison], files: dict[str, Path | None]) -> int:
     from ..reports.comparison.terminal import render_terminal
 
     for comparison in comparisons:
-        click.echo(fenced(drawn(render_terminal(comparison)), os.environ), nl=False)
+        click.echo(fenced(drawn(render_terminal(comparison)), os.environ).encode(errors="replace"), nl=False)
         if os.environ.get("GITHUB_ACTIONS") == "true":
-            click.echo(annotations(comparison), nl=False)
+            click.echo(annotations(comparison).encode(errors="replace"), nl=False)
         append_step_summary(comparison, os.environ)
     code = exit_code(comparisons)
     # Of two baselines the files show the one with the worse result.

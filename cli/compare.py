@@ -75,4 +75,4 @@ def compare(
     elif format is not None:
         click.echo(render(comparison, format), nl=False)
     else:
-        click.echo(fenced(drawn(render_terminal(comparison)), os.environ), nl=False)
+        click.echo(fenced(drawn(render_terminal(comparison)), os.environ).encode(errors="replace"), nl=False)

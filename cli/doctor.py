@@ -15,7 +15,6 @@ from .options import AUTO, Given, verb
 
 if TYPE_CHECKING:
     from ..devices.doctor import Finding, Patient
-    from ..devices.doctor.fix import Fixer
     from ..devices.profile import DeviceProfile
 
 _MARKS = {"good": "ok", "advice": "note", "bad": "BAD", "unknown": "?"}
@@ -56,17 +55,9 @@ def doctor(given: Given, command: tuple[str, ...], fix: bool, restore: bool, sys
         if not fix:
             _show(findings)
             return FAILED if any(finding.state == "bad" for finding in findings) else OK
-        print_notes(fixer.apply(findings) or ["no fix that can be applied"])
+        return run_while_fixed(command, fixer, findings)
     except FixError as error:
         raise UserError(str(error), ENVIRONMENT) from error
-    return run_while_fixed(command, fixer) if command else _hold(fixer)
-
-
-def _hold(fixer: Fixer) -> int:
-    if fixer.leftover():
-        fixer.hold(0)
-        print_notes(["these settings stay until: co3d-bench doctor --restore"])
-    return OK
 
 
 def _examine(given: Given, sysroot: Path) -> tuple[Finding, ...]:

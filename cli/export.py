@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
 from ..bench.errors import ENVIRONMENT, UserError
+from .apart import apart
 from .options import FILE, Given, model, spec_of, verb
 
 if TYPE_CHECKING:
-    from ..bench.export import Format
+    from ..bench.export import Format, Options
+    from ..bench.measure.passes import Loaded
 
 
 @verb("export", batch=1, precision="fp32")
@@ -19,10 +22,13 @@ if TYPE_CHECKING:
 @click.option("-o", "--out", type=FILE, required=True, help="File to write; e.g. net.onnx.")
 @click.option("--format", metavar="NAME", help="File format. Default: by the ending of FILE; e.g. onnx.")
 @click.option("--opset", type=int, metavar="N", help="Version of the ONNX operators. Default: the exporter's; e.g. 18.")
-def export(given: Given, model: str, out: Path, format: str | None, opset: int | None) -> None:
+@click.option("--no-verify", is_flag=True, help="Do not run the file and compare its answers with the network's.")
+@apart
+def export(given: Given, model: str, out: Path, format: str | None, opset: int | None, no_verify: bool) -> list[str]:
     """Write a network to a file, for other programs.
 
-    A clip network is written as it is; a frame network as one step, with its state as inputs and outputs.
+    A clip network is written as it is; a frame network as one step, with its state as inputs and outputs. The file is
+    run and compared with the network; one that answers otherwise is not kept.
 
     Example: co3d-bench export cox3d-m-64 -o net.onnx
     """
@@ -34,24 +40,62 @@ def export(given: Given, model: str, out: Path, format: str | None, opset: int |
         raise UserError(f"--format {chosen.name}: {lacks}", ENVIRONMENT)
     if opset is not None and not chosen.takes_opset:
         raise UserError(f"--opset: {chosen.name} has none; leave the option out")
+    out = out.absolute()  # the network's code may go to another folder
     if not out.parent.is_dir():
         raise UserError(f"--out: {out.parent}: no such folder; make it first")
 
-    import torch
-
-    from ..bench.export.precision import DTYPES, dtype_of
+    from ..bench.export.precision import DTYPES
     from ..bench.measure.passes import load
     from ..bench.plan.weights import find_file
 
-    batch, precision, weights = (given.value(f"plan.{key}") for key in ("batch", "precisions", "weights"))
+    keys = ("batch", "precisions", "weights", "classes")
+    batch, precision, weights, classes = (given.value(f"plan.{key}") for key in keys)
     if precision not in DTYPES:
         raise UserError(f"--precision: {precision}: {nearest(precision, list(DTYPES))}")
     spec = spec_of(model)
-    dtype = dtype_of(precision)
-    net = load(spec, find_file(weights, spec) if weights else None).net.to(dtype)
-    example = torch.zeros(batch, *spec.input_shape, dtype=dtype)
-    for file in chosen.write(net, example, out, Options(opset=opset)):
-        click.echo(f"{file}: {file.stat().st_size:,} bytes")
+    if spec.inputs and not chosen.any_input:
+        raise UserError(
+            f"--format {chosen.name}: takes one float32 tensor, and {spec.name} is called with {spec.inputs}"
+        )
+    loaded = load(spec, find_file(weights, spec) if weights else None, classes)
+    files, verdict = _written(chosen, loaded, Order(out, batch, precision, Options(opset=opset)), verify=not no_verify)
+    click.echo(verdict, err=True)
+    return [f"{file}: {file.stat().st_size:,} bytes" for file in files]
+
+
+@dataclass(frozen=True)
+class Order:
+    """What is to be written."""
+
+    out: Path
+    batch: int
+    precision: str
+    options: Options
+
+
+def _written(chosen: Format, loaded: Loaded, order: Order, *, verify: bool) -> tuple[tuple[Path, ...], str]:
+    """The files, and whether they are right. They are written beside their place, and moved there when they are."""
+    import copy
+    import tempfile
+
+    import torch
+
+    from ..bench.export.precision import TOLERANCE, dtype_of
+    from ..bench.measure.exported import check_file
+    from ..models.inputs import moved
+
+    dtype, net, example = dtype_of(order.precision), loaded.net, loaded.example
+    with tempfile.TemporaryDirectory(prefix=".co3d-bench-", dir=order.out.parent) as folder:
+        given = example.itself() if order.batch == 1 else example.draw(order.batch, torch.Generator().manual_seed(0))
+        ready = net if dtype == torch.float32 else copy.deepcopy(net).to(dtype)
+        files = chosen.write(ready, moved(given, dtype=dtype), Path(folder, order.out.name), order.options)
+        verdict = "not verified (--no-verify)"
+        if verify:
+            verdict = check_file(chosen, files, net, example, order.batch, dtype, TOLERANCE[order.precision])
+        placed = tuple(order.out.parent / file.name for file in files)
+        for file, place in zip(files, placed, strict=True):
+            file.replace(place)
+    return placed, verdict
 
 
 def _format(name: str | None, out: Path) -> Format:

@@ -14,7 +14,10 @@ import click
 from ..bench.errors import ENVIRONMENT, OK, UserError
 
 if TYPE_CHECKING:
+    from ..devices.doctor import Finding
     from ..devices.doctor.fix import Fixer
+
+_ENDS_US = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 def fixer_of(sysroot: Path) -> Fixer:
@@ -31,10 +34,8 @@ def restore_leftover(fixer: Fixer) -> None:
 
     Raises FixError where its file cannot be read or written.
     """
-    from ..devices.doctor.fix import alive
-
-    left = fixer.leftover()
-    if left is None or not left.pid or alive(left.pid):
+    left = fixer.left_by_the_dead()
+    if left is None:
         return
     if os.geteuid():
         print_notes(
@@ -59,32 +60,67 @@ def report_leftover() -> None:
         print_notes([str(error)])
 
 
-def run_while_fixed(command: Sequence[str], fixer: Fixer) -> int:
-    """Run a command, restore the settings however it ends, and return its exit code."""
-    # From here on a signal ends the command, and the settings are restored after it.
-    running: list[subprocess.Popen[Any]] = []
-    received: list[int] = []
+class Signals:
+    """From before the first change until the last is taken back: a signal is noted, and ends the command, not us."""
 
-    def pass_on(number: int, _) -> None:
-        received.append(number)
-        if running and number != signal.SIGINT:  # the terminal sent Ctrl-C to the command as well
-            running[0].send_signal(number)
+    def __init__(self) -> None:
+        self.received: list[int] = []
+        self._running: subprocess.Popen[Any] | None = None
 
-    before = {number: signal.signal(number, pass_on) for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)}
-    try:
+    def __enter__(self) -> Signals:
+        ends_us = [each for each in _ENDS_US if signal.getsignal(each) is not signal.SIG_IGN]  # as under nohup
+        self._before = {each: signal.signal(each, self._note) for each in ends_us}
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for number, handler in self._before.items():
+            signal.signal(number, handler)
+
+    def run(self, command: Sequence[str]) -> int:
+        """Run a command to its end and return its exit code; it is not begun after a signal. Raises UserError."""
+        if self.received:
+            return 128 + self.received[0]
         try:
-            process: subprocess.Popen[Any] = subprocess.Popen(list(command), **_as_the_caller())  # noqa: S603 - the user's own words, no shell
+            process = self._running = subprocess.Popen(list(command), **_as_the_caller())  # noqa: S603 - the user's own words, no shell
         except OSError as error:
             raise UserError(f"{command[0]}: cannot be started: {error.strerror or error}", ENVIRONMENT) from error
-        running.append(process)
-        if received:
-            process.send_signal(received[0])
+        for number in self.received:  # between the question above and its start
+            process.send_signal(number)
         code = process.wait()
         return 128 - code if code < 0 else code or OK
-    finally:
-        print_notes(fixer.restore())
-        for number, handler in before.items():
-            signal.signal(number, handler)
+
+    def _note(self, number: int, _: object) -> None:
+        self.received.append(number)
+        if self._running and number != signal.SIGINT:  # the terminal sent Ctrl-C to the command as well
+            self._running.send_signal(number)
+
+
+def run_while_fixed(command: Sequence[str], fixer: Fixer, findings: Sequence[Finding]) -> int:
+    """Apply the fixes, run a command, restore the settings however it ends, and return its exit code.
+
+    Without a command the settings are held for nobody, until they are restored; a signal meanwhile restores them.
+    Raises FixError, UserError.
+    """
+    with Signals() as signals:
+        kept = False
+        try:
+            print_notes(fixer.apply(findings, lambda: bool(signals.received)) or ["no fix that can be applied"])
+            if command:
+                return signals.run(command)
+            if signals.received:
+                return 128 + signals.received[0]
+            kept = _hold(fixer)
+            return OK
+        finally:
+            if not kept:
+                print_notes(fixer.restore_own())
+
+
+def _hold(fixer: Fixer) -> bool:
+    if fixer.leftover():
+        fixer.hold(0)
+        print_notes(["these settings stay until: co3d-bench doctor --restore"])
+    return True
 
 
 def print_notes(lines: Sequence[str]) -> None:

@@ -49,6 +49,8 @@ def records_of_model(store: Path, model: str) -> list[Record]:
     from ..reports.history import of_model
 
     records = read_records(store)
+    if not records:
+        raise UserError(f"{store}: holds no records; measure first with `co3d-bench run --out {store}`", NOTHING)
     chosen = of_model(records, model)
     if not chosen:
         present = sorted({record.case.model for record in records})

@@ -1,16 +1,10 @@
 """The entry of `co3d-bench`: every error becomes one message and an exit code, never a traceback."""
 
-from __future__ import annotations
-
 import gc
 import os
 import sys
-import traceback
-import warnings
-from typing import Any
 
-from ..bench.errors import ENVIRONMENT, INTERNAL, INTERRUPTED, UserError
-from .streams import discard_output, open_missing
+from ..devices.own_path import leave_current_folder
 
 # Set to 1, an internal error shows where it happened.
 TRACEBACK = "CO3D_BENCH_TRACEBACK"
@@ -18,8 +12,16 @@ TRACEBACK = "CO3D_BENCH_TRACEBACK"
 
 def main() -> None:
     """Run the command line and exit with its code."""
+    leave_current_folder()  # so it comes before all imports but those above, which Python has loaded anyway
+    import traceback
+    import warnings
+
+    from ..bench.errors import ENVIRONMENT, INTERNAL, INTERRUPTED, UserError
+    from .streams import discard_output, guard, open_missing
+
     warnings.formatwarning = _one_line
     open_missing()
+    guard()
     try:
         from .verbs import call  # imported here, so that a failing import gets our exit code too
 
@@ -31,6 +33,8 @@ def main() -> None:
     except BrokenPipeError:  # the reader of our output closed it early
         discard_output()
         sys.exit(ENVIRONMENT)
+    except UnicodeEncodeError as error:  # a file that an ASCII locale has no name for
+        _end(f"{error.object!a}: no name in {error.encoding}, the encoding here; set LC_ALL=C.UTF-8", ENVIRONMENT)
     except OSError as error:  # of standard output: errors of other files are handled where they are opened
         discard_output()
         _end(f"{error.filename or 'the output'}: {error.strerror or error}", ENVIRONMENT)
@@ -49,5 +53,5 @@ def _end(message: str, exit_code: int) -> None:
     sys.exit(exit_code)
 
 
-def _one_line(message: Warning | str, *_: Any, **__: Any) -> str:
+def _one_line(message: object, *_: object, **__: object) -> str:
     return f"co3d-bench: warning: {message}\n"

@@ -102,6 +102,8 @@ RUN_OPTIONS = (
     RunOption("--weights", "plan.weights", "FILE|URL", "Trained weights: a file or an https address.",
               "random ones, seeded", "x3d_s.pth", "run plan profile show export camera",
               auto="the public ones, which `weights fetch` downloads"),
+    RunOption("--classes", "plan.classes", "N", "Classes to build the network for.",
+              "those of the weights, else the network's own", "60", "run plan profile show export", type=count),
     RunOption("--device", "plan.devices", "NAME", "Device (`list devices`).",
               "cpu", "xavier", "run plan doctor camera", auto="the profile of this machine", several=True),
     RunOption("--host", "devices.*.host", "USER@HOST", "How ssh reaches the one --device.",

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from ..bench.errors import FAILED, UserError
+from .apart import apart
 from .options import AUTO, FILE, Given, count, model, verb
 from .streams import drawn
 
@@ -22,7 +23,8 @@ if TYPE_CHECKING:
 @click.option(
     "--json", "json_file", type=FILE, help="Write the profile with derived figures as JSON; e.g. profile.json."
 )
-def profile(given: Given, model: str, steps: int, json_file: Path | None) -> None:
+@apart
+def profile(given: Given, model: str, steps: int, json_file: Path | None) -> list[str]:
     """Show where the time of one prediction goes.
 
     Operator by operator, with the peak rates of this machine. The profile is stored beside the records, and the report
@@ -39,8 +41,7 @@ def profile(given: Given, model: str, steps: int, json_file: Path | None) -> Non
     append_profile(folder, taken)
     if json_file:
         _write_json(json_file, taken)
-    click.echo(drawn(render_profile(taken)))
-    click.echo(f"profile: {profiles_file(folder)}")
+    return [drawn(render_profile(taken)), f"profile: {profiles_file(folder)}"]
 
 
 def _take(given: Given, steps: int) -> tuple[Profile, str]:
@@ -67,6 +68,7 @@ def _take(given: Given, steps: int) -> tuple[Profile, str]:
             backend,
             steps=steps,
             weights=files.get(case.model),
+            classes=config.plan.classes,
             video=Path(config.input.file) if config.input.file else None,
             checkout=read_checkout(),
         )

@@ -21,7 +21,7 @@ def query(sql: str | None, store: Path, format: str, columns: bool) -> None:
     """Query the records with SQL.
 
     The table `cases` has one row for each case, `records` one for each process. It needs DuckDB:
-    pip install 'co3d-bench[query]'.
+    pip install duckdb.
 
     Example: co3d-bench query "SELECT model, latency_s FROM cases"
     """
@@ -30,11 +30,12 @@ def query(sql: str | None, store: Path, format: str, columns: bool) -> None:
         return
     if sql is None:
         raise UserError("query needs a statement: 'SELECT model, latency_s FROM cases'; --columns lists the columns")
+    from ..bench.record.plain import inert_table
     from ..bench.stats.query import query as ask
 
     answer = ask(sql, store)
     if format == "csv":
-        click.echo(answer.to_csv(index=False), nl=False)
+        click.echo(inert_table(answer).to_csv(index=False), nl=False)
     elif format == "json":
         click.echo(answer.to_json(orient="records", date_format="iso"))
     else:

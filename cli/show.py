@@ -8,6 +8,7 @@ from typing import Any
 
 import click
 
+from .apart import apart
 from .history import records_of_model
 from .options import STORE, Given, model, spec_of, verb
 from .streams import drawn
@@ -22,7 +23,8 @@ from .streams import drawn
     help="Show the measured figures and their evidence from this store instead; e.g. results.",
 )
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
-def show(given: Given, model: str, store: Path | None, as_json: bool) -> None:
+@apart
+def show(given: Given, model: str, store: Path | None, as_json: bool) -> list[str]:
     """Show the facts of a network without timing it.
 
     Parameters, multiply-accumulates (MACs), receptive field, state, and the paper's figures. With a STORE: the evidence
@@ -34,16 +36,15 @@ def show(given: Given, model: str, store: Path | None, as_json: bool) -> None:
         from ..bench.stats.case_result import case_results
         from ..reports.evidence import render_evidence
 
-        click.echo(drawn(render_evidence(case_results(records_of_model(store, model)))), nl=False)
-        return
+        return drawn(render_evidence(case_results(records_of_model(store, model)))).splitlines()
     from ..bench.measure.describe import describe
+    from ..models.continual.conversion.proof import noted_proofs, proven_before
 
-    facts = describe(spec_of(model), given.value("plan.weights"))
-    if as_json:
-        click.echo(json.dumps(facts, indent=2))
-        return
-    for line in lines(facts):
-        click.echo(line)
+    with noted_proofs() as proofs:  # a factory is called to know the network, and again to count it
+        spec = spec_of(model)
+    with proven_before(proofs[-1] if proofs else None):
+        facts = describe(spec, given.value("plan.weights"), given.value("plan.classes"))
+    return [json.dumps(facts, indent=2)] if as_json else lines(facts)
 
 
 def lines(facts: dict[str, Any]) -> list[str]:
@@ -61,13 +62,19 @@ def lines(facts: dict[str, Any]) -> list[str]:
         ("MACs", f"{_count(facts['macs'])} for one prediction ({facts['counter']})"),
         *_cross_checks(facts),
         *_reach(facts),
+        *_conversion(facts),
         *(("note", note) for note in facts["notes"]),
     ]
     if facts["source"]:
         rows.append(("source", ", ".join(f"{key} {value}" for key, value in facts["source"].items() if value)))
-    for key, text in (("counterpart", "clip network with the same weights"), ("extends", "same at native pool")):
+    for key, text in (
+        ("inputs", "what it is called with"),
+        ("input_values", "what they hold while it is measured"),
+        ("counterpart", "clip network with the same weights"),
+        ("extends", "same at native pool"),
+    ):
         if facts[key]:
-            rows.append((key, f"{facts[key]} ({text})"))
+            rows.append((key.replace("_", " "), f"{facts[key]} ({text})"))
     rows += _paper(facts["published"])
     width = max(len(name) for name, _ in rows)
     return [f"{name:<{width}}  {text}" for name, text in rows]
@@ -106,6 +113,12 @@ def _reach(facts: dict[str, Any]) -> list[tuple[str, str]]:
         "delay": ("delay", "frames before the first full prediction"),
     }
     return [(name, f"{facts[key]} {unit}") for key, (name, unit) in names.items() if facts[key] is not None]
+
+
+def _conversion(facts: dict[str, Any]) -> list[tuple[str, str]]:
+    """How a frame network that `convert` made was proven, and what is meant to differ from its clip network."""
+    rows = (facts["conversion"], *facts["meant_differences"]) if facts["conversion"] else ()
+    return [("" if at else "conversion", text) for at, text in enumerate(rows)]
 
 
 def _cross_checks(facts: dict[str, Any]) -> list[tuple[str, str]]:

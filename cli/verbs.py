@@ -11,6 +11,7 @@ import click
 
 from .. import __version__
 from ..bench.errors import EXIT_CODES, USAGE, UserError
+from .apart import ARGUMENTS
 from .camera import camera
 from .check import check
 from .compare import compare
@@ -61,6 +62,7 @@ def call(arguments: Sequence[str]) -> int:
     """Run a command line and return its exit code. Raises UserError, also for wrong usage."""
     try:
         with app.make_context("co3d-bench", list(arguments)) as context:
+            context.meta[ARGUMENTS] = tuple(arguments)
             return app.invoke(context) or 0
     except click.exceptions.Exit as ended:  # of --help and --version
         return ended.exit_code

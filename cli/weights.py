@@ -26,15 +26,18 @@ def list_() -> None:
 
     Example: co3d-bench weights list
     """
+    from ..bench.plan.weights import as_user_error
     from ..models.weights.cache import cache_folder
     from ..models.weights.sources import CHECKPOINTS
 
+    with as_user_error():
+        folder = cache_folder() / "weights"
     rows = [(row.name, ", ".join(row.networks), state(row), row.url) for row in CHECKPOINTS]
     widths = [max(len(row[column]) for row in rows) for column in range(3)]
     for row in rows:
         click.echo("  ".join(f"{text:<{width}}" for text, width in zip(row, [*widths, 0], strict=True)))
     click.echo(
-        f"kept in {cache_folder() / 'weights'}; a frame network takes the weights of its clip network; `auto` is "
+        f"kept in {folder}; a frame network takes the weights of its clip network; `auto` is "
         "the first checkpoint of a network",
         err=True,
     )
@@ -59,10 +62,9 @@ def fetch(names: tuple[str, ...]) -> None:
     from ..models.zoo import find_model
 
     with as_user_error():
-        wanted = wanted_checkpoints(list(names), find_model)
+        wanted = [(row, cached_path(row)) for row in wanted_checkpoints(list(names), find_model)]
     failed = []
-    for row in wanted:
-        path = cached_path(row)
+    for row, path in wanted:
         try:
             if path.is_file():
                 click.echo(f"{row.name}: already downloaded, sha256 {checked_sha256(path)}: {path}")
@@ -98,6 +100,8 @@ def convert(source: str, target: Path, model: str) -> None:
         report = write(locate(source, spec, on_progress), target, spec)
     without = f", without {', '.join(report.left_out)}" if report.left_out else ""
     click.echo(f"{target}: {report.tensors} tensors of {report.text} ({report.naming}) for {spec.name}{without}")
+    for note in report.notes[len(report.left_out) :]:
+        click.echo(note, err=True)
 
 
 def state(checkpoint) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import os
 import subprocess
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import psutil
@@ -49,11 +50,12 @@ class HostFacts:
     container: str | None
     hypervisor: str | None
     device_tree: tuple[str, ...] = ()
+    allowed_cores: int | None = None  # physical ones with a processor in `affinity`: two threads of a core are one
 
     @property
     def usable_cores(self) -> int:
         """Physical cores this process may keep busy: within its affinity and its share of CPU time; at least 1."""
-        cores = min(len(self.affinity), self.physical_cores or self.logical_cores)
+        cores = self.allowed_cores or len(self.affinity)
         if self.cpu_limit is not None:
             cores = min(cores, int(self.cpu_limit))
         return max(cores, 1)
@@ -64,6 +66,8 @@ def read_host(root: Root = THIS_MACHINE) -> HostFacts:
     cpus = processors(root)
     online = [int(cpu["processor"]) for cpu in cpus if cpu.get("processor", "").isdigit()]
     may_use = affinity(root) or tuple(online) or (0,)
+    if root == THIS_MACHINE and not affinity(root):  # where /proc is hidden, the kernel still answers
+        may_use = tuple(sorted(os.sched_getaffinity(0)))
     device_tree = tuple(_text(root, "/proc/device-tree/compatible").strip("\0").split("\0"))
     return HostFacts(
         cpu_model=_cpu_model(root, cpus),
@@ -83,6 +87,7 @@ def read_host(root: Root = THIS_MACHINE) -> HostFacts:
         container=_container(root),
         hypervisor=_hypervisor(root, cpus),
         device_tree=tuple(entry for entry in device_tree if entry),
+        allowed_cores=_physical_cores(root, may_use),
     )
 
 
@@ -138,9 +143,9 @@ def _lscpu_model() -> str | None:
     return next((value.strip() for key, _, value in pairs if key == "Model name"), None)
 
 
-def _physical_cores(root: Root, online: list[int]) -> int | None:
+def _physical_cores(root: Root, numbers: Iterable[int]) -> int | None:
     cores = set()
-    for cpu in online:
+    for cpu in numbers:
         topology = f"/sys/devices/system/cpu/cpu{cpu}/topology"
         siblings = _text(root, f"{topology}/core_cpus_list") or _text(root, f"{topology}/thread_siblings_list")
         if not siblings:

@@ -20,7 +20,7 @@ def read_jtop(start: Callable[[], Any] | None = None) -> Mapping[str, str] | str
         try:
             start = importlib.import_module("jtop").jtop
         except ImportError:
-            return "jetson-stats is not installed: pip install 'co3d-bench[jetson]', and its service (sudo jtop)"
+            return "jetson-stats is not installed: pip install jetson-stats, and its service (sudo jtop)"
     try:
         with cast("Callable[[], Any]", start)() as board:
             known = board.board

@@ -6,12 +6,16 @@ lines that matter are parsed.
 
 from __future__ import annotations
 
+import os
 import re
 import shutil
+import signal
 import subprocess
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 
+from .own_path import system_path
 from .root import Root
 
 CONFIG = "/etc/nvpmodel.conf"
@@ -70,24 +74,29 @@ def read_mode(root: Root, run: Run | None) -> Mode | None:
 def run_quietly(words: Sequence[str]) -> tuple[int, str]:
     """Run a tool of the board with nothing on its standard input: a question (a reboot?) is never answered.
 
-    127 where there is no such tool, 124 where it took too long.
+    A Ctrl-C that is meant for us does not reach it. 127 or 126 where it cannot be started, 124 where it took too long.
     """
-    tool = shutil.which(words[0])
+    tool = shutil.which(words[0], path=system_path())
     if tool is None:
         return 127, f"{words[0]} is not installed"
     try:
-        done = subprocess.run(  # noqa: S603 - words of ours, no shell
+        process = subprocess.Popen(  # noqa: S603 - words of ours, no shell
             [tool, *words[1:]],
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
             errors="replace",
-            timeout=TIMEOUT_S,
-            check=False,
+            start_new_session=True,
+            env={**os.environ, "PATH": system_path()},  # it is a script, which starts others
         )
-    except subprocess.TimeoutExpired:
-        return 124, f"{words[0]} did not end within {TIMEOUT_S:g} s"
     except OSError as error:
         return 126, f"{words[0]}: {error.strerror or error}"
-    return done.returncode, done.stdout
+    with process:
+        try:
+            text, _ = process.communicate(timeout=TIMEOUT_S)
+        except subprocess.TimeoutExpired:
+            with suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGKILL)
+            return 124, f"{words[0]} did not end within {TIMEOUT_S:g} s"
+    return process.returncode, text

@@ -53,8 +53,11 @@ class Pair:
 def build_frame(build_clip: Callable[..., nn.Module], pool_frames: int, **options: object) -> FrameNetwork:
     """What `convert` makes of `build_clip(**options)`."""
     from .continual import convert
+    from .continual.conversion import BY_TESTS
+    from .continual.conversion.proof import proven_before
 
-    return convert(build_clip(**options), pool_frames=pool_frames)
+    with proven_before(BY_TESTS):
+        return convert(build_clip(**options).eval(), pool_frames=pool_frames).train()
 
 
 def family(

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any, Literal
 if TYPE_CHECKING:
     from torch import nn
 
+    from .example import Example
+
 
 @dataclass(frozen=True)
 class Preprocessing:
@@ -43,9 +45,14 @@ class Source:
     """Where a network comes from that is none of ours."""
 
     file: str | None = None  # as people write it
-    sha256: str | None = None  # of that file
+    sha256: str | None = None  # of that file and the modules of its repository that it loads
+    git_commit: str | None = None  # of its repository, by whoever asked git
+    git_dirty: bool | None = None
     package: str | None = None  # name and version of the installed package that offers it
 
+
+# `input_values` of a network that is only called with the example that its author gave.
+THE_EXAMPLE = "the example itself"
 
 # What one prediction is made from: a clip, the next frame with a state, or an input that is neither.
 Form = Literal["clip", "frame", "input"]
@@ -59,20 +66,28 @@ class ModelSpec:
     title: str  # as people write it: X3D-M, CoX3D-M (64)
     family: str
     form: Form
-    input_shape: tuple[int, ...]  # clip: (C, T, H, W); frame: (C, H, W); input: any; without batch
+    input_shape: tuple[int, ...]  # clip: (C, T, H, W); frame: (C, H, W); input: any, of several the first; no batch
     classes: int | None  # None where the output is not (B, classes)
     build: Callable[..., nn.Module]  # random weights; seed torch first; keywords are options of its family
     preprocessing: Preprocessing | None  # None: it cannot read a video
     published: Published | None = None
     counterpart: str | None = None  # frame network: the clip network with the same weights
+    frame_rate_hz: float | None = None  # of the video that it is for; None: 30
     extends: str | None = None  # frame network: the same one at its native pool length
     output: str | None = None  # what one prediction gives, where that is not (B, classes)
     source: Source | None = None  # None: our own zoo
+    remarks: Callable[[], tuple[str, ...]] = tuple  # what a reader should know of its code, once that was run
+    inputs: str | None = None  # what it is called with, where that is not one float32 tensor
+    input_values: str | None = None  # what the inputs hold, where that is not standard normal noise
+    # The network with an example of its input, where its author gave one.
+    build_with_example: Callable[[], tuple[nn.Module, Example]] | None = None
 
     def not_watchable(self) -> str | None:
         """Why this network cannot read a video; None if it can."""
         if self.preprocessing is None:
             return f"{self.name} cannot read a video without a `preprocessing`; give the network one"
+        if self.inputs is not None:
+            return f"{self.name} cannot read a video: it is called with {self.inputs}, not with one float32 tensor"
         colours = 3  # red, green, blue
         if self.input_shape[0] != colours or len(self.input_shape) != (4 if self.form == "clip" else 3):
             return f"{self.name} does not take colour images: its input is {self.input_shape}"
@@ -97,3 +112,8 @@ class Family:
 def is_frame_network(net: Any) -> bool:
     """Whether a network is run frame by frame: it has `step` and `initial_state`."""
     return hasattr(net, "step") and hasattr(net, "initial_state")
+
+
+def keeps_state(net: Any) -> bool:
+    """Whether a frame network keeps its state inside (`stateful.py`), so that it can only be called from Python."""
+    return bool(getattr(net, "keeps_state", False))

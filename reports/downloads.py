@@ -6,6 +6,7 @@ import csv
 import io
 from collections.abc import Iterable, Sequence
 
+from ..bench.record.plain import inert
 from ..bench.stats.case_result import CaseResult
 from ..bench.stats.frame import case_frame
 
@@ -23,5 +24,5 @@ def csv_lines(cases: Sequence[CaseResult]) -> dict[str, str]:
 
 def _line(cells: Iterable[object]) -> str:
     text = io.StringIO()
-    csv.writer(text, lineterminator="\n").writerow(cells)
+    csv.writer(text, lineterminator="\n").writerow(map(inert, cells))
     return text.getvalue()

@@ -155,7 +155,7 @@ def undilated(name: str) -> nn.Module:
         return spec.build()
     for pool in pools:
         pool.stride = (1, *pool.stride[1:])
-    return ours.convert(regular, pool_frames=int(name.rpartition("-")[2]))
+    return ours.convert(regular, pool_frames=int(name.rpartition("-")[2]), prove=False)
 
 
 def _strided_pools(net: nn.Module) -> list[ours.Pool3d]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 import subprocess
 import sys
@@ -47,6 +48,12 @@ def test_every_dependency_is_pinned_and_says_what_it_is_for(project):
         assert name.lower() in pinned
         line = next(line for line in text if line.strip().startswith(f'"{requirement.split(";")[0].strip()}'))
         assert "#" in line, f"{name}: say in one line what it is for"
+
+
+def test_no_message_says_to_install_what_no_index_has():
+    """The packages of an extra are named one by one: co3d-bench itself is on no index, so its extras are not."""
+    sources = [file for room in ROOMS for file in (ROOT / room).rglob("*.py")]
+    assert [file for file in sources if re.search(r"pip install '?co3d-bench", file.read_text(encoding="utf-8"))] == []
 
 
 def test_a_wheel_holds_the_rooms_with_their_data_and_no_test(tmp_path):

@@ -10,7 +10,7 @@ import pkgutil
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from ..export.precision import TOLERANCE
 from ..record.record import Engine, Settings, Timing
@@ -25,7 +25,7 @@ class Ask:
 
     precision: str = "fp32"
     threads: int = 1
-    calibration: Sequence[Tensor] = ()  # inputs on the host, to choose int8's scales by
+    calibration: Sequence[Any] = ()  # inputs on the host, to choose int8's scales by
     device: str = "cpu"  # where to compute, in torch's words
     traced: bool = False  # whether its steps will be traced as well, for a profile
 
@@ -36,7 +36,7 @@ PLAIN = Ask()
 class Runnable(Protocol):
     """A network prepared by an engine. It holds the state of a frame network."""
 
-    def warm(self, x: Tensor) -> None:
+    def warm(self, x: Any) -> None:
         """What the engine needs once before it is timed, besides calls (capture, autotune)."""
         ...
 
@@ -44,8 +44,9 @@ class Runnable(Protocol):
         """Back to the start of a stream; nothing for a clip network."""
         ...
 
-    def step(self, x: Tensor) -> Tensor:
-        """One prediction: a clip (B, C, T, H, W) or the next frame (B, C, H, W) in, scores (B, classes) out.
+    def step(self, x: Any) -> Tensor:
+        """One prediction: a clip (B, C, T, H, W) or the next frame (B, C, H, W) in, scores (B, classes) out. What an
+        engine of any input gets is `models/inputs.py`.
 
         While it is timed, inputs lie on the device; at other times they may come from the host.
         """
@@ -67,7 +68,7 @@ class Runnable(Protocol):
 # (network in eval mode on the CPU, which it must not change; one input like those for `step`, on the host) -> the
 # runnable.
 # Raises UserError, with the operator, for a network that the engine cannot run.
-Prepare = Callable[["nn.Module", "Tensor", Ask], Runnable]
+Prepare = Callable[["nn.Module", Any, Ask], Runnable]
 
 
 @dataclass(frozen=True)
@@ -128,6 +129,8 @@ class Backend:
     external: External | None = None
     # Whether its runnables have `traced_steps(xs, clock) -> trace.TracedSteps`, the calls of each step.
     traces_itself: bool = False
+    # Whether it takes several tensors, and integers and bools; else a network is called with one float32 tensor.
+    any_input: bool = False
     # None if it can be used here, else why not and how to install it
     missing: Callable[[], str | None] = lambda: None
     order: int = 100

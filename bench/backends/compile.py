@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from ...models.inputs import moved
 from ..errors import UserError
 from ..export import flat
 from ..export.precision import TOLERANCE
@@ -15,7 +16,9 @@ from ..record.record import Engine
 from . import Ask, Backend, Runnable, eager, toolchain
 
 if TYPE_CHECKING:
-    from torch import Tensor, nn
+    from torch import nn
+
+    from ...models.inputs import Input
 
 
 def _options() -> dict[str, Any]:
@@ -27,7 +30,7 @@ def _options() -> dict[str, Any]:
     return {"freezing": True} | ({"guard_filter_fn": no_guards} if no_guards else {})
 
 
-def prepare(net: nn.Module, example: Tensor, ask: Ask) -> Runnable:
+def prepare(net: nn.Module, example: Input, ask: Ask) -> Runnable:
     """Compiles at once, by calling the function, so that compiling counts as preparing and not as a prediction."""
     import torch
 
@@ -37,7 +40,7 @@ def prepare(net: nn.Module, example: Tensor, ask: Ask) -> Runnable:
         raise UserError(why)
     dtype = eager.dtype_of(ask.precision)
     with torch.inference_mode(False), torch.no_grad():
-        flattened = flat.flatten(fold_batch_norm(net).to(ask.device, dtype), example.to(ask.device), dtype)
+        flattened = flat.flatten(fold_batch_norm(net).to(ask.device, dtype), moved(example, ask.device), dtype)
     compiled = torch.compile(flattened.function, fullgraph=True, dynamic=False, options=_options())
     with toolchain.empty_cache():
         try:
@@ -66,6 +69,7 @@ BACKEND = Backend(
     prepare=prepare,
     here=eager.PRECISIONS,
     tolerance=TOLERANCE,
+    any_input=True,
     missing=missing,
     order=20,
 )

@@ -11,6 +11,7 @@ import ctypes
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
+from ...models.inputs import map_tensors, tensors_of
 from ..errors import UserError
 from ..export import flat
 from ..export.precision import TOLERANCE, torch_missing
@@ -21,6 +22,8 @@ if TYPE_CHECKING:
     import torch
     from torch import Tensor, nn
 
+    from ...models.inputs import Input
+
 # Calls before the recording: engines choose their algorithms and take their workspaces in the first ones.
 WARM_UPS = 3
 
@@ -28,7 +31,7 @@ WARM_UPS = 3
 Record = Callable[[Callable[[], None]], Callable[[], None]]
 
 
-def prepare(net: nn.Module, example: Tensor, ask: Ask) -> Runnable:
+def prepare(net: nn.Module, example: Input, ask: Ask) -> Runnable:
     """Records the step on the first CUDA device, batch norm folded. `measure/cuda.py` sets TF32."""
     import torch
 
@@ -40,7 +43,8 @@ def prepare(net: nn.Module, example: Tensor, ask: Ask) -> Runnable:
         raise UserError(f"cudagraph: torch {torch.__version__} sees no CUDA device; install a build of torch for CUDA")
     dtype = eager.dtype_of(ask.precision)
     with torch.inference_mode(False), torch.no_grad():
-        flattened = flat.flatten(fold_batch_norm(net).to("cuda", dtype), example.to("cuda", copy=True), dtype)
+        here = map_tensors(lambda tensor: tensor.to("cuda", copy=True), example)
+        flattened = flat.flatten(fold_batch_norm(net).to("cuda", dtype), here, dtype)
         engine = Engine(
             name="PyTorch, CUDA graph",
             version=torch.__version__,
@@ -77,7 +81,7 @@ class Recorded:
 
     def __init__(self, flattened: flat.Flat, record: Record, synchronize: Callable[[], Any], engine: Engine) -> None:
         self._flattened = flattened
-        self._x = flattened.example.clone()
+        self._given = tuple(tensor.clone() for tensor in tensors_of(flattened.example))
         self._state = tuple(tensor.clone() for tensor in flattened.state)
         self._synchronize = synchronize
         self._engine = engine
@@ -87,7 +91,7 @@ class Recorded:
         self.reset()
 
     def _body(self) -> None:
-        self._answer, *new = self._flattened.function(self._x, *self._state)
+        self._answer, *new = self._flattened.function(*self._given, *self._state)
         # A new tensor may be a view of an old one, which is about to be overwritten.
         mine = {tensor.untyped_storage().data_ptr() for tensor in self._state}
         new = [tensor.clone() if tensor.untyped_storage().data_ptr() in mine else tensor for tensor in new]
@@ -102,8 +106,9 @@ class Recorded:
         for mine, fresh in zip(self._state, self._flattened.state, strict=True):
             mine.copy_(fresh)
 
-    def step(self, x: Tensor) -> Tensor:
-        self._x.copy_(x, non_blocking=True)
+    def step(self, x: Input) -> Tensor:
+        for mine, tensor in zip(self._given, tensors_of(x), strict=True):
+            mine.copy_(tensor, non_blocking=True)
         self._replay()
         return self._answer
 
@@ -151,6 +156,7 @@ BACKEND = Backend(
     here={"cuda": eager.PRECISIONS["cuda"]},
     tolerance=TOLERANCE,
     in_torch=False,  # a graph's memory is a pool that torch's counters of what is alive do not see
+    any_input=True,
     missing=missing,
     order=40,
 )

@@ -5,7 +5,8 @@ from __future__ import annotations
 import copy
 from typing import TYPE_CHECKING, Any
 
-from ...models.spec import is_frame_network
+from ...models.inputs import batch_of, moved, tensors_of
+from ...models.spec import is_frame_network, keeps_state
 from ..export.precision import DTYPES, TF32, TOLERANCE, dtype_of, torch_missing
 from ..record.record import Engine
 from . import PLAIN, Ask, Backend, Runnable
@@ -14,6 +15,7 @@ if TYPE_CHECKING:
     import torch
     from torch import Tensor, nn
 
+    from ...models.inputs import Input
 
 # On what it computes, and in which precisions.
 PRECISIONS = {"cpu": tuple(DTYPES), "cuda": (*DTYPES, TF32)}
@@ -82,11 +84,26 @@ class EagerFrames(EagerRunnable):
         return y
 
     def state_tensors(self) -> tuple[Tensor, ...]:
-        return self.state
+        return self.net.state_tensors() if keeps_state(self.net) else self.state
+
+
+class EagerInputs(EagerClip):
+    """A network that takes several tensors, or integers."""
+
+    def step(self, x: Input) -> Tensor:
+        return self.net(*tensors_of(moved(x, self.device, self.dtype)))
+
+
+class EagerFrameInputs(EagerFrames):
+    """The same of a frame network."""
+
+    def step(self, x: Input) -> Tensor:
+        y, self.state = self.net.step(moved(x, self.device, self.dtype), self.state)
+        return y
 
 
 def runnable(
-    net: Any, example: Tensor, ask: Ask, notes: tuple[str, ...] = (), *, dtype: torch.dtype | None = None
+    net: Any, example: Input, ask: Ask, notes: tuple[str, ...] = (), *, dtype: torch.dtype | None = None
 ) -> Runnable:
     """The network called from Python; one with a `step` is run frame by frame.
 
@@ -97,12 +114,14 @@ def runnable(
     given = dtype or dtype_of(ask.precision)
     if dtype is None and (given != torch.float32 or ask.device != "cpu"):
         net = copy.deepcopy(net).to(ask.device, given)
+    plain = not isinstance(example, tuple) and example.is_floating_point()
     if is_frame_network(net):
-        return EagerFrames(net, given, len(example), ask.device, notes)
-    return EagerClip(net, given, ask.device, notes)
+        kind = EagerFrames if plain else EagerFrameInputs
+        return kind(net, given, batch_of(net, example), ask.device, notes)
+    return (EagerClip if plain else EagerInputs)(net, given, ask.device, notes)
 
 
-def prepare(net: nn.Module, example: Tensor, ask: Ask = PLAIN) -> Runnable:
+def prepare(net: nn.Module, example: Input, ask: Ask = PLAIN) -> Runnable:
     """Nothing to compile."""
     return runnable(net, example, ask)
 
@@ -113,6 +132,7 @@ BACKEND = Backend(
     prepare=prepare,
     here=PRECISIONS,
     tolerance=TOLERANCE,
+    any_input=True,
     missing=torch_missing,
     order=0,
 )

@@ -16,12 +16,14 @@ from ..record.record import Engine
 from . import Ask, Backend, Runnable, eager, toolchain
 
 if TYPE_CHECKING:
-    from torch import Tensor, nn
+    from torch import nn
+
+    from ...models.inputs import Input
 
 OPTIONS = {"freezing": True}
 
 
-def prepare(net: nn.Module, example: Tensor, ask: Ask) -> Runnable:
+def prepare(net: nn.Module, example: Input, ask: Ask) -> Runnable:
     """Exports, compiles, packs, and loads the package; the file is gone when that is done, its size is recorded."""
     import torch
 
@@ -76,6 +78,7 @@ BACKEND = Backend(
     prepare=prepare,
     here={"cpu": eager.PRECISIONS["cpu"]},
     tolerance=TOLERANCE,
+    any_input=True,
     missing=missing,
     order=30,
 )

@@ -10,6 +10,7 @@ from __future__ import annotations
 import warnings
 from typing import TYPE_CHECKING, Any
 
+from ...models.inputs import moved
 from ...models.spec import is_frame_network
 from ..export.precision import TOLERANCE, torch_missing
 from ..record.record import Engine
@@ -17,6 +18,8 @@ from . import Ask, Backend, Runnable, eager
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
+
+    from ...models.inputs import Input
 
 
 class RecordedFrames(eager.EagerFrames):
@@ -47,7 +50,7 @@ def _scripted(engine: Engine) -> Engine:
     return engine.model_copy(update={"provider": f"TorchScript{where}"})
 
 
-def prepare(net: nn.Module, example: Tensor, ask: Ask) -> Runnable:
+def prepare(net: nn.Module, example: Input, ask: Ask) -> Runnable:
     """A folded copy of the network, recorded."""
     import torch
 
@@ -56,17 +59,17 @@ def prepare(net: nn.Module, example: Tensor, ask: Ask) -> Runnable:
     dtype = eager.dtype_of(ask.precision)
     folded: Any = fold_batch_norm(net).to(ask.device, dtype)
     why = None if hasattr(torch.jit, "trace") else "this torch has no TorchScript"
-    if not _is_ours(net):
+    if not _is_ours(net) or isinstance(example, tuple):
         why = "only networks of co3d-bench's layers are recorded"
     if why:
         note = f"called from Python: {why}"
         return eager.runnable(folded, example, ask, (note,), dtype=dtype)
-    x = example.to(ask.device, dtype)
+    x: Any = moved(example, ask.device, dtype)
     with torch.no_grad():
         if not is_frame_network(net):
             return RecordedClip(_recorded(folded, (x,)), dtype, ask.device)
-        program = _recorded(_step_of(folded), (x, folded.initial_state(len(example))))
-    return RecordedFrames(folded, dtype, len(example), ask.device, program)
+        program = _recorded(_step_of(folded), (x, folded.initial_state(len(x))))
+    return RecordedFrames(folded, dtype, len(x), ask.device, program)
 
 
 def _recorded(module: nn.Module, inputs: tuple[Any, ...]) -> Any:
@@ -107,6 +110,7 @@ BACKEND = Backend(
     prepare=prepare,
     here=eager.PRECISIONS,
     tolerance=TOLERANCE,
+    any_input=True,
     missing=torch_missing,
     order=10,
 )

@@ -18,10 +18,12 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
+from ...models.inputs import moved, tensors_of
 from ..errors import UserError
 from ..export.entry import make_entry
 from ..export.precision import TOLERANCE
 from ..export.state_buffers import StateBuffers
+from ..export.telemetry import import_engine
 from ..profile.trace import SETTLING_STEPS, Clock, TracedSteps, TraceFrom, timed_steps
 from ..profile.tracing.cost import measure_event_s
 from ..profile.tracing.model import Model, read_model
@@ -32,6 +34,8 @@ from . import Ask, Backend, Runnable
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
+
+    from ...models.inputs import Input
 
 
 @dataclass(frozen=True)
@@ -45,33 +49,33 @@ class Provider:
     options: Callable[[Ask], dict[str, Any]] = field(default=lambda ask: {})
 
 
-CPU = Provider("CPUExecutionProvider", "ONNX Runtime", "pip install 'co3d-bench[onnx]'")
+CPU = Provider("CPUExecutionProvider", "ONNX Runtime", "pip install onnx onnxscript onnxruntime")
 CUDA = Provider(
     "CUDAExecutionProvider",
     "ONNX Runtime, CUDA (not tried on hardware yet)",
-    "pip install 'co3d-bench[onnx]' onnxruntime-gpu",
+    "pip install onnx onnxscript onnxruntime-gpu",
     device="cuda",
     options=lambda ask: {"use_tf32": "0", "cudnn_conv_algo_search": "EXHAUSTIVE"},
 )
 TENSORRT = Provider(
     "TensorrtExecutionProvider",
     "ONNX Runtime, TensorRT (not tried on hardware yet)",
-    "pip install 'co3d-bench[onnx]' onnxruntime-gpu tensorrt",
+    "pip install onnx onnxscript onnxruntime-gpu tensorrt",
     device="cuda",
 )
 OPENVINO = Provider(
     "OpenVINOExecutionProvider",
     "ONNX Runtime, OpenVINO",
-    "pip install 'co3d-bench[onnx]' onnxruntime-openvino",
+    "pip install onnx onnxscript onnxruntime-openvino",
     options=lambda ask: {"device_type": "CPU", "precision": "FP32", "num_of_threads": str(ask.threads)},
 )
 
 
-def prepare(provider: Provider, net: nn.Module, example: Tensor, ask: Ask) -> Runnable:
+def prepare(provider: Provider, net: nn.Module, example: Input, ask: Ask) -> Runnable:
     """Export, quantise if asked for, start a session."""
     from ..export.onnx import make_model
 
-    entry = make_entry(net, example.cpu(), plain=True, moves=False)
+    entry = make_entry(net, moved(example, "cpu"), plain=True, moves=False)
     model, notes = make_model(entry), ()
     if ask.precision == "int8":
         from ..export.quantise import quantise
@@ -118,8 +122,7 @@ def open_session(provider: Provider, ask: Ask, artefact: bytes, trace: Path | No
 
     Raises UserError if ONNX Runtime runs it elsewhere, or cannot at all.
     """
-    import onnxruntime as ort
-
+    ort = import_engine("onnxruntime")
     options = ort.SessionOptions()
     options.intra_op_num_threads = ask.threads
     options.inter_op_num_threads = 1
@@ -176,8 +179,8 @@ class BoundSession:
         self._artefact_bytes, self._notes, self._traced = artefact_bytes, notes, traced
         self._view = _value_of
         self._binding = session.io_binding()
-        self._input = entry.input_names[0]
-        self._state_names = entry.input_names[1:]
+        self._inputs = entry.input_names[: entry.given]
+        self._state_names = entry.input_names[entry.given :]
         self._new_names = entry.output_names[entry.answers :]
         with torch.no_grad():
             answers = entry.module(*entry.inputs)[: entry.answers]
@@ -193,10 +196,11 @@ class BoundSession:
     def reset(self) -> None:
         self._buffers.reset()
 
-    def step(self, x: Tensor) -> Any:
+    def step(self, x: Input) -> Any:
         binding, buffers = self._binding, self._buffers
-        x = x.contiguous()  # kept until the run is over: the binding holds no more than an address
-        binding.bind_ortvalue_input(self._input, self._view(x))
+        given = [tensor.contiguous() for tensor in tensors_of(x)]  # kept until the run is over: it holds addresses
+        for name, tensor in zip(self._inputs, given, strict=True):
+            binding.bind_ortvalue_input(name, self._view(tensor))
         for name, value in zip(self._state_names, buffers.inputs, strict=True):
             binding.bind_ortvalue_input(name, value)
         for name, value in zip(self._new_names, buffers.outputs, strict=True):
@@ -239,9 +243,7 @@ def missing(provider: Provider) -> str | None:
     for module in ("torch", "onnx", "onnxscript", "onnxruntime"):
         if importlib.util.find_spec(module) is None:
             return f"the package {module} is not installed: {CPU.install}"
-    import onnxruntime as ort
-
-    if provider.name not in ort.get_available_providers():
+    if provider.name not in import_engine("onnxruntime").get_available_providers():
         return f"the installed onnxruntime has no {provider.name}: pip uninstall onnxruntime, {provider.install}"
     return None
 
@@ -259,6 +261,7 @@ def _row(name: str, provider: Provider, precisions: tuple[str, ...], order: int)
         tolerance=TOLERANCE,
         in_torch=False,
         own_stream=provider.device == "cuda",
+        any_input=True,
         traces_itself=provider is CPU,  # elsewhere the trace holds the launches of kernels only
         missing=partial(missing, provider),
         order=order,

@@ -11,10 +11,12 @@ from itertools import cycle, islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from ...models.inputs import moved, tensors_of
 from ..errors import UserError
 from ..export.entry import Entry, make_entry
 from ..export.precision import TOLERANCE
 from ..export.state_buffers import StateBuffers
+from ..export.telemetry import import_engine
 from ..profile.trace import SETTLING_STEPS, Clock, TracedSteps, TraceFrom, timed_steps
 from ..profile.tracing.model import Model, read_model
 from ..profile.tracing.openvino import Counter, Executed, calls_of, read_counters, read_graph
@@ -25,16 +27,18 @@ from . import Ask, Backend, Runnable
 if TYPE_CHECKING:
     from torch import Tensor, nn
 
-INSTALL = "pip install 'co3d-bench[onnx,openvino]'"
+    from ...models.inputs import Input
+
+INSTALL = "pip install onnx onnxscript onnxruntime openvino"
 # OpenVINO's names of the precisions. An int8 model marks its int8 parts; the rest stays in float32.
 _ARITHMETIC = {"fp32": "f32", "int8": "f32", "bf16": "bf16"}
 
 
-def prepare(net: nn.Module, example: Tensor, ask: Ask) -> Runnable:
+def prepare(net: nn.Module, example: Input, ask: Ask) -> Runnable:
     """Export, quantise if asked for, compile for the fewest milliseconds a request."""
     from ..export.onnx import make_model
 
-    entry = make_entry(net, example.cpu(), plain=True, moves=False)
+    entry = make_entry(net, moved(example, "cpu"), plain=True, moves=False)
     onnx_model, notes = make_model(entry), ()
     if ask.precision == "int8":
         from ..export.quantise import quantise
@@ -51,8 +55,7 @@ def prepare(net: nn.Module, example: Tensor, ask: Ask) -> Runnable:
 
 def compiled(artefact: bytes, ask: Ask, *, counting: bool = False) -> Any:
     """The model compiled for the CPU, `counting` what each node takes. Raises UserError where it cannot be."""
-    import openvino as ov
-
+    ov = import_engine("openvino")
     wanted = _ARITHMETIC[ask.precision]
     try:
         core = ov.Core()
@@ -100,15 +103,17 @@ class BoundRequest:
         notes: tuple[str, ...],
         traced: TraceFrom | None = None,
     ) -> None:
-        import openvino as ov
         import torch
+
+        ov = import_engine("openvino")
 
         def view(tensor: Tensor) -> Any:
             return ov.Tensor(tensor.numpy(), shared_memory=True)
 
         self._compiled, self._request, self._view = compiled, compiled.create_infer_request(), view
         self._artefact_bytes, self._notes, self._traced = artefact_bytes, notes, traced
-        self._input, *self._state_ports = (compiled.input(name) for name in entry.input_names)
+        inputs = [compiled.input(name) for name in entry.input_names]
+        self._inputs, self._state_ports = inputs[: entry.given], inputs[entry.given :]
         ports = [compiled.output(name) for name in entry.output_names]
         self._new_ports = ports[entry.answers :]
         with torch.no_grad():
@@ -124,10 +129,11 @@ class BoundRequest:
     def reset(self) -> None:
         self._buffers.reset()
 
-    def step(self, x: Tensor) -> Any:
+    def step(self, x: Input) -> Any:
         request, buffers = self._request, self._buffers
-        x = x.contiguous()  # kept until the run is over: the request holds no more than an address
-        request.set_tensor(self._input, self._view(x))
+        given = [tensor.contiguous() for tensor in tensors_of(x)]  # kept until the run is over: it holds addresses
+        for port, tensor in zip(self._inputs, given, strict=True):
+            request.set_tensor(port, self._view(tensor))
         for port, value in zip(self._state_ports, buffers.inputs, strict=True):
             request.set_tensor(port, value)
         for port, value in zip(self._new_ports, buffers.outputs, strict=True):
@@ -157,11 +163,9 @@ class BoundRequest:
         return self._buffers.tensors
 
     def engine(self) -> Engine:
-        import openvino as ov
-
         return Engine(
             name="OpenVINO",
-            version=ov.get_version().split("-")[0],
+            version=import_engine("openvino").get_version().split("-")[0],
             provider="CPU",
             threads=int(self._compiled.get_property("INFERENCE_NUM_THREADS")),
             artefact_bytes=self._artefact_bytes,
@@ -199,6 +203,7 @@ BACKEND = Backend(
     here={"cpu": ("fp32", *(("bf16",) if _has_bf16() else ()), "int8")},
     tolerance=TOLERANCE,
     in_torch=False,
+    any_input=True,
     traces_itself=True,
     missing=missing,
     order=60,

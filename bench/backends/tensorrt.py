@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     import torch
     from torch import Tensor, nn
 
-INSTALL = "pip install 'co3d-bench[onnx,tensorrt]'"
+INSTALL = "pip install onnx onnxscript onnxruntime tensorrt"
 OLDEST = (8, 5, 0)  # tensors by name, and execute_async_v3
 _UNFLAGGED = (11, 0, 0)  # since then there are neither flags of precision nor questions what is fast
 # precision -> the builder's flag, and its word for whether this GPU computes so

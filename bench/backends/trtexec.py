@@ -274,7 +274,7 @@ def export_missing() -> str | None:
     # int8 models are made by ONNX Runtime's quantiser.
     for module in ("onnx", "onnxscript", "onnxruntime"):
         if importlib.util.find_spec(module) is None:
-            return f"the package {module} is not installed: pip install 'co3d-bench[onnx]'"
+            return f"the package {module} is not installed: pip install onnx onnxscript onnxruntime"
     return None
 
 

@@ -9,13 +9,14 @@ from __future__ import annotations
 import itertools
 import re
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 from ..errors import USAGE, UserError
+from ..measure.film import open_film
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -66,6 +67,11 @@ class Source(Protocol):
         """Whether frames come when they come, and not when they are asked for."""
         ...
 
+    @property
+    def notes(self) -> Mapping[str, None]:
+        """What is wrong with it, as far as it was read."""
+        ...
+
     def frames(self) -> Iterator[Captured]:
         """Frame after frame, without end where it is not live. Raises UserError."""
         ...
@@ -79,6 +85,7 @@ class Noise:
     name: str = RANDOM
     fps: float = DEFAULT_FPS
     live: bool = False
+    notes: Mapping[str, None] = field(default_factory=dict)
 
     def frames(self) -> Iterator[Captured]:
         yield from itertools.cycle([Captured(tensor) for tensor in self.ring])
@@ -93,44 +100,24 @@ class Film:
     fps: float
     live: bool = False
     decode: bool = True  # False: its first frame again and again, to see what decoding costs
+    notes: dict[str, None] = field(default_factory=dict)  # ordered: what is wrong with it, once it was read to its end
 
     def frames(self) -> Iterator[Captured]:
         while True:
-            shown = 0
-            for picture in pictures(self.file):
-                shown += 1
-                yield Captured(picture)
-                if not self.decode:
-                    yield from itertools.repeat(Captured(picture))
-            if not shown:
-                raise UserError(f"video {self.file}: has no frames", USAGE)
-
-
-def pictures(file: Path) -> Iterator[Any]:
-    """Every frame of a film, (H, W, 3) of bytes. Decoding uses the thread that asks, and no other."""
-    import av
-    from av.error import FFmpegError
-
-    with av.open(str(file)) as container:
-        stream = container.streams.video[0]
-        stream.thread_type = "NONE"
-        try:
-            for frame in container.decode(stream):
-                yield frame.to_ndarray(format="rgb24")
-        except FFmpegError:  # a damaged end: the film begins again, as it does after its last frame
-            return
+            with open_film(self.file) as film:
+                for _, frame in film.frames():
+                    captured = Captured(film.picture(frame))
+                    yield captured
+                    if not self.decode:
+                        yield from itertools.repeat(captured)
+                self.notes.update(dict.fromkeys(film.notes()))
 
 
 def film_fps(file: Path) -> float:
-    """The average rate of a film. Raises UserError where it has none."""
-    import av
-
-    with av.open(str(file)) as container:
-        stream = next(iter(container.streams.video), None)
-        rate = stream.average_rate if stream else None
-    if not rate:
-        raise UserError(f"video {file}: does not say its frame rate; give --fps", USAGE)
-    return float(rate)
+    """The rate of a film, as it states it. Raises UserError for a file that is none."""
+    with open_film(file) as film:
+        next(film.frames(), None)
+        return float(1 / film.gap)
 
 
 # RTSP over TCP: over UDP lost packets are damaged pictures.
@@ -175,6 +162,7 @@ class Live:
     fps: float
     retry_s: float = 1.0
     live: bool = True
+    notes: Mapping[str, None] = field(default_factory=dict)
     clock: Callable[[], float] = time.perf_counter
 
     def frames(self) -> Iterator[Captured]:

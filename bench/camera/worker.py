@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import os
 import sys
 import time
 from collections.abc import Callable
@@ -20,13 +21,14 @@ from ...models.zoo import find_model
 from ..backends import Runnable
 from ..errors import USAGE, UserError
 from ..measure.allocator import keep_freed_memory
+from ..measure.in_force import hold_threads
 from ..measure.job import CameraJob, Event, Job, Measurement, phase_event
 from ..measure.loop import Calls, WarmUpRule, seldom, warm_up
 from ..measure.passes import CaseClock, Emit, Subject
 from ..measure.sensors import SensorWatch
 from ..measure.verify import compare
 from ..measure.video import prepare
-from ..measure.worker import environment_of, subject_of
+from ..measure.worker import Process, environment_of, subject_of
 from ..measure.worker import serve as serve_job
 from ..record.blobs import write_blob
 from ..record.camera import CameraRun, Reaction, Stage
@@ -54,8 +56,8 @@ def watch_camera(job: Job, emit: Emit) -> Event:
     if job.camera is None or job.case.camera is None:
         raise UserError(f"{job.case.key}: no camera", USAGE)
     started = datetime.now(timezone.utc)
+    environ = dict(os.environ)  # as torch has read it; the network's code may change it
     torch.set_num_threads(job.case.threads)
-    torch.set_num_interop_threads(1)
     host = read_host()
     watch = SensorWatch(job.device, emit) if job.device else None
     emit = watch.emit if watch else emit
@@ -66,11 +68,14 @@ def watch_camera(job: Job, emit: Emit) -> Event:
         runnable = subject.backend.prepare(subject.loaded.net, subject.inputs.ring[0], subject.ask)
         emit(phase_event("verifying"))
         tolerance = subject.backend.tolerance[job.case.precision]
-        verification = compare(runnable, subject.loaded.net, subject.inputs.ring[0], tolerance, budget_s=_COMPARE_S)
+        like, net, first = subject.loaded.example, subject.loaded.net, subject.inputs.ring[0]
+        verification = compare(runnable, net, first, tolerance, budget_s=_COMPARE_S, like=like)
+        hold_threads(job.case.threads)
         emit(phase_event("warming"))
         _warm(runnable, subject)
         emit(Event(event="measured", measurement=Measurement(engine=runnable.engine())))
-        run = _run(job.case.camera, job.camera, subject, runnable, emit) if verification.passed else None
+        source = _source(job.camera, job.case.camera, subject)
+        run = _run(job.case.camera, job.camera, subject, runnable, emit, source) if verification.passed else None
         sensors = watch.stop() if watch and run else None
         if run and job.case.camera.every == trained_interval(subject.spec, job.case.camera.fps):
             emit(phase_event("reaction"))
@@ -79,12 +84,16 @@ def watch_camera(job: Job, emit: Emit) -> Event:
         started_at=started.isoformat(timespec="milliseconds"),
         duration_s=case_clock.passed_s(),
         model=model_facts(subject.spec, subject.loaded.net, job.weights),
-        environment=environment_of(job, host, allocator, None),
+        environment=environment_of(job, host, None, Process(torch.get_num_threads(), allocator, environ)),
         verification=verification,
         engine=runnable.engine(),
         sensors=sensors,
         camera=run,
-        notes=subject.loaded.notes + assumptions(subject.spec, subject.loaded.net),
+        notes=tuple(
+            dict.fromkeys(
+                (*subject.inputs.notes, *source.notes, *subject.loaded.notes, *assumptions(subject.spec, net))
+            )
+        ),
     )
     return Event(event="done", measurement=measurement)
 
@@ -134,11 +143,13 @@ def _watcher(setup: CameraSetup, spec: ModelSpec, runnable: Runnable, stages: St
     return ClipWatcher(runnable, ready, setup.every, spec.input_shape[1], interval, stages)
 
 
-def _run(setup: CameraSetup, job: CameraJob, subject: Subject, runnable: Runnable, emit: Emit) -> CameraRun:
+def _run(
+    setup: CameraSetup, job: CameraJob, subject: Subject, runnable: Runnable, emit: Emit, source: Source
+) -> CameraRun:
     """The camera from its first frame to its last."""
     timeline, stages = Timeline(), Stages()
     watcher = _watcher(setup, subject.spec, runnable, stages)
-    feed = CameraFeed(_source(job, setup, subject), setup, watcher.select, timeline, job.duration_s)
+    feed = CameraFeed(source, setup, watcher.select, timeline, job.duration_s)
     expected = round(job.duration_s / setup.period_s)
     report = seldom(lambda done: emit(phase_event("sampling", done, max(done, expected))), time.perf_counter)
     emit(phase_event("sampling", 0, expected))

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import importlib
 import pkgutil
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -27,7 +27,7 @@ class Options:
 
 # (network in eval mode, which it must not change; one input as it will be given; the file; options) -> every file
 # that was written. Raises UserError, with the operator, for a network that the format cannot hold.
-Write = Callable[[Any, "Tensor", Path, Options], tuple[Path, ...]]
+Write = Callable[[Any, Any, Path, Options], tuple[Path, ...]]
 
 
 @dataclass(frozen=True)
@@ -38,9 +38,14 @@ class Format:
     title: str
     suffix: str  # with its dot, for file names that are ours to choose
     write: Write
+    # The written files as they answer: a function of one input (`models/inputs.py`), whose state runs along.
+    load: Callable[[tuple[Path, ...]], Callable[[Any], Sequence[Tensor]]]
     # None if it can be written here, else why not and how to install what is missing
     missing: Callable[[], str | None] = lambda: None
+    # None if its files can be run here, else why not
+    cannot_load: Callable[[], str | None] = lambda: None
     takes_opset: bool = False
+    any_input: bool = False  # several tensors, integers and bools; else one float32 tensor
 
 
 @cache

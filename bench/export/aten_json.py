@@ -9,6 +9,7 @@ import copy
 import hashlib
 import json
 import zipfile
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -174,10 +175,19 @@ def _tolerance(example: Tensor) -> float:
     return next((TOLERANCE[name] for name, known in DTYPES.items() if known == dtype), TOLERANCE["fp32"])
 
 
+def load(files: tuple[Path, ...]) -> Callable[[Tensor], Sequence[Tensor]]:
+    """Its answers by the runner that goes to boards."""
+    from .aten.runner import Program
+
+    program = Program(files[0])
+    return lambda x: tensors_in(program.step(x))
+
+
 FORMAT = Format(
     name="aten-json",
     title="calls and weights for old boards: Python 3.6, torch 1.10, one file to run it",
     suffix=".aten.zip",
     write=write,
     missing=torch_missing,
+    load=load,
 )

@@ -7,19 +7,21 @@ import importlib.util
 import logging
 import re
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..errors import UserError
 from . import Format, Options
-from .entry import STATE, Entry, make_entry, write_initial_state
+from .entry import STATE, Entry, answers_of, make_entry, write_initial_state
 
 if TYPE_CHECKING:
     from onnx import ModelProto, NodeProto
     from torch import Tensor
 
-INSTALL = "pip install 'co3d-bench[onnx]'"
+    from ...models.inputs import Input
+
+INSTALL = "pip install onnx onnxscript onnxruntime"
 # Older boards read 13 (TensorRT 8, OpenVINO 2021); torch's exporter speaks 18 and newer, so older ones are rewritten.
 OPSETS = (13, 23)
 DEFAULT_OPSET = 18
@@ -50,7 +52,7 @@ def missing() -> str | None:
     return None
 
 
-def write(net: Any, example: Tensor, path: Path, options: Options) -> tuple[Path, ...]:
+def write(net: Any, example: Input, path: Path, options: Options) -> tuple[Path, ...]:
     """One file with the weights inside, and what a stream begins with beside it."""
     import onnx
 
@@ -198,11 +200,33 @@ def _quiet() -> Iterator[None]:
             logger.setLevel(level)
 
 
+def load(files: tuple[Path, ...]) -> Callable[[Input], Sequence[Tensor]]:
+    """Its answers by ONNX Runtime."""
+    import onnxruntime as ort
+    import torch
+
+    session = ort.InferenceSession(files[0], providers=["CPUExecutionProvider"])
+    names = [value.name for value in session.get_inputs()]
+
+    def call(tensors: tuple[Tensor, ...]) -> list[Tensor]:
+        feeds = {name: tensor.contiguous().numpy() for name, tensor in zip(names, tensors, strict=True)}
+        return [torch.from_numpy(array) for array in session.run(None, feeds)]
+
+    return answers_of(call, files)
+
+
+def cannot_load() -> str | None:
+    return None if importlib.util.find_spec("onnxruntime") else f"onnxruntime is not installed: {INSTALL}"
+
+
 FORMAT = Format(
     name="onnx",
     title="ONNX, for other engines",
     suffix=".onnx",
     write=write,
     missing=missing,
+    load=load,
+    cannot_load=cannot_load,
+    any_input=True,
     takes_opset=True,
 )

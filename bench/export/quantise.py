@@ -8,12 +8,15 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from ...models.inputs import tensors_of
 from ..errors import UserError
 from .entry import Entry
+from .telemetry import import_engine
 
 if TYPE_CHECKING:
     from onnx import ModelProto
-    from torch import Tensor
+
+    from ...models.inputs import Input
 
 # Where arithmetic is: the rest keeps its precision, and costs less than turning numbers into integers and back.
 _OPERATORS = ("Conv", "MatMul", "Gemm")
@@ -46,7 +49,7 @@ SYMMETRIC = Scheme(
 
 
 def quantise(
-    model: ModelProto, entry: Entry, fill: int, calibration: Sequence[Tensor], scheme: Scheme = AFFINE
+    model: ModelProto, entry: Entry, fill: int, calibration: Sequence[Input], scheme: Scheme = AFFINE
 ) -> tuple[ModelProto, str]:
     """The model with weights and inputs of its convolutions and matrix products in int8 (QDQ), and a note on how.
 
@@ -54,40 +57,40 @@ def quantise(
     of these inputs first, over and over if they are fewer. Raises UserError if there are none.
     """
     import onnx
-    from onnxruntime.quantization import CalibrationDataReader, QuantFormat, QuantType, quantize_static
 
+    quantisation = import_engine("onnxruntime.quantization")
     if not calibration:
         raise UserError("int8 needs inputs to choose its scales by, and there are none")
     feeds = _feeds(entry, fill, calibration)
 
-    class Reader(CalibrationDataReader):
+    class Reader(quantisation.CalibrationDataReader):
         def get_next(self) -> Any:  # a dict by names, None at the end
             return next(feeds, None)
 
     with tempfile.TemporaryDirectory() as folder:
         quantised = Path(folder, "int8.onnx")
-        quantize_static(
+        quantisation.quantize_static(
             onnx.shape_inference.infer_shapes(model),
             quantised,
             Reader(),
-            quant_format=QuantFormat.QDQ,
+            quant_format=quantisation.QuantFormat.QDQ,
             op_types_to_quantize=list(_OPERATORS),
             per_channel=True,
-            activation_type=getattr(QuantType, scheme.activation),
-            weight_type=QuantType.QInt8,
+            activation_type=getattr(quantisation.QuantType, scheme.activation),
+            weight_type=quantisation.QuantType.QInt8,
             extra_options=scheme.options,
         )
         return onnx.load(quantised), f"int8: static{scheme.note}, weights by channel, scales from {INPUTS} inputs"
 
 
-def _feeds(entry: Entry, fill: int, calibration: Sequence[Tensor]) -> Iterator[dict[str, Any]]:
+def _feeds(entry: Entry, fill: int, calibration: Sequence[Input]) -> Iterator[dict[str, Any]]:
     """The model's inputs by name, as numpy arrays."""
     import torch
 
     state = entry.state
     with torch.inference_mode():
         for index in range(fill + INPUTS):
-            inputs = (calibration[index % len(calibration)], *state)
+            inputs = (*tensors_of(calibration[index % len(calibration)]), *state)
             if index >= fill:
                 yield {name: tensor.numpy() for name, tensor in zip(entry.input_names, inputs, strict=True)}
             new = iter(entry.module(*inputs)[entry.answers :])

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from . import Format, Options
-from .entry import make_entry, write_initial_state
+from .entry import answers_of, make_entry, write_initial_state
 from .precision import torch_missing
 
 if TYPE_CHECKING:
     from torch import Tensor
 
+    from ...models.inputs import Input
 
-def write(net: Any, example: Tensor, path: Path, options: Options) -> tuple[Path, ...]:
+
+def write(net: Any, example: Input, path: Path, options: Options) -> tuple[Path, ...]:
     """`torch.export.load(path).module()` has the inputs and outputs of `make_entry`, by position."""
     import torch
 
@@ -23,10 +26,20 @@ def write(net: Any, example: Tensor, path: Path, options: Options) -> tuple[Path
     return (path, *write_initial_state(entry, path))
 
 
+def load(files: tuple[Path, ...]) -> Callable[[Input], Sequence[Tensor]]:
+    """Its answers by torch."""
+    import torch
+
+    module = torch.export.load(files[0]).module()
+    return answers_of(lambda tensors: module(*tensors), files)
+
+
 FORMAT = Format(
     name="torch-export",
     title="torch.export's file (.pt2), for PyTorch itself",
     suffix=".pt2",
     write=write,
     missing=torch_missing,
+    load=load,
+    any_input=True,
 )

@@ -25,6 +25,7 @@ if sys.version_info >= (3, 11):
 else:
     import tomli as tomllib  # pyright: ignore[reportMissingImports] - installed there only
 
+from ...devices.own_path import python_command
 from ..errors import ENVIRONMENT, USAGE, UserError
 from ..record.environment import ROOT
 from ..record.git import git_output, run_git
@@ -244,8 +245,8 @@ def _python_with_packages(name: str, folder: Path, environment: Path) -> Path:
             return python
         shutil.rmtree(environment, ignore_errors=True)
         print(f"installing the packages of {name}, once", file=sys.stderr)  # noqa: T201 - takes minutes
-        _run([sys.executable, "-m", "venv", str(environment)])
-        pip = [str(python), "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
+        _run(python_command("-m", "venv", str(environment)))
+        pip = python_command("-m", "pip", "install", "--quiet", "--disable-pip-version-check", python=str(python))
         if (folder / "constraints.txt").is_file():
             pip += ["--constraint", str(folder / "constraints.txt")]
         if (folder / "requirements.txt").is_file():
@@ -268,7 +269,7 @@ def _run(command: Sequence[str]) -> None:
         subprocess.run(command, check=True, capture_output=True, text=True)  # noqa: S603 - a list, no shell
     except subprocess.CalledProcessError as error:
         output = (error.stderr or error.stdout or "").strip().splitlines()[-1:]
-        raise UserError(f"{' '.join(command[:4])} ... failed: {''.join(output)}", ENVIRONMENT) from error
+        raise UserError(f"{' '.join(command[-4:])} failed: {''.join(output)}", ENVIRONMENT) from error
 
 
 def _commit(repository: Path, word: str) -> str | None:

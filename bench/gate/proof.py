@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from ...devices.own_path import python_command
 from ..errors import ENVIRONMENT, WRONG_CODE, UserError
 from ..plan.custom_models import COMMAND
 from ..record.environment import ROOT
@@ -87,7 +88,7 @@ def describe(code: Code) -> tuple[Entry, SelfDescription]:
     right co3d-bench: that of its checkout, or (for a custom model) the one that is running."""
     entry = entry_of(code.folder) if code.ours else CURRENT
     done = subprocess.run(  # noqa: S603 - fixed words, no shell
-        [code.python, *entry.describe],
+        python_command(*entry.describe, python=code.python),
         capture_output=True,
         text=True,
         check=False,

@@ -7,7 +7,6 @@ gives a list of latencies.
 from __future__ import annotations
 
 import json
-import os
 import shlex
 import time
 from collections.abc import Callable, Mapping
@@ -17,6 +16,7 @@ from statistics import median
 from typing import Any, Protocol
 
 from ...devices.cgroup import oom_kills
+from ...devices.own_path import python_command
 from ...models.custom import CustomModelError
 from ..errors import USAGE, UserError
 from ..measure.job import Event, Job, TurnPipes
@@ -108,7 +108,6 @@ class Processes:
             timing_only=not full,
             in_turn=pipes,
             prove=self.code.roots if self.code else None,
-            parent_pid=os.getpid(),
         )
         loaded: list[str] = []
 
@@ -120,7 +119,7 @@ class Processes:
         line = json.dumps(understood(job.model_dump(mode="json", exclude_none=True), self.schema)).encode() + b"\n"
         begin, killed = time.monotonic(), oom_kills()
         outcome = run_child(
-            (self.python, *self.worker),
+            python_command(*self.worker, python=self.python),
             line,
             self.timeout_s,
             stop=stop,

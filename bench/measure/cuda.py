@@ -12,6 +12,7 @@ from functools import partial
 from typing import Any
 
 from ...devices.host import free_memory_bytes
+from ...models.inputs import moved
 from ...models.outputs import tensors_in
 from ..errors import UserError
 from ..record.cuda_facts import CudaFacts, CudaMemory
@@ -78,7 +79,7 @@ class Cuda:
 
     def to_device(self, inputs: Sequence[Any]) -> Sequence[Any]:
         """Copies on the device."""
-        return [x.to(self.device) for x in inputs]
+        return [moved(x, self.device) for x in inputs]
 
     def with_device_clock(self, step: Callable[[Any], Any]) -> DeviceClock:
         """Events around each call."""

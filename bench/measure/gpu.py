@@ -75,7 +75,10 @@ def time_copies(
         cuda.synchronize()
         return clock() - begin
 
-    there = [timed(partial(inputs[number % len(inputs)].to, device)) for number in range(COPIES)]
+    def put(x: Any) -> Any:  # one tensor, or several
+        return [tensor.to(device) for tensor in x] if isinstance(x, tuple) else x.to(device)
+
+    there = [timed(partial(put, inputs[number % len(inputs)])) for number in range(COPIES)]
     back = [timed(lambda: [tensor.to("cpu") for tensor in answer]) for _ in range(COPIES)]
     return there, back
 

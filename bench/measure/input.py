@@ -5,25 +5,27 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from ...models.spec import ModelSpec
 from ..errors import UserError
 
 if TYPE_CHECKING:
-    from torch import Tensor
+    from ...models.example import Example
 
 # Several inputs, so that caches and branch predictors do not see the same one twice in a row; few, since all are kept.
 RING = {"clip": 4, "frame": 16, "input": 4}
 RING_BYTES = 256 << 20
 BYTES_PER_ELEMENT = 4
+# Of a network that fails on noise like its example's.
+FIXED = "all inputs are the example itself: on other values of its range the network fails, or has no finite answer"
 
 
 @dataclass(frozen=True)
 class Inputs:
     """Inputs that are used one after the other, each (B, *input_shape), and notes for the record."""
 
-    ring: Sequence[Tensor]
+    ring: Sequence[Any]  # of `models/inputs.py`
     notes: tuple[str, ...] = ()
 
 
@@ -35,13 +37,19 @@ def ring_length(spec: ModelSpec, batch: int) -> int:
     return max(2, min(RING[spec.form], RING_BYTES // size))
 
 
-def random_inputs(spec: ModelSpec, batch: int, seed: int) -> Inputs:
-    """Standard normal values, which is what normalised video frames are scaled to; the same for the same seed."""
+def random_inputs(spec: ModelSpec, batch: int, seed: int, example: Example | None = None) -> Inputs:
+    """Inputs like the example, else standard normal values; the same for the same seed. Raises UserError."""
     import torch
 
+    from ...models.example import Example, ExampleError
+
+    example = example or Example.of_shape(spec.input_shape)
     generator = torch.Generator().manual_seed(seed)
-    shape = (batch, *spec.input_shape)
-    return Inputs([torch.randn(shape, generator=generator) for _ in range(ring_length(spec, batch))])
+    try:
+        ring = [example.draw(batch, generator) for _ in range(ring_length(spec, batch))]
+    except ExampleError as error:
+        raise UserError(f"{spec.name}: {error}") from None
+    return Inputs(ring, (FIXED,) if example.fixed else ())
 
 
 def video_inputs(spec: ModelSpec, batch: int, file: Path) -> Inputs:
@@ -66,8 +74,10 @@ def video_inputs(spec: ModelSpec, batch: int, file: Path) -> Inputs:
     return Inputs([x.clone(memory_format=torch.contiguous_format) for x in inputs], video.notes)
 
 
-def make_inputs(spec: ModelSpec, batch: int, input_id: str, video: Path | None) -> Inputs:
-    """The inputs a case names: `random-SEED`, or the frames of `video`."""
+def make_inputs(
+    spec: ModelSpec, batch: int, input_id: str, video: Path | None, example: Example | None = None
+) -> Inputs:
+    """The inputs a case names: `random-SEED`, like the example, or the frames of `video`."""
     if video is not None:
         return video_inputs(spec, batch, video)
-    return random_inputs(spec, batch, int(input_id.removeprefix("random-")))
+    return random_inputs(spec, batch, int(input_id.removeprefix("random-")), example)

@@ -82,6 +82,9 @@ class Job(Frozen):
     batch_search: BatchSearch | None = Field(default=None, description="how the batch of the case was found")
     own: CustomModel | None = Field(default=None, description="the network, where it is not of the zoo")
     weights: WeightsFile | None = Field(default=None, description="None: seeded")
+    classes: int | None = Field(
+        default=None, description="to build the network for; None: those of weights, or its own"
+    )
     torch_device: Literal["cpu", "cuda"] = Field(default="cpu", description="to compute on, as the profile has it")
     device: DeviceProfile | None = Field(default=None, description="whose sensors are watched; None: none are")
     energy: bool = Field(default=False, description="measure energy too, where a sensor can")
@@ -94,7 +97,6 @@ class Job(Frozen):
     git_commit: str | None = None
     git_dirty: bool | None = None
     prove: tuple[str, ...] | None = Field(default=None, description="report which loaded modules lie in these folders")
-    parent_pid: int | None = Field(default=None, description="the process dies when this one does")
 
 
 class Measurement(Frozen):

@@ -9,8 +9,12 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any
 
+from ...models.inputs import tensors_of
+
 if TYPE_CHECKING:
     from torch import Tensor, nn
+
+    from ...models.inputs import Input
 
 _MEMORY_EVENT = "[memory]"
 
@@ -52,7 +56,7 @@ def peak_transient_bytes(call: Callable[[], Any]) -> int:
     return highest
 
 
-def peak_allocated_bytes(runnable: Any, net: nn.Module, example: Tensor) -> int:
+def peak_allocated_bytes(runnable: Any, net: nn.Module, example: Input) -> int:
     """Weights, state and input, plus the highest transient of one `runnable.step(example)`.
 
     The state is counted as it is, so let the runnable see its receptive field first.
@@ -64,5 +68,5 @@ def peak_allocated_bytes(runnable: Any, net: nn.Module, example: Tensor) -> int:
         runnable.step(example)
         runnable.synchronize()
 
-    persistent = held_bytes([*weights(net), *runnable.state_tensors(), example])
+    persistent = held_bytes([*weights(net), *runnable.state_tensors(), *tensors_of(example)])
     return persistent + peak_transient_bytes(call)

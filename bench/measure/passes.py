@@ -12,20 +12,23 @@ import os
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
 
 import psutil
 
-from ...models.spec import ModelSpec
+from ...models.custom import SEED
+from ...models.inputs import tensors_of
+from ...models.spec import THE_EXAMPLE, ModelSpec
 from ..backends import Ask, Backend, Runnable
-from ..plan.weights import load_into
+from ..plan.weights import fit
 from ..record.case import WeightsFile
 from ..record.facts import receptive_field_of
 from ..record.garbage import paused_collector
 from ..record.record import Counters, ReferenceWorkload, Settings, Timing
 from ..stats.summary import MAX_BACKGROUND_SHARE
 from .accelerator import Accelerator
+from .in_force import hold_threads, threads_in_force
 from .input import Inputs
 from .job import Event, phase_event
 from .loop import (
@@ -47,7 +50,9 @@ from .probe import KernelProbe, Use, UseProbe, background_load, peak_rss_bytes, 
 from .reference_workload import workload_for
 from .turns import Turns, with_uncounted_call
 
-WEIGHTS_SEED = 0
+if TYPE_CHECKING:
+    from ...models.example import Example
+
 # For two interleaved processes: a noisy machine affects both, so only the network itself has to be warm.
 IN_TURN = WarmUpRule(max_predictions=30, max_seconds=1.5)
 
@@ -89,10 +94,12 @@ def process_tree_seconds() -> float:
 
 @dataclass(frozen=True)
 class Loaded:
-    """The network in eval mode, and how long it took to build it."""
+    """The network in eval mode, its spec with the classes that it has now, and how long it took to build it."""
 
+    spec: ModelSpec
     net: Any
     seconds: float
+    example: Example
     notes: tuple[str, ...] = ()
 
 
@@ -117,20 +124,27 @@ class TimedNetwork:
     timing: Timing
     peak_rss_bytes: int | None
     output_sha256: str | None
+    threads: int | None = None  # of torch, when the last sample was taken; None: not by torch
 
 
-def load(spec: ModelSpec, weights_file: WeightsFile | None = None) -> Loaded:
-    """Build the network with seeded weights, and load those of the file, if there is one.
+def load(spec: ModelSpec, weights_file: WeightsFile | None = None, classes: int | None = None) -> Loaded:
+    """Build the network with seeded weights, and load those of the file, if there is one; `classes`: for so many.
 
     Not in inference mode: weights created there cannot be exported, and some counters miss them.
     """
     import torch
 
+    from ...models.example import Example, as_called
+
     start = time.perf_counter()
-    torch.manual_seed(WEIGHTS_SEED)
-    net = spec.build().eval()
-    notes = load_into(net, spec, weights_file) if weights_file else ()
-    return Loaded(net, time.perf_counter() - start, notes)
+    torch.manual_seed(SEED)
+    if spec.build_with_example:
+        net, example = spec.build_with_example()
+        example = replace(example, fixed=spec.input_values == THE_EXAMPLE)
+    else:
+        net, example = spec.build(), Example.of_shape(spec.input_shape)
+    fitted, notes = fit(net.eval(), spec, weights_file, classes)
+    return Loaded(fitted, as_called(net, example).eval(), time.perf_counter() - start, example, notes)
 
 
 def timing_pass(subject: Subject, case_clock: CaseClock, emit: Emit, turns: Turns | None = None) -> TimedNetwork:
@@ -161,6 +175,7 @@ def timing_pass(subject: Subject, case_clock: CaseClock, emit: Emit, turns: Turn
     rule = (IN_TURN if turns else WarmUpRule())._replace(fill=fill, until=case_clock.until(WARMUP_TIME_SHARE))
     warmed = warm_up(calls, clock, rule)
 
+    hold_threads(subject.ask.threads)
     series = _take_series(calls, subject, case_clock, emit, turns)
     timing = Timing(
         load_s=subject.loaded.seconds,
@@ -172,7 +187,7 @@ def timing_pass(subject: Subject, case_clock: CaseClock, emit: Emit, turns: Turn
         loop_overhead_s=series.loop_overhead_s,
         **timing_fields(warmed, series.sampling),
     )
-    return TimedNetwork(net, runnable, timing, series.peak_rss_bytes, output_sha256)
+    return TimedNetwork(net, runnable, timing, series.peak_rss_bytes, output_sha256, series.threads)
 
 
 @dataclass(frozen=True)
@@ -184,6 +199,7 @@ class _Series:
     reference: ReferenceWorkload | None
     loop_overhead_s: float
     peak_rss_bytes: int | None  # before the samples
+    threads: int  # of torch, when the last sample was taken
 
 
 def _take_series(calls: Calls, subject: Subject, case_clock: CaseClock, emit: Emit, turns: Turns | None) -> _Series:
@@ -210,13 +226,14 @@ def _take_series(calls: Calls, subject: Subject, case_clock: CaseClock, emit: Em
     with paused_collector():
         used = case_clock.use()
         sampling = sample(timed, instruments, rule, report, hand_over)
+    threads = threads_in_force()
     load = background_load(used, case_clock.use())
     emit(Event(event="sampled"))
     readings_s = before_s + read_reference()
     with paused_collector():
         overhead_s = loop_overhead_s(instruments)
     reference = ReferenceWorkload(name=work.name, readings_s=readings_s) if readings_s else None
-    return _Series(sampling, load, reference, overhead_s, rss_bytes)
+    return _Series(sampling, load, reference, overhead_s, rss_bytes, threads)
 
 
 def counting_pass(
@@ -227,11 +244,12 @@ def counting_pass(
     *,
     in_torch: bool = False,
     known: Counters | None = None,
+    given: Example | None = None,
 ) -> tuple[Counters, tuple[str, ...]]:
     """The figures without noise: multiply-accumulates, parameters, bytes; and notes on those that are missing.
 
     The peak of allocated memory is only known of an engine that is `in_torch`. `known` are the counters of the same
-    network on another engine: operations are taken from there, memory is not.
+    network on another engine: operations are taken from there, memory is not. `given` is the author's example.
     Comes after verification, which leaves the state filled: a fresh state may share memory that a filled one does not.
     """
     import torch
@@ -247,7 +265,7 @@ def counting_pass(
         from .counting import count
 
         with torch.no_grad():
-            counted = count(net, spec)
+            counted = count(net, spec, given)
         notes = counted.notes
     counters = Counters(
         macs=counted.macs,
@@ -260,7 +278,7 @@ def counting_pass(
         weights_bytes=tensor_bytes(weights(net)),
         state_bytes=tensor_bytes(state),
         state_bytes_by_kind={kind: share.bytes for kind, share in kinds.items()} if kinds else None,
-        input_bytes=tensor_bytes([example]),
+        input_bytes=tensor_bytes(tensors_of(example)),
         peak_allocated_bytes=peak,
     )
     return counters, notes

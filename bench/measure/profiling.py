@@ -37,6 +37,7 @@ from ..record.facts import model_facts, receptive_field_of
 from ..stats.summary import median_absolute_deviation
 from .allocator import keep_freed_memory
 from .ceilings import measure_ceilings
+from .in_force import limit_inter_op
 from .input import make_inputs
 from .loop import Calls, Clock, WarmUpRule, warm_up
 from .passes import load
@@ -79,7 +80,6 @@ def prepare_process(threads: int) -> None:
     import torch
 
     torch.set_num_threads(threads)
-    torch.set_num_interop_threads(1)
 
 
 def take_profile(
@@ -89,6 +89,7 @@ def take_profile(
     *,
     steps: int = STEPS,
     weights: WeightsFile | None = None,
+    classes: int | None = None,
     video: Path | None = None,
     checkout: Checkout = NO_CHECKOUT,
     ceilings: Callable[[Clock], Ceilings] = measure_ceilings,
@@ -100,8 +101,9 @@ def take_profile(
 
     started = datetime.now(timezone.utc)
     host = read_host()
-    inputs = make_inputs(spec, case.batch, case.input, video)
-    loaded = load(spec, weights)
+    loaded = load(spec, weights, classes)
+    limit_inter_op()
+    inputs = make_inputs(spec, case.batch, case.input, video, loaded.example)
     limits = ceilings(clock)
     with torch.inference_mode():
         ask = Ask(case.precision, case.threads, inputs.ring, traced=backend.traces_itself)
@@ -118,7 +120,7 @@ def take_profile(
     profile = Profile(
         started_at=started.isoformat(timespec="milliseconds"),
         case=case,
-        model=model_facts(spec, loaded.net, weights),
+        model=model_facts(loaded.spec, loaded.net, weights),
         environment=make_environment(
             host,
             checkout,
@@ -136,7 +138,7 @@ def take_profile(
         events=traced.events,
         operators=traced.operators,
     )
-    return profile.model_copy(update={"notes": inputs.notes + loaded.notes + _notes(profile)})
+    return profile.model_copy(update={"notes": inputs.notes + loaded.notes + spec.remarks() + _notes(profile)})
 
 
 def trace_steps(runnable: Runnable, ring: Sequence[Any], steps: int, clock: Clock) -> tuple[Traced, list[float]]:

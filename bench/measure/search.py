@@ -12,6 +12,7 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from ...models.inputs import batch_of, call
 from ...models.spec import ModelSpec, is_frame_network
 from ..backends import Ask, Backend, get_backend
 from ..errors import UserError
@@ -21,18 +22,21 @@ from ..record.record import BatchSearch, BatchTrial
 from ..stats.batch import Limits, why_not
 from .accelerator import Accelerator, Memory, accelerator_of
 from .allocator import keep_freed_memory
+from .answers import why_not_by_rows
+from .in_force import limit_inter_op
 from .input import make_inputs
 from .job import Event, Job, phase_event
-from .passes import Emit, load
+from .passes import Emit, Loaded, load
 from .probe import peak_rss_bytes
 
 if TYPE_CHECKING:
-    from torch import Tensor
+    from ...models.inputs import Input
 
 # Share of the free memory that a search may take; the rest is for the system and the other passes of a case.
 MEMORY_SHARE = 0.9
 # Share of a case's time limit for its predictions; the rest is for verification and counting.
 TIME_SHARE = 0.5
+FIRST_BATCH = 2  # the smallest that can be answered row by row
 WARM_CALLS = 2
 TIMED_CALLS = 5
 TRIAL_S = 5.0  # beyond this a trial ends with two timed calls
@@ -46,13 +50,14 @@ def search_batches(job: Job, spec: ModelSpec, emit: Emit) -> BatchSearch:
     import torch
 
     torch.set_num_threads(job.case.threads)
-    torch.set_num_interop_threads(1)
     backend = get_backend(job.case.backend)
     if backend.external:
         raise UserError(f"--batch auto: {backend.name} is an external engine; name the batches to measure")
     emit(phase_event("loading"))
     accelerator = accelerator_of(job, backend)
-    net = load(spec, job.weights).net
+    loaded = load(spec, job.weights, job.classes)
+    net = loaded.net
+    limit_inter_op()
     limits = _limits(job, net, accelerator.memory)
     accelerator.memory.limit_to(limits.memory_bytes - limits.base_bytes)
     trials: list[BatchTrial] = []
@@ -60,7 +65,7 @@ def search_batches(job: Job, spec: ModelSpec, emit: Emit) -> BatchSearch:
     while True:
         emit(phase_event(f"trying batch {batch}"))
         try:
-            trial = _run_trial(job, spec, net, backend, accelerator, batch)
+            trial = _run_trial(job, spec, loaded, backend, accelerator, batch)
         except Exception as error:
             if not trials:
                 raise
@@ -78,15 +83,18 @@ def search_batches(job: Job, spec: ModelSpec, emit: Emit) -> BatchSearch:
 
 
 def _run_trial(
-    job: Job, spec: ModelSpec, net: Any, backend: Backend, accelerator: Accelerator, batch: int
+    job: Job, spec: ModelSpec, loaded: Loaded, backend: Backend, accelerator: Accelerator, batch: int
 ) -> BatchTrial:
     import torch
 
+    net = loaded.net
     accelerator.memory.restart()
     clock = time.perf_counter
     latencies: list[float] = []
     with torch.inference_mode():
-        inputs = make_inputs(spec, batch, job.case.input, Path(job.video) if job.video else None).ring
+        if batch == FIRST_BATCH and (cause := why_not_by_rows(net, loaded.example, batch)):
+            raise UserError(cause.text)
+        inputs = make_inputs(spec, batch, job.case.input, Path(job.video) if job.video else None, loaded.example).ring
         ask = Ask(job.case.precision, job.case.threads, calibration=inputs, device=accelerator.device)
         runnable = backend.prepare(net, inputs[0], ask)
         ring = accelerator.to_device(inputs)
@@ -110,12 +118,12 @@ def _run_trial(
     )
 
 
-def _call_eager(net: Any, x: Tensor) -> None:
+def _call_eager(net: Any, x: Input) -> None:
     """Call the network as verification does, since that takes memory as well."""
     if is_frame_network(net):
-        net.step(x, net.initial_state(len(x)))
+        net.step(x, net.initial_state(batch_of(net, x)))
     else:
-        net(x)
+        call(net, x)
 
 
 def _limits(job: Job, net: Any, memory: Memory) -> Limits:

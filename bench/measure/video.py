@@ -4,17 +4,23 @@ from __future__ import annotations
 
 import hashlib
 import math
+from collections.abc import Iterator
 from dataclasses import dataclass
+from fractions import Fraction
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ...models.spec import Preprocessing
-from ..errors import ENVIRONMENT, USAGE, UserError
+from ..errors import ENVIRONMENT, UserError
+from .film import Film, open_file, open_film
 
 if TYPE_CHECKING:
+    from av.video.frame import VideoFrame
     from torch import Tensor
 
 _BLOCK = 1 << 20
+RATE = 30  # frames/s of the films that a network's `frame_interval` counts in
 
 
 @dataclass(frozen=True)
@@ -28,42 +34,63 @@ class Video:
 def sha256(file: Path) -> str:
     """The file's fingerprint, in hex. Raises UserError if it is missing or cannot be read."""
     digest = hashlib.sha256()
-    try:
-        with file.open("rb") as stream:
+    with open_file(file) as stream:
+        try:
             while block := stream.read(_BLOCK):
                 digest.update(block)
-    except FileNotFoundError:
-        raise UserError(f"video {file}: no such file", USAGE) from None
-    except OSError as error:
-        raise UserError(f"video {file}: cannot be read: {error.strerror}", ENVIRONMENT) from error
+        except OSError as error:
+            raise UserError(f"video {file}: cannot be read: {error.strerror}", ENVIRONMENT) from error
     return digest.hexdigest()
 
 
 def check_video(file: Path) -> None:
     """Decode one frame, so that a file that is not a video is reported before anything is run. Raises UserError."""
-    for _ in _decode(file, limit=1):
-        return
+    with open_film(file) as film:
+        next(film.frames(), None)
 
 
 def read_frames(file: Path, count: int, how: Preprocessing, size: tuple[int, int]) -> Video:
-    """`count` frames, every `frame_interval`-th of the file, from its start again where it is short.
+    """`count` frames, every `frame_interval`-th of a film of 30 frames/s, by the times of this one's frames; from its
+    start again where it is short. No more is decoded than that, and no frame is kept as it was decoded.
 
     `size` is the network's (height, width) in pixels. Raises UserError for a missing file, one that cannot be
     decoded, and one without a video stream.
     """
     import torch
 
-    wanted = 1 + (count - 1) * how.frame_interval
-    decoded = [
-        prepare(frame, how, size)
-        for index, frame in enumerate(_decode(file, limit=wanted))
-        if index % how.frame_interval == 0
-    ]
-    notes: tuple[str, ...] = ()
-    if len(decoded) < count:
-        notes = (f"video {file.name}: {len(decoded)} usable frames, {count} needed; it was looped",)
-        decoded = (decoded * math.ceil(count / len(decoded)))[:count]
-    return Video(torch.stack(decoded), notes)
+    frames = torch.empty(count, 3, *size)
+    taken = repeated = 0
+    before: VideoFrame | None = None
+    with open_film(file) as film:
+        for frame in islice(_at_times(film, Fraction(how.frame_interval, RATE)), count):
+            repeated += frame is before
+            frames[taken] = frames[taken - 1] if frame is before else prepare(film.picture(frame), how, size)
+            before, taken = frame, taken + 1
+        notes = list(film.notes())
+    if repeated:
+        rate = f"{RATE / how.frame_interval:.3g}"
+        notes.append(
+            f"video {file.name}: {repeated} of {taken} frames are repeated, where it has less than {rate} a second"
+        )
+    if taken < count:
+        if film.decoded > 1:
+            notes.append(f"video {file.name}: {taken} usable frames, {count} needed; it was looped")
+        frames[taken:] = frames[torch.arange(taken, count) % taken]
+    return Video(frames, tuple(notes))
+
+
+def _at_times(film: Film, step: Fraction) -> Iterator[VideoFrame]:
+    """The frame nearest to each multiple of `step` seconds, until the film ends; the same again where it is slower."""
+    wanted = before_time = gap = Fraction(0)
+    before: VideoFrame | None = None
+    for time, frame in film.frames():
+        while wanted <= time:
+            yield before if before is not None and wanted - before_time < time - wanted else frame
+            wanted += step
+        before, before_time, gap = frame, time, time - before_time
+    while before is not None and wanted < before_time + (gap or film.gap) / 2:
+        yield before
+        wanted += step
 
 
 def prepare(rgb: Any, how: Preprocessing, size: tuple[int, int]) -> Tensor:
@@ -86,28 +113,3 @@ def prepare(rgb: Any, how: Preprocessing, size: tuple[int, int]) -> Tensor:
     image = image[:, top : top + size[0], left : left + size[1]]
     mean, std = (torch.tensor(values).view(3, 1, 1) for values in (how.mean, how.std))
     return (image - mean) / std
-
-
-def _decode(file: Path, limit: int) -> Any:
-    """The first `limit` frames as (H, W, 3) arrays of bytes. Raises UserError."""
-    import av
-    from av.error import FFmpegError
-
-    if not file.is_file():
-        raise UserError(f"video {file}: {'not a file' if file.exists() else 'no such file'}", USAGE)
-    seen = 0
-    try:
-        with av.open(str(file)) as container:
-            if not container.streams.video:
-                raise UserError(f"video {file}: has no video stream (sound only?)", USAGE)
-            for frame in container.decode(video=0):
-                seen += 1
-                yield frame.to_ndarray(format="rgb24")
-                if seen == limit:
-                    return
-    except FFmpegError as error:
-        if not seen:
-            reason = getattr(error, "strerror", None) or str(error)
-            raise UserError(f"video {file}: cannot be decoded: {reason}", USAGE) from error
-    if not seen:
-        raise UserError(f"video {file}: has no frames", USAGE)

@@ -1,26 +1,26 @@
 """The measuring process: `python -m co3d_bench.bench.measure.worker`. One job on standard input, one case.
 
-Its events go to a private copy of standard output; descriptor 1 itself is pointed at standard error first, so
-that nothing a library prints can end up between them.
+Its events go to a private copy of standard output, so that nothing a library prints can end up between them.
 """
 
 from __future__ import annotations
 
-import ctypes
 import gc
 import os
-import signal
 import sys
 import sysconfig
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime, timezone
+from functools import partial
 from pathlib import Path
 
 from ...devices.host import HostFacts, free_memory_bytes, read_host
+from ...devices.processes import Channel
 from ...models.spec import ModelSpec
 from ...models.zoo import find_model
 from ..backends import Ask, get_backend
-from ..plan.custom_models import load_code
+from ..plan.custom_models import check_code, load_code
 from ..record.cuda_facts import CudaFacts
 from ..record.environment import Checkout, make_environment, read_versions
 from ..record.facts import assumptions, model_facts
@@ -29,8 +29,10 @@ from ..record.record import REFERENCE, Counters, Environment, Verification
 from ..record.sensing import Energy
 from .accelerator import accelerator_of
 from .allocator import keep_freed_memory
+from .answers import checked
 from .energy import energy_pass, find_meter
 from .external import MeasuredEngine, external_pass, verify_answers
+from .in_force import limit_inter_op, note_of, weights_notes
 from .input import make_inputs
 from .job import Event, Job, Measurement, TurnPipes, phase_event
 from .loop import Calls
@@ -42,7 +44,6 @@ from .verify import compare, verify
 
 FindModel = Callable[[str], ModelSpec]
 
-_PR_SET_PDEATHSIG = 1
 _PACKAGES = {"site-packages", "dist-packages"}  # folders into which packages are installed
 # Shares of the free memory, and of the time of a case, for verification.
 _VERIFY_SHARE = 0.5
@@ -60,8 +61,8 @@ def measure_case(job: Job, emit: Emit, find_model: FindModel = find_model) -> Ev
     import torch
 
     started = datetime.now(timezone.utc)
+    environ = dict(os.environ)  # as torch has read it; the network's code may change it
     torch.set_num_threads(job.case.threads)
-    torch.set_num_interop_threads(1)
     watch = SensorWatch(job.device, emit) if job.device else None
     emit = watch.emit if watch else emit
     host = read_host()
@@ -70,17 +71,20 @@ def measure_case(job: Job, emit: Emit, find_model: FindModel = find_model) -> Ev
         watch.ready()
     with torch.inference_mode():
         timed = _timed(subject, job, case_clock, emit)
+        check_code(job.own)
         sensors = watch.stop() if watch else None
         if job.prove is not None:
             emit(Event(event="loaded", modules=modules_in(job.prove)))
         cuda = subject.accelerator.facts(timed.runnable, subject.inputs.ring, in_torch=subject.backend.in_torch)
         verification = None if job.timing_only else _verification(job, subject, timed, emit)
+    threads = job.case.threads if timed.threads is None else timed.threads
     notes = subject.inputs.notes + subject.loaded.notes + assumptions(subject.spec, timed.net)
+    notes += note_of(threads, job.case.threads)
     measurement = Measurement(
         started_at=started.isoformat(timespec="milliseconds"),
         duration_s=case_clock.passed_s(),
         model=model_facts(subject.spec, timed.net, job.weights),
-        environment=environment_of(job, host, allocator, cuda),
+        environment=environment_of(job, host, cuda, Process(threads, allocator, environ)),
         timing=timed.timing,
         peak_rss_bytes=timed.peak_rss_bytes,
         output_sha256=timed.output_sha256,
@@ -106,10 +110,12 @@ def subject_of(job: Job, emit: Emit, find_model: FindModel) -> Subject:
     spec, backend = spec_of(job, find_model), get_backend(case.backend)
     emit(phase_event("loading"))
     accelerator = accelerator_of(job, backend)
-    inputs = make_inputs(spec, case.batch, case.input, Path(job.video) if job.video else None)
-    loaded = load(spec, job.weights)
+    loaded = load(spec, job.weights, job.classes)
+    limit_inter_op()
+    loaded = replace(loaded, notes=loaded.notes + weights_notes(loaded.net))
+    inputs = make_inputs(spec, case.batch, case.input, Path(job.video) if job.video else None, loaded.example)
     ask = Ask(case.precision, case.threads, calibration=inputs.ring, device=accelerator.device)
-    return Subject(spec, loaded, backend, ask, inputs, accelerator)
+    return Subject(loaded.spec, loaded, backend, ask, inputs, accelerator)
 
 
 def _timed(subject: Subject, job: Job, case_clock: CaseClock, emit: Emit) -> TimedNetwork:
@@ -120,7 +126,16 @@ def _timed(subject: Subject, job: Job, case_clock: CaseClock, emit: Emit) -> Tim
     return timing_pass(subject, case_clock, emit, _first_turn(job.in_turn, emit) if job.in_turn else None)
 
 
-def environment_of(job: Job, host: HostFacts, allocator: str | None, cuda: CudaFacts | None) -> Environment:
+@dataclass(frozen=True)
+class Process:
+    """What held in this process while samples were taken."""
+
+    threads: int
+    allocator: str | None
+    environ: Mapping[str, str]
+
+
+def environment_of(job: Job, host: HostFacts, cuda: CudaFacts | None, process: Process) -> Environment:
     """The environment, for the record."""
     import torch
 
@@ -128,10 +143,11 @@ def environment_of(job: Job, host: HostFacts, allocator: str | None, cuda: CudaF
         host,
         Checkout(job.git_commit, job.git_dirty),
         read_versions(),
-        intra_op_threads=torch.get_num_threads(),
+        intra_op_threads=process.threads,
         inter_op_threads=torch.get_num_interop_threads(),
-        allocator=allocator,
+        allocator=process.allocator,
         cuda=cuda,
+        environ=process.environ,
     )
 
 
@@ -165,7 +181,13 @@ def _counters(
         example, known = subject.inputs.ring[0], job.operations
         with undisturbed(timed.timing):
             counters, uncounted = counting_pass(
-                subject.spec, timed.net, timed.runnable, example, in_torch=in_torch, known=known
+                subject.spec,
+                timed.net,
+                timed.runnable,
+                example,
+                in_torch=in_torch,
+                known=known,
+                given=subject.loaded.example,
             )
     if cuda and cuda.memory:  # the device's own count; that of the CPU's allocator would be of the host
         counters = counters.model_copy(update={"peak_allocated_bytes": cuda.memory.peak_allocated_bytes})
@@ -204,16 +226,22 @@ def _verification(job: Job, subject: Subject, timed: TimedNetwork, emit: Emit) -
     if job.verified and job.verified.output_sha256 == timed.output_sha256:
         return job.verified.verification
     emit(phase_event("verifying"))
+    with undisturbed(timed.timing):
+        compared, custom = partial(_compared, job, subject, timed), subject.spec.source is not None
+        return checked(compared, timed.net, subject.loaded.example, job.case.batch, custom=custom)
+
+
+def _compared(job: Job, subject: Subject, timed: TimedNetwork) -> Verification:
     backend, example = subject.backend, subject.inputs.ring[0]
     tolerance = backend.tolerance[job.case.precision]
-    with undisturbed(timed.timing):
-        if isinstance(timed.runnable, MeasuredEngine) and timed.runnable.result.answers:
-            return verify_answers(timed.runnable.result.answers, tolerance)
-        if (backend.name, job.case.precision) == REFERENCE:
-            memory = _VERIFY_SHARE * free_memory_bytes()
-            return verify(timed.runnable, timed.net, example, tolerance, memory_for_clip_bytes=memory)
-        budget_s = min(_COMPARE_S, _VERIFY_TIME_SHARE * job.settings.timeout_s)
-        return compare(timed.runnable, timed.net, example, tolerance, budget_s=budget_s)
+    like = subject.loaded.example
+    if isinstance(timed.runnable, MeasuredEngine) and timed.runnable.result.answers:
+        return verify_answers(timed.runnable.result.answers, tolerance)
+    if (backend.name, job.case.precision) == REFERENCE:
+        memory = _VERIFY_SHARE * free_memory_bytes()
+        return verify(timed.runnable, timed.net, example, tolerance, memory_for_clip_bytes=memory, like=like)
+    budget_s = min(_COMPARE_S, _VERIFY_TIME_SHARE * job.settings.timeout_s)
+    return compare(timed.runnable, timed.net, example, tolerance, budget_s=budget_s, like=like)
 
 
 def main(find_model: FindModel = find_model) -> int:
@@ -229,17 +257,12 @@ def main(find_model: FindModel = find_model) -> int:
 
 def serve(work: Callable[[Job, Emit], Event]) -> int:
     """Read a job, do its work, report. Returns 0 also where the case failed: the failure is an event."""
-    channel = os.dup(1)
-    os.dup2(2, 1)
+    channel = Channel()
 
     def emit(event: Event) -> None:
-        # One write is not enough for a long record: a pipe takes what fits.
-        data = memoryview(event.line())
-        while data:
-            data = data[os.write(channel, data) :]
+        channel.send(event.line())
 
     job = Job.model_validate_json(sys.stdin.buffer.readline())
-    die_with_parent(job.parent_pid)
     try:
         emit(work(job, emit))
     except Exception as error:  # noqa: BLE001 - whatever a network raises is reported
@@ -251,15 +274,6 @@ def serve(work: Callable[[Job, Emit], Event]) -> int:
 def spec_of(job: Job, find_model: FindModel) -> ModelSpec:
     """The network of a job."""
     return load_code(job.own) if job.own else find_model(job.case.model)
-
-
-def die_with_parent(parent_pid: int | None) -> None:
-    """Ask the kernel to kill this process when its parent ends, however that happens (kill -9 included)."""
-    if parent_pid is None:
-        return
-    ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
-    if os.getppid() != parent_pid:  # it ended before we asked
-        os._exit(1)
 
 
 if __name__ == "__main__":

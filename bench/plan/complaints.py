@@ -22,6 +22,7 @@ SENTENCES = {
     "float_type": "must be a number",
     "bool_type": "must be true or false",
     "string_type": "must be text in quotes",
+    "string_unicode": "is not text in UTF-8: rename the file, or set LC_ALL=C.UTF-8",
     "model_type": "must be a table, like [{name}]",
     "missing": "missing, and it has no default",
 }

@@ -12,7 +12,9 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
 from ...devices.profile import AUTO, DeviceProfile, ProfileError, with_custom
+from ...models.custom import case_name
 from ...models.spec import UnknownModelError
+from ...models.stated import complaints as complaints_of
 from ...models.weights.locate import is_path
 from ..errors import ENVIRONMENT, USAGE, UserError
 from ..record.case import Gap, Policy
@@ -91,6 +93,7 @@ class PlanTable(_Table):
     models: Words = ()  # required unless a suite is named
     suite: Text | None = None
     weights: Text | None = None  # file, https address, public checkpoint or auto; None: seeded
+    classes: Positive | None = None  # None: those of the weights, else the network's own
     devices: Words = ("cpu",)
     backends: Words = ("eager",)
     precisions: Words = ("fp32",)
@@ -129,6 +132,8 @@ class Tables(_Table):
     plan: PlanTable
     input: InputTable = InputTable()
     camera: CameraTable = CameraTable()
+    # [models."file.py:factory"]: what their author states of custom models; checked by `models/stated.py`
+    models: dict[str, Any] = Field(default_factory=dict)
     # [devices.NAME]: profiles beside ours, and values laid over them; checked by `with_custom`
     devices: dict[str, Any] = Field(default_factory=dict)
 
@@ -173,6 +178,7 @@ class Config:
     catalog: Catalog  # its devices are those of the file as well
     notes: tuple[str, ...] = ()  # for people
     camera: CameraTable = field(default_factory=CameraTable)
+    stated: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)  # of custom models, by their names
 
     @property
     def source(self) -> str:
@@ -256,7 +262,7 @@ def check_config(table: Mapping[str, Any], origin: Origin, catalog: Catalog) -> 
     catalog = replace(catalog, devices=_profiles(tables.devices, origin.label, catalog))
     plan, source = tables.plan, tables.input
     models, wrong = _models(plan, catalog)
-    wrong += [*_unknown_words(plan, catalog), *_wrong_input(source)]
+    wrong += [*_unknown_words(plan, catalog), *_wrong_input(source), *_wrong_statements(tables.models, catalog)]
     if wrong:
         raise UserError("\n".join(f"{origin.where(key)}: {message}" for key, message in wrong), USAGE)
     plan = plan.model_copy(update={"models": models})
@@ -267,7 +273,9 @@ def check_config(table: Mapping[str, Any], origin: Origin, catalog: Catalog) -> 
     camera = tables.camera
     if camera.source != "random" and "://" not in camera.source:
         camera = camera.model_copy(update={"source": str(origin.base("camera.source") / camera.source)})
-    return Config(tables.run, plan, source, origin, catalog, tuple(_without_effect(tables.run, origin)), camera)
+    stated = {case_name(word): values for word, values in tables.models.items()}
+    notes = tuple(_without_effect(tables.run, origin))
+    return Config(tables.run, plan, source, origin, catalog, notes, camera, stated)
 
 
 def _profiles(tables: Mapping[str, Any], label: str, catalog: Catalog) -> dict[str, DeviceProfile]:
@@ -320,6 +328,17 @@ def _unknown_words(plan: PlanTable, catalog: Catalog) -> Iterator[tuple[str, str
         ("plan.precisions", plan.precisions, catalog.precisions()),
     ):
         yield from ((key, f"{word}: {nearest(word, allowed)}") for word in chosen if word not in allowed)
+
+
+def _wrong_statements(tables: Mapping[str, Any], catalog: Catalog) -> Iterator[tuple[str, str]]:
+    for word, values in tables.items():
+        key = f'models."{word}"'
+        if not catalog.is_custom(word):
+            yield key, "not a network of your own; its table is called like path/to/file.py:factory"
+        elif not isinstance(values, dict):
+            yield key, f"is {values!r}; it must be a table, like [{key}]"
+        else:
+            yield from ((f"{key}.{name}", why) for name, why in complaints_of(values))
 
 
 def _wrong_input(source: InputTable) -> Iterator[tuple[str, str]]:

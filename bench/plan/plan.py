@@ -115,19 +115,27 @@ def plan(config: Resolved, facts: PlanFacts) -> Plan:
         profile = config.profiles[device]
         if board is not None and (note := _renamed(device, word)):
             notes[note] = None
-        for backend, others in _engines(word, profile, precision, board is not None, backends):
+        taking = {name: each for name, each in backends.items() if not _input_misfit(each, config, model)}
+        known = taking if word == AUTO_ENGINE and board is None else backends
+        for backend, others in _engines(word, profile, precision, board is not None, known):
             engine = backends[backend]
             why = _misfit(engine, profile, precision, on_board=board is not None)
             if why := why or (board and _board_misfit(board, engine, config, batch)):
                 left_out[LeftOut(f"{device} {backend} {precision}", why)] = None
                 continue
+            if why := _input_misfit(engine, config, model):
+                left_out[LeftOut(f"{model} {backend}", why)] = None
+                continue
+            cores = (board or facts).auto_threads
+            if isinstance(count, int) and count > cores:
+                notes[f"{count} threads: there {_are(cores)} on {device}, so the threads take turns"] = None
             case = Case(
                 model=model,
                 device=device,
                 backend=backend,
                 precision=precision,
                 batch=1 if batch == "auto" else batch,
-                threads=(board or facts).auto_threads if count == "auto" else count,
+                threads=cores if count == "auto" else count,
                 input=input_id(config, facts),
             )
             if others is not None and backend not in wanted.backends:
@@ -138,6 +146,10 @@ def plan(config: Resolved, facts: PlanFacts) -> Plan:
                 cases[case] = None
     at_host = frozenset(facts.boards)
     return Plan(tuple(cases), tuple(left_out), tuple(searches), facts.away, at_host, instead, tuple(notes))
+
+
+def _are(cores: int) -> str:
+    return "is 1 core" if cores == 1 else f"are {cores} cores"
 
 
 def _renamed(device: str, word: str) -> str | None:
@@ -185,6 +197,14 @@ def _misfit(engine: Backend, profile: DeviceProfile, precision: str, *, on_board
     if precision not in profile.precisions:
         return f"device {profile.name} computes in {', '.join(profile.precisions)}"
     return None
+
+
+def _input_misfit(engine: Backend, config: Resolved, model: str) -> str | None:
+    """Why an engine cannot take the inputs of a network; None if it can."""
+    inputs = config.spec(model).inputs
+    if inputs is None or engine.any_input:
+        return None
+    return f"backend {engine.name} takes one float32 tensor, and {model} is called with {inputs}"
 
 
 def _board_misfit(board: BoardFacts, engine: Backend, config: Resolved, batch: int | str) -> str | None:

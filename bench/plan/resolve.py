@@ -8,8 +8,11 @@ from pathlib import Path
 from typing import Any
 
 from ...devices.profile import AUTO, DeviceProfile
+from ...models.custom import as_fields
 from ...models.spec import ModelSpec, UnknownModelError
+from ...models.stated import complaints
 from ..errors import UserError
+from ..record.record import Published
 from .catalog import Catalog
 from .config import Config, Origin, Override, check_config, read_config
 from .custom_models import CustomModel
@@ -53,7 +56,15 @@ def resolve(config: Config) -> Resolved:
     models, custom, wrong = _models(config)
     plan = config.plan.model_copy(update={"devices": devices, "models": models})
     resolved = Resolved(
-        config.run, plan, config.input, config.origin, config.catalog, (*notes, *config.notes), config.camera, custom
+        config.run,
+        plan,
+        config.input,
+        config.origin,
+        config.catalog,
+        (*notes, *config.notes),
+        config.camera,
+        config.stated,
+        custom,
     )
     if config.input.kind == "video" and not wrong:
         specs = map(resolved.spec, models)
@@ -96,9 +107,34 @@ def _models(config: Config) -> tuple[tuple[str, ...], dict[str, CustomModel], li
             wrong.append(("plan.models", str(error)))
             continue
         name = described.facts.name
+        wrong += _wrong_facts(config, described)
+        described = _with_stated(config, described)
         first = custom.setdefault(name, described)
         if first.reference != described.reference:
             why = f"{word}: {first.reference} has the same name, {name}; rename one of the files"
             wrong.append(("plan.models", why))
         models.append(name)
     return tuple(models), custom, wrong
+
+
+def _with_stated(config: Config, model: CustomModel) -> CustomModel:
+    """The model with what bench.toml states of it; that wins over the file's own attributes."""
+    name = model.facts.name
+    fields = as_fields(config.stated.get(name, {}), f"stated in {config.source}", name)
+    if published := fields.get("published"):
+        fields["published"] = Published(source=published.source, accuracy_top1=published.accuracy_top1)
+    return model.model_copy(update={"facts": model.facts.model_copy(update=fields)})
+
+
+def _wrong_facts(config: Config, model: CustomModel) -> list[tuple[str, str]]:
+    """Statements that do not fit the network; a counterpart of the zoo must be there."""
+    name, form = model.facts.name, model.facts.form
+    stated = config.stated.get(name, {})
+    wrong = [(f'models."{name}".{key}', why) for key, why in complaints(stated, form)]
+    for word in (stated.get("counterpart"), model.facts.counterpart):
+        if word and ":" not in word and not (word.isidentifier() and ":" in name):
+            try:
+                config.catalog.find_model(word)
+            except UnknownModelError as error:
+                wrong.append((f"{name}: counterpart", str(error)))
+    return wrong

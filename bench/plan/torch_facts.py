@@ -7,10 +7,10 @@ from __future__ import annotations
 
 import json
 import subprocess
-import sys
 from dataclasses import asdict
 
 from ...devices.doctor import TorchFacts
+from ...devices.own_path import python_command
 
 TIMEOUT_S = 120.0
 
@@ -18,8 +18,8 @@ TIMEOUT_S = 120.0
 def ask_torch() -> TorchFacts:
     """Its facts, or why there are none; never raises."""
     try:
-        done = subprocess.run(
-            [sys.executable, "-m", "co3d_bench.bench.plan.torch_facts"],
+        done = subprocess.run(  # noqa: S603 - our own interpreter, no shell
+            python_command("-m", "co3d_bench.bench.plan.torch_facts"),
             stdin=subprocess.DEVNULL,
             capture_output=True,
             text=True,

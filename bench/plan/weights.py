@@ -12,6 +12,7 @@ from ...models.spec import ModelSpec
 from ...models.weights.cache import checked_sha256
 from ...models.weights.errors import UnknownWeightsError, WeightsError
 from ...models.weights.fetch import OnProgress
+from ...models.weights.head import resize_head, with_classes
 from ...models.weights.locate import AUTO, locate
 from ..errors import ENVIRONMENT, USAGE, UserError
 from ..record.case import WeightsFile
@@ -54,21 +55,44 @@ def find_file(word: str, spec: ModelSpec) -> WeightsFile:
         return WeightsFile(path=str(path.absolute()), sha256=checked_sha256(path))
 
 
-def load_into(net: Any, spec: ModelSpec, file: WeightsFile) -> tuple[str, ...]:
-    """Load the file into the network and return notes for the record. Raises UserError."""
+def load_into(net: Any, spec: ModelSpec, file: WeightsFile) -> tuple[ModelSpec, tuple[str, ...]]:
+    """Load the file into the network; returns its spec, with the classes of the file, and notes for the record.
+
+    Raises UserError.
+    """
     from ...models.weights.load import load_weights
 
     with as_user_error():
         report = load_weights(net, spec, Path(file.path))
     if report.sha256 != file.sha256:
         raise UserError(f"{file.path}: the file changed during the run; run again", ENVIRONMENT)
-    return tuple(f"without {module}: {report.file} has nothing for it" for module in report.left_out)
+    return spec if report.classes is None else with_classes(spec, report.classes), report.notes
 
 
-def same_weights(record: Record, file: WeightsFile | None) -> bool:
-    """Whether a record was measured with that file, or with no file where there is none."""
+def fit(
+    net: Any, spec: ModelSpec, file: WeightsFile | None = None, classes: int | None = None
+) -> tuple[ModelSpec, tuple[str, ...]]:
+    """Give the network those weights, and so many classes; returns its spec as it is then, and notes for the record.
+
+    Without `classes` it has those of the file, or its own. Raises UserError, also for a file of other classes.
+    """
+    notes: tuple[str, ...] = ()
+    if classes is not None:
+        with as_user_error():
+            resize_head(net, spec, classes)
+            spec = with_classes(spec, classes)
+    if file is not None:
+        spec, notes = load_into(net, spec, file)
+    if classes not in (None, spec.classes) and file:
+        raise UserError(f"--classes {classes}: {Path(file.path).name} has {spec.classes}; leave the option out")
+    return spec, notes
+
+
+def same_weights(record: Record, file: WeightsFile | None, classes: int | None = None) -> bool:
+    """Whether a record was measured with that file, or with no file where there is none; `classes`: and for so many."""
     text = record.model.weights if record.model else ""
-    return text == file.text if file else " sha256:" not in text
+    same = text == file.text if file else " sha256:" not in text
+    return same and (classes is None or record.model is None or record.model.classes == classes)
 
 
 @contextmanager

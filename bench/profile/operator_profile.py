@@ -13,14 +13,15 @@ import json
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
-from pydantic import Field, ValidationError
+from pydantic import Field
 
 from ..errors import ENVIRONMENT, UserError
-from ..record.case import Case, Frozen
+from ..record.case import Case, Count, Duration, Frozen, Latency, Moment, Number, Ordinal, Rate
+from ..record.plain import cleaned
 from ..record.record import Engine, Environment, ModelFacts
-from ..record.store import append_line, records_file
+from ..record.store import append_line, each_line, parse_object, records_file
 
 SCHEMA_VERSION = 1
 FILE_NAME = "profiles.jsonl"
@@ -31,11 +32,11 @@ Bound = Literal["compute", "memory", "calls"]
 class Ceilings(Frozen):
     """Peak rates of the machine, measured with the case's threads."""
 
-    gemm_macs_per_s: float = Field(description="of a large float32 matrix product, by the faster of two libraries")
-    copy_bytes_per_s: float = Field(description="bytes read and written by a copy far larger than the caches")
-    call_s: float = Field(description="the smallest operator, called from Python: one element added to one")
-    event_s: float = Field(description="cost of recording one event while tracing")
-    threads: int
+    gemm_macs_per_s: Rate = Field(description="of a large float32 matrix product, by the faster of two libraries")
+    copy_bytes_per_s: Rate = Field(description="bytes read and written by a copy far larger than the caches")
+    call_s: Latency = Field(description="the smallest operator, called from Python: one element added to one")
+    event_s: Duration = Field(description="cost of recording one event while tracing")
+    threads: Ordinal
 
 
 class Operator(Frozen):
@@ -43,29 +44,29 @@ class Operator(Frozen):
 
     name: str = Field(description="as the engine calls it")
     kind: str = Field(description="name for people, e.g. depthwise convolution 3 x 3")
-    shapes: tuple[tuple[int, ...], ...] = Field(description="of its input tensors")
-    calls: float
-    traced_s: float = Field(description="as traced, the median over the steps")
-    events: float = Field(description="events recorded inside, whose cost is in traced_s")
-    macs: int | None = Field(description="multiply-accumulates of one call; None without a rule")
-    moved_bytes: int | None = Field(description="read and written at least by one call; None without a rule")
+    shapes: tuple[tuple[Count, ...], ...] = Field(description="of its input tensors")
+    calls: Number
+    traced_s: Duration = Field(description="as traced, the median over the steps")
+    events: Number = Field(description="events recorded inside, whose cost is in traced_s")
+    macs: Count | None = Field(description="multiply-accumulates of one call; None without a rule")
+    moved_bytes: Count | None = Field(description="read and written at least by one call; None without a rule")
 
 
 class Profile(Frozen):
     """One traced case. `step_s` was measured without tracing."""
 
     schema_version: int = SCHEMA_VERSION
-    started_at: str = Field(description="ISO 8601, UTC")
+    started_at: Moment = Field(description="ISO 8601, UTC")
     case: Case
     model: ModelFacts
     environment: Environment
     engine: Engine
     ceilings: Ceilings
-    steps: int = Field(ge=1, description="traced steps")
-    step_s: float = Field(gt=0, description="median time of one step without tracing")
-    step_mad_s: float = Field(default=0.0, description="median absolute deviation of these")
-    traced_step_s: float = Field(gt=0, description="median time of one step while it was traced")
-    events: float = Field(description="events recorded in one step")
+    steps: Ordinal = Field(description="traced steps")
+    step_s: Latency = Field(description="median time of one step without tracing")
+    step_mad_s: Duration = Field(default=0.0, description="median absolute deviation of these")
+    traced_step_s: Latency = Field(description="median time of one step while it was traced")
+    events: Number = Field(description="events recorded in one step")
     operators: tuple[Operator, ...]
     notes: tuple[str, ...] = ()
 
@@ -177,30 +178,21 @@ def append_profile(path: str | Path, profile: Profile) -> None:
 def read_profiles(path: str | Path) -> tuple[Profile, ...]:
     """The newest profile of each case of a store, in the order in which the cases first appear; none is no error.
 
-    A torn line is skipped. Raises UserError for a file that cannot be read or has profiles of a newer co3d-bench.
+    A line that is no profile is skipped with a StoreWarning.
+    Raises UserError for a file that cannot be read or has profiles of a newer co3d-bench.
     """
     file = profiles_file(path)
     try:
-        lines = file.read_bytes().splitlines()
+        return tuple({profile.case.key: profile for profile in each_line(file, _parse)}.values())
     except (FileNotFoundError, NotADirectoryError):
         return ()
     except OSError as error:
         raise UserError(f"cannot read {file}: {error.strerror}", ENVIRONMENT) from error
-    found: dict[str, Profile] = {}
-    for number, line in enumerate(lines, start=1):
-        if _is_newer(line):
-            raise UserError(f"{file}, line {number}: of a newer co3d-bench; update it, or remove the file", ENVIRONMENT)
-        try:
-            profile = Profile.model_validate_json(line)
-        except ValidationError:  # torn, or damaged
-            continue
-        found[profile.case.key] = profile
-    return tuple(found.values())
 
 
-def _is_newer(line: bytes) -> bool:
-    try:
-        raw: Any = json.loads(line)
-        return raw["schema_version"] > SCHEMA_VERSION
-    except (ValueError, KeyError, TypeError):
-        return False
+def _parse(line: bytes) -> Profile:
+    raw = parse_object(line)
+    version = raw.get("schema_version")
+    if isinstance(version, int) and version > SCHEMA_VERSION:
+        raise UserError("of a newer co3d-bench; update it, or remove the file", ENVIRONMENT)
+    return Profile.model_validate_json(json.dumps(cleaned(raw)))

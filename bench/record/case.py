@@ -3,16 +3,43 @@
 from __future__ import annotations
 
 import re
+from datetime import datetime
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+
+# The numbers that a record can hold. Beyond these is no measurement but a damaged or invented line, which would
+# overflow in a sum, a table or a page, so readers skip it; NaN and infinity are not among them either.
+_MOST_WHOLE, _MOST, _MOST_S, _LEAST_S = 2**63 - 1, 1e18, 1e9, 1e-9
+Whole = Annotated[int, Field(ge=-_MOST_WHOLE, le=_MOST_WHOLE)]
+Count = Annotated[int, Field(ge=0, le=_MOST_WHOLE)]
+Ordinal = Annotated[int, Field(ge=1, le=_MOST_WHOLE)]  # also of things of which there is at least one
+Number = Annotated[float, Field(ge=-_MOST, le=_MOST)]
+Rate = Annotated[float, Field(gt=0, le=_MOST)]
+Duration = Annotated[float, Field(ge=0, le=_MOST_S)]
+Latency = Annotated[float, Field(ge=_LEAST_S, le=_MOST_S)]  # nothing that was timed took less than a tick of the clock
+
+_MOMENT = re.compile(r"20\d\d-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{3}|\.\d{6})?([+-]\d\d:\d\d)")
+
+
+def _moment(text: str) -> str:
+    # Nothing is known of its zone where it has none, so it could not be put in order with others.
+    text = f"{text[:-1]}+00:00" if text.endswith("Z") else text
+    if not _MOMENT.fullmatch(text):
+        raise ValueError("not a date and time of this century with its offset from UTC, as 2026-01-31T23:59:59+00:00")
+    datetime.fromisoformat(text)
+    return text
+
+
+Moment = Annotated[str, AfterValidator(_moment)]
 
 
 class Frozen(BaseModel):
     """Base of everything that is written down: immutable, and strict about unknown fields."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    # JSON has no infinity: it is written as "Infinity", and read as a number.
+    model_config = ConfigDict(frozen=True, extra="forbid", ser_json_inf_nan="strings")
 
 
 _NOT_A_WORD = re.compile(r"[^A-Za-z0-9._-]+")  # a key is one word with slashes
@@ -53,8 +80,8 @@ class Case(Frozen):
     device: str = "cpu"
     backend: str = "eager"
     precision: str = "fp32"
-    batch: int = Field(default=1, ge=1)
-    threads: int = Field(default=1, ge=1, description="intra-op threads of the engine")
+    batch: Ordinal = 1
+    threads: Ordinal = Field(default=1, description="intra-op threads of the engine")
     input: str = Field(default="random-0", description="random-SEED, or video:NAME:first 12 of its sha256")
     camera: CameraSetup | None = Field(default=None, description="None: called again and again, as fast as it answers")
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pydantic import Field
 
-from .case import Frozen
+from .case import Count, Duration, Frozen, Whole
 
 
 class CudaFlags(Frozen):
@@ -18,13 +18,13 @@ class CudaFlags(Frozen):
 class CudaMemory(Frozen):
     """Memory of one prediction, from a separate pass: the card's and, where CPU and GPU share it, the machine's."""
 
-    peak_allocated_bytes: int | None = Field(
+    peak_allocated_bytes: Count | None = Field(
         default=None, description="live tensors: weights, state, input and the highest transient; None: not from torch"
     )
-    peak_reserved_bytes: int | None = Field(
+    peak_reserved_bytes: Count | None = Field(
         default=None, description="what torch's allocator took for them from the device; None: not from torch"
     )
-    available_drop_bytes: int | None = Field(
+    available_drop_bytes: Whole | None = Field(
         default=None,
         description="by how much MemAvailable fell, on boards whose GPU shares it: context and libraries are in it",
     )
@@ -38,7 +38,7 @@ class CudaFacts(Frozen):
     cuda: str | None
     cudnn: str | None
     flags: CudaFlags
-    device_s: list[float] = Field(default_factory=list, description="of each timed call, by events on its stream")
-    to_device_s: float | None = Field(default=None, description="median copy of one input to the device")
-    to_host_s: float | None = Field(default=None, description="median copy of one answer back")
+    device_s: list[Duration] = Field(default_factory=list, description="of each timed call, by events on its stream")
+    to_device_s: Duration | None = Field(default=None, description="median copy of one input to the device")
+    to_host_s: Duration | None = Field(default=None, description="median copy of one answer back")
     memory: CudaMemory | None = None

@@ -4,37 +4,48 @@ from __future__ import annotations
 
 import os
 import platform
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
 
 from ...devices.host import HostFacts
 from .cuda_facts import CudaFacts
-from .git import git_output
+from .git import git_output, run_git
 from .openmp import openmp_settings
 from .record import Environment, Machine, ProcessFacts
 
 # Distributions whose versions are recorded, where they are installed.
 DISTRIBUTIONS = ("torch", "ptflops", "numpy", "av", "co3d-bench")
 ROOT = Path(__file__).parents[2]
+_REFUSAL_CHARACTERS = 400
 
 
 @dataclass(frozen=True)
 class Checkout:
-    """The commit of co3d-bench, if it runs from a git checkout."""
+    """The commit of a repository, and whether its files differ from it."""
 
     commit: str | None = None
     dirty: bool | None = None
+    refused: str | None = None  # why git does not say, and what to do, in its own words
 
 
-def read_checkout(folder: Path = ROOT) -> Checkout:
-    """The commit of `folder` and whether tracked files differ from it; empty where there is no git or no checkout."""
+def read_checkout(folder: Path = ROOT, files: Sequence[str] = ()) -> Checkout:
+    """The commit of the repository whose top `folder` is, and whether tracked files differ from it; empty where there
+    is no git or no repository.
+
+    A file of `files` (relative to the folder) that is not tracked is a difference too.
+    """
     if not (folder / ".git").exists():
         return Checkout()
-    commit = git_output(folder, "rev-parse", "HEAD")
-    status = git_output(folder, "status", "--porcelain", "--untracked-files=no")
-    return Checkout(commit or None, None if status is None else bool(status))
+    asked = run_git(folder, "rev-parse", "--verify", "--quiet", "HEAD")
+    if asked is None or asked.returncode:
+        return Checkout(refused=(" ".join(asked.stderr.split()) if asked else "")[:_REFUSAL_CHARACTERS] or None)
+    status = git_output(folder, "status", "--porcelain", "--untracked-files=no", "--ignore-submodules=none")
+    asked_for = ("--literal-pathspecs", "ls-files", "-z", "--recurse-submodules", "--", *files)
+    tracked = set((git_output(folder, *asked_for) or "").split("\0")) if files else set()
+    dirty = None if status is None else bool(status) or not tracked.issuperset(files)
+    return Checkout(asked.stdout.strip() or None, dirty)
 
 
 def read_versions() -> dict[str, str]:

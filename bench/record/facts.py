@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import asdict
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ...models.spec import ModelSpec
 from .case import WeightsFile
 from .record import ModelFacts, ModelSource, Published
+
+if TYPE_CHECKING:
+    from ...models.continual.conversion import Conversion
 
 # In frames; an assumption, so the record has a note of it.
 ASSUMED_RECEPTIVE_FIELD = 64
@@ -22,12 +25,16 @@ def model_facts(spec: ModelSpec, net: Any = None, weights: WeightsFile | None = 
         form=spec.form,
         title=spec.title,
         input_shape=spec.input_shape,
+        inputs=spec.inputs,
+        input_values=spec.input_values,
         classes=spec.classes,
         output=spec.output,
         receptive_field=_frames(net, "receptive_field"),
         padding=_frames(net, "padding"),
         delay=_frames(net, "delay"),
         counterpart=spec.counterpart,
+        conversion=conversion.proof if (conversion := conversion_of(net)) else None,
+        frame_rate_hz=spec.frame_rate_hz,
         extends=spec.extends,
         published=None
         if published is None
@@ -44,6 +51,12 @@ def model_facts(spec: ModelSpec, net: Any = None, weights: WeightsFile | None = 
     )
 
 
+def conversion_of(net: Any) -> Conversion | None:
+    """What `convert` tells of the network it made; None for others."""
+    found = getattr(net, "conversion", None)
+    return found if hasattr(found, "proof") and hasattr(found, "differences") else None
+
+
 def receptive_field_of(net: Any) -> int:
     """The receptive field in frames; `ASSUMED_RECEPTIVE_FIELD` where the network has none."""
     return _frames(net, "receptive_field") or ASSUMED_RECEPTIVE_FIELD
@@ -55,10 +68,10 @@ def has_receptive_field(net: Any) -> bool:
 
 
 def assumptions(spec: ModelSpec, net: Any) -> tuple[str, ...]:
-    """A note where the receptive field was assumed."""
+    """Notes: what its code did that a reader should know, and where the receptive field was assumed."""
     if spec.form != "frame" or has_receptive_field(net):
-        return ()
-    return (f"the network has no receptive_field: {ASSUMED_RECEPTIVE_FIELD} frames were assumed",)
+        return spec.remarks()
+    return (*spec.remarks(), f"the network has no receptive_field: {ASSUMED_RECEPTIVE_FIELD} frames were assumed")
 
 
 def _frames(net: Any, name: str) -> int | None:

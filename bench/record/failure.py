@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import traceback
 
 from ...models.spec import UnknownModelError
@@ -25,6 +26,8 @@ def failure_of(error: Exception) -> Failure:
         return Failure(kind="exception", message=str(error))
     text = str(error).strip()
     first_line = text.splitlines()[0] if text else ""
+    if isinstance(error, OSError) and error.errno == errno.EBADF:
+        first_line += "; code of the network may have closed a descriptor that it did not open"
     return exception(
         f"{type(error).__name__}: {first_line}" if first_line else type(error).__name__,
         text,
@@ -43,6 +46,8 @@ def wrong_answer(verification: Verification) -> Failure | None:
     """The failure of a wrong answer; None where the answer is right."""
     if verification.passed:
         return None
+    if verification.cause:
+        return Failure(kind="wrong-answer", message=verification.cause)
     return Failure(
         kind="wrong-answer",
         message=f"the output is {verification.relative_error:.2g} off {verification.reference} "

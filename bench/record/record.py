@@ -11,10 +11,11 @@ from __future__ import annotations
 
 from typing import Literal
 
-from pydantic import Field
+from pydantic import Field, model_validator
+from typing_extensions import Self
 
 from .camera import CameraRun
-from .case import Case, Frozen
+from .case import Case, Count, Duration, Frozen, Latency, Moment, Number, Ordinal, Rate, Whole
 from .cuda_facts import CudaFacts
 from .sensing import Energy, Sensors
 
@@ -42,14 +43,17 @@ COMPARABLE_FACTS = (
 
 
 class Published(Frozen):
-    """The paper's figures of this network (Table 1); shown beside measured figures, never mixed with them."""
+    """The paper's figures of this network (Table 1), or its author's; shown beside measured figures, never mixed with
+    them."""
 
     source: str
-    accuracy_top1: float | None = Field(default=None, description="percent, one clip or frame, Kinetics-400")
-    parameters_m: float | None = None
-    max_allocated_mb: float | None = None
-    macs_g: float | None = Field(default=None, description='the paper\'s "FLOPs": multiply-accumulates')
-    throughput: dict[str, tuple[float, float]] = Field(
+    accuracy_top1: Number | None = Field(
+        default=None, description="percent, one clip or frame; Kinetics-400, or the data of its author"
+    )
+    parameters_m: Number | None = None
+    max_allocated_mb: Number | None = None
+    macs_g: Number | None = Field(default=None, description='the paper\'s "FLOPs": multiply-accumulates')
+    throughput: dict[str, tuple[Rate, Number]] = Field(
         default_factory=dict, description="device: (mean, standard deviation), predictions per second"
     )
     note: str | None = Field(default=None, description="what is known to be wrong with the printed figures")
@@ -59,8 +63,16 @@ class ModelSource(Frozen):
     """Where a custom network comes from."""
 
     file: str | None = Field(default=None, description="its path, seen from where the run was started")
-    sha256: str | None = Field(default=None, description="of that file")
+    sha256: str | None = Field(
+        default=None,
+        description="of that file; where it had loaded other modules of its repository by the end of its first "
+        "prediction, of the list of all of them as sha256sum prints it, sorted by path",
+    )
     package: str | None = Field(default=None, description="the installed package that offers it, with its version")
+    git_commit: str | None = Field(default=None, description="of the repository that its file is in")
+    git_dirty: bool | None = Field(
+        default=None, description="whether tracked files of it were changed, or one of the network's is not tracked"
+    )
 
 
 class ModelFacts(Frozen):
@@ -70,13 +82,21 @@ class ModelFacts(Frozen):
     family: str
     form: Literal["clip", "frame", "input"] = Field(description="what one prediction is made from")
     title: str = Field(description="the name as people write it, e.g. CoX3D-M (64)")
-    input_shape: tuple[int, ...] = Field(description="clip: (C, T, H, W); frame: (C, H, W); without batch")
-    classes: int | None = Field(description="None where the output is not (B, classes)")
+    input_shape: tuple[Count, ...] = Field(description="clip: (C, T, H, W); frame: (C, H, W); without batch")
+    inputs: str | None = Field(default=None, description="what it is called with, where not one float32 tensor")
+    input_values: str | None = Field(
+        default=None, description="what its inputs hold, where not standard normal noise: the range of its example"
+    )
+    classes: Count | None = Field(description="None where the output is not (B, classes)")
     output: str | None = Field(default=None, description="what one prediction gives, where it is not (B, classes)")
-    receptive_field: int | None = Field(default=None, description="frames")
-    padding: int | None = Field(default=None, description="frames, aggregated over the layers")
-    delay: int | None = Field(default=None, description="frames before the first full prediction, r - p - 1")
+    receptive_field: Whole | None = Field(default=None, description="frames")
+    padding: Whole | None = Field(default=None, description="frames, aggregated over the layers")
+    delay: Whole | None = Field(default=None, description="frames before the first full prediction, r - p - 1")
     counterpart: str | None = Field(default=None, description="frame network: the clip network it came from")
+    frame_rate_hz: Number | None = Field(default=None, description="of the video that it is for; None: 30")
+    conversion: str | None = Field(
+        default=None, description="made by `convert`: how that was proven, or that it was not"
+    )
     extends: str | None = Field(default=None, description="the same frame network at its native pool length")
     weights: str = Field(default="seeded", description="seeded, or the file and the beginning of its sha256")
     published: Published | None = None
@@ -86,25 +106,25 @@ class ModelFacts(Frozen):
 class Counters(Frozen):
     """Exact figures: the same in every process, so readers take those of the first."""
 
-    macs: int | None = Field(
+    macs: Count | None = Field(
         description="multiply-accumulates of one prediction at batch 1, counted as the paper counts; "
         "None where they cannot be counted"
     )
-    macs_once: int | None = Field(
+    macs_once: Count | None = Field(
         default=None, description="the same hooks, every layer once and in full; the figure to plan with"
     )
-    macs_functional: int | None = Field(default=None, description="the newest ptflops counting, as a cross-check")
-    macs_aten: int | None = Field(default=None, description="ptflops' aten counting, as a cross-check")
-    flops_torch: int | None = Field(default=None, description="torch.utils.flop_counter: 2 per multiply-add")
+    macs_functional: Count | None = Field(default=None, description="the newest ptflops counting, as a cross-check")
+    macs_aten: Count | None = Field(default=None, description="ptflops' aten counting, as a cross-check")
+    flops_torch: Count | None = Field(default=None, description="torch.utils.flop_counter: 2 per multiply-add")
     counter: str = Field(description="which counter, which version, e.g. ptflops 0.7.5 (module hooks)")
-    parameters: int
-    weights_bytes: int = Field(description="parameters and buffers")
-    state_bytes: int = Field(default=0, description="what a frame network carries from frame to frame")
-    state_bytes_by_kind: dict[str, int] | None = Field(
+    parameters: Count
+    weights_bytes: Count = Field(description="parameters and buffers")
+    state_bytes: Count = Field(default=0, description="what a frame network carries from frame to frame")
+    state_bytes_by_kind: dict[str, Count] | None = Field(
         default=None, description="whose they are: convolution, residual, pool, other; None where layers are not ours"
     )
-    input_bytes: int = 0
-    peak_allocated_bytes: int | None = Field(
+    input_bytes: Count = 0
+    peak_allocated_bytes: Count | None = Field(
         default=None, description="weights + state + input + the highest transient of one prediction"
     )
 
@@ -112,12 +132,19 @@ class Counters(Frozen):
 class Samples(Frozen):
     """The raw series, one entry a timed prediction; every list has the same length."""
 
-    latency_s: list[float]
-    involuntary_switches: list[int] = Field(default_factory=list)
-    steal_s: list[float] = Field(default_factory=list)
-    waited_s: list[float] = Field(
+    latency_s: list[Latency] = Field(min_length=1)
+    involuntary_switches: list[Count] = Field(default_factory=list)
+    steal_s: list[Number] = Field(default_factory=list)
+    waited_s: list[Number] = Field(
         default_factory=list, description="time threads that could have run waited for a core, summed over threads"
     )
+
+    @model_validator(mode="after")
+    def _even(self) -> Self:
+        for name, series in vars(self).items():
+            if series and len(series) != len(self.latency_s):
+                raise ValueError(f"{name} has {len(series)} entries for {len(self.latency_s)} latencies")
+        return self
 
     def __len__(self) -> int:
         return len(self.latency_s)
@@ -127,7 +154,7 @@ class ReferenceWorkload(Frozen):
     """Machine speed, as seconds of a fixed piece of work (`reference_workload.py`). Evidence only."""
 
     name: str = Field(description="name of the work; only readings of the same work are comparable")
-    readings_s: tuple[float, ...] = Field(
+    readings_s: tuple[Latency, ...] = Field(
         min_length=1,
         description="in order: before the samples, then after them (in schema version 1 between them)",
     )
@@ -136,27 +163,27 @@ class ReferenceWorkload(Frozen):
 class Timing(Frozen):
     """Cold start, first prediction and steady state are separate numbers."""
 
-    load_s: float = Field(description="building the network and its weights; importing torch is not in it")
-    prepare_s: float = Field(default=0.0, description="what the backend does before it can be called")
-    first_prediction_s: float = Field(description="the very first call of the network in its process")
-    warmup_predictions: int = Field(description="predictions between the first and the first timed one")
-    warmup_s: float
+    load_s: Duration = Field(description="building the network and its weights; importing torch is not in it")
+    prepare_s: Duration = Field(default=0.0, description="what the backend does before it can be called")
+    first_prediction_s: Duration = Field(description="the very first call of the network in its process")
+    warmup_predictions: Count = Field(description="predictions between the first and the first timed one")
+    warmup_s: Duration
     warmup_stable: bool | None = Field(
         default=None, description="False where the warm-up ended by its limits and not by a stable latency"
     )
     samples: Samples
     reference: ReferenceWorkload | None = Field(default=None, description="None: not timed, as on boards")
-    sampling_wall_s: float
-    warmup_latency_s: list[float] = Field(default_factory=list, description="the newest of the warm-up, oldest first")
-    background_load_before: float | None = Field(
+    sampling_wall_s: Duration
+    warmup_latency_s: list[Duration] = Field(default_factory=list, description="the newest, oldest first")
+    background_load_before: Number | None = Field(
         default=None,
         description="usable cores that other processes kept busy before the warm-up",
     )
-    background_load: float | None = Field(default=None, description="likewise while the samples were taken")
-    loop_overhead_s: float | None = Field(
+    background_load: Number | None = Field(default=None, description="likewise while the samples were taken")
+    loop_overhead_s: Number | None = Field(
         default=None, description="time of the loop for each sample without the call, measured with an empty network"
     )
-    harness_cpu_share: float = Field(
+    harness_cpu_share: Number = Field(
         description="CPU time of the harness (parent and sampling code) / wall time of the sampling"
     )
 
@@ -165,9 +192,14 @@ class Verification(Frozen):
     """The comparison of the output with the reference; a case with a wrong answer gets no speed."""
 
     reference: str = Field(description="what the output was compared with")
-    relative_error: float = Field(description="max|a - b| / max|b|, the largest of all predictions compared")
+    relative_error: float = Field(
+        description="max|a - b| / max|b| of what is finite, the largest of all predictions compared; infinite where "
+        "no number says it",
+        allow_inf_nan=True,
+    )
     tolerance: float
     passed: bool
+    cause: str | None = Field(default=None, description="why the answer is wrong, where that was found out")
     relative_l2: float | None = Field(default=None, description="|a - b| / |b| over all predictions compared")
     top1_agreement: float | None = Field(default=None, description="share of predictions with the same best class")
     compared: int | None = Field(default=None, description="predictions compared; frames are one stream")
@@ -179,9 +211,9 @@ class Engine(Frozen):
     name: str = Field(description="e.g. PyTorch, ONNX Runtime")
     version: str
     provider: str | None = Field(default=None, description="the part of the engine that was used, as reported")
-    threads: int | None = Field(default=None, description="threads the engine was given for one operator")
-    artefact_bytes: int | None = Field(default=None, description="size of the built artefact on disk")
-    compile_s: float | None = Field(
+    threads: Count | None = Field(default=None, description="threads the engine was given for one operator")
+    artefact_bytes: Count | None = Field(default=None, description="size of the built artefact on disk")
+    compile_s: Number | None = Field(
         default=None, description="part of `prepare_s` spent compiling native kernels; None: none are used"
     )
     compile_cached: bool | None = Field(default=None, description="whether they were compiled before and cached")
@@ -191,10 +223,10 @@ class Engine(Frozen):
 class BatchTrial(Frozen):
     """A batch that `--batch auto` tried: a few timed calls, no more."""
 
-    batch: int = Field(ge=1)
-    latency_s: list[float] = Field(min_length=1, description="of each timed call")
-    peak_rss_bytes: int = Field(description="highest resident memory during the trial, eager reference included")
-    peak_device_bytes: int | None = Field(default=None, description="highest use of the GPU's memory")
+    batch: Ordinal
+    latency_s: list[Latency] = Field(min_length=1, description="of each timed call")
+    peak_rss_bytes: Count = Field(description="highest resident memory during the trial, eager reference included")
+    peak_device_bytes: Count | None = Field(default=None, description="highest use of the GPU's memory")
 
     @property
     def peak_bytes(self) -> int:
@@ -206,7 +238,7 @@ class BatchSearch(Frozen):
     """The trials of `--batch auto`; the batches that it chose are measured as ordinary cases."""
 
     trials: tuple[BatchTrial, ...] = Field(description="by doubling, from 1")
-    memory_bytes: int | None = Field(default=None, description="memory limit of the search, resident or of a GPU")
+    memory_bytes: Count | None = Field(default=None, description="memory limit of the search, resident or of a GPU")
     stopped: str = Field(description="why no larger batch was tried, for people")
 
 
@@ -215,9 +247,9 @@ class Machine(Frozen):
 
     cpu_model: str
     architecture: str
-    physical_cores: int | None
-    logical_cores: int
-    memory_bytes: int
+    physical_cores: Count | None
+    logical_cores: Count
+    memory_bytes: Count
     os: str
     kernel: str
     container: str | None
@@ -228,13 +260,13 @@ class Machine(Frozen):
 class ProcessFacts(Frozen):
     """What this process was allowed to use, and its settings."""
 
-    affinity: tuple[int, ...]
+    affinity: tuple[Count, ...]
     governor: str | None
-    frequency_hz: float | None
-    intra_op_threads: int
-    inter_op_threads: int
-    load_average_1min: float | None = None
-    memory_limit_bytes: int | None = None
+    frequency_hz: Number | None
+    intra_op_threads: Count
+    inter_op_threads: Count
+    load_average_1min: Number | None = None
+    memory_limit_bytes: Count | None = None
     allocator: str | None = Field(default=None, description="how the allocator treats freed memory, where known")
     openmp: tuple[str, ...] | None = Field(
         default=None, description="NAME=value of OMP_*, GOMP_* and KMP_*, except OMP_NUM_THREADS; None: not recorded"
@@ -247,7 +279,7 @@ class Environment(Frozen):
     machine: Machine
     process: ProcessFacts
     versions: dict[str, str] = Field(description="python, torch, co3d_bench, ptflops, numpy, ...")
-    git_commit: str | None = None
+    git_commit: str | None = Field(default=None, description="of co3d-bench; a custom network's is in its source")
     git_dirty: bool | None = None
 
 
@@ -262,11 +294,11 @@ class Failure(Frozen):
 class Settings(Frozen):
     """How long to measure; not part of a case's identity."""
 
-    runs: int = Field(default=100, ge=1, description="timed predictions of each process, at least")
-    timeout_s: float = Field(default=600.0, gt=0)
-    target_precision: float | None = Field(default=None, gt=0, lt=1, description="half-width that rounds go on to")
-    min_s: float = Field(default=0.0, ge=0, description="each process samples at least so long")
-    processes: int = Field(default=1, ge=1, description="fresh processes of each case, as planned")
+    runs: Ordinal = Field(default=100, description="timed predictions of each process, at least")
+    timeout_s: Number = Field(default=600.0, gt=0)
+    target_precision: Number | None = Field(default=None, gt=0, lt=1, description="half-width that rounds go on to")
+    min_s: Duration = Field(default=0.0, description="each process samples at least so long")
+    processes: Ordinal = Field(default=1, description="fresh processes of each case, as planned")
 
 
 class Record(Frozen):
@@ -274,10 +306,10 @@ class Record(Frozen):
 
     schema_version: int = SCHEMA_VERSION
     run_id: str
-    started_at: str = Field(description="ISO 8601, UTC")
-    duration_s: float
+    started_at: Moment = Field(description="ISO 8601, UTC")
+    duration_s: Duration
     case: Case
-    process: int = Field(default=1, ge=1, description="which of the run's fresh processes of this case")
+    process: Ordinal = Field(default=1, description="which of the run's fresh processes of this case")
     settings: Settings
     device_kind: str | None = Field(
         default=None,
@@ -288,7 +320,7 @@ class Record(Frozen):
     environment: Environment | None = None
     counters: Counters | None = None
     timing: Timing | None = None
-    peak_rss_bytes: int | None = Field(
+    peak_rss_bytes: Count | None = Field(
         default=None, description="highest resident memory of the measuring process until its samples begin"
     )
     output_sha256: str | None = Field(
@@ -316,6 +348,14 @@ class Record(Frozen):
     @property
     def ok(self) -> bool:
         return self.error is None
+
+
+def commit_of(record: Record) -> tuple[str | None, bool | None]:
+    """The commit that the network is of, and whether files were changed: of its own repository where it is a custom
+    one, else of co3d-bench."""
+    if record.model and record.model.source:
+        return record.model.source.git_commit, record.model.source.git_dirty
+    return (record.environment.git_commit, record.environment.git_dirty) if record.environment else (None, None)
 
 
 def fact(record: Record, dotted: str) -> object:

@@ -6,16 +6,16 @@ from typing import Literal
 
 from pydantic import Field
 
-from .case import Frozen
+from .case import Count, Duration, Frozen, Latency, Number
 
 
 class Spread(Frozen):
     """The readings of a gauge while samples were taken."""
 
-    min: float
-    median: float
-    max: float
-    count: int
+    min: Number
+    median: Number
+    max: Number
+    count: Count
 
 
 class SensorFigure(Frozen):
@@ -24,10 +24,10 @@ class SensorFigure(Frozen):
     name: str = Field(description="with unit, after a slash the instance: temperature_c/GPU-therm")
     kind: Literal["gauge", "counter", "flags"] = "gauge"
     note: str | None = None
-    before: float | None = Field(default=None, description="the last reading before the first sample")
+    before: Number | None = Field(default=None, description="the last reading before the first sample")
     during: Spread | None = Field(default=None, description="of a gauge")
-    added: float | None = Field(default=None, description="to a counter, between the readings around the samples")
-    after: float | None = None
+    added: Number | None = Field(default=None, description="to a counter, between the readings around the samples")
+    after: Number | None = None
     words: tuple[str, ...] = Field(default=(), description="of flags: each that was set during or after")
     words_before: tuple[str, ...] = ()
     reason: str | None = None
@@ -37,10 +37,10 @@ class Sensors(Frozen):
     """The sensor readings around the timed samples, and what reading them cost."""
 
     figures: tuple[SensorFigure, ...] = ()
-    interval_s: float = 0.0
-    readings: int = Field(default=0, description="of all figures, during the whole case")
-    sampler_cpu_s: float = Field(default=0.0, description="CPU time of the reading process, during the whole case")
-    watched_s: float = Field(default=0.0, description="from the first reading to the last")
+    interval_s: Duration = 0.0
+    readings: Count = Field(default=0, description="of all figures, during the whole case")
+    sampler_cpu_s: Duration = Field(default=0.0, description="CPU time of the reading process, during the whole case")
+    watched_s: Duration = Field(default=0.0, description="from the first reading to the last")
     reason: str | None = Field(default=None, description="why nothing was read, where nothing was")
 
     def figure(self, name: str) -> SensorFigure | None:
@@ -51,10 +51,10 @@ class Sensors(Frozen):
 class EnergyBlock(Frozen):
     """A block of predictions, or of idle time, long enough for the sensor."""
 
-    seconds: float
-    calls: int = Field(description="of the network; 0 where it was idle")
-    energy_j: float
-    fresh_readings: int = Field(description="how often the sensor's value changed: so many readings at least were new")
+    seconds: Latency
+    calls: Count = Field(description="of the network; 0 where it was idle")
+    energy_j: Number
+    fresh_readings: Count = Field(description="how often the sensor's value changed: at least so many were new")
 
 
 class Energy(Frozen):

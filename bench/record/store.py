@@ -8,28 +8,37 @@ What holds, whatever is killed and whenever:
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import json
 import os
 import re
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from pathlib import Path
+from typing import IO, Any, TypeVar
 
 from pydantic import ValidationError
+from pydantic_core import from_json
 
 from ..errors import ENVIRONMENT, NOTHING, UserError
 from .garbage import paused_collector
 from .migrate import migrate
+from .plain import cleaned, needs_cleaning, plain
 from .record import SCHEMA_VERSION, Record
 
 FILE_NAME = "records.jsonl"
 RUN_MARK = "newest-run"
+T = TypeVar("T")
+
+MOST_LINE_BYTES = 1 << 28
+_MOST_SHOWN = 200
+_MOST_NAMED = 20
 _RUN_ID = re.compile(r"[A-Za-z0-9-]+")
 
 # A record of the current version begins like this and can be validated without a migration.
-_CURRENT_PREFIX = f'{{"schema_version":{SCHEMA_VERSION},'
+_CURRENT_PREFIX = f'{{"schema_version":{SCHEMA_VERSION},'.encode()
 
 
 class StoreWarning(UserWarning):
@@ -100,18 +109,7 @@ def each_record(path: str | Path) -> Iterator[Record]:
     """
     file = records_file(path)
     try:
-        with file.open("rb") as lines:
-            for number, line in enumerate(lines, start=1):
-                if not line.strip():
-                    continue
-                try:
-                    record = parse_record(line)
-                except UserError as error:
-                    raise UserError(f"{file}, line {number}: {error.message}", error.exit_code) from error
-                except ValueError as error:
-                    warnings.warn(f"{file}, line {number}: {_why(error)}; skipped", StoreWarning, stacklevel=2)
-                else:
-                    yield record
+        yield from each_line(file, parse_record)
     except FileNotFoundError:
         raise UserError(f"no records at {file}; `co3d-bench run` writes them", NOTHING) from None
     except NotADirectoryError:
@@ -122,13 +120,60 @@ def each_record(path: str | Path) -> Iterator[Record]:
 
 def parse_record(line: str | bytes) -> Record:
     """One line as a record, migrated if it is old. Raises ValueError (pydantic's included) if it is none."""
-    text = line.decode() if isinstance(line, bytes) else line
-    if text.startswith(_CURRENT_PREFIX):
-        return Record.model_validate_json(text)
-    raw = json.loads(text)
+    data = line.encode() if isinstance(line, str) else line
+    if data.startswith(_CURRENT_PREFIX) and not needs_cleaning(data):
+        return Record.model_validate_json(data)
+    raw = parse_object(data)
+    try:
+        return Record.model_validate_json(json.dumps(cleaned(migrate(raw))))
+    except (TypeError, AttributeError, LookupError) as error:  # of a step that expected another type
+        raise ValueError(f"not a record of version {raw.get('schema_version')}") from error
+
+
+def parse_object(line: bytes) -> dict[str, Any]:
+    """One line as a JSON object. Raises ValueError for anything else, deep nesting included."""
+    try:
+        raw = from_json(line)  # unlike `json`, it has a limit for nesting
+    except ValueError as error:
+        raise ValueError("torn (not whole JSON)") from error
     if not isinstance(raw, dict):
         raise ValueError("not a record")
-    return Record.model_validate_json(json.dumps(migrate(raw)))
+    return raw
+
+
+def each_line(file: Path, parse: Callable[[bytes], T]) -> Iterator[T]:
+    """Every line of a file that is not empty, parsed; one that raises ValueError is skipped with a StoreWarning.
+
+    Raises OSError where the file cannot be read, and the UserErrors of `parse` with file and line.
+    """
+    if file.exists() and not (file.is_file() or file.is_dir()):
+        raise OSError(errno.EINVAL, "not a file of lines")  # a pipe or a device may have no end
+    skipped = 0
+    with file.open("rb") as lines:
+        for number, line in enumerate(_bounded(lines), start=1):
+            if not line.strip():
+                continue
+            try:
+                parsed = parse(line)
+            except UserError as error:
+                raise UserError(f"{file}, line {number}: {error.message}", error.exit_code) from error
+            except ValueError as error:
+                skipped += 1
+                if skipped <= _MOST_NAMED:
+                    warnings.warn(f"{file}, line {number}: {_why(error)}; skipped", StoreWarning, stacklevel=1)
+            else:
+                yield parsed
+    if skipped > _MOST_NAMED:
+        warnings.warn(f"{file}: {skipped - _MOST_NAMED} more lines skipped", StoreWarning, stacklevel=1)
+
+
+def _bounded(lines: IO[bytes]) -> Iterator[bytes]:
+    """The lines of a file; of one that is longer than any record, only its beginning."""
+    while line := lines.readline(MOST_LINE_BYTES):
+        if not line.endswith(b"\n"):
+            while (rest := lines.readline(MOST_LINE_BYTES)) and not rest.endswith(b"\n"):
+                pass
+        yield line
 
 
 def check_writable(path: str | Path) -> None:
@@ -186,9 +231,12 @@ def _sync_folder(folder: Path) -> None:
 
 def _why(error: ValueError) -> str:
     if isinstance(error, ValidationError):
-        first = error.errors()[0]
+        first = error.errors(include_url=False, include_context=False)[0]
         where = ".".join(str(part) for part in first["loc"])
-        return f"not a record of this format ({where or 'torn'}: {first['msg']})"
-    if isinstance(error, json.JSONDecodeError | UnicodeDecodeError):
-        return "torn (not whole JSON)"
-    return str(error)
+        # the place may be a key, and the message a value, of whoever wrote the line
+        return plain(f"not a record of this format ({_short(where) or 'torn'}: {_short(first['msg'])})")
+    return plain(_short(str(error)))
+
+
+def _short(text: str) -> str:
+    return text if len(text) <= _MOST_SHOWN else f"{text[:_MOST_SHOWN]}..."

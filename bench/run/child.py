@@ -1,24 +1,20 @@
-"""One measuring process, seen from the parent: start it, read its events, end it. Waits without spinning."""
+"""One measuring process, seen from the parent: its events, and how it ended. Waits without spinning."""
 
 from __future__ import annotations
 
 import os
-import selectors
-import signal
-import subprocess
 import time
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import suppress
 from dataclasses import dataclass, field
-from typing import IO, cast
 
+from ...devices.processes import Guarded, run_guarded
+from ..export.telemetry import OFF as TELEMETRY_OFF
 from ..measure.job import Event, Measurement, parse_event
 from ..record.openmp import wait_settings
 from .stop import Stop
 
-STDERR_TAIL_BYTES = 16 << 10
-_READ_BYTES = 1 << 16
-_EXIT_GRACE_S = 10.0
+# An event is as long as its samples, which are counted in millions at most.
+EVENT_BYTES = 1 << 30
 
 
 @dataclass(frozen=True)
@@ -29,6 +25,7 @@ class Outcome:
     timed_out: bool = False
     stopped: bool = False
     stderr_tail: str = ""
+    unreadable: str = ""  # why an event could not be read, the last of them
     final: Event | None = None
     measurement: Measurement = field(default_factory=Measurement)  # the parts that arrived
     sampling_cpu_s: float = 0.0  # CPU time of this process, the parent, while samples were taken
@@ -50,18 +47,23 @@ class Listener:
         self._on_event = on_event
         self._cpu_clock = cpu_clock
         self._sampling_since: float | None = None
-        self._partial = b""
+        self._partial = bytearray()
 
     def feed(self, data: bytes) -> None:
         """Take the next bytes. Each line is an event; one that is not is kept for the diagnosis."""
-        *lines, self._partial = (self._partial + data).split(b"\n") if b"\n" in data else [self._partial + data]
-        for line in lines:
-            self._read(line)
+        *ends, rest = data.split(b"\n")
+        for end in ends:
+            self._read(bytes(self._partial + end))
+            self._partial.clear()
+        self._partial += rest
+        if len(self._partial) > EVENT_BYTES:
+            self.unreadable = f"an event is longer than {EVENT_BYTES >> 30} GiB"
+            self._partial.clear()
 
     def _read(self, line: bytes) -> None:
         try:
             event = parse_event(line)
-        except ValueError as error:
+        except (ValueError, RecursionError) as error:
             self.unreadable = f"an event could not be read: {error}"
         else:
             self._take(event)
@@ -91,91 +93,29 @@ def run_child(
     environment: Mapping[str, str] | None = None,
     pass_fds: Sequence[int] = (),
 ) -> Outcome:
-    """Run one process in its own group until it ends, its time is over, or `stop` is signalled."""
+    """Run one process until it ends, its time is over, or `stop` is signalled; nothing that it started lives on."""
     listener = Listener(on_event, time.process_time)
-    tail = bytearray()
-    deadline = time.monotonic() + timeout_s
-    timed_out = False
-    process = subprocess.Popen(  # noqa: S603 - our own interpreter, no shell
-        list(command),
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        start_new_session=True,  # Ctrl-C reaches us alone, and what it starts can be killed with it
-        env={**os.environ, **(environment or {})},
-        pass_fds=tuple(pass_fds),
+    ended = run_guarded(
+        Guarded(command, job, environment or {}, pass_fds, timeout_s),
+        listener.feed,
+        answered=lambda: listener.final is not None,
+        stop=stop,
     )
-    stdin, stdout, stderr = cast(
-        "tuple[IO[bytes], IO[bytes], IO[bytes]]", (process.stdin, process.stdout, process.stderr)
-    )
-    try:
-        with suppress(BrokenPipeError):  # the process ended at once; `_read_to_end` notices
-            stdin.write(job)
-            stdin.close()
-        timed_out = not _read_to_end(stdout, stderr, listener, tail, stop, deadline)
-        if not (timed_out or stop.signal):
-            with suppress(subprocess.TimeoutExpired):
-                process.wait(_EXIT_GRACE_S)
-    finally:
-        with suppress(ProcessLookupError, PermissionError):
-            os.killpg(process.pid, signal.SIGKILL)
-        returncode = process.wait()
-        _drain(stderr.fileno(), tail)
-        stdout.close()
-        stderr.close()
     return Outcome(
-        returncode=returncode,
-        timed_out=timed_out,
-        stopped=stop.signal is not None,
-        stderr_tail=f"{tail.decode(errors='replace')}\n{listener.unreadable}".strip(),
+        returncode=ended.returncode,
+        timed_out=ended.timed_out,
+        stopped=ended.stopped,
+        stderr_tail=ended.errors.decode(errors="replace").strip(),
+        unreadable=listener.unreadable,
         final=listener.final,
         measurement=listener.measurement,
         sampling_cpu_s=listener.sampling_cpu_s,
     )
 
 
-def _read_to_end(
-    stdout: IO[bytes], stderr: IO[bytes], listener: Listener, tail: bytearray, stop: Stop, deadline: float
-) -> bool:
-    """Feed events to the listener until the channel is closed or `stop` is signalled; False where the deadline came
-    first. `tail` gets the end of standard error."""
-    with selectors.DefaultSelector() as selector:
-        for source in (stdout, stderr, stop):
-            selector.register(source, selectors.EVENT_READ)
-        while not stop.signal:
-            remaining = deadline - time.monotonic()
-            if remaining <= 0:
-                return False
-            for key, _ in selector.select(remaining):
-                if key.fileobj is stop:
-                    continue
-                data = os.read(key.fd, _READ_BYTES)
-                if not data:
-                    selector.unregister(key.fileobj)
-                if key.fileobj is stderr:
-                    _keep_tail(tail, data)
-                elif data:
-                    listener.feed(data)
-                else:
-                    return True
-    return True
-
-
-def _keep_tail(tail: bytearray, data: bytes) -> None:
-    tail += data
-    del tail[:-STDERR_TAIL_BYTES]
-
-
-def _drain(fd: int, tail: bytearray) -> None:
-    os.set_blocking(fd, False)
-    with suppress(BlockingIOError):
-        while data := os.read(fd, _READ_BYTES):
-            _keep_tail(tail, data)
-
-
 def child_environment(threads: int) -> dict[str, str]:
     """Environment variables of a measuring process: libraries size their thread pools when they are loaded."""
-    return {**thread_environment(threads), **wait_settings(os.environ)}
+    return {**thread_environment(threads), **wait_settings(os.environ), **TELEMETRY_OFF}
 
 
 def thread_environment(threads: int) -> dict[str, str]:

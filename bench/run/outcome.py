@@ -82,6 +82,10 @@ def diagnose(outcome: Outcome, timeout_s: float, oom_kills: int) -> Failure:
         kind, message = "killed", "somebody killed the process (SIGKILL)"
     elif code < 0:
         kind, message = "crash", f"the process crashed: {signal.strsignal(-code) or 'unknown'} (signal {-code})"
+    elif outcome.unreadable:
+        kind, message = "crash", outcome.unreadable.splitlines()[0]
     else:
         kind, message = "crash", f"the process ended with exit code {code} and no result"
-    return Failure(kind=kind, message=message, detail=outcome.stderr_tail or None)
+    return Failure(
+        kind=kind, message=message, detail="\n".join(filter(None, (outcome.stderr_tail, outcome.unreadable))) or None
+    )

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import signal
 import time
 from collections.abc import Mapping, Sequence
@@ -70,6 +69,7 @@ class Parent:
             settings=self.settings,
             own=config.custom.get(case.model),
             weights=self.weights.get(case.model),
+            classes=config.plan.classes,
             torch_device=config.profiles[case.device].torch_device,
             device=config.profiles[case.device],
             video=str(Path(config.input.file).absolute()) if config.input.file else None,
@@ -77,7 +77,6 @@ class Parent:
             camera=camera_job(config) if case.camera else None,
             git_commit=self.checkout.commit,
             git_dirty=self.checkout.dirty,
-            parent_pid=os.getpid(),
         )
 
     def find_cases(self, plan: Plan) -> dict[Case, BatchSearch | None]:

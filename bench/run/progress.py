@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Protocol, TextIO
 from ..measure.job import Event
 from ..plan.plan import Search
 from ..record.case import Case
+from ..record.plain import plain_lines
 from ..record.record import BatchSearch, Record
 from ..stats.batch import by_batch, search_text
 from ..stats.summary import warnings
@@ -144,7 +145,7 @@ class Lines:
         self._write(_CLEAR_LINE + drawn.get())
 
     def _print(self, line: str) -> None:
-        self._write(f"{_CLEAR_LINE if self._live else ''}{line}\n")
+        self._write(f"{_CLEAR_LINE if self._live else ''}{plain_lines(line)}\n")
 
     def _write(self, text: str) -> None:
         # The reader may be gone (`2>&1 | head`); that is no reason to stop measuring.

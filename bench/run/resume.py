@@ -53,12 +53,16 @@ def open_run(config: Resolved, settings: Settings, weights: Mapping[str, Weights
     done: dict[Turn, Record] = {}
     if records_file(out).exists():
         for record in read_records(out):  # oldest first: of a retried case the newest wins
-            same = _same_settings(record.settings, settings) and same_weights(record, weights.get(record.case.model))
+            same = _same_settings(record.settings, settings) and _same_network(record, weights, config.plan.classes)
             if record.run_id == run_id and same:
                 done[Turn(record.case, record.process)] = record
     return EarlierRun(
         run_id, {turn: record for turn, record in done.items() if same_code(record, config.custom.get(turn.case.model))}
     )
+
+
+def _same_network(record: Record, weights: Mapping[str, WeightsFile], classes: int | None) -> bool:
+    return same_weights(record, weights.get(record.case.model), classes)
 
 
 def _same_settings(first: Settings, second: Settings) -> bool:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 
+from ...devices.own_path import python_command
 from ..plan.plan import Plan, Turn
 from ..plan.resolve import Resolved
 from ..plan.weights import find_weights
@@ -23,8 +23,8 @@ from .rounds import aim_text
 from .session import AfterRound, Hints, Refusal, Session, Tools
 from .stop import Interrupted, Stop, Unfinished
 
-WORKER = (sys.executable, "-m", "co3d_bench.bench.measure.worker")
-BOARD_WORKER = (sys.executable, "-m", "co3d_bench.bench.run.boards.worker")
+WORKER = python_command("-m", "co3d_bench.bench.measure.worker")
+BOARD_WORKER = python_command("-m", "co3d_bench.bench.run.boards.worker")
 
 
 def run(

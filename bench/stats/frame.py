@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Generic, Literal, TypeVar
 
 from ..record.garbage import paused_collector
-from ..record.record import Failure, Record
+from ..record.record import Failure, Record, commit_of
 from ..record.store import each_record
 from .case_result import CaseResult, case_results
 from .metrics import METRICS, Metric
@@ -95,8 +95,12 @@ FACTS: tuple[Field[Record], ...] = (
     Field("governor", _environment("governor", "process"), "frequency governor of the processor"),
     Field("python", _version("python"), "its version"),
     Field("torch", _version("torch"), "its version"),
-    Field("commit", lambda r: r.environment.git_commit if r.environment else None, "of co3d-bench"),
-    Field("dirty", lambda r: r.environment.git_dirty if r.environment else None, "whether its files were changed"),
+    Field("commit", lambda r: commit_of(r)[0], "of a custom network's repository; for other networks of co3d-bench"),
+    Field("dirty", lambda r: commit_of(r)[1], "whether files of that repository were changed"),
+    Field("bench_commit", lambda r: r.environment.git_commit if r.environment else None, "of co3d-bench"),
+    Field(
+        "bench_dirty", lambda r: r.environment.git_dirty if r.environment else None, "whether its files were changed"
+    ),
 )
 
 # The table by process. Columns after the figures may differ between processes of a case.

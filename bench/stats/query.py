@@ -7,12 +7,23 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..errors import NOTHING, USAGE, UserError
-from .frame import load
+from ..record.store import read_records
+from .case_result import case_results
+from .frame import case_frame, frame
 
 if TYPE_CHECKING:
     import pandas
 
-INSTALL = "pip install 'co3d-bench[query]'"
+# A statement may come from anybody: it sees the two tables, and no file, network, extension or variable of ours.
+_LOCKED = {
+    "autoinstall_known_extensions": "false",
+    "autoload_known_extensions": "false",
+    "python_enable_replacements": "false",
+    "temp_directory": "''",
+    "enable_external_access": "false",
+    "lock_configuration": "true",  # last: nothing is set after it
+}
+INSTALL = "pip install duckdb"
 
 
 def query(sql: str, path: str | Path) -> pandas.DataFrame:
@@ -28,11 +39,13 @@ def query(sql: str, path: str | Path) -> pandas.DataFrame:
         raise UserError(f"query needs DuckDB: {INSTALL}", NOTHING)
     import duckdb
 
-    tables = {"records": load(path), "cases": load(path, by="case")}
+    records = read_records(path)
+    tables = {"records": frame(records), "cases": case_frame(case_results(records))}
     with duckdb.connect(config={"threads": 1}) as database:
         for name, table in tables.items():
             database.register(name, table)
-        database.execute("SET enable_external_access = false; SET lock_configuration = true")
+        for setting, value in _LOCKED.items():
+            database.execute(f"SET {setting} = {value}")
         try:
             if not database.extract_statements(sql):
                 raise UserError("an empty statement; --columns lists the columns", USAGE)

@@ -15,12 +15,12 @@ from importlib.util import find_spec
 from itertools import pairwise
 from statistics import median
 
-from ..record.record import COMPARABLE_FACTS, Record, fact
+from ..record.record import COMPARABLE_FACTS, Record, commit_of, fact
 from .case_result import CaseResult, case_results
 from .metrics import Metric
 from .normalise import anchor_of, normalised_latency_s
 
-INSTALL = "pip install 'co3d-bench[history]'"
+INSTALL = "pip install ruptures"
 
 # Fewest runs of a level, and of a series in which steps are searched.
 MIN_LEVEL = 3
@@ -48,11 +48,9 @@ class Point:
 
     @property
     def commit(self) -> str | None:
-        """Of co3d-bench, with a + where files differed from it; None where it is unknown."""
-        environment = self.record.environment
-        if environment is None or environment.git_commit is None:
-            return None
-        return environment.git_commit[:10] + ("+" if environment.git_dirty else "")
+        """Of the network's repository (`commit_of`), with a + where files differed from it; None where unknown."""
+        commit, dirty = commit_of(self.record)
+        return commit and commit[:10] + ("+" if dirty else "")
 
 
 @dataclass(frozen=True)
@@ -154,15 +152,18 @@ def _without_small(values: Sequence[float], borders: Sequence[int]) -> list[int]
 
 
 def changed(before: Record, after: Record) -> tuple[str, ...]:
-    """Differences between two records that could explain a step: the commit and the comparable facts."""
-    found = []
-    for name in ("git_commit", *COMPARABLE_FACTS):
-        was, now = fact(before, name), fact(after, name)
-        if was != now:
-            short = name.rpartition(".")[2].replace("git_", "")
-            cut = 10 if short == "commit" else None
-            found.append(f"{short} {str(was)[:cut]} → {str(now)[:cut]}")
-    return tuple(found)
+    """Differences between two records that could explain a step: the commits and the comparable facts."""
+    (first, _), (second, _) = commit_of(before), commit_of(after)
+    pairs: list[tuple[str, object, object]] = [("commit", first and first[:10], second and second[:10])]
+    if after.model and after.model.source:  # its commit is the network's, and not co3d-bench's
+        pairs.append(("co3d-bench", _bench_commit(before), _bench_commit(after)))
+    pairs += [(name.rpartition(".")[2], fact(before, name), fact(after, name)) for name in COMPARABLE_FACTS]
+    return tuple(f"{name} {was} → {now}" for name, was, now in pairs if was != now)
+
+
+def _bench_commit(record: Record) -> str | None:
+    commit = record.environment.git_commit if record.environment else None
+    return commit and commit[:10]
 
 
 def _point(run: CaseResult, metric: Metric, anchor: Record | None) -> Point | None:

@@ -1,4 +1,5 @@
-"""What is copied to a board: this file, for Python 3.6 and its standard library. No root, and nothing to install.
+"""What is copied to a board: this file and guard.py, for Python 3.6 and its standard library. No root, and nothing to
+install.
 
     python3 agent.py hello               who is here; reads the files whose patterns come on standard input
     python3 agent.py adopt NAME          the file uploaded as NAME.part is whole: its sha256 is NAME without its suffix
@@ -13,11 +14,11 @@ it had. What a case does is in another file, `job["script"]`, copied here as wel
 its argument, and says its lines on standard output. Files of the system are read below --sysroot, or below
 $CO3D_BENCH_SYSROOT.
 """
-# ruff: noqa: S603, UP022 - no shell anywhere; Python 3.6 has no capture_output
+# ruff: noqa: S603 - no shell anywhere; Python 3.6 has no capture_output
+# pyright: reportMissingImports=false
 
 import argparse
 import contextlib
-import ctypes
 import errno
 import fcntl
 import glob
@@ -30,11 +31,18 @@ import shutil
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 from pathlib import Path
 
-VERSION = 1
 HERE = Path(__file__).resolve().parent
+if __package__:
+    from ..guard import adopt_orphans, die_with_parent, end_descendants
+else:
+    sys.path.insert(0, str(HERE))  # PYTHONSAFEPATH leaves the script's folder out
+    from guard import adopt_orphans, die_with_parent, end_descendants
+
+VERSION = 1
 CASES = HERE / "cases"
 # Beside the folders of all runs: who holds it measures, and nobody else does meanwhile.
 LOCK = HERE.parent / "lock"
@@ -46,6 +54,14 @@ READ_BYTES = 1 << 20
 LEFT_BEHIND_S = 7 * 24 * 3600.0
 LOCK_PATIENCE_S = 5.0
 STOP_PATIENCE_S = 10.0
+# How long torch may take to be imported, and TensorRT's tool to print its help.
+ASK_S = 100.0
+# How often a case is looked after; what it may write; how long nobody need follow it, which is longer than a host tries
+# to come back.
+LOOK_S = 5.0
+OUTPUT_BYTES = 1 << 30
+OUTPUTS = ("events", "stderr", "trtexec.log")
+ALONE_S = 900.0
 REASONS = {
     errno.ENOENT: "missing",
     errno.ENOTDIR: "missing",
@@ -116,14 +132,16 @@ print(json.dumps({
 
 def torch_facts():
     """Torch's versions and GPUs, or why torch cannot be imported."""
-    done = subprocess.run([sys.executable, "-c", TORCH], stdout=subprocess.PIPE, stderr=subprocess.PIPE, cwd="/")
+    code, output, errors = asked([sys.executable, "-c", TORCH])
+    if code is None:
+        return {"missing": f"importing torch takes longer than {ASK_S:.0f} s"}
     try:
-        return json.loads(done.stdout.decode("utf-8", "replace").splitlines()[-1])
+        return json.loads(output.splitlines()[-1])
     except (IndexError, ValueError):
-        lines = done.stderr.decode("utf-8", "replace").strip().splitlines()
-    if done.returncode < 0:
-        return {"missing": f"importing torch ends with {signal.Signals(-done.returncode).name}"}
-    return {"missing": lines[-1] if lines else f"importing torch ends with exit code {done.returncode}"}
+        lines = errors.strip().splitlines()
+    if code < 0:
+        return {"missing": f"importing torch ends with {signal.Signals(-code).name}"}
+    return {"missing": lines[-1] if lines else f"importing torch ends with exit code {code}"}
 
 
 def trtexec():
@@ -131,8 +149,28 @@ def trtexec():
     tool = shutil.which("trtexec") or (TRTEXEC if os.access(TRTEXEC, os.X_OK) else None)
     if tool is None:
         return None
-    done = subprocess.run([tool, "--help"], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL)
-    return done.stdout.decode("utf-8", "replace")
+    _, output, errors = asked([tool, "--help"])
+    return output + errors
+
+
+def asked(words):
+    """(exit code, output, errors) of a command, of which nothing lives on; the exit code is None where it took too
+    long."""
+    adopt_orphans()
+    with tempfile.TemporaryFile() as output, tempfile.TemporaryFile() as errors:  # which nobody waits for, as for pipes
+        process = subprocess.Popen(
+            words, stdin=subprocess.DEVNULL, stdout=output, stderr=errors, cwd="/", preexec_fn=die_with_parent
+        )
+        try:
+            code = process.wait(ASK_S)
+        except subprocess.TimeoutExpired:
+            code = None
+        end_descendants()
+        texts = []
+        for file in (output, errors):
+            file.seek(0)
+            texts.append(file.read(READ_BYTES).decode("utf-8", "replace"))
+    return (code, *texts)
 
 
 def hello(sysroot):
@@ -271,7 +309,7 @@ def supervise(name, sysroot):
         commands.insert(0, [str(HERE / "agent.py"), "--sysroot", sysroot, "watch", name])
     env = dict(os.environ, CO3D_BENCH_SYSROOT=sysroot)
     env.update(job["environment"])
-    how = {"timed_out": False, "stopped": False}
+    how = {"timed_out": False, "stopped": False, "why": None}
     running = []
 
     def stopped(number, frame):
@@ -279,6 +317,7 @@ def supervise(name, sysroot):
         for process in running:
             process.kill()
 
+    adopt_orphans()
     signal.signal(signal.SIGTERM, stopped)
     kills = oom_kills()
     with (folder / "stderr").open("wb") as errors:
@@ -296,20 +335,45 @@ def supervise(name, sysroot):
     if how["stopped"]:  # it came while they were started
         stopped(signal.SIGTERM, None)
     case = running[-1]
-    try:
-        case.wait(job["timeout_s"])
-    except subprocess.TimeoutExpired:
-        how["timed_out"] = True
-        case.kill()
-        case.wait()
+    how["timed_out"], how["why"] = look_after(case, folder, job["timeout_s"])
+    case.kill()
+    case.wait()
     for process in running[:-1]:
         process.terminate()
         process.wait()
+    end_descendants()  # TensorRT's tool, and whatever else it started
     line = {"event": "ended", "returncode": case.returncode, "oom_kills": oom_kills() - kills}
     line.update(how, stderr=tail(folder / "stderr")[-STDERR_CHARACTERS:])
     # A line that the case could not end must not swallow this one.
     os.write(events, ("\n" + json.dumps(line) + "\n").encode())
     os.fsync(events)
+
+
+def look_after(case, folder, timeout_s):
+    """Wait for the end of a case, or until it must be ended: (whether its time was over, why else)."""
+    begin = time.monotonic()
+    while True:
+        left_s = begin + timeout_s - time.monotonic()
+        try:
+            case.wait(max(0.0, min(left_s, LOOK_S)))
+            return False, None
+        except subprocess.TimeoutExpired:
+            pass
+        if left_s <= LOOK_S:
+            return True, None
+        written = sum(file.stat().st_size for file in map(folder.joinpath, OUTPUTS) if file.exists())
+        if written > OUTPUT_BYTES:
+            return False, f"it wrote more than {OUTPUT_BYTES >> 20} MiB"
+        if time.monotonic() - max(begin, last_followed(folder)) > ALONE_S:
+            return False, f"nobody followed it for {ALONE_S:.0f} s"
+
+
+def last_followed(folder):
+    """When somebody followed a case, by the clock of this machine since it started."""
+    try:
+        return float(contents(folder / "followed")[0] or 0)
+    except ValueError:  # it is being written
+        return time.monotonic()
 
 
 def tail(file):
@@ -331,8 +395,12 @@ def follow(name, offset):
     """What the case says, from a byte on; the last line is always `ended`."""
     folder = case_folder(name)
     file = folder / "events"
-    offset, parent, wait_s, sent = int(offset), os.getppid(), 0.1, False
+    offset, parent, wait_s, sent, noted = int(offset), os.getppid(), 0.1, False, None
+    say("from", offset=offset)  # what comes before it is of the shell there
     while os.getppid() == parent:  # else the connection is gone
+        if folder.is_dir() and (noted is None or time.monotonic() - noted > ALONE_S / 30):
+            noted = time.monotonic()
+            (folder / "followed").write_text(repr(noted))
         living = alive(folder)  # before reading: what is written after it is read in the next round
         data = read_from(file, offset)
         if data:
@@ -392,14 +460,6 @@ def clean():
 
 
 # --- beside a case
-
-
-def die_with_parent():
-    """Whoever kills what looks after us, kills us."""
-    parent = os.getppid()
-    ctypes.CDLL(None, use_errno=True).prctl(1, signal.SIGKILL)  # PR_SET_PDEATHSIG
-    if os.getppid() != parent:
-        os._exit(1)
 
 
 def watch(name, sysroot):

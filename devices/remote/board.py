@@ -16,10 +16,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
 
-from ..root import Reason, Snapshot
-from .ssh import Done, Unreachable
+from pydantic import BaseModel, ValidationError
 
-AGENT = Path(__file__).with_name("agent.py")
+from ..root import Reason, Snapshot
+from .ssh import Done, TooMuch, Unreachable
+
+AGENT = (Path(__file__).with_name("agent.py"), Path(__file__).parents[1] / "guard.py")
 # Seen from the home over there; the agent removes no other folder than one that lies so.
 FOLDER = ".cache/co3d-bench/agent"
 _RUN = re.compile(r"[A-Za-z0-9][A-Za-z0-9-]*")
@@ -53,6 +55,28 @@ class Patience:
     all_s: float = 600.0
     sleep: Callable[[float], None] = time.sleep
     clock: Callable[[], float] = time.monotonic
+
+
+class _Torch(BaseModel):
+    """What `torch_facts` of the agent reports."""
+
+    version: str | None = None
+    cuda: str | None = None
+    cudnn: int | None = None
+    gpus: list[tuple[str, tuple[int, int]]] = []
+    missing: str | None = None
+
+
+class _HelloLine(BaseModel):
+    """The agent's line `hello`."""
+
+    python: str
+    machine: str
+    torch: _Torch | None
+    trtexec: str | None
+    files: dict[str, str]
+    unread: dict[str, Reason]
+    here: list[str]
 
 
 @dataclass(frozen=True)
@@ -96,21 +120,23 @@ class Board:
         made = self.transport.run(["mkdir", "-p", "-m", "700", self.folder])
         if made.returncode:
             raise AgentError(f"cannot make {self.folder}: {_last(made.stderr)}")
-        self.transport.copy([AGENT, *scripts], self.folder)
+        self.transport.copy([*AGENT, *scripts], self.folder)
 
     def hello(self, patterns: Sequence[str] = (), *, torch: bool = False, trtexec: bool = False) -> Hello:
         """Who is there, with the system's files that match the patterns. Raises Unreachable, AgentError."""
         asked = {"patterns": list(patterns), "torch": torch, "trtexec": trtexec}
-        answer = self._ask("hello", stdin=json.dumps(asked))
-        unread = {path: Reason(reason) for path, reason in answer["unread"].items()}
-        self._there.update(answer["here"])
+        try:
+            answer = _HelloLine.model_validate(self._ask("hello", stdin=json.dumps(asked)))
+        except ValidationError as error:
+            raise AgentError(f"the answer there is no agent's: {_first(error)}") from None
+        self._there.update(answer.here)
         return Hello(
-            python=answer["python"],
-            machine=answer["machine"],
-            snapshot=Snapshot(answer["files"], unread),
-            torch=answer["torch"] or {},
-            trtexec=answer["trtexec"],
-            here=tuple(answer["here"]),
+            python=answer.python,
+            machine=answer.machine,
+            snapshot=Snapshot(answer.files, answer.unread),
+            torch=answer.torch.model_dump(exclude_unset=True) if answer.torch else {},
+            trtexec=answer.trtexec,
+            here=tuple(answer.here),
         )
 
     def put(self, file: Path) -> str:
@@ -124,7 +150,7 @@ class Board:
         try:
             for _ in range(2):
                 self.again(lambda: self.transport.copy([part], self.folder))
-                if self.again(lambda: self._ask("adopt", name))["whole"]:
+                if self.again(lambda: self._ask("adopt", name)).get("whole"):
                     self._there.add(name)
                     return name
         finally:
@@ -139,10 +165,9 @@ class Board:
         name = case_name(job)
         answer = self.again(lambda: self._ask("start", name, stdin=json.dumps(job)))
         if answer["event"] == "busy":
-            end = shlex.join(["ssh", self.transport.host, self.python, f"{FOLDER}/{answer['run']}/agent.py", "clean"])
-            raise AgentError(
-                f"run {answer['run']} measures there since {answer['since']}; wait for it, or end it: {end}"
-            )
+            run = str(answer.get("run"))
+            end = shlex.join(["ssh", self.transport.host, self.python, f"{FOLDER}/{run}/agent.py", "clean"])
+            raise AgentError(f"run {run} measures there since {answer.get('since')}; wait for it, or end it: {end}")
         return self._follow(name, on_event)
 
     def settle(self) -> None:
@@ -158,11 +183,15 @@ class Board:
 
         def read_events() -> Event:
             nonlocal offset
+            begun = False
             for line in self.transport.lines(self._words("follow", name, str(offset))):
-                received()
                 event = _parsed(line)
                 if event.get("event") == "error":
-                    raise AgentError(event["message"])
+                    raise AgentError(str(event.get("message")))
+                if not begun:  # what its shell prints is before this line
+                    begun = event.get("event") == "from"
+                    continue
+                received()
                 if event.get("event") == "ended":
                     return event
                 offset += len(line)
@@ -183,6 +212,8 @@ class Board:
                 return read_events()
             except OSError as error:
                 raise AgentError(f"the agent there is gone: {error}") from error
+            except TooMuch as error:
+                raise AgentError(str(error)) from error
             except Unreachable as error:
                 wait_s = self.patience.first_s if offset > before else wait_s
                 wait_s = self._wait(wait_s, last_s, error)
@@ -215,7 +246,7 @@ class Board:
             why = _last(done.stderr) or f"exit code {done.returncode}"
             raise AgentError(f"{self.python} there does not run the agent: {why}")
         if lines[-1]["event"] == "error":
-            raise AgentError(lines[-1]["message"])
+            raise AgentError(str(lines[-1].get("message")))
         return lines[-1]
 
 
@@ -236,9 +267,14 @@ def _parsed(line: bytes) -> Event:
     """An event; empty for a line that is none, e.g. torn by a process that was killed."""
     try:
         event = json.loads(line)
-    except ValueError:
+    except (ValueError, RecursionError):
         return {}
-    return event if isinstance(event, dict) and "event" in event else {}
+    return event if isinstance(event, dict) and isinstance(event.get("event"), str) else {}
+
+
+def _first(error: ValidationError) -> str:
+    first = error.errors()[0]
+    return f"{'.'.join(map(str, first['loc']))}: {first['msg']}"
 
 
 def _last(text: str) -> str:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import selectors
 import shlex
 import subprocess
 from collections.abc import Iterator, Sequence
@@ -9,10 +11,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, cast
 
+from ..processes import Guarded, run_guarded
 from ..profile import check_host
 
-# Nobody is there to answer a question, and a connection that is dead is noticed within a quarter of a minute.
+# Nobody is there to answer a question, and a connection that is dead is noticed within a quarter of a minute. A shared
+# connection that is open is used; one that we opened would end with the first command.
 OPTIONS = (
+    *("-o", "ControlMaster=no"),
     *("-o", "BatchMode=yes"),
     *("-o", "ConnectTimeout=10"),
     *("-o", "ServerAliveInterval=5"),
@@ -21,10 +26,21 @@ OPTIONS = (
 # What ssh ends with when the connection is at fault; anything else comes from the command over there.
 LOST = 255
 STDERR_CHARACTERS = 4000
+# What a command there may print: in all, and in one of the lines that are read as they come. A line holds the answer to
+# one input at most.
+OUTPUT_BYTES = 1 << 30
+LINE_BYTES = 64 << 20
+_READ_BYTES = 1 << 16
+# sftp reads its protocol from what the shell there prints.
+_NOISE = "Received message too long"
 
 
 class Unreachable(Exception):
     """There is no connection, or there is none any more; the message is what ssh says."""
+
+
+class TooMuch(Exception):
+    """A command there prints more than it may; the message is for people."""
 
 
 @dataclass(frozen=True)
@@ -38,9 +54,13 @@ class Done:
 
 @dataclass(frozen=True)
 class Ssh:
-    """A host, and what is done there. Raises ValueError for a host that ssh could take for something else."""
+    """A host, and what is done there. Raises ValueError for a host that ssh could take for something else.
+
+    `silence_s`: a command whose lines are read and that is silent for longer is taken for lost.
+    """
 
     host: str
+    silence_s: float | None = None
 
     def __post_init__(self) -> None:
         check_host(self.host)
@@ -69,43 +89,77 @@ class Ssh:
             self.command(words), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE
         )
         stdout, stderr = cast("tuple[IO[bytes], IO[bytes]]", (process.stdout, process.stderr))
+        errors = bytearray()
         try:
-            for line in stdout:
-                if line.endswith(b"\n"):
-                    yield line
-            errors = stderr.read().decode(errors="replace")
-            if process.wait() == LOST:
-                raise Unreachable(_last_line(errors) or "the connection broke")
+            yield from self._lines(stdout, stderr, errors)
+            process.wait()
+            last = _last_line(errors.decode(errors="replace"))
+            if process.returncode == LOST:
+                raise Unreachable(last or "the connection broke")
             if process.returncode:
-                raise OSError(_last_line(errors) or f"exit code {process.returncode}")
+                raise OSError(last or f"exit code {process.returncode}")
         finally:
             process.kill()
             process.wait()
             stdout.close()
             stderr.close()
 
-    # A session of its own: a Ctrl-C that is meant for us must not end what we do about it.
+    def _lines(self, stdout: IO[bytes], stderr: IO[bytes], errors: bytearray) -> Iterator[bytes]:
+        """The whole lines of standard output; `errors` gets the end of the other. Raises Unreachable, TooMuch."""
+        line, total = bytearray(), 0
+        with selectors.DefaultSelector() as selector:
+            selector.register(stdout, selectors.EVENT_READ)
+            selector.register(stderr, selectors.EVENT_READ)
+            while stdout in {key.fileobj for key in selector.get_map().values()}:
+                ready = selector.select(self.silence_s)
+                if not ready:
+                    raise Unreachable(f"nothing was heard for {self.silence_s:g} s")
+                for key, _ in ready:
+                    data = os.read(key.fd, _READ_BYTES)
+                    if not data:
+                        selector.unregister(key.fileobj)
+                    if key.fileobj is stderr:
+                        errors += data
+                        del errors[:-STDERR_CHARACTERS]
+                        continue
+                    total += len(data)
+                    *ends, rest = data.split(b"\n")
+                    for end in ends:
+                        yield bytes(line + end + b"\n")
+                        line.clear()
+                    line += rest
+                    _check(len(line), LINE_BYTES, "a line of what a command there prints")
+                    _check(total, OUTPUT_BYTES, "what a command there prints")
+
     def _call(self, command: list[str], stdin: str, timeout_s: float) -> Done:
+        output = bytearray()
+
+        def keep(data: bytes) -> None:
+            output.extend(data)
+            _check(len(output), LINE_BYTES, "what a command there prints")
+
         try:
-            done = subprocess.run(  # noqa: S603 - as above
-                command,
-                input=stdin.encode(),
-                capture_output=True,
-                timeout=timeout_s,
-                check=False,
-                start_new_session=True,
-            )
+            done = run_guarded(Guarded(command, stdin.encode(), timeout_s=timeout_s), keep)
         except FileNotFoundError:
             raise Unreachable(f"{command[0]} is not installed here; on Debian: apt install openssh-client") from None
-        except subprocess.TimeoutExpired:
-            raise Unreachable(f"no answer within {timeout_s:g} s") from None
-        stderr = done.stderr.decode(errors="replace")
+        except TooMuch as error:
+            raise Unreachable(str(error)) from None
+        if done.timed_out:
+            raise Unreachable(f"no answer within {timeout_s:g} s")
+        stderr = done.errors.decode(errors="replace")
         if done.returncode == LOST:
             raise Unreachable(_last_line(stderr) or "ssh could not connect")
-        return Done(done.returncode, done.stdout.decode(errors="replace"), stderr)
+        return Done(done.returncode, output.decode(errors="replace"), stderr)
+
+
+def _check(size: int, limit: int, what: str) -> None:
+    if size > limit:
+        raise TooMuch(f"{what} is longer than {limit >> 20} MiB")
 
 
 def _last_line(stderr: str) -> str:
     """The last line that is not empty; greetings and warnings come before it."""
+    if _NOISE in stderr:
+        return "its shell prints something when nobody is logged in, which scp cannot read: make its .bashrc silent"
     lines = [line.strip() for line in stderr[-STDERR_CHARACTERS:].splitlines() if line.strip()]
     return lines[-1].removeprefix("scp: ") if lines else ""

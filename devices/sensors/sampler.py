@@ -114,7 +114,7 @@ def collect(
 
 
 def main() -> int:
-    """Read an order, collect until the input ends, send the log."""
+    """Read an order, collect until there is more input or it ends, send the log."""
     order = Order(**json.loads(sys.stdin.readline()))
     with contextlib.suppress(OSError):
         os.nice(_NICENESS)

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import json
-import os
 import select
 import subprocess
-import sys
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import IO, cast
 
+from ..own_path import python_command
 from ..profile import DeviceProfile
 from .sampler import Log, Order, parse_log
 
@@ -39,14 +38,12 @@ class Watch:
         self._process: subprocess.Popen[str] | None = None
         self._is_ready = False
         try:
-            self._process = subprocess.Popen(
-                [sys.executable, "-m", "co3d_bench.devices.sensors.sampler"],
+            self._process = subprocess.Popen(  # noqa: S603 - our own interpreter, no shell
+                python_command("-m", "co3d_bench.devices.sensors.sampler"),
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=subprocess.PIPE,
                 text=True,
-                # A file of the current folder that is called like a library must not be imported instead.
-                env={**os.environ, "PYTHONSAFEPATH": "1"},
             )
             stdin = cast("IO[str]", self._process.stdin)
             stdin.write(json.dumps(asdict(order)) + "\n")
@@ -73,11 +70,15 @@ class Watch:
         if self._process is None:
             return Log(reason=self._reason)
         try:
-            out, err = self._process.communicate(timeout=_END_S)  # closes its input, which ends it
+            # A line ends it. Closing its input would not, where the network has left a copy of this process behind.
+            out, err = self._process.communicate("end\n", timeout=_END_S)
         except subprocess.TimeoutExpired:
             self._process.kill()
             self._process.communicate()
             return Log(reason=self._reason or "the process that reads the sensors did not end")
+        except OSError as error:  # code of the network closed the descriptors of others
+            self._process.kill()
+            return Log(reason=self._reason or f"the process that reads the sensors cannot be heard: {error}")
         if self._reason or self._process.returncode:
             last = err.strip().splitlines()[-1:] or [f"exit code {self._process.returncode}"]
             return Log(reason=f"{self._reason or 'the process that reads the sensors failed'}: {last[0]}")

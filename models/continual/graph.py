@@ -25,12 +25,16 @@ class Graph(nn.Module):
 
     Parameters stay where the regular network has them: `layers` maps their qualified names to modules. Any name will
     do, also that of a method here: a network may well have a layer called `temporal`.
+    `aligned=False`: of a regular network, whose clips are joined as they are.
     """
 
-    def __init__(self, layers: dict[str, nn.Module], nodes: Sequence[Node], temporal: Temporal) -> None:
+    def __init__(
+        self, layers: dict[str, nn.Module], nodes: Sequence[Node], temporal: Temporal, *, aligned: bool = True
+    ) -> None:
         super().__init__()
         self.nodes = _freeing(nodes)
         self.__dict__["_temporal"] = temporal
+        self.__dict__["_aligned"] = aligned
         for name, layer in layers.items():
             _register(self, name, layer)
 
@@ -55,8 +59,10 @@ class Graph(nn.Module):
         return self.__dict__["_count"]
 
     def forward(self, clip: Tensor) -> Tensor:
+        aligned = self.__dict__["_aligned"]
+
         def call(node: Node, count: int | None, inputs: list[Tensor]) -> Tensor:
-            return node.call(*(inputs if len(inputs) == 1 else _last_common(inputs)))
+            return node.call(*(_last_common(inputs) if len(inputs) > 1 and aligned else inputs))
 
         return self._run(clip, call)
 

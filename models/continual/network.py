@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor, nn
@@ -16,6 +16,9 @@ from .graph import Graph
 from .state import Fill, Sequential, State, as_continual, temporal_of
 from .training import transient
 from .tuning import tune
+
+if TYPE_CHECKING:
+    from .conversion.outcome import Conversion
 
 
 class ClipNetwork(nn.Module):
@@ -68,6 +71,7 @@ class FrameNetwork(nn.Module):
         super().__init__()
         self.blocks = tune(blocks) if tuned else blocks
         self.input_shape = input_shape
+        self.conversion: Conversion | None = None  # how it was proven, where `convert` made it
 
     @property
     def unbounded(self) -> bool:

@@ -73,7 +73,7 @@ class ArrayStandIn:
         return np.array(shaped, dtype=numbers.newbyteorder("="), order="C")
 
 
-class _Call:
+class Call:
     """A function for a pickle to call. It has no attributes that a pickle could set."""
 
     __slots__ = ("function",)
@@ -109,11 +109,11 @@ def _from_buffer(data: Any, dtype: Any, shape: Any, order: Any) -> ArrayStandIn:
 ALLOWED: Mapping[str, Any] = {
     "numpy.ndarray": ArrayStandIn,
     "numpy.dtype": DtypeStandIn,
-    "_codecs.encode": _Call(_encode),
+    "_codecs.encode": Call(_encode),
     "collections.OrderedDict": OrderedDict,
-    **{f"{core}.multiarray._reconstruct": _Call(ArrayStandIn) for core in _CORES},
-    **{f"{core}.multiarray.scalar": _Call(no_scalar) for core in _CORES},
-    **{f"{core}.numeric._frombuffer": _Call(_from_buffer) for core in _CORES},
+    **{f"{core}.multiarray._reconstruct": Call(ArrayStandIn) for core in _CORES},
+    **{f"{core}.multiarray.scalar": Call(no_scalar) for core in _CORES},
+    **{f"{core}.numeric._frombuffer": Call(_from_buffer) for core in _CORES},
 }
 
 

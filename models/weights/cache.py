@@ -17,19 +17,26 @@ import re
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from .errors import WeightsError
+from .errors import NoCacheError, WeightsError
 from .sources import CHECKPOINTS, PublicCheckpoint
 
 _CHUNK_BYTES = 1 << 20
 
 
 def cache_folder() -> Path:
-    """The folder of everything co3d-bench keeps for later; it need not exist."""
+    """The folder of everything co3d-bench keeps for later; it need not exist.
+
+    Raises NoCacheError where none is named and the user has no home, as in a container with an arbitrary user id.
+    """
     if folder := os.environ.get("CO3D_BENCH_CACHE"):
         return Path(folder)
-    if shared := os.environ.get("XDG_CACHE_HOME"):
-        return Path(shared) / "co3d-bench"
-    return Path.home() / ".cache" / "co3d-bench"
+    shared = Path(os.environ.get("XDG_CACHE_HOME", ""))
+    if shared.is_absolute():  # a relative one is to be ignored (XDG Base Directory Specification)
+        return shared / "co3d-bench"
+    try:
+        return Path.home() / ".cache" / "co3d-bench"
+    except RuntimeError:
+        raise NoCacheError("there is no home folder to keep files in: set CO3D_BENCH_CACHE to a folder") from None
 
 
 def cached_path(checkpoint: PublicCheckpoint) -> Path:
@@ -79,6 +86,10 @@ def checked_sha256(path: Path) -> str:
     file is another one.
     """
     found = sha256_of(path)
+    try:
+        cache = cache_folder()
+    except NoCacheError:  # then the file is the user's own
+        return found
     stated = next((row.sha256 for row in CHECKPOINTS if cached_path(row) == path), None)
     if stated and not found.startswith(stated):
         raise WeightsError(
@@ -91,7 +102,7 @@ def checked_sha256(path: Path) -> str:
             f"{path}: its sha256 is {found}, and {note_path(path).name} beside it has {noted}: it has changed since; "
             "remove both and fetch it again"
         )
-    if noted is None and path.is_relative_to(cache_folder()):
+    if noted is None and path.is_relative_to(cache):
         with contextlib.suppress(OSError):  # a cache that cannot be written to can still be read
             write_note(path, found)
     return found

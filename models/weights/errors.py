@@ -9,3 +9,7 @@ class WeightsError(Exception):
 
 class UnknownWeightsError(WeightsError):
     """No public checkpoint has that name; the message lists those that exist."""
+
+
+class NoCacheError(WeightsError):
+    """There is no folder to keep files in; the message says what to set."""

@@ -11,12 +11,12 @@ import re
 import shutil
 import urllib.error
 import urllib.request
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import IO
 from urllib.parse import urlsplit
 
-from .cache import part_path, sha256_of, write_note
+from .cache import note_path, part_path, sha256_of, write_note
 from .errors import WeightsError
 
 TIMEOUT_S = 30.0  # of silence
@@ -45,8 +45,7 @@ def fetch(
     part = part_path(target)
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
-        with part.open("ab") as file:
-            _lock(file, part)
+        with _locked(part) as file:
             try:
                 _download(url, file, part, target, on_progress or (lambda done, total: None), timeout_s)
                 file.flush()
@@ -54,16 +53,17 @@ def fetch(
             finally:
                 if file.tell() == 0:  # nothing came, so nothing is kept
                     _discard(part)
-        found = sha256_of(part)
-        if sha256 and not found.startswith(sha256):
-            _discard(part)
-            raise WeightsError(
-                f"{url}: the download has the sha256 {found}, not {sha256}, and was deleted; the file on the server "
-                "was changed, or a proxy changes it"
-            )
-        part.replace(target)
-        write_note(target, found)
-        _tag_path(part).unlink(missing_ok=True)
+            found = sha256_of(part)  # still under the lock: what is hashed is what is put in place
+            if sha256 and not found.startswith(sha256):
+                _discard(part)
+                raise WeightsError(
+                    f"{url}: the download has the sha256 {found}, not {sha256}, and was deleted; the file on the "
+                    "server was changed, or a proxy changes it"
+                )
+            note_path(target).unlink(missing_ok=True)  # of an earlier file: a kill here must not leave it to this one
+            part.replace(target)
+            write_note(target, found)
+            _tag_path(part).unlink(missing_ok=True)
     except OSError as error:
         path = error.filename or part
         raise WeightsError(f"{path}: cannot be written: {error.strerror or error}{_more_space(error)}") from error
@@ -184,11 +184,19 @@ def _read_tag(part: Path) -> str:
         return ""
 
 
-def _lock(file: IO[bytes], part: Path) -> None:
-    try:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        raise WeightsError(f"{part}: another process is fetching this file; wait for it") from None
+@contextlib.contextmanager
+def _locked(part: Path) -> Iterator[IO[bytes]]:
+    """What has come so far, open to be continued by us alone. Raises WeightsError while another process fetches it."""
+    while True:
+        with part.open("ab") as file:
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                raise WeightsError(f"{part}: another process is fetching this file; wait for it") from None
+            # Whoever held it until now may have put this very file in place, or deleted it.
+            if part.exists() and os.path.samestat(os.fstat(file.fileno()), part.stat()):
+                yield file
+                return
 
 
 def _check_space(folder: Path, done: int, total: int | None) -> None:
@@ -205,7 +213,9 @@ def _check_space(folder: Path, done: int, total: int | None) -> None:
 
 def _more_space(error: OSError) -> str:
     full = error.errno in (errno.ENOSPC, errno.EDQUOT)
-    return "; make space and run it again: it resumes where it stopped" if full else ""
+    if full:
+        return "; make space and run it again: it resumes where it stopped"
+    return "; set CO3D_BENCH_CACHE to a folder that can be"
 
 
 def _again(done: int, total: int | None) -> str:

@@ -1,15 +1,13 @@
-"""Read a file of weights into a flat dict of tensors. No code in a file is ever run.
+"""Read a file of weights: its tensors by name. No code in a file is ever run, and nothing that it names is imported.
 
-torch's own files (.pyth, .pth, .pt, old and new) are loaded weights-only. Caffe2's (.pkl) are pickles of numpy arrays:
-they are read by an unpickler that accepts nothing else (arrays.py).
+torch's own files (.pyth, .pth, .pt, .ckpt, old and new) and safetensors are read by `torch_files.py`; Caffe2's (.pkl)
+are pickles of numpy arrays, read by an unpickler that accepts nothing else (`arrays.py`).
 """
 
 from __future__ import annotations
 
-import re
-import warnings
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import AbstractContextManager, nullcontext
+import zipfile
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,22 +15,40 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from .arrays import ALLOWED, ArrayStandIn, ArrayUnpickler, DtypeStandIn, ForbiddenGlobal, no_scalar
+from .arrays import ArrayStandIn, ArrayUnpickler, ForbiddenGlobal
 from .errors import WeightsError
+from .torch_files import (
+    DICTS,
+    LEGACY_MAGIC,
+    Beside,
+    NotTorch,
+    StoredTensor,
+    is_safetensors,
+    read_legacy,
+    read_safetensors,
+    read_zip,
+)
 
 
 @dataclass(frozen=True)
 class FileContents:
-    """What a file of weights holds: tensors by the names of the file, and which kind of file it is."""
+    """What a file of weights holds: every tensor in it, and which kind of file it is."""
 
+    path: Path
     format: str
-    tensors: dict[str, Tensor]
+    stored: dict[str, Tensor | StoredTensor]  # name: tensor; a name is all keys down to it: state_dict.conv1.weight
+    dicts: dict[str, str]  # name: the keys of its dict: state_dict.
+
+    def tensor(self, name: str) -> Tensor:
+        """The tensor of that name. Raises WeightsError where the file claims it and does not hold it."""
+        stored = self.stored[name]
+        try:
+            return stored.tensor() if isinstance(stored, StoredTensor) else stored
+        except (ValueError, RuntimeError, OSError) as error:
+            raise WeightsError(f"{self.path}: {name}: damaged ({error}); fetch the file again") from None
 
 
-# Keys under which projects put the weights beside other things: PyTorchVideo and PySlowFast, Caffe2, Lightning, others.
-CONTAINERS = ("model_state", "blobs", "state_dict", "model_state_dict", "model")
-# Put before every name by nn.DataParallel, by wrappers, and by torch.compile.
-PREFIXES = ("module.", "model.", "_orig_mod.")
+_READ = "torch files (.pth, .pyth, .pt, .ckpt), .safetensors and Caffe2's .pkl are read"
 
 
 def read_file(path: Path) -> FileContents:
@@ -40,107 +56,127 @@ def read_file(path: Path) -> FileContents:
 
     Raises WeightsError: not there, no known form, damaged or cut short, code inside, or no tensor inside.
     """
-    start = _first_bytes(path)
-    form = next((form for form in _FORMS if start.startswith(form.signatures)), None)
+    start, size = _first_bytes(path)
+    form = next((form for form in _FORMS if form.fits(start, size)), None)
     if form is None:
-        raise WeightsError(f"{path}: not a file of weights; torch files (.pth, .pyth, .pt) and Caffe2's .pkl are read")
-    tensors = _tensors(form.read(path), path)
-    return FileContents(form.name, _without_prefix(tensors))
+        text = start.lstrip(b"\xef\xbb\xbf \t\r\n")
+        unknown = f"not a file of weights; {_READ}"
+        what = next((what for what, marks in _OTHERS.items() if text.startswith(marks)), unknown)
+        raise WeightsError(f"{path}: {what}")
+    try:
+        content = form.read(path)
+        return _contents(content, path, form.name)
+    except ForbiddenGlobal as error:
+        if form.name == _CAFFE2 and str(error).startswith("torch."):
+            raise WeightsError(f"{path}: tensors written by pickle itself; write them with torch.save") from None
+        raise WeightsError(
+            f"{path}: refused, and none of it was run: it asks for {_shown(str(error))}, and weights need no code. "
+            "Have its author save the network's state_dict() alone"
+        ) from None
+    except NotTorch as error:
+        raise WeightsError(f"{path}: {error}") from None
+    except WeightsError:
+        raise
+    except Exception as error:
+        raise _damaged(path, error) from error
 
 
-def _first_bytes(path: Path) -> bytes:
+def _first_bytes(path: Path) -> tuple[bytes, int]:
+    """The first bytes of a file, and its size."""
     try:
         with path.open("rb") as file:
-            start = file.read(64)
+            start = file.read(512)
+        size = path.stat().st_size
     except FileNotFoundError:
         raise WeightsError(f"{path}: no such file") from None
     except OSError as error:
         raise WeightsError(f"{path}: cannot be read: {error.strerror}") from error
     if not start:
         raise WeightsError(f"{path}: is empty; fetch it again")
-    return start
-
-
-def _read_torch(path: Path) -> Any:
-    try:
-        with _numpy_scalars(), warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # an error reports what is wrong with a file
-            return torch.load(path, map_location="cpu", weights_only=True)
-    except Exception as error:
-        text = str(error)
-        if match := re.search(r"GLOBAL ([\w.]+)", text):
-            raise _refused(path, match[1]) from None
-        if "TorchScript" in text:
-            raise WeightsError(f"{path}: a TorchScript program, not weights; save the network's state_dict()") from None
-        raise _damaged(path, error) from error
+    return start, size
 
 
 def _read_pickle(path: Path) -> Any:
-    try:
-        with path.open("rb") as file:
-            return ArrayUnpickler(file, encoding="latin1").load()
-    except ForbiddenGlobal as error:
-        raise _refused(path, str(error)) from None
-    except Exception as error:
-        raise _damaged(path, error) from error
-
-
-def _read_web_page(path: Path) -> Any:
-    raise WeightsError(f"{path}: a web page, not weights: the address led to a page; fetch the file itself")
-
-
-def _read_pointer(path: Path) -> Any:
-    raise WeightsError(f"{path}: a Git LFS pointer, not the weights; `git lfs pull` downloads the file")
+    with path.open("rb") as file:
+        return ArrayUnpickler(file, encoding="latin1").load()
 
 
 @dataclass(frozen=True)
 class _Form:
-    """The kind of a file, by its first bytes: names cannot be trusted."""
+    """The kind of a file, by its first bytes and its size: names cannot be trusted."""
 
     name: str
-    signatures: tuple[bytes, ...]
+    fits: Callable[[bytes, int], bool]
     read: Callable[[Path], Any]
 
 
+_CAFFE2 = "Caffe2 pickle"
 # In this order: torch's old form is a pickle too, one that starts with a magic number.
 _FORMS = (
-    _Form("torch", (b"PK\x03\x04",), _read_torch),
-    _Form("torch, before 1.6", (b"\x80\x02\x8a\x0al\xfc\x9cF\xf9 j\xa8P\x19.",), _read_torch),
-    _Form("Caffe2 pickle", (b"\x80", b"(d", b"}"), _read_pickle),
-    _Form("web page", (b"<",), _read_web_page),
-    _Form("Git LFS pointer", (b"version https://git-lfs",), _read_pointer),
+    _Form("torch", lambda start, _: start.startswith(b"PK\x03\x04"), read_zip),
+    _Form("torch, before 1.6", lambda start, _: LEGACY_MAGIC in start[:32], read_legacy),
+    _Form("safetensors", is_safetensors, read_safetensors),
+    _Form(_CAFFE2, lambda start, _: start.startswith((b"\x80", b"(d", b"}")), _read_pickle),
 )
+# What people take for weights, by the first bytes.
+_OTHERS = {
+    "a web page, not weights: the address led to a page; fetch the file itself": (b"<",),
+    "a Git LFS pointer, not the weights; `git lfs pull` downloads the file": (b"version https://git-lfs",),
+    "a text (JSON), not weights: an index names files that hold parts; put their tensors into one file": (b"{", b"["),
+    "an HDF5 file; save its arrays with torch.save as a dict, name to tensor": (b"\x89HDF",),
+    "a numpy array; save the arrays with torch.save as a dict, name to tensor": (b"\x93NUMPY",),
+    "a compressed file; unpack it": (b"\x1f\x8b", b"BZh", b"\xfd7zXZ", b"\x28\xb5\x2f\xfd", b"7z\xbc\xaf", b"Rar!"),
+    "an ONNX network, not weights": (b"\x08\x03", *(b"\x08" + bytes([version, 0x12]) for version in range(4, 16))),
+}
 
 
-def _numpy_scalars() -> AbstractContextManager[None]:
-    """Training states beside the weights may hold numpy's numbers; torch must be set to accept them, as nothing."""
-    if torch.__version__ < "2.6":  # a TorchVersion, not text; before, no name could be given another meaning
-        return nullcontext()
-    allow: Any = torch.serialization.safe_globals
-    scalars = [(no_scalar, name) for name in ALLOWED if name.endswith(".scalar")]
-    return allow([(DtypeStandIn, "numpy.dtype"), *scalars])
+def _contents(content: Any, path: Path, form: str) -> FileContents:
+    """Every tensor by name; what lies beside them (epochs, learning rates) is left."""
+    if isinstance(content, Beside) and not content:
+        raise WeightsError(
+            f"{path}: holds a whole network ({_shown(content.named)}), which only its own code can rebuild, and none "
+            "was run; save the network's state_dict()"
+        )
+    if not isinstance(content, DICTS):
+        kind = "single tensor" if isinstance(content, StoredTensor) else type(content).__name__
+        raise WeightsError(f"{path}: holds a {kind}, not weights by name; save the network's state_dict()")
+    found, dicts = {}, {}
+    for keys, key, value in _leaves(content):
+        name = _shown(keys + key, _LONGEST_NAME)
+        tensor = _stored(value, f"{path}: {name}", strict=form == _CAFFE2)
+        if tensor is not None:
+            found[name], dicts[name] = tensor, _shown(keys, _LONGEST_NAME)
+    if not found:
+        whole = [value.named for value in content.values() if isinstance(value, Beside) and not value]
+        keys = ", ".join(_shown(str(key)) for key in list(content)[:5])
+        more = f"; a whole object ({_shown(whole[0])}) is not rebuilt: save the network's state_dict()" if whole else ""
+        raise WeightsError(f"{path}: holds no weights; it has {keys or 'nothing'}{more}")
+    return FileContents(path, form, found, dicts)
 
 
-def _tensors(content: Any, path: Path) -> dict[str, Tensor]:
-    """The tensors by name; what lies beside them (epochs, learning rates) is left."""
-    if isinstance(content, Mapping):
-        held = next((content[key] for key in CONTAINERS if isinstance(content.get(key), Mapping)), content)
-        named = {name: _tensor(value, f"{path}: {name}") for name, value in _by_name(held)}
-        if tensors := {name: tensor for name, tensor in named.items() if tensor is not None}:
-            return tensors
-        keys = ", ".join(name for name, _ in list(_by_name(content))[:5])
-        raise WeightsError(f"{path}: holds no weights; it has {keys or 'nothing'}")
-    raise WeightsError(
-        f"{path}: holds a {type(content).__name__}, not weights by name; save the network's state_dict()"
-    )
+_DEEPEST = 8  # dicts in dicts
+_LONGEST_NAME = 2000
+_TRAINING = ("optim", "lr_sched", "sched")  # keys of what only training needs; it may hold tensors too
 
 
-def _by_name(content: Mapping) -> Iterator[tuple[str, Any]]:
-    return ((_shown(str(name)), value) for name, value in content.items())
+def _leaves(content: dict | Beside) -> Iterator[tuple[str, str, Any]]:
+    """Everything in dicts in dicts: the keys of its dict, its own, and the value. Each dict once."""
+    waiting: list[tuple[str, dict | Beside, int]] = [("", content, 1)]
+    met = {id(content)}
+    for keys, held, depth in waiting:
+        for key, value in held.items():
+            if not isinstance(key, str) or (isinstance(value, DICTS) and key.lower().startswith(_TRAINING)):
+                continue
+            if not isinstance(value, DICTS):
+                yield keys, key, value
+            elif id(value) not in met and depth < _DEEPEST:
+                met.add(id(value))
+                waiting.append((f"{keys}{key}.", value, depth + 1))
 
 
-def _tensor(value: Any, what: str) -> Tensor | None:
-    if isinstance(value, Tensor):
+def _stored(value: Any, what: str, *, strict: bool) -> Tensor | StoredTensor | None:
+    """A tensor; None for anything else. `strict`: an array that is not one of numbers is an error."""
+    if isinstance(value, StoredTensor):
         return value
     if not isinstance(value, ArrayStandIn):
         return None
@@ -148,30 +184,18 @@ def _tensor(value: Any, what: str) -> Tensor | None:
         array = value.array()
     except (TypeError, ValueError, AttributeError, OverflowError) as error:
         raise WeightsError(f"{what}: damaged ({error}); fetch the file again") from None
-    if array is None:
+    if array is None and strict:
         raise WeightsError(f"{what}: an array of {value.dtype}, not of numbers")
-    return torch.from_numpy(array)
-
-
-def _without_prefix(tensors: dict[str, Tensor]) -> dict[str, Tensor]:
-    while prefix := next((prefix for prefix in PREFIXES if all(name.startswith(prefix) for name in tensors)), None):
-        tensors = {name.removeprefix(prefix): tensor for name, tensor in tensors.items()}
-    return tensors
-
-
-def _refused(path: Path, name: str) -> WeightsError:
-    return WeightsError(
-        f"{path}: refused, and none of it was run: it asks for {_shown(name)}, and weights need no code. Have "
-        "its author save the network's state_dict() alone"
-    )
+    return None if array is None else torch.from_numpy(array)
 
 
 def _damaged(path: Path, error: Exception) -> WeightsError:
     lines = str(error).strip().splitlines()
     why = _shown(lines[0]) if lines else type(error).__name__
+    why = "its end is missing" if isinstance(error, zipfile.BadZipFile) else why
     return WeightsError(f"{path}: damaged or cut short ({why}); fetch it again")
 
 
-def _shown(text: str) -> str:
+def _shown(text: str, longest: int = 200) -> str:
     """Text out of a file as one short line of a message."""
-    return "".join(letter if letter.isprintable() else "?" for letter in text)[:200]
+    return "".join(letter if letter.isprintable() else "?" for letter in text)[:longest]

@@ -23,6 +23,8 @@ __all__ = [
     "our_models",
 ]
 
+LONGEST_POOL = 9999  # frames; the patterns of the families have four digits
+
 
 @cache
 def families() -> tuple[Family, ...]:
@@ -60,6 +62,10 @@ def find_model(name: str) -> ModelSpec:
         return spec
     if (offer := find_offer(name)) is not None:
         return custom.examine(offer)
+    if pools := _pools(name.lower()):
+        raise UnknownModelError(
+            f"{name}: its pool has from {pools[0]} to {pools[1]} frames, written without zeros before"
+        )
     names = [spec.name for spec in list_models()] + list(installed().factories)
     longer = [known for known in names if known.startswith(f"{name.lower()}-")]  # cox3d-m needs a pool length
     near = longer or difflib.get_close_matches(name.lower(), names, n=1, cutoff=0.6)
@@ -72,12 +78,21 @@ def find_offer(name: str) -> custom.Offer | None:
     """The factory behind a name, where the network is known only by calling it; None for all others."""
     if custom.is_file(name):
         return custom.open_file(name)
-    return installed().factories[name] if is_offered(name) else None
+    return custom.open_offer(installed().factories[name]) if is_offered(name) else None
 
 
 def is_offered(name: str) -> bool:
     """Whether an installed package offers a factory of that name. Ours come first."""
     return _find(families(), name) is None and name in installed().factories
+
+
+def _pools(name: str) -> tuple[int, int] | None:
+    """The shortest and the longest pool of the networks that a name means but for its number of frames."""
+    network, _, frames = name.rpartition("-")
+    if not frames.isdecimal():
+        return None
+    known = [pool for pool in (1, 2, LONGEST_POOL) if _find(families(), f"{network}-{pool}")]
+    return (known[0], LONGEST_POOL) if known[-1:] == [LONGEST_POOL] else None
 
 
 def _find(among: tuple[Family, ...], name: str) -> ModelSpec | None:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ...bench.errors import NOTHING, USAGE, UserError
-from ...bench.record.record import Record
+from ...bench.record.record import Record, commit_of
 from ...bench.record.store import read_records
 from ...bench.stats.compare.findings import Comparison
 from ..commands import ReportError, write_whole
@@ -57,11 +57,7 @@ def _run(path: str, asked: str, run_ids: Sequence[str]) -> str:
 
 def _name(text: str, records: Sequence[Record]) -> str:
     """What the user wrote, and the commit where there is one: `results (commit 0123456789ab)`."""
-    commits = {
-        (record.environment.git_commit, record.environment.git_dirty)
-        for record in records
-        if record.environment and record.environment.git_commit
-    }
+    commits = {commit_of(record) for record in records} - {(None, None)}
     if len(commits) != 1:
         return text
     ((commit, dirty),) = commits

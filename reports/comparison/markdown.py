@@ -9,11 +9,8 @@ import re
 from collections.abc import Sequence
 
 from ...bench.stats.compare.findings import Comparison, Finding
-from ..tables.render import escape_markdown
+from ..tables.render import escape_markdown as prose
 from . import words
-
-# What GitHub makes links and mentions of although nothing in it is Markdown: a comment in between stops that.
-_LIVE = re.compile(r"@(?=\w)|(?<=:)//|(?<=www)\.|#(?=\d)|(?<=GH)-(?=\d)", flags=re.IGNORECASE)
 
 
 def code(text: str) -> str:
@@ -23,12 +20,6 @@ def code(text: str) -> str:
         shown = "".join(c if c.isalnum() or c == " " or not c.isascii() else f"&#{ord(c)};" for c in text)
         return f"<code>{shown}</code>"
     return f"`{text}`" if text else ""
-
-
-def prose(text: str) -> str:
-    """Text as it is, on one line: no cell, tag, emphasis, link or mention of its own."""
-    escaped = escape_markdown(words.plain(text)).replace("&", "&amp;")
-    return _LIVE.sub(lambda found: "@<!-- -->" if found[0] == "@" else f"<!-- -->{found[0]}", escaped)
 
 
 def markdown(comparison: Comparison, most_rows: int | None = None) -> str:

@@ -7,6 +7,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from ...bench.record.plain import plain
 from ...bench.stats.compare.findings import Comparison, Estimate, Finding
 from ...bench.stats.metrics import Metric, get_metric
 from ..notation import MISSING, number
@@ -256,14 +257,6 @@ def figure(finding: Finding, value: float | None) -> str:
     metric = _metric(finding)
     shown = metric.unit.of(value) if metric else value
     return f"{shown:.12g}" if finding.status == "exact" else number(shown, 4)
-
-
-_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
-
-
-def plain(text: str) -> str:
-    """Text in one line that no terminal takes for a command: control characters are shown as a replacement sign."""
-    return _CONTROL.sub("\ufffd", " ".join(text.split()))
 
 
 def reasons(finding: Finding) -> tuple[str, ...]:

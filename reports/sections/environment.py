@@ -47,7 +47,7 @@ def facts(environment: Environment) -> list[tuple[str, str]]:
         ("Frequency", None if process.frequency_hz is None else f"{number(process.frequency_hz / 1e9)} GHz"),
         ("Load average before", None if process.load_average_1min is None else f"{process.load_average_1min:.2f}"),
         ("Versions", ", ".join(f"{name} {version}" for name, version in environment.versions.items())),
-        ("Commit", commit and commit + (" with changes" if environment.git_dirty else "")),
+        ("co3d-bench commit", commit and commit + (" with changes" if environment.git_dirty else "")),
     ]
     return [(name, value) for name, value in found if value]
 
@@ -68,6 +68,15 @@ def weights(models: Sequence[ModelFacts]) -> str:
     if len(different := set(sources.values())) == 1:
         return different.pop()
     return "; ".join(f"{title}: {source}" for title, source in sources.items())
+
+
+def commits(models: Sequence[ModelFacts]) -> str:
+    """The commit of each custom network's own repository; empty where none is known."""
+    known = {model.title: model.source for model in models if model.source and model.source.git_commit}
+    return "; ".join(
+        f"{title}: {(source.git_commit or '')[:12]}{' with changes' if source.git_dirty else ''}"
+        for title, source in known.items()
+    )
 
 
 def engines(records: Sequence[CaseResult]) -> str:
@@ -92,6 +101,7 @@ def render(page: Page) -> Markup | None:
         models = [record.model for record in records if record.model]
         environment = next(record.environment for record in records if record.environment)
         shown_facts = facts(environment) + ([("Weights", weights(models))] if models else [])
+        shown_facts += [("Networks' commits", text)] if (text := commits(models)) else []
         shown_facts += [("Engines", text)] if (text := engines(records)) else []
         shown.append((", ".join(titles), shown_facts))
     return fragment(_TEMPLATE, environments=shown)

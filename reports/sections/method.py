@@ -1,7 +1,5 @@
 """How to read the page, and its raw data to download."""
 
-import json
-
 from markupsafe import Markup
 
 from ..page import Page, fragment, json_text
@@ -34,11 +32,7 @@ Only those of the cases shown here; {{ others }} more cases are in the store.
 def render(page: Page) -> Markup | None:
     if not page.records:
         return None
-    lines = "".join(
-        json.dumps(record.model_dump(mode="json"), ensure_ascii=False) + "\n"
-        for result in page.shown
-        for record in result.records
-    )
+    lines = "".join(record.model_dump_json() + "\n" for result in page.shown for record in result.records)
     return fragment(
         _TEMPLATE,
         others=len(page.records) - len(page.shown),

@@ -6,6 +6,7 @@ import re
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
+from ...bench.record.plain import inert_table, plain
 from ..notation import MISSING
 from .table import WARNING, WORDS, Cell, Column, Row, Table
 
@@ -21,6 +22,8 @@ _LATEX_SPECIAL = {
     "_": r"\_",
     "{": r"\{",
     "}": r"\}",
+    "[": "{[}",  # after the end of a row it would begin that command's argument, and a star is another command
+    "*": "{*}",
     "~": r"\textasciitilde{}",
     "^": r"\textasciicircum{}",
     "<": r"\textless{}",
@@ -33,15 +36,20 @@ _LATEX_SPECIAL = {
     "\u2013": "--",
 }
 
+# What GitHub makes links, mentions and formulas of although nothing in it is Markdown: a comment in between stops that.
+_LIVE = re.compile(r"@(?=\w)|(?<=:)//|(?<=www)\.|#(?=\d)|(?<=GH)-(?=\d)|\$", flags=re.IGNORECASE)
+_INERT = {"@": "@<!-- -->", "#": "#<!-- -->", "$": "&#36;"}
+
 
 def escape_markdown(text: str) -> str:
-    """Text that a Markdown table shows as it is: no cell, line, tag or emphasis of its own."""
-    return re.sub(r"([\\`*_|<>\[\]~])", r"\\\1", " ".join(text.split()))
+    """Text on one line that Markdown shows as it is: no cell, tag, emphasis, link or mention of its own."""
+    escaped = re.sub(r"([\\`*_|<>\[\]~])", r"\\\1", plain(text)).replace("&", "&amp;")
+    return _LIVE.sub(lambda found: _INERT.get(found[0], f"<!-- -->{found[0]}"), escaped)
 
 
 def escape_latex(text: str) -> str:
     """Text that LaTeX prints as it is."""
-    return "".join(_LATEX_SPECIAL.get(letter, letter) for letter in " ".join(text.split()))
+    return "".join(_LATEX_SPECIAL.get(letter, letter) for letter in plain(text))
 
 
 def _shown(cell: Cell, escape: Callable[[str], str]) -> str:
@@ -116,7 +124,7 @@ def frame(table: Table) -> pandas.DataFrame:
 
 def csv(table: Table) -> str:
     """Plain numbers for other programs; warnings, notes and errors are columns of text."""
-    return frame(table).to_csv(index=False, lineterminator="\n")
+    return inert_table(frame(table)).to_csv(index=False, lineterminator="\n")
 
 
 def latex(table: Table) -> str:

@@ -5,7 +5,7 @@ from co3d_bench.bench.record.case import Case
 from co3d_bench.bench.record.record import Failure, Record, Samples, Settings, Timing
 
 
-def make_record(run_id="r", model="tiny", started_at="2026-01-01T00:00:00", latency_s=(0.1, 0.2), **changes):
+def make_record(run_id="r", model="tiny", started_at="2026-01-01T00:00:00+00:00", latency_s=(0.1, 0.2), **changes):
     timing = Timing(
         load_s=0.1,
         first_prediction_s=0.3,

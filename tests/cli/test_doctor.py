@@ -74,7 +74,7 @@ def test_it_holds_while_a_command_runs(tmp_path):
     assert "governor: powersave -> performance" in err
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_a_signal_ends_the_command_and_puts_everything_back(tmp_path, number):
     root = write(tmp_path, LAPTOP)
     process = start(tmp_path, "--fix", "--", sys.executable, "-c", WAITS)

@@ -1,6 +1,7 @@
 """The command line as a user meets it: one message for a mistake, never a traceback."""
 
 import json
+import os
 import re
 import subprocess
 import sys
@@ -12,7 +13,7 @@ from jsonschema import Draft202012Validator
 from records import make_record
 
 import co3d_bench
-from co3d_bench.bench.errors import EXIT_CODES, INTERNAL, INTERRUPTED
+from co3d_bench.bench.errors import ENVIRONMENT, EXIT_CODES, INTERNAL, INTERRUPTED
 from co3d_bench.bench.record.store import append_record
 from co3d_bench.cli import main as cli
 from co3d_bench.cli.verbs import app
@@ -185,6 +186,24 @@ def test_output_that_cannot_be_written_is_one_line(tmp_path):
     line = f"{sys.executable} -m co3d_bench list models > /dev/full"
     done = subprocess.run(["bash", "-c", line], capture_output=True, text=True, check=False)
     assert (done.returncode, done.stderr) == (4, "co3d-bench: the output: No space left on device\n")
+
+
+def test_what_a_terminal_has_no_letter_for_is_shown_by_number(tmp_path):
+    environment = {**os.environ, "PYTHONIOENCODING": "ascii"}
+    command = [sys.executable, "-m", "co3d_bench", "plan", "--model", "nü.py:net"]
+    done = subprocess.run(command, env=environment, cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert done.returncode == 2
+    assert r"n\xfc.py:net: no such file" in done.stderr
+
+
+def test_a_name_that_the_locale_cannot_write_is_one_line(call, monkeypatch):
+    def fails(words):
+        "ü".encode("ascii")
+
+    monkeypatch.setattr("co3d_bench.cli.verbs.call", fails)
+    code, _, error = call("plan")
+    assert code == ENVIRONMENT
+    assert error == r"co3d-bench: '\xfc': no name in ascii, the encoding here; set LC_ALL=C.UTF-8" + "\n"
 
 
 def test_a_reader_that_goes_away_is_no_regression():

@@ -55,8 +55,15 @@ def test_every_fact_is_read_below_the_root(laptop):
         kernel="6.1.0",
         container=None,
         hypervisor="yes, unnamed",
+        allowed_cores=2,
     )
     assert facts.usable_cores == 2
+
+
+@pytest.mark.parametrize(("allowed", "cores"), [("0,2", 1), ("0", 1), ("0-1", 2), ("1-3", 2), ("0-3", 2)])
+def test_two_threads_of_a_core_are_one_core(laptop, allowed, cores):
+    tree(laptop, {"proc/self/status": f"Cpus_allowed_list:\t{allowed}\n"})
+    assert host.read_host(Local(laptop)).usable_cores == cores
 
 
 def test_what_is_not_there_is_none(tmp_path):

@@ -32,4 +32,4 @@ def test_a_board_is_asked_once_and_its_serial_number_never():
 def test_why_it_tells_nothing(monkeypatch):
     assert "not active. Please run: sudo jtop" in read_jtop(stopped)
     monkeypatch.setitem(sys.modules, "jtop", None)
-    assert "co3d-bench[jetson]" in read_jtop()
+    assert "pip install jetson-stats" in read_jtop()

@@ -100,9 +100,9 @@ WRONG = [
     ("raise SystemExit(3)", f"net.py:build: cannot be imported: line {LINE}: SystemExit: 3"),
     ("def build(): pass", "net.py:build: returned None; a factory returns an nn.Module with input_shape, "),
     ("def build(): return Net(), None, 3", "net.py:build: returned a tuple of Net, NoneType, int; a factory returns"),
-    ("def build(): return Net(), 3", "net.py:build: the example input is an int; it must be one tensor"),
+    ("def build(): return Net(), 3", "net.py:build: the example input is an int, which holds no tensor; give torch"),
     ("build = with_example((3, 8, 8))", "the example input has the shape (3, 8, 8); give exactly what the network is"),
-    ("build = with_example((1, 3, 6), dtype=torch.int64)", "is torch.int64; only torch.float32 can be measured"),
+    ("build = with_example((1, 3, 6), dtype=torch.float64)", "is torch.float64; give torch.float32, integers or bool"),
     (
         "build = lambda: nn.Linear(3, 5)",
         "net.py:build: returned a Linear with input_shape=None; set input_shape, a tuple",

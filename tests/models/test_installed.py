@@ -1,5 +1,6 @@
 """Networks of other packages, with real packages: a folder with dist-info on the path."""
 
+import os
 import subprocess
 import sys
 
@@ -52,9 +53,13 @@ def install(tmp_path):
         (info / "entry_points.txt").write_text("\n".join(["[co3d_bench.models]", *lines]))
 
     def call(*arguments):
-        start = f"import sys; sys.path.append({str(tmp_path / 'site')!r}); from co3d_bench.cli.main import main; main()"
         return subprocess.run(
-            [sys.executable, "-c", start, *arguments], capture_output=True, text=True, cwd=tmp_path, check=False
+            [sys.executable, "-m", "co3d_bench", *arguments],
+            capture_output=True,
+            text=True,
+            cwd=tmp_path,
+            env={**os.environ, "PYTHONPATH": str(tmp_path / "site")},
+            check=False,
         )
 
     install.call = call

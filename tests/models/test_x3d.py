@@ -172,7 +172,8 @@ def test_listed_models_are_found_by_their_names_and_carry_the_papers_figures():
         ("cox3d-m64", "did you mean cox3d-m-64?"),
         ("cox3d-m", "did you mean cox3d-m-16?"),
         ("x3dm", "did you mean x3d-m?"),
-        ("cox3d-m-0", "did you mean cox3d-m-"),
+        ("cox3d-m-0", "its pool has from 1 to 9999 frames"),
+        ("cox3d-m-10000", "its pool has from 1 to 9999 frames"),
         ("resnet", "no such network; choose from x3d-xs"),
     ],
 )

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from co3d_bench.bench.record.record import ModelSource
 from co3d_bench.reports.html import render_html
-from co3d_bench.reports.sections.environment import weights
+from co3d_bench.reports.sections.environment import commits, weights
 
 from ..factories import make_default_records, make_model
 
@@ -18,3 +19,10 @@ def test_weights_of_one_origin_are_named_once():
 def test_weights_of_several_origins_are_named_network_by_network():
     told = weights([make_model("x3d-s"), make_model("x3d-m", weights=TRAINED)])
     assert told == f"X3D-S: random, seeded; X3D-M: {TRAINED}"
+
+
+def test_the_commit_of_a_custom_network_stands_beside_ours():
+    source = ModelSource(file="net.py", sha256="0" * 64, git_commit="a" * 40, git_dirty=True)
+    own = make_model("x3d-m").model_copy(update={"source": source})
+    assert commits([make_model("x3d-s"), own]) == "X3D-M: aaaaaaaaaaaa with changes"
+    assert commits([make_model("x3d-s")]) == ""

@@ -66,7 +66,7 @@ def test_earlier_runs_are_counted_where_they_are_not_shown():
 def test_without_the_library_the_runs_are_shown_and_how_to_install_it(monkeypatch):
     monkeypatch.setattr(trend, "find_spec", lambda name: None)
     text = shown(series(STEPPED, LATENCY))
-    assert "co3d-bench[history]" in text
+    assert "pip install ruptures" in text
     assert "worse" not in text
 
 

@@ -13,65 +13,16 @@ import argparse
 import gc
 import tempfile
 import time
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import torch
-from torch import Tensor
 
 from co3d_bench.bench.errors import UserError
 from co3d_bench.bench.export import Options, get_format, list_formats
-from co3d_bench.bench.export.aten import runner
 from co3d_bench.bench.measure.passes import load
 from co3d_bench.bench.measure.verify import relative_error
 from co3d_bench.models.spec import is_frame_network
 from co3d_bench.models.zoo import find_model, our_models
-
-Step = Callable[[Tensor], Tensor]
-
-
-def run_onnx(files: tuple[Path, ...]) -> Step:
-    import numpy as np
-    import onnxruntime as ort
-
-    options = ort.SessionOptions()
-    options.log_severity_level = 3
-    session = ort.InferenceSession(files[0], options, providers=["CPUExecutionProvider"])
-    name = session.get_inputs()[0].name
-    state: dict[str, Any] = dict(np.load(files[1])) if len(files) > 1 else {}
-
-    def step(x: Tensor) -> Tensor:
-        nonlocal state
-        scores, *new = session.run(None, {name: x.numpy(), **state})
-        state = dict(zip(state, new, strict=True))
-        return torch.from_numpy(scores)
-
-    return step
-
-
-def run_torch(files: tuple[Path, ...]) -> Step:
-    import numpy as np
-
-    module = torch.export.load(files[0]).module()
-    state: list[Tensor] = []
-    if len(files) > 1:
-        with np.load(files[1]) as saved:
-            state = [torch.from_numpy(saved[f"state_{index}"]) for index in range(len(saved.files))]
-
-    def step(x: Tensor) -> Tensor:
-        nonlocal state
-        scores, *state = module(x, *state)
-        return scores
-
-    return step
-
-
-def run_aten(files: tuple[Path, ...]) -> Step:
-    return runner.Program(files[0]).step
-
-
-RUNNERS = {"onnx": run_onnx, "torch-export": run_torch, "aten-json": run_aten}
 
 
 def tried(name: str, format: str, steps: int, folder: Path) -> str:
@@ -87,7 +38,7 @@ def tried(name: str, format: str, steps: int, folder: Path) -> str:
     except UserError as error:
         return error.message
     seconds = time.perf_counter() - begin
-    step = RUNNERS[format](files)
+    answers = get_format(format).load(files)
     frames = is_frame_network(net)
     state = net.initial_state(1) if frames else ()
     worst = 0.0
@@ -96,7 +47,7 @@ def tried(name: str, format: str, steps: int, folder: Path) -> str:
             expected, state = net.step(x, state)
         else:
             expected = net(x)
-        worst = max(worst, relative_error(step(x.clone()), expected))
+        worst = max(worst, relative_error(answers(x.clone())[0], expected))
     verdict = "right" if worst <= 1e-4 else "WRONG"
     return f"{verdict} {worst:.0e}, {sum(file.stat().st_size for file in files):,} bytes, {seconds:.1f} s"
 

@@ -21,6 +21,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from ....models.weights.cache import cache_folder
+from ....models.weights.errors import NoCacheError
 
 _FEATURES = ("vendor_id", "cpu family", "model", "flags", "Features", "CPU implementer", "CPU architecture", "CPU part")
 DIGEST_BYTES = 32
@@ -84,12 +85,12 @@ def _remove_unused(folder: Path) -> None:
 
 def _folder() -> Path | None:
     """The private folder, created if it does not exist; None where it cannot be."""
-    folder = cache_folder().absolute() / "kernels"
     try:
+        folder = cache_folder().absolute() / "kernels"
         folder.parent.mkdir(parents=True, exist_ok=True)
         folder.mkdir(mode=0o700, exist_ok=True)
         facts = folder.lstat()
-    except OSError:
+    except (OSError, NoCacheError):
         return None
     return folder if stat.S_ISDIR(facts.st_mode) and _is_private(facts) else None
 

@@ -12,6 +12,7 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
+from ...export.aten.capture import refuse_writes
 from ...export.entry import Entry, make_entry
 from .. import toolchain
 from .calls import MAX_ADDENDS, Call, FeatureMap, Kind, Tap, Window
@@ -82,6 +83,7 @@ def _lowered(operators: Operators, entry: Entry) -> Lowered:
                 raise graph.refusal()
     graph.calls = _with_groups(graph.calls)
     results = graph.node.args[0]  # the last node is the output
+    refuse_writes(len(results), entry)
     ends, count = _ends(graph, inputs, results), entry.answers
     return Lowered(
         entry,

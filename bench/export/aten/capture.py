@@ -60,7 +60,18 @@ def capture(entry: Entry) -> Graph:
         except Exception as error:
             reason = (str(error).splitlines() or [type(error).__name__])[0]
             raise UserError(f"torch.export cannot trace this network: {reason}") from error
-    return _Reader(operators, entry.input_names).read()
+    graph = _Reader(operators, entry.input_names).read()
+    refuse_writes(len(graph.outputs), entry)
+    return graph
+
+
+def refuse_writes(outputs: int, entry: Entry) -> None:
+    """Raises UserError for a network that writes to its buffers: the traced graph hands them out besides its answer."""
+    if outputs != len(entry.output_names):
+        raise UserError(
+            "the network writes to its own buffers when it is called, which this form cannot keep; do it in training "
+            "mode only, or hand the state out: initial_state(batch) and step(frame, state)"
+        )
 
 
 class _Reader:

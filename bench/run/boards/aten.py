@@ -111,7 +111,8 @@ def _verify(lines: BoardLines, spec: ModelSpec, net: Any, example: Tensor, case:
     what = f"a stream of {tally.compared} frames" if by_frames else f"{tally.compared} inputs"
     tolerance = get_backend(case.backend).tolerance[case.precision]
     found = tally.verification(f"the eager network in fp32 on the host, on {what}", tolerance)
-    return found if tally.compared else found.model_copy(update={"passed": False, "relative_error": float("inf")})
+    none = {"passed": False, "relative_error": float("inf"), "cause": "the board sent no answer"}
+    return found if tally.compared else found.model_copy(update=none)
 
 
 def _tensor(row: dict[str, Any]) -> Tensor:

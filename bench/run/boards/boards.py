@@ -38,6 +38,10 @@ SCRIPTS = tuple(
 )
 
 
+# What is raised where a board sends something else than it should.
+UNREADABLE = (AttributeError, IndexError, KeyError, TypeError, ValueError)
+
+
 class Away(Exception):
     """A board is not reached, or is another one; the message is for people."""
 
@@ -71,8 +75,12 @@ def _meet(profile: DeviceProfile) -> BoardFacts:
             board.clean()
     except (Unreachable, AgentError) as error:
         raise Away(_not_reached(profile, str(error))) from error
-    hardware = hardware_of(hello)
-    if match(profile, hardware) is None:
+    try:
+        hardware = hardware_of(hello)
+        known = match(profile, hardware)
+    except UNREADABLE as error:
+        raise Away(_not_reached(profile, f"its files cannot be read: {error}")) from error
+    if known is None:
         raise Away(_other_machine(profile, hardware))
     lacks = {"trtexec": why} if (why := _no_trtexec(hello.trtexec)) else {}
     if hello.torch_missing:

@@ -43,6 +43,8 @@ class BoardLines:
             return None
         if failed:
             return exception(failed["message"], failed["text"], failed["detail"], memory=failed["memory"])
+        if why := ended.get("why"):
+            return Failure(kind="killed", message=f"the agent of the board ended it: {why}")
         returncode = ended["returncode"]
         outcome = Outcome(
             # No exit code: the board ran out of memory or was restarted, or somebody killed agent and case.
@@ -51,3 +53,9 @@ class BoardLines:
             stderr_tail=ended.get("stderr", ""),
         )
         return diagnose(outcome, timeout_s, ended.get("oom_kills", 0))
+
+
+def unreadable(error: Exception) -> Failure:
+    """The failure of a case of which the board sent something else than it should."""
+    text = " ".join(str(error).split())
+    return Failure(kind="exception", message=f"what the board sent cannot be read: {type(error).__name__}: {text}")

@@ -24,10 +24,10 @@ HERE = Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE))  # PYTHONSAFEPATH leaves the script's folder out
 
 import trtexec_tool
-from agent import die_with_parent
 from allocator import keep_freed_memory
 from garbage import paused_collector
 from gpu import DeviceClock, device_facts, memory_of, set_flags, time_copies
+from guard import die_with_parent
 from loop import (
     SAMPLING_TIME_SHARE,
     WARMUP_TIME_SHARE,

@@ -18,6 +18,7 @@ from ....devices.remote.files import HOST, MOVING, STANDING
 from ....devices.remote.ssh import Ssh, Unreachable
 from ....models.zoo import find_model
 from ...errors import UserError
+from ...measure.answers import why_not_by_rows
 from ...measure.energy import Meter
 from ...measure.job import BoardHost, Event, Job, Measurement, phase_event
 from ...measure.passes import Emit, counting_pass, load
@@ -28,13 +29,16 @@ from ...record.record import Environment
 from ...record.sensing import Energy
 from ..child import thread_environment
 from . import aten, trtexec
+from .boards import UNREADABLE
 from .facts import hardware_of, versions
-from .lines import BoardLines
+from .lines import BoardLines, unreadable
 from .measured import Measured, Request
 from .sensor_log import PERIOD_S, block_energy, energy_job, energy_meter, log_of, sensor_paths, sensors_during
 
 ENGINES = {"aten-json": aten, "trtexec": trtexec}
 SCRIPT = "onboard.py"
+# A case that says nothing for longer than its time and this is lost: the agent there ends it before.
+SILENCE_S = 60.0
 
 
 def measure(job: Job, host: BoardHost, emit: Emit, find_model: FindModel = find_model) -> Event:
@@ -44,18 +48,24 @@ def measure(job: Job, host: BoardHost, emit: Emit, find_model: FindModel = find_
     started, begin = datetime.now(timezone.utc), time.perf_counter()
     emit(phase_event("exporting"))
     spec, engine, lines = spec_of(job, find_model), ENGINES[job.case.backend], BoardLines(emit)
-    loaded = load(spec, job.weights)
+    loaded = load(spec, job.weights, job.classes)
+    spec = loaded.spec
+    with torch.no_grad():
+        if cause := why_not_by_rows(loaded.net, loaded.example, job.case.batch):
+            raise UserError(cause.text)
     example = torch.zeros(job.case.batch, *spec.input_shape)
     request = engine.make_request(job, spec, loaded.net, example, Path(host.work))
     try:
         visit = _visit(job, host, request, lines)
+        if failure := lines.failure(visit.ended, job.settings.timeout_s):
+            return Event(event="failed", failure=failure)
+        emit(phase_event("verifying"))
+        measured = request.read(lines)
+        log = log_of(lines.watched, job.device, visit.hello.snapshot) if job.device else None
     except (Unreachable, AgentError) as error:
         return Event(event="lost", phase=str(error))
-    if failure := lines.failure(visit.ended, job.settings.timeout_s):
-        return Event(event="failed", failure=failure)
-    emit(phase_event("verifying"))
-    measured = request.read(lines)
-    log = log_of(lines.watched, job.device, visit.hello.snapshot) if job.device else None
+    except UNREADABLE as error:
+        return Event(event="failed", failure=unreadable(error))
     notes = (*loaded.notes, *assumptions(spec, loaded.net), *measured.notes)
     measurement = Measurement(
         started_at=started.isoformat(timespec="milliseconds"),
@@ -77,7 +87,7 @@ def measure(job: Job, host: BoardHost, emit: Emit, find_model: FindModel = find_
     if counters is None:
         emit(phase_event("counting"))
         runnable = engine.local_runnable(job, loaded.net, example, request)
-        counters, uncounted = counting_pass(spec, loaded.net, runnable, example)
+        counters, uncounted = counting_pass(spec, loaded.net, runnable, example, given=loaded.example)
     # Operations are the same on every machine, so they are counted here; the peak of allocated memory is the board's.
     counters = counters.model_copy(update={"peak_allocated_bytes": measured.peak_allocated_bytes})
     duration_s = time.perf_counter() - begin
@@ -98,7 +108,10 @@ def _visit(job: Job, host: BoardHost, request: Request, lines: BoardLines) -> Vi
     """Run the case on its board. Raises Unreachable, AgentError."""
     emit, profile, power = lines.emit, job.device, None
     board = Board(
-        Ssh(host.host), job.run_id, host.python, on_wait=lambda text: emit(phase_event(text.replace("\n", " ")))
+        Ssh(host.host, job.settings.timeout_s + SILENCE_S),
+        job.run_id,
+        host.python,
+        on_wait=lambda text: emit(phase_event(text.replace("\n", " "))),
     )
     hello = board.again(lambda: board.hello((*HOST, *MOVING, *STANDING)))
     if profile and job.energy and job.case.backend == "aten-json":

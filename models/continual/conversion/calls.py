@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
+import torch
+import torch.nn.functional as F
 from torch import Tensor, fx, nn
 
 from ..state import Temporal
+from .each import Constant, Direct
 from .flow import Context, Flow
 
 
@@ -19,21 +23,28 @@ class Value:
     index: int
     reach: Temporal
     flow: Flow
+    means: frozenset[str] = frozenset()  # the calls whose averages over the clip it is made of
 
-    def over(self, axes: tuple[str, ...]) -> Value:
-        """The same numbers, held by other dimensions: a frame keeps its four until the scores."""
-        return replace(self, flow=replace(self.flow, axes=axes))
+    def with_flow(self, flow: Flow) -> Value:
+        """The same numbers, called otherwise."""
+        return replace(self, flow=flow)
 
 
-class Scalar:
-    """A size or another number that only shapes are made of; frames have their own."""
+@dataclass(frozen=True)
+class Parts:
+    """The results of a call that has several, each made where it is used."""
+
+    makers: tuple[Callable[[], Value | Constant], ...]
+
+
+Result = Value | Constant | Parts
 
 
 class Calls(Protocol):
     """The traced calls so far, and the ways to make the next one; `tracing.py` has it."""
 
     context: Context
-    values: dict[fx.Node, Value | Scalar]
+    values: dict[fx.Node, Result]
     squeezes: set[fx.Node]  # calls that average for attention
 
     def label(self, node: fx.Node) -> str:
@@ -58,5 +69,59 @@ class Calls(Protocol):
 
 
 def argument(node: fx.Node, at: int, name: str, default: Any = None) -> Any:
-    """An argument of a traced call, given by position or by name."""
-    return node.kwargs.get(name, node.args[at] if len(node.args) > at else default)
+    """An argument of a traced call, given by position or by name (numpy's `axis` too)."""
+    given = node.kwargs.get("axis", default) if name == "dim" else default
+    return node.kwargs.get(name, node.args[at] if len(node.args) > at else given)
+
+
+def subject(node: fx.Node) -> Any:
+    """The tensor that a call is about: its first argument, also where it is given by name."""
+    if node.args:
+        return node.args[0]
+    names = ("input", "tensors", "x", "query")
+    return next((node.kwargs[name] for name in names if name in node.kwargs), None)
+
+
+def listed(node: fx.Node, at: int, name: str) -> tuple[Any, ...]:
+    """Numbers that a method takes one after the other, or in a tuple."""
+    given = argument(node, at, name, ())
+    if isinstance(given, tuple | list):
+        return tuple(given)
+    return (given, *node.args[at + 1 :])
+
+
+def call_of(node: fx.Node, place: Callable[[Any], Any]) -> Direct:
+    """The traced call as a function of tensors, which writes into none of them; `place` takes each node's place."""
+    args, kwargs = fx.map_arg((node.args, {k: v for k, v in node.kwargs.items() if k != "inplace"}), place)
+    target: Any = node.target
+    function: Callable[..., Any] = _OUT_OF_PLACE.get(target) or target
+    if isinstance(target, str):
+        function = _Method(target if target.startswith("__") else target.rstrip("_"))
+    if getattr(function, "__module__", "") == F.__name__:  # the flag `inplace`, by position
+        args = (args[0], *(False if one is True else one for one in args[1:])) if args else args
+    return Direct(function, args, kwargs)
+
+
+@dataclass(frozen=True)
+class _Method:
+    name: str
+
+    def __call__(self, x: Tensor, *args: Any, **kwargs: Any) -> Any:
+        return getattr(x, self.name)(*args, **kwargs)
+
+
+_OUT_OF_PLACE: dict[Any, Callable[..., Any]] = {
+    operator.iadd: torch.add,
+    operator.isub: torch.sub,
+    operator.imul: torch.mul,
+    operator.itruediv: torch.div,
+    operator.add: torch.add,
+    operator.sub: torch.sub,
+    operator.mul: torch.mul,
+    operator.truediv: torch.div,
+    torch.relu_: torch.relu,
+    torch.sigmoid_: torch.sigmoid,
+    torch.tanh_: torch.tanh,
+    torch.clamp_: torch.clamp,
+    F.relu_: F.relu,
+}

@@ -7,13 +7,15 @@ from dataclasses import replace
 from torch import nn
 
 from ..attention import sliding_mean
-from ..pool import ClipPool, SpatialMean
+from ..pool import ClipMean, ClipPool, SpatialMean
 from ..state import Sequential
 from .flow import Context, ConversionError, Flow
 
 
 def global_mean(flow: Flow, context: Context, where: str, *, squeeze: bool) -> tuple[nn.Module, Flow]:
     """The mean over a whole clip: at the network's end, or (`squeeze`) the input of attention."""
+    if flow.regular and (squeeze or flow.frames is None):
+        return ClipMean(), replace(flow, pooled=True, averaged=True, frames=None if flow.frames is None else 1)
     if squeeze:
         mean = SpatialMean() if context.squeeze == "frame" else sliding_mean(_frames(flow, where), flow.rate)
         return mean, replace(flow, pooled=True)
@@ -30,9 +32,10 @@ def clip_pool(frames: int, flow: Flow, context: Context) -> tuple[nn.Module, Flo
     """The mean over that many frames, or over as many as the user chose."""
     # one answer, at every frame
     after = replace(flow, rate=1, frames=None if flow.frames is None else 1, averaged=True)
-    if flow.averaged or (frames == 1 and context.pool_frames is None):
+    chosen = None if flow.regular else context.pool_frames
+    if flow.averaged or (frames == 1 and chosen is None):
         return nn.Identity(), after
-    return ClipPool(context.pool_frames or frames, 1 if context.pool_frames else flow.rate), after
+    return ClipPool(chosen or frames, 1 if chosen else flow.rate), after
 
 
 def _frames(flow: Flow, where: str) -> int:

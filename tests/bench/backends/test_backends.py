@@ -34,7 +34,7 @@ CASES = [
 
 def networks():
     clip = clip_network()
-    return {"clip": (clip, (1, 3, 4, 16, 16)), "frame": (co.convert(clip), (1, 3, 16, 16))}
+    return {"clip": (clip, (1, 3, 4, 16, 16)), "frame": (co.convert(clip, prove=False), (1, 3, 16, 16))}
 
 
 @pytest.mark.parametrize(("backend", "precision", "form"), CASES)

@@ -1,6 +1,7 @@
 """A camera's thread on a clock that does not run by itself."""
 
 import math
+from types import MappingProxyType
 
 import pytest
 
@@ -28,7 +29,7 @@ class Clock:
 class Pictures:
     """Numbers as pictures; each takes `decode_s` to be had, and the source ends after `count`."""
 
-    name, fps, live = "numbers", 10.0, False
+    name, fps, live, notes = "numbers", 10.0, False, MappingProxyType({})
 
     def __init__(self, clock, decode_s=0.0, count=math.inf, fails_at=None):
         self.clock, self.decode_s, self.count, self.fails_at = clock, decode_s, count, fails_at

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import csv
+import os
+import subprocess
+import sys
 from dataclasses import replace
 from functools import cache
 from pathlib import Path
@@ -11,6 +14,7 @@ import pytest
 import torch
 from torch import nn
 
+from co3d_bench.bench.measure import counting
 from co3d_bench.bench.measure.counting import count, count_as_paper
 from co3d_bench.models.spec import ModelSpec, Preprocessing, Source
 from co3d_bench.models.zoo import find_model, list_models
@@ -167,7 +171,12 @@ def test_what_the_module_hooks_cannot_see_is_not_called_zero():
     net = Functions()
     counts = count(net, tiny_spec(net, (4,), "input"))
     assert (counts.macs, counts.macs_once, counts.flops_torch) == (None, None, 16)
-    assert counts.notes == ("not counted: macs, macs_once: ptflops' module hooks know none of its layers",)
+    assert counts.notes == (
+        "not counted: macs, macs_once: ptflops' module hooks know none of its layers",
+        "not counted: macs_functional: ptflops knows none of its layers and functions",
+        "the module hooks do not see 8 of the 8 multiply-accumulates that torch's counter sees: those in its own "
+        "forward (Functions)",
+    )
 
 
 class PlainFrames(nn.Module):
@@ -202,3 +211,165 @@ def test_counting_leaves_the_network_as_it_was():
         count(net, spec)
         assert torch.equal(net(clip), before)
     assert not any(name.startswith("__flops") for module in net.modules() for name in vars(module))
+
+
+class SamePad(nn.Conv3d):
+    """A convolution that pads by itself."""
+
+    def forward(self, input):
+        return super().forward(nn.functional.pad(input, [1] * 6))
+
+
+class Calls(nn.Module):
+    """Calls its layer as `call` does; then a classifier."""
+
+    def __init__(self, layer, call):
+        super().__init__()
+        self.layer, self.call, self.head = layer, call, nn.Linear(4, 2)
+
+    def forward(self, x):
+        return self.head(self.call(self.layer, x).mean((2, 3, 4)))
+
+
+def conv(kind=nn.Conv3d):
+    return kind(3, 4, 3, padding=0 if issubclass(kind, SamePad) else 1, bias=False)
+
+
+def lazy():
+    return nn.LazyConv3d(4, 3, padding=1, bias=False)
+
+
+def called(layer, x):
+    return layer(x)
+
+
+CONVOLUTION = 27 * 3 * 4 * 2 * 5 * 5
+HEAD = 4 * 2 + 2
+# Whatever a convolution is wrapped in, it counts as one.
+LAYERS = {
+    "a subclass": lambda: conv(SamePad),
+    "a subclass of a subclass": lambda: conv(type("Mine", (SamePad,), {})),
+    "weight norm": lambda: nn.utils.parametrizations.weight_norm(conv()),
+    "spectral norm": lambda: nn.utils.parametrizations.spectral_norm(conv()),
+    "a lazy layer": lazy,
+    "a compiled layer": lambda: torch.compile(conv(), backend="eager"),
+}
+
+
+@pytest.mark.parametrize("made", LAYERS.values(), ids=LAYERS.keys())
+def test_a_layer_counts_as_its_nearest_base(made):
+    net = Calls(made(), called)
+    counts = count(net, tiny_spec(net, (3, 2, 5, 5)))
+    assert (counts.macs, counts.macs_once, counts.notes) == (CONVOLUTION + HEAD, CONVOLUTION + HEAD, ())
+
+
+def test_a_layer_called_by_keyword_or_in_two_places_is_counted_as_often_as_it_runs():
+    net = Calls(conv(), lambda layer, x: layer(input=x))
+    assert count(net, tiny_spec(net, (3, 2, 5, 5))).macs_once == CONVOLUTION + HEAD
+    shared = nn.Conv3d(3, 3, 1, bias=False)
+    twice = nn.Sequential(nn.Sequential(shared), nn.Sequential(shared), nn.Flatten())
+    assert count(twice, tiny_spec(twice, (3, 2, 4, 4))).macs_once == 2 * 9 * 2 * 4 * 4
+
+
+class Inside(nn.Module):
+    """Calls its layer's `forward`, past all hooks."""
+
+    def __init__(self):
+        super().__init__()
+        self.conv = conv()
+
+    def forward(self, x):
+        return self.conv.forward(x)
+
+
+OWN = "its own forward (Calls)"
+UNSEEN = {
+    "a call of forward": (conv, lambda layer, x: layer.forward(x), OWN),
+    "a function": (conv, lambda layer, x: nn.functional.conv3d(x, layer.weight, padding=1), OWN),
+    "a layer that is no part": (lambda: [conv()], lambda layers, x: layers[0](x), OWN),
+    "a script": (lambda: torch.jit.script(conv()), called, OWN),
+    "a part": (Inside, called, "layer (Inside)"),
+}
+
+
+@pytest.mark.filterwarnings("ignore:.torch.jit:DeprecationWarning")
+@pytest.mark.parametrize(("made", "call", "where"), UNSEEN.values(), ids=UNSEEN.keys())
+def test_what_torchs_counter_sees_and_the_hooks_do_not_is_named(made, call, where):
+    net = Calls(made(), call)
+    counts = count(net, tiny_spec(net, (3, 2, 5, 5)))
+    assert counts.macs_once == HEAD
+    assert counts.notes == (
+        f"the module hooks do not see {CONVOLUTION:,} of the {CONVOLUTION + 8:,} multiply-accumulates that torch's "
+        f"counter sees: those in {where}",
+    )
+
+
+class Attends(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.attention = nn.MultiheadAttention(8, 2, batch_first=True)
+
+    def forward(self, x):
+        return self.attention(query=x, key=x, value=x)[0]
+
+
+ATTENTION = 4 * 5 * 8 * 8 + 2 * 5 * 5 * 8  # projections; products of 5 tokens of 8 features
+
+
+def test_attention_is_counted_without_its_fast_path():
+    for net in (Attends(), nn.TransformerEncoderLayer(8, 2, 16, batch_first=True)):
+        counts = count(net, tiny_spec(net, (5, 8), "input"))
+        feed_forward = 2 * 5 * 8 * 16 if isinstance(net, nn.TransformerEncoderLayer) else 0
+        assert counts.flops_torch == 2 * (ATTENTION + feed_forward)
+        assert counts.macs_once > ATTENTION + feed_forward
+        assert counts.notes == ()
+    assert torch.backends.mha.get_fastpath_enabled()
+
+
+@pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::UserWarning")
+def test_a_quantised_layer_counts_as_its_float_layer():
+    from torch.ao.quantization import quantize_dynamic
+
+    floats = nn.Sequential(nn.Linear(8, 4, bias=False), nn.ReLU(), nn.Linear(4, 2))
+    net = quantize_dynamic(floats, {nn.Linear}, dtype=torch.qint8)
+    counts = count(net, tiny_spec(net, (8,), "input"))
+    assert (counts.macs_once, counts.flops_torch) == (8 * 4 + 4 + 4 * 2 + 2, None)
+    assert "not counted: flops_torch: torch's counter knows none of its operators" in counts.notes
+
+
+def test_a_layer_whose_rule_fails_is_named_and_the_others_are_counted():
+    def packed(layer, x):
+        sequence = nn.utils.rnn.pack_padded_sequence(x.flatten(3).mean(3).movedim(2, 1), torch.tensor([2]), True)
+        return layer(sequence)[1][0][:, :, None, None, None]
+
+    net = Calls(nn.GRU(3, 4, batch_first=True), packed)
+    counts = count(net, tiny_spec(net, (3, 2, 5, 5)))
+    assert counts.macs_once == HEAD
+    (note,) = counts.notes
+    assert note.startswith("not counted by the module hooks: layer (GRU): AttributeError: 'PackedSequence'")
+
+
+def test_where_ptflops_cannot_be_loaded_torchs_counter_is_left(tmp_path, monkeypatch):
+    for name in [name for name in sys.modules if name.partition(".")[0] == "ptflops"]:
+        monkeypatch.delitem(sys.modules, name)
+    (tmp_path / "ptflops.py").write_text("raise RuntimeError('operator torchvision::nms does not exist')")
+    monkeypatch.syspath_prepend(tmp_path)
+    counting._ptflops.cache_clear()
+    net = nn.Linear(4, 2)
+    counts = count(net, tiny_spec(net, (4,), "input"))
+    counting._ptflops.cache_clear()
+    assert (counts.macs, counts.macs_once, counts.macs_functional, counts.macs_aten) == (None,) * 4
+    assert counts.flops_torch == 16
+    why = "ptflops cannot be loaded: RuntimeError: operator torchvision::nms does not exist"
+    assert counts.notes == (f"not counted: macs, macs_once, macs_functional, macs_aten: {why}",)
+
+
+def test_a_torchvision_that_does_not_fit_torch_is_not_loaded(tmp_path):
+    (tmp_path / "torchvision.py").write_text("raise RuntimeError('operator torchvision::nms does not exist')")
+    code = "import sys; from co3d_bench.bench.measure.counting import _ptflops; _ptflops('pytorch_ops'); "
+    environment = {**os.environ, "PYTHONPATH": str(tmp_path)}
+    done = subprocess.run(
+        [sys.executable, "-c", code + "print('torchvision' in sys.modules)"],
+        env=environment, capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    assert done.stdout == "False\n"

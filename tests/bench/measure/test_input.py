@@ -26,7 +26,7 @@ def test_large_inputs_make_a_short_ring():
 
 
 def test_frames_of_a_real_video(film):
-    # 16 frames at every 2nd of 132: no loop
+    # 32 frames, at 15 a second, of 5.5 seconds: no loop
     inputs = video_inputs(FRAME, 2, film)
     assert [tuple(x.shape) for x in inputs.ring] == [(2, 3, 8, 8)] * 16
     assert inputs.notes == ()
@@ -53,7 +53,7 @@ def test_every_input_of_a_video_owns_its_memory(film, spec):
 def test_clips_of_a_short_video_loop_and_say_so(film):
     inputs = video_inputs(CLIP, 8, film)
     assert [tuple(x.shape) for x in inputs.ring] == [(8, 3, 4, 8, 8)] * 4
-    assert inputs.notes == ("video film.mp4: 66 usable frames, 128 needed; it was looped",)
+    assert inputs.notes == ("video film.mp4: 83 usable frames, 128 needed; it was looped",)
 
 
 @pytest.mark.parametrize("shape", [(20, 40), (40, 20), (20, 20)])

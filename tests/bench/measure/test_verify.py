@@ -1,11 +1,12 @@
 import math
+import re
 
 import pytest
 import tiny_zoo
 import torch
 
 from co3d_bench.bench.backends.eager import prepare
-from co3d_bench.bench.measure.verify import compare, relative_error, verify
+from co3d_bench.bench.measure.verify import compare, difference, relative_error, verify
 
 
 @pytest.fixture(autouse=True)
@@ -50,6 +51,30 @@ def test_the_last_row_of_a_batch_is_compared_too():
     assert not check(Rows(), torch.zeros(3, 3, 4, 8, 8)).passed
 
 
+class NotANumber(tiny_zoo.TinyClip):
+    def forward(self, clip):
+        return super().forward(clip) * math.nan
+
+
+class Masked(tiny_zoo.TinyClip):
+    def forward(self, clip):
+        return super().forward(clip).masked_fill(torch.tensor([False, True, False, False, True]), -math.inf)
+
+
+class Grows(tiny_zoo.TinyClip):
+    """Has one more output at each call."""
+
+    calls = 0
+
+    def forward(self, clip):
+        self.calls += 1
+        return [super().forward(clip)] * self.calls
+
+
+NAN_IN_BOTH = "the output holds NaN, and so does the reference"
+GROWN = "tensors of the output: 1, of the reference: 2"
+
+
 class Restless(tiny_zoo.TinyClip):
     def forward(self, clip):
         return super().forward(clip) + torch.rand(1)
@@ -60,15 +85,62 @@ class NotFinite(tiny_zoo.TinyClip):
         return super().forward(clip) / 0
 
 
-@pytest.mark.parametrize("net", [Restless, NotFinite])
-def test_changing_and_infinite_answers_are_wrong(net):
-    assert not check(net(), torch.zeros(1, 3, 4, 8, 8)).passed
+@pytest.mark.parametrize(
+    ("net", "cause"),
+    [(Restless, None), (NotFinite, "the output is infinite everywhere"), (NotANumber, NAN_IN_BOTH), (Grows, GROWN)],
+)
+def test_changing_infinite_and_undefined_answers_are_wrong(net, cause):
+    found = check(net(), torch.zeros(1, 3, 4, 8, 8))
+    assert not found.passed
+    assert found.cause == cause
+
+
+def test_infinities_at_the_same_places_are_equal():
+    """A mask before a softmax."""
+    found = check(Masked(), torch.zeros(2, 3, 4, 8, 8))
+    assert (found.passed, found.relative_error, found.cause) == (True, 0, None)
+
+
+@pytest.mark.parametrize("answer", [lambda y: y > 0, lambda y: y.argmax(1), lambda y: y.to(torch.complex64)])
+def test_answers_that_are_no_scores_are_compared_too(answer):
+    class Answers(tiny_zoo.TinyClip):
+        def forward(self, clip):
+            return answer(super().forward(clip))
+
+    found = check(Answers(), torch.zeros(2, 3, 4, 8, 8))
+    assert (found.passed, found.relative_error) == (True, 0)
 
 
 def test_relative_error():
     assert relative_error(torch.tensor([1.0, 2.0]), torch.tensor([1.0, 4.0])) == 0.5
     assert relative_error(torch.zeros(2), torch.zeros(2)) == 0
     assert relative_error(torch.tensor([math.nan]), torch.zeros(1)) == math.inf
+
+
+@pytest.mark.parametrize(
+    ("ours", "right", "error", "words"),
+    [
+        ([[1.0, -math.inf]], [[2.0, -math.inf]], 0.5, None),  # finite scores are compared without infinities
+        ([[1.0, math.inf]], [[1.0, -math.inf]], math.inf, "infinite at different places"),
+        ([[1.0, 2.0]], [[1.0, math.inf]], math.inf, "infinite at different places"),
+        ([[1.0, math.nan]], [[1.0, math.nan]], math.inf, "holds NaN, and so does the reference"),
+        ([[math.nan, math.inf]], [[1.0, 0.0]], math.inf, "the output holds NaN"),
+        ([[1.0]], [[math.nan]], math.inf, "the reference holds NaN"),
+        ([[math.inf]], [[math.inf]], math.inf, "infinite everywhere"),
+        ([[[1.0, 2.0]]], [[[1.0], [2.0]]], math.inf, r"shape \(1, 2\), not \(2, 1\)"),
+        ([], [[1.0]], math.inf, "tensors of the output: 0, of the reference: 1"),
+        ([], [], math.inf, "holds no tensor"),
+        ([[]], [[]], 0.0, None),  # an output without elements
+        ([[True, False]], [[True, True]], 1.0, None),
+        ([[3e38]], [[-3e38]], 2.0, None),  # float32 has no such difference
+        ([[2.4]], [[2]], 0.2, None),  # a float is not cut to the reference's whole number
+    ],
+)
+def test_what_is_equal_and_what_no_number_says(ours, right, error, words):
+    found = difference(*([torch.tensor(each) for each in one] for one in (ours, right)))
+    assert found.relative_error == pytest.approx(error, rel=1e-6)
+    assert (found.cause is None) == (words is None)
+    assert words is None or re.search(words, found.cause)
 
 
 class Drifts:

@@ -13,11 +13,18 @@ from torch import nn
 
 from co3d_bench.bench.backends.eager import prepare
 from co3d_bench.bench.measure.verify import verify
+from co3d_bench.bench.plan import custom_models
+from co3d_bench.bench.plan.custom_models import CustomModel, load_code
 from co3d_bench.bench.plan.resolve import make_config
+from co3d_bench.bench.record.facts import model_facts
 from co3d_bench.bench.record.store import read_records
 from co3d_bench.bench.run.run import run
+from co3d_bench.models import loading
+from co3d_bench.models.continual import conversion
+from co3d_bench.models.custom import CustomModelError
 
 from ... import command
+from ...factories import make_record
 
 CODE = """
 import os, torch
@@ -159,6 +166,45 @@ def test_resume_measures_an_edited_file_again(here):
     assert len(read_records(Path("results"))) == 2
 
 
+def test_a_neighbour_is_part_of_the_code_and_the_commit_is_the_networks_own(here, monkeypatch):
+    def git(*words):
+        settings = ("-c", "user.name=t", "-c", "user.email=t@t")
+        return subprocess.run(["git", *settings, *words], check=True, capture_output=True, text=True).stdout.strip()
+
+    (here / "random.py").write_text("raise RuntimeError('not me')\n")
+    (here / "parts").mkdir()
+    (here / "parts" / "size.py").write_text("SIZE = 16\n")
+    (here / "net.py").write_text(f"from parts.size import SIZE\nimport torch; torch.set_num_threads(1)\n{CODE}")
+    git("init", "-q")
+    git("add", "net.py")
+    git("commit", "-qm", "one")
+    monkeypatch.setenv("GIT_DIR", str(here / "nowhere"))  # as in a hook
+    model = custom_models.describe_custom("net.py:Image", here)
+    monkeypatch.delenv("GIT_DIR")
+    source = model.facts.source
+    assert (source.git_commit, source.git_dirty) == (git("rev-parse", "HEAD"), True)  # parts is not tracked
+    assert sorted(model.modules) == ["net.py", "parts/size.py"]
+
+    record = make_record(model=model.facts)
+    moved = {"git_commit": "a" * 40, "git_dirty": False, "file": "elsewhere/net.py"}
+    assert custom_models.same_code(record, model)
+    assert custom_models.same_code(_with_source(record, moved), model)
+    assert not custom_models.same_code(_with_source(record, {"sha256": "0" * 64}), model)
+
+    spec = custom_models.load_code(model)
+    assert spec.build().layers[0].in_channels == 3
+    assert spec.remarks() == (f"its code set threads to 1; measured with {torch.get_num_threads()}",)
+    (here / "parts" / "size.py").write_text("SIZE = 17\n")
+    with pytest.raises(CustomModelError, match=r"^net.py:Image: parts/size.py changed during the run; run again$"):
+        custom_models.load_code(model)
+    loading.open_code(None)
+
+
+def _with_source(record, changes):
+    source = record.model.source.model_copy(update=changes)
+    return record.model_copy(update={"model": record.model.model_copy(update={"source": source})})
+
+
 def test_a_factory_that_ends_its_process_is_one_line(here):
     assert wrong("--model", "net.py:dies") == (
         "co3d-bench: --model: net.py:dies: its code ended the process (exit code 5): chatter of the file"
@@ -246,3 +292,34 @@ def test_answers_of_any_kind_are_compared(answer, passed):
     net, example = Answers(answer), torch.zeros(120, 4)
     torch.manual_seed(1)
     assert verify(prepare(net, example), net, example, 1e-4).passed == passed
+
+
+CONVERTED = """
+from torch import nn
+from co3d_bench.models import continual as co
+
+
+def net():
+    clip = nn.Sequential(nn.Conv3d(3, 2, 3, padding=(1, 0, 0)), nn.AdaptiveAvgPool3d(1), nn.Flatten(), nn.Linear(2, 4))
+    return co.convert(clip, input_shape=(3, 4, 8, 8))
+"""
+
+
+def test_a_conversion_is_proven_where_the_file_is_described_and_not_again_where_it_is_measured(
+    here, capfd, monkeypatch
+):
+    (here / "net.py").write_text(CONVERTED)
+    assert custom_models.main(f"{here}/net.py:net", "net.py:net") == 0
+    own = CustomModel.model_validate(json.loads(capfd.readouterr().out)["own"])
+    assert own.facts.conversion.startswith("proven: answers as the module does on clips of 3 x 4 x 8 x 8")
+
+    def proof_of(*_):
+        raise AssertionError("proven once more")
+
+    monkeypatch.setattr(conversion, "proof_of", proof_of)
+    for spec in (load_code(own), own.spec()):
+        net = spec.build()
+        assert net.conversion.proof == own.facts.conversion
+        assert model_facts(spec, net).conversion == own.facts.conversion
+        assert net.conversion.differences[0].startswith("padding: ")
+    assert model_facts(own.spec(), nn.Linear(1, 1)).conversion is None

@@ -32,6 +32,12 @@ def test_duplicates_are_planned_once():
     assert keys(models=["x3d-s", "x3d-s"], threads=[2, "auto"]) == ["x3d-s/cpu/eager/fp32/b1/t2/random-0"]
 
 
+def test_more_threads_than_cores_are_planned_with_a_note():
+    planned = plan(make_config({"plan": {"models": ["x3d-s"], "threads": [2, 99, "auto"]}}), FACTS)
+    assert [case.threads for case in planned.cases] == [2, 99]
+    assert planned.notes == ("99 threads: there are 2 cores on cpu, so the threads take turns",)
+
+
 def test_an_open_batch_is_a_search_and_no_case_until_it_is_found():
     planned = plan(make_config({"plan": {"models": ["x3d-s"], "batch": [2, "auto"], "threads": [1, 2]}}), FACTS)
     assert [case.batch for case in planned.cases] == [2, 2]

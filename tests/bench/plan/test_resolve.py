@@ -10,6 +10,7 @@ from co3d_bench.bench.errors import USAGE, UserError
 from co3d_bench.bench.plan.catalog import Catalog
 from co3d_bench.bench.plan.config import Override, parse_config
 from co3d_bench.bench.plan.custom_models import CustomModel
+from co3d_bench.bench.plan.plan import PlanFacts, plan
 from co3d_bench.bench.plan.resolve import resolve
 from co3d_bench.bench.record.facts import model_facts
 from co3d_bench.models import custom
@@ -66,3 +67,42 @@ def test_a_video_only_for_networks_with_a_preprocessing():
     assert wrong("net.py:Video", "net.py:Image", text=video) == (
         "bench.toml: input.file: net.py:Image cannot read a video without a `preprocessing`; give the network one"
     )
+
+
+TABLE = '[models."net.py:Video"]\n'
+
+
+def test_what_bench_toml_states_of_a_network_is_in_its_facts():
+    spec = resolved("net.py:Video", text=f"{TABLE}accuracy_top1 = 61.5\nframe_rate_hz = 15").spec("net.py:Video")
+    assert (spec.published.accuracy_top1, spec.published.source) == (61.5, "stated in bench.toml")
+    assert (spec.frame_rate_hz, spec.counterpart) == (15, None)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        (f"{TABLE}accuracy_top1 = 615", 'bench.toml: models."net.py:Video".accuracy_top1: is 615; it must be'),
+        (f"{TABLE}acuracy = 1", 'bench.toml: models."net.py:Video".acuracy: unknown key; did you mean accuracy_top1?'),
+        (
+            f"{TABLE}counterpart = 'x3d-m'",
+            'models."net.py:Video".counterpart: only a network that is run frame by frame',
+        ),
+        ("[models.x3d-m]\naccuracy_top1 = 1", 'bench.toml: models."x3d-m": not a network of your own; its table is'),
+    ],
+)
+def test_a_wrong_statement_is_refused_with_key_and_file(text, message):
+    assert message in wrong("net.py:Video", text=text)
+
+
+def test_engines_of_one_tensor_are_left_out_for_networks_of_several():
+    def of_several(word, folder):
+        described = describe(word, folder)
+        facts = described.facts.model_copy(update={"inputs": "tokens: int64 (1, 6), mask: bool (1, 6)"})
+        return described.model_copy(update={"facts": facts})
+
+    catalog = Catalog(describe_custom=of_several)
+    text = 'plan.models = ["net.py:Two"]\nplan.backends = ["native", "eager"]\nplan.threads = 1'
+    planned = plan(resolve(parse_config(text, "bench.toml", Path("/nets"), {}, catalog)), PlanFacts(auto_threads=1))
+    assert [case.backend for case in planned.cases] == ["eager"]
+    (left,) = planned.left_out
+    assert left.why.startswith("backend native takes one float32 tensor, and net.py:Two is called with tokens: int64")

@@ -14,7 +14,7 @@ from co3d_bench.bench.errors import ENVIRONMENT, USAGE, UserError
 from co3d_bench.bench.plan.catalog import Catalog
 from co3d_bench.bench.plan.config import Override, read_config
 from co3d_bench.bench.plan.resolve import make_config
-from co3d_bench.bench.plan.weights import find_weights, load_into, same_weights
+from co3d_bench.bench.plan.weights import find_weights, fit, load_into, same_weights
 from co3d_bench.bench.record.case import WeightsFile
 from co3d_bench.bench.run.run import run
 
@@ -45,11 +45,34 @@ def measure(folder, weights, models=("tiny-clip",), **options):
 
 
 def test_weights_that_do_not_fit_fail_the_case_in_one_line(tmp_path):
-    path = weights_file(tmp_path / "w.pth", classes=4)
+    path = tmp_path / "w.pth"
+    torch.save({"head.weight": torch.ones(5, 4), "head.bias": torch.zeros(5)}, path)
     (record,) = measure(tmp_path / "results", str(path))
-    assert record.error.message.startswith(f"{path} does not fit tiny-clip: its classifier has 4 classes")
+    wrong = "does not fit tiny-clip: 1 of another shape (head.weight is 5 x 4, not 5 x 3)"
+    assert record.error.message.startswith(f"{path} {wrong}")
     assert record.error.detail is None
     assert record.model.weights == text_of(path)
+
+
+def test_the_head_is_built_for_the_classes_of_the_file(tmp_path):
+    path = weights_file(tmp_path / "w.pth", classes=4)
+    (record,) = measure(tmp_path / "results", str(path))
+    assert (record.ok, record.model.classes) == (True, 4)
+    assert "built for the 4 classes of w.pth, instead of 5" in record.notes
+
+
+def test_a_number_of_classes_is_built_without_a_file_and_held_against_one(tmp_path):
+    spec = tiny_zoo.find_model("tiny-clip")
+    net = spec.build()
+    built, notes = fit(net, spec, None, 7)
+    assert (built.classes, len(net.state_dict()["head.bias"]), notes) == (7, 7, ())
+    path = weights_file(tmp_path / "w.pth", classes=4)
+    file = WeightsFile(path=str(path), sha256=hashlib.sha256(path.read_bytes()).hexdigest())
+    assert fit(spec.build(), spec, file, 4)[0].classes == 4
+    with pytest.raises(UserError, match=r"--classes 7: w\.pth has 4; leave the option out"):
+        fit(spec.build(), spec, file, 7)
+    with pytest.raises(UserError, match=r"its answer is not \(B, classes\)"):
+        fit(spec.build(), replace(spec, classes=None), None, 7)
 
 
 def test_a_record_names_its_weights_and_a_resumed_run_measures_again_what_had_others(tmp_path):

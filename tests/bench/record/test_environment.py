@@ -24,6 +24,42 @@ def test_a_checkout_has_a_commit_and_may_be_dirty(tmp_path):
     assert environment.read_checkout(tmp_path).dirty is True
 
 
+def test_a_file_that_is_not_tracked_makes_a_checkout_dirty(tmp_path):
+    git(tmp_path, "init", "-q")
+    (tmp_path / "nets").mkdir()
+    for name in ("net.py", "nets/größe 1.py", "new.py"):
+        (tmp_path / name).write_text("1")
+    git(tmp_path, "add", "net.py", "nets")
+    assert environment.read_checkout(tmp_path, ("net.py",)) == environment.Checkout()  # no commit yet
+    git(tmp_path, "commit", "-qm", "one")
+    found = [environment.read_checkout(tmp_path, files).dirty for files in ((), ("net.py", "nets/größe 1.py"))]
+    assert found == [False, False]
+    assert environment.read_checkout(tmp_path, ("net.py", "new.py")).dirty is True
+
+
+def test_a_file_of_a_submodule_is_tracked(tmp_path):
+    inner, outer = tmp_path / "inner", tmp_path / "outer"
+    for folder in (inner, outer):
+        folder.mkdir()
+        git(folder, "init", "-q")
+        (folder / "net.py").write_text("1")
+        git(folder, "add", "net.py")
+        git(folder, "commit", "-qm", "one")
+    git(outer, "-c", "protocol.file.allow=always", "submodule", "--quiet", "add", str(inner), "lib")
+    git(outer, "commit", "-qm", "two")
+    assert environment.read_checkout(outer, ("net.py", "lib/net.py")).dirty is False
+    (outer / "lib" / "net.py").write_text("2")
+    assert environment.read_checkout(outer, ("net.py", "lib/net.py")).dirty is True
+
+
+def test_a_repository_that_git_refuses_is_named(tmp_path, monkeypatch):
+    git(tmp_path, "init", "-q")
+    monkeypatch.setenv("GIT_TEST_ASSUME_DIFFERENT_OWNER", "1")  # git's own switch for its tests of this
+    found = environment.read_checkout(tmp_path)
+    assert found.commit is None
+    assert "dubious ownership" in found.refused
+
+
 def test_a_machine_without_git_is_no_error(tmp_path, monkeypatch):
     (tmp_path / ".git").mkdir()
     monkeypatch.setenv("PATH", "/nonexistent")

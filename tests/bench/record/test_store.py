@@ -1,4 +1,6 @@
+import json
 import multiprocessing
+import os
 import warnings
 
 import pytest
@@ -80,8 +82,8 @@ def test_several_processes_append_without_mixing_lines(tmp_path):
 
 def test_the_newest_run_is_the_marked_one_even_without_a_record(tmp_path):
     assert store.newest_run(tmp_path) is None
-    store.append_record(tmp_path, make_record(run_id="a", started_at="2026-01-01T00:00:00"))
-    store.append_record(tmp_path, failed_record(run_id="b", started_at="2026-01-02T00:00:00"))
+    store.append_record(tmp_path, make_record(run_id="a", started_at="2026-01-01T00:00:00+00:00"))
+    store.append_record(tmp_path, failed_record(run_id="b", started_at="2026-01-02T00:00:00+00:00"))
     assert store.newest_run(tmp_path) == "b"
     store.mark_run(tmp_path, "c")
     assert store.newest_run(tmp_path) == "c"
@@ -120,3 +122,92 @@ def test_a_folder_that_was_there_is_somebodys(tmp_path):
     store.append_record(tmp_path, make_record())
     store.check_writable(tmp_path / "records.jsonl")
     assert not (tmp_path / ".gitignore").exists()
+
+
+def changed(record, path, value):
+    """A record's line with one of its values replaced by this text of JSON."""
+    raw = json.loads(record.model_dump_json())
+    *folders, last = path.split(".")
+    table = raw
+    for name in folders:
+        table = table[name]
+    table[last] = "HERE"
+    return json.dumps(raw, separators=(",", ":")).replace('"HERE"', value).encode() + b"\n"
+
+
+LATENCY = "timing.samples.latency_s"
+DAMAGED = [
+    *((LATENCY, text) for text in ("[]", "[0.1,0]", "[-1]", "[NaN,0.1]", "[Infinity]", "[1e-300]", "[1e300]", "0.1")),
+    *((LATENCY, text) for text in ("[null]", '["x"]', "[[0.1]]", "{}", "null", f"[{10**400}]")),
+    *(("timing.samples.involuntary_switches", text) for text in ("[1]", "[1,2,3]", "[-1,2]", f"[1,{10**30}]")),
+    *(("started_at", text) for text in ('"yesterday"', '"2026-01-01T00:00:00"', '"2026-01-01"', "5", '""', "null")),
+    *(
+        ("started_at", f'"{text}+00:00"')
+        for text in ("0001-01-01T00:00:00", "2026-02-30T00:00:00", "9999-01-01T00:00:00")
+    ),
+    *(("case.batch", text) for text in (str(10**30), str(10**400), "0", "-1", "1.5", '"x"', "true1", "NaN")),
+    *(("case.threads", text) for text in ("0", str(2**63), "[]")),
+    *(("duration_s", text) for text in ("-1", "NaN", "1e12", str(10**400), '"long"')),
+    ("process", "0"),
+    ("notes", '"text"'),
+    ("notes", "[" * 100_000),
+    ("timing.harness_cpu_share", "-Infinity"),
+    ("timing", "[]"),
+    ("settings", "1"),
+]
+
+
+@pytest.mark.parametrize(("path", "value"), DAMAGED, ids=[f"{path}={value[:20]}" for path, value in DAMAGED])
+def test_a_line_beyond_the_bounds_is_skipped_and_named(tmp_path, path, value):
+    good = make_record()
+    (tmp_path / "records.jsonl").write_bytes(changed(good, path, value))
+    store.append_record(tmp_path, good)
+    with pytest.warns(store.StoreWarning, match=r"records\.jsonl, line 1: .*skipped") as told:
+        assert store.read_records(tmp_path) == [good]
+    assert len(told) == 1
+    assert len(str(told[0].message)) < 1000
+
+
+@pytest.mark.parametrize("table", ["settings", "timing", "model", "environment"])
+@pytest.mark.parametrize("value", [1, "x", [1], True, {"samples": 1}])
+def test_an_old_line_of_the_wrong_types_is_skipped_too(tmp_path, table, value):
+    raw = json.loads(make_record().model_dump_json()) | {"schema_version": 1, table: value}
+    (tmp_path / "records.jsonl").write_text(json.dumps(raw) + "\n")
+    with pytest.warns(store.StoreWarning, match="line 1"):
+        assert store.read_records(tmp_path) == []
+
+
+def test_a_line_without_end_is_not_held_in_memory(tmp_path, monkeypatch):
+    monkeypatch.setattr(store, "MOST_LINE_BYTES", 1 << 12)
+    (tmp_path / "records.jsonl").write_bytes(b"[" + b"1," * (1 << 14) + b"\n")
+    store.append_record(tmp_path, make_record())
+    with pytest.warns(store.StoreWarning, match="line 1"):
+        assert store.read_records(tmp_path) == [make_record()]
+
+
+def test_a_key_that_nobody_knows_is_named_in_plain_text(tmp_path):
+    line = changed(make_record(), "x\n::error::y\x1b]0;z\x07", "1")
+    (tmp_path / "records.jsonl").write_bytes(line)
+    with pytest.warns(store.StoreWarning) as told:
+        store.read_records(tmp_path)
+    assert str(told[0].message).isprintable()
+
+
+def test_a_time_in_the_form_of_other_languages_is_read(tmp_path):
+    (tmp_path / "records.jsonl").write_bytes(changed(make_record(), "started_at", '"2026-01-01T00:00:00.123Z"'))
+    (read,) = store.read_records(tmp_path)
+    assert read.started_at == "2026-01-01T00:00:00.123+00:00"
+
+
+def test_a_file_of_nothing_but_damaged_lines_gives_few_warnings(tmp_path):
+    (tmp_path / "records.jsonl").write_bytes(b"x\n" * 1000)
+    with pytest.warns(store.StoreWarning) as told:
+        assert store.read_records(tmp_path) == []
+    assert len(told) == 21
+    assert str(told[-1].message).endswith("980 more lines skipped")
+
+
+def test_a_pipe_is_not_waited_for(tmp_path):
+    os.mkfifo(tmp_path / "records.jsonl")
+    with pytest.raises(UserError, match="not a file of lines"):
+        store.read_records(tmp_path)

@@ -1,4 +1,5 @@
 import json
+import math
 from dataclasses import replace
 
 import pytest
@@ -9,6 +10,7 @@ from co3d_bench.bench.measure.job import Event, Job, Measurement, phase_event
 from co3d_bench.bench.record.case import Case
 from co3d_bench.bench.record.record import BatchSearch, Failure, Settings, Verification
 from co3d_bench.bench.record.sensing import Energy
+from co3d_bench.bench.record.store import parse_record
 from co3d_bench.bench.run.child import Listener, Outcome
 from co3d_bench.bench.run.outcome import to_record
 from co3d_bench.bench.run.processes import refusal
@@ -128,6 +130,30 @@ def test_a_line_that_is_no_event_is_remembered():
     listener = Listener(lambda event: None, lambda: 0.0)
     listener.feed(b"chatter\n")
     assert "could not be read" in listener.unreadable
+
+
+def test_a_process_whose_result_cannot_be_read_says_so():
+    ended = outcome(returncode=0, unreadable="an event could not be read: no number")
+    error = to_record(JOB, SPEC, ended, 0, 1.0).error
+    assert error is not None
+    assert (error.kind, error.message) == ("crash", "an event could not be read: no number")
+
+
+@pytest.mark.parametrize("error", [math.inf, -math.inf, 1e308])
+def test_no_event_and_no_record_is_lost_because_json_has_no_infinity(error):
+    wrong = Verification(
+        reference="r", relative_error=error, tolerance=1e-4, passed=False, cause="the output holds NaN"
+    )
+    record = make_record(verification=wrong)
+    listener = Listener(lambda event: None, lambda: 0.0)
+    listener.feed(Event(event="done", measurement=measurement_of(record)).line())
+    assert (listener.unreadable, listener.measurement.verification) == ("", wrong)
+    written = to_record(JOB, SPEC, done(record), 0, 1.0)
+    assert written.error is not None
+    assert (written.error.kind, written.error.message) == ("wrong-answer", "the output holds NaN")
+    line = written.model_dump_json()
+    json.loads(line, parse_constant=pytest.fail)  # JSON for any reader
+    assert parse_record(line) == written
 
 
 def test_every_record_tells_what_kind_its_device_is():

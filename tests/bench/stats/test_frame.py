@@ -7,6 +7,7 @@ import pytest
 
 import co3d_bench
 from co3d_bench.bench.errors import UserError
+from co3d_bench.bench.record.record import ModelSource
 from co3d_bench.bench.record.store import append_record
 from co3d_bench.bench.stats.case_result import case_results
 from co3d_bench.bench.stats.frame import CASE_FIELDS, FACTS, FIELDS, case_frame, frame, load
@@ -29,6 +30,17 @@ def test_load_gives_each_record_a_row_with_units_in_the_names(tmp_path):
     assert row["started_at"] == pandas.Timestamp("2026-11-22T12:00:00Z")
     assert row["warnings"] == "other work kept 0.94 cores busy"
     assert row["background_load"] == 0.94
+
+
+def test_the_commit_is_that_of_the_network_and_ours_stands_beside_it():
+    ours = make_record()
+    source = ModelSource(file="net.py", sha256="0" * 64, git_commit="a" * 40, git_dirty=True)
+    own = make_record(model=ours.model.model_copy(update={"source": source}))
+    table = frame([ours, own])
+    bench = ours.environment.git_commit
+    assert list(table["commit"]) == [bench, "a" * 40]
+    assert list(table["dirty"]) == [False, True]
+    assert list(table["bench_commit"]) == [bench, bench]
 
 
 def test_a_failed_case_has_missing_values_and_says_why():

@@ -7,8 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from co3d_bench.bench.record.record import ModelSource
 from co3d_bench.bench.stats.metrics import get_metric
-from co3d_bench.bench.stats.trend import MIN_LEVEL, levels, series
+from co3d_bench.bench.stats.trend import MIN_LEVEL, changed, levels, series
 
 from ...factories import (
     make_environment,
@@ -26,6 +27,21 @@ LATENCY = get_metric("latency")
 def one_series(records, metric=LATENCY):
     (found,) = series(records, metric)
     return found
+
+
+def test_the_commit_of_a_custom_network_is_that_of_its_own_repository():
+    found = []
+    theirs = (("a" * 40, False), ("b" * 40, True), (None, None))
+    for record, (commit, dirty) in zip(make_runs([1.0, 1.0, 1.0]), theirs, strict=True):
+        source = ModelSource(file="net.py", sha256="0" * 64, git_commit=commit, git_dirty=dirty)
+        found.append(record.model_copy(update={"model": record.model.model_copy(update={"source": source})}))
+    one = one_series(found)
+    assert [point.commit for point in one.points] == ["a" * 10, "b" * 10 + "+", None]
+    moved = found[1].environment.model_copy(update={"git_commit": "c" * 40})
+    assert changed(found[0], found[1].model_copy(update={"environment": moved})) == (
+        "commit aaaaaaaaaa → bbbbbbbbbb",
+        f"co3d-bench {found[0].environment.git_commit[:10]} → cccccccccc",
+    )
 
 
 def test_a_level_that_changed_for_good_is_a_step_with_its_size_and_the_commit_that_came_with_it():
@@ -77,7 +93,10 @@ def test_too_few_runs_have_no_steps():
 
 def test_runs_with_a_warning_are_points_but_no_evidence():
     records = make_runs([0.1] * 12)
-    noisy = [make_noisy_record("cox3d-m-16", run_id=f"x-{day}", started_at=f"2026-03-{day:02d}") for day in range(1, 9)]
+    noisy = [
+        make_noisy_record("cox3d-m-16", run_id=f"x-{day}", started_at=f"2026-03-{day:02d}T00:00:00+00:00")
+        for day in range(1, 9)
+    ]
     found = one_series(records + noisy)
     assert len(found.points) == 20
     assert found.steps == ()

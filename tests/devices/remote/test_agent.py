@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -113,7 +114,7 @@ def test_it_says_who_is_there(board, tmp_path):
     said = board.hello(["/sys/class/thermal/*/temp", "/etc/nv_tegra_release", "/sys"], torch=True)
     assert said.snapshot.files == {"/sys/class/thermal/thermal_zone0/temp": "41500"}
     assert said.machine == os.uname().machine
-    assert set(said.here) == {"agent.py", "script.py"}
+    assert set(said.here) == {"agent.py", "guard.py", "script.py"}
     if board.python == sys.executable:
         assert said.torch["version"]
         assert said.torch_missing is None
@@ -146,10 +147,12 @@ def test_it_is_told_from_any_byte_on(ours):
     whole = (folder_of(ours, asked) / "events").read_bytes()
     command = [ours.python, str(ours.transport.home / ours.folder / "agent.py"), "follow", case_name(asked)]
     for offset in (0, 1, len(whole) // 2, len(whole) - 1):
-        assert subprocess.run([*command, str(offset)], capture_output=True).stdout == whole[offset:]
+        begin, rest = subprocess.run([*command, str(offset)], capture_output=True).stdout.split(b"\n", 1)
+        assert json.loads(begin) == {"event": "from", "offset": offset}
+        assert rest == whole[offset:]
     # Whoever has all of it, and does not know, learns how it ended.
     at_the_end = subprocess.run([*command, str(len(whole))], capture_output=True).stdout
-    assert json.loads(at_the_end)["event"] == "ended"
+    assert json.loads(at_the_end.splitlines()[-1])["event"] == "ended"
 
 
 def test_a_line_that_was_torn_swallows_no_other(ours):
@@ -268,7 +271,8 @@ def test_files_arrive_whole_or_are_sent_again(ours, tmp_path):
 
 def test_it_removes_nothing_that_is_not_its_own(tmp_path):
     copy = tmp_path / "agent.py"
-    shutil.copy(AGENT, copy)
+    for file in AGENT:
+        shutil.copy(file, tmp_path)
     said = subprocess.run([sys.executable, copy, "clean"], capture_output=True, text=True).stdout
     assert "nothing is removed" in json.loads(said)["message"]
     assert copy.exists()
@@ -319,6 +323,7 @@ class Cut(Here):
 
     def lines(self, words):
         data = self.whole[int(words[-1]) :]
+        yield from (b"Welcome!\n", b'{"event": "from"}\n')  # a shell that greets
         if self.cuts:
             for line in data[: self.cuts.pop(0)].splitlines(keepends=True):
                 if line.endswith(b"\n"):
@@ -344,6 +349,79 @@ def test_a_lost_board_is_tried_again_less_and_less_often_and_given_up(tmp_path):
         made.run({}, lambda event: None)
     assert clock.waits[:7] == [1, 2, 4, 8, 16, 30, 30]
     assert 540 < clock.now <= 600
+
+
+class Says(Here):
+    """Answers with that text, whatever is asked, and ends."""
+
+    def __init__(self, text):
+        self.text = text
+
+    def run(self, words, stdin="", timeout_s=60.0):
+        return Done(0, self.text, "")
+
+    def lines(self, words):
+        yield from self.text.encode().splitlines(keepends=True)
+
+
+HELLO = {"event": "hello", "python": "3", "machine": "m", "torch": None, "trtexec": None, "files": {}, "unread": {}}
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("Welcome!\n\x00\xff\n", "does not run the agent"),
+        ("[" * 100_000, "does not run the agent"),
+        ('{"event": 3}\n', "does not run the agent"),
+        ('{"event": "hello"}\n', "no agent's: python: Field required"),
+        (json.dumps({**HELLO, "here": "x"}), "no agent's: here"),
+        (json.dumps({**HELLO, "here": [], "unread": {"/a": "tired"}}), "no agent's: unread./a"),
+        ('{"event": "error"}', "None"),
+    ],
+)
+def test_an_answer_that_is_none_is_an_error_of_that_board(text, words):
+    with pytest.raises(AgentError, match=words):
+        Board(Says(text), "r").hello()
+
+
+def test_a_shell_that_only_greets_is_given_up_like_a_lost_board():
+    clock = Clock()
+    made = Board(Says('{"event": "started"}\n'), "r", patience=clock.patience())
+    with pytest.raises(Unreachable, match="is away"):
+        made.run({}, lambda event: None)
+
+
+def test_what_a_case_leaves_running_ends_with_it(ours):
+    (ours.transport.home / ours.folder / "script.py").write_text(
+        "import os, subprocess\nsubprocess.Popen(['sleep', '971'], start_new_session=True, cwd=os.environ['HOME'])\n"
+        + SCRIPT
+    )
+    mark = str(ours.transport.home)
+    ours.transport.environment["HOME"] = mark
+    for asked in (job("a"), job("b", then_s=60, timeout_s=0.5)):
+        ours.run(asked, lambda event: None)
+        assert not [each for each in psutil.process_iter(["cmdline", "cwd"]) if sleeps_in(each, mark)]
+
+
+def sleeps_in(process, folder):
+    return process.info["cmdline"] == ["sleep", "971"] and process.info["cwd"] == folder
+
+
+@pytest.mark.parametrize(
+    ("constants", "lines", "why"),
+    [
+        ({"OUTPUT_BYTES": "50", "LOOK_S": "0.1"}, ["x" * 100], "it wrote more than 0 MiB"),
+        ({"ALONE_S": "-1", "LOOK_S": "0.1"}, ["x"], "nobody followed it for -1 s"),
+    ],
+)
+def test_a_case_that_writes_too_much_or_that_nobody_follows_is_ended(ours, constants, lines, why):
+    agent = ours.transport.home / ours.folder / "agent.py"
+    text = agent.read_text()
+    for name, value in constants.items():
+        text = re.sub(rf"^{name} = .*$", f"{name} = {value}", text, flags=re.MULTILINE)
+    agent.write_text(text)
+    ended = ours.run(job(lines, then_s=60), lambda event: None)
+    assert (ended["why"], ended["timed_out"], ended["returncode"]) == (why, False, -signal.SIGKILL)
 
 
 def test_a_run_that_is_no_name_for_a_folder_is_refused(tmp_path):

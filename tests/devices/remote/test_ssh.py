@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from co3d_bench.devices.remote.ssh import Ssh, Unreachable
+from co3d_bench.devices.remote import ssh
+from co3d_bench.devices.remote.ssh import Ssh, TooMuch, Unreachable
 
 from ...sshd import serving
 
@@ -52,6 +53,40 @@ def test_there_and_back(tmp_path):
         server.stop()
         with pytest.raises(Unreachable, match="refused"):
             ssh.run(["true"])
+
+
+class Local(Ssh):
+    """The command itself, on this machine."""
+
+    def command(self, words):
+        return list(words)
+
+
+def test_what_a_command_prints_has_limits(monkeypatch):
+    monkeypatch.setattr(ssh, "LINE_BYTES", 1000)
+    monkeypatch.setattr(ssh, "OUTPUT_BYTES", 5000)
+    here = Local("board")
+    assert len(list(here.lines(["sh", "-c", "yes 123456789 | head -n 400; yes err | head -c 1000000 >&2"]))) == 400
+    with pytest.raises(TooMuch, match="a line of what a command there prints"):
+        list(here.lines(["sh", "-c", "head -c 100000 /dev/zero; sleep 971"]))
+    with pytest.raises(TooMuch, match="what a command there prints"):
+        list(here.lines(["yes"]))
+    with pytest.raises(Unreachable, match="what a command there prints"):
+        here.run(["yes"])
+
+
+def test_silence_is_a_lost_connection():
+    with pytest.raises(Unreachable, match=r"nothing was heard for 0\.1 s"):
+        list(Local("board", 0.1).lines(["sleep", "971"]))
+
+
+def test_a_command_that_takes_too_long_is_ended(tmp_path):
+    with pytest.raises(Unreachable, match=r"no answer within 0\.2 s"):
+        Local("board").run(["sh", "-c", "sleep 971 & sleep 971"], timeout_s=0.2)
+
+
+def test_a_shell_that_is_not_silent_is_named():
+    assert "make its .bashrc silent" in ssh._last_line("scp: Received message too long 1214606444\n")
 
 
 def test_no_ssh_at_all_is_told(monkeypatch, tmp_path):

@@ -184,3 +184,59 @@ def test_two_at_once_do_not_write_into_each_other(served, tmp_path):
         fcntl.flock(held, fcntl.LOCK_EX)
         with pytest.raises(WeightsError, match="another process is fetching this file; wait for it"):
             fetch(served.address, tmp_path / "w.pyth")
+
+
+def test_what_is_hashed_is_what_is_put_in_place(served, tmp_path, monkeypatch):
+    target = tmp_path / "w.pyth"
+    part = tmp_path / "w.pyth.part"
+
+    def while_locked(path):
+        with part.open("ab") as other, pytest.raises(BlockingIOError):
+            fcntl.flock(other, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        return SHA256
+
+    monkeypatch.setattr("co3d_bench.models.weights.fetch.sha256_of", while_locked)
+    assert fetch(served.address, target, SHA256) == SHA256
+    assert target.read_bytes() == CONTENT
+
+
+@pytest.mark.parametrize("ends", ["done", "wrong"])
+def test_a_fetch_that_ends_while_ours_begins_keeps_its_file(served, tmp_path, monkeypatch, ends):
+    target, part = tmp_path / "w.pyth", tmp_path / "w.pyth.part"
+    lock, first = fcntl.flock, [True]
+
+    def other_was_first(file, how):
+        if first:
+            first.clear()
+            part.write_bytes(b"theirs")
+            if ends == "done":
+                part.replace(target)
+            else:
+                part.unlink()
+        lock(file, how)
+
+    monkeypatch.setattr(fcntl, "flock", other_was_first)
+    held = None
+
+    def ours_is_another_file(done, total):
+        nonlocal held
+        held = held or (target.read_bytes() if target.exists() else b"")
+
+    assert fetch(served.address, target, SHA256, ours_is_another_file) == SHA256
+    assert held == (b"theirs" if ends == "done" else b"")
+    assert target.read_bytes() == CONTENT
+
+
+def test_a_kill_after_the_hash_leaves_no_hash_of_an_earlier_file(served, tmp_path, monkeypatch):
+    target = tmp_path / "w.pyth"
+    target.write_bytes(b"earlier")
+    (tmp_path / "w.pyth.sha256").write_text(f"{'0' * 64}  w.pyth\n")
+
+    def killed(*_):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("co3d_bench.models.weights.fetch.write_note", killed)
+    with pytest.raises(KeyboardInterrupt):
+        fetch(served.address, target)
+    assert left(tmp_path) == ["w.pyth", "w.pyth.part.tag"]
+    assert target.read_bytes() == CONTENT

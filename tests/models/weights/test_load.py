@@ -140,13 +140,26 @@ def test_missing_extra_and_misshapen_are_reported_together(tmp_path):
     assert "1 of another shape (blocks.0.conv.conv_t.weight is 24 x 4 x 1 x 3 x 3, not 24 x 3 x 1 x 3 x 3)" in text
 
 
-def test_a_classifier_of_other_classes_is_called_so(tmp_path):
-    def change(names):
-        names["blocks.5.proj.weight"] = (600, 2048)
-        names["blocks.5.proj.bias"] = (600,)
+@pytest.mark.parametrize("name", ["x3d-xs", "cox3d-s-13"])
+def test_the_head_is_built_for_the_classes_of_the_file(tmp_path, name):
+    names = foreign.pyslowfast("x3d-xs") | {"head.projection.weight": (600, 2048), "head.projection.bias": (600,)}
+    net, spec = built(name)
+    report = load_weights(net, spec, torch_file(tmp_path / "k600.pyth", names))
+    assert report.classes == 600
+    assert report.notes == ("built for the 600 classes of k600.pyth, instead of 400",)
+    if spec.form == "clip":
+        assert net(torch.zeros(1, 3, 4, 32, 32)).shape == (1, 600)
+    else:
+        frame = torch.zeros(1, 3, 32, 32)
+        assert net.step(frame, net.initial_state(frame=frame))[0].shape == (1, 600)
+    assert values(net, ["blocks.5.proj.bias"]) == [list(names).index("head.projection.bias")]
 
-    text = misfit(tmp_path, change)
-    assert "its classifier has 600 classes and the network 400, 2 of another shape (blocks.5.proj.weight is" in text
+
+def test_a_layer_inside_of_another_width_is_not_taken_for_a_head(tmp_path):
+    def change(names):
+        names["blocks.5.pool.pre_norm.weight"] = (600,)
+
+    assert "1 of another shape (blocks.5.pool.pre_norm.weight is 600, not 432)" in misfit(tmp_path, change)
 
 
 def test_half_of_a_norm_that_may_be_left_out_is_not_left_out(tmp_path):
@@ -183,6 +196,122 @@ def test_a_network_of_ones_own_takes_its_own_names(tmp_path):
     torch.save({"0.weight": torch.ones(2, 3), "0.bias": torch.ones(2)}, path)
     assert load_weights(net, spec, path).naming == "its own names"
     assert net(torch.ones(3)).tolist() == [4.0, 4.0]
+
+
+def small():
+    return torch.nn.Sequential(torch.nn.Linear(3, 4), torch.nn.BatchNorm1d(4), torch.nn.Linear(4, 2))
+
+
+class Wrapper(torch.nn.Module):
+    def __init__(self, name="model"):
+        super().__init__()
+        self.add_module(name, small())
+
+
+def state(net):
+    return {name: torch.full_like(tensor, 3) for name, tensor in net.state_dict().items()}
+
+
+def behind(prefix, names):
+    return {f"{prefix}{name}": tensor for name, tensor in names.items()}
+
+
+def loaded(tmp_path, net, content):
+    spec = replace(find_model("x3d-xs"), name="mine", family="mine", classes=2)
+    path = tmp_path / "w.ckpt"
+    torch.save(content, path)
+    report = load_weights(net, spec, path)
+    kept = [tensor for name, tensor in net.state_dict().items() if not name.endswith("tracked")]
+    assert all((tensor == 3).all() for tensor in kept)
+    return report
+
+
+ADAM = {"state": {0: {"exp_avg": torch.zeros(4, 3)}}, "param_groups": [{"lr": 0.1}]}
+SMALL = state(small())
+# What files of other projects look like: (network, content, notes).
+LAYOUTS = {
+    "its own names begin with model.": (Wrapper, state(Wrapper()), 0),
+    "a network that wraps the one in the file": (Wrapper, SMALL, 0),
+    "compiled": (small, behind("_orig_mod.", SMALL), 0),
+    "compiled inside": (Wrapper, behind("model._orig_mod.", SMALL), 0),
+    "a compiled network and a plain file": (lambda: torch.compile(small(), backend="eager"), SMALL, 0),
+    "DDP": (small, behind("module.", SMALL), 0),
+    "nested": (small, {"state_dict": {"model": behind("module.net.", SMALL)}}, 0),
+    "Lightning": (
+        small,
+        {
+            "state_dict": behind("model.", SMALL) | {"loss.weight": torch.ones(2)},
+            "hyper_parameters": {"lr": 0.1},
+            "optimizer_states": [ADAM],
+        },
+        1,
+    ),
+    "averaged by torch": (
+        small,
+        torch.optim.swa_utils.AveragedModel(small()).state_dict() | behind("module.", SMALL),
+        1,
+    ),
+    "averaged beside": (small, {"model_ema": state(small()), "model": SMALL, "optimizer": ADAM}, 1),
+    "averaged in the same dict": (
+        small,
+        {"state_dict": SMALL | {f"ema_{name.replace('.', '_')}": tensor for name, tensor in state(small()).items()}},
+        1,
+    ),
+    "averaged alone": (small, {"ema_state_dict": SMALL, "epoch": 3}, 0),
+    "MMAction2": (lambda: Wrapper("backbone"), {"meta": {"epoch": 3}, "state_dict": behind("backbone.", SMALL)}, 0),
+    "a backbone and a head": (
+        small,
+        {"state_dict": behind("backbone.", SMALL) | {"cls_head.fc_cls.weight": torch.ones(2, 4)}},
+        1,
+    ),
+    "a dict for each part": (
+        lambda: torch.nn.ModuleDict({"encoder": small(), "head": small()}),
+        {"encoder": state(small()), "head": SMALL, "optimizer": ADAM},
+        0,
+    ),
+    "with counts of batches": (
+        lambda: torch.nn.Linear(3, 2),
+        {**state(torch.nn.Linear(3, 2)), "n.num_batches_tracked": torch.tensor(1)},
+        0,
+    ),
+    "half": (small, {name: tensor.half() for name, tensor in SMALL.items()}, 1),
+    "bfloat16": (small, {name: tensor.bfloat16() for name, tensor in SMALL.items()}, 1),
+    "double": (small, {name: tensor.double() for name, tensor in SMALL.items()}, 0),
+}
+
+
+@pytest.mark.parametrize(("made", "content", "notes"), LAYOUTS.values(), ids=LAYOUTS.keys())
+def test_files_as_people_have_them(tmp_path, made, content, notes):
+    assert len(loaded(tmp_path, made(), content).notes) == notes
+
+
+def test_notes_say_what_was_taken_and_what_was_left(tmp_path):
+    (note,) = loaded(tmp_path, small(), LAYOUTS["Lightning"][1]).notes
+    assert note == ("w.ckpt: only 9 tensors below state_dict.model are the network's; left: state_dict.loss.weight")
+    (note,) = loaded(tmp_path, small(), LAYOUTS["averaged beside"][1]).notes
+    assert note == "w.ckpt: read from model; model_ema would fit as well"
+    (note,) = loaded(tmp_path, small(), LAYOUTS["half"][1]).notes
+    assert note == "w.ckpt: its numbers are float16, and so are rounded"
+
+
+def test_a_network_takes_names_that_another_project_has_too(tmp_path):
+    """torchvision's names become ours for our R(2+1)D; in a network of torchvision they are its own."""
+    block = torch.nn.Sequential(torch.nn.Sequential(torch.nn.Sequential(torch.nn.Linear(3, 2))))
+    net = torch.nn.ModuleDict({"layer1": torch.nn.Sequential(torch.nn.ModuleDict({"conv1": block}))})
+    assert "layer1.0.conv1.0.0.0.weight" in net.state_dict()
+    assert loaded(tmp_path, net, state(net)).naming == "its own names"
+
+
+def test_integers_are_not_taken_for_weights(tmp_path):
+    with pytest.raises(WeightsError, match=r"0\.weight is 4 x 3 of int8, not 4 x 3"):
+        loaded(tmp_path, small(), {**SMALL, "0.weight": torch.ones(4, 3, dtype=torch.int8)})
+
+
+@pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::UserWarning")
+def test_a_quantised_network_is_loaded_in_its_factory(tmp_path):
+    net = torch.ao.quantization.quantize_dynamic(small(), {torch.nn.Linear})
+    with pytest.raises(WeightsError, match=r"mine: it keeps quantised weights .*; load the file in its factory"):
+        loaded(tmp_path, net, SMALL)
 
 
 def test_converted_weights_are_the_same_in_our_names(tmp_path):

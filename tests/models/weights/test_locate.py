@@ -51,13 +51,33 @@ def test_a_frame_network_has_the_checkpoints_of_its_counterpart(name):
 
 @pytest.mark.parametrize(
     ("own", "shared", "expected"),
-    [("/own", "/shared", "/own"), (None, "/shared", "/shared/co3d-bench"), (None, None, "/home/me/.cache/co3d-bench")],
+    [
+        ("/own", "/shared", "/own"),
+        (None, "/shared", "/shared/co3d-bench"),
+        (None, "relative", "/home/me/.cache/co3d-bench"),
+        (None, None, "/home/me/.cache/co3d-bench"),
+    ],
 )
 def test_the_cache_folder(monkeypatch, own, shared, expected):
     monkeypatch.setenv("HOME", "/home/me")
     for name, value in (("CO3D_BENCH_CACHE", own), ("XDG_CACHE_HOME", shared)):
         monkeypatch.setenv(name, value) if value else monkeypatch.delenv(name, raising=False)
     assert cache_folder() == Path(expected)
+
+
+def test_a_user_without_a_home_needs_no_cache_for_a_file_and_is_told_what_to_set_for_the_rest(monkeypatch, tmp_path):
+    def unknown(uid):
+        raise KeyError(f"getpwuid(): uid not found: {uid}")
+
+    for name in ("HOME", "CO3D_BENCH_CACHE", "XDG_CACHE_HOME"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setattr("pwd.getpwuid", unknown)
+    file = tmp_path / "own.pth"
+    file.write_bytes(b"abc")
+    assert checked_sha256(file).startswith("ba7816bf")
+    assert not note_path(file).exists()
+    with pytest.raises(WeightsError, match="set CO3D_BENCH_CACHE to a folder"):
+        locate("auto", find_model("x3d-m"))
 
 
 def test_auto_is_the_networks_own_checkpoint_from_the_cache(cache):

@@ -24,12 +24,12 @@ from ...fake_cuda import FakeCuda, fake_torch
 @pytest.fixture
 def onboard(tmp_path, monkeypatch):
     """Imported from a folder like that of a board, with all that lies beside it."""
-    for file in (AGENT, *SCRIPTS):
+    for file in (*AGENT, *SCRIPTS):
         shutil.copy(file, tmp_path)
         monkeypatch.delitem(sys.modules, file.stem, raising=False)
     monkeypatch.syspath_prepend(tmp_path)
     yield importlib.import_module("onboard")
-    for file in (AGENT, *SCRIPTS):
+    for file in (*AGENT, *SCRIPTS):
         sys.modules.pop(file.stem, None)
 
 

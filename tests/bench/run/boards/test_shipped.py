@@ -17,7 +17,7 @@ from co3d_bench.devices.remote.board import AGENT
 
 from ....devices.boards import old_python
 
-SHIPPED = (AGENT, *SCRIPTS)
+SHIPPED = (*AGENT, *SCRIPTS)
 OLD = old_python("3.6")
 old = pytest.mark.skipif(not OLD, reason="there is no python3.6 here")
 each_file = pytest.mark.parametrize("file", SHIPPED, ids=lambda file: file.name)
@@ -48,7 +48,7 @@ def test_it_imports_the_standard_library_and_what_lies_beside_it(file):
     nodes = list(ast.walk(ast.parse(file.read_text())))
     imported = {alias.name.split(".")[0] for node in nodes if isinstance(node, ast.Import) for alias in node.names}
     imported |= {(node.module or ".").split(".")[0] for node in nodes if isinstance(node, ast.ImportFrom)}
-    others = {"onboard.py": {"torch", *(each.stem for each in SHIPPED)}, "runner.py": {"torch"}}
+    others = {"onboard.py": {"torch", *(each.stem for each in SHIPPED)}, "runner.py": {"torch"}, "agent.py": {"guard"}}
     assert imported <= {*sys.stdlib_module_names, *others.get(file.name, ())}
 
 

@@ -1,0 +1,48 @@
+"""What the author of a custom network states of it: attributes of the module, or a table of bench.toml."""
+
+from __future__ import annotations
+
+import difflib
+import math
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+
+@dataclass(frozen=True)
+class Fact:
+    """One thing to state: what a right value is, in words, and whether one is."""
+
+    wanted: str
+    right: Callable[[Any], bool]
+
+
+def _number(low: float, high: float) -> Callable[[Any], bool]:
+    return lambda value: type(value) in (int, float) and math.isfinite(value) and low <= value <= high
+
+
+FACTS: Mapping[str, Fact] = {
+    "accuracy_top1": Fact("a percentage, from 0 to 100", _number(0, 100)),
+    "frame_rate_hz": Fact("frames per second of its video, from 0.001 to 1000", _number(0.001, 1000)),
+    "counterpart": Fact(
+        "the name of its clip network: x3d-m, file.py:factory, or a factory of the same file",
+        lambda value: isinstance(value, str) and value != "" and value.isprintable() and " " not in value,
+    ),
+}
+
+
+def complaints(values: Mapping[str, Any], form: str | None = None) -> Iterator[tuple[str, str]]:
+    """(key, what is wrong) of each value; with a `form`, also what does not fit that of the network."""
+    for key, value in values.items():
+        if key not in FACTS:
+            near = difflib.get_close_matches(key, FACTS, n=1, cutoff=0.6)
+            yield key, f"unknown key; did you mean {near[0]}?" if near else f"unknown key; there are {', '.join(FACTS)}"
+        elif not FACTS[key].right(value):
+            yield key, f"is {value!r}; it must be {FACTS[key].wanted}"
+        elif key == "counterpart" and form not in (None, "frame"):
+            yield key, "only a network that is run frame by frame has a clip counterpart; leave it out"
+
+
+def of_module(net: Any) -> dict[str, Any]:
+    """What a module states in its attributes."""
+    return {key: getattr(net, key) for key in FACTS if getattr(net, key, None) is not None}

@@ -1,0 +1,127 @@
+"""Networks that keep their state inside: a GRU with `reset()` and `forward_step(frame)`, as frame networks.
+
+`stateful(net, step="forward_step", reset="reset")` has the `step` and `initial_state` of a frame network. The state
+stays where the author keeps it, so there is one stream at a time, and nothing to hand to an engine or to a file.
+"""
+
+from __future__ import annotations
+
+import copy
+import inspect
+from collections import deque
+from collections.abc import Callable, Mapping
+from types import MethodType
+from typing import Any
+
+from torch import Tensor, nn
+
+from .stated import FACTS
+
+# A method of the network, by its name or bound; or a function of the network and what the method takes.
+Method = str | Callable[..., Any]
+
+
+class StatefulError(TypeError):
+    """Not a step or a reset of this network; the message says what to give instead."""
+
+
+class Stateful(nn.Module):
+    """A network that keeps its state inside, run frame by frame."""
+
+    keeps_state = True
+
+    def __init__(self, net: nn.Module, step: Method, reset: Method) -> None:
+        super().__init__()
+        self.net = net
+        self._step, self._reset = _method(net, step, "step"), _method(net, reset, "reset")
+        for name in ("receptive_field", "input_shape", "preprocessing", *FACTS):
+            if hasattr(net, name):
+                setattr(self, name, getattr(net, name))
+
+    def initial_state(self, batch_size: int) -> tuple[Tensor, ...]:
+        """Back to the start of a stream; the state itself is not handed out."""
+        reset = self._call(self._reset)
+        if _takes_batch(reset):
+            reset(batch_size)
+        else:
+            reset()
+        return ()
+
+    def step(self, *frame_and_state: Any) -> tuple[Any, tuple[Tensor, ...]]:
+        """(frame, ()) -> (answer, ())."""
+        return self._call(self._step)(*frame_and_state[:-1]), ()
+
+    def state_tensors(self) -> tuple[Tensor, ...]:
+        """The tensors that the network holds and that differ from those at the start of a stream, as of a copy."""
+        now, twin = _held(self.net), copy.deepcopy(self)
+        twin.initial_state(max((len(tensor) for tensor in now.values() if tensor.dim()), default=1))
+        fresh = _held(twin.net)
+        return tuple(tensor for path, tensor in now.items() if not _same(tensor, fresh.get(path)))
+
+    def _call(self, method: Method) -> Callable[..., Any]:
+        if isinstance(method, str):
+            return getattr(self.net, method)
+        return method if isinstance(method, MethodType) else MethodType(method, self.net)
+
+
+def stateful(net: nn.Module, *, step: Method = "step", reset: Method = "reset") -> Stateful:
+    """A network that keeps its state inside, as a frame network that is measured frame by frame.
+
+    step: the method that takes the next frame and gives the answer: its name, `net.forward_step` itself, or a function
+        (net, frame) -> answer.
+    reset: likewise the method that begins a new stream; called with the batch if it takes one argument.
+
+    Raises StatefulError for a method that the network does not have.
+    """
+    return Stateful(net, step, reset)
+
+
+def _method(net: nn.Module, method: Method, what: str) -> Method:
+    if not isinstance(net, nn.Module):
+        raise StatefulError(f"stateful: {type(net).__name__} is not an nn.Module")
+    if isinstance(method, str):
+        if not callable(getattr(net, method, None)):
+            own = sorted(name for name, value in vars(type(net)).items() if callable(value) and name[0] != "_")
+            raise StatefulError(f"stateful: {type(net).__name__} has no {what} {method!r}; it has {', '.join(own)}")
+        return method
+    if not callable(method):
+        raise StatefulError(f"stateful: {what}={method!r}; give the name of a method, or a function of the network")
+    if getattr(method, "__self__", None) is net:
+        return str(getattr(method, "__name__", ""))  # a copy of the network calls its own
+    return method
+
+
+def _takes_batch(reset: Callable[..., Any]) -> bool:
+    try:
+        parameters = inspect.signature(reset).parameters.values()
+    except (TypeError, ValueError):
+        return False
+    return any(p.default is p.empty and p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD) for p in parameters) or (
+        any("batch" in p.name for p in parameters)
+    )
+
+
+def _held(net: nn.Module) -> dict[str, Tensor]:
+    """Every tensor but the parameters, by where it is: buffers and attributes, also in lists, dicts and deques."""
+    found: dict[str, Tensor] = {}
+    parameters = {id(tensor) for tensor in net.parameters()}
+
+    def look(path: str, value: Any) -> None:
+        if isinstance(value, Tensor):
+            if id(value) not in parameters:
+                found[path] = value
+        elif isinstance(value, Mapping):
+            look(path, list(value.values()))
+        elif isinstance(value, list | tuple | deque):
+            for index, part in enumerate(value):
+                look(f"{path}.{index}", part)
+
+    for name, module in net.named_modules():
+        for key, value in vars(module).items():
+            if key not in ("_parameters", "_modules"):
+                look(f"{name}.{key}", value)
+    return found
+
+
+def _same(tensor: Tensor, other: Tensor | None) -> bool:
+    return other is not None and tensor.shape == other.shape and bool((tensor == other).all())

@@ -1,0 +1,83 @@
+"""Networks that keep their state inside, as frame networks."""
+
+import copy
+
+import pytest
+import torch
+from torch import nn
+
+import co3d_bench
+from co3d_bench.models.stateful import StatefulError, stateful
+
+
+class Gru(nn.Module):
+    receptive_field, accuracy_top1 = 5, 50.0
+
+    def __init__(self):
+        super().__init__()
+        self.cell, self.hidden = nn.GRUCell(3, 4), None
+        self.register_buffer("constant", torch.ones(100))
+
+    def reset(self):
+        self.hidden = None
+
+    def forward_step(self, x):
+        self.hidden = self.cell(x, self.hidden)
+        return self.hidden
+
+
+class Sized(Gru):
+    def reset(self, batch_size):
+        self.hidden = torch.zeros(batch_size, 4)
+
+
+def answers(net, xs):
+    state, found = net.initial_state(len(xs[0])), []
+    for x in xs:
+        y, state = net.step(x, state)
+        found.append(y)
+    return torch.stack(found)
+
+
+STEPS = [
+    ("forward_step", "reset"),
+    (lambda net, x: net.forward_step(x), lambda net: net.reset()),
+]
+
+
+@pytest.mark.parametrize(("step", "reset"), STEPS)
+def test_a_stream_begins_anew_with_its_initial_state(step, reset):
+    net = stateful(Gru(), step=step, reset=reset)
+    xs = torch.randn(3, 2, 3)
+    with torch.no_grad():
+        first = answers(net, xs)
+        assert torch.equal(answers(net, xs), first)
+        assert not torch.equal(net.step(xs[0], ())[0], first[0])
+    assert (net.receptive_field, net.accuracy_top1) == (5, 50.0)
+
+
+def test_a_copy_calls_its_own_methods_and_reset_gets_the_batch():
+    inner = Sized()
+    net = stateful(inner, step=inner.forward_step, reset=inner.reset)
+    twin = copy.deepcopy(net)
+    with torch.no_grad():
+        twin.initial_state(2)
+        twin.step(torch.ones(2, 3), ())
+    assert inner.hidden is None
+    assert twin.net.hidden.shape == (2, 4)
+
+
+def test_only_what_a_stream_changes_is_its_state():
+    net = stateful(Gru(), step="forward_step")
+    with torch.no_grad():
+        answers(net, torch.randn(2, 1, 3))
+        assert [tuple(tensor.shape) for tensor in net.state_tensors()] == [(1, 4)]
+
+
+@pytest.mark.parametrize(
+    ("step", "message"),
+    [("forwardstep", "Gru has no step 'forwardstep'; it has forward_step, reset"), (3, "step=3; give the name of a")],
+)
+def test_a_wrong_method_is_named(step, message):
+    with pytest.raises(StatefulError, match=message):
+        co3d_bench.stateful(Gru(), step=step)

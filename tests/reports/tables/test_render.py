@@ -1,0 +1,47 @@
+"""Names and notes in tables for other programs: shown as they are, and nothing more."""
+
+import re
+
+import pytest
+
+from co3d_bench.bench.stats.case_result import case_results
+from co3d_bench.reports.tables.render import csv, escape_latex, escape_markdown, latex, markdown
+from co3d_bench.reports.tables.results import build
+
+from ...factories import make_record
+
+
+def table_of(title, note="a note"):
+    record = make_record("cox3d-m-16")
+    model = record.model.model_copy(update={"title": title})
+    case = record.case.model_copy(update={"model": title})
+    return build(case_results([record.model_copy(update={"model": model, "case": case, "notes": (note,)})]))
+
+
+@pytest.mark.parametrize(
+    "text", ["@octocat", "https://evil.example", "www.evil.example", "#1", "GH-1", "a@b.org", "$x$"]
+)
+def test_nothing_comes_alive_in_markdown(text):
+    shown = markdown(table_of(text, text))
+    assert text not in shown
+    assert re.sub("<!-- -->", "", escape_markdown(text)).replace("&#36;", "$").replace("\\", "") == text
+
+
+@pytest.mark.parametrize(
+    "text", ["<b>x</b>", "[a](b)", "![a](b)", "`a`", "a|b", "**a**", "~~a~~", "&lt;b&gt;", "a\n| b |"]
+)
+def test_nothing_is_markup_in_markdown(text):
+    shown = escape_markdown(text)
+    assert not re.search(r"(?<!\\)[|<>`*\[\]~]|&(?!amp;)|\n", shown)
+
+
+@pytest.mark.parametrize("text", ["[9cm] t", "*", "a % b", "\\input{x}", "$x$", "a & b", "^^41", "{"])
+def test_latex_prints_a_name_as_it_is(text):
+    assert not re.search(r"\\\\\s*[\[*]", latex(table_of(text, text)))
+    shown = re.sub(r"\\text\w+\{\}|\\[&%$#_{}]|\{[*\[]\}", "", escape_latex(text))
+    assert not re.search(r"[\\&%$#_{}~^\[*]", shown)
+
+
+@pytest.mark.parametrize("text", ["=1+1", "+1", "-1+1", "@SUM(1)", '=HYPERLINK("http://x","y")'])
+def test_no_cell_of_csv_is_a_formula(text):
+    assert not re.search(r'(^|,|")[=+@-](?![0-9.]+(,|$))', csv(table_of(text, text)).partition("\n")[2], re.MULTILINE)
