@@ -32,6 +32,8 @@ def camera_config(config: Resolved) -> Resolved:
         }
     )
     source = config.input
+    if wrong := [why for name in config.plan.models if (why := _no_camera(config.spec(name)))]:
+        raise UserError("\n".join(wrong), USAGE)
     if camera.source != RANDOM:
         wrong = [why for name in config.plan.models if (why := config.spec(name).not_watchable())]
         if wrong:
@@ -62,6 +64,13 @@ def camera_plan(config: Resolved, planned: Plan) -> Plan:
     if not cases:
         raise UserError("no network of the plan can be put before a camera", NOTHING)
     return replace(planned, cases=tuple(cases), instead=instead)
+
+
+def _no_camera(spec: ModelSpec) -> str | None:
+    """Why no camera can be put before a network; None where one can."""
+    if spec.inputs:
+        return f"{spec.name} takes {spec.inputs}; a camera gives one picture after another"
+    return f"{spec.name} takes neither clips nor frames, so no camera shows it any" if spec.form == "input" else None
 
 
 def _own_fps(source: str) -> float:

@@ -16,6 +16,7 @@ import numpy as np
 import psutil
 
 from ...devices.host import read_host
+from ...devices.own_path import python_command
 from ...models.spec import ModelSpec
 from ...models.zoo import find_model
 from ..backends import Runnable
@@ -42,7 +43,7 @@ from .serve import Timeline, serve
 from .source import RANDOM, Film, Live, Noise, Source, is_live, without_password
 from .watch import ClipWatcher, FrameWatcher, Stages
 
-COMMAND = (sys.executable, "-m", "co3d_bench.bench.camera.worker")
+COMMAND = python_command("-m", "co3d_bench.bench.camera.worker")
 WARMUP = WarmUpRule(max_predictions=200, max_seconds=3.0)
 _COMPARE_S = 1.0
 
@@ -75,11 +76,13 @@ def watch_camera(job: Job, emit: Emit) -> Event:
         _warm(runnable, subject)
         emit(Event(event="measured", measurement=Measurement(engine=runnable.engine())))
         source = _source(job.camera, job.case.camera, subject)
-        run = _run(job.case.camera, job.camera, subject, runnable, emit, source) if verification.passed else None
+        watched = _Watched(subject, runnable, source)
+        run = _run(job.case.camera, job.camera, watched, emit) if verification.passed else None
         sensors = watch.stop() if watch and run else None
         if run and job.case.camera.every == trained_interval(subject.spec, job.case.camera.fps):
             emit(phase_event("reaction"))
             run = run.model_copy(update={"reaction": _reaction(subject, runnable)})
+    notes = (*subject.inputs.notes, *source.notes, *subject.loaded.notes, *assumptions(subject.spec, net))
     measurement = Measurement(
         started_at=started.isoformat(timespec="milliseconds"),
         duration_s=case_clock.passed_s(),
@@ -89,11 +92,7 @@ def watch_camera(job: Job, emit: Emit) -> Event:
         engine=runnable.engine(),
         sensors=sensors,
         camera=run,
-        notes=tuple(
-            dict.fromkeys(
-                (*subject.inputs.notes, *source.notes, *subject.loaded.notes, *assumptions(subject.spec, net))
-            )
-        ),
+        notes=tuple(dict.fromkeys(notes)),
     )
     return Event(event="done", measurement=measurement)
 
@@ -143,13 +142,20 @@ def _watcher(setup: CameraSetup, spec: ModelSpec, runnable: Runnable, stages: St
     return ClipWatcher(runnable, ready, setup.every, spec.input_shape[1], interval, stages)
 
 
-def _run(
-    setup: CameraSetup, job: CameraJob, subject: Subject, runnable: Runnable, emit: Emit, source: Source
-) -> CameraRun:
+@dataclass(frozen=True)
+class _Watched:
+    """A network that is ready, and the camera before it."""
+
+    subject: Subject
+    runnable: Runnable
+    source: Source
+
+
+def _run(setup: CameraSetup, job: CameraJob, watched: _Watched, emit: Emit) -> CameraRun:
     """The camera from its first frame to its last."""
     timeline, stages = Timeline(), Stages()
-    watcher = _watcher(setup, subject.spec, runnable, stages)
-    feed = CameraFeed(source, setup, watcher.select, timeline, job.duration_s)
+    watcher = _watcher(setup, watched.subject.spec, watched.runnable, stages)
+    feed = CameraFeed(watched.source, setup, watcher.select, timeline, job.duration_s)
     expected = round(job.duration_s / setup.period_s)
     report = seldom(lambda done: emit(phase_event("sampling", done, max(done, expected))), time.perf_counter)
     emit(phase_event("sampling", 0, expected))
