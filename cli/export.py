@@ -40,7 +40,6 @@ def export(given: Given, model: str, out: Path, format: str | None, opset: int |
         raise UserError(f"--format {chosen.name}: {lacks}", ENVIRONMENT)
     if opset is not None and not chosen.takes_opset:
         raise UserError(f"--opset: {chosen.name} has none; leave the option out")
-    out = out.absolute()  # the network's code may go to another folder
     if not out.parent.is_dir():
         raise UserError(f"--out: {out.parent}: no such folder; make it first")
 
@@ -52,6 +51,7 @@ def export(given: Given, model: str, out: Path, format: str | None, opset: int |
     batch, precision, weights, classes = (given.value(f"plan.{key}") for key in keys)
     if precision not in DTYPES:
         raise UserError(f"--precision: {precision}: {nearest(precision, list(DTYPES))}")
+    out = out.absolute()  # the network's code may go to another folder
     spec = spec_of(model)
     if spec.inputs and not chosen.any_input:
         raise UserError(

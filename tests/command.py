@@ -23,7 +23,7 @@ class Done(NamedTuple):
 
 def call(folder, *arguments):
     """`co3d-bench ARGUMENTS` in that folder."""
-    out, err = io.StringIO(), io.StringIO()
+    out, err = (io.TextIOWrapper(io.BytesIO(), encoding="utf-8", write_through=True) for _ in range(2))
     with (
         pytest.MonkeyPatch.context() as patch,
         contextlib.redirect_stdout(out),
@@ -34,4 +34,5 @@ def call(folder, *arguments):
         patch.setattr(warnings, "formatwarning", warnings.formatwarning)  # `main` has its own
         with pytest.raises(SystemExit) as ended:
             cli.main()
-    return Done(ended.value.code or 0, out.getvalue(), err.getvalue())
+    said = [stream.buffer.getvalue().decode() for stream in (out, err)]
+    return Done(ended.value.code or 0, *said)

@@ -30,6 +30,8 @@ def write(tmp_path, monkeypatch):
     """Writes a file below the current folder; what `import` knows is as before afterwards."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(sys, "path", list(sys.path))
+    for name in [name for name in sys.modules if name.partition(".")[0] == "models"]:
+        monkeypatch.delitem(sys.modules, name)  # of other tests: a network's own folder may be called so
 
     def write(name, *lines):
         file = tmp_path / name

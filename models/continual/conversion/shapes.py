@@ -17,6 +17,8 @@ from torch import fx, nn
 from torch._subclasses.fake_tensor import DataDependentOutputException, FakeTensorMode
 from torch.fx import _symbolic_trace
 
+from .known_shapes import known_shape
+
 BATCH = 2  # of the clip that is traced; more than one, so that it shows what runs over the batch
 
 
@@ -36,9 +38,11 @@ def shape_of(node: fx.Node) -> tuple[int, ...]:
 
 def shape_after(layer: nn.Module, shape: tuple[int, ...]) -> tuple[int, ...]:
     """The shape that a layer makes of one. Raises ShapeError where it does not take it."""
+    if known := known_shape(layer, shape):
+        return known
     try:
         with _quietly(), FakeTensorMode(allow_non_fake_inputs=True), torch.no_grad():
-            made = layer(torch.empty(shape, dtype=type_of(layer)))
+            made = layer(torch.empty(shape, dtype=type_of(layer), device=device_of(layer)))
     except Exception as error:  # whatever the layer raises
         raise ShapeError(in_words(error)) from error
     if not isinstance(made, torch.Tensor):
@@ -59,6 +63,10 @@ def _quietly() -> Iterator[None]:
 
 def type_of(layer: nn.Module) -> torch.dtype:
     return next((one.dtype for one in layer.parameters() if one.is_floating_point()), torch.get_default_dtype())
+
+
+def device_of(layer: nn.Module) -> torch.device:
+    return next((one.device for one in layer.parameters()), torch.device("cpu"))
 
 
 def in_words(error: Exception) -> str:
@@ -148,11 +156,13 @@ class ShapedTracer(fx.Tracer):
 
     record_stack_traces = True
 
-    def __init__(self, clip_shape: tuple[int, ...], dtype: torch.dtype | None = None) -> None:
+    def __init__(
+        self, clip_shape: tuple[int, ...], dtype: torch.dtype | None = None, device: torch.device | None = None
+    ) -> None:
         super().__init__()
         self.mode = FakeTensorMode(allow_non_fake_inputs=True)
         with self.mode:
-            self.clip = torch.empty(clip_shape, dtype=dtype)
+            self.clip = torch.empty(clip_shape, dtype=dtype, device=device)
         self.running = False
 
     def proxy(self, node: fx.Node) -> fx.Proxy:

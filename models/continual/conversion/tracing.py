@@ -24,7 +24,7 @@ from .means import global_mean
 from .places import place_now, place_of_class, place_of_error
 from .randomness import draws
 from .rules import held_for, rule_of, why_not
-from .shapes import ShapedTracer, ShapeError, in_words, shape_of, type_of, value_of
+from .shapes import ShapedTracer, ShapeError, device_of, in_words, shape_of, type_of, value_of
 
 
 class _NoRule(ConversionError):
@@ -62,7 +62,7 @@ def trace(module: nn.Module, flow: Flow, context: Context, where: str) -> tuple[
         raise ConversionError(place, f"takes a second input, {second!r}; a frame network takes frames and nothing else")
     try:
         with draws() as drawn:
-            graph = _Tracer(shape_in(flow), type_of(module)).trace(_Root(module))
+            graph = _Tracer(shape_in(flow), type_of(module), device_of(module)).trace(_Root(module))
     except ShapeError as error:
         raise ConversionError(place, why_it_fails(flow, error), place_of_error(error.__traceback__)) from error
     except Exception as error:
