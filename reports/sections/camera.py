@@ -31,4 +31,4 @@ def render(page: Page) -> Markup | None:
     )
 
 
-SECTION = Section("In front of a camera", order=15, render=render)
+SECTION = Section("In front of a camera", order=17, render=render)

@@ -4,6 +4,7 @@ import hashlib
 import importlib
 import sys
 import textwrap
+from pathlib import Path
 
 import pytest
 import torch
@@ -12,6 +13,7 @@ from co3d_bench.models import loading
 from co3d_bench.models.custom import CustomModelError, examine, offer_of_package, open_offer
 from co3d_bench.models.zoo import find_model
 
+ROOT = Path(__file__).parents[2]
 NET = """
 from torch import nn
 
@@ -29,9 +31,8 @@ class Net(nn.Module):
 def write(tmp_path, monkeypatch):
     """Writes a file below the current folder; what `import` knows is as before afterwards."""
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(sys, "path", list(sys.path))
-    for name in [name for name in sys.modules if name.partition(".")[0] == "models"]:
-        monkeypatch.delitem(sys.modules, name)  # of other tests: a network's own folder may be called so
+    # Without this repository, which `python -m pytest` puts there: its rooms are packages like `models`, too.
+    monkeypatch.setattr(sys, "path", [each for each in sys.path if each not in ("", str(ROOT))])
 
     def write(name, *lines):
         file = tmp_path / name
