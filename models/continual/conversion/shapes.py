@@ -50,6 +50,13 @@ def shape_after(layer: nn.Module, shape: tuple[int, ...]) -> tuple[int, ...]:
     return tuple(made.shape)
 
 
+def _known(layer: Any, args: Any, kwargs: Any) -> torch.Tensor | None:
+    """What a called layer makes, where no operator has to be looked at for its shape."""
+    plain = len(args) == 1 and not kwargs and isinstance(args[0], torch.Tensor)
+    shape = known_shape(layer, tuple(args[0].shape)) if plain else None
+    return args[0].new_empty(shape) if shape else None
+
+
 @contextmanager
 def _quietly() -> Iterator[None]:
     """torch logs each shape that does not fit; it is raised as well."""
@@ -199,7 +206,8 @@ class ShapedTracer(fx.Tracer):
                 if kind == "call_method":
                     return getattr(args[0], target)(*args[1:], **kwargs)
                 function = self.root.get_submodule(target) if kind == "call_module" else target
-                return function(*args, **kwargs)
+                made = _known(function, args, kwargs) if kind == "call_module" else None
+                return made if made is not None else function(*args, **kwargs)
         except DataDependentOutputException as error:
             raise ShapeError("it reads a tensor's numbers, which differ from clip to clip") from error
         except Exception as error:  # whatever torch or the layer raises on a shape that does not fit
