@@ -38,12 +38,8 @@ def show(given: Given, model: str, store: Path | None, as_json: bool) -> list[st
 
         return drawn(render_evidence(case_results(records_of_model(store, model)))).splitlines()
     from ..bench.measure.describe import describe
-    from ..models.continual.conversion.proof import noted_proofs, proven_before
 
-    with noted_proofs() as proofs:  # a factory is called to know the network, and again to count it
-        spec = spec_of(model)
-    with proven_before(proofs[-1] if proofs else None):
-        facts = describe(spec, given.value("plan.weights"), given.value("plan.classes"))
+    facts = describe(spec_of(model), given.value("plan.weights"), given.value("plan.classes"))
     return [json.dumps(facts, indent=2)] if as_json else lines(facts)
 
 
@@ -112,7 +108,9 @@ def _reach(facts: dict[str, Any]) -> list[tuple[str, str]]:
         "padding": ("padding", "frames"),
         "delay": ("delay", "frames before the first full prediction"),
     }
-    return [(name, f"{facts[key]} {unit}") for key, (name, unit) in names.items() if facts[key] is not None]
+    rows = [(name, f"{facts[key]} {unit}") for key, (name, unit) in names.items() if facts[key] is not None]
+    rate = facts["frame_rate_hz"]
+    return rows if rate is None else [*rows, ("frame rate", f"{rate:g} frames/s of its video")]
 
 
 def _conversion(facts: dict[str, Any]) -> list[tuple[str, str]]:

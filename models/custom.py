@@ -58,6 +58,7 @@ class Offer:
     file: str | None  # where its code is
     source: Source
     code: loading.NetworkCode | None = None  # in this process, once it was opened
+    conversion: str | None = None  # how `convert` proved what the factory returns, when it was called before
 
 
 def is_file(word: str) -> bool:
@@ -123,7 +124,10 @@ def build(offer: Offer) -> nn.Module:
 
 def build_with_example(offer: Offer) -> tuple[nn.Module, Example]:
     """The network, and an example of its input. Raises CustomModelError."""
-    _, net, example = _make(offer)
+    from .continual.conversion.proof import proven_before
+
+    with proven_before(offer.conversion):
+        _, net, example = _make(offer)
     _fill_lazy(offer, net, example)
     return net, example
 
@@ -132,9 +136,12 @@ def examine(offer: Offer) -> ModelSpec:
     """The network's spec: builds it and lets it predict once. Raises CustomModelError."""
     import torch
 
-    with torch.random.fork_rng(devices=()):
+    from .continual.conversion.proof import as_one, noted_proofs
+
+    with torch.random.fork_rng(devices=()), noted_proofs() as proofs:
         torch.manual_seed(SEED)
         spec, net, example = _make(offer)
+    offer = replace(offer, conversion=as_one(proofs))
     shown = example.inputs_text or tuple(example.first.shape)
     with torch.inference_mode(), _as_one_line(offer.word, offer.file, f"the network fails on its example {shown}"):
         output = _predict_once(offer, net.eval(), example, example.itself())
@@ -179,8 +186,10 @@ def examine(offer: Offer) -> ModelSpec:
 
 def _run(word: str, file: str, text: bytes) -> tuple[types.ModuleType, loading.NetworkCode]:
     """The module of a file, and its code. From its text, never from a cache: what is hashed is what runs."""
+    from .continual.conversion.proof import noted_proofs
+
     code = loading.open_code(file)
-    with _as_one_line(word, file, "cannot be imported"):
+    with noted_proofs(), _as_one_line(word, file, "cannot be imported"):
         try:
             return loading.run_file(code, file, text), code
         except loading.PackageError as error:

@@ -204,6 +204,10 @@ class FrameArguments(Arguments):
     def initial_state(self, batch_size: int) -> tuple[Tensor, ...]:
         return self.net.initial_state(batch_size)  # type: ignore[operator]
 
+    def state_tensors(self) -> tuple[Tensor, ...]:
+        """Of a network that keeps its state inside."""
+        return self.net.state_tensors()  # type: ignore[operator]
+
     def step(self, frame: tuple[Tensor, ...], state: tuple[Tensor, ...]) -> tuple[Any, tuple[Tensor, ...]]:
         positional, named = self.example.arguments(frame)
         return self.net.step(*positional, **named, state=state) if named else self.net.step(*positional, state)  # type: ignore[operator]
@@ -225,17 +229,19 @@ def _bound(net: Any, thing: Any, way: Passing) -> dict[str, Any] | None:
     """The arguments by the names of the parameters; None where the signature does not take them so."""
     frames = is_frame_network(net)
     try:
-        signature = inspect.signature(net.step if frames else net.forward)
+        inside = keeps_state(net)
+        signature = net.step_signature() if inside else inspect.signature(net.step if frames else net.forward)
     except (TypeError, ValueError):
         return {}
     positional = {"one": (thing,), "arguments": tuple(thing) if way == "arguments" else (), "keywords": ()}[way]
     named = thing if way == "keywords" else {}
     if any(not isinstance(name, str) for name in named):
         return None
+    handed = frames and not inside  # the state, behind the frame
     try:
-        if frames and named:
+        if handed and named:
             return dict(signature.bind(**named, state=None).arguments)
-        return dict(signature.bind(*positional, *((None,) if frames else ()), **named).arguments)
+        return dict(signature.bind(*positional, *((None,) if handed else ()), **named).arguments)
     except TypeError:
         return None
 

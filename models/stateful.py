@@ -47,9 +47,15 @@ class Stateful(nn.Module):
             reset()
         return ()
 
-    def step(self, *frame_and_state: Any) -> tuple[Any, tuple[Tensor, ...]]:
-        """(frame, ()) -> (answer, ())."""
-        return self._call(self._step)(*frame_and_state[:-1]), ()
+    def step(self, *frame_and_state: Any, **named: Any) -> tuple[Any, tuple[Tensor, ...]]:
+        """(frame, ()) -> (answer, ()); a frame may be several arguments, named ones too, with state=() then."""
+        frame = frame_and_state if "state" in named else frame_and_state[:-1]
+        named.pop("state", None)
+        return self._call(self._step)(*frame, **named), ()
+
+    def step_signature(self) -> inspect.Signature:
+        """What the author's method takes. Raises ValueError or TypeError where it has no signature."""
+        return inspect.signature(self._call(self._step))
 
     def state_tensors(self) -> tuple[Tensor, ...]:
         """The tensors that the network holds and that differ from those at the start of a stream, as of a copy."""

@@ -36,9 +36,9 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils.flop_counter import flop_registry
 
 from ...models import continual as co
-from ...models.example import Example
+from ...models.example import Arguments, Example
 from ...models.inputs import Input, call, moved
-from ...models.spec import ModelSpec
+from ...models.spec import ModelSpec, keeps_state
 from ...models.zoo import find_model
 
 Hook = Callable[[Any, Any, Any], None]
@@ -454,7 +454,8 @@ class _Layers:
 
 def _type_name(module: nn.Module) -> str:
     """The class as its author calls it, also of a script."""
-    module = module.net if isinstance(module, _Once) else module
+    while isinstance(module, _Once | Arguments):
+        module = module.net
     return getattr(module, "original_name", None) or type(module).__name__
 
 
@@ -512,4 +513,8 @@ def _once(
     with torch.no_grad():
         state = net.initial_state(1) if spec.form == "frame" else None  # type: ignore[operator]
     example = torch.zeros(1, *spec.input_shape) if given is None else given.itself()
-    return _Once(net, state).eval(), moved(example, device)
+    once, example = _Once(net, state).eval(), moved(example, device)
+    if keeps_state(net):  # its first prediction of a stream may make the state
+        with torch.no_grad():
+            once(example)
+    return once, example

@@ -9,7 +9,7 @@ import torch
 
 from ...models.continual.ledger import clip_memory, state_by_kind
 from ...models.inputs import tensors_of
-from ...models.spec import ModelSpec, is_frame_network
+from ...models.spec import ModelSpec, is_frame_network, keeps_state
 from ..plan.weights import find_file
 from ..record.facts import assumptions, conversion_of, model_facts
 from .counting import count
@@ -25,7 +25,7 @@ def describe(spec: ModelSpec, weights_word: str | None = None, classes: int | No
     spec, net = loaded.spec, loaded.net
     with torch.no_grad():
         counted = count(net, spec, loaded.example)
-        state = net.initial_state(1) if is_frame_network(net) else ()
+        state = net.state_tensors() if keeps_state(net) else net.initial_state(1) if is_frame_network(net) else ()
     kinds, clip = state_by_kind(net, state), clip_memory(net)
     facts = model_facts(spec, net, file).model_dump()
     published = facts.pop("published")

@@ -41,14 +41,16 @@ def peak_transient_bytes(call: Callable[[], Any]) -> int:
     Deterministic, because sizes and order of the calling thread's allocations are: the same to the byte on every
     run. Call the network once before, so that what is allocated only once is not counted.
     """
-    from torch.profiler import ProfilerActivity, profile
+    # What `torch.profiler.profile` wraps: that one loads torch's compiler first, which takes a second or two.
+    from torch.autograd.profiler import profile
 
-    with profile(activities=[ProfilerActivity.CPU], profile_memory=True) as trace:
+    trace: Any
+    with profile(use_cpu=True, profile_memory=True) as trace:
         result = call()
     del result
     # The events as they were recorded; torch's public summaries keep only sums by operator.
-    raw: Any = trace.profiler
-    events = [event for event in raw.kineto_results.events() if event.name() == _MEMORY_EVENT]
+    raw = trace.kineto_results
+    events = [event for event in raw.events() if event.name() == _MEMORY_EVENT]
     level = highest = 0
     for event in sorted(events, key=lambda event: event.start_ns()):
         level += event.nbytes()

@@ -7,7 +7,7 @@ anything of the user's code, and a factory that prints, hangs or crashes is one 
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -120,18 +120,8 @@ def load_code(model: CustomModel) -> ModelSpec:
     """
     offer = _offer(model)
     return replace(
-        model.spec(),
-        build=partial(_build_proven, model, partial(custom.build, offer)),
-        build_with_example=partial(_build_proven, model, partial(custom.build_with_example, offer)),
+        model.spec(), build=partial(custom.build, offer), build_with_example=partial(custom.build_with_example, offer)
     )
-
-
-def _build_proven(model: CustomModel, build: Callable[[], Any]) -> Any:
-    """What the factory returns; what `convert` proved of this code when it was described is not proven once more."""
-    from ...models.continual.conversion.proof import proven_before
-
-    with proven_before(model.facts.conversion):
-        return build()
 
 
 def check_code(model: CustomModel | None) -> None:
@@ -159,11 +149,11 @@ def main(reference: str, word: str) -> int:
 
 def _described(reference: str) -> CustomModel:
     """The network, by running its code in this process. Raises UnknownModelError."""
-    from ...models.continual.conversion.proof import noted_proofs
+    from ...models.continual.conversion.proof import as_one, noted_proofs
 
     with noted_proofs() as proofs:
         spec = find_model(reference)
-    facts = model_facts(spec).model_copy(update={"conversion": "; ".join(dict.fromkeys(proofs)) or None})
+    facts = model_facts(spec).model_copy(update={"conversion": as_one(proofs)})
     code = loading.current()
     modules, notes = code.modules() if code else {}, ()
     if code and code.repository and modules and facts.source:
@@ -183,12 +173,16 @@ def _remarks(model: CustomModel) -> tuple[str, ...]:
 
 
 def _offer(model: CustomModel) -> custom.Offer:
-    offer = find_offer(model.reference)
+    """Its factory. What `convert` proved of this code when it was described is not proven once more."""
+    from ...models.continual.conversion.proof import proven_before
+
+    with proven_before(model.facts.conversion):  # a file may convert before its factory is called
+        offer = find_offer(model.reference)
     if offer is None:
         raise CustomModelError(f"{model.reference}: no longer offered by any package")
     check_code(model)
-    return offer
+    return replace(offer, conversion=model.facts.conversion)
 
 
 def _build(model: CustomModel) -> Any:
-    return _build_proven(model, partial(custom.build, _offer(model)))
+    return custom.build(_offer(model))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from typing import TYPE_CHECKING, Any
 
 from ...models.spec import ModelSpec
@@ -52,9 +52,13 @@ def model_facts(spec: ModelSpec, net: Any = None, weights: WeightsFile | None = 
 
 
 def conversion_of(net: Any) -> Conversion | None:
-    """What `convert` tells of the network it made; None for others."""
-    found = getattr(net, "conversion", None)
-    return found if hasattr(found, "proof") and hasattr(found, "differences") else None
+    """What `convert` tells of the network it made, or of those that are parts of this one; None for others."""
+    told: list[Any] = [getattr(part, "conversion", None) for part in (net.modules() if net is not None else ())]
+    found = [one for one in told if hasattr(one, "proof") and hasattr(one, "differences")]
+    if len(found) < 2:
+        return found[0] if found else None
+    proofs, differences = (one.proof for one in found), (text for one in found for text in one.differences)
+    return replace(found[0], proof="; ".join(dict.fromkeys(proofs)), differences=tuple(dict.fromkeys(differences)))
 
 
 def receptive_field_of(net: Any) -> int:

@@ -5,7 +5,7 @@ Both are made of the same blocks with the same weights; `zoo/` builds them.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -173,14 +173,28 @@ def check_shape(x: Tensor, what: str, expected: tuple[str | int, ...]) -> None:
 def steps_as_calls(net: nn.Module) -> Iterator[None]:
     """While `net` is stepped inside, each step of a layer is a call of the layer, which hooks see.
 
-    Those who count operations hang on hooks. Networks that are not ours are left alone.
+    Those who count operations hang on hooks. Of a network that is not ours, the parts that are.
     """
-    layers: list[Any] = list(net.blocks.modules()) if isinstance(net, FrameNetwork) else []
-    layers = [layer for layer in layers if as_continual(layer)]
+    ours = [part for part in net.modules() if isinstance(part, FrameNetwork)]
+    layers: dict[Any, None] = dict.fromkeys(layer for part in ours for layer in part.blocks.modules())
+    layers = {layer: None for layer in layers if as_continual(layer)}
     for layer in layers:
-        layer.forward, layer.step = layer.step, layer.__call__
+        layer.step = _called(layer, layer.step)
     try:
         yield
     finally:
         for layer in layers:
-            del layer.forward, layer.step
+            del layer.step
+
+
+def _called(layer: Any, step: Callable[..., Any]) -> Callable[..., Any]:
+    """A call of the layer that does what `step` does; other calls are what they were."""
+
+    def call(*args: Any) -> Any:
+        layer.forward = step
+        try:
+            return layer(*args)
+        finally:
+            del layer.forward
+
+    return call

@@ -30,6 +30,15 @@ class ConversionError(ValueError):
         self.where = where or "the network"
         self.why = why
         self.place = place  # the line of its author's code, where it is another one than that of the call
+        self.refusals: tuple[str, ...] = ()  # all sentences, where it is all that a conversion refuses
+
+    @classmethod
+    def of_all(cls, sentences: tuple[str, ...]) -> ConversionError:
+        """All that a conversion refuses."""
+        where, _, why = sentences[0].partition(": ")
+        error = cls(where, why)
+        error.args, error.refusals = ("; ".join(sentences),), sentences
+        return error
 
 
 class NoFrameForm(ConversionError):
@@ -102,17 +111,7 @@ class Findings:
     def check(self) -> None:
         """Raises ConversionError with all refusals."""
         if self.refusals:
-            raise Refusals(list(self.refusals))
-
-
-class Refusals(ConversionError):
-    """All that a conversion refuses."""
-
-    def __init__(self, sentences: list[str]) -> None:
-        first, *others = sentences
-        ValueError.__init__(self, "; ".join(sentences) if others else first)
-        self.where, _, self.why = first.partition(": ")
-        self.refusals = tuple(sentences)
+            raise ConversionError.of_all(tuple(self.refusals))
 
 
 @dataclass(frozen=True)

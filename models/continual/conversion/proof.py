@@ -54,13 +54,16 @@ def proven_before(text: str | None) -> Iterator[None]:
 
 @contextmanager
 def noted_proofs() -> Iterator[list[str]]:
-    """How each conversion inside was proven."""
+    """How each conversion inside was proven. Those around it learn of them too."""
     found: list[str] = []
+    around = _NOTED.get()
     token = _NOTED.set(found)
     try:
         yield found
     finally:
         _NOTED.reset(token)
+        if around is not None:
+            around += found
 
 
 def known_proof() -> str | None:
@@ -71,6 +74,11 @@ def known_proof() -> str | None:
 def asked_by_harness() -> bool:
     """Whether this runs inside one of the two: there networks are put into eval mode whatever they are in."""
     return _KNOWN.get() is not None or _NOTED.get() is not None
+
+
+def as_one(proofs: Sequence[str]) -> str | None:
+    """What to tell of a network in which these were noted; None where nothing was converted."""
+    return "; ".join(dict.fromkeys(proofs)) or None
 
 
 def note(text: str) -> None:
