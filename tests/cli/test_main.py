@@ -19,7 +19,7 @@ from co3d_bench.cli import main as cli
 from co3d_bench.cli.verbs import app
 from co3d_bench.cli.weights import weights
 
-README = (Path(cli.__file__).parent / "README.md").read_text()
+README = (Path(__file__).parents[2] / "cli" / "README.md").read_text()  # an installed package has none
 
 
 def start(*arguments):
