@@ -15,11 +15,11 @@ from .streams import drawn
 @verb("camera")
 @click.option("--resume", is_flag=True, help="Continue the newest run: measure only what is missing.")
 def camera(given: Given, resume: bool) -> int:
-    """Put networks in front of a camera: do they keep up?
+    """Put networks in front of a camera: does each keep up?
 
-    Frames are due at a fixed rate, whatever the network does. Each is answered in time, answered late, or dropped; the
-    age of the newest answer and the reaction to a change of scene are measured too.
-    With `auto` among the engines it is the fastest one that is installed.
+    Frames are due at a fixed rate, whatever the network does. Each is answered in time, answered late, or dropped.
+    Shown are missed deadlines, dropped frames and the age of the newest answer. With `auto` among the
+    engines it is the fastest one that is installed.
 
     Example: co3d-bench camera --model cox3d-s-13 --source film.mp4 --duration 10s
     """

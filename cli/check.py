@@ -75,6 +75,7 @@ def check(
     """
     drop_callers_repository()
     _check_options(baseline, pair, alone=store is not None or pinned is not None, pairs_only=resume or plan)
+    _check_accepted(accept)
     if plan:
         _print_plan(given, pair, max_slowdown)
         return OK
@@ -94,6 +95,22 @@ def _check_options(baseline: str | None, pair: Pair | None, alone: bool, pairs_o
         raise UserError("--resume and --plan go with --pair", USAGE)
     if pair is not None and alone:
         raise UserError("--pair measures base and head itself: leave STORE and --pinned away", USAGE)
+
+
+def _check_accepted(accept: tuple[str, ...]) -> None:
+    """Raises UserError for a figure that does not exist: a slip would be found only by a check that fails."""
+    from ..bench.plan.complaints import nearest
+
+    for each in accept:
+        if (word := each.partition("=")[0]) not in (words := _exact_words()):
+            raise UserError(f"--accept {each}: {word} is no exact figure: {nearest(word, list(words))}", USAGE)
+
+
+def _exact_words() -> tuple[str, ...]:
+    """The figures without noise."""
+    from ..bench.stats.compare.exact import EXACT_METRICS, OUTPUT, VERIFICATION
+
+    return (*EXACT_METRICS, OUTPUT, VERIFICATION)
 
 
 def _against(
@@ -138,11 +155,10 @@ def _pair(given: Given, pair: Pair | None, limit: float, accept: tuple[str, ...]
 
 def _exact(base: tuple[Record, ...], head: tuple[Record, ...], accept: tuple[str, ...]) -> tuple[Finding, ...]:
     """The findings on exact figures."""
-    from ..bench.stats.compare.exact import EXACT_METRICS, OUTPUT, VERIFICATION
     from ..reports.comparison.match import RecordSet, compare
 
-    metrics = (*EXACT_METRICS, OUTPUT, VERIFICATION)
-    found = compare(RecordSet("base", base), RecordSet("head", head), metrics=metrics, accept=accept).findings
+    sides = RecordSet("base", base), RecordSet("head", head)
+    found = compare(*sides, metrics=_exact_words(), accept=accept).findings
     return tuple(finding for finding in found if finding.status == "exact")
 
 

@@ -128,7 +128,7 @@ RUN_OPTIONS = (
               type=number),
     RunOption("--deadline", "camera.deadline_s", "TIME",
               "An answer later than this after its frame was due is late.", "100ms", "50ms", "camera", type=number),
-    RunOption("--every", "camera.every", "N", "Every so-manieth frame is due an answer; trained: the frame interval of "
+    RunOption("--every", "camera.every", "N", "Every N-th frame is due an answer; trained: the frame interval of "
               "the network's weights.", "trained and 1", "5", "camera", type=number, several=True),
     RunOption("--queue", "camera.queue", "N", "Frames that may wait.", "1", "4", "camera", type=number),
     RunOption("--policy", "camera.policy", "newest|oldest|block",

@@ -26,19 +26,20 @@ def list_() -> None:
 
     Example: co3d-bench weights list
     """
-    from ..bench.plan.weights import as_user_error
     from ..models.weights.cache import cache_folder
+    from ..models.weights.errors import NoCacheError
     from ..models.weights.sources import CHECKPOINTS
 
-    with as_user_error():
-        folder = cache_folder() / "weights"
+    try:
+        kept = f"kept in {cache_folder() / 'weights'}"
+    except NoCacheError as error:
+        kept = str(error)
     rows = [(row.name, ", ".join(row.networks), state(row), row.url) for row in CHECKPOINTS]
     widths = [max(len(row[column]) for row in rows) for column in range(3)]
     for row in rows:
         click.echo("  ".join(f"{text:<{width}}" for text, width in zip(row, [*widths, 0], strict=True)))
     click.echo(
-        f"kept in {folder}; a frame network takes the weights of its clip network; `auto` is "
-        "the first checkpoint of a network",
+        f"{kept}; a frame network takes the weights of its clip network; `auto` is the first checkpoint of a network",
         err=True,
     )
 
@@ -107,9 +108,13 @@ def convert(source: str, target: Path, model: str) -> None:
 def state(checkpoint) -> str:
     """How much of a checkpoint is downloaded, for people."""
     from ..models.weights.cache import cached_path, part_path
+    from ..models.weights.errors import NoCacheError
     from ..models.weights.fetch import megabytes
 
-    path = cached_path(checkpoint)
+    try:
+        path = cached_path(checkpoint)
+    except NoCacheError:
+        return "not fetched"
     for file, word in ((path, ""), (part_path(path), " so far")):
         if file.is_file():
             return f"{megabytes(file.stat().st_size)}{word}"

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 DEFAULT_RATE = Fraction(30)  # frames/s, where a file has none: what the networks were trained on
 _HIGH_DYNAMIC_RANGE = (16, 18)  # its transfer functions: SMPTE 2084 and ARIB STD-B67 (pixfmt.h)
 _ASPECTS = (Fraction(1, 8), Fraction(8))  # pixels beyond these are a mistake of the file, which players ignore as well
-_LISTS = ("not on whitelist", "Unsafe file name", "Operation not permitted")  # FFmpeg's words about other files
+_LISTS = ("not on whitelist", "Unsafe file name", "Operation not permitted", "m3u8")  # FFmpeg's words about other files
 _ADDRESS = re.compile(r"[a-z][a-z0-9+.-]+:", re.IGNORECASE)
 
 
@@ -156,8 +156,9 @@ def open_film(file: Path) -> Iterator[Film]:
     from av.error import FFmpegError
     from av.video.reformatter import VideoReformatter
 
-    level = logging.get_level()
+    level, skip_repeated = logging.get_level(), logging.get_skip_repeated()
     logging.set_level(logging.ERROR)
+    logging.set_skip_repeated(False)  # it would hold a message back, and report it with the next film
     try:
         with open_file(file) as source, logging.Capture() as said, _opened(file, source, said) as container:
             stream, others = _film_stream(file, container)
@@ -172,6 +173,7 @@ def open_film(file: Path) -> Iterator[Film]:
         raise UserError(f"video {file}: cannot be decoded: {_reason([], error)}", USAGE) from error
     finally:
         logging.set_level(level)
+        logging.set_skip_repeated(skip_repeated)
 
 
 def _film_stream(file: Path, container: InputContainer) -> tuple[VideoStream, dict[str, None]]:

@@ -74,7 +74,7 @@ def read_frames(file: Path, count: int, how: Preprocessing, size: tuple[int, int
         )
     if taken < count:
         if film.decoded > 1:
-            notes.append(f"video {file.name}: {taken} usable frames, {count} needed; it was looped")
+            notes.append(f"video {file.name}: {taken} usable frame{'s' * (taken > 1)}, {count} needed; it was looped")
         frames[taken:] = frames[torch.arange(taken, count) % taken]
     return Video(frames, tuple(notes))
 

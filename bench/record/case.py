@@ -52,7 +52,7 @@ class CameraSetup(Frozen):
 
     fps: float = Field(gt=0, description="frames a second of the camera")
     live: str | None = Field(default=None, description="a device or the address of a stream; None: the case's input")
-    every: int = Field(default=1, ge=1, description="every so-manieth of them is due an answer")
+    every: int = Field(default=1, ge=1, description="every n-th of them is due an answer")
     queue: int = Field(default=1, ge=1, description="frames that may wait")
     policy: Policy = Field(default="newest", description="which frame is kept when the queue is full; block: all are")
     gap: Gap = Field(default="step", description="what a dropped frame is for a state: nothing, or the frame before it")

@@ -19,7 +19,7 @@ from co3d_bench.cli import main as cli
 from co3d_bench.cli.verbs import app
 from co3d_bench.cli.weights import weights
 
-README = (Path(cli.__file__).parent / "README.md").read_text()
+README = (Path(__file__).parents[2] / "cli" / "README.md").read_text()  # an installed package has none
 
 
 def start(*arguments):
@@ -54,6 +54,11 @@ def start(*arguments):
         (["show", "cox3d-m64"], 2, "co3d-bench: cox3d-m64: did you mean cox3d-m-64?"),
         (["report", "nowhere"], 3, "co3d-bench: no records at nowhere/records.jsonl"),
         (["list", "modles"], 2, "co3d-bench: Invalid value for 'WHAT': 'modles' is not one of 'models', 'devices'"),
+        (
+            ["check", "--pair", "a", "b", "--accept", "params=x3d-*"],
+            2,
+            "co3d-bench: --accept params=x3d-*: params is no exact figure: did you mean parameters?",
+        ),
         (["run", "--modle", "x"], 2, "co3d-bench: No such option '--modle'. (Did you mean one of: '--model', "),
         (["show", "x3d-s", "--bogus"], 2, "co3d-bench: No such option '--bogus'."),
         (["profile", "x3d-s", "--batch", "auto"], 2, "co3d-bench: Invalid value for '--batch': 'auto': must be a"),

@@ -33,6 +33,16 @@ def x3d_xs(tmp_path):
     return path
 
 
+def test_list_needs_no_home(call, monkeypatch):
+    for name in ("CO3D_BENCH_CACHE", "XDG_CACHE_HOME", "HOME"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setattr("pwd.getpwuid", lambda uid: {}[uid])  # as in a container with an arbitrary user id
+    done = call("weights", "list")
+    assert done.returncode == 0
+    assert len(done.stdout.splitlines()) == len(CHECKPOINTS)
+    assert "there is no home folder to keep files in: set CO3D_BENCH_CACHE" in done.stderr
+
+
 def test_list_shows_every_checkpoint_and_what_is_here(call):
     fetched, begun = CHECKPOINTS[0], CHECKPOINTS[1]
     for path in (cached_path(fetched), cached_path(begun).with_name(f"{begun.file}.part")):
