@@ -58,7 +58,11 @@ def export(given: Given, model: str, out: Path, format: str | None, opset: int |
             f"--format {chosen.name}: takes one float32 tensor, and {spec.name} is called with {spec.inputs}"
         )
     loaded = load(spec, find_file(weights, spec) if weights else None, classes)
-    files, verdict = _written(chosen, loaded, Order(out, batch, precision, Options(opset=opset)), verify=not no_verify)
+    order = Order(out, batch, precision, Options(opset=opset))
+    try:
+        files, verdict = _written(chosen, loaded, order, verify=not no_verify)
+    except OSError as error:
+        raise UserError(f"{out}: cannot be written: {error.strerror or error}", ENVIRONMENT) from error
     click.echo(verdict, err=True)
     return [f"{file}: {file.stat().st_size:,} bytes" for file in files]
 

@@ -5,6 +5,8 @@ import os
 
 import psutil
 
+from co3d_bench.bench.errors import ENVIRONMENT
+
 from .. import command
 
 CODE = """
@@ -59,3 +61,10 @@ def test_code_that_ends_the_process_is_one_line(tmp_path):
     (tmp_path / "net.py").write_text(CODE)
     done = command.call(tmp_path, "show", "net.py:ends")
     assert done == (1, "", "co3d-bench: net.py:ends: its code ended the process (exit code 0)\n")
+
+
+def test_a_place_that_cannot_be_written_is_no_fault_of_the_network(tmp_path):
+    (tmp_path / "net.py").write_text(CODE)
+    done = command.call(tmp_path, "export", "net.py:leaves", "-o", "/proc/net.onnx")
+    assert done.returncode == ENVIRONMENT
+    assert done.stderr.endswith("co3d-bench: /proc/net.onnx: cannot be written: No such file or directory\n")
