@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from pathlib import Path
 
 import click
 
@@ -29,6 +30,7 @@ def camera(given: Given, resume: bool) -> int:
     from ..bench.run.ready import make_plan
     from ..bench.run.run import run
     from ..bench.run.stop import Interrupted
+    from ..reports.commands import camera_times
     from ..reports.tables.camera import render_camera
 
     config = camera_config(given.load())
@@ -40,7 +42,7 @@ def camera(given: Given, resume: bool) -> int:
     except Interrupted as error:
         records, stopped = error.records, error
     if records:
-        click.echo(drawn(render_camera(records)), nl=False)
+        click.echo(drawn(render_camera(records, camera_times(Path(config.run.out), records))), nl=False)
         click.echo(f"records: {records_file(config.run.out)}")
     if stopped:
         raise stopped

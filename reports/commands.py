@@ -4,15 +4,21 @@ from __future__ import annotations
 
 import os
 import tempfile
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from ..bench.errors import ENVIRONMENT, NOTHING, USAGE, UserError
 from ..bench.profile.operator_profile import Profile
 from ..bench.record.garbage import paused_collector
 from ..bench.record.record import Record
 from ..bench.stats.case_result import CaseResult, case_results
+from .select import newest_cameras
+
+if TYPE_CHECKING:
+    from ..bench.stats.camera import FrameTimes
 
 
 class ReportError(UserError, ValueError):
@@ -25,6 +31,7 @@ class Content:
 
     records: Sequence[Record]
     profiles: Sequence[Profile] = ()
+    store: Path | None = None  # where the blobs of the records lie
 
     @property
     def cases(self) -> tuple[CaseResult, ...]:
@@ -35,7 +42,8 @@ class Content:
 def _html(content: Content) -> bytes:
     from .html import render_html
 
-    return render_html(content.records, content.profiles).encode()
+    times = camera_times(content.store, newest_cameras(content.records)) if content.store else {}
+    return render_html(content.records, content.profiles, times).encode()
 
 
 def _table(form: str) -> Callable[[Content], bytes]:
@@ -98,7 +106,20 @@ def read(store: Path) -> Content:
         raise ReportError(error.message, error.exit_code) from error
     if not records:
         raise ReportError(f"{store}: holds no records; measure first with `co3d-bench run --out {store}`", NOTHING)
-    return Content(records, profiles)
+    return Content(records, profiles, store)
+
+
+def camera_times(store: Path, records: Iterable[Record]) -> dict[str, FrameTimes]:
+    """By blob the times of the frames of these records, as far as they can be read: without them a record still has its
+    figures."""
+    from ..bench.record.blobs import blobs_folder, read_arrays
+    from ..bench.stats.camera import frame_times
+
+    folder, found = blobs_folder(store), {}
+    for run in filter(None, (record.camera for record in records)):
+        with suppress(UserError):
+            found[run.times] = frame_times(run, read_arrays(folder, run.times))
+    return found
 
 
 def format_of(output: Path | None) -> str:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+import math
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
 
 from rich.console import Group, RenderableType
@@ -10,7 +11,7 @@ from rich.table import Table as RichTable
 from rich.text import Text
 
 from ...bench.record.record import Record
-from ...bench.stats.camera import binomial_interval
+from ...bench.stats.camera import FrameTimes, Minute, binomial_interval, kept_of_first, minutes
 from ...bench.stats.metrics import MB, MS, PERCENT, S
 from ..notation import number
 from ..select import model_title
@@ -31,12 +32,17 @@ def _misses(record: Record) -> Cell:
     )
 
 
-def _rate(record: Record) -> Cell:
+def rate_text(record: Record) -> str:
+    """How often an answer is due: `6/s (1 in 5)`."""
     setup = record.case.camera
     if setup is None:
-        return Cell()
-    text = f"{number(setup.fps / setup.every)}/s" + (f" (1 in {setup.every})" if setup.every > 1 else "")
-    return Cell(text, setup.fps / setup.every)
+        return ""
+    return f"{number(setup.fps / setup.every)}/s" + (f" (1 in {setup.every})" if setup.every > 1 else "")
+
+
+def _rate(record: Record) -> Cell:
+    setup = record.case.camera
+    return Cell(rate_text(record), setup.fps / setup.every) if setup else Cell()
 
 
 def _latency(percent: str) -> Column[Record]:
@@ -120,6 +126,27 @@ def keeps_up(record: Record) -> str | None:
     return f"{head} does not keep up with {rate}: of {run.due}, {run.late} were answered late and {run.dropped} dropped"
 
 
+def by_minute(times: FrameTimes) -> str | None:
+    """A run of two minutes or more in a sentence: what of its first minute is left in its last."""
+    found = minutes(times)
+    if not found:
+        return None
+    worst = max(found, key=lambda minute: minute.missed_share or 0.0)
+    place, share = found.index(worst) + 1, worst.missed_share
+    kept = kept_of_first(found)
+    said = [f"the last minute has {number(100 * kept[-1])} % of the first one's answers a second"] if kept else []
+    first, last = (_median_text(minute) for minute in (found[0], found[-1]))
+    said.append(f"median latency {first} in the first minute, {last} in the last")
+    said.append(f"most missed in minute {place}: {number(100 * share)} %" if share else "no minute missed a frame")
+    return f"{len(found)} minutes: {'; '.join(said)}"
+
+
+def _median_text(minute: Minute) -> str:
+    if minute.median_s is None:
+        return "unknown"
+    return f"{number(MS.of(minute.median_s))} ms" if math.isfinite(minute.median_s) else "infinite (most were dropped)"
+
+
 def summary(records: Sequence[Record]) -> str:
     """How many of these keep up, in one line."""
     watched = [record.camera for record in records if record.camera]
@@ -127,12 +154,24 @@ def summary(records: Sequence[Record]) -> str:
     return f"{well} of {len(watched)} keep up with their camera" if watched else "No network could be watched"
 
 
-def render_camera(records: Sequence[Record]) -> RenderableType:
-    """The table and what it says, as a rich renderable."""
+def render_camera(records: Sequence[Record], times: Mapping[str, FrameTimes] | None = None) -> RenderableType:
+    """The table and what it says, as a rich renderable; with the `times` of their frames, by blob, long runs minute by
+    minute."""
     shown = [record for record in records if record.kind == "camera"]
     failed = [
         Text.assemble((model_title(record), "bold red"), (" failed, ", "red"), record.error.message)
         for record in shown
         if record.error
     ]
-    return Group(Fitted(_drawings(build(shown))), Text(""), *map(Text, filter(None, map(keeps_up, shown))), *failed)
+    said = [text for record in shown for text in _said(record, times or {})]
+    return Group(Fitted(_drawings(build(shown))), Text(""), *map(Text, said), *failed)
+
+
+def _said(record: Record, times: Mapping[str, FrameTimes]) -> Iterator[str]:
+    if (text := keeps_up(record)) is None or record.camera is None:
+        return
+    yield text
+    if found := times.get(record.camera.times):
+        minute = by_minute(found)
+        if minute:
+            yield f"  {minute}"

@@ -1,9 +1,16 @@
 """Networks in front of a camera, in the terminal and on the page."""
 
+import io
+from typing import Any
+
+import numpy as np
 from rich.console import Console
 
+from co3d_bench.bench.record.blobs import blobs_folder, write_blob
 from co3d_bench.bench.record.camera import CameraRun, Reaction
 from co3d_bench.bench.record.case import CameraSetup
+from co3d_bench.bench.record.store import append_record
+from co3d_bench.reports.commands import camera_times, write_report
 from co3d_bench.reports.html import render_html
 from co3d_bench.reports.tables.camera import build, keeps_up, render_camera, summary
 
@@ -39,10 +46,23 @@ def watched(model="cox3d-s-13", every=5, late=0, dropped=0, **changes):
     return make_record(model).model_copy(update={"case": case, "timing": None, "camera": run})
 
 
-def printed(records, width):
+def stored(folder, model="cox3d-s-13", fps=6.0, seconds=20.0, latency_s=0.01):
+    """A record in a store, with the times of its frames in a blob: the last second of frames is dropped."""
+    due = np.arange(int(fps * seconds)) / fps
+    answered = np.where(due < seconds - 1, due + latency_s, np.nan)
+    file = io.BytesIO()
+    np.savez(file, due_s=due, answered_s=answered)
+    record = watched(model, dropped=int(np.isnan(answered).sum()))
+    run = {"times": write_blob(blobs_folder(folder), file.getvalue()), "due": len(due), "duration_s": seconds}
+    record = record.model_copy(update={"camera": record.camera.model_copy(update=run)})
+    append_record(folder, record)
+    return record
+
+
+def printed(records, width, times=None):
     console = Console(width=width, file=None, record=True)
     with console.capture() as captured:
-        console.print(render_camera(records))
+        console.print(render_camera(records, times))
     return captured.get()
 
 
@@ -83,3 +103,35 @@ def test_the_page_has_them_beside_the_figures_of_speed_and_alone():
 def test_a_failed_one_is_counted_as_none():
     assert summary([watched(), watched(dropped=1)]) == "1 of 2 keep up with their camera"
     assert summary([]) == "No network could be watched"
+
+
+def test_the_page_draws_the_frames_from_their_blob_and_says_what_cannot_be_read(tmp_path):
+    record = stored(tmp_path)
+    page = write_report(tmp_path).read_text()
+    assert page.count('<figure class="card camera"') == 1
+    assert "Over 20.0 s: 114 frames in time, 0 late, 6 dropped" in page
+    assert "minute by minute" not in page
+    (blobs_folder(tmp_path) / record.camera.times).write_bytes(b"damaged")
+    damaged = write_report(tmp_path).read_text()
+    assert '<figure class="card camera"' not in damaged
+    assert "CoX3D-S (13) (6.00/s (1 in 5)) has no picture: the times of its frames" in damaged
+    assert "95.0 % of 120" not in damaged
+
+
+def test_a_run_of_two_minutes_is_told_minute_by_minute_and_a_shorter_one_is_not(tmp_path):
+    short, long = stored(tmp_path / "short"), stored(tmp_path / "long", seconds=120.0)
+    times = camera_times(tmp_path / "short", [short]) | camera_times(tmp_path / "long", [long])
+    assert "minutes" not in printed([short], 160, times)
+    assert (
+        "2 minutes: the last minute has 98.3 % of the first one's answers a second; median latency 10.0 ms in the "
+        "first minute, 10.0 ms in the last; most missed in minute 2: 1.67 %"
+    ) in " ".join(printed([long], 300, times).split())
+    assert "minutes" not in printed([long], 160)  # nothing is known of its frames
+    assert "2 minutes: the last" in write_report(tmp_path / "long").read_text()
+
+
+def test_all_pictures_are_drawn_in_a_browser(open_html: Any, tmp_path) -> None:
+    stored(tmp_path, seconds=180.0)
+    opened = open_html(write_report(tmp_path).read_text())
+    assert opened.complaints == []
+    assert opened.page.locator(".camera svg").count() == 4
