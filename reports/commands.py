@@ -14,7 +14,7 @@ from ..bench.errors import ENVIRONMENT, NOTHING, USAGE, UserError
 from ..bench.profile.operator_profile import Profile
 from ..bench.record.garbage import paused_collector
 from ..bench.record.record import Record
-from ..bench.stats.case_result import CaseResult, case_results
+from ..bench.stats.case_result import CaseResult, case_results, speed_records
 from .select import newest_cameras
 
 if TYPE_CHECKING:
@@ -38,6 +38,13 @@ class Content:
         """What each case's newest run gave."""
         return case_results(self.records)
 
+    def must_have_speed(self) -> None:
+        """Raises ReportError where all records are of cameras."""
+        try:
+            speed_records(self.records, self.store or "the store")
+        except UserError as error:
+            raise ReportError(error.message, error.exit_code) from error
+
 
 def _html(content: Content) -> bytes:
     from .html import render_html
@@ -51,15 +58,27 @@ def _table(form: str) -> Callable[[Content], bytes]:
         from .tables import render
         from .tables.results import build
 
+        content.must_have_speed()
         return getattr(render, form)(build(content.cases)).encode()
 
     return write
+
+
+def _markdown(content: Content) -> bytes:
+    from .tables import camera, results
+    from .tables.render import markdown
+
+    cameras = newest_cameras(content.records)
+    tables = [results.build(content.cases)] if content.cases or not cameras else []
+    tables += [camera.build(cameras)] if cameras else []
+    return "\n".join(map(markdown, tables)).encode()
 
 
 def _picture(format: str) -> Callable[[Content], bytes]:
     def write(content: Content) -> bytes:
         from .charts.picture import picture
 
+        content.must_have_speed()
         drawn = picture(content.cases, format)
         if drawn is None:
             raise ReportError("nothing to plot: no record has both an accuracy and a cost; try the format md", NOTHING)
@@ -79,7 +98,7 @@ class Format:
 # A new form of report is one line here. Renderers are imported when used, so that each costs only its own imports.
 FORMATS: dict[str, Format] = {
     "html": Format(_html, text=False),
-    "md": Format(_table("markdown"), text=True),
+    "md": Format(_markdown, text=True),
     "csv": Format(_table("csv"), text=True),
     "latex": Format(_table("latex"), text=True),
     "png": Format(_picture("png"), text=False),
