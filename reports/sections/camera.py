@@ -87,4 +87,4 @@ def render(page: Page) -> Markup | None:
     )
 
 
-SECTION = Section("In front of a camera", order=15, render=render)
+SECTION = Section("In front of a camera", order=12, render=render)
