@@ -62,6 +62,8 @@ def _lines(run: CameraRun) -> Iterator[str]:
         yield f"age of the newest answer: {ages}; longest gap {number(MS.of(run.longest_gap_s))} ms"
     if run.reaction:
         yield _reaction(run.reaction)
+    if run.state_bytes is not None:
+        yield f"state {number(MB.of(run.state_bytes))} MB in all"
     if run.growth_bytes is not None:
         yield f"resident memory grew by {number(MB.of(run.growth_bytes))} MB"
 

@@ -49,6 +49,7 @@ class CameraRun(Frozen):
     stages: tuple[Stage, ...] = ()
     times: str = Field(description="sha256 of the blob: due_s, arrived_s, started_s, answered_s of each due frame")
     reaction: Reaction | None = Field(default=None, description="None: the network has no fixed receptive field")
+    state_bytes: int | None = Field(default=None, description="of a frame network, interleaved states together")
     growth_bytes: int | None = Field(default=None, description="of resident memory, from the first frame to the last")
 
     @property

@@ -148,6 +148,7 @@ CAMERA_FIELDS: tuple[Field[Record], ...] = (
     Field("camera_queue", _setup("queue"), "frames that could wait"),
     Field("camera_policy", _setup("policy"), "which frame was kept when the queue was full"),
     Field("camera_gap", _setup("gap"), "what a dropped frame was for a state"),
+    Field("camera_states", _setup("states"), "interleaved states"),
     _run("source", "random, or the name of the film or stream", "camera_source"),
     _run("duration_s", "from the first frame that was due to the end", "camera_duration_s"),
     _run("deadline_s", "an answer later than this after its frame was due is late"),
@@ -163,6 +164,7 @@ CAMERA_FIELDS: tuple[Field[Record], ...] = (
     _reaction("half_s", "after a change of scene, until half of the way to the new answer; median of the scenes"),
     _reaction("nine_tenths_s", "until nine tenths of the way"),
     *map(_stage_cpu, ("capture", "preprocess", "copy", "network", "hand-over")),
+    _run("state_bytes", "of a frame network, interleaved states together", "camera_state_bytes"),
     _run("growth_bytes", "of resident memory, from the first frame to the last", "memory_growth_bytes"),
 )
 

@@ -38,7 +38,9 @@ def rate_text(record: Record) -> str:
     setup = record.case.camera
     if setup is None:
         return ""
-    return f"{number(setup.fps / setup.every)}/s" + (f" (1 in {setup.every})" if setup.every > 1 else "")
+    more = [f"1 in {setup.every}"] if setup.every > 1 else []
+    more += [f"{setup.states} states"] if setup.states > 1 else []
+    return f"{number(setup.fps / setup.every)}/s" + (f" ({', '.join(more)})" if more else "")
 
 
 def _rate(record: Record) -> Cell:
@@ -90,6 +92,7 @@ COLUMNS: tuple[Column[Record], ...] = (
     figure("dropped", _run("dropped"), write=whole),
     _latency("p90"),
     _latency("p99.9"),
+    figure("states", _run("state_bytes"), MB, explains="memory of the state; of interleaved ones together"),
     figure("memory growth", _run("growth_bytes"), MB, explains="of resident memory, from the first frame to the last"),
 )
 LEAST_COLUMNS = 2
@@ -120,7 +123,7 @@ def keeps_up(record: Record) -> str | None:
     if run is None or setup is None:
         return None
     which = "every frame" if setup.every == 1 else f"1 in {setup.every} frames"
-    rate = f"{which} of {setup.fps:g}/s"
+    rate = f"{which} of {setup.fps:g}/s" + (f", by {setup.states} states that take turns" if setup.states > 1 else "")
     head = f"{model_title(record)} ({record.case.backend})"
     if not run.missed:
         return f"{head} keeps up with {rate}: each of {run.due} was answered within {1e3 * run.deadline_s:g} ms"

@@ -17,7 +17,7 @@ from co3d_bench.cli.main import main
 from co3d_bench.reports.camera_evidence import render_camera_evidence
 from co3d_bench.reports.commands import ReportError, camera_times, render_report, write_report
 from co3d_bench.reports.html import render_html
-from co3d_bench.reports.tables.camera import build, keeps_up, render_camera, summary
+from co3d_bench.reports.tables.camera import build, keeps_up, rate_text, render_camera, summary
 
 from ..factories import make_failed_record, make_record
 
@@ -208,3 +208,11 @@ def test_a_table_of_markdown_has_cameras_below_speed(tmp_path):
     append_record(tmp_path, make_record("cox3d-s-13"))
     both = render_report(tmp_path)
     assert 0 < both.index("Throughput") < both.index("answers due")
+
+
+def test_states_that_take_turns_are_named():
+    record = watched(every=1)
+    setup = record.case.camera.model_copy(update={"states": 5})
+    record = record.model_copy(update={"case": record.case.model_copy(update={"camera": setup})})
+    assert rate_text(record) == "30.0/s (5 states)"
+    assert "keeps up with every frame of 30/s, by 5 states that take turns: each of" in (keeps_up(record) or "")
