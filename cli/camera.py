@@ -16,7 +16,7 @@ from .streams import drawn
 @verb("camera")
 @click.option("--resume", is_flag=True, help="Continue the newest run: measure only what is missing.")
 def camera(given: Given, resume: bool) -> int:
-    """Put networks in front of a camera: deadlines, dropped frames, the age of the newest answer.
+    """Watch whether networks keep up with a camera.
 
     Frames are due at a fixed rate, whatever the network does. Each is answered in time, answered late, or dropped.
     With `auto` among the engines it is the fastest one that is installed.

@@ -35,7 +35,11 @@ def start(*arguments):
         (["run", "--device", "xavierr"], 2, "co3d-bench: --device: xavierr: did you mean xavier?"),
         (["run", "--backend", "eeger"], 2, "co3d-bench: --backend: eeger: did you mean eager?"),
         (["run", "--runs", "0"], 2, "co3d-bench: --runs = 0: must be at least 1"),
-        (["run", "--time", "8x"], 2, "co3d-bench: --time = '8x': must be a time: 90s, 8m, 1h, or a number of seconds"),
+        (
+            ["run", "--time", "8x"],
+            2,
+            "co3d-bench: --time = '8x': must be a time: 100ms, 90s, 8m, 1h, or a number of seconds",
+        ),
         (["run", "--threads", "many"], 2, "co3d-bench: --threads = 'many': must be a whole number, or must be 'auto'"),
         (["run", "--threads", "²"], 2, "co3d-bench: --threads = '²': must be a whole number, or must be 'auto'"),
         (["run", "--threads", "-1"], 2, "co3d-bench: --threads = -1: must be at least 1"),
