@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from pathlib import Path
 
 import click
 
@@ -15,7 +16,7 @@ from .streams import drawn
 @verb("camera")
 @click.option("--resume", is_flag=True, help="Continue the newest run: measure only what is missing.")
 def camera(given: Given, resume: bool) -> int:
-    """Put networks in front of a camera: does each keep up?
+    """Watch whether networks keep up with a camera.
 
     Frames are due at a fixed rate, whatever the network does. Each is answered in time, answered late, or dropped.
     Shown are missed deadlines, dropped frames and the age of the newest answer. With `auto` among the
@@ -30,6 +31,7 @@ def camera(given: Given, resume: bool) -> int:
     from ..bench.run.ready import make_plan
     from ..bench.run.run import run
     from ..bench.run.stop import Interrupted
+    from ..reports.commands import camera_times
     from ..reports.tables.camera import render_camera
 
     config = camera_config(given.load())
@@ -41,7 +43,7 @@ def camera(given: Given, resume: bool) -> int:
     except Interrupted as error:
         records, stopped = error.records, error
     if records:
-        click.echo(drawn(render_camera(records)), nl=False)
+        click.echo(drawn(render_camera(records, camera_times(Path(config.run.out), records))), nl=False)
         click.echo(f"records: {records_file(config.run.out)}")
     if stopped:
         raise stopped

@@ -28,6 +28,7 @@ def history(model: str, store: Path, metric: str, last: int) -> None:
     Example: co3d-bench history cox3d-m-64 --metric throughput
     """
     from ..bench.plan.complaints import nearest
+    from ..bench.stats.case_result import speed_records
     from ..bench.stats.metrics import METRICS, get_metric
     from ..bench.stats.trend import series
     from ..reports.history import render_history
@@ -36,7 +37,7 @@ def history(model: str, store: Path, metric: str, last: int) -> None:
         figure = get_metric(metric)
     except KeyError:
         raise UserError(f"--metric {metric}: {nearest(metric, [each.word for each in METRICS])}") from None
-    found = series(records_of_model(store, model), figure)
+    found = series(speed_records(records_of_model(store, model), f"{store}, {model}"), figure)
     if not found:
         raise UserError(f"{store}: no record of {model} has a {metric} (failed, or not measured)", NOTHING)
     click.echo(drawn(render_history(found, last)), nl=False)

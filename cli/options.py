@@ -70,7 +70,7 @@ class RunOption:
             self.help,
             "May be repeated." if several else "",
             f"auto: {auto}." if auto else "",
-            f"Default: {own or self.default}; e.g. {self.example}.",
+            f"Default: {own or self.default}; e.g. {self.example}." if self.example else "",
         )
         return KeyedOption(
             [self.flag],
@@ -81,6 +81,7 @@ class RunOption:
             default=own,
             multiple=several,
             hidden=self.hidden,
+            **{"is_flag": True, "flag_value": True} if self.type is bool else {},
         )
 
 
@@ -135,6 +136,8 @@ RUN_OPTIONS = (
               "Which frame is kept when the queue is full; block: the camera waits.", "newest", "oldest", "camera"),
     RunOption("--gap", "camera.gap", "step|repeat", "What a dropped frame is for a network's state: nothing, or the "
               "frame before it again.", "step", "repeat", "camera"),
+    RunOption("--interleave", "camera.interleave", "", "Frame networks answer for each frame at the rate of their "
+              "weights: as many states take turns as frames lie between two of it.", "", "", "camera", type=bool),
     RunOption("--video", "input.file", "FILE", "Frames of a video.", "seeded random frames", "clip.mp4", "run plan"),
     RunOption("--seed", "input.seed", "N", "Seed of the random frames.", "0", "7", "run plan", type=number),
     RunOption("--runs", "run.runs", "N", "Timed predictions of each case, spread over its processes.",

@@ -33,14 +33,28 @@ def show(given: Given, model: str, store: Path | None, as_json: bool) -> list[st
     Example: co3d-bench show cox3d-m-64
     """
     if store is not None:
-        from ..bench.stats.case_result import case_results
-        from ..reports.evidence import render_evidence
-
-        return drawn(render_evidence(case_results(records_of_model(store, model)))).splitlines()
+        return _evidence(store, model)
     from ..bench.measure.describe import describe
 
     facts = describe(spec_of(model), given.value("plan.weights"), given.value("plan.classes"))
     return [json.dumps(facts, indent=2)] if as_json else lines(facts)
+
+
+def _evidence(store: Path, model: str) -> list[str]:
+    """What is recorded of a network beside its figures: of speed, then in front of a camera."""
+    from rich.console import Group
+
+    from ..bench.stats.case_result import case_results
+    from ..reports.camera_evidence import render_camera_evidence
+    from ..reports.commands import camera_times
+    from ..reports.evidence import render_evidence
+    from ..reports.select import newest_cameras
+
+    records = records_of_model(store, model)
+    cases, cameras = case_results(records), newest_cameras(records)
+    parts = [render_evidence(cases)] if cases else []
+    parts += [render_camera_evidence(cameras, camera_times(store, cameras))] if cameras else []
+    return drawn(Group(*parts)).splitlines()
 
 
 def lines(facts: dict[str, Any]) -> list[str]:

@@ -4,15 +4,21 @@ from __future__ import annotations
 
 import os
 import tempfile
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from ..bench.errors import ENVIRONMENT, NOTHING, USAGE, UserError
 from ..bench.profile.operator_profile import Profile
 from ..bench.record.garbage import paused_collector
 from ..bench.record.record import Record
-from ..bench.stats.case_result import CaseResult, case_results
+from ..bench.stats.case_result import CaseResult, case_results, speed_records
+from .select import newest_cameras
+
+if TYPE_CHECKING:
+    from ..bench.stats.camera import FrameTimes
 
 
 class ReportError(UserError, ValueError):
@@ -25,17 +31,26 @@ class Content:
 
     records: Sequence[Record]
     profiles: Sequence[Profile] = ()
+    store: Path | None = None  # where the blobs of the records lie
 
     @property
     def cases(self) -> tuple[CaseResult, ...]:
         """What each case's newest run gave."""
         return case_results(self.records)
 
+    def must_have_speed(self) -> None:
+        """Raises ReportError where all records are of cameras."""
+        try:
+            speed_records(self.records, self.store or "the store")
+        except UserError as error:
+            raise ReportError(error.message, error.exit_code) from error
+
 
 def _html(content: Content) -> bytes:
     from .html import render_html
 
-    return render_html(content.records, content.profiles).encode()
+    times = camera_times(content.store, newest_cameras(content.records)) if content.store else {}
+    return render_html(content.records, content.profiles, times).encode()
 
 
 def _table(form: str) -> Callable[[Content], bytes]:
@@ -43,15 +58,27 @@ def _table(form: str) -> Callable[[Content], bytes]:
         from .tables import render
         from .tables.results import build
 
+        content.must_have_speed()
         return getattr(render, form)(build(content.cases)).encode()
 
     return write
+
+
+def _markdown(content: Content) -> bytes:
+    from .tables import camera, results
+    from .tables.render import markdown
+
+    cameras = newest_cameras(content.records)
+    tables = [results.build(content.cases)] if content.cases or not cameras else []
+    tables += [camera.build(cameras)] if cameras else []
+    return "\n".join(map(markdown, tables)).encode()
 
 
 def _picture(format: str) -> Callable[[Content], bytes]:
     def write(content: Content) -> bytes:
         from .charts.picture import picture
 
+        content.must_have_speed()
         drawn = picture(content.cases, format)
         if drawn is None:
             raise ReportError("nothing to plot: no record has both an accuracy and a cost; try the format md", NOTHING)
@@ -71,7 +98,7 @@ class Format:
 # A new form of report is one line here. Renderers are imported when used, so that each costs only its own imports.
 FORMATS: dict[str, Format] = {
     "html": Format(_html, text=False),
-    "md": Format(_table("markdown"), text=True),
+    "md": Format(_markdown, text=True),
     "csv": Format(_table("csv"), text=True),
     "latex": Format(_table("latex"), text=True),
     "png": Format(_picture("png"), text=False),
@@ -98,7 +125,20 @@ def read(store: Path) -> Content:
         raise ReportError(error.message, error.exit_code) from error
     if not records:
         raise ReportError(f"{store}: holds no records; measure first with `co3d-bench run --out {store}`", NOTHING)
-    return Content(records, profiles)
+    return Content(records, profiles, store)
+
+
+def camera_times(store: Path, records: Iterable[Record]) -> dict[str, FrameTimes]:
+    """By blob the times of the frames of these records, as far as they can be read: without them a record still has its
+    figures."""
+    from ..bench.record.blobs import blobs_folder, read_arrays
+    from ..bench.stats.camera import frame_times
+
+    folder, found = blobs_folder(store), {}
+    for run in filter(None, (record.camera for record in records)):
+        with suppress(UserError):
+            found[run.times] = frame_times(run, read_arrays(folder, run.times))
+    return found
 
 
 def format_of(output: Path | None) -> str:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
@@ -19,6 +19,7 @@ from markupsafe import Markup
 from .. import __version__
 from ..bench.profile.operator_profile import Profile
 from ..bench.record.record import Record
+from ..bench.stats.camera import FrameTimes
 from . import theme
 from .page import Page, fragment, json_text, page_of
 from .sections import Section, all_sections
@@ -101,9 +102,11 @@ def _render(page: Page) -> list[tuple[str, Section, Markup]]:
     return [(name, section, html) for name, section in all_sections() if (html := section.render(page)) is not None]
 
 
-def render_html(records: Sequence[Record], profiles: Sequence[Profile] = ()) -> str:
-    """The whole page as a string."""
-    page = page_of(records, profiles)
+def render_html(
+    records: Sequence[Record], profiles: Sequence[Profile] = (), times: Mapping[str, FrameTimes] | None = None
+) -> str:
+    """The whole page as a string; `times` of the frames of cameras, by blob."""
+    page = page_of(records, profiles, times)
     sections = _render(page)
     return document(
         page.headline.title,

@@ -12,13 +12,14 @@ from markupsafe import Markup
 
 from ..bench.profile.operator_profile import Profile
 from ..bench.record.record import Record
+from ..bench.stats.camera import FrameTimes
 from ..bench.stats.case_result import CaseResult, case_results
 from ..bench.stats.metrics import get_metric
 from ..bench.stats.trend import Series, series
 from .charts.pareto import PLOTS, front_of, tooltips
 from .engines import worth_most
 from .headline import Headline, headline
-from .select import by_setting
+from .select import by_setting, newest_cameras
 from .tables.results import build
 from .tables.table import Table
 
@@ -46,13 +47,16 @@ class Page:
     tooltips: Mapping[str, Mapping[str, str]] = field(default_factory=dict)  # by case key, of those that have a row
     fronts: Mapping[str, tuple[str, ...]] = field(default_factory=dict)  # by case key: costs at which it is on a front
     cameras: tuple[Record, ...] = ()  # of each case in front of a camera the newest
+    times: Mapping[str, FrameTimes] = field(default_factory=dict)  # of their frames, by blob, where it can be read
 
     def row_id(self, key: str) -> str | None:
         """The anchor of a case's row; None where it has no row."""
         return next((f"row-{number}" for number, row in enumerate(self.table.rows, 1) if row.key == key), None)
 
 
-def page_of(records: Sequence[Record], profiles: Sequence[Profile] = ()) -> Page:
+def page_of(
+    records: Sequence[Record], profiles: Sequence[Profile] = (), times: Mapping[str, FrameTimes] | None = None
+) -> Page:
     """Everything the sections read."""
     chosen = case_results(records)
     history = series(records, get_metric("latency_s"))
@@ -67,7 +71,8 @@ def page_of(records: Sequence[Record], profiles: Sequence[Profile] = ()) -> Page
         shown=shown,
         tooltips=tooltips(table),
         fronts=costs_on_front(chosen),
-        cameras=tuple({record.key: record for record in records if record.kind == "camera"}.values()),
+        cameras=newest_cameras(records),
+        times=times or {},
     )
 
 

@@ -29,6 +29,11 @@ def model_title(record: CaseResult | Record) -> str:
     return record.model.title if record.model else record.case.model
 
 
+def newest_cameras(records: Iterable[Record]) -> tuple[Record, ...]:
+    """Of each case in front of a camera the newest record, in the order in which the cases first appeared."""
+    return tuple({record.key: record for record in records if record.kind == "camera"}.values())
+
+
 def device_kind(record: CaseResult) -> str:
     """The profile that a record's device extends; its name where that was not recorded."""
     return record.device_kind or record.case.device

@@ -14,6 +14,9 @@ from ..plan.resolve import Resolved
 from ..record.case import CameraSetup, Case
 from .source import DEFAULT_FPS, RANDOM, film_fps, is_live, live_fps, without_password
 
+NOTHING_TO_INTERLEAVE = (
+    "no frame network of the plan is due an answer more often than its weights were trained at (camera.every = 1)"
+)
 FPS_OF_INTERVAL = 30  # `Preprocessing.frame_interval` counts frames of such a film
 
 
@@ -61,6 +64,8 @@ def camera_plan(config: Resolved, planned: Plan) -> Plan:
             cases[with_camera] = None
             if case in planned.instead:
                 instead[with_camera] = (*planned.instead[case], REFERENCE_ENGINE)
+    if camera.interleave and not any(case.camera and case.camera.states > 1 for case in cases):
+        raise UserError(f"{config.origin.where('camera.interleave')}: {NOTHING_TO_INTERLEAVE}", USAGE)
     if not cases:
         raise UserError("no network of the plan can be put before a camera", NOTHING)
     return replace(planned, cases=tuple(cases), instead=instead)
@@ -94,7 +99,29 @@ def _setups(config: Resolved, case: Case, fps: float) -> Iterator[CameraSetup]:
     live = without_password(camera.source) if is_live(camera.source) else None
     trained = trained_interval(config.spec(case.model), fps)
     for every in dict.fromkeys(trained if word == TRAINED else word for word in camera.every):
-        yield CameraSetup(fps=fps, live=live, every=every, queue=camera.queue, policy=camera.policy, gap=camera.gap)
+        yield CameraSetup(
+            fps=fps,
+            live=live,
+            every=every,
+            queue=camera.queue,
+            policy=camera.policy,
+            gap=camera.gap,
+            states=_states(config, case, every, trained) if camera.interleave else 1,
+        )
+
+
+def _states(config: Resolved, case: Case, every: int, trained: int) -> int:
+    """How many states take turns, so that each sees frames of the trained rate; 1 for a clip network, whose windows do
+    anyway. Raises UserError where frames that are due are not among those of the trained rate."""
+    if config.spec(case.model).form != "frame" or every >= trained:
+        return 1
+    if trained % every:
+        raise UserError(
+            f"{config.origin.where('camera.every')} = {every}: interleaved states of {case.model} need a divisor of "
+            f"{trained}, the frame interval of its weights",
+            USAGE,
+        )
+    return trained // every
 
 
 def trained_interval(spec: ModelSpec, fps: float) -> int:

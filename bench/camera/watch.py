@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import math
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from ..backends import Runnable
@@ -54,6 +55,23 @@ class FrameWatcher:
         scores = stages.network.timed(lambda: _answered(self._runnable, x))
         self._last, self._next = x, frame.number + 1
         self.answer = stages.hand_over.timed(lambda: _to_host(scores))
+
+
+class InterleavedWatcher:
+    """A frame network with as many states as frames lie between two of its trained rate: each frame goes to the next
+    one, so each state sees frames of that rate, and each frame gets its answer."""
+
+    def __init__(self, watchers: Sequence[FrameWatcher]) -> None:
+        self._watchers = watchers
+        self.answer: Any = None
+
+    def select(self, number: int, captured: Captured) -> Any:
+        return self._watchers[0].select(number, captured)
+
+    def __call__(self, frame: Frame) -> None:
+        own, which = divmod(frame.number, len(self._watchers))
+        self._watchers[which](replace(frame, number=own))
+        self.answer = self._watchers[which].answer
 
 
 class ClipWatcher:

@@ -6,7 +6,8 @@ import io
 import os
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from copy import deepcopy
 from dataclasses import dataclass
 from datetime import datetime, timezone
 from pathlib import Path
@@ -17,7 +18,7 @@ import psutil
 
 from ...devices.host import read_host
 from ...devices.own_path import python_command
-from ...models.spec import ModelSpec
+from ...models.spec import ModelSpec, keeps_state
 from ...models.zoo import find_model
 from ..backends import Runnable
 from ..errors import USAGE, UserError
@@ -41,7 +42,7 @@ from .plan import FPS_OF_INTERVAL, trained_interval
 from .reaction import of_clips, of_frames, reaction, scenes
 from .serve import Timeline, serve
 from .source import RANDOM, Film, Live, Noise, Source, is_live, without_password
-from .watch import ClipWatcher, FrameWatcher, Stages
+from .watch import ClipWatcher, FrameWatcher, InterleavedWatcher, Stages
 
 COMMAND = python_command("-m", "co3d_bench.bench.camera.worker")
 WARMUP = WarmUpRule(max_predictions=200, max_seconds=3.0)
@@ -66,20 +67,23 @@ def watch_camera(job: Job, emit: Emit) -> Event:
     if watch:
         watch.ready()
     with torch.inference_mode():
-        runnable = subject.backend.prepare(subject.loaded.net, subject.inputs.ring[0], subject.ask)
+        runnables = _prepared(subject, job.case.camera.states)
+        runnable = runnables[0]
         emit(phase_event("verifying"))
         tolerance = subject.backend.tolerance[job.case.precision]
         like, net, first = subject.loaded.example, subject.loaded.net, subject.inputs.ring[0]
         verification = compare(runnable, net, first, tolerance, budget_s=_COMPARE_S, like=like)
         hold_threads(job.case.threads)
         emit(phase_event("warming"))
-        _warm(runnable, subject)
+        for each in runnables:
+            _warm(each, subject)
         emit(Event(event="measured", measurement=Measurement(engine=runnable.engine())))
         source = _source(job.camera, job.case.camera, subject)
-        watched = _Watched(subject, runnable, source)
+        watched = _Watched(subject, runnables, source)
         run = _run(job.case.camera, job.camera, watched, emit) if verification.passed else None
         sensors = watch.stop() if watch and run else None
-        if run and job.case.camera.every == trained_interval(subject.spec, job.case.camera.fps):
+        seen = job.case.camera.every * job.case.camera.states  # every so-manieth frame, by a state
+        if run and seen == trained_interval(subject.spec, job.case.camera.fps):
             emit(phase_event("reaction"))
             run = run.model_copy(update={"reaction": _reaction(subject, runnable)})
     notes = (*subject.inputs.notes, *source.notes, *subject.loaded.notes, *assumptions(subject.spec, net))
@@ -95,6 +99,18 @@ def watch_camera(job: Job, emit: Emit) -> Event:
         notes=tuple(dict.fromkeys(notes)),
     )
     return Event(event="done", measurement=measurement)
+
+
+def _prepared(subject: Subject, states: int) -> list[Runnable]:
+    """The network with a state of its own, as often as states take turns. Weights are shared where the engine does."""
+    net, own = subject.loaded.net, keeps_state(subject.loaded.net)
+    nets = (deepcopy(net) if own and number else net for number in range(states))
+    return [subject.backend.prepare(each, subject.inputs.ring[0], subject.ask) for each in nets]
+
+
+def _state_bytes(runnables: Sequence[Runnable]) -> int | None:
+    """Of all states together; None for a clip network."""
+    return sum(each.nbytes for runnable in runnables for each in runnable.state_tensors()) or None
 
 
 def _warm(runnable: Runnable, subject: Subject) -> None:
@@ -129,7 +145,9 @@ def _source(job: CameraJob, setup: CameraSetup, subject: Subject) -> Source:
     return Film(Path(job.source), Path(job.source).name, setup.fps)
 
 
-def _watcher(setup: CameraSetup, spec: ModelSpec, runnable: Runnable, stages: Stages) -> FrameWatcher | ClipWatcher:
+def _watcher(
+    setup: CameraSetup, spec: ModelSpec, runnables: Sequence[Runnable], stages: Stages
+) -> FrameWatcher | InterleavedWatcher | ClipWatcher:
     how = spec.preprocessing
     size = (spec.input_shape[-2], spec.input_shape[-1])
 
@@ -137,9 +155,10 @@ def _watcher(setup: CameraSetup, spec: ModelSpec, runnable: Runnable, stages: St
         return picture if how is None or hasattr(picture, "dim") else prepare(picture, how, size)
 
     if spec.form == "frame":
-        return FrameWatcher(runnable, ready, setup.every, setup.gap, stages)
+        watchers = [FrameWatcher(each, ready, setup.every, setup.gap, stages) for each in runnables]
+        return InterleavedWatcher(watchers) if len(watchers) > 1 else watchers[0]
     interval = trained_interval(spec, setup.fps)
-    return ClipWatcher(runnable, ready, setup.every, spec.input_shape[1], interval, stages)
+    return ClipWatcher(runnables[0], ready, setup.every, spec.input_shape[1], interval, stages)
 
 
 @dataclass(frozen=True)
@@ -147,14 +166,14 @@ class _Watched:
     """A network that is ready, and the camera before it."""
 
     subject: Subject
-    runnable: Runnable
+    runnables: Sequence[Runnable]  # one for each state
     source: Source
 
 
 def _run(setup: CameraSetup, job: CameraJob, watched: _Watched, emit: Emit) -> CameraRun:
     """The camera from its first frame to its last."""
     timeline, stages = Timeline(), Stages()
-    watcher = _watcher(setup, watched.subject.spec, watched.runnable, stages)
+    watcher = _watcher(setup, watched.subject.spec, watched.runnables, stages)
     feed = CameraFeed(watched.source, setup, watcher.select, timeline, job.duration_s)
     expected = round(job.duration_s / setup.period_s)
     report = seldom(lambda done: emit(phase_event("sampling", done, max(done, expected))), time.perf_counter)
@@ -178,7 +197,9 @@ def _run(setup: CameraSetup, job: CameraJob, watched: _Watched, emit: Emit) -> C
     emit(Event(event="sampled"))
     end_s = max(feed.end_s if not feed.source.live else 0.0, time.perf_counter())
     used = Used(process.memory_info().rss - rss_bytes, time.process_time() - cpu_s)
-    return _camera_run(job, feed, timeline, stages, used, end_s)
+    return _camera_run(job, feed, timeline, stages, used, end_s).model_copy(
+        update={"state_bytes": _state_bytes(watched.runnables)}
+    )
 
 
 @dataclass(frozen=True)

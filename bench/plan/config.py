@@ -123,6 +123,7 @@ class CameraTable(_Table):
     queue: Annotated[int, Field(ge=1, le=100_000)] = 1
     policy: Policy = "newest"
     gap: Gap = "step"
+    interleave: bool = False
 
 
 class Tables(_Table):

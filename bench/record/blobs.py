@@ -6,12 +6,23 @@ A blob is on the disk before the record that names it.
 from __future__ import annotations
 
 import hashlib
+import io
 import os
+import re
 import tempfile
+from collections.abc import Mapping
 from pathlib import Path
+from typing import TYPE_CHECKING
+from zipfile import BadZipFile, is_zipfile
 
 from ..errors import ENVIRONMENT, UserError
 from .store import cannot_write, make_store, records_file
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+_NAME = re.compile(r"[0-9a-f]{64}")
 
 
 def blobs_folder(store: str | Path) -> Path:
@@ -42,6 +53,8 @@ def write_blob(folder: Path, data: bytes) -> str:
 
 def read_blob(folder: Path, name: str) -> bytes:
     """The data of that sha256. Raises UserError where it is missing or not what its name says."""
+    if not _NAME.fullmatch(name):  # it may lead anywhere
+        raise UserError(f"{folder}: holds no blob of the name {name[:80]!r}, which is no sha256", ENVIRONMENT)
     try:
         data = (folder / name).read_bytes()
     except OSError as error:
@@ -49,3 +62,21 @@ def read_blob(folder: Path, name: str) -> bytes:
     if hashlib.sha256(data).hexdigest() != name:
         raise UserError(f"{folder / name}: not what was written: its content has another sha256", ENVIRONMENT)
     return data
+
+
+def read_arrays(folder: Path, name: str) -> Mapping[str, NDArray[np.float64]]:
+    """The rows of numbers of a blob that `numpy.savez` wrote, by name. Raises UserError as `read_blob`, and where it is
+    no such file."""
+    import numpy as np
+
+    data = read_blob(folder, name)
+    if not is_zipfile(io.BytesIO(data)):
+        raise UserError(f"{folder / name}: holds no arrays of numpy", ENVIRONMENT)
+    try:
+        with np.load(io.BytesIO(data), allow_pickle=False) as file:
+            found = {each: file[each] for each in file.files}
+    except (ValueError, OSError, EOFError, BadZipFile, AttributeError) as error:
+        raise UserError(f"{folder / name}: holds no arrays of numpy", ENVIRONMENT) from error
+    if any(array.ndim != 1 or array.dtype != np.float64 for array in found.values()):
+        raise UserError(f"{folder / name}: holds something else than rows of numbers", ENVIRONMENT)
+    return found

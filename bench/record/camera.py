@@ -49,4 +49,14 @@ class CameraRun(Frozen):
     stages: tuple[Stage, ...] = ()
     times: str = Field(description="sha256 of the blob: due_s, arrived_s, started_s, answered_s of each due frame")
     reaction: Reaction | None = Field(default=None, description="None: the network has no fixed receptive field")
+    state_bytes: int | None = Field(default=None, description="of a frame network, interleaved states together")
     growth_bytes: int | None = Field(default=None, description="of resident memory, from the first frame to the last")
+
+    @property
+    def missed(self) -> int:
+        """Late and dropped."""
+        return self.late + self.dropped
+
+    @property
+    def missed_share(self) -> float | None:
+        return self.missed / self.due if self.due else None

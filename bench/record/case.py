@@ -56,12 +56,16 @@ class CameraSetup(Frozen):
     queue: int = Field(default=1, ge=1, description="frames that may wait")
     policy: Policy = Field(default="newest", description="which frame is kept when the queue is full; block: all are")
     gap: Gap = Field(default="step", description="what a dropped frame is for a state: nothing, or the frame before it")
+    states: int = Field(
+        default=1, ge=1, description="interleaved states of a frame network: each sees every so-manieth"
+    )
 
     @property
     def key(self) -> str:
         """As a part of a case's key: camera-30fps-every5-newest1-step."""
         live = f"-{_NOT_A_WORD.sub('_', self.live)}" if self.live else ""
-        return f"camera{live}-{self.fps:g}fps-every{self.every}-{self.policy}{self.queue}-{self.gap}"
+        interleaved = f"-states{self.states}" if self.states > 1 else ""
+        return f"camera{live}-{self.fps:g}fps-every{self.every}-{self.policy}{self.queue}-{self.gap}{interleaved}"
 
     @property
     def period_s(self) -> float:

@@ -21,6 +21,10 @@ from .sensing import Energy, Sensors
 
 SCHEMA_VERSION = 2
 
+# What a record is of: calls as fast as the network answers, or frames of a camera.
+Kind = Literal["speed", "camera"]
+KINDS: tuple[Kind, ...] = ("speed", "camera")
+
 # Backend and precision of the reference, for answers and for speed.
 REFERENCE = ("eager", "fp32")
 
@@ -341,7 +345,7 @@ class Record(Frozen):
         return self.case.key
 
     @property
-    def kind(self) -> Literal["speed", "camera"]:
+    def kind(self) -> Kind:
         """What was measured: calls as fast as the network answers, or frames of a camera."""
         return "camera" if self.case.camera else "speed"
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Protocol, TextIO
 
 from ..measure.job import Event
 from ..plan.plan import Search
-from ..record.case import Case
+from ..record.case import CameraSetup, Case
 from ..record.plain import plain_lines
 from ..record.record import BatchSearch, Record
 from ..stats.batch import by_batch, search_text
@@ -29,8 +29,12 @@ _DIFFER: dict[str, Callable[[Case], str]] = {
     "precision": lambda case: case.precision,
     "batch": lambda case: f"b{case.batch}",
     "threads": lambda case: f"t{case.threads}",
-    "camera": lambda case: f"every {case.camera.every}" if case.camera else "",
+    "camera": lambda case: _camera(case.camera) if case.camera else "",
 }
+
+
+def _camera(setup: CameraSetup) -> str:
+    return f"every {setup.every}" + (f", {setup.states} states" if setup.states > 1 else "")
 
 
 class Progress(Protocol):

@@ -8,11 +8,16 @@ newest answer is about.
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache, cached_property
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 import numpy as np
+
+from ..errors import ENVIRONMENT, UserError
+from ..record.camera import CameraRun
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -21,6 +26,7 @@ if TYPE_CHECKING:
 
 PERCENTS = (50.0, 90.0, 95.0, 99.0, 99.9)
 CONFIDENCE = 0.99
+MINUTE_S = 60.0
 
 
 @cache
@@ -122,6 +128,66 @@ class FrameTimes:
         begin = self.due_s[0] if self.due else self.end_s
         moments = np.concatenate(([begin], known, [max(self.end_s, known[-1] if len(known) else begin)]))
         return float(np.diff(moments).max())
+
+
+def frame_times(run: CameraRun, columns: Mapping[str, Times]) -> FrameTimes:
+    """The frames of a recorded run from the arrays of its blob. Raises UserError where they are not of that run."""
+    due_s, answered_s = columns.get("due_s"), columns.get("answered_s")
+    if due_s is None or answered_s is None or not len(due_s) == len(answered_s) == run.due:
+        raise UserError(f"the blob {run.times} does not hold the times of {run.due} frames", ENVIRONMENT)
+    if not np.isfinite(due_s).all() or np.isinf(answered_s).any():
+        raise UserError(f"the blob {run.times} holds times that are none", ENVIRONMENT)
+    return FrameTimes(due_s, answered_s, run.duration_s, run.deadline_s)
+
+
+@dataclass(frozen=True)
+class Minute:
+    """A minute of a run; the last one is longer where the run does not end with a whole minute."""
+
+    begin_s: float
+    length_s: float
+    due: int
+    missed: int  # of those that were due in it
+    median_s: float | None  # latency of those that were due in it; infinite: most were dropped; None: none was due
+    answers: int  # that came in it, whenever their frames were due
+
+    @property
+    def missed_share(self) -> float | None:
+        return self.missed / self.due if self.due else None
+
+    @property
+    def rate_per_s(self) -> float:
+        """Answers a second."""
+        return self.answers / self.length_s
+
+
+def minutes(times: FrameTimes) -> tuple[Minute, ...]:
+    """The run minute by minute; empty below two, where there is nothing to set against the first."""
+    count = int(times.end_s / MINUTE_S + 1e-9)
+    if count < 2:
+        return ()
+    edges = np.append(np.arange(count) * MINUTE_S, np.inf)
+    known = times.answered_s[~np.isnan(times.answered_s)]
+    found = []
+    for begin_s, end_s in pairwise(edges):
+        latency_s = times.latency_s[(times.due_s >= begin_s) & (times.due_s < end_s)]
+        found.append(
+            Minute(
+                begin_s=float(begin_s),
+                length_s=float(min(end_s, times.end_s) - begin_s),
+                due=len(latency_s),
+                missed=int((latency_s > times.deadline_s).sum()),
+                median_s=float(np.sort(latency_s)[len(latency_s) // 2]) if len(latency_s) else None,
+                answers=int(((known >= begin_s) & (known < end_s)).sum()),
+            )
+        )
+    return tuple(found)
+
+
+def kept_of_first(found: Sequence[Minute]) -> tuple[float, ...]:
+    """Of each minute its answers a second, as a share of the first minute's; empty where that had none."""
+    first = found[0].rate_per_s if found else 0.0
+    return tuple(minute.rate_per_s / first for minute in found) if first else ()
 
 
 def binomial_interval(hits: int, trials: int, confidence: float = 0.95) -> tuple[float, float]:

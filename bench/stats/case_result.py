@@ -10,8 +10,10 @@ import math
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from pathlib import Path
 from typing import TypeVar
 
+from ..errors import NOTHING, UserError
 from ..record.case import Case
 from ..record.cuda_facts import CudaFacts
 from ..record.record import (
@@ -20,6 +22,7 @@ from ..record.record import (
     Engine,
     Environment,
     Failure,
+    Kind,
     ModelFacts,
     Record,
     Timing,
@@ -228,15 +231,26 @@ def rank_of_interval(count: int, confidence: float = CONFIDENCE) -> int | None:
     return found
 
 
-def case_results(records: Iterable[Record]) -> tuple[CaseResult, ...]:
-    """Of each case of speed its newest run, in the order in which the cases first appeared.
+def speed_records(records: Sequence[Record], where: str | Path) -> list[Record]:
+    """Those of speed, of what is in a store (`where`). Raises UserError where all are of cameras: they have none."""
+    found = [record for record in records if record.kind == "speed"]
+    if records and not found:
+        raise UserError(
+            f"{where}: only records of `co3d-bench camera`, which have no speed; measure it with `co3d-bench run`",
+            NOTHING,
+        )
+    return found
+
+
+def case_results(records: Iterable[Record], kinds: Sequence[Kind] = ("speed",)) -> tuple[CaseResult, ...]:
+    """Of each case of these kinds its newest run, in the order in which the cases first appeared.
 
     The order of a store is the order of time. A process that was measured again, since it had failed, counts as it
     came out last.
     """
     found: dict[str, dict[int, Record]] = {}
     for record in records:
-        if record.kind != "speed":
+        if record.kind not in kinds:
             continue
         run = found.setdefault(record.key, {})
         if any(other.run_id != record.run_id for other in run.values()):

@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Generic, Literal, TypeVar
 
+from ..record.camera import CameraRun
 from ..record.garbage import paused_collector
-from ..record.record import Failure, Record, commit_of
+from ..record.record import KINDS, Failure, Record, commit_of
 from ..record.store import each_record
 from .case_result import CaseResult, case_results
 from .metrics import METRICS, Metric
@@ -70,6 +71,7 @@ FACTS: tuple[Field[Record], ...] = (
     Field("run_id", lambda r: r.run_id, "the run it was measured in; sorts by time"),
     Field("started_at", lambda r: r.started_at, "UTC"),
     Field("case", lambda r: r.key, "key of the case"),
+    Field("kind", lambda r: r.kind, "speed, or camera: its columns are empty for the other one"),
     Field("model", lambda r: r.case.model, "the network's name"),
     Field("device", lambda r: r.case.device, "the device profile"),
     Field("device_kind", lambda r: r.device_kind, "our profile that the device extends, or its own name"),
@@ -103,6 +105,69 @@ FACTS: tuple[Field[Record], ...] = (
     ),
 )
 
+
+def _setup(name: str) -> Callable[[Record], Value]:
+    return lambda record: getattr(record.case.camera, name) if record.case.camera else None
+
+
+def _watched(value: Callable[[CameraRun], Value]) -> Callable[[Record], Value]:
+    return lambda record: value(record.camera) if record.camera else None
+
+
+def _run(name: str, explains: str, column: str | None = None) -> Field[Record]:
+    return Field(column or name, _watched(lambda run: getattr(run, name)), explains)
+
+
+def _due_latency(percent: str) -> Field[Record]:
+    name = f"due_latency_{percent.replace('.', '')}_s"
+    return Field(
+        name,
+        _watched(lambda run: run.latency_s.get(percent)),
+        f"{percent} of the time from when a frame was due to its answer; missing where so many were dropped that it is "
+        "infinite, or for too few frames",
+    )
+
+
+def _reaction(name: str, explains: str) -> Field[Record]:
+    return Field(
+        f"reaction_{name}", _watched(lambda run: getattr(run.reaction, name) if run.reaction else None), explains
+    )
+
+
+def _stage_cpu(stage: str) -> Field[Record]:
+    def value(run: CameraRun) -> Value:
+        return next((each.cpu_s for each in run.stages if each.name == stage), None)
+
+    return Field(f"{stage.replace('-', '_')}_cpu_s", _watched(value), f"CPU time of the stage {stage}, over the run")
+
+
+# Of a network in front of a camera; missing for speed.
+CAMERA_FIELDS: tuple[Field[Record], ...] = (
+    Field("camera_fps", _setup("fps"), "frames a second of the camera"),
+    Field("camera_every", _setup("every"), "every so-manieth frame was due an answer"),
+    Field("camera_queue", _setup("queue"), "frames that could wait"),
+    Field("camera_policy", _setup("policy"), "which frame was kept when the queue was full"),
+    Field("camera_gap", _setup("gap"), "what a dropped frame was for a state"),
+    Field("camera_states", _setup("states"), "interleaved states"),
+    _run("source", "random, or the name of the film or stream", "camera_source"),
+    _run("duration_s", "from the first frame that was due to the end", "camera_duration_s"),
+    _run("deadline_s", "an answer later than this after its frame was due is late"),
+    _run("due", "frames that were due an answer"),
+    _run("in_time", "of those: answered in time"),
+    _run("late", "answered late"),
+    _run("dropped", "never answered"),
+    Field("missed_share", _watched(lambda run: run.missed_share), "late and dropped, of those that were due"),
+    *map(_due_latency, ("p50", "p90", "p95", "p99", "p99.9")),
+    _run("mean_age_s", "of the newest answer, over time"),
+    _run("peak_age_s", "its largest"),
+    _run("longest_gap_s", "longest time without an answer"),
+    _reaction("half_s", "after a change of scene, until half of the way to the new answer; median of the scenes"),
+    _reaction("nine_tenths_s", "until nine tenths of the way"),
+    *map(_stage_cpu, ("capture", "preprocess", "copy", "network", "hand-over")),
+    _run("state_bytes", "of a frame network, interleaved states together", "camera_state_bytes"),
+    _run("growth_bytes", "of resident memory, from the first frame to the last", "memory_growth_bytes"),
+)
+
 # The table by process. Columns after the figures may differ between processes of a case.
 FIELDS: tuple[Field[Record], ...] = (
     *FACTS,
@@ -112,7 +177,8 @@ FIELDS: tuple[Field[Record], ...] = (
     Field("samples", lambda r: len(r.timing.samples) if r.timing else None, "timed calls"),
     Field("background_load", background_load, "cores that other processes kept busy during the samples"),
     Field("reference_s", reference_s, "median time of the reference workload, before and after the samples"),
-    Field("status", lambda r: _status(r.error, r.timing), "measured, failed or untimed"),
+    *CAMERA_FIELDS,
+    Field("status", lambda r: _status(r.error, r.timing or r.camera), "measured, failed or untimed"),
     Field("warnings", lambda r: "; ".join(warnings(r)) or None, "warnings about the speed"),
     Field("error", _error, "why there is no figure"),
 )
@@ -129,6 +195,10 @@ def _end(name: Literal["low", "high"]) -> Callable[[CaseResult], Value]:
         return getattr(found, name) if found else None
 
     return value
+
+
+def _of_record(fact: Field[Record]) -> Callable[[CaseResult], Value]:
+    return lambda result: fact.value(result.record)
 
 
 # The figures of the table by case (`case_result.py`). Its facts come from the process whose latency is shown.
@@ -150,7 +220,8 @@ CASE_FIELDS: tuple[Field[CaseResult], ...] = (
     Field("processes", lambda r: len(r.timed), "fresh processes with figures"),
     Field("failed_processes", lambda r: sum(not each.ok for each in r.records), "fresh processes without figures"),
     Field("samples", lambda r: len(r.latency_s), "timed predictions of all processes"),
-    Field("status", lambda r: _status(r.error, r.timed), "measured, failed or untimed"),
+    *(Field(field.name, _of_record(field), field.explains) for field in CAMERA_FIELDS),
+    Field("status", lambda r: _status(r.error, r.timed or r.record.camera), "measured, failed or untimed"),
     Field("warnings", lambda r: "; ".join(r.warnings) or None, "warnings about the speed"),
     Field("error", _error, "why there is no figure"),
 )
@@ -160,13 +231,14 @@ def load(path: str | Path, by: Literal["process", "case"] = "process") -> pandas
     """The records of a store (a folder, or a .jsonl file) as a table, oldest first; missing figures are missing values.
 
     `by="process"`: every record a row, columns as in `FIELDS`. `by="case"`: what each case's newest run gave, in the
-    figures that the report shows: columns as in `CASE_FIELDS`, and `FACTS` before them.
+    figures that the report shows: columns as in `CASE_FIELDS`, and `FACTS` before them. `kind` tells speed from
+    cameras, whose columns (`CAMERA_FIELDS`) are empty for speed.
     Raises UserError where there is no store or it cannot be read, ValueError for another `by`.
     """
     if by not in ("process", "case"):
         raise ValueError(f"by={by!r}: must be 'process' or 'case'")
     with paused_collector():
-        return frame(each_record(path)) if by == "process" else case_frame(case_results(each_record(path)))
+        return frame(each_record(path)) if by == "process" else case_frame(case_results(each_record(path), KINDS))
 
 
 def frame(records: Iterable[Record]) -> pandas.DataFrame:
@@ -177,10 +249,6 @@ def frame(records: Iterable[Record]) -> pandas.DataFrame:
 def case_frame(results: Iterable[CaseResult]) -> pandas.DataFrame:
     """These cases as a table: facts, then figures."""
     return _table(results, (*(Field(fact.name, _of_record(fact), "") for fact in FACTS), *CASE_FIELDS))
-
-
-def _of_record(fact: Field[Record]) -> Callable[[CaseResult], Value]:
-    return lambda result: fact.value(result.record)
 
 
 def _table(rows: Iterable[Any], fields: Sequence[Field[Any]]) -> pandas.DataFrame:

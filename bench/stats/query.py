@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..errors import NOTHING, USAGE, UserError
+from ..record.record import KINDS
 from ..record.store import read_records
 from .case_result import case_results
 from .frame import case_frame, frame
@@ -40,7 +41,7 @@ def query(sql: str, path: str | Path) -> pandas.DataFrame:
     import duckdb
 
     records = read_records(path)
-    tables = {"records": frame(records), "cases": case_frame(case_results(records))}
+    tables = {"records": frame(records), "cases": case_frame(case_results(records, KINDS))}
     with duckdb.connect(config={"threads": 1}) as database:
         for name, table in tables.items():
             database.register(name, table)

@@ -9,6 +9,7 @@ from pathlib import Path
 from ...bench.errors import NOTHING, USAGE, UserError
 from ...bench.record.record import Record, commit_of
 from ...bench.record.store import read_records
+from ...bench.stats.case_result import speed_records
 from ...bench.stats.compare.findings import Comparison
 from ..commands import ReportError, write_whole
 from .match import RecordSet
@@ -27,8 +28,9 @@ def read_record_set(text: str) -> RecordSet:
         records = read_records(text)
         if not records:
             raise UserError(f"{text}: holds no records; measure first with `co3d-bench run --out {text}`", NOTHING)
+        records = speed_records(records, text)
         return RecordSet(_name(text, records), tuple(records))
-    records = read_records(path)
+    records = speed_records(read_records(path), path)
     run_id = _run(path, run, list(dict.fromkeys(record.run_id for record in _by_time(records))))
     chosen = [record for record in records if record.run_id == run_id]
     return RecordSet(_name(f"{path}@{run_id}", chosen), tuple(chosen))

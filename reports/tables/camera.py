@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+import math
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
 
 from rich.console import Group, RenderableType
 from rich.table import Table as RichTable
 from rich.text import Text
 
+from ...bench.record.camera import CameraRun
 from ...bench.record.record import Record
-from ...bench.stats.camera import binomial_interval
+from ...bench.stats.camera import FrameTimes, Minute, binomial_interval, kept_of_first, minutes
 from ...bench.stats.metrics import MB, MS, PERCENT, S
 from ..notation import number
 from ..select import model_title
@@ -22,21 +24,28 @@ def _misses(record: Record) -> Cell:
     run = record.camera
     if run is None or not run.due:
         return Cell()
-    missed = run.late + run.dropped
-    low, high = binomial_interval(missed, run.due)
-    return Cell(
-        f"{number(100 * missed / run.due)} ({number(100 * low)} to {number(100 * high)})",
-        missed / run.due,
-        bad=missed > 0,
-    )
+    return Cell(misses_text(run), run.missed_share, bad=run.missed > 0)
+
+
+def misses_text(run: CameraRun) -> str:
+    """Misses in per cent of what was due, with the exact 95 % interval: `2.50 (0.519 to 7.13)`."""
+    low, high = binomial_interval(run.missed, run.due)
+    return f"{number(100 * (run.missed_share or 0.0))} ({number(100 * low)} to {number(100 * high)})"
+
+
+def rate_text(record: Record) -> str:
+    """How often an answer is due: `6/s (1 in 5)`."""
+    setup = record.case.camera
+    if setup is None:
+        return ""
+    more = [f"1 in {setup.every}"] if setup.every > 1 else []
+    more += [f"{setup.states} states"] if setup.states > 1 else []
+    return f"{number(setup.fps / setup.every)}/s" + (f" ({', '.join(more)})" if more else "")
 
 
 def _rate(record: Record) -> Cell:
     setup = record.case.camera
-    if setup is None:
-        return Cell()
-    text = f"{number(setup.fps / setup.every)}/s" + (f" (1 in {setup.every})" if setup.every > 1 else "")
-    return Cell(text, setup.fps / setup.every)
+    return Cell(rate_text(record), setup.fps / setup.every) if setup else Cell()
 
 
 def _latency(percent: str) -> Column[Record]:
@@ -83,6 +92,7 @@ COLUMNS: tuple[Column[Record], ...] = (
     figure("dropped", _run("dropped"), write=whole),
     _latency("p90"),
     _latency("p99.9"),
+    figure("states", _run("state_bytes"), MB, explains="memory of the state; of interleaved ones together"),
     figure("memory growth", _run("growth_bytes"), MB, explains="of resident memory, from the first frame to the last"),
 )
 LEAST_COLUMNS = 2
@@ -93,7 +103,8 @@ def build(records: Sequence[Record]) -> Table:
 
     def row(record: Record) -> Row:
         error = record.error.message if record.error else None
-        return Row(model_title(record), cells(COLUMNS, record), record.case, error=error)
+        form = record.model.form if record.model else ""
+        return Row(model_title(record), cells(COLUMNS, record), record.case, form, error=error)
 
     columns = filled(COLUMNS, records)
     return Table("Network", COLUMNS, tuple(map(row, records))).only(lambda column: column in columns)
@@ -112,27 +123,59 @@ def keeps_up(record: Record) -> str | None:
     if run is None or setup is None:
         return None
     which = "every frame" if setup.every == 1 else f"1 in {setup.every} frames"
-    rate = f"{which} of {setup.fps:g}/s"
-    missed = run.late + run.dropped
+    rate = f"{which} of {setup.fps:g}/s" + (f", by {setup.states} states that take turns" if setup.states > 1 else "")
     head = f"{model_title(record)} ({record.case.backend})"
-    if not missed:
+    if not run.missed:
         return f"{head} keeps up with {rate}: each of {run.due} was answered within {1e3 * run.deadline_s:g} ms"
     return f"{head} does not keep up with {rate}: of {run.due}, {run.late} were answered late and {run.dropped} dropped"
+
+
+def by_minute(times: FrameTimes) -> str | None:
+    """A run of two minutes or more in a sentence: what of its first minute is left in its last."""
+    found = minutes(times)
+    if not found:
+        return None
+    worst = max(found, key=lambda minute: minute.missed_share or 0.0)
+    place, share = found.index(worst) + 1, worst.missed_share
+    kept = kept_of_first(found)
+    said = [f"the last minute has {number(100 * kept[-1])} % of the first one's answers a second"] if kept else []
+    first, last = (_median_text(minute) for minute in (found[0], found[-1]))
+    said.append(f"median latency {first} in the first minute, {last} in the last")
+    said.append(f"most missed in minute {place}: {number(100 * share)} %" if share else "no minute missed a frame")
+    return f"{len(found)} minutes: {'; '.join(said)}"
+
+
+def _median_text(minute: Minute) -> str:
+    if minute.median_s is None:
+        return "unknown"
+    return f"{number(MS.of(minute.median_s))} ms" if math.isfinite(minute.median_s) else "infinite (most were dropped)"
 
 
 def summary(records: Sequence[Record]) -> str:
     """How many of these keep up, in one line."""
     watched = [record.camera for record in records if record.camera]
-    well = sum(run.late + run.dropped == 0 for run in watched)
+    well = sum(run.missed == 0 for run in watched)
     return f"{well} of {len(watched)} keep up with their camera" if watched else "No network could be watched"
 
 
-def render_camera(records: Sequence[Record]) -> RenderableType:
-    """The table and what it says, as a rich renderable."""
+def render_camera(records: Sequence[Record], times: Mapping[str, FrameTimes] | None = None) -> RenderableType:
+    """The table and what it says, as a rich renderable; with the `times` of their frames, by blob, long runs minute by
+    minute."""
     shown = [record for record in records if record.kind == "camera"]
     failed = [
         Text.assemble((model_title(record), "bold red"), (" failed, ", "red"), record.error.message)
         for record in shown
         if record.error
     ]
-    return Group(Fitted(_drawings(build(shown))), Text(""), *map(Text, filter(None, map(keeps_up, shown))), *failed)
+    said = [text for record in shown for text in _said(record, times or {})]
+    return Group(Fitted(_drawings(build(shown))), Text(""), *map(Text, said), *failed)
+
+
+def _said(record: Record, times: Mapping[str, FrameTimes]) -> Iterator[str]:
+    if (text := keeps_up(record)) is None or record.camera is None:
+        return
+    yield text
+    if found := times.get(record.camera.times):
+        minute = by_minute(found)
+        if minute:
+            yield f"  {minute}"

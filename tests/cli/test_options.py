@@ -46,13 +46,23 @@ def test_a_row_names_a_key_of_bench_toml_and_verbs_that_there_are(row):
 def test_the_default_that_is_said_is_the_one_that_holds_and_the_example_is_taken(row):
     verb = run if "run" in row.verbs.split() else app.commands[row.verbs.split()[0]]
     default = asked_for()
-    if row.flag not in IN_WORDS:
+    if row.flag not in IN_WORDS and row.type is not bool:
         said = asked_for(row.flag, row.default, verb=verb)
         assert aim_of_run(said) == aim_of_run(default)
         same = {"target_precision": None} if row.flag == "--target-precision" else {}
         assert replace(said, run=said.run.model_copy(update=same)) == default
     device = ["--device", "xavier"] if row.flag == "--host" else []
-    assert asked_for(row.flag, row.example, *device, verb=verb) != asked_for(*device)
+    words = [row.flag, row.example] if row.example else [row.flag]
+    assert asked_for(*words, *device, verb=verb) != asked_for(*device)
+
+
+def test_a_flag_that_is_not_given_leaves_the_value_of_bench_toml(tmp_path):
+    (tmp_path / "bench.toml").write_text('plan.models = "cox3d-s-13"\n[camera]\ninterleave = true\n')
+    verb = app.commands["camera"]
+    assert asked_for(verb=verb).camera.interleave
+    (tmp_path / "bench.toml").unlink()
+    assert not asked_for(verb=verb).camera.interleave
+    assert asked_for("--interleave", verb=verb).camera.interleave
 
 
 def test_a_verb_may_have_defaults_of_its_own():

@@ -1,16 +1,33 @@
 """Networks in front of a camera, in the terminal and on the page."""
 
+import io
+import sys
+from typing import Any
+
+import numpy as np
+import pytest
 from rich.console import Console
 
-from co3d_bench.bench.record.camera import CameraRun, Reaction
+from co3d_bench.bench.errors import NOTHING
+from co3d_bench.bench.record.blobs import blobs_folder, write_blob
+from co3d_bench.bench.record.camera import CameraRun, Reaction, Stage
 from co3d_bench.bench.record.case import CameraSetup
+from co3d_bench.bench.record.store import append_record
+from co3d_bench.cli.main import main
+from co3d_bench.reports.camera_evidence import render_camera_evidence
+from co3d_bench.reports.commands import ReportError, camera_times, render_report, write_report
 from co3d_bench.reports.html import render_html
-from co3d_bench.reports.tables.camera import build, keeps_up, render_camera, summary
+from co3d_bench.reports.tables.camera import build, keeps_up, rate_text, render_camera, summary
 
-from ..factories import make_record
+from ..factories import make_failed_record, make_record
+
+STAGES = (
+    Stage(name="capture", wall_s=0.6, cpu_s=0.5, calls=600),
+    Stage(name="network", wall_s=1.2, cpu_s=2.5, calls=120),
+)
 
 
-def watched(model="cox3d-s-13", every=5, late=0, dropped=0, **changes):
+def watched(model="cox3d-s-13", every=5, late=0, dropped=0, run_id="run-1"):
     case = make_record(model).case.model_copy(update={"camera": CameraSetup(fps=30, every=every)})
     run = CameraRun(
         source="film.mp4",
@@ -34,15 +51,28 @@ def watched(model="cox3d-s-13", every=5, late=0, dropped=0, **changes):
         ),
         times="0" * 64,
         growth_bytes=36_000_000,
-        **changes,
+        stages=STAGES,
     )
-    return make_record(model).model_copy(update={"case": case, "timing": None, "camera": run})
+    return make_record(model, run_id=run_id).model_copy(update={"case": case, "timing": None, "camera": run})
 
 
-def printed(records, width):
+def stored(folder, model="cox3d-s-13", fps=6.0, seconds=20.0, latency_s=0.01):
+    """A record in a store, with the times of its frames in a blob: the last second of frames is dropped."""
+    due = np.arange(int(fps * seconds)) / fps
+    answered = np.where(due < seconds - 1, due + latency_s, np.nan)
+    file = io.BytesIO()
+    np.savez(file, due_s=due, answered_s=answered)
+    record = watched(model, dropped=int(np.isnan(answered).sum()))
+    run = {"times": write_blob(blobs_folder(folder), file.getvalue()), "due": len(due), "duration_s": seconds}
+    record = record.model_copy(update={"camera": record.camera.model_copy(update=run)})
+    append_record(folder, record)
+    return record
+
+
+def printed(records, width, times=None, render=render_camera):
     console = Console(width=width, file=None, record=True)
     with console.capture() as captured:
-        console.print(render_camera(records))
+        console.print(render(records, times or {}))
     return captured.get()
 
 
@@ -83,3 +113,106 @@ def test_the_page_has_them_beside_the_figures_of_speed_and_alone():
 def test_a_failed_one_is_counted_as_none():
     assert summary([watched(), watched(dropped=1)]) == "1 of 2 keep up with their camera"
     assert summary([]) == "No network could be watched"
+
+
+def test_the_page_draws_the_frames_from_their_blob_and_says_what_cannot_be_read(tmp_path):
+    record = stored(tmp_path)
+    page = write_report(tmp_path).read_text()
+    assert page.count('<figure class="card camera"') == 1
+    assert "Over 20.0 s: 114 frames in time, 0 late, 6 dropped" in page
+    assert "minute by minute" not in page
+    (blobs_folder(tmp_path) / record.camera.times).write_bytes(b"damaged")
+    damaged = write_report(tmp_path).read_text()
+    assert '<figure class="card camera"' not in damaged
+    assert "CoX3D-S (13) (6.00/s (1 in 5)) has no picture: the times of its frames" in damaged
+    assert "95.0 % of 120" not in damaged
+
+
+def test_a_run_of_two_minutes_is_told_minute_by_minute_and_a_shorter_one_is_not(tmp_path):
+    short, long = stored(tmp_path / "short"), stored(tmp_path / "long", seconds=120.0)
+    times = camera_times(tmp_path / "short", [short]) | camera_times(tmp_path / "long", [long])
+    assert "minutes" not in printed([short], 160, times)
+    assert (
+        "2 minutes: the last minute has 98.3 % of the first one's answers a second; median latency 10.0 ms in the "
+        "first minute, 10.0 ms in the last; most missed in minute 2: 1.67 %"
+    ) in " ".join(printed([long], 300, times).split())
+    assert "minutes" not in printed([long], 160)  # nothing is known of its frames
+    assert "2 minutes: the last" in write_report(tmp_path / "long").read_text()
+
+
+def test_all_pictures_are_drawn_in_a_browser(open_html: Any, tmp_path) -> None:
+    stored(tmp_path, seconds=180.0)
+    opened = open_html(write_report(tmp_path).read_text())
+    assert opened.complaints == []
+    assert opened.page.locator(".camera svg").count() == 4
+
+
+def test_the_evidence_is_what_became_of_the_frames_and_what_each_stage_used(tmp_path):
+    record = stored(tmp_path)
+    text = printed([record], 160, camera_times(tmp_path, [record]), render_camera_evidence)
+    for line in (
+        "120 due: 114 in time, 0 late, 6 dropped; missed 5.00 (1.86 to 10.6) %",
+        "latency from when a frame was due, ms: p50 8.20, p90 10.1",
+        "age of the newest answer: mean 118 ms, peak 240 ms; longest gap 221 ms",
+        "reacts to a new scene: half of the way after 7.00 (7.00 to 7.40) s, nine tenths after 8.60 (8.40 to 8.60) s",
+        "resident memory grew by 36.0 MB",
+    ):
+        assert line in text
+    rows = {line.split()[0]: line.split()[1:] for line in text.splitlines() if line.startswith(("capture", "network"))}
+    assert rows == {"capture": ["600", "1.00", "0.600", "0.500"], "network": ["120", "10.0", "1.20", "2.50"]}
+    assert "cannot be read" not in text
+    assert "cannot be read" in printed([record], 160, {}, render_camera_evidence)
+
+
+def test_a_failed_one_says_why_in_its_evidence():
+    failed = make_failed_record("x3d-s").model_copy(update={"case": watched("x3d-s").case})
+    assert "failed, out-of-memory: " in printed([failed], 160, render=render_camera_evidence)
+
+
+def ran(monkeypatch, *arguments):
+    """The exit status of the command line."""
+    monkeypatch.setattr(sys, "argv", ["co3d-bench", *arguments])
+    with pytest.raises(SystemExit) as exit_:
+        main()
+    return exit_.value.code or 0
+
+
+def test_show_prints_both_speed_first_and_other_verbs_say_that_there_is_no_speed(tmp_path, capsys, monkeypatch):
+    stored(tmp_path)
+    for verb in (
+        ["history", "cox3d-s-13", str(tmp_path)],
+        ["compare", str(tmp_path), str(tmp_path)],
+        ["compare", f"{tmp_path}@newest", str(tmp_path)],
+        ["check", str(tmp_path), "--baseline", str(tmp_path)],
+        ["check", "--baseline", str(tmp_path)],
+        ["report", str(tmp_path), "-o", str(tmp_path / "table.csv")],
+        ["report", str(tmp_path), "-o", str(tmp_path / "plot.svg")],
+    ):
+        assert ran(monkeypatch, *verb) == NOTHING
+        said = capsys.readouterr().err
+        assert "only records of `co3d-bench camera`, which have no speed" in said
+        assert len(said.splitlines()) == 1
+    append_record(tmp_path, make_record("cox3d-s-13"))
+    assert ran(monkeypatch, "show", "cox3d-s-13", str(tmp_path)) == 0
+    text = capsys.readouterr().out
+    assert 0 < text.index("Warm: whether") < text.index("in front of a camera")
+
+
+def test_a_table_of_markdown_has_cameras_below_speed(tmp_path):
+    stored(tmp_path)
+    (head, _, row) = render_report(tmp_path).splitlines()
+    assert head.startswith("| Network | Form | answers due | missed, % |")
+    assert row.startswith("| CoX3D-S (13) | frame | 6.00/s (1 in 5) | 5.00 (1.86 to 10.6) |")
+    with pytest.raises(ReportError, match="no speed"):
+        render_report(tmp_path, "csv")
+    append_record(tmp_path, make_record("cox3d-s-13"))
+    both = render_report(tmp_path)
+    assert 0 < both.index("Throughput") < both.index("answers due")
+
+
+def test_states_that_take_turns_are_named():
+    record = watched(every=1)
+    setup = record.case.camera.model_copy(update={"states": 5})
+    record = record.model_copy(update={"case": record.case.model_copy(update={"camera": setup})})
+    assert rate_text(record) == "30.0/s (5 states)"
+    assert "keeps up with every frame of 30/s, by 5 states that take turns: each of" in (keeps_up(record) or "")

@@ -25,6 +25,30 @@ def test_every_network_is_watched_at_its_trained_rate_and_at_every_frame():
     assert cases[0].key == "x3d-m/cpu/eager/fp32/b1/t2/random-0/camera-30fps-every5-newest1-step"
 
 
+def test_interleaved_a_frame_network_has_a_state_for_each_frame_between_two_of_its_rate():
+    cases = cases_of({"interleave": True})
+    assert [(case.model, case.camera.every, case.camera.states) for case in cases] == [
+        *(("x3d-m", 5, 1), ("x3d-m", 1, 1)),
+        *(("cox3d-m-64", 5, 1), ("cox3d-m-64", 1, 5)),
+    ]
+    assert cases[-1].key.endswith("camera-30fps-every1-newest1-step-states5")
+    assert cases_of({"interleave": True, "every": [2], "fps": 60}, models=["cox3d-m-64"])[0].camera.states == 5
+
+
+@pytest.mark.parametrize(
+    ("camera", "models", "words"),
+    [
+        ({"every": [2]}, ["cox3d-m-64"], "camera.every.* = 2: .*cox3d-m-64 need a divisor of 5"),
+        ({}, ["x3d-m"], "camera.interleave.*: no frame network"),
+        ({"every": ["trained"]}, ["cox3d-m-64"], "camera.interleave.*: no frame network"),
+        ({"fps": 6}, ["cox3d-m-64"], "camera.interleave.*: no frame network"),
+    ],
+)
+def test_where_nothing_can_be_interleaved_that_is_said(camera, models, words):
+    with pytest.raises(UserError, match=words):
+        cases_of({"interleave": True, **camera}, models=models)
+
+
 def test_the_trained_rate_is_of_a_film_of_thirty_frames_a_second():
     spec = find_model("x3d-m")
     assert [trained_interval(spec, fps) for fps in (6, 15, 25, 30, 60)] == [1, 2, 4, 5, 10]

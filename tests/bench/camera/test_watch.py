@@ -1,11 +1,12 @@
 """What networks are given of a camera's frames."""
 
+import pytest
 import torch
 
 from co3d_bench.bench.backends.eager import prepare
 from co3d_bench.bench.camera.queue import Frame
 from co3d_bench.bench.camera.source import Captured
-from co3d_bench.bench.camera.watch import ClipWatcher, FrameWatcher, Stages
+from co3d_bench.bench.camera.watch import ClipWatcher, FrameWatcher, InterleavedWatcher, Stages
 
 
 class Remembers:
@@ -89,3 +90,51 @@ def test_a_network_answers_as_it_does_without_a_camera():
     for number in range(3):
         watcher(Frame(number, 0.0, picture(number)))
     assert watcher.answer == (pooled(picture(2)[None]) + 2).argmax(1).tolist()
+
+
+class Decays(torch.nn.Module):
+    """A small frame network with a memory of all it has seen."""
+
+    def __init__(self):
+        super().__init__()
+        torch.manual_seed(0)
+        self.conv = torch.nn.Conv2d(3, 5, 2)
+
+    def step(self, frame, state):
+        seen = 0.5 * state[0] + self.conv(frame).flatten(1)
+        return seen[:, None], (seen,)  # three dimensions: handed over as they are
+
+    def initial_state(self, batch_size):
+        return (torch.zeros(batch_size, 5),)
+
+
+def answers_to(watcher, pictures, numbers):
+    """By the camera's number of a frame the answer to it; `numbers` are those that were not dropped."""
+    found, due = {}, 0
+    for number, content in enumerate(pictures):
+        given = watcher.select(number, Captured(content))
+        if given is None:
+            continue
+        if number in numbers:
+            watcher(Frame(due, 0.0, given))
+            found[number] = watcher.answer
+        due += 1
+    return found
+
+
+@pytest.mark.parametrize("gap", ["step", "repeat"])
+def test_interleaved_states_answer_each_frame_as_at_the_trained_rate(gap):
+    net, k = Decays().eval(), 3
+    pictures = list(torch.randn(20, 3, 2, 2, generator=torch.manual_seed(1)))
+    shown = set(range(20)) - {7, 8, 13}
+
+    def watcher(every):
+        return FrameWatcher(prepare(net, pictures[0][None]), lambda content: content, every, gap, Stages())
+
+    with torch.inference_mode():
+        found = answers_to(InterleavedWatcher([watcher(1) for _ in range(k)]), pictures, shown)
+        assert sorted(found) == sorted(shown)
+        for phase in range(k):  # the film from that frame on, at the trained rate alone
+            alone = answers_to(watcher(k), pictures[phase:], {number - phase for number in shown})
+            assert [number + phase for number in alone] == [number for number in found if number % k == phase]
+            assert all(torch.equal(answer, found[number + phase]) for number, answer in alone.items())

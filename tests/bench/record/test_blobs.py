@@ -1,9 +1,12 @@
 """Files named by their content."""
 
+import io
+
+import numpy as np
 import pytest
 
 from co3d_bench.bench.errors import UserError
-from co3d_bench.bench.record.blobs import blobs_folder, read_blob, write_blob
+from co3d_bench.bench.record.blobs import blobs_folder, read_arrays, read_blob, write_blob
 
 
 def test_what_was_written_is_read(tmp_path):
@@ -27,3 +30,35 @@ def test_a_disk_that_takes_nothing_is_an_error(tmp_path):
     (tmp_path / "file").write_text("")
     with pytest.raises(UserError):
         write_blob(tmp_path / "file" / "blobs", b"times")
+
+
+def test_a_name_that_leads_elsewhere_is_not_followed(tmp_path):
+    with pytest.raises(UserError, match="no sha256"):
+        read_blob(tmp_path, "../../etc/passwd")
+
+
+def npz(**columns):
+    file = io.BytesIO()
+    np.savez(file, **columns)
+    return file.getvalue()
+
+
+def test_arrays_come_back_by_their_names(tmp_path):
+    name = write_blob(tmp_path / "blobs", npz(due_s=np.array([0.0, 0.5]), answered_s=np.array([0.1, np.nan])))
+    found = read_arrays(tmp_path / "blobs", name)
+    assert sorted(found) == ["answered_s", "due_s"]
+    assert found["due_s"].tolist() == [0.0, 0.5]
+
+
+@pytest.mark.parametrize(
+    "data",
+    [b"", b"text", npz(due_s=np.zeros((2, 2))), npz(due_s=np.array(["a"])), npz(due_s=np.array([None])), npz(a=0.0)],
+)
+def test_a_blob_of_something_else_is_an_error(tmp_path, data):
+    name = write_blob(tmp_path / "blobs", data)
+    with pytest.raises(UserError, match="holds"):
+        read_arrays(tmp_path / "blobs", name)
+    single = io.BytesIO()
+    np.save(single, np.zeros(3))
+    with pytest.raises(UserError, match="holds"):
+        read_arrays(tmp_path / "blobs", write_blob(tmp_path / "blobs", single.getvalue()))

@@ -7,7 +7,16 @@ import numpy as np
 import pytest
 from scipy.special import betainc
 
-from co3d_bench.bench.stats.camera import FrameTimes, binomial_interval, fewest_samples
+from co3d_bench.bench.errors import UserError
+from co3d_bench.bench.record.camera import CameraRun
+from co3d_bench.bench.stats.camera import (
+    FrameTimes,
+    binomial_interval,
+    fewest_samples,
+    frame_times,
+    kept_of_first,
+    minutes,
+)
 
 NAN = math.nan
 
@@ -97,3 +106,52 @@ def test_the_interval_of_a_share_is_exact(hits, trials):
 
     assert low == 0 if hits == 0 else at_least(hits, low) == pytest.approx(0.025)
     assert high == 1 if hits == trials else 1 - at_least(hits + 1, high) == pytest.approx(0.025)
+
+
+def test_minute_by_minute_what_was_left_over_belongs_to_the_last():
+    """One frame a second for 150 s: in time, from 60 s on late, from 90 s on every other one dropped."""
+    due = [float(number) for number in range(150)]
+    answered = [
+        moment + 0.05 if moment < 60 else NAN if moment >= 90 and moment % 2 else moment + 0.25 for moment in due
+    ]
+    first, second = minutes(times(due, answered, end_s=150))
+    assert (first.begin_s, first.length_s, first.due, first.missed, first.answers) == (0, 60, 60, 0, 60)
+    assert (second.begin_s, second.length_s, second.due, second.missed, second.answers) == (60, 90, 90, 90, 60)
+    assert first.median_s == pytest.approx(0.05)
+    assert second.median_s == pytest.approx(0.25)
+    assert second.missed_share == 1
+    assert kept_of_first((first, second)) == (1.0, pytest.approx(2 / 3))
+
+
+def test_a_minute_has_the_answers_that_came_in_it_whenever_their_frames_were_due():
+    found = minutes(times([0, 1, 2], [10, 70, 130], end_s=180, deadline_s=20))
+    assert [minute.answers for minute in found] == [1, 1, 1]
+    assert [minute.due for minute in found] == [3, 0, 0]
+    assert [minute.missed_share for minute in found] == [2 / 3, None, None]
+    assert [minute.median_s for minute in found] == [69, None, None]
+    assert kept_of_first(found) == (1, 1, 1)
+
+
+def test_the_median_of_a_minute_in_which_most_frames_were_dropped_is_infinite():
+    found = minutes(times([0, 1, 61], [NAN, NAN, 61.5], end_s=120))
+    assert found[0].median_s == math.inf
+    assert kept_of_first(found) == ()
+
+
+def test_a_run_of_less_than_two_minutes_is_not_told_minute_by_minute():
+    assert minutes(times([0], [0.1], end_s=119.9)) == ()
+    assert kept_of_first(()) == ()
+
+
+def a_run(due):
+    figures = {"in_time": due, "late": 0, "dropped": 0, "latency_s": {}, "mean_age_s": None, "peak_age_s": None}
+    return CameraRun(source="random", duration_s=2, deadline_s=0.1, due=due, longest_gap_s=0, times="0" * 64, **figures)
+
+
+@pytest.mark.parametrize(
+    "columns", [{}, {"due_s": [0.0, 1.0], "answered_s": [0.1]}, {"due_s": [0.0, NAN], "answered_s": [0.1, 0.2]}]
+)
+def test_arrays_that_are_not_those_of_the_run_are_refused(columns):
+    with pytest.raises(UserError, match="the blob 000"):
+        frame_times(a_run(2), {name: np.array(values) for name, values in columns.items()})
+    assert frame_times(a_run(1), {"due_s": np.array([0.0]), "answered_s": np.array([0.1])}).in_time == 1

@@ -10,10 +10,11 @@ from co3d_bench.bench.errors import UserError
 from co3d_bench.bench.record.record import ModelSource
 from co3d_bench.bench.record.store import append_record
 from co3d_bench.bench.stats.case_result import case_results
-from co3d_bench.bench.stats.frame import CASE_FIELDS, FACTS, FIELDS, case_frame, frame, load
+from co3d_bench.bench.stats.frame import CAMERA_FIELDS, CASE_FIELDS, FACTS, FIELDS, case_frame, frame, load
 
 from ...factories import make_engine_record, make_failed_record, make_mixed_records, make_record, make_samples
 from ...reports.device_records import on_board, on_card, on_pc
+from ...reports.test_camera import watched
 
 
 def test_load_gives_each_record_a_row_with_units_in_the_names(tmp_path):
@@ -107,6 +108,25 @@ def test_by_case_a_row_is_the_newest_run_of_a_case_in_the_figures_of_the_report(
     assert table.loc["x3d-m", "status"] == "failed"
     assert table.loc["x3d-m", "error"].startswith("out-of-memory: ")
     assert pandas.isna(table.loc["x3d-m", "latency_s"])
+
+
+def test_cameras_have_columns_of_their_own_and_speed_has_none_of_them(tmp_path):
+    speed, camera = make_record("cox3d-s-13"), watched(late=2, dropped=1)
+    for record in (speed, watched(late=9, run_id="a"), camera.model_copy(update={"run_id": "b"})):
+        append_record(tmp_path, record)
+    own = [field.name for field in CAMERA_FIELDS]
+    for by, count in (("process", 3), ("case", 2)):
+        table = load(tmp_path, by=by)
+        assert list(table["kind"]) == ["speed", *["camera"] * (count - 1)]
+        assert list(table["status"]) == ["measured"] * count
+        first, last = table.iloc[0], table.iloc[-1]
+        assert first[own].isna().all()
+        assert pandas.isna(last["latency_s"])
+        assert (last["due"], last["late"], last["dropped"], last["missed_share"]) == (120, 2, 1, 3 / 120)
+        assert (last["due_latency_p50_s"], last["due_latency_p90_s"]) == (0.0082, 0.0101)
+        assert pandas.isna(last["due_latency_p99_s"])
+        assert (last["camera_fps"], last["camera_every"], last["reaction_half_s"]) == (30, 5, 7.0)
+        assert (last["network_cpu_s"], last["memory_growth_bytes"]) == (2.5, 36_000_000)
 
 
 def test_by_case_every_fact_has_a_column_and_no_figure_of_one_process_has():
