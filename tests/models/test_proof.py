@@ -344,3 +344,9 @@ def test_a_proof_of_the_same_code_is_not_run_again():
     assert proofs == ["proven: before"]
     with pytest.raises(co.ConversionError):
         convert(wrong)
+
+
+def test_what_rounding_makes_of_a_right_form_is_no_difference():
+    net = Calls(lambda self, x: self.fc(torch.sin(self.a(x) * 1e6).mean((2, 3, 4))))
+    _, steps = convert(net).conversion.proof.split("; ")
+    assert float(re.search(r"relative difference (\S+)\)", steps)[1]) < 1e-9

@@ -7,6 +7,7 @@ import torch
 from torch import nn
 
 import co3d_bench
+from co3d_bench.models.example import as_called, read_example
 from co3d_bench.models.stateful import StatefulError, stateful
 
 
@@ -81,3 +82,29 @@ def test_only_what_a_stream_changes_is_its_state():
 def test_a_wrong_method_is_named(step, message):
     with pytest.raises(StatefulError, match=message):
         co3d_bench.stateful(Gru(), step=step)
+
+
+class Gained(Gru):
+    def forward_step(self, frame, gain=1.0, *, offset=0.0):
+        return super().forward_step(frame) * gain + offset
+
+
+@pytest.mark.parametrize(
+    ("example", "names"),
+    [
+        ({"frame": torch.rand(1, 3), "offset": torch.rand(1, 1)}, ("frame", "offset")),
+        ((torch.rand(1, 3), torch.rand(1, 1)), ("frame", "gain")),
+        ((torch.rand(1, 3),), ("frame",)),
+    ],
+)
+def test_a_frame_may_be_several_tensors(example, names):
+    net = stateful(Gained(), step="forward_step")
+    given = read_example(net, example)
+    called, theirs = as_called(net, given), copy.deepcopy(net.net)
+    assert given.names == names
+    with torch.no_grad():
+        scores, state = called.step(given.itself(), called.initial_state(1))
+        wanted = theirs.forward_step(**example) if isinstance(example, dict) else theirs.forward_step(*example)
+    assert torch.equal(scores, wanted)
+    assert state == ()
+    assert [tuple(tensor.shape) for tensor in called.state_tensors()] == [(1, 4)]

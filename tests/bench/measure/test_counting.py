@@ -16,6 +16,7 @@ from torch import nn
 
 from co3d_bench.bench.measure import counting
 from co3d_bench.bench.measure.counting import count, count_as_paper
+from co3d_bench.models import continual as co
 from co3d_bench.models.spec import ModelSpec, Preprocessing, Source
 from co3d_bench.models.zoo import find_model, list_models
 
@@ -120,6 +121,29 @@ def test_the_network_that_runs_is_counted_not_its_name():
 
     net = Twice()
     assert count(net, tiny_spec(net, (3, 2, 4, 4))).macs == 2 * 9 * 2 * 4 * 4
+
+
+def test_a_frame_network_inside_another_is_counted_as_it_is_alone():
+    clip = nn.Sequential(nn.Conv3d(3, 4, 3), nn.ReLU(), nn.AdaptiveAvgPool3d(1), nn.Flatten(), nn.Linear(4, 6)).eval()
+    body = co.convert(clip, input_shape=(3, 4, 8, 8), prove=False)
+
+    class Headed(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.body, self.head = body, nn.Linear(6, 2, bias=False)
+
+        def initial_state(self, batch_size):
+            return self.body.initial_state(batch_size)
+
+        def step(self, frame, state):
+            scores, state = self.body.step(frame, state)
+            return self.head(scores), state
+
+    net = Headed()
+    alone, whole = (count(each, tiny_spec(each, (3, 8, 8), "frame")) for each in (body, net))
+    assert alone.macs_once > 27 * 3 * 4 * 36
+    assert whole.macs_once == alone.macs_once + 12
+    assert whole.notes == ()
 
 
 def test_a_network_that_does_not_run_is_not_counted_and_says_why():

@@ -1,3 +1,6 @@
+import subprocess
+import sys
+
 import pytest
 import torch
 from torch import nn
@@ -57,3 +60,12 @@ def test_views_hold_the_memory_behind_them():
     whole = torch.zeros(100)
     assert tensor_bytes([whole[:10]]) == 40
     assert held_bytes([whole[:10], whole[10:20]]) == 400
+
+
+def test_torchs_compiler_is_not_loaded_for_it():
+    code = (
+        "import sys, torch; from co3d_bench.bench.measure.memory import peak_transient_bytes as peak; "
+        "print(peak(lambda: torch.zeros(1000)), sorted({'torch._dynamo', 'sympy'} & set(sys.modules)))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.split(maxsplit=1)[1] == "[]\n"

@@ -305,10 +305,54 @@ def net():
 """
 
 
+AT_ITS_TOP = (
+    CONVERTED.replace("def net", "def made")
+    + """
+NET = made()
+
+
+def net():
+    return NET
+"""
+)
+
+INSIDE = (
+    CONVERTED.replace("def net", "def made")
+    + """
+class Headed(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.body, self.head = made(), nn.Linear(4, 2)
+        self.input_shape, self.conversion = self.body.input_shape, None
+
+    def initial_state(self, batch_size):
+        return self.body.initial_state(batch_size)
+
+    def step(self, frame, state):
+        scores, state = self.body.step(frame, state)
+        return self.head(scores), state
+
+
+def net():
+    return Headed()
+"""
+)
+
+
+def test_a_network_that_was_converted_in_part_says_so(here, capfd):
+    (here / "net.py").write_text(INSIDE)
+    assert custom_models.main(f"{here}/net.py:net", "net.py:net") == 0
+    own = CustomModel.model_validate(json.loads(capfd.readouterr().out)["own"])
+    spec = load_code(own)
+    assert own.facts.conversion.startswith("proven: ")
+    assert model_facts(spec, spec.build()).conversion == own.facts.conversion
+
+
+@pytest.mark.parametrize("text", [CONVERTED, AT_ITS_TOP])
 def test_a_conversion_is_proven_where_the_file_is_described_and_not_again_where_it_is_measured(
-    here, capfd, monkeypatch
+    here, capfd, monkeypatch, text
 ):
-    (here / "net.py").write_text(CONVERTED)
+    (here / "net.py").write_text(text)
     assert custom_models.main(f"{here}/net.py:net", "net.py:net") == 0
     own = CustomModel.model_validate(json.loads(capfd.readouterr().out)["own"])
     assert own.facts.conversion.startswith("proven: answers as the module does on clips of 3 x 4 x 8 x 8")
