@@ -1,6 +1,6 @@
 """What a network is given of the frames that a camera shows, and how it answers.
 
-A frame network steps at every so-manieth frame. A clip network answers for the window of every `frame_interval`-th
+A frame network steps at every n-th frame. A clip network answers for the window of every `frame_interval`-th
 frame that ends there, so all frames of a window are kept, preprocessed, as the camera shows them; a frame whose answer
 was dropped is still part of later windows.
 """
@@ -81,7 +81,7 @@ class ClipWatcher:
         self, runnable: Runnable, prepare: Prepare, every: int, frames: int, interval: int, stages: Stages
     ) -> None:
         self._runnable, self._prepare, self._every, self._stages = runnable, prepare, every, stages
-        self._step = math.gcd(every, interval)  # every so-manieth frame belongs to some window
+        self._step = math.gcd(every, interval)  # every n-th frame belongs to some window
         self._stride = interval // self._step
         self._kept: deque[Tensor] = deque(maxlen=(frames - 1) * self._stride + 1)
         self._frames = frames

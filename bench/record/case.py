@@ -56,9 +56,7 @@ class CameraSetup(Frozen):
     queue: int = Field(default=1, ge=1, description="frames that may wait")
     policy: Policy = Field(default="newest", description="which frame is kept when the queue is full; block: all are")
     gap: Gap = Field(default="step", description="what a dropped frame is for a state: nothing, or the frame before it")
-    states: int = Field(
-        default=1, ge=1, description="interleaved states of a frame network: each sees every so-manieth"
-    )
+    states: int = Field(default=1, ge=1, description="interleaved states of a frame network: each sees every n-th")
 
     @property
     def key(self) -> str:

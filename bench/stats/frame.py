@@ -144,7 +144,7 @@ def _stage_cpu(stage: str) -> Field[Record]:
 # Of a network in front of a camera; missing for speed.
 CAMERA_FIELDS: tuple[Field[Record], ...] = (
     Field("camera_fps", _setup("fps"), "frames a second of the camera"),
-    Field("camera_every", _setup("every"), "every so-manieth frame was due an answer"),
+    Field("camera_every", _setup("every"), "every n-th frame was due an answer"),
     Field("camera_queue", _setup("queue"), "frames that could wait"),
     Field("camera_policy", _setup("policy"), "which frame was kept when the queue was full"),
     Field("camera_gap", _setup("gap"), "what a dropped frame was for a state"),
