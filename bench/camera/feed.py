@@ -99,7 +99,7 @@ class CameraFeed:
     def _run(self) -> None:
         try:
             self._capture_all(self.source.frames())
-        except Exception as error:  # noqa: BLE001 - told by `finish`, in the thread that waits for frames
+        except Exception as error:  # noqa: BLE001 - raised by `finish`, in the thread that waits for frames
             self.error = error
         finally:
             with self._changed:

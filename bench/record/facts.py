@@ -53,8 +53,8 @@ def model_facts(spec: ModelSpec, net: Any = None, weights: WeightsFile | None = 
 
 def conversion_of(net: Any) -> Conversion | None:
     """What `convert` tells of the network it made, or of those that are parts of this one; None for others."""
-    told: list[Any] = [getattr(part, "conversion", None) for part in (net.modules() if net is not None else ())]
-    found = [one for one in told if hasattr(one, "proof") and hasattr(one, "differences")]
+    parts: list[Any] = [getattr(part, "conversion", None) for part in (net.modules() if net is not None else ())]
+    found = [one for one in parts if hasattr(one, "proof") and hasattr(one, "differences")]
     if len(found) < 2:
         return found[0] if found else None
     proofs, differences = (one.proof for one in found), (text for one in found for text in one.differences)
