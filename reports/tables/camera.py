@@ -127,7 +127,7 @@ def keeps_up(record: Record) -> str | None:
     head = f"{model_title(record)} ({record.case.backend})"
     if not run.missed:
         return f"{head} keeps up with {rate}: each of {run.due} was answered within {1e3 * run.deadline_s:g} ms"
-    return f"{head} does not keep up with {rate}: of {run.due}, {run.late} were answered late and {run.dropped} dropped"
+    return f"{head} does not keep up with {rate}: of {run.due} answers {run.late} came late and {run.dropped} never"
 
 
 def by_minute(times: FrameTimes) -> str | None:

@@ -88,7 +88,7 @@ def test_a_sentence_says_at_which_rate_it_keeps_up():
     assert keeps_up(watched()) == (
         "CoX3D-S (13) (eager) keeps up with 1 in 5 frames of 30/s: each of 120 was answered within 100 ms"
     )
-    assert "does not keep up with every frame of 30/s: of 120, 1 were answered late and 2 dropped" in (
+    assert "does not keep up with every frame of 30/s: of 120 answers 1 came late and 2 never" in (
         keeps_up(watched(every=1, late=1, dropped=2)) or ""
     )
 
