@@ -9,7 +9,7 @@ from __future__ import annotations
 import itertools
 import re
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -38,7 +38,7 @@ def is_live(source: str) -> bool:
 
 def without_password(address: str) -> str:
     """An address without the user and the password in it: records are passed on."""
-    return re.sub(r"//[^/@]*@", "//", address)
+    return re.sub(r"//[^/]*@", "//", address)  # a password may hold an @ itself
 
 
 @dataclass(frozen=True)
@@ -68,8 +68,8 @@ class Source(Protocol):
         ...
 
     @property
-    def notes(self) -> Mapping[str, None]:
-        """What is wrong with it, as far as it was read."""
+    def notes(self) -> dict[str, None]:
+        """What is wrong with it, as far as it was read; in order."""
         ...
 
     def frames(self) -> Iterator[Captured]:
@@ -85,7 +85,7 @@ class Noise:
     name: str = RANDOM
     fps: float = DEFAULT_FPS
     live: bool = False
-    notes: Mapping[str, None] = field(default_factory=dict)
+    notes: dict[str, None] = field(default_factory=dict)
 
     def frames(self) -> Iterator[Captured]:
         yield from itertools.cycle([Captured(tensor) for tensor in self.ring])
@@ -99,17 +99,13 @@ class Film:
     name: str
     fps: float
     live: bool = False
-    decode: bool = True  # False: its first frame again and again, to see what decoding costs
     notes: dict[str, None] = field(default_factory=dict)  # ordered: what is wrong with it, once it was read to its end
 
     def frames(self) -> Iterator[Captured]:
         while True:
             with open_film(self.file) as film:
                 for _, frame in film.frames():
-                    captured = Captured(film.picture(frame))
-                    yield captured
-                    if not self.decode:
-                        yield from itertools.repeat(captured)
+                    yield Captured(film.picture(frame))
                 self.notes.update(dict.fromkeys(film.notes()))
 
 
@@ -162,7 +158,7 @@ class Live:
     fps: float
     retry_s: float = 1.0
     live: bool = True
-    notes: Mapping[str, None] = field(default_factory=dict)
+    notes: dict[str, None] = field(default_factory=dict)
     clock: Callable[[], float] = time.perf_counter
 
     def frames(self) -> Iterator[Captured]:

@@ -125,7 +125,7 @@ def _warm(runnable: Runnable, subject: Subject) -> None:
 def _reaction(subject: Subject, runnable: Runnable) -> Reaction | None:
     """Of networks whose frames are trained at a known rate, and that forget in the end."""
     spec, how = subject.spec, subject.spec.preprocessing
-    if how is None or not has_receptive_field(subject.loaded.net):
+    if how is None or (spec.form == "frame" and not has_receptive_field(subject.loaded.net)):
         return None
     if spec.form == "frame":
         answers, shape = (
@@ -195,7 +195,10 @@ def _run(setup: CameraSetup, job: CameraJob, watched: _Watched, emit: Emit) -> C
         feed.stop()
     feed.finish()
     emit(Event(event="sampled"))
-    end_s = max(feed.end_s if not feed.source.live else 0.0, time.perf_counter())
+    now_s = time.perf_counter()
+    if feed.error is not None:  # after its first frame: what was measured until then is kept
+        watched.source.notes[f"the camera ended after {now_s - feed.begin_s:.1f} s: {feed.error}"] = None
+    end_s = now_s if feed.source.live or feed.error else max(feed.end_s, now_s)
     used = Used(process.memory_info().rss - rss_bytes, time.process_time() - cpu_s)
     return _camera_run(job, feed, timeline, stages, used, end_s).model_copy(
         update={"state_bytes": _state_bytes(watched.runnables)}

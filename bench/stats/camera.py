@@ -101,12 +101,18 @@ class FrameTimes:
         return np.searchsorted(self._answers[0], at_s, side="right") - 1
 
     @property
+    def _until_s(self) -> Times:
+        """For each of these answers until when it was the newest."""
+        answered, _ = self._answers
+        return np.append(answered[1:], max(self.end_s, answered[-1]))
+
+    @property
     def mean_age_s(self) -> float | None:
         """Of the newest answer, over the time from the first answer to the end. None where there is no answer."""
         answered, due = self._answers
         if not len(answered):
             return None
-        until = np.append(answered[1:], max(self.end_s, answered[-1]))
+        until = self._until_s
         whole_s = until[-1] - answered[0]
         if whole_s <= 0:
             return float(answered[0] - due[0])
@@ -115,11 +121,8 @@ class FrameTimes:
     @property
     def peak_age_s(self) -> float | None:
         """The largest age of the newest answer: just before a newer one came, or at the end."""
-        answered, due = self._answers
-        if not len(answered):
-            return None
-        until = np.append(answered[1:], max(self.end_s, answered[-1]))
-        return float((until - due).max())
+        _, due = self._answers
+        return float((self._until_s - due).max()) if len(due) else None
 
     @property
     def longest_gap_s(self) -> float:

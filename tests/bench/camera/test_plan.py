@@ -88,3 +88,4 @@ def test_devices_and_streams_are_live_and_passwords_stay_here():
     assert is_live("rtsp://a.b/c")
     assert not is_live("film.mp4")
     assert without_password("rtsp://me:secret@camera:554/1") == "rtsp://camera:554/1"
+    assert without_password("rtsp://me:p@ss@camera/1@2") == "rtsp://camera/1@2"

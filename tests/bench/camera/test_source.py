@@ -22,10 +22,5 @@ def test_a_film_begins_again_after_its_last_frame(film):
     assert not np.array_equal(frames[0], frames[66])
 
 
-def test_a_film_without_decoding_stands_still(film):
-    first, *others = (each.content for each in islice(Film(film, "film.mp4", 24, decode=False).frames(), 3))
-    assert all(np.array_equal(first, other) for other in others)
-
-
 def test_a_film_says_its_rate(film):
     assert film_fps(film) == pytest.approx(24)
