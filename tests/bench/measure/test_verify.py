@@ -75,7 +75,7 @@ NAN_IN_BOTH = "the output holds NaN, and so does the reference"
 GROWN = "tensors of the output: 1, of the reference: 2"
 
 
-class Restless(tiny_zoo.TinyClip):
+class Drawn(tiny_zoo.TinyClip):
     def forward(self, clip):
         return super().forward(clip) + torch.rand(1)
 
@@ -87,7 +87,7 @@ class NotFinite(tiny_zoo.TinyClip):
 
 @pytest.mark.parametrize(
     ("net", "cause"),
-    [(Restless, None), (NotFinite, "the output is infinite everywhere"), (NotANumber, NAN_IN_BOTH), (Grows, GROWN)],
+    [(Drawn, None), (NotFinite, "the output is infinite everywhere"), (NotANumber, NAN_IN_BOTH), (Grows, GROWN)],
 )
 def test_changing_infinite_and_undefined_answers_are_wrong(net, cause):
     found = check(net(), torch.zeros(1, 3, 4, 8, 8))

@@ -234,7 +234,7 @@ class Recurrent(nn.Module):
         return total / count, (total, count)
 
 
-class Restless(Recurrent):
+class Drawn(Recurrent):
     def step(self, frame, state):
         y, state = super().step(frame, state)
         return y + torch.rand(1), state
@@ -254,7 +254,7 @@ class NoPieces(tiny_zoo.TinyFrames):
     ("net", "memory", "passed", "words"),
     [
         (Recurrent, 1e9, True, "the same 64 frames from a fresh state"),
-        (Restless, 1e9, False, "the same 64 frames from a fresh state"),
+        (Drawn, 1e9, False, "the same 64 frames from a fresh state"),
         (Untold, 1e9, True, "the same 64 frames from a fresh state"),
         (NoPieces, 1e9, True, "the clip form of the same 3 frames"),
         (NoPieces, 0, True, "the same 3 frames from a fresh state"),
