@@ -27,6 +27,7 @@ from ..measure.in_force import hold_threads
 from ..measure.job import CameraJob, Event, Job, Measurement, phase_event
 from ..measure.loop import Calls, WarmUpRule, seldom, warm_up
 from ..measure.passes import CaseClock, Emit, Subject
+from ..measure.reaction import reaction
 from ..measure.sensors import SensorWatch
 from ..measure.verify import compare
 from ..measure.video import prepare
@@ -35,11 +36,10 @@ from ..measure.worker import serve as serve_job
 from ..record.blobs import write_blob
 from ..record.camera import CameraRun, Reaction, Stage
 from ..record.case import CameraSetup
-from ..record.facts import assumptions, has_receptive_field, model_facts, receptive_field_of
+from ..record.facts import assumptions, model_facts, receptive_field_of
 from ..stats.camera import PERCENTS, FrameTimes
 from .feed import CameraFeed, StageTime
-from .plan import FPS_OF_INTERVAL, trained_interval
-from .reaction import of_clips, of_frames, reaction, scenes
+from .plan import trained_interval
 from .serve import Timeline, serve
 from .source import RANDOM, Film, Live, Noise, Source, is_live, without_password
 from .watch import ClipWatcher, FrameWatcher, InterleavedWatcher, Stages
@@ -85,7 +85,7 @@ def watch_camera(job: Job, emit: Emit) -> Event:
         seen = job.case.camera.every * job.case.camera.states  # every n-th frame, by a state
         if run and seen == trained_interval(subject.spec, job.case.camera.fps):
             emit(phase_event("reaction"))
-            run = run.model_copy(update={"reaction": _reaction(subject, runnable)})
+            run = run.model_copy(update={"reaction": _reaction(subject, job.camera.source)})
     notes = (*subject.inputs.notes, *source.notes, *subject.loaded.notes, *assumptions(subject.spec, net))
     measurement = Measurement(
         started_at=started.isoformat(timespec="milliseconds"),
@@ -122,19 +122,10 @@ def _warm(runnable: Runnable, subject: Subject) -> None:
     runnable.reset()
 
 
-def _reaction(subject: Subject, runnable: Runnable) -> Reaction | None:
-    """Of networks whose frames are trained at a known rate, and that forget in the end."""
-    spec, how = subject.spec, subject.spec.preprocessing
-    if how is None or (spec.form == "frame" and not has_receptive_field(subject.loaded.net)):
-        return None
-    if spec.form == "frame":
-        answers, shape = (
-            of_frames(runnable.step, runnable.reset, receptive_field_of(subject.loaded.net)),
-            spec.input_shape,
-        )
-    else:
-        answers, shape = of_clips(runnable.step, spec.input_shape[1]), (spec.input_shape[0], *spec.input_shape[2:])
-    return reaction(answers, scenes(shape), how.frame_interval / FPS_OF_INTERVAL)
+def _reaction(subject: Subject, source: str) -> Reaction | None:
+    """On pictures of the film that is shown, else on noise."""
+    film = None if source == RANDOM or is_live(source) else Path(source)
+    return reaction(subject.spec, subject.loaded.net, film)
 
 
 def _source(job: CameraJob, setup: CameraSetup, subject: Subject) -> Source:

@@ -55,6 +55,9 @@ def test_a_film_before_a_clip_network_and_a_frame_network(film, tmp_path):
         check(tmp_path, record)
         assert record["camera"]["source"] == "film.mp4"
         assert record["camera"]["due"] == round(3 * 24 / record["case"]["camera"]["every"] + 0.4)
+    reactions = [record["camera"]["reaction"] for record in records]
+    assert {found["source"] for found in reactions if found} == {"film"}
+    assert sum(found is not None for found in reactions) == 2  # at the trained rate alone
     assert "frames of 24/s" in done.stdout
     page = subprocess.run([EXECUTABLE, "report"], cwd=tmp_path, capture_output=True, text=True, check=True)
     assert "In front of a camera" in (tmp_path / page.stdout.split()[-1]).read_text()
