@@ -29,7 +29,16 @@ from typing import TYPE_CHECKING, Any, get_args
 from . import loading, stated
 from .inputs import call
 from .outputs import describe, tensors_in
-from .spec import Form, ModelSpec, Preprocessing, Published, Source, UnknownModelError, is_frame_network
+from .spec import (
+    Form,
+    ModelSpec,
+    Preprocessing,
+    Published,
+    PublishedAccuracy,
+    Source,
+    UnknownModelError,
+    is_frame_network,
+)
 
 if TYPE_CHECKING:
     from torch import nn
@@ -326,7 +335,9 @@ def as_fields(values: Mapping[str, Any], source: str, name: str) -> dict[str, An
     """Right values of `stated.FACTS`, of the network of that name, as fields of a ModelSpec."""
     fields = {key: values[key] for key in ("frame_rate_hz", "counterpart") if key in values}
     if "accuracy_top1" in values:
-        fields["published"] = Published(source=source, accuracy_top1=values["accuracy_top1"])
+        rate, view = values.get("accuracy_frames_per_s"), values.get("accuracy_view")
+        accuracy = PublishedAccuracy(values["accuracy_top1"], rate, view, source)
+        fields["published"] = Published(source, accuracy.top1, (accuracy,))
     if (word := fields.get("counterpart")) is not None:
         file = name.rpartition(":")[0]
         fields["counterpart"] = f"{file}:{word}" if file and word.isidentifier() else case_name(word)

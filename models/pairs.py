@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING
 
-from .published import table1
+from .published import published
 from .spec import Family, ModelSpec
 
 if TYPE_CHECKING:
@@ -44,7 +44,7 @@ class Pair:
             form="frame",
             input_shape=(channels, height, width),
             build=partial(build_frame, self.clip.build, pool_frames),
-            published=table1(self.frame_name, pool_frames),
+            published=published(self.frame_name, pool_frames, self.clip.preprocessing),
             counterpart=self.clip.name,
             extends=None if native else f"{self.frame_name}-{self.native_pool}",
         )

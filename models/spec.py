@@ -12,6 +12,9 @@ if TYPE_CHECKING:
     from .example import Example
 
 
+FILM_FRAMES_PER_S = 30  # of the films in which `Preprocessing.frame_interval` counts frames
+
+
 @dataclass(frozen=True)
 class Preprocessing:
     """How the network's authors turn video frames into its input.
@@ -26,13 +29,36 @@ class Preprocessing:
     short_side: int
     frame_interval: int
 
+    @property
+    def frames_per_s(self) -> float:
+        """The rate at which the network's weights saw frames."""
+        return FILM_FRAMES_PER_S / self.frame_interval
+
+
+# How much of a film a network saw before the answer that was judged.
+ONE_CLIP = "one clip"  # cut from the middle of the film
+WHOLE_FILM = "whole film"  # a frame network, its answer at the last frame
+STEADY_STATE = "steady state"  # a frame network that had seen a whole receptive field of frames
+VIEWS = (ONE_CLIP, WHOLE_FILM, STEADY_STATE)
+
+
+@dataclass(frozen=True)
+class PublishedAccuracy:
+    """An accuracy and the conditions under which it was measured; None: not known."""
+
+    top1: float  # percent
+    frames_per_s: float | None  # at which the network was shown the film
+    view: str | None  # one of VIEWS
+    source: str
+
 
 @dataclass(frozen=True)
 class Published:
-    """Figures the paper prints of this network (ECCV 2022, Table 1)."""
+    """Figures the paper prints of this network (ECCV 2022), or its author states."""
 
     source: str
-    accuracy_top1: float | None = None  # percent, one clip or frame, Kinetics-400
+    accuracy_top1: float | None = None  # percent, one clip or frame, Kinetics-400: the first of `accuracies`
+    accuracies: tuple[PublishedAccuracy, ...] = ()  # each with its conditions, that of the trained frame rate first
     parameters_m: float | None = None
     max_allocated_mb: float | None = None
     macs_g: float | None = None  # the paper's "FLOPs"

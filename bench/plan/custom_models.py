@@ -19,11 +19,11 @@ from ...devices.own_path import python_command
 from ...devices.processes import Channel, Guarded, run_guarded
 from ...models import custom, loading
 from ...models.custom import CustomModelError
-from ...models.spec import ModelSpec, Preprocessing, Published, Source, UnknownModelError
+from ...models.spec import ModelSpec, Preprocessing, Source, UnknownModelError
 from ...models.zoo import find_model, find_offer, is_offered
 from ..record.case import Frozen
 from ..record.environment import read_checkout
-from ..record.facts import model_facts
+from ..record.facts import model_facts, published_spec
 from ..record.record import ModelFacts, Record
 
 TIMEOUT_S = 300.0
@@ -51,7 +51,7 @@ class CustomModel(Frozen):
             classes=facts.classes,
             build=partial(_build, self),
             preprocessing=self.preprocessing,
-            published=Published(**facts.published.model_dump()) if facts.published else None,
+            published=published_spec(facts.published) if facts.published else None,
             counterpart=facts.counterpart,
             frame_rate_hz=facts.frame_rate_hz,
             extends=facts.extends,

@@ -12,7 +12,7 @@ from ...models.custom import as_fields
 from ...models.spec import ModelSpec, UnknownModelError
 from ...models.stated import complaints
 from ..errors import UserError
-from ..record.record import Published
+from ..record.facts import published_facts
 from .catalog import Catalog
 from .config import Config, Origin, Override, check_config, read_config
 from .custom_models import CustomModel
@@ -122,7 +122,7 @@ def _with_stated(config: Config, model: CustomModel) -> CustomModel:
     name = model.facts.name
     fields = as_fields(config.stated.get(name, {}), f"stated in {config.source}", name)
     if published := fields.get("published"):
-        fields["published"] = Published(source=published.source, accuracy_top1=published.accuracy_top1)
+        fields["published"] = published_facts(published)
     return model.model_copy(update={"facts": model.facts.model_copy(update=fields)})
 
 

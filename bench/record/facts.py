@@ -5,9 +5,10 @@ from __future__ import annotations
 from dataclasses import asdict, replace
 from typing import TYPE_CHECKING, Any
 
+from ...models import spec as models
 from ...models.spec import ModelSpec
 from .case import WeightsFile
-from .record import ModelFacts, ModelSource, Published
+from .record import ModelFacts, ModelSource, Published, PublishedAccuracy
 
 if TYPE_CHECKING:
     from ...models.continual.conversion import Conversion
@@ -18,7 +19,6 @@ ASSUMED_RECEPTIVE_FIELD = 64
 
 def model_facts(spec: ModelSpec, net: Any = None, weights: WeightsFile | None = None) -> ModelFacts:
     """The facts of a network. Receptive field, padding and delay need the built `net`; `weights` is the loaded file."""
-    published = spec.published
     return ModelFacts(
         name=spec.name,
         family=spec.family,
@@ -36,19 +36,34 @@ def model_facts(spec: ModelSpec, net: Any = None, weights: WeightsFile | None = 
         conversion=conversion.proof if (conversion := conversion_of(net)) else None,
         frame_rate_hz=spec.frame_rate_hz,
         extends=spec.extends,
-        published=None
-        if published is None
-        else Published(
-            source=published.source,
-            accuracy_top1=published.accuracy_top1,
-            parameters_m=published.parameters_m,
-            max_allocated_mb=published.max_allocated_mb,
-            macs_g=published.macs_g,
-            throughput=dict(published.throughput),
-            note=published.note,
-        ),
+        trained_frames_per_s=spec.preprocessing.frames_per_s if spec.preprocessing else None,
+        published=_published(spec),
         **{**_origin(spec), **({"weights": weights.text} if weights else {})},
     )
+
+
+def published_facts(published: models.Published) -> Published:
+    """A network's published figures as a record holds them."""
+    return Published(**asdict(published))
+
+
+def published_spec(published: Published) -> models.Published:
+    """What `published_facts` was made from."""
+    accuracies = tuple(models.PublishedAccuracy(**each.model_dump()) for each in published.accuracies)
+    return models.Published(**{**published.model_dump(exclude={"accuracies"}), "accuracies": accuracies})
+
+
+def _published(spec: ModelSpec) -> Published | None:
+    if spec.published is None:
+        return None
+    found = published_facts(spec.published)
+    if found.accuracy_top1 is None or spec.source is None or spec.preprocessing is None:
+        return found
+    # An author's accuracy is that of the author's own preprocessing, where no other rate is stated.
+    rate = spec.preprocessing.frames_per_s
+    stated = found.accuracies or (PublishedAccuracy(top1=found.accuracy_top1, source=found.source),)
+    rated = [each if each.frames_per_s else each.model_copy(update={"frames_per_s": rate}) for each in stated]
+    return found.model_copy(update={"accuracies": tuple(rated)})
 
 
 def conversion_of(net: Any) -> Conversion | None:

@@ -46,13 +46,29 @@ COMPARABLE_FACTS = (
 )
 
 
+class PublishedAccuracy(Frozen):
+    """An accuracy and the conditions under which it was measured; None: not known."""
+
+    top1: Number = Field(description="percent")
+    frames_per_s: Number | None = Field(default=None, description="at which the network was shown the film")
+    view: str | None = Field(
+        default=None,
+        description="what it saw before its answer: one clip; whole film, its answer at the last frame; steady state, "
+        "a whole receptive field of frames",
+    )
+    source: str
+
+
 class Published(Frozen):
-    """The paper's figures of this network (Table 1), or its author's; shown beside measured figures, never mixed with
-    them."""
+    """The paper's figures of this network, or its author's; shown beside measured figures, never mixed with them."""
 
     source: str
     accuracy_top1: Number | None = Field(
-        default=None, description="percent, one clip or frame; Kinetics-400, or the data of its author"
+        default=None,
+        description="percent, one clip or frame; Kinetics-400, or the data of its author: the first of `accuracies`",
+    )
+    accuracies: tuple[PublishedAccuracy, ...] = Field(
+        default=(), description="that of the trained frame rate first; empty: conditions were not recorded"
     )
     parameters_m: Number | None = None
     max_allocated_mb: Number | None = None
@@ -98,6 +114,9 @@ class ModelFacts(Frozen):
     delay: Whole | None = Field(default=None, description="frames before the first full prediction, r - p - 1")
     counterpart: str | None = Field(default=None, description="frame network: the clip network it came from")
     frame_rate_hz: Number | None = Field(default=None, description="of the video that it is for; None: 30")
+    trained_frames_per_s: Number | None = Field(
+        default=None, description="the frame rate of the films its weights were trained on; None: not known"
+    )
     conversion: str | None = Field(
         default=None, description="made by `convert`: how that was proven, or that it was not"
     )

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 from .. import continual as co
 from ..pairs import Pair, family
 from ..parts import clip_mean
-from ..published import table1
+from ..published import published
 from ..spec import ModelSpec, Preprocessing
 
 if TYPE_CHECKING:
@@ -100,7 +100,7 @@ def _pair(frames: int) -> Pair:
         classes=CLASSES,
         build=partial(build_clip, frames),
         preprocessing=PREPROCESSING,
-        published=table1("r2plus1d-18", frames),
+        published=published("r2plus1d-18", frames, PREPROCESSING),
     )
     return Pair(clip, "cor2plus1d-18", "CoR(2+1)D-18", listed_pools=(frames,))
 

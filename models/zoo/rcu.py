@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 from .. import continual as co
 from ..parts import classifier, clip_mean, resnet_stem
-from ..published import table1
+from ..published import published
 from ..spec import ModelSpec, Preprocessing
 from . import Family
 
@@ -81,7 +81,7 @@ def _spec(pool_frames: int) -> ModelSpec:
         classes=CLASSES,
         build=partial(build, pool_frames),
         preprocessing=PREPROCESSING,
-        published=table1("rcu", pool_frames),
+        published=published("rcu", pool_frames, PREPROCESSING),
         extends=None if pool_frames == NATIVE_POOL else f"rcu-{NATIVE_POOL}",
     )
 

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 from .. import continual as co
 from ..pairs import Pair, family
 from ..parts import RESNET50_DEPTHS, RESNET50_STRIDES, classifier, clip_mean, resnet_stage, resnet_stem
-from ..published import table1
+from ..published import published
 from ..spec import ModelSpec, Preprocessing
 
 if TYPE_CHECKING:
@@ -79,6 +79,7 @@ def build_clip(kind: Architecture, *, classes: int = CLASSES) -> co.ClipNetwork:
 
 
 def _pair(kind: Architecture) -> Pair:
+    preprocessing = Preprocessing((0.45, 0.45, 0.45), (0.225, 0.225, 0.225), SHORT_SIDE, kind.frame_interval)
     clip = ModelSpec(
         name=kind.clip_name,
         title=kind.clip_title,
@@ -87,8 +88,8 @@ def _pair(kind: Architecture) -> Pair:
         input_shape=(3, kind.frames, kind.pixels, kind.pixels),
         classes=CLASSES,
         build=partial(build_clip, kind),
-        preprocessing=Preprocessing((0.45, 0.45, 0.45), (0.225, 0.225, 0.225), SHORT_SIDE, kind.frame_interval),
-        published=table1(kind.clip_name, kind.frames),
+        preprocessing=preprocessing,
+        published=published(kind.clip_name, kind.frames, preprocessing),
     )
     return Pair(clip, kind.frame_name, kind.frame_title, kind.listed_pools)
 

@@ -16,7 +16,7 @@ from functools import partial
 from .. import continual as co
 from ..pairs import Pair, family
 from ..parts import RESNET50_DEPTHS, RESNET50_STRIDES, classifier, clip_mean, resnet_stage, resnet_stem
-from ..published import table1
+from ..published import published
 from ..spec import ModelSpec, Preprocessing
 
 CLASSES = 400
@@ -92,6 +92,7 @@ def build_clip(setting: Setting, *, classes: int = CLASSES) -> co.ClipNetwork:
 
 
 def _pair(setting: Setting) -> Pair:
+    preprocessing = Preprocessing((0.45, 0.45, 0.45), (0.225, 0.225, 0.225), PIXELS, setting.frame_interval)
     clip = ModelSpec(
         name=f"slowfast-{setting.name}",
         title=f"SlowFast-{setting.title}",
@@ -100,8 +101,8 @@ def _pair(setting: Setting) -> Pair:
         input_shape=(3, FRAMES, PIXELS, PIXELS),
         classes=CLASSES,
         build=partial(build_clip, setting),
-        preprocessing=Preprocessing((0.45, 0.45, 0.45), (0.225, 0.225, 0.225), PIXELS, setting.frame_interval),
-        published=table1(f"slowfast-{setting.name}", FRAMES),
+        preprocessing=preprocessing,
+        published=published(f"slowfast-{setting.name}", FRAMES, preprocessing),
     )
     return Pair(clip, f"coslowfast-{setting.name}", f"CoSlowFast-{setting.title}", (FRAMES,))
 

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 from .. import continual as co
 from ..pairs import Pair, family
-from ..published import table1
+from ..published import published
 from ..spec import ModelSpec, Preprocessing
 
 if TYPE_CHECKING:
@@ -139,6 +139,7 @@ def build_clip(size: Size, *, norm_first: bool = True, classes: int = CLASSES) -
 
 
 def _clip(size: Size) -> ModelSpec:
+    preprocessing = Preprocessing((0.45, 0.45, 0.45), (0.225, 0.225, 0.225), size.short_side, size.frame_interval)
     return ModelSpec(
         name=f"x3d-{size.name}",
         title=f"X3D-{size.name.upper()}",
@@ -147,8 +148,8 @@ def _clip(size: Size) -> ModelSpec:
         input_shape=(3, size.frames, size.pixels, size.pixels),
         classes=CLASSES,
         build=partial(build_clip, size),
-        preprocessing=Preprocessing((0.45, 0.45, 0.45), (0.225, 0.225, 0.225), size.short_side, size.frame_interval),
-        published=table1(f"x3d-{size.name}", size.frames),
+        preprocessing=preprocessing,
+        published=published(f"x3d-{size.name}", size.frames, preprocessing),
     )
 
 

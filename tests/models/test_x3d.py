@@ -9,6 +9,7 @@ import pytest
 import torch
 
 from co3d_bench.models import continual as co
+from co3d_bench.models import published
 from co3d_bench.models.zoo import UnknownModelError, find_model, list_models
 
 from ..reference import continual_inference, plain_clip_network, relative_error
@@ -51,7 +52,7 @@ def test_reach_in_time_is_the_papers_section_3_6(name, receptive_field, padding,
 
 
 def test_receptive_fields_are_those_of_table_3():
-    table = Path(__file__).parent / "table3_pool_size.csv"
+    table = Path(published.__file__).parent / "paper_tables" / "table3_pool_size.csv"
     with table.open(encoding="utf-8", newline="") as file:
         rows = list(csv.DictReader(file))
     assert len(rows) == 16

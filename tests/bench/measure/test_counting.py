@@ -20,7 +20,7 @@ from co3d_bench.models import continual as co
 from co3d_bench.models.spec import ModelSpec, Preprocessing, Source
 from co3d_bench.models.zoo import find_model, list_models
 
-TABLE3 = Path(__file__).parents[2] / "models" / "table3_pool_size.csv"
+TABLE3 = Path(__file__).parents[3] / "models" / "paper_tables" / "table3_pool_size.csv"
 TO_THE_DIGIT = {
     "x3d-xs": 635_560_544,
     "x3d-s": 2_061_365_744,
