@@ -70,7 +70,8 @@ def _lines(run: CameraRun) -> Iterator[str]:
 
 def _reaction(found: Reaction) -> str:
     half, most = _range(found.half_s, found.half_range_s), _range(found.nine_tenths_s, found.nine_tenths_range_s)
-    return f"reacts to a new scene: half of the way after {half} s, nine tenths after {most} s; {found.scenes} scenes"
+    scenes = f"{found.scenes} scenes of {found.source}"
+    return f"reacts to a new scene: half of the way after {half} s, nine tenths after {most} s; {scenes}"
 
 
 def _range(value: float, ends: tuple[float, float]) -> str:

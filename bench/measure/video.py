@@ -33,7 +33,7 @@ class Video:
 
 def trained_frames_per_s(spec: ModelSpec) -> float | None:
     """How many frames of a second of video the network takes, as its weights were trained; None where nobody says."""
-    return RATE / spec.preprocessing.frame_interval if spec.preprocessing else spec.frame_rate_hz
+    return spec.preprocessing.frames_per_s if spec.preprocessing else spec.frame_rate_hz
 
 
 def sha256(file: Path) -> str:
