@@ -54,7 +54,7 @@ def _minutes(times: FrameTimes, sensors: Sensors | None) -> Iterator[RenderableT
     if text := minutes_text(found, sensors):
         yield Text(text)
         yield draw(minutes_table(found))
-        yield from map(Text, filter(None, [unread_text([sensors])]))
+        yield from map(Text, filter(None, [unread_text([(times, sensors)])]))
 
 
 def _stage(stage: Stage) -> Row:

@@ -42,7 +42,7 @@ class RunMinute:
 def run_minutes(times: FrameTimes, sensors: Sensors | None) -> tuple[RunMinute, ...]:
     """Every minute of a run; empty below two."""
     found = minutes(times)
-    kept, device = kept_of_first(found), device_minutes(sensors)
+    kept, device = kept_of_first(found), device_minutes(sensors, len(found))
     return tuple(
         RunMinute(
             place + 1,
@@ -117,15 +117,16 @@ def _throttled(found: Sequence[RunMinute], sensors: Sensors | None) -> Iterator[
         yield f"throttled in {len(slow)} of {len(found)} minutes, first in minute {slow[0]}: " + ", ".join(
             throttle_signs(sensors)
         )
-    elif "throttling" not in unread_by_minute(sensors):
+    elif "throttling" not in unread_by_minute(sensors, len(found)):
         yield "not throttled"
 
 
-def unread_text(every: Iterable[Sensors | None]) -> str | None:
-    """Once for all long runs: what no sensor read minute by minute, and why; None where all was read."""
+def unread_text(every: Iterable[tuple[FrameTimes, Sensors | None]]) -> str | None:
+    """Once for all long ones of these runs: what no sensor read minute by minute, and why; None where all was read."""
     reasons: dict[str, dict[str, None]] = {}
-    for sensors in every:
-        for what, why in unread_by_minute(sensors).items():
+    long = ((len(found), sensors) for times, sensors in every if (found := minutes(times)))
+    for count, sensors in long:
+        for what, why in unread_by_minute(sensors, count).items():
             reasons.setdefault(why, {})[what] = None
     if not reasons:
         return None

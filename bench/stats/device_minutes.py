@@ -20,10 +20,10 @@ class DeviceMinute:
     signs: tuple[str, ...]  # that the device throttled, as text
 
 
-def device_minutes(sensors: Sensors | None) -> tuple[DeviceMinute, ...]:
-    """Each minute of the samples; empty below two, or where nothing was read."""
-    count = max((len(figure.minutes) for figure in sensors.figures), default=0) if sensors else 0
-    return tuple(_minute(sensors.in_minute(number)) for number in range(count)) if sensors else ()
+def device_minutes(sensors: Sensors | None, count: int) -> tuple[DeviceMinute, ...]:
+    """Each minute of a run of so many; empty where nothing was read, or where the sensors are of a longer stretch."""
+    read = max((len(figure.minutes) for figure in sensors.figures), default=0) if sensors else 0
+    return tuple(_minute(sensors.in_minute(number)) for number in range(count)) if sensors and read == count else ()
 
 
 def _minute(sensors: Sensors) -> DeviceMinute:
@@ -51,9 +51,9 @@ def _median(figure: SensorFigure | None) -> float | None:
 _KINDS = {"heat": {"temperature_c"}, "clock": {"cpu_hz", "gpu_hz"}, "throttling": SIGN_FIGURES}
 
 
-def unread_by_minute(sensors: Sensors | None) -> dict[str, str]:
-    """What is not known of the minutes, and why: heat, clock, throttling."""
-    minutes = device_minutes(sensors)
+def unread_by_minute(sensors: Sensors | None, count: int) -> dict[str, str]:
+    """What is not known of the minutes of such a run, and why: heat, clock, throttling."""
+    minutes = device_minutes(sensors, count)
     known = {
         "heat": any(minute.heat_c is not None for minute in minutes),
         "clock": any(minute.cpu_hz is not None or minute.gpu_hz is not None for minute in minutes),

@@ -11,7 +11,7 @@ from rich.text import Text
 
 from ...bench.record.camera import CameraRun
 from ...bench.record.record import Record
-from ...bench.stats.camera import FrameTimes, binomial_interval, minutes
+from ...bench.stats.camera import FrameTimes, binomial_interval
 from ...bench.stats.metrics import MB, MS, PERCENT, S
 from ..minutes import minutes_text, run_minutes, unread_text
 from ..notation import number
@@ -164,5 +164,5 @@ def _said(record: Record, times: Mapping[str, FrameTimes]) -> Iterator[str]:
 
 def unread_by_minute(records: Sequence[Record], times: Mapping[str, FrameTimes]) -> str | None:
     """What no sensor read minute by minute of the long ones among these runs, and why; None: nothing is missing."""
-    found = [(record.sensors, times.get(record.camera.times)) for record in records if record.camera]
-    return unread_text(sensors for sensors, of in found if of and minutes(of))
+    runs = ((times.get(record.camera.times), record.sensors) for record in records if record.camera)
+    return unread_text((found, sensors) for found, sensors in runs if found)

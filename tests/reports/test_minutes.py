@@ -36,13 +36,22 @@ def test_a_row_for_each_minute_with_the_columns_that_are_known():
 
 def test_what_no_sensor_reads_is_said_once_with_its_reason():
     virtual = by_minute(heat=False, counted=False)
-    assert unread_text([virtual, virtual]) == (
+    assert unread_text([(frames(), virtual)] * 2) == (
         f"Minute by minute without heat ({NO_HEAT}); throttling (this kernel or processor counts none)"
     )
     text = minutes_text(run_minutes(frames(), virtual), virtual) or ""
     assert "zone" not in text
     assert "throttled" not in text
-    assert "clock and throttling (not read)" in (unread_text([None]) or "")
-    assert "(the sensors were not ready" in (unread_text([Sensors(reason="the sensors were not ready")]) or "")
-    assert unread_text([by_minute()]) is None
-    assert unread_text([]) is None
+    assert "clock and throttling (not read)" in (unread_text([(frames(), None)]) or "")
+    assert "(the sensors were not ready" in (
+        unread_text([(frames(), Sensors(reason="the sensors were not ready"))]) or ""
+    )
+    assert unread_text([(frames(), by_minute()), (frames(119), None)]) is None
+
+
+def test_sensors_of_a_longer_stretch_are_not_those_of_the_run():
+    """Two ways of serving several cameras are watched one after the other, and the record has the sensors of both."""
+    found = run_minutes(frames(180), by_minute())
+    assert [each.device for each in found] == [None] * 3
+    assert "hottest" not in (minutes_text(found, by_minute()) or "")
+    assert "not read minute by minute" in (unread_text([(frames(180), by_minute())]) or "")
