@@ -81,7 +81,7 @@ def watch_camera(job: Job, emit: Emit) -> Event:
         source = _source(job.camera, job.case.camera, subject)
         watched = _Watched(subject, runnables, source)
         run = _run(job.case.camera, job.camera, watched, emit) if verification.passed else None
-        sensors = watch.stop() if watch and run else None
+        sensors = watch.stop(run.duration_s) if watch and run else None
         seen = job.case.camera.every * job.case.camera.states  # every n-th frame, by a state
         if run and seen == trained_interval(subject.spec, job.case.camera.fps):
             emit(phase_event("reaction"))
