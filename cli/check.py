@@ -186,7 +186,7 @@ def _print_plan(given: Given, pair: Pair | None, limit: float) -> None:
 
 def _show(comparisons: list[Comparison], files: dict[str, Path | None]) -> int:
     """Print the comparisons, write the requested files and return the exit code."""
-    from ..bench.gate.ending import exit_code
+    from ..bench.gate.exit_code import exit_code
     from ..reports.comparison.files import write
     from ..reports.comparison.github import annotations, append_step_summary, fenced
     from ..reports.comparison.terminal import render_terminal

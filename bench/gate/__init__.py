@@ -10,6 +10,6 @@
 | `interleave.py` | two processes of which one computes at a time |
 | `schedule.py` | which pair is measured next (pure) |
 | `measure.py`, `journal.py` | pair after pair; what was measured, on the disk |
-| `check.py`, `ending.py` | a whole check; its exit code |
+| `check.py`, `exit_code.py` | a whole check; its exit code |
 | `baseline.py` | `check --baseline` without a store of the head |
 """

@@ -108,7 +108,7 @@ def measure_pair(case: Case, pair: Pair, runs: int, runners: Runners, stop: Stop
     """
     roles: tuple[Role, Role] = ("base", "base") if pair.stage == "A/A" else pair.order
     chosen = [runners[side] for side in roles]
-    workers = [each for each in chosen if isinstance(each, Processes) and each.takes_turns(case)]
+    workers = [each for each in chosen if isinstance(each, Processes) and each.can_interleave(case)]
     interleaved = len(workers) == len(chosen)
     results = _interleaved(case, workers, runs, stop) if interleaved else _one_after_the_other(case, chosen, runs, stop)
     for side, measured in zip(roles, results, strict=True):

@@ -80,7 +80,7 @@ class Processes:
         sources = [model.facts.source for model in self.custom.values()]
         return " ".join([self.name, *(source.sha256 for source in sources if source and source.sha256)])
 
-    def takes_turns(self, case: Case) -> bool:
+    def can_interleave(self, case: Case) -> bool:
         """Whether its workers can be interleaved with others: not those of older versions (some took turns in another
         way, as `seat`), nor an external engine."""
         return "in_turn" in self.schema["properties"] and not self.catalog.backends[case.backend].external

@@ -50,7 +50,7 @@ class TorchFacts:
 
 
 @dataclass(frozen=True)
-class Patient:
+class MachineFacts:
     """All facts that a check may use."""
 
     root: Root

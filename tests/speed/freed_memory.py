@@ -1,4 +1,4 @@
-"""What it costs that the C library gives freed memory back to the kernel: the same network in fresh processes, in turn.
+"""What it costs that the C library gives freed memory back to the kernel, by interleaved fresh processes of a network.
 
     python tests/speed/freed_memory.py [--models x3d-xs x3d-m cox3d-m-16] [--pairs 5] [--runs 50] [--threads 2]
 

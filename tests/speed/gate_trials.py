@@ -198,7 +198,7 @@ def simulate(options: argparse.Namespace) -> None:
 
 
 def record(options: argparse.Namespace) -> None:
-    """Run the pairs as a check does, each model in turn, and keep their figures."""
+    """Run the pairs as a check does, the models interleaved, and keep their figures."""
     from co3d_bench.bench.gate.measure import measure_pair
     from co3d_bench.bench.gate.runners import Processes
     from co3d_bench.bench.gate.schedule import Pair

@@ -186,14 +186,14 @@ def test_a_commit_that_has_not_the_network_says_so(tmp_path):
         code_runner(mine, {"clip": "net.py:clip"}, Catalog(), 60.0)
 
 
-def test_only_new_workers_and_engines_that_we_time_take_turns():
+def test_only_new_workers_and_engines_that_we_time_are_interleaved():
     schema = json.loads(json.dumps(Job.model_json_schema()))
     new = Processes("head", sys.executable, {}, schema, {}, Catalog(), 60.0)
-    assert new.takes_turns(CASE)
-    assert not new.takes_turns(Case(model="x3d-xs", backend="trtexec"))
+    assert new.can_interleave(CASE)
+    assert not new.can_interleave(Case(model="x3d-xs", backend="trtexec"))
     older = json.loads(json.dumps(schema))
     older["properties"]["seat"] = older["properties"].pop("in_turn")
-    assert not Processes("base", sys.executable, {}, older, {}, Catalog(), 60.0).takes_turns(CASE)
+    assert not Processes("base", sys.executable, {}, older, {}, Catalog(), 60.0).can_interleave(CASE)
 
 
 def test_a_record_of_an_older_version_is_lifted_and_one_of_a_newer_is_refused(monkeypatch):

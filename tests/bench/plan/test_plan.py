@@ -179,9 +179,9 @@ def test_devices_come_one_after_the_other_and_eager_is_replaced_on_a_board():
 
 def test_a_board_that_is_away_leaves_the_others():
     config = board_config(devices=["pi", "cpu"])
-    found = plan(config, PlanFacts(auto_threads=2, away={"pi": "it is not reached"}))
+    found = plan(config, PlanFacts(auto_threads=2, unavailable={"pi": "it is not reached"}))
     assert [case.device for case in found.cases] == ["cpu"]
-    assert found.away == {"pi": "it is not reached"}
+    assert found.unavailable == {"pi": "it is not reached"}
 
 
 def test_what_a_board_lacks_is_left_out():

@@ -93,7 +93,7 @@ class At(Silent):
             deed, self.deed = self.deed, None
             deed()
 
-    def away(self, why):
+    def board_problem(self, why):
         self.told.append(why)
 
 
