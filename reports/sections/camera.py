@@ -12,7 +12,7 @@ from ..charts.minutes import device_by_minute, median_by_minute, missed_by_minut
 from ..minutes import RunMinute, minutes_text, run_minutes
 from ..page import Page, chart, fragment
 from ..select import model_title
-from ..tables.camera import build, keeps_up, rate_text, unread_by_minute
+from ..tables.camera import build, keeps_up, notes, rate_text, unread_by_minute
 from ..tables.html import explained, table_html
 from . import Section
 
@@ -26,6 +26,9 @@ answered in time, answered late, or dropped.</p>
 </ul>
 {{ table }}
 {{ explained }}
+{% for note in notes %}
+<p class="note">{{ note }}.</p>
+{% endfor %}
 {% if drawn or unread %}
 <h3>Frame by frame</h3>
 <p class="note">Above: what became of each frame, over the time at which it was due; of long runs neighbours \
@@ -89,6 +92,7 @@ def render(page: Page) -> Markup | None:
         sentences=[text for record in page.cameras if (text := keeps_up(record))],
         table=table_html(table, "Networks in front of a camera", "camera"),
         explained=explained(table.columns),
+        notes=notes(page.cameras),
         drawn=[_figure(record, times) for record, times in read[:MOST_FIGURES]],
         others=len(read[MOST_FIGURES:]),
         unread=unread,

@@ -125,9 +125,31 @@ def keeps_up(record: Record) -> str | None:
     which = "every frame" if setup.every == 1 else f"1 in {setup.every} frames"
     rate = f"{which} of {setup.fps:g}/s" + (f", by {setup.states} states that take turns" if setup.states > 1 else "")
     head = f"{model_title(record)} ({record.case.backend})"
+    if not run.due:
+        return f"{head}: no frame came from {run.source}"
     if not run.missed:
         return f"{head} keeps up with {rate}: each of {run.due} was answered within {1e3 * run.deadline_s:g} ms"
-    return f"{head} does not keep up with {rate}: of {run.due} answers {run.late} came late and {run.dropped} never"
+    missed = f"of {run.due} answers {run.late} came late and {run.dropped} never"
+    return f"{head} does not keep up with {rate}: {missed}{_by_itself(run)}"
+
+
+def _by_itself(run: CameraRun) -> str:
+    """That no answer of the network can be in time, where that is so."""
+    network = next((stage for stage in run.stages if stage.name == "network" and stage.calls), None)
+    if network is None or run.in_time or network.wall_s / network.calls <= run.deadline_s:
+        return ""
+    own = f"{number(MS.of(network.wall_s / network.calls))} ms"
+    return f"; the deadline of {1e3 * run.deadline_s:g} ms is below the {own} of a call of the network, whatever waits"
+
+
+def notes(records: Sequence[Record]) -> tuple[str, ...]:
+    """What is to be known of sources and networks, each once, with the networks that it is about unless it is all."""
+    about: dict[str, dict[str, None]] = {}
+    for record in records:
+        for note in record.notes:
+            about.setdefault(note, {})[model_title(record)] = None
+    every = {model_title(record) for record in records}
+    return tuple(note if set(of) == every else f"{', '.join(of)}: {note}" for note, of in about.items())
 
 
 def summary(records: Sequence[Record]) -> str:
@@ -150,7 +172,8 @@ def render_camera(records: Sequence[Record], times: Mapping[str, FrameTimes] | N
     said = [text for record in shown for text in _said(record, times)]
     if (unread := unread_by_minute(shown, times)) is not None:
         said.append(unread)
-    return Group(Fitted(_drawings(build(shown))), Text(""), *map(Text, said), *failed)
+    below = [Text(note, style="dim") for note in notes(shown)]
+    return Group(Fitted(_drawings(build(shown))), Text(""), *map(Text, said), *below, *failed)
 
 
 def _said(record: Record, times: Mapping[str, FrameTimes]) -> Iterator[str]:

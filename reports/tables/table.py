@@ -32,6 +32,7 @@ class Cell:
     sign: str = ""  # before the text, for the eye alone: the text says the same
     tone: str = ""  # a colour of `theme.LIGHT`
     share: float | None = None  # of 1: how long its bar is
+    data: tuple[tuple[str, float | str | None], ...] = ()  # further columns of data, which people read in `detail`
 
     @property
     def signed(self) -> str:
