@@ -117,13 +117,12 @@ def _claim(measured: Sequence[CaseResult]) -> tuple[str, Sequence[CaseResult]]:
     best = _most_accurate(measured)
     fastest = max(measured, key=_rate)
     if best is not None and (accuracy := _accuracy(best)):
-        head = f"{named(best)} has the highest published accuracy of the networks that keep up"
+        head = f"{named(best)} has the highest published accuracy of all that keep up"
         video = _frames_per_s(_video_rate(best))
         if _needed(best) == _video_rate(best):
             return f"{head} with a {video} video here: {_percent(accuracy.top1)} at {_per_s(best)}", (best,)
-        enough = "enough" if _sees_every_frame(best) else "too few"
-        makes = f"It makes {_per_s(best)}, {enough} for every frame of a {video} video"
-        return f"{head} here: {_with_rate(accuracy)}. {makes}", (best,)
+        more = f"keep up with {video} too" if _sees_every_frame(best) else f"are too few for {video}"
+        return f"{head} here: {_with_rate(accuracy)}. Its {_per_s(best)} {more}", (best,)
     if _sees_every_frame(fastest):
         return f"{named(fastest)} is the fastest network here: {_per_s(fastest)}", (fastest,)
     closest = max(measured, key=lambda r: _rate(r) / _needed(r))
@@ -174,7 +173,7 @@ def _facts(measured: Sequence[CaseResult], compared: Sequence[Pair]) -> tuple[Fa
     if best is not None and (accuracy := _accuracy(best)):
         facts.append(
             Fact(
-                "Highest published accuracy, at its frame rate",
+                "Highest published accuracy that keeps up",
                 named(best),
                 f"{_percent(accuracy.top1)} top-1 ({conditions(accuracy)}), {_per_s(best)}",
                 _warned(best),
