@@ -152,6 +152,7 @@ def _equal_work(facts: dict[str, Any]) -> list[tuple[str, str]]:
 
 def _reaction(facts: dict[str, Any]) -> list[tuple[str, str]]:
     """How soon the answer follows a change of scene: as measured, else at the latest."""
+    from ..bench.measure.describe import NO_REACTION
     from ..reports.notation import number
 
     found, most = facts["reaction"], facts["receptive_field"]
@@ -169,7 +170,7 @@ def _reaction(facts: dict[str, Any]) -> list[tuple[str, str]]:
         text = f"{half} until half of the way to the new answer, {nine_tenths} until nine tenths"
         scenes = f"{found['scenes']} scenes of {found['source']}; weights: {facts['weights']}"
         return [("reaction", text), ("", f"{frames} frames{at}, {scenes}")]
-    if most is None or facts["form"] == "input" or facts["unbounded"]:
+    if most is None or facts["form"] == "input" or facts["unbounded"] or NO_REACTION in facts["notes"]:
         return []
     latest = f"{after(most)} ({most} frames{at})" if rate else after(most)
     return [("reaction", f"the whole way to a new answer after {latest}; `--reaction` measures half of it")]

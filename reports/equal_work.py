@@ -55,7 +55,7 @@ def works(cases: Sequence[CaseResult]) -> tuple[Work, ...]:
     for pair in clip_counterparts(cases):
         differ = bool(differing_facts((pair.origin, pair.result)))
         for cost in map(get_metric, COSTS):
-            work = equal_work(_cost(pair.origin, cost), _cost(pair.result, cost), pair.origin.model)
+            work = equal_work(_cost(pair.origin, cost), _cost(pair.result, cost), pair.origin.model, pair.result.model)
             if work and not (cost.noisy and differ):
                 found.append(Work(pair, cost, work))
     return tuple(found)

@@ -51,6 +51,9 @@ def test_a_network_that_neither_sees_clips_nor_frames_has_none():
     facts = shown("tiny-clip", react=True, form="input")
     assert facts["reaction"] is None
     assert not any(line.startswith("reaction") for line in lines(facts))
+    assert row(facts, "note").endswith(
+        "it has no reaction: its answer does not change with the scene, or it has no receptive_field"
+    )
 
 
 def test_a_state_for_each_phase_answers_at_every_frame():
