@@ -109,6 +109,7 @@ def _data(table: Table, row: Row) -> dict[str, float | str | None]:
             line[column.name] = _in_data(column, cell.value)
         if column.spread_name:
             line[column.spread_name] = _in_data(column, cell.spread)
+        line |= dict(cell.data)
         if column.paper:
             line[f"paper_{column.name}"] = cell.paper
     notes = "; ".join(texts[mark] for mark in row.marks)
@@ -132,7 +133,8 @@ def latex(table: Table) -> str:
     units = [f" ({column.unit.text})" if column.unit.text else "" for column in table.columns]
     heads = [table.head, *(column.head + unit for column, unit in zip(table.columns, units, strict=True))]
     lines = [
-        "% needs \\usepackage{booktabs,textcomp} and \\usepackage[T1]{fontenc}; the paper's figures are in parentheses",
+        "% needs \\usepackage{booktabs,textcomp} and \\usepackage[T1]{fontenc}; in parentheses: "
+        "the paper's figures, and the conditions of accuracies",
         r"\begin{tabular}{l" + "".join("l" if column.kind == WORDS else "r" for column in table.columns) + "}",
         r"\toprule",
         " & ".join(escape_latex(head) for head in heads) + r" \\",

@@ -30,6 +30,7 @@ class Cell:
     detail: str = ""  # what belongs to it, in small letters
     bad: bool = False
     share: float | None = None  # of 1: how long its bar is
+    data: tuple[tuple[str, float | str | None], ...] = ()  # further columns of data, which people read in `detail`
 
     @property
     def paper_text(self) -> str | None:

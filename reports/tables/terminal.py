@@ -17,12 +17,13 @@ from .table import WARNING, WORDS, Cell, Row, Table
 
 # Stands for the first of the paper's columns, which is of the device that was measured, if the paper has it.
 PAPER = "paper"
+ACCURACY = "accuracy_top1_percent"
 # What the terminal shows of the results, most wanted first; those that do not fit are left to the report.
 COLUMNS = (
     "throughput_per_s",
     "latency_ms",
     "per_stream_per_s",
-    "accuracy_top1_percent",
+    ACCURACY,
     "energy_mj",
     "peak_allocated_mb",
     "macs_g",
@@ -99,9 +100,21 @@ def render(table: Table) -> RenderableType:
         Text.assemble((row.title, "bold red"), (" failed, ", "red"), row.error) for row in table.rows if row.error
     ]
     below += [Text.assemble((f"{mark} ", "bold yellow"), (text, "dim")) for mark, text in table.footnotes]
+    if seen := _conditions(table):
+        below.append(Text(seen, style="dim"))
     if table.warnings:
         below.append(_warnings(table.warnings))
     return Group(Fitted(_drawings(table)), *([Text(""), *below] if below else []))
+
+
+def _conditions(table: Table) -> str:
+    """Under which conditions accuracies were measured, which have no room in the rows: networks together."""
+    together: dict[str, dict[str, None]] = {}
+    for row in table.rows:
+        if detail := table.cell(row, ACCURACY).detail:
+            together.setdefault(detail, {})[row.title] = None
+    said = "; ".join(f"{', '.join(names)}: {detail}" for detail, names in together.items())
+    return f"Accuracies as published: {said}" if said else ""
 
 
 def _warnings(found: Sequence[tuple[str, str]]) -> Text:

@@ -53,7 +53,7 @@ def test_nothing_of_the_page_lies_elsewhere(page):
 
 def test_all_data_in_the_page_is_json(page):
     blocks = [content for attributes, content in scripts(page) if attributes]
-    assert len(blocks) == 2 + 3 + 5 + 2  # configuration and cases, plots, strips, downloads
+    assert len(blocks) == 2 + 4 + 5 + 2  # configuration and cases, plots, strips, downloads
     for block in blocks:
         json.loads(block)
         assert not re.search("[<>&\u2028\u2029]", block)
