@@ -151,22 +151,28 @@ def _equal_work(facts: dict[str, Any]) -> list[tuple[str, str]]:
 
 
 def _reaction(facts: dict[str, Any]) -> list[tuple[str, str]]:
-    """How soon the answer follows a change of scene: measured, or at the latest."""
+    """How soon the answer follows a change of scene: as measured, else at the latest."""
+    from ..bench.measure.describe import NO_REACTION
+    from ..reports.notation import number
+
     found, most = facts["reaction"], facts["receptive_field"]
     rate = facts["trained_frames_per_s"] or facts["frame_rate_hz"]
-    of_rate = f"at {rate:g} frames/s" if rate else "of the network"
+    at = f" at {rate:g} frames/s" if rate else ""
+
+    def after(frames: float) -> str:
+        return f"{number(frames / rate)} s" if rate else f"{frames:g} frames"
+
     if found:
-        half, nine_tenths = (
-            f"{found[f'{name}_frames'] / rate:.1f} s" if rate else f"{found[f'{name}_frames']:g} frames"
-            for name in ("half", "nine_tenths")
-        )
-        frames = f"{found['half_frames']:g} and {found['nine_tenths_frames']:g} frames {of_rate}"
-        scenes = f"{found['scenes']} scenes of {found['source']}, {facts['weights']} weights"
+        medians = [found[f"{name}_frames"] for name in ("half", "nine_tenths")]
+        ends = [found[f"{name}_range_frames"] for name in ("half", "nine_tenths")]
+        frames = " and ".join(f"{mid:g} ({low} to {high})" for mid, (low, high) in zip(medians, ends, strict=True))
+        half, nine_tenths = map(after, medians)
         text = f"{half} until half of the way to the new answer, {nine_tenths} until nine tenths"
-        return [("reaction", f"{text} ({frames}; {scenes})")]
-    if most is None or facts["form"] == "input" or facts["unbounded"]:
+        scenes = f"{found['scenes']} scenes of {found['source']}; weights: {facts['weights']}"
+        return [("reaction", text), ("", f"{frames} frames{at}, {scenes}")]
+    if most is None or facts["form"] == "input" or facts["unbounded"] or NO_REACTION in facts["notes"]:
         return []
-    latest = f"{most} frames ({most / rate:.1f} s {of_rate})" if rate else f"{most} frames"
+    latest = f"{after(most)} ({most} frames{at})" if rate else after(most)
     return [("reaction", f"the whole way to a new answer after {latest}; `--reaction` measures half of it")]
 
 

@@ -55,7 +55,7 @@ def works(cases: Sequence[CaseResult]) -> tuple[Work, ...]:
     for pair in clip_counterparts(cases):
         differ = bool(differing_facts((pair.origin, pair.result)))
         for cost in map(get_metric, COSTS):
-            work = equal_work(_cost(pair.origin, cost), _cost(pair.result, cost), pair.origin.model)
+            work = equal_work(_cost(pair.origin, cost), _cost(pair.result, cost), pair.origin.model, pair.result.model)
             if work and not (cost.noisy and differ):
                 found.append(Work(pair, cost, work))
     return tuple(found)
@@ -141,7 +141,6 @@ def _shown(work: Work, stride: int | None = None) -> Cell:
 
 COLUMNS: tuple[Column[Work], ...] = (
     Column("cost", lambda work: Cell(work.word, work.word), kind=WORDS),
-    Column("video", lambda work: Cell(of_video(work.costs), of_video(work.costs)), kind=WORDS),
     Column("frame by frame", _shown, explains="by the frame network, at every frame"),
     Column("clips, stride 1", lambda work: _shown(work, 1), explains="by the clip network, called at every frame"),
     Column(
@@ -164,7 +163,7 @@ def table(found: Sequence[Work]) -> Table:
             f"{work.clip} and {work.frame}",
             cells(COLUMNS, work),
             work.pair.result.case,
-            "frame",
+            detail=of_video(work.costs),
             warnings=work.warnings,
         )
         for work in found

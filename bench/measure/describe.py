@@ -22,6 +22,8 @@ from .passes import load
 from .reaction import reaction_frames
 from .video import trained_frames_per_s
 
+NO_REACTION = "it has no reaction: its answer does not change with the scene, or it has no receptive_field"
+
 
 def describe(
     spec: ModelSpec, weights_word: str | None = None, classes: int | None = None, *, react: bool = False
@@ -36,6 +38,7 @@ def describe(
         counted = count(net, spec, loaded.example)
         state = net.state_tensors() if keeps_state(net) else net.initial_state(1) if is_frame_network(net) else ()
         reaction = _reaction(spec, net) if react else None
+    missing = (NO_REACTION,) if react and reaction is None else ()
     kinds, clip = state_by_kind(net, state), clip_memory(net)
     states = spec.preprocessing.frame_interval if spec.preprocessing and state else None
     facts = model_facts(spec, net, file).model_dump()
@@ -60,7 +63,7 @@ def describe(
         "counter": counted.counter,
         "equal_work_macs": _equal_work(spec, counted.macs, classes),
         "meant_differences": conversion.differences if (conversion := conversion_of(net)) else (),
-        "notes": (*loaded.notes, *assumptions(spec, net), *counted.notes),
+        "notes": (*loaded.notes, *assumptions(spec, net), *counted.notes, *missing),
         "published": published,
     }
 
@@ -91,7 +94,7 @@ def _equal_work(spec: ModelSpec, macs: int | None, classes: int | None) -> dict[
         return None
     with torch.no_grad():
         counted = count(loaded.net, loaded.spec, loaded.example)
-    work = equal_work(counted.macs, macs, model_facts(loaded.spec))
+    work = equal_work(counted.macs, macs, model_facts(loaded.spec), model_facts(spec))
     return work and _work_facts(work, loaded.spec)
 
 

@@ -48,9 +48,11 @@ class EqualWork:
         return tuple(sorted({*powers, self.clip_frames, self.cheaper_from}))
 
 
-def equal_work(clip: float | None, frame: float | None, model: ModelFacts | None) -> EqualWork | None:
-    """Of the two costs and the clip network's facts; None where a cost is missing or 0, or clips have no length."""
-    if not clip or not frame or model is None or model.form != "clip" or len(model.input_shape) != 4:
+def equal_work(
+    clip: float | None, frame: float | None, of_clip: ModelFacts | None, of_frame: ModelFacts | None
+) -> EqualWork | None:
+    """Of the two costs and the networks' facts; None where a cost is missing or 0, or clips have no length."""
+    if not clip or not frame or of_clip is None or of_clip.form != "clip" or len(of_clip.input_shape) != 4:
         return None
-    rate = model.trained_frames_per_s or model.frame_rate_hz
-    return EqualWork(clip, frame, model.input_shape[1], rate)
+    rates = (rate for of in (of_clip, of_frame) if of for rate in (of.trained_frames_per_s, of.frame_rate_hz))
+    return EqualWork(clip, frame, of_clip.input_shape[1], next(filter(None, rates), None))

@@ -136,12 +136,6 @@ def _due_latency(percent: str) -> Field[Record]:
     )
 
 
-def _reaction(name: str, explains: str) -> Field[Record]:
-    return Field(
-        f"reaction_{name}", _watched(lambda run: getattr(run.reaction, name) if run.reaction else None), explains
-    )
-
-
 def _stage_cpu(stage: str) -> Field[Record]:
     def value(run: CameraRun) -> Value:
         return next((each.cpu_s for each in run.stages if each.name == stage), None)
@@ -169,8 +163,11 @@ CAMERA_FIELDS: tuple[Field[Record], ...] = (
     _run("mean_age_s", "of the newest answer, over time"),
     _run("peak_age_s", "its largest"),
     _run("longest_gap_s", "longest time without an answer"),
-    _reaction("half_s", "after a change of scene, until half of the way to the new answer; median of the scenes"),
-    _reaction("nine_tenths_s", "until nine tenths of the way"),
+    Field(
+        "reaction_scenes",
+        _watched(lambda run: run.reaction.source if run.reaction else None),
+        "of which pictures the changes of scene were: noise or film",
+    ),
     *map(_stage_cpu, ("capture", "preprocess", "copy", "network", "hand-over")),
     _run("state_bytes", "of a frame network, interleaved states together", "camera_state_bytes"),
     _run("growth_bytes", "of resident memory, from the first frame to the last", "memory_growth_bytes"),

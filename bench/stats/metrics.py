@@ -98,6 +98,10 @@ def _device_time(record: Record) -> float | None:
     return median(cuda.device_s) if cuda and cuda.device_s else None
 
 
+def _reaction(name: str) -> Value:
+    return lambda record: getattr(record.camera.reaction, name) if record.camera and record.camera.reaction else None
+
+
 def _of_a_prediction(record: Record, energy_j: Callable[[EnergyBlock], float]) -> float | None:
     busy = record.energy.busy if record.energy else ()
     calls = sum(block.calls for block in busy)
@@ -165,6 +169,10 @@ METRICS: tuple[Metric, ...] = (
     Metric("available_drop_bytes", "available_drop", "fall of free memory", MB, "lower",
            _cuda_memory("available_drop_bytes"),
            "by how much free memory fell where CPU and GPU share it: context and libraries are in it", noisy=True),
+    Metric("reaction_half_s", "reaction", "reaction to a new scene, half of the way", S, "lower", _reaction("half_s"),
+           "after a change of scene, until half of the way to the new answer; median of the scenes"),
+    Metric("reaction_nine_tenths_s", "reaction_nine_tenths", "reaction to a new scene, nine tenths of the way", S,
+           "lower", _reaction("nine_tenths_s"), "after a change of scene, until nine tenths of the way"),
     Metric("accuracy_15fps_percent", "accuracy_15fps", "top-1 accuracy at 15 frames/s (published)", PERCENT, "higher",
            _accuracy_15fps, "as published for 15 frames/s and one clip, or the steady state of a frame network"),
 )

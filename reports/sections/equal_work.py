@@ -36,7 +36,9 @@ MOST_PLOTS = 4
 
 def _drawn(found: tuple[Work, ...]) -> list[Work]:
     """One pair of each clip network, by the time where that was measured, else by the MACs."""
-    shown = {work.clip: work for word in ("MACs", "Time") for work in found if work.word == word}
+    shown: dict[str, Work] = {}
+    for work in (each for word in ("Time", "MACs") for each in found if each.word == word):
+        shown.setdefault(work.clip, work)
     return list(shown.values())[:MOST_PLOTS]
 
 

@@ -36,9 +36,17 @@ def test_strides_worth_a_row():
 
 def test_costs_that_are_missing_or_no_clip_give_none():
     facts = model_facts(find_model("x3d-m"))
-    found = equal_work(4.97e9, 0.325e9, facts)
-    assert found == X3D_M
-    assert equal_work(None, 1.0, facts) is None
-    assert equal_work(1.0, 0, facts) is None
-    assert equal_work(1.0, 1.0, model_facts(find_model("cox3d-m-16"))) is None
-    assert equal_work(1.0, 1.0, None) is None
+    frames = model_facts(find_model("cox3d-m-16"))
+    assert equal_work(4.97e9, 0.325e9, facts, frames) == X3D_M
+    assert equal_work(None, 1.0, facts, frames) is None
+    assert equal_work(1.0, 0, facts, frames) is None
+    assert equal_work(1.0, 1.0, frames, frames) is None
+    assert equal_work(1.0, 1.0, None, frames) is None
+
+
+def test_the_frame_rate_is_that_of_either_network():
+    clips, frames = (model_facts(find_model(name)) for name in ("x3d-m", "cox3d-m-16"))
+    silent = {"trained_frames_per_s": None}
+    stated = frames.model_copy(update={**silent, "frame_rate_hz": 10.0})
+    assert equal_work(2.0, 1.0, clips.model_copy(update=silent), stated).frames_per_s == 10.0
+    assert equal_work(2.0, 1.0, clips.model_copy(update=silent), None).frames_per_s is None
