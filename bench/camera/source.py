@@ -126,7 +126,7 @@ def live_fps(source: str) -> float:
     """The rate that a live source states, else 30. Raises UserError where it cannot be read: before anything is run."""
     from av.error import FFmpegError
 
-    name = without_password(source)
+    name, begin_s = without_password(source), time.perf_counter()
     try:
         with _opened(source) as container:
             if source.lower().startswith("http") and container.duration:
@@ -135,9 +135,9 @@ def live_fps(source: str) -> float:
             next(iter(container.decode(stream)), None)
             rate = stream.average_rate or stream.guessed_rate
     except (OSError, FFmpegError) as error:
-        raise UserError(
-            f"{name}: cannot be opened: {error.strerror or type(error).__name__}; is it on?", USAGE
-        ) from error
+        silent = time.perf_counter() - begin_s > 0.9 * _ANSWERS_S
+        why = f"no answer within {_ANSWERS_S:g} s" if silent else error.strerror or type(error).__name__
+        raise UserError(f"{name}: cannot be opened: {why}; is it on, and is that its address?", USAGE) from error
     return float(rate) if rate else DEFAULT_FPS
 
 

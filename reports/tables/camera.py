@@ -155,7 +155,7 @@ def notes(records: Sequence[Record]) -> tuple[str, ...]:
 def summary(records: Sequence[Record]) -> str:
     """How many of these keep up, in one line."""
     watched = [record.camera for record in records if record.camera]
-    well = sum(run.missed == 0 for run in watched)
+    well = sum(run.due > 0 and run.missed == 0 for run in watched)
     return f"{well} of {len(watched)} keep up with their camera" if watched else "No network could be watched"
 
 
