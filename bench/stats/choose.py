@@ -167,6 +167,11 @@ class Violation:
     value: float | None  # None: not known
     limit: float  # of `fps`: how many answers a second are due
 
+    @property
+    def excess(self) -> float:
+        """How far beyond the limit, relative to it; infinite where that is not known."""
+        return math.inf if self.value is None else abs(self.value / self.limit - 1)
+
 
 @dataclass(frozen=True)
 class Verdict:
@@ -209,11 +214,16 @@ def rank(verdict: Verdict) -> tuple[float, ...]:
 
 
 def choose(candidates: Iterable[Candidate], limits: Limits) -> tuple[Verdict, ...]:
-    """Every way to use these candidates: the feasible ones in their rank, then the others, those with fewer violations
-    first. Equal ones stay in the order of the candidates."""
+    """Every way to use these candidates: the feasible ones in their rank, then the others, the nearest first: fewer
+    violations, then the largest excess, then the next. Equal ones stay in the order of the candidates."""
     fps = limits.get("fps")
     found = [judge(candidate, use, limits) for candidate in candidates for use in uses(candidate, fps)]
-    return tuple(sorted(found, key=lambda verdict: (len(verdict.violations), *rank(verdict))))
+
+    def place(verdict: Verdict) -> tuple[float, ...]:
+        excess = sorted((violation.excess for violation in verdict.violations), reverse=True)
+        return len(excess), *excess, *rank(verdict)
+
+    return tuple(sorted(found, key=place))
 
 
 def best_of_each(verdicts: Iterable[Verdict]) -> tuple[Verdict, ...]:

@@ -26,16 +26,16 @@ from . import Section
 _TEMPLATE = """\
 <p class="lead">Set limits: what fits stays lit in every plot and table, and each other row says which limit it does \
 not keep. What is not known excludes.{% if unknown %} Not known of any network here: \
-{{ unknown|join(", ") }}.{% endif %}
+{{ unknown|join(", ") }}.{% endif %} \
 <code>co3d-bench choose --fps 30 --deadline 100ms</code> says the same in a terminal.</p>
 <form class="choice" aria-label="Limits" autocomplete="off">
 {% for limit in limits %}
 <div class="limit">
-<label for="limit-{{ limit.name }}">{{ limit.label }}, {{ limit.side }}</label>
+<label for="limit-{{ limit.name }}">{{ limit.label }}</label>
 <span><input type="number" id="limit-{{ limit.name }}" name="{{ limit.name }}" min="0" step="any" placeholder="any" \
 data-unit="{{ limit.unit }}"> {{ limit.unit }}</span>
 <input type="range" data-of="{{ limit.name }}" min="0" max="{{ limit.stops }}" \
-aria-label="{{ limit.label }}, {{ limit.side }}, in {{ limit.unit }}">
+aria-label="{{ limit.label }}, in {{ limit.unit }}">
 </div>
 {% endfor %}
 <button type="reset">No limits</button>
@@ -134,7 +134,6 @@ def render(page: Page) -> Markup | None:
         {
             "name": each.name,
             "label": WORDS_OF[each.name].label,
-            "side": "at least" if each.better == "higher" else "at most",
             "unit": each.unit.text,
             "stops": len(rule["stops"]),
         }
@@ -143,7 +142,7 @@ def render(page: Page) -> Markup | None:
     return fragment(
         _TEMPLATE,
         limits=limits,
-        unknown=[WORDS_OF[each.name].label.lower() for each in CONSTRAINTS if each.name not in names],
+        unknown=[WORDS_OF[each.name].figure for each in CONSTRAINTS if each.name not in names],
         data=json_text({"candidates": data, "rules": ruled}),
     )
 

@@ -42,7 +42,7 @@ W = Unit("W")
 class Words:
     """How a constraint is spoken of."""
 
-    label: str  # what is limited
+    label: str  # of its field
     figure: str  # what a case has of it
     unit: str  # that this is shown in
     unknown: str
@@ -52,10 +52,10 @@ class Words:
 WORDS_OF = {
     "fps": Words("Camera", "gives", "answers/s", "not watched at this frame rate"),
     "deadline": Words("Deadline", "latency", "ms", "latency not known", "ms"),
-    "react": Words("Reaction", "reaction", "s", "reaction not known", "s"),
-    "memory": Words("Memory", "memory", "MB", "memory not known", "MB"),
-    "watts": Words("Power", "power", "W", "power not known"),
-    "accuracy": Words("Accuracy", "accuracy", "%", "accuracy at this frame rate not known"),
+    "react": Words("Reaction, at most", "reaction", "s", "reaction not known", "s"),
+    "memory": Words("Memory, at most", "memory", "MB", "memory not known", "MB"),
+    "watts": Words("Power, at most", "power", "W", "power not known"),
+    "accuracy": Words("Accuracy, at least", "accuracy", "%", "accuracy at this frame rate not known"),
 }
 
 

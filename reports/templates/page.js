@@ -165,9 +165,9 @@
     return found;
   }
 
-  function tell(row, text) {
+  function tell(row, text, fits) {
     const line = row.querySelector(".why") ?? document.createElement("span");
-    line.className = "why";
+    line.className = fits ? "why fits" : "why";
     line.textContent = text;
     if (text) row.cells[0].append(line);
     else line.remove();
@@ -201,7 +201,7 @@
       const verdict = cases.get(row.dataset.case);
       if (!any || !known.has(row.dataset.case)) tell(row, "");
       else if (!verdict) tell(row, "watched by a camera: see there");
-      else tell(row, fits(verdict) ? `fits: ${answers(verdict.use)}` : why(verdict));
+      else tell(row, fits(verdict) ? `fits: ${answers(verdict.use)}` : why(verdict), fits(verdict));
     }
     const fit = networks.filter(fits);
     const more = fit.length > MOST_NAMED ? `; the first ${MOST_NAMED}:` : fit.length ? ":" : "";

@@ -105,6 +105,9 @@ def test_what_fits_is_what_brute_force_finds():
         assert found[: len(fit)] == tuple(fit)  # they stand first
         for better, worse in pairwise(fit):
             assert not comes_before(worse, better)
+        far = [[math.inf if w.value is None else abs(w.value / w.limit - 1) for w in v.violations] for v in found]
+        far = [(len(each), *sorted(each, reverse=True)) for each in far]
+        assert far == sorted(far)  # then the nearest
         seen["fits" if fit else "none fits"] += 1
         for _, _, wrong in expected:
             for name in wrong:
