@@ -83,10 +83,10 @@ def _limits(command: click.Command) -> click.Command:
 @click.option("--all", "everything", is_flag=True, help="Each way to use each case, not only the best of each network.")
 @click.option("--format", type=click.Choice(FORMATS), help="Default: for the terminal; e.g. csv.")
 def choose(store: Path, everything: bool, format: str | None, **asked: float | None) -> int:
-    """Choose a network: which ones fit the limits, and why the others do not.
+    """Choose the networks that fit your limits.
 
-    The most accurate comes first. Figures are those of the records; what is not known excludes where a limit asks for
-    it. The exit code is 3 where no network fits.
+    The most accurate comes first. Of the others it says which limit they do not keep, and by how much. Figures are
+    those of the records; what is not known excludes where a limit asks for it. The exit code is 3 where none fits.
 
     Example: co3d-bench choose --fps 30 --deadline 100ms --accuracy 65
     """

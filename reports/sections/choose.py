@@ -34,8 +34,8 @@ not keep. What is not known excludes.{% if unknown %} Not known of any network h
 <label for="limit-{{ limit.name }}">{{ limit.label }}</label>
 <span><input type="number" id="limit-{{ limit.name }}" name="{{ limit.name }}" min="0" step="any" placeholder="any" \
 data-unit="{{ limit.unit }}"> {{ limit.unit }}</span>
-<input type="range" data-of="{{ limit.name }}" min="0" max="{{ limit.stops }}" \
-aria-label="{{ limit.label }}, in {{ limit.unit }}">
+<label><span class="hidden">{{ limit.label }}, in {{ limit.unit }}</span>\
+<input type="range" data-of="{{ limit.name }}" min="0" max="{{ limit.stops }}"></label>
 </div>
 {% endfor %}
 <button type="reset">No limits</button>
