@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from functools import partial
+from functools import cached_property, partial
 
 from rich.console import Group, RenderableType
 from rich.table import Table as RichTable
@@ -19,7 +19,6 @@ from ...bench.stats.choose import (
     Candidate,
     Constraint,
     Limits,
-    Relaxed,
     Use,
     Verdict,
     Violation,
@@ -32,8 +31,8 @@ from ...bench.stats.metrics import MB, MS, PERCENT, S, Unit
 from ..notation import fixed, number
 from ..select import SEPARATOR, model_title, setting_of
 from .render import csv, frame, markdown
-from .table import WORDS, Cell, Column, Row, Table, cells, figure
-from .terminal import Fitted, draw
+from .table import WORDS, Cell, Column, Row, Table, cells, figure, filled
+from .terminal import Fitted, draw, warnings_line
 
 W = Unit("W")
 
@@ -174,19 +173,19 @@ class Choice:
     failed: tuple[CaseResult, ...] = ()  # of networks that are no candidate
     everything: bool = False  # each way to use each case, not only the best of each network
 
-    @property
+    @cached_property
     def verdicts(self) -> tuple[Verdict, ...]:
+        """Those that are shown, the feasible ones first."""
         found = choose(self.candidates, self.limits)
         return found if self.everything else best_of_each(found)
 
     @property
-    def feasible(self) -> bool:
-        """Whether any fits."""
-        return any(verdict.feasible for verdict in self.verdicts)
+    def feasible(self) -> tuple[Verdict, ...]:
+        return tuple(verdict for verdict in self.verdicts if verdict.feasible)
 
-    @property
-    def relaxed(self) -> Relaxed | None:
-        return nearest(self.candidates, self.limits)
+    @cached_property
+    def engine(self) -> Callable[[Candidate], str]:
+        return engine_text(self.candidates)
 
 
 def choice_of(records: Sequence[Record], limits: Limits, *, everything: bool = False) -> Choice:
@@ -202,12 +201,8 @@ def choice_of(records: Sequence[Record], limits: Limits, *, everything: bool = F
 
 
 def build(choice: Choice) -> Table:
-    """A row for each network, feasible ones first, then why the others are not."""
-    ranks: dict[int, int] = {}
-    verdicts = choice.verdicts
-    for verdict in verdicts:
-        if verdict.feasible:
-            ranks[id(verdict)] = len(ranks) + 1
+    """A row for each network, feasible ones first, then why the others are not, then those that failed."""
+    ranks = {id(verdict): place for place, verdict in enumerate(choice.feasible, 1)}
 
     def rank(verdict: Verdict) -> Cell:
         place = ranks.get(id(verdict))
@@ -215,28 +210,30 @@ def build(choice: Choice) -> Table:
 
     def reason(verdict: Verdict) -> Cell:
         text = why(verdict)
-        return Cell(text, text or None)
+        return Cell(text, text) if text else Cell()
 
-    def engine(verdict: Verdict) -> Cell:
-        return Cell(text := engine_of(verdict.candidate), text)
-
-    engine_of = engine_text(choice.candidates)
     first = Column("rank", rank, name="rank", explains="accuracy, then latency, answers a second and memory")
     last = Column("why not", reason, kind=WORDS, name="why_not", explains="which limits it does not keep")
-    columns = (first, *COLUMNS[:2], Column("engine", engine, kind=WORDS), *COLUMNS[2:], last)
-    rows = [_row(verdict, columns) for verdict in verdicts]
-    rows += [
+    columns = (first, *_columns(choice), last)
+    failed = [
         Row(model_title(case), tuple(Cell() for _ in columns), case.case, error=case.error.message)
         for case in choice.failed
         if case.error
     ]
-    return Table("Network", columns, tuple(rows))
+    return Table("Network", columns, (*(_row(verdict, columns) for verdict in choice.verdicts), *failed))
+
+
+def _columns(choice: Choice) -> tuple[Column[Verdict], ...]:
+    def engine(verdict: Verdict) -> Cell:
+        text = choice.engine(verdict.candidate)
+        return Cell(text, text)
+
+    return (*COLUMNS[:2], Column("engine", engine, kind=WORDS), *COLUMNS[2:])
 
 
 def _row(verdict: Verdict, columns: Sequence[Column[Verdict]]) -> Row:
     candidate = verdict.candidate
-    shown = cells(columns, verdict)
-    return Row(candidate.title, shown, candidate.case, candidate.form, warnings=candidate.warnings)
+    return Row(candidate.title, cells(columns, verdict), candidate.case, candidate.form, warnings=candidate.warnings)
 
 
 def limit_text(constraint: Constraint, limit: float) -> str:
@@ -254,11 +251,10 @@ def summary(choice: Choice) -> str:
     if fit:
         return f"{fit} of {len(verdicts)} networks fit {asked}"
     head = f"none of {len(verdicts)} networks fits {asked}"
-    relaxed = choice.relaxed
+    relaxed = nearest(choice.candidates, choice.limits)
     if relaxed is None:
         return f"{head}; no single limit stands alone in the way"
-    candidate, use = relaxed.verdict.candidate, relaxed.verdict.use
-    name = f"{candidate.title} ({candidate.case.backend}, {answers_text(use)})"
+    name = _name(choice, relaxed.verdict)
     return f"{head}; nearest is {name}: it would fit {limit_text(relaxed.constraint, relaxed.limit)}"
 
 
@@ -281,30 +277,24 @@ def _drawings(table: Table) -> Iterator[Callable[[], RichTable]]:
 
 def render_choice(choice: Choice) -> RenderableType:
     """The feasible ones as a table, and below it a line for each other one, as a rich renderable."""
-    table = build(choice)
-    fit = [row for row in table.rows if not row.error and not table.cell(row, "why_not").value]
-    others = [row for row in table.rows if not row.error and table.cell(row, "why_not").value]
-    shown = replace(table, rows=tuple(replace(row, form="") for row in fit))
-    filled = {
-        column.head
-        for index, column in enumerate(shown.columns)
-        if any(row.cells[index].value is not None for row in fit)
-    }
-    shown = shown.only(lambda column: column.head in filled and column.name not in ("rank", "why_not"))
-    lines = [Text(summary(choice))]
-    lines += [Text.assemble(("! ", "bold yellow"), (f"{name}: {text}", "dim")) for name, text in shown.warnings]
-    lines += [Text.assemble(("not ", "dim"), (_name(table, row), "bold"), f": {_reason(table, row)}") for row in others]
+    columns = filled(_columns(choice), choice.feasible)
+    rows = (replace(_row(verdict, columns), form="") for verdict in choice.feasible)  # in their rank, whatever the form
+    table = Table("Network", columns, tuple(rows))
+    lines = [Text(summary(choice)), *([warnings_line(table.warnings)] if table.warnings else [])]
     lines += [
-        Text.assemble((row.title, "bold red"), (" failed, ", "red"), row.error) for row in table.rows if row.error
+        Text.assemble(("not ", "dim"), (_name(choice, verdict), "bold"), f": {why(verdict)}")
+        for verdict in choice.verdicts
+        if not verdict.feasible
     ]
-    return Group(*([Fitted(_drawings(shown)), Text("")] if fit else []), *lines)
+    lines += [
+        Text.assemble((model_title(case), "bold red"), (" failed, ", "red"), case.error.message)
+        for case in choice.failed
+        if case.error
+    ]
+    return Group(*([Fitted(_drawings(table)), Text("")] if table.rows else []), *lines)
 
 
-def _name(table: Table, row: Row) -> str:
+def _name(choice: Choice, verdict: Verdict) -> str:
     """With how it would be used: X3D-M (eager, 30/s)."""
-    how = [row.cells[index].text for index, column in enumerate(table.columns) if column.head in ("engine", "answers")]
-    return f"{row.title} ({', '.join(filter(None, reversed(how)))})"
-
-
-def _reason(table: Table, row: Row) -> str:
-    return table.cell(row, "why_not").text
+    how = ", ".join(filter(None, (choice.engine(verdict.candidate), answers_text(verdict.use))))
+    return f"{verdict.candidate.title} ({how})"

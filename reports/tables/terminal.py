@@ -100,11 +100,11 @@ def render(table: Table) -> RenderableType:
     ]
     below += [Text.assemble((f"{mark} ", "bold yellow"), (text, "dim")) for mark, text in table.footnotes]
     if table.warnings:
-        below.append(_warnings(table.warnings))
+        below.append(warnings_line(table.warnings))
     return Group(Fitted(_drawings(table)), *([Text(""), *below] if below else []))
 
 
-def _warnings(found: Sequence[tuple[str, str]]) -> Text:
+def warnings_line(found: Sequence[tuple[str, str]]) -> Text:
     """One line for all of them: which rows, and where the evidence is."""
     names = ", ".join(title for title, _ in found[:MOST_NAMED])
     more = f" and {len(found) - MOST_NAMED} more" if len(found) > MOST_NAMED else ""
