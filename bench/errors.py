@@ -20,7 +20,8 @@ EXIT_CODES = {
     OK: "all cases measured",
     FAILED: "at least one case failed (the others are kept), or `check` found a regression",
     USAGE: "wrong arguments or a wrong bench.toml; nothing was run",
-    NOTHING: "nothing to do: no records to read, no case in the plan, or an engine that is not installed",
+    NOTHING: "nothing to do: no records to read, no case in the plan, no network that fits (`choose`), or an "
+    "engine that is not installed",
     ENVIRONMENT: "a file cannot be read or written, or is too new",
     NO_BASELINE: "`check`: there is no baseline to compare with",
     INCOMPARABLE: "`check`: the baseline comes from another machine or setting, so nothing was judged",

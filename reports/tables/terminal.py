@@ -122,7 +122,7 @@ def render(table: Table) -> RenderableType:
     if seen := _conditions(table):
         below.append(Text(seen, style="dim"))
     if table.warnings:
-        below.append(_warnings(table.warnings))
+        below.append(warnings_line(table.warnings))
     return Group(Fitted(_drawings(table)), *([Text(""), *below] if below else []))
 
 
@@ -136,7 +136,7 @@ def _conditions(table: Table) -> str:
     return f"Accuracies as published: {said}" if said else ""
 
 
-def _warnings(found: Sequence[tuple[str, str]]) -> Text:
+def warnings_line(found: Sequence[tuple[str, str]]) -> Text:
     """One line for all of them: which rows, and where the evidence is."""
     names = ", ".join(title for title, _ in found[:MOST_NAMED])
     more = f" and {len(found) - MOST_NAMED} more" if len(found) > MOST_NAMED else ""
