@@ -127,8 +127,8 @@ def test_the_users_own_path_leads_into_the_checkout(repository, tmp_path, monkey
 
 
 def test_both_sides_of_a_users_repository_are_measured_by_the_co3d_bench_that_runs(repository, tmp_path):
-    with checked_out(repository, ["HEAD~1", "HEAD"], tmp_path / "store") as sides:
-        for side in sides:
+    with checked_out(repository, ["HEAD~1", "HEAD"], tmp_path / "store") as both:
+        for side in both:
             _, described = describe(side)
             assert described.package == str(ROOT.resolve())
 

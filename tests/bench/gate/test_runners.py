@@ -11,7 +11,7 @@ import pytest
 from co3d_bench.bench.errors import WRONG_CODE, UserError
 from co3d_bench.bench.gate.code import Code
 from co3d_bench.bench.gate.proof import CURRENT, describe, entry_of
-from co3d_bench.bench.gate.runners import Measured, Processes, code_runner, command_runner, understood
+from co3d_bench.bench.gate.runners import Measured, Processes, code_runner, command_runner, known_fields
 from co3d_bench.bench.measure.job import Event, Job, parse_event, phase_event
 from co3d_bench.bench.measure.turns import WAITING
 from co3d_bench.bench.measure.worker import modules_in
@@ -77,12 +77,12 @@ def test_an_older_version_is_asked_only_for_what_it_knows():
     schema = json.loads(json.dumps(Job.model_json_schema()))
     del schema["properties"]["timing_only"]
     del schema["$defs"]["Settings"]["properties"]["processes"]
-    asked = understood(job.model_dump(mode="json"), schema)
+    asked = known_fields(job.model_dump(mode="json"), schema)
     assert "timing_only" not in asked
     assert "processes" not in asked["settings"]
     assert asked["settings"]["runs"] == 100
     assert asked["case"] == CASE.model_dump()
-    assert understood(job.model_dump(mode="json"), Job.model_json_schema()) == job.model_dump(mode="json")
+    assert known_fields(job.model_dump(mode="json"), Job.model_json_schema()) == job.model_dump(mode="json")
 
 
 def test_an_older_version_does_not_measure_the_cpu_in_a_gpus_place():

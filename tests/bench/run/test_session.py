@@ -61,7 +61,7 @@ class World(Silent):
         tools = Tools(
             measure=self.measure,
             keep=lambda before, record: record,
-            settle=lambda device: None,
+            remove_cases=lambda device: None,
             lose=lambda device, why: self.lost.append((device, why)),
             stopped=lambda: self.stop_after is not None and len(self.asked) >= self.stop_after,
             usable=lambda name: name != "openvino",

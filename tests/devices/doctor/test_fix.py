@@ -264,14 +264,14 @@ def test_the_undo_of_a_command_that_failed_half_way_is_kept(machine):
 
 def test_a_process_number_of_another_boot_or_of_a_later_process_is_nobody(machine):
     stored(machine, {"path": A, "before": "ondemand", "value": "powersave"}, boot="boot-0", pid=1)
-    assert fixer(machine).left_by_the_dead().pid == 1
+    assert fixer(machine).left_by_killed_process().pid == 1
     assert len(fixer(machine).apply([GOVERNOR])) == 2  # the reboot has restored the rest
     fixer(machine).restore()
     state = machine.sysroot / STATE
     fixer(machine).apply([GOVERNOR])
-    assert fixer(machine).left_by_the_dead() is None
+    assert fixer(machine).left_by_killed_process() is None
     state.write_text(json.dumps(json.loads(state.read_text()) | {"started": 1}))
-    assert fixer(machine).left_by_the_dead().pid == os.getpid()
+    assert fixer(machine).left_by_killed_process().pid == os.getpid()
 
 
 def test_after_a_signal_no_further_change_is_begun(machine):

@@ -76,7 +76,7 @@ def test_what_a_command_prints_has_limits(monkeypatch):
 
 
 def test_silence_is_a_lost_connection():
-    with pytest.raises(Unreachable, match=r"nothing was heard for 0\.1 s"):
+    with pytest.raises(Unreachable, match=r"nothing was received for 0\.1 s"):
         list(Local("board", 0.1).lines(["sleep", "971"]))
 
 

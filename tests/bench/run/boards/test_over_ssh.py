@@ -265,7 +265,7 @@ def test_a_board_that_comes_back_only_for_the_next_run(sshd, tmp_path, monkeypat
     made = config(tmp_path, {"tx2": ("tx2", "tx2.local")}, models=("small-clip",))
     plan = make_plan(made, boards=True)
     monkeypatch.setattr("co3d_bench.devices.remote.board.Board.clean", lambda self: None)  # as if we were killed
-    monkeypatch.setattr("co3d_bench.devices.remote.board.Board.settle", lambda self: None)
+    monkeypatch.setattr("co3d_bench.devices.remote.board.Board.remove_cases", lambda self: None)
     (first,) = measure(made, plan=plan)
     Path(made.run.out, "records.jsonl").unlink()  # it was not written any more
     monkeypatch.undo()

@@ -52,10 +52,10 @@ def test_the_estimate_is_the_median_of_the_differences_of_all_with_all():
     assert math.log(found.slowdown) == pytest.approx(by_hand)
 
 
-@pytest.mark.parametrize("sides", [(4, 4), (5, 3), (5, 7), (7, 30)])
+@pytest.mark.parametrize("both", [(4, 4), (5, 3), (5, 7), (7, 30)])
 @pytest.mark.parametrize("seed", range(10))
-def test_few_processes_likewise(sides, seed):
-    base, head = noisy(sides[0], seed=seed)[0], noisy(sides[1], slowdown=1.04, seed=seed + 100)[1]
+def test_few_processes_likewise(both, seed):
+    base, head = noisy(both[0], seed=seed)[0], noisy(both[1], slowdown=1.04, seed=seed + 100)[1]
     found = unpaired(base, head, better="lower")
     chance = scipy_stats.mannwhitneyu(head, base, method="exact").pvalue
     assert (found.low > 1 or found.high < 1) == (chance <= 0.05)
