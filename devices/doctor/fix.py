@@ -76,14 +76,14 @@ class Fixer:
         return lines
 
     def hold(self, pid: int) -> None:
-        """Write down who the settings are held for; 0 for nobody, until they are taken back."""
+        """Write down who the settings are held for; 0 for nobody, until they are restored."""
         changes = self.leftover()
         if changes:
             changes.pid, changes.started = pid, start_of(pid)
             self._kept.write(changes)
 
     def restore(self) -> list[str]:
-        """Take everything back, newest first; a line each. What somebody else changed since is left as it is.
+        """Undo everything, newest first; a line each. What somebody else changed since is left as it is.
 
         Raises FixError, with nothing done, where the file asks for something that no doctor does.
         """
@@ -156,7 +156,7 @@ class Fixer:
         """A command that failed may have changed something: its undo is kept, unless it is known that it did not."""
         mode = read_mode(self._root, self._run) if command.words[0] == "nvpmodel" else None
         if mode is None or str(mode.id) != command.undo[-1]:
-            return "; what it may have changed is taken back with the others"
+            return "; what it may have changed is undone with the others"
         self._drop(changes)
         return ""
 

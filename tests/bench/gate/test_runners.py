@@ -33,7 +33,7 @@ def measure(text, timeout_s=60.0):
         return command_runner(text, timeout_s).measure(CASE, 30, False, stop)
 
 
-def test_a_command_may_tell_its_latencies_in_its_last_line():
+def test_a_command_may_print_its_latencies_in_its_last_line():
     program = "print('noise'); print('{\"latency_s\": [0.5, 0.25, 0.25]}'); print()"
     measured = measure(f'{sys.executable} -c "{program.replace(chr(34), chr(92) + chr(34))}"')
     assert measured == Measured((0.5, 0.25, 0.25))

@@ -122,7 +122,7 @@ def test_it_says_who_is_there(board, tmp_path):
         assert said.torch.get("version", "1.10").startswith("1.10") or "torch" in said.torch_missing
 
 
-def test_a_case_is_heard_to_its_end(board):
+def test_a_case_is_followed_to_its_end(board):
     received = []
     ended = board.run(job("abc"), received.append)
     assert [event["is"] for event in received] == ["a", "b", "c"]
@@ -141,7 +141,7 @@ def test_the_same_job_is_not_begun_twice(ours):
     assert not folder_of(ours, asked).exists()
 
 
-def test_it_is_told_from_any_byte_on(ours):
+def test_it_is_reported_from_any_byte_on(ours):
     asked = job("abcdefgh")
     ours.run(asked, lambda event: None)
     whole = (folder_of(ours, asked) / "events").read_bytes()
@@ -170,7 +170,7 @@ def process_of(board, asked, script):
     return None
 
 
-def test_a_killed_case_is_told(ours):
+def test_a_killed_case_is_reported(ours):
     asked = job("a", then_s=60)
 
     def kill(event):
@@ -179,7 +179,7 @@ def test_a_killed_case_is_told(ours):
     assert ours.run(asked, kill)["returncode"] == -signal.SIGKILL
 
 
-def test_a_killed_agent_takes_the_case_along_and_is_told(ours):
+def test_a_killed_agent_takes_the_case_along_and_is_reported(ours):
     asked = job("a", then_s=60, script="script.py")
     die = "import ctypes; ctypes.CDLL(None).prctl(1, 9)\n"  # as onboard.py asks for it
     (ours.transport.home / ours.folder / "script.py").write_text(die + SCRIPT)
@@ -236,7 +236,7 @@ def test_two_runs_do_not_measure_at_once(ours, monkeypatch):
     other.clean()
 
 
-def test_sensors_are_read_beside_a_case_and_cost_what_is_told(ours, tmp_path):
+def test_sensors_are_read_beside_a_case_and_cost_what_is_reported(ours, tmp_path):
     (tmp_path / "power").write_text("152\n")
     ours.transport.environment["CO3D_BENCH_SYSROOT"] = str(tmp_path)
     received = []
@@ -288,7 +288,7 @@ def test_what_a_host_left_behind_is_removed_after_a_week(ours, tmp_path):
     assert fresh.exists()
 
 
-def test_a_python_that_is_none_is_told_in_a_line(tmp_path):
+def test_a_python_that_is_none_is_reported_in_a_line(tmp_path):
     made = Board(Here(tmp_path), "run-1", "false")
     made.open()
     with pytest.raises(AgentError, match="false there does not run the agent"):

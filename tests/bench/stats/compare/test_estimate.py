@@ -176,7 +176,7 @@ def test_what_slows_two_calls_beside_each_other_drops_out(calls, data):
     assert call_by_call(head, base) == pytest.approx(1 / call_by_call(base, head), rel=1e-6)
 
 
-def test_calls_in_turn_tell_more_than_two_medians_on_a_machine_that_changes_within_a_second():
+def test_interleaved_calls_say_more_than_two_medians_on_a_machine_that_changes_within_a_second():
     """Each call's speed is the machine's of that moment, in waves of 20 %, and 1 % of its own."""
     noise = np.random.default_rng(0)
     by_calls, by_medians = [], []
