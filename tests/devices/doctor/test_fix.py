@@ -256,7 +256,7 @@ def test_the_undo_of_a_command_that_failed_half_way_is_kept(machine):
 
     (line,) = fixer(machine, slow).apply([CLOCKS])
     assert "exit code 124" in line
-    assert "taken back" in line
+    assert "is undone" in line
     fixer(machine, board).restore()
     assert board.asked[-1] == "jetson_clocks --restore jetson_clocks.conf"
     assert fixer(machine).leftover() is None
