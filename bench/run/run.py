@@ -114,7 +114,7 @@ def _tools(
     return Tools(
         measure=measure,
         keep=partial(_keep, parent.config.run.out),
-        settle=boards.settle,
+        remove_cases=boards.remove_cases,
         lose=boards.lose,
         stopped=lambda: bool(parent.stop.signal),
         usable=lambda name: parent.config.catalog.backends[name].missing() is None,

@@ -44,7 +44,7 @@ class Tools:
     # One fresh process; None if it was stopped. Raises BoardUnavailable where its board is lost.
     measure: Callable[[CaseProcess, Hints], Record | Refusal | None]
     keep: Callable[[Sequence[Record], Record], None]  # (earlier records, the new one): write it to the disk
-    settle: Callable[[str], None]  # (device): remove what its last case left there
+    remove_cases: Callable[[str], None]  # (device): remove what its last case left there
     lose: Callable[[str, str], None]  # (device, why): run nothing more there
     stopped: Callable[[], bool]
     usable: Callable[[str], bool]  # whether an engine is installed
@@ -198,7 +198,7 @@ class Session:
         if result.ok:
             self._first.setdefault(case, result)
         self.progress.finished(result)
-        self.tools.settle(case.device)
+        self.tools.remove_cases(case.device)
 
     def _hints(self, process: CaseProcess, *, energy_pass: bool) -> Hints:
         """The results of the case's first process in this call, and whether this process measures energy."""

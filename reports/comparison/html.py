@@ -23,7 +23,7 @@ _HEAD = (
     _OUTCOME
     + """\
 <h1 id="headline-title">{{ headline }}</h1>
-<dl class="sides">
+<dl class="base-and-head">
 <dt>base</dt><dd>{{ comparison.base }}</dd>
 <dt>head</dt><dd>{{ comparison.head }}</dd>
 <dt>limit</dt><dd>{{ limit }} worse</dd>

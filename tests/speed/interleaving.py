@@ -153,8 +153,8 @@ def main() -> None:
                 differences[name].append(-found if head_first else found)
             for process in (first, second):
                 process.end()
-            told = ", ".join(f"{name} {found[-1]:+.1%}" for name, found in differences.items())
-            print(f"{model} {pair + 1} of {options.pairs}: {told}", flush=True)
+            shown = ", ".join(f"{name} {found[-1]:+.1%}" for name, found in differences.items())
+            print(f"{model} {pair + 1} of {options.pairs}: {shown}", flush=True)
         for name, found in differences.items():
             low, _, high = statistics.quantiles(found, n=4)
             spread = f"standard deviation {statistics.stdev(found):.1%}, quartiles {low:+.1%} to {high:+.1%}"

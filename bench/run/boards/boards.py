@@ -161,11 +161,11 @@ class Boards:
         self.lost[device] = why
         self._report(why)
 
-    def settle(self, device: str) -> None:
+    def remove_cases(self, device: str) -> None:
         """Remove what a finished case left there. Errors are ignored: the next case would report them."""
         if device in self._open and device not in self.lost:
             with suppress(Unreachable, AgentError):
-                self._open[device].settle()
+                self._open[device].remove_cases()
 
     def __enter__(self) -> Boards:
         return self

@@ -17,13 +17,13 @@ COUNTED = Counters(
     macs=5, macs_once=5, macs_functional=5, macs_aten=5, flops_torch=10, counter="c", parameters=1, weights_bytes=4
 )
 VERIFIED = Verification(reference="r", relative_error=0.0, tolerance=1e-4, passed=True)
-STEADY = (10.0, 10.1, 9.95, 10.0, 10.05, 10.1, 10.0)
+STABLE = (10.0, 10.1, 9.95, 10.0, 10.05, 10.1, 10.0)
 
 
 class World(Silent):
     """Processes that take `each_s` by the world's clock and have the latencies that a test gives; all reports."""
 
-    def __init__(self, latencies_ms=STEADY, each_s=5.0, stop_after=None, sensor=False, **deeds):
+    def __init__(self, latencies_ms=STABLE, each_s=5.0, stop_after=None, sensor=False, **deeds):
         self.now = 0.0
         self.latencies_ms, self.each_s, self.sensor = latencies_ms, each_s, sensor
         self.stop_after, self.deeds = stop_after, deeds
@@ -61,7 +61,7 @@ class World(Silent):
         tools = Tools(
             measure=self.measure,
             keep=lambda before, record: record,
-            settle=lambda device: None,
+            remove_cases=lambda device: None,
             lose=lambda device, why: self.lost.append((device, why)),
             stopped=lambda: self.stop_after is not None and len(self.asked) >= self.stop_after,
             usable=lambda name: name != "openvino",

@@ -78,12 +78,12 @@ def test_the_mode_that_is_meant_is_that_of_the_profile():
 CPU = "/sys/devices/system/cpu"
 
 
-def test_a_board_is_told_with_what_jetson_stats_knows():
-    told = {"Module": "P3310", "L4T": "32.7.6", "CUDA": "10.2"}
-    assert found(machine("tx2", board=told))["board"].what == "L4T 32.7.6, Module P3310, CUDA 10.2"
+def test_a_board_is_reported_with_what_jetson_stats_knows():
+    facts = {"Module": "P3310", "L4T": "32.7.6", "CUDA": "10.2"}
+    assert found(machine("tx2", board=facts))["board"].what == "L4T 32.7.6, Module P3310, CUDA 10.2"
     empty = Snapshot({})
     assert found(machine("tx2", empty, board="not installed"))["board"].state == "unknown"
-    assert found(machine("tx2", empty, board=told))["board"].what == "Module P3310, L4T 32.7.6, CUDA 10.2"
+    assert found(machine("tx2", empty, board=facts))["board"].what == "Module P3310, L4T 32.7.6, CUDA 10.2"
 
 
 def test_a_laptop_that_saves_power():
@@ -151,14 +151,14 @@ def test_code_for_one_card_runs_on_another(wanted, architectures, answer):
     assert runs_on(wanted, architectures) is answer
 
 
-def test_others_on_the_card_are_told():
+def test_others_on_the_card_are_reported():
     base = machine("rtx2080ti", Snapshot({}), torch=None)
     for value, state in ((0.0, "good"), (2.0, "bad")):
         one = dataclasses.replace(base, readings={"gpu_other_processes": Reading(value)})
         assert found(one)["gpu-processes"].state == state
 
 
-def test_figures_that_cannot_be_read_are_told_once_a_reason_with_their_mend():
+def test_figures_that_cannot_be_read_are_reported_once_a_reason_with_their_fix():
     silent = {
         "energy_j/cpu packages": Reading(reason="not permitted; sudo chmod a+r x"),
         "temperature_c/a": Reading(reason="off"),
@@ -178,7 +178,7 @@ def test_figures_that_cannot_be_read_are_told_once_a_reason_with_their_mend():
 
 
 @pytest.mark.parametrize("name", ["tx2", "xavier", "xavier-nx", "orin"])
-def test_a_machine_that_tells_nothing_is_no_error(name):
+def test_a_machine_that_reports_nothing_is_no_error(name):
     empty = Snapshot({})
     for finding in examine(MachineFacts(empty, PROFILES[name], read_hardware(empty))):
         assert finding.what
