@@ -84,6 +84,25 @@ def test_misses_stand_with_their_exact_interval():
     assert missed.bad
 
 
+@pytest.mark.parametrize(
+    ("model", "every", "states", "shown"),
+    [
+        ("cox3d-s-13", 6, 1, "60.2"),  # at 5 frames/s, as trained
+        ("cox3d-s-13", 2, 1, "49.2"),  # at 15 frames/s
+        ("cox3d-s-13", 1, 6, "60.2"),  # each of the states that take turns sees 5 frames/s
+        ("cox3d-s-13", 1, 1, None),  # nothing is published for 30 frames/s
+        ("x3d-s", 1, 1, "64.7"),  # a clip network is shown every 6th frame however often it answers
+    ],
+)
+def test_the_accuracy_is_that_of_the_rate_at_which_frames_are_seen(model, every, states, shown):
+    record = watched(model, every=every)
+    setup = record.case.camera.model_copy(update={"states": states})
+    record = record.model_copy(update={"case": record.case.model_copy(update={"camera": setup})})
+    table = build([record])
+    heads = [column.head for column in table.columns]
+    assert (table.rows[0].cells[heads.index("accuracy")].text if "accuracy" in heads else None) == shown
+
+
 def test_a_sentence_says_at_which_rate_it_keeps_up():
     assert keeps_up(watched()) == (
         "CoX3D-S (13) (eager) keeps up with 1 in 5 frames of 30/s: each of 120 was answered within 100 ms"
