@@ -34,7 +34,7 @@ EXIT_CODES = {
 
 
 class UserError(Exception):
-    """Something the user can mend. The command line prints the message alone and exits with `exit_code`."""
+    """Something the user can fix. The command line prints the message alone and exits with `exit_code`."""
 
     def __init__(self, message: str, exit_code: int = USAGE) -> None:
         super().__init__(message)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -37,21 +38,28 @@ def history(model: str, store: Path, metric: str, last: int) -> None:
         figure = get_metric(metric)
     except KeyError:
         raise UserError(f"--metric {metric}: {nearest(metric, [each.word for each in METRICS])}") from None
-    found = series(speed_records(records_of_model(store, model), f"{store}, {model}"), figure)
+    records = of_network(records_of_store(store), store, model)
+    found = series(speed_records(records, f"{store}, {model}"), figure)
     if not found:
         raise UserError(f"{store}: no record of {model} has a {metric} (failed, or not measured)", NOTHING)
     click.echo(drawn(render_history(found, last)), nl=False)
 
 
-def records_of_model(store: Path, model: str) -> list[Record]:
-    """The records of a network in a store. Raises UserError that names the nearest one there."""
-    from ..bench.plan.complaints import nearest
+def records_of_store(store: Path) -> list[Record]:
+    """All there are. Raises UserError where there are none."""
     from ..bench.record.store import read_records
-    from ..reports.history import of_model
 
     records = read_records(store)
     if not records:
         raise UserError(f"{store}: holds no records; measure first with `co3d-bench run --out {store}`", NOTHING)
+    return records
+
+
+def of_network(records: Sequence[Record], store: Path, model: str) -> list[Record]:
+    """Those of a network. Raises UserError that names the nearest one there."""
+    from ..bench.plan.complaints import nearest
+    from ..reports.history import of_model
+
     chosen = of_model(records, model)
     if not chosen:
         present = sorted({record.case.model for record in records})

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import json
+from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
 import click
 
+from ..bench.errors import USAGE, UserError
 from .apart import apart
-from .history import records_of_model
+from .history import of_network, records_of_store
 from .options import STORE, Given, model, spec_of, verb
 from .streams import drawn
 
@@ -22,9 +24,14 @@ from .streams import drawn
     type=STORE,
     help="Show the measured figures and their evidence from this store instead; e.g. results.",
 )
+@click.option(
+    "--reaction",
+    is_flag=True,
+    help="Measure how soon the answer follows a change of scene: a second to two minutes.",
+)
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 @apart
-def show(given: Given, model: str, store: Path | None, as_json: bool) -> list[str]:
+def show(given: Given, model: str, store: Path | None, reaction: bool, as_json: bool) -> list[str]:
     """Show the facts of a network without timing it.
 
     Parameters, multiply-accumulates (MACs), receptive field, state, and the paper's figures. With a STORE: the evidence
@@ -33,10 +40,12 @@ def show(given: Given, model: str, store: Path | None, as_json: bool) -> list[st
     Example: co3d-bench show cox3d-m-64
     """
     if store is not None:
+        if reaction:
+            raise UserError("--reaction measures, and a STORE shows what was measured: leave one out", USAGE)
         return _evidence(store, model)
     from ..bench.measure.describe import describe
 
-    facts = describe(spec_of(model), given.value("plan.weights"), given.value("plan.classes"))
+    facts = describe(spec_of(model), given.value("plan.weights"), given.value("plan.classes"), react=reaction)
     return [json.dumps(facts, indent=2)] if as_json else lines(facts)
 
 
@@ -47,12 +56,15 @@ def _evidence(store: Path, model: str) -> list[str]:
     from ..bench.stats.case_result import case_results
     from ..reports.camera_evidence import render_camera_evidence
     from ..reports.commands import camera_times
+    from ..reports.equal_work import render_equal_work, works_of
     from ..reports.evidence import render_evidence
     from ..reports.select import newest_cameras
 
-    records = records_of_model(store, model)
+    everything = records_of_store(store)
+    records = of_network(everything, store, model)
     cases, cameras = case_results(records), newest_cameras(records)
     parts = [render_evidence(cases)] if cases else []
+    parts += [render_equal_work(works_of(case_results(everything), {case.case.model for case in cases}))]
     parts += [render_camera_evidence(cameras, camera_times(store, cameras))] if cameras else []
     return drawn(Group(*parts)).splitlines()
 
@@ -69,9 +81,12 @@ def lines(facts: dict[str, Any]) -> list[str]:
         ("weights", f"{facts['weights_bytes']:,} bytes, buffers included; {facts['weights']}"),
         ("state", f"{facts['state_bytes']:,} bytes"),
         *_memory(facts),
+        *_interleaved(facts),
         ("MACs", f"{_count(facts['macs'])} for one prediction ({facts['counter']})"),
         *_cross_checks(facts),
+        *_equal_work(facts),
         *_reach(facts),
+        *_reaction(facts),
         *_conversion(facts),
         *(("note", note) for note in facts["notes"]),
     ]
@@ -109,6 +124,56 @@ def _memory(facts: dict[str, Any]) -> list[tuple[str, str]]:
     if not kinds or not state:
         return []
     return [("", ", ".join(f"{kind} {size:,} ({100 * size / state:.1f} %)" for kind, size in kinds.items() if size))]
+
+
+def _interleaved(facts: dict[str, Any]) -> list[tuple[str, str]]:
+    """What it takes to answer at every frame of a camera, and not only at those of the trained rate."""
+    states, rate = facts["interleaved_states"], facts["trained_frames_per_s"]
+    if not states or states == 1:
+        return []
+    every = f"every frame of {states * rate:g}/s at the trained {rate:g}/s"
+    text = f"{facts['interleaved_state_bytes']:,} bytes, by `camera --interleave`"
+    return [("", f"{every}: {states} interleaved states, {text}")]
+
+
+def _equal_work(facts: dict[str, Any]) -> list[tuple[str, str]]:
+    """Beside its clip network, by MACs."""
+    from ..bench.stats.equal_work import EqualWork
+    from ..bench.stats.metrics import G
+    from ..reports.equal_work import costs_text, sentence
+
+    found = facts["equal_work_macs"]
+    if found is None:
+        return []
+    work = EqualWork(**{each.name: found[each.name] for each in fields(EqualWork)})
+    names = (found["clip_title"], facts["title"])
+    return [("equal work", costs_text(work, G, "MACs", *names)), ("", sentence(work, *names))]
+
+
+def _reaction(facts: dict[str, Any]) -> list[tuple[str, str]]:
+    """How soon the answer follows a change of scene: as measured, else at the latest."""
+    from ..bench.measure.describe import NO_REACTION
+    from ..reports.notation import number
+
+    found, most = facts["reaction"], facts["receptive_field"]
+    rate = facts["trained_frames_per_s"] or facts["frame_rate_hz"]
+    at = f" at {rate:g} frames/s" if rate else ""
+
+    def after(frames: float) -> str:
+        return f"{number(frames / rate)} s" if rate else f"{frames:g} frames"
+
+    if found:
+        medians = [found[f"{name}_frames"] for name in ("half", "nine_tenths")]
+        ends = [found[f"{name}_range_frames"] for name in ("half", "nine_tenths")]
+        frames = " and ".join(f"{mid:g} ({low} to {high})" for mid, (low, high) in zip(medians, ends, strict=True))
+        half, nine_tenths = map(after, medians)
+        text = f"{half} until half of the way to the new answer, {nine_tenths} until nine tenths"
+        scenes = f"{found['scenes']} scenes of {found['source']}; weights: {facts['weights']}"
+        return [("reaction", text), ("", f"{frames} frames{at}, {scenes}")]
+    if most is None or facts["form"] == "input" or facts["unbounded"] or NO_REACTION in facts["notes"]:
+        return []
+    latest = f"{after(most)} ({most} frames{at})" if rate else after(most)
+    return [("reaction", f"the whole way to a new answer after {latest}; `--reaction` measures half of it")]
 
 
 def _count(value: int | None) -> str:

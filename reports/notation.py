@@ -6,6 +6,7 @@ import math
 from collections.abc import Callable, Iterable
 from string import ascii_lowercase
 
+from ..bench.record.record import PublishedAccuracy
 from ..bench.stats.case_result import Figure, rank_of_interval
 from ..bench.stats.metrics import MS, Unit
 
@@ -58,6 +59,12 @@ def with_interval(figure: Figure | None, unit: Unit = MS) -> str:
 def percent(share: float | None) -> str:
     """A share of one, in percent, to the whole or to one decimal below ten."""
     return MISSING if share is None else f"{100 * share:.{0 if abs(share) >= 0.0995 else 1}f}"
+
+
+def conditions(accuracy: PublishedAccuracy) -> str:
+    """Under which conditions an accuracy was measured: `6 frames/s, whole film`."""
+    rate = [] if accuracy.frames_per_s is None else [f"{accuracy.frames_per_s:.3g} frames/s"]
+    return ", ".join((*rate, *([accuracy.view] if accuracy.view else []))) or "conditions not known"
 
 
 def times(ratio: float) -> str:

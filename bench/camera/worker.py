@@ -28,6 +28,7 @@ from ..measure.job import CameraJob, Event, Job, Measurement, phase_event
 from ..measure.loop import Calls, WarmUpRule, seldom, warm_up
 from ..measure.passes import CaseClock, Emit, Subject
 from ..measure.probe import peak_rss_bytes, restart_peak_rss
+from ..measure.reaction import reaction
 from ..measure.sensors import SensorWatch
 from ..measure.verify import compare
 from ..measure.video import prepare
@@ -36,11 +37,10 @@ from ..measure.worker import serve as serve_job
 from ..record.blobs import write_blob
 from ..record.camera import CameraRun, Reaction, Stage
 from ..record.case import CameraSetup
-from ..record.facts import assumptions, has_receptive_field, model_facts, receptive_field_of
+from ..record.facts import assumptions, model_facts, receptive_field_of
 from ..stats.camera import PERCENTS, FrameTimes
 from .feed import CameraFeed, StageTime
-from .plan import FPS_OF_INTERVAL, trained_interval
-from .reaction import of_clips, of_frames, reaction, scenes
+from .plan import trained_interval
 from .serve import Timeline, serve
 from .source import RANDOM, Film, Live, Noise, Source, is_live, without_password
 from .watch import ClipWatcher, FrameWatcher, InterleavedWatcher, Stages
@@ -84,11 +84,11 @@ def watch_camera(job: Job, emit: Emit) -> Event:
         restart_peak_rss()  # what was taken to verify and is free again does not count
         run = _run(job.case.camera, job.camera, watched, emit) if verification.passed else None
         rss_bytes = peak_rss_bytes() if run else None
-        sensors = watch.stop() if watch and run else None
+        sensors = watch.stop(run.duration_s) if watch and run else None
         seen = job.case.camera.every * job.case.camera.states  # every n-th frame, by a state
         if run and seen == trained_interval(subject.spec, job.case.camera.fps):
             emit(phase_event("reaction"))
-            run = run.model_copy(update={"reaction": _reaction(subject, runnable)})
+            run = run.model_copy(update={"reaction": _reaction(subject, job.camera.source)})
     notes = (*subject.inputs.notes, *source.notes, *subject.loaded.notes, *assumptions(subject.spec, net))
     measurement = Measurement(
         started_at=started.isoformat(timespec="milliseconds"),
@@ -126,19 +126,10 @@ def _warm(runnable: Runnable, subject: Subject) -> None:
     runnable.reset()
 
 
-def _reaction(subject: Subject, runnable: Runnable) -> Reaction | None:
-    """Of networks whose frames are trained at a known rate, and that forget in the end."""
-    spec, how = subject.spec, subject.spec.preprocessing
-    if how is None or (spec.form == "frame" and not has_receptive_field(subject.loaded.net)):
-        return None
-    if spec.form == "frame":
-        answers, shape = (
-            of_frames(runnable.step, runnable.reset, receptive_field_of(subject.loaded.net)),
-            spec.input_shape,
-        )
-    else:
-        answers, shape = of_clips(runnable.step, spec.input_shape[1]), (spec.input_shape[0], *spec.input_shape[2:])
-    return reaction(answers, scenes(shape), how.frame_interval / FPS_OF_INTERVAL)
+def _reaction(subject: Subject, source: str) -> Reaction | None:
+    """On pictures of the film that is shown, else on noise."""
+    film = None if source == RANDOM or is_live(source) else Path(source)
+    return reaction(subject.spec, subject.loaded.net, film)
 
 
 def _source(job: CameraJob, setup: CameraSetup, subject: Subject) -> Source:

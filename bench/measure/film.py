@@ -66,6 +66,22 @@ class Film:
             self.end = time
             yield time, frame
 
+    def apart(self, count: int) -> Iterator[VideoFrame]:
+        """Frames at equal distances over its whole length; none where it does not say how long it is."""
+        begin = (self.stream.start_time or 0) * (self.stream.time_base or Fraction(0))
+        length = self._claimed_s()
+        for place in range(count if length and self.stream.time_base else 0):
+            wanted = begin + (length or 0) * Fraction(2 * place + 1, 2 * count)
+            self.container.seek(int(wanted / (self.stream.time_base or 1)), stream=self.stream)
+            self.ended = False
+            found = None
+            for found in self._decode():
+                if found.pts is not None and found.time_base and found.pts * found.time_base >= wanted:
+                    break
+            if found is not None:
+                self.decoded += 1
+                yield found
+
     def picture(self, frame: VideoFrame) -> Any:
         """The frame as it is shown, (H, W, 3) bytes: its pixels made square, turned and mirrored as the file says."""
         import numpy as np

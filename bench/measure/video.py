@@ -11,7 +11,7 @@ from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ...models.spec import Preprocessing
+from ...models.spec import ModelSpec, Preprocessing
 from ..errors import ENVIRONMENT, UserError
 from .film import Film, open_file, open_film
 
@@ -29,6 +29,11 @@ class Video:
 
     frames: Tensor
     notes: tuple[str, ...] = ()
+
+
+def trained_frames_per_s(spec: ModelSpec) -> float | None:
+    """How many frames of a second of video the network takes, as its weights were trained; None where nobody says."""
+    return spec.preprocessing.frames_per_s if spec.preprocessing else spec.frame_rate_hz
 
 
 def sha256(file: Path) -> str:
@@ -77,6 +82,13 @@ def read_frames(file: Path, count: int, how: Preprocessing, size: tuple[int, int
             notes.append(f"video {file.name}: {taken} usable frame{'s' * (taken > 1)}, {count} needed; it was looped")
         frames[taken:] = frames[torch.arange(taken, count) % taken]
     return Video(frames, tuple(notes))
+
+
+def read_apart(file: Path, count: int, how: Preprocessing, size: tuple[int, int]) -> list[Tensor]:
+    """Pictures (C, H, W) at equal distances over the whole film, prepared; fewer where the film does not say how long
+    it is. No more is decoded than leads to them. Raises UserError for a file that is no film."""
+    with open_film(file) as film:
+        return [prepare(film.picture(frame), how, size) for frame in film.apart(count)]
 
 
 def _at_times(film: Film, step: Fraction) -> Iterator[VideoFrame]:

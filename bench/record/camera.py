@@ -18,6 +18,10 @@ class Stage(Frozen):
     calls: int
 
 
+# What the pictures are: seeded noise, or those of the film that is shown.
+SceneSource = Literal["noise", "film"]
+
+
 class Reaction(Frozen):
     """How soon the answer follows a change of scene, at the frame rate that the weights were trained at."""
 
@@ -27,6 +31,7 @@ class Reaction(Frozen):
     nine_tenths_range_s: tuple[float, float]
     scenes: int
     frame_s: float = Field(description="from one frame of the network to the next")
+    source: SceneSource = Field(default="noise", description="what the pictures are: noise, or far apart in the film")
 
 
 class CameraRun(Frozen):

@@ -16,7 +16,7 @@ from ..record.record import ModelFacts, PublishedAccuracy
 SAME_RATE = 0.05  # relative
 
 # What a network sees on a camera: a clip network its clip, a frame network all that its state reaches.
-IN_USE = frozenset({ONE_CLIP, STEADY_STATE})
+ON_CAMERA = frozenset({ONE_CLIP, STEADY_STATE})
 
 
 def published_accuracies(model: ModelFacts | None) -> tuple[PublishedAccuracy, ...]:
@@ -46,12 +46,18 @@ def accuracy_at(model: ModelFacts, frames_per_s: float | None = None) -> Publish
     return next((each for each in published_accuracies(model) if same_rate(each.frames_per_s, frames_per_s)), None)
 
 
+def accuracy_on_camera(model: ModelFacts | None, frames_per_s: float) -> PublishedAccuracy | None:
+    """What is published of a network for that very rate, as it is on a camera: all of these are comparable."""
+    known = published_accuracies(model)
+    return next((each for each in known if each.view in ON_CAMERA and same_rate(each.frames_per_s, frames_per_s)), None)
+
+
 def comparable(a: PublishedAccuracy, b: PublishedAccuracy) -> bool:
     """Whether the difference of two accuracies says something about their networks: both were shown their films at the
     same rate, and saw as much of them, or each what it sees on a camera. What is not known is not the same."""
     if a.view is None or b.view is None or not same_rate(a.frames_per_s, b.frames_per_s):
         return False
-    return a.view == b.view or {a.view, b.view} == IN_USE
+    return a.view == b.view or {a.view, b.view} == ON_CAMERA
 
 
 def comparable_pair(a: ModelFacts | None, b: ModelFacts | None) -> tuple[PublishedAccuracy, PublishedAccuracy] | None:

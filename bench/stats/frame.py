@@ -11,6 +11,7 @@ from ..record.camera import CameraRun
 from ..record.garbage import paused_collector
 from ..record.record import KINDS, Failure, Record, commit_of
 from ..record.store import each_record
+from .accuracy import main_accuracy
 from .case_result import CaseResult, case_results
 from .metrics import METRICS, Metric
 from .normalise import reference_s
@@ -38,6 +39,10 @@ def _environment(name: str, of: str = "machine") -> Callable[[Record], Value]:
 
 def _engine(name: str) -> Callable[[Record], Value]:
     return lambda record: getattr(record.engine, name) if record.engine else None
+
+
+def _accuracy(name: str) -> Callable[[Record], Value]:
+    return lambda record: getattr(main_accuracy(record.model), name, None)
 
 
 def _version(of: str) -> Callable[[Record], Value]:
@@ -82,6 +87,9 @@ FACTS: tuple[Field[Record], ...] = (
     Field("input", lambda r: r.case.input, "input of the network: seeded noise or a video"),
     Field("family", lambda r: r.model.family if r.model else None, "the network's family"),
     Field("form", lambda r: r.model.form if r.model else None, "clip, frame, or input"),
+    Field("accuracy_frames_per_s", _accuracy("frames_per_s"), "at which the published accuracy was measured"),
+    Field("accuracy_view", _accuracy("view"), "what the network saw then: one clip, whole film, or steady state"),
+    Field("accuracy_source", _accuracy("source"), "who published that accuracy, and where"),
     Field("highest_temperature_c", _highest_temperature_c, "of any zone, while samples were taken"),
     Field("throttled", throttled, "signs that the device throttled during the samples; missing: none"),
     Field("gpu", lambda r: r.cuda.name if r.cuda else None, "the GPU's name"),
@@ -128,12 +136,6 @@ def _due_latency(percent: str) -> Field[Record]:
     )
 
 
-def _reaction(name: str, explains: str) -> Field[Record]:
-    return Field(
-        f"reaction_{name}", _watched(lambda run: getattr(run.reaction, name) if run.reaction else None), explains
-    )
-
-
 def _stage_cpu(stage: str) -> Field[Record]:
     def value(run: CameraRun) -> Value:
         return next((each.cpu_s for each in run.stages if each.name == stage), None)
@@ -161,8 +163,11 @@ CAMERA_FIELDS: tuple[Field[Record], ...] = (
     _run("mean_age_s", "of the newest answer, over time"),
     _run("peak_age_s", "its largest"),
     _run("longest_gap_s", "longest time without an answer"),
-    _reaction("half_s", "after a change of scene, until half of the way to the new answer; median of the scenes"),
-    _reaction("nine_tenths_s", "until nine tenths of the way"),
+    Field(
+        "reaction_scenes",
+        _watched(lambda run: run.reaction.source if run.reaction else None),
+        "of which pictures the changes of scene were: noise or film",
+    ),
     *map(_stage_cpu, ("capture", "preprocess", "copy", "network", "hand-over")),
     _run("state_bytes", "of a frame network, interleaved states together", "camera_state_bytes"),
     _run("growth_bytes", "of resident memory, from the first frame to the last", "memory_growth_bytes"),

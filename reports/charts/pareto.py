@@ -14,7 +14,7 @@ from itertools import pairwise
 from typing import Any, Literal
 
 from ...bench.stats.case_result import CaseResult
-from ...bench.stats.metrics import Metric, get_metric
+from ...bench.stats.metrics import ACCURACY_15FPS_RATE, Metric, get_metric
 from .. import theme
 from ..front import front
 from ..headline import REAL_TIME_PER_S
@@ -28,7 +28,6 @@ SHAPES = {"clip": "square", "frame": "circle", "input": "triangle-up"}
 FORMS = tuple(FORM_TITLES)
 EXTRA_HEIGHT_PX = 10  # for each network beyond eight: their names need room
 
-ACCURACY = get_metric("accuracy")
 _LIT = "length(picked) == 0 || indexof(picked, datum.model) >= 0 || indexof(picked, datum.case) >= 0"
 _OPACITY = either(_LIT, 1, 0.22)
 _SHOWN = "indexof(hidden, datum.case) < 0"
@@ -38,7 +37,7 @@ MarkStyles = Mapping[str, dict[str, Any]]  # of theme.mark_styles
 
 @dataclass(frozen=True)
 class Plot:
-    """One Pareto plot: which metric lies on the horizontal axis, and what to call the plot."""
+    """One Pareto plot: a cost on the horizontal axis, an accuracy on the vertical one, and what to call the plot."""
 
     name: str
     metric: str
@@ -50,15 +49,23 @@ class Plot:
     limit: float | None = None  # a line to compare with
     limit_text: str = ""
     least_share: float = 0.0  # of the networks that must have the figure; of fewer, the plot would show a few as all
+    accuracy_metric: str = "accuracy"
+    accuracy_axis: str = "published accuracy, each at its own frame rate, %"
+    least: int = 1  # points that are worth a plot
 
     @property
     def cost(self) -> Metric:
         """What lies on the horizontal axis."""
         return get_metric(self.metric)
 
+    @property
+    def accuracy(self) -> Metric:
+        """What lies on the vertical axis."""
+        return get_metric(self.accuracy_metric)
+
     def position(self, case: CaseResult) -> tuple[float, float]:
         """The point of a case: across and up, each in the unit of its axis; 0 for a missing figure."""
-        cost, accuracy = (metric.unit.of(case.value(metric) or 0.0) for metric in (self.cost, ACCURACY))
+        cost, accuracy = (metric.unit.of(case.value(metric) or 0.0) for metric in (self.cost, self.accuracy))
         return cost, accuracy
 
 
@@ -71,7 +78,19 @@ PLOTS = (
         "throughput, predictions/s (log) →",
         height_px=380,
         limit=REAL_TIME_PER_S,
-        limit_text=f"{REAL_TIME_PER_S:.0f} frames/s video",
+        limit_text=f"every frame of {REAL_TIME_PER_S:.0f} a second",
+    ),
+    Plot(
+        "throughput15",
+        "throughput",
+        "speed at 15 frames/s",
+        "Accuracy at 15 frames/s against speed on this machine",
+        "throughput, predictions/s (log) →",
+        limit=ACCURACY_15FPS_RATE,
+        limit_text="15 a second",
+        accuracy_metric="accuracy_15fps",
+        accuracy_axis="published accuracy at 15 frames/s, %",
+        least=2,
     ),
     Plot("macs", "macs", "MACs", "Accuracy against computation", "← multiply-accumulates per prediction, G (log)"),
     Plot("memory", "peak_allocated", "memory", "Accuracy against memory", "← peak allocated memory, MB (log)"),
@@ -91,14 +110,15 @@ def drawable(cases: Sequence[CaseResult], plot: Plot) -> tuple[CaseResult, ...]:
     measured = [case for case in cases if case.ok]
     if sum(case.value(plot.cost) is not None for case in measured) < plot.least_share * len(measured):
         return ()
-    return tuple(c for c in measured if c.model and c.value(ACCURACY) is not None and (c.value(plot.cost) or 0) > 0)
+    found = [c for c in measured if c.model and c.value(plot.accuracy) is not None and (c.value(plot.cost) or 0) > 0]
+    return tuple(found) if len(found) >= plot.least else ()
 
 
 def front_of(cases: Sequence[CaseResult], plot: Plot) -> tuple[CaseResult, ...]:
     """The front of a plot of these cases, of one setting, cheapest first; none where there is nothing to compare."""
     shown = drawable(cases, plot)
-    found = front(shown, plot.cost, ACCURACY) if len(shown) > 1 else ()
-    return tuple(sorted(found, key=lambda case: case.value(ACCURACY) or 0.0))
+    found = front(shown, plot.cost, plot.accuracy) if len(shown) > 1 else ()
+    return tuple(sorted(found, key=lambda case: case.value(plot.accuracy) or 0.0))
 
 
 def tooltips(table: Table) -> dict[str, dict[str, str]]:
@@ -109,7 +129,8 @@ def tooltips(table: Table) -> dict[str, dict[str, str]]:
         for column, cell in zip(table.columns, row.cells, strict=True):
             if cell.value is not None:
                 paper = f"  (paper {cell.paper_text})" if cell.paper_text else ""
-                shown[column.head] = f"{cell.text} {column.unit.text}{paper}"
+                detail = f"  ({cell.detail})" if cell.detail else ""
+                shown[column.head] = f"{cell.text} {column.unit.text}{paper}{detail}"
         if row.warnings:
             shown["Warnings"] = "; ".join(row.warnings)
         found[row.key] = shown
@@ -314,7 +335,7 @@ def pareto_chart(
     many = sum(case.ok for case in cases)
     plot = replace(plot, height_px=plot.height_px + EXTRA_HEIGHT_PX * max(0, many - 8))
     drawing, style = _drawing(shown, plot, texts or {}), theme.mark_styles(palette)
-    across, up = drawing.x.channel("x", plot.axis), drawing.y.channel("y", f"{ACCURACY.label}, {ACCURACY.unit.text}")
+    across, up = drawing.x.channel("x", plot.axis), drawing.y.channel("y", plot.accuracy_axis)
     return chart(
         [
             *_limit(drawing, style, across),

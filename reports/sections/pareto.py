@@ -12,9 +12,13 @@ from ..tables.table import WARNING
 from . import Section
 
 _TEMPLATE = """\
-<p class="lead">Up is more accurate. Arrows lead from a clip network to its frame-by-frame version, and on to the \
-longer pool. The broad line is the Pareto front: no other network is at least as good in both and better in one. \
-Filters hide points; the front stays that of all networks of the plot.\
+<p class="lead">Up is more accurate. Accuracies are as published, each at its own frame rate and after one clip or \
+the whole film, as the table says.{% if at_15 %} In the plot at 15 frames/s they are all as on a camera: after one \
+clip, or in the steady state of a frame network.{% endif %} The dotted line is every frame of a video; at the frame \
+rate of its accuracy a network needs fewer predictions.</p>
+<p class="lead">Arrows lead from a clip network to its frame-by-frame version, and on to the longer pool. The broad \
+line is the Pareto front: no other network is at least as good in both and better in one. Filters hide points; the \
+front stays that of all networks of the plot.\
 {% if others %} Of engines and precisions, eager float32 and the best are drawn; {{ others }} more settings are in \
 the tables.{% endif %}</p>
 <ul class="legend">
@@ -86,6 +90,7 @@ def render(page: Page) -> Markup | None:
         forms=forms(page.records),
         titles=FORM_TITLES,
         mark=WARNING,
+        at_15=any(plot.least > 1 for _, plots in groups for plot, *_ in plots),
         others=len(by_setting(page.records)) - len(shown),
     )
 

@@ -210,3 +210,13 @@ def test_of_several_streams_the_default_one_is_used_and_named(tmp_path):
             container.mux(stream.encode(VideoFrame(stream.width, 32, "bgr0")))
             container.mux(stream.encode())
     assert numbers(file, 1)[1][0] == "of 2 video streams, number 2 (48 x 32) is used"
+
+
+def test_frames_apart_are_those_at_equal_distances(film):
+    with films.open_film(film) as opened:
+        every = [opened.picture(frame) for _, frame in opened.frames()]
+    with films.open_film(film) as opened:
+        apart = [opened.picture(frame) for frame in opened.apart(4)]
+    # 132 frames in 5.5 s: in the middle of each quarter, so at frames 16.5, 49.5, 82.5 and 115.5.
+    for picture, number in zip(apart, (17, 50, 83, 116), strict=True):
+        assert (picture == every[number]).all()

@@ -24,5 +24,5 @@ def test_a_picture_has_a_row_for_each_setting_and_arrows_in_each():
     assert spec is not None
     assert [row["title"]["text"].split(" · ")[4] for row in spec["vconcat"]] == ["2 threads", "1 thread"]
     plots = [plot for row in spec["vconcat"] for plot in row["hconcat"]]
-    assert len({plot["name"] for plot in plots}) == 6  # scales are called by the name
+    assert len({plot["name"] for plot in plots}) == 8  # scales are called by the name
     assert picture(case_results([make_failed_record()]), "png") is None

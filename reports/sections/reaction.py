@@ -1,0 +1,68 @@
+"""How soon answers follow a change of scene, and what accuracy costs in that."""
+
+from markupsafe import Markup
+
+from ...bench.record.camera import Reaction
+from ...bench.record.record import Record
+from ...bench.stats.metrics import S
+from ..charts.reaction import PLOT, reaction_chart, reaction_of, same_scenes, seconds
+from ..notation import number
+from ..page import Page, chart, fragment
+from ..select import model_title
+from ..tables.html import table_html
+from ..tables.table import WORDS, Cell, Column, Row, Table, cells
+from . import Section
+
+_TEMPLATE = """\
+<p class="lead">A still picture is replaced by another. A clip network has its new answer as soon as its clip shows \
+nothing else, a frame network as soon as its state has forgotten the old one. For an alarm these seconds outweigh the \
+milliseconds of a prediction. Frames come at the rate that the weights were trained at. Figures are the median of \
+{{ scenes }} scenes of {{ source }}, with the quickest and the slowest.</p>
+{{ table }}
+{% if drawing %}
+<div class="plots">
+<figure class="card plot-reaction">
+<figcaption>{{ title }}</figcaption>
+{{ drawing }}
+</figure>
+</div>
+{% endif %}"""
+
+
+def _text(found: Reaction) -> str:
+    return f"{number(1 / found.frame_s)}/s"
+
+
+COLUMNS: tuple[Column[Reaction], ...] = (
+    Column("half of the way", lambda found: Cell(seconds(found.half_s, found.half_range_s), found.half_s), S),
+    Column(
+        "nine tenths",
+        lambda found: Cell(seconds(found.nine_tenths_s, found.nine_tenths_range_s), found.nine_tenths_s),
+        S,
+    ),
+    Column("frames", lambda found: Cell(_text(found), 1 / found.frame_s), kind=WORDS),
+)
+
+
+def _row(record: Record, found: Reaction) -> Row:
+    form = record.model.form if record.model else ""
+    return Row(model_title(record), cells(COLUMNS, found), record.case, form)
+
+
+def render(page: Page) -> Markup | None:
+    shown = [(record, found) for record in same_scenes(page.cameras) if (found := reaction_of(record))]
+    if not shown:
+        return None
+    spec = reaction_chart(page.cameras)
+    rows = tuple(_row(record, found) for record, found in sorted(shown, key=lambda each: each[1].half_s))
+    return fragment(
+        _TEMPLATE,
+        table=table_html(Table("Network", COLUMNS, rows), "Reaction to a new scene", "reaction"),
+        title=PLOT.title,
+        drawing=chart(spec, f"{PLOT.title}: {len(shown)} networks") if spec else None,
+        scenes=max(found.scenes for _, found in shown),
+        source="noise" if shown[0][1].source == "noise" else "the film",
+    )
+
+
+SECTION = Section("Reaction to a new scene", order=13, render=render)
