@@ -291,19 +291,19 @@ def candidates(records: Iterable[Record]) -> tuple[Candidate, ...]:
     kept = list(records)
     reactions = _reactions(kept)
     speeds = [_of_speed(case, reactions) for case in case_results(kept) if case.ok and case.timed]
-    by_network = {_engine(each.case): each for each in speeds}
+    by_network = {as_run(each.case): each for each in speeds}
     watched = []
     for result in case_results(kept, ("camera",)):
         record, run, setup = result.record, result.record.camera, result.case.camera
         if record.ok and run and run.due and setup and setup.policy != "block":
             seen = _Watched(record, run, setup)
-            watched.append(_of_camera(seen, reactions, by_network.get(_engine(record.case))))
+            watched.append(_of_camera(seen, reactions, by_network.get(as_run(record.case))))
     cameras: dict[Case, tuple[tuple[Way, float], ...]] = {}
     for each in watched:
         if each.watched and each.watched.fps:
-            engine = _engine(each.case)
+            engine = as_run(each.case)
             cameras[engine] = (*cameras.get(engine, ()), (each.watched.way, each.watched.fps))
-    return (*(replace(each, cameras=cameras.get(_engine(each.case), ())) for each in speeds), *watched)
+    return (*(replace(each, cameras=cameras.get(as_run(each.case), ())) for each in speeds), *watched)
 
 
 @dataclass(frozen=True)
@@ -322,8 +322,8 @@ def _network(record: Record) -> _Network:
     return record.case.model, record.model.weights if record.model else ""
 
 
-def _engine(case: Case) -> Case:
-    """The network as it is run, whatever it is shown."""
+def as_run(case: Case) -> Case:
+    """The network and how it is run, whatever it is shown: what two candidates have in common, one of them watched."""
     return case.model_copy(update={"camera": None, "input": ""})
 
 

@@ -15,6 +15,7 @@ from ...bench.stats.choose import (
     Candidate,
     Constraint,
     Use,
+    as_run,
     candidates,
     figures,
     uses,
@@ -83,6 +84,7 @@ def candidate_data(candidate: Candidate) -> dict[str, Any]:
     latency = candidate.latency_s
     return {
         "key": candidate.case.key,
+        "run": as_run(candidate.case).key,
         "form": candidate.form,
         "rate": candidate.rate_per_s,
         "latency": "infinite" if latency == math.inf else latency,

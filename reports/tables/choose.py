@@ -118,42 +118,44 @@ def _of(name: str) -> Callable[[Verdict], float | None]:
     return lambda verdict: verdict.figures[name]
 
 
-# Most wanted first: the terminal leaves out the last ones where there is no room.
-COLUMNS: tuple[Column[Verdict], ...] = (
-    figure(
-        "accuracy",
-        _of("accuracy"),
-        PERCENT,
-        fixed(1),
-        name="accuracy_top1_percent",
-        explains="published, of the frame rate that the network sees",
-    ),
-    Column("answers", _answers, kind=WORDS, name="answers_per_s", explains="how often one is due"),
-    Column(
-        "latency",
-        _latency,
-        MS,
-        name="latency_ms",
-        explains="p99, or the highest percentile that so few samples allow; of a camera from when a frame was due, "
-        "else of the call",
-    ),
-    figure(
+ACCURACY = figure(
+    "accuracy",
+    _of("accuracy"),
+    PERCENT,
+    fixed(1),
+    name="accuracy_top1_percent",
+    explains="published, of the frame rate that the network sees",
+)
+ANSWERS = Column("answers", _answers, kind=WORDS, name="answers_per_s", explains="how often one is due")
+LATENCY = Column(
+    "latency",
+    _latency,
+    MS,
+    name="latency_ms",
+    explains="p99, or the highest percentile that so few samples allow; of a camera from when a frame was due, else of "
+    "the call",
+)
+MEASURED = Column("measured", _measured, kind=WORDS, name="measured", explains="camera: in front of one; calls: alone")
+# By the constraint that limits it.
+MORE: dict[str, Column[Verdict]] = {
+    "react": figure(
         "reacts",
         _of("react"),
         S,
         name="reaction_s",
         explains="after a change of scene: until half of the way to the new answer",
     ),
-    figure("memory", _of("memory"), MB, name="memory_mb", explains="highest resident memory of the whole process"),
-    figure(
+    "memory": figure(
+        "memory", _of("memory"), MB, name="memory_mb", explains="highest resident memory of the whole process"
+    ),
+    "watts": figure(
         "power",
         _of("watts"),
         W,
         name="power_w",
         explains="mean, while it answers as often as it must: idle power and the energy above idle of the answers",
     ),
-    Column("measured", _measured, kind=WORDS, name="measured", explains="camera: in front of one; calls: by itself"),
-)
+}
 LEAST_COLUMNS = 2
 
 
@@ -224,11 +226,15 @@ def build(choice: Choice) -> Table:
 
 
 def _columns(choice: Choice) -> tuple[Column[Verdict], ...]:
+    """Most wanted first, with that what was asked for: the terminal leaves out the last ones where there is no room."""
+
     def engine(verdict: Verdict) -> Cell:
         text = choice.engine(verdict.candidate)
         return Cell(text, text)
 
-    return (*COLUMNS[:2], Column("engine", engine, kind=WORDS), *COLUMNS[2:])
+    asked = [column for name, column in MORE.items() if name in choice.limits]
+    others = [column for name, column in MORE.items() if name not in choice.limits]
+    return (ACCURACY, ANSWERS, Column("engine", engine, kind=WORDS), LATENCY, *asked, MEASURED, *others)
 
 
 def _row(verdict: Verdict, columns: Sequence[Column[Verdict]]) -> Row:
@@ -253,7 +259,7 @@ def summary(choice: Choice) -> str:
     head = f"none of {len(verdicts)} networks fits {asked}"
     relaxed = nearest(choice.candidates, choice.limits)
     if relaxed is None:
-        return f"{head}; no single limit stands alone in the way"
+        return f"{head}; no change of a single limit would admit one"
     name = _name(choice, relaxed.verdict)
     return f"{head}; nearest is {name}: it would fit {limit_text(relaxed.constraint, relaxed.limit)}"
 
@@ -280,7 +286,8 @@ def render_choice(choice: Choice) -> RenderableType:
     columns = filled(_columns(choice), choice.feasible)
     rows = (replace(_row(verdict, columns), form="") for verdict in choice.feasible)  # in their rank, whatever the form
     table = Table("Network", columns, tuple(rows))
-    lines = [Text(summary(choice)), *([warnings_line(table.warnings)] if table.warnings else [])]
+    warned = tuple(dict.fromkeys(table.warnings))
+    lines = [Text(summary(choice)), *([warnings_line(warned)] if warned else [])]
     lines += [
         Text.assemble(("not ", "dim"), (_name(choice, verdict), "bold"), f": {why(verdict)}")
         for verdict in choice.verdicts

@@ -194,13 +194,15 @@
     const any = Object.keys(limits).length > 0;
     const verdicts = any ? choose(candidates, rules, limits) : [];
     const fits = (verdict) => verdict.violations.length === 0;
-    const [cases, networks] = [firsts(verdicts, "key"), [...firsts(verdicts, "network").values()]];
-    fitting = any ? ["", ...[...cases.values()].filter(fits).map((verdict) => verdict.candidate.key)] : [];
-    const known = new Set(candidates.map((candidate) => candidate.key));
+    const [cases, runs] = [firsts(verdicts, "key"), firsts(verdicts, "run")];
+    const networks = [...firsts(verdicts, "network").values()];
+    // What was watched says it of itself; a case of speed, and its points, also what was found before a camera.
+    const found = new Map();
+    for (const { key, run, watched } of any ? candidates : []) found.set(key, watched ? cases.get(key) : runs.get(run));
+    fitting = any ? ["", ...[...found.keys()].filter((key) => fits(found.get(key)))] : [];
     for (const row of all(".results tr[data-case], .camera tr[data-case]")) {
-      const verdict = cases.get(row.dataset.case);
-      if (!any || !known.has(row.dataset.case)) tell(row, "");
-      else if (!verdict) tell(row, "watched by a camera: see there");
+      const verdict = found.get(row.dataset.case);
+      if (!verdict) tell(row, "");
       else tell(row, fits(verdict) ? `fits: ${answers(verdict.use)}` : why(verdict), fits(verdict));
     }
     const fit = networks.filter(fits);

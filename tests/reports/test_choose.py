@@ -124,6 +124,21 @@ def test_what_fits_is_lit_everywhere_and_each_other_row_says_why(page: Opened) -
     ]
 
 
+def test_a_case_of_speed_is_lit_where_a_camera_shows_that_it_keeps_up(open_report: Any) -> None:
+    late = watched("x3d-m", every=6, dropped=60)
+    late = late.model_copy(update={"camera": late.camera.model_copy(update={"latency_s": {}})})
+    opened = open_report([make_record("x3d-s"), watched("x3d-s", every=6), watched("x3d-s", every=1), late])
+    field(opened.page, "fps").fill("30")
+    assert reasons(opened.page) == {"x3d-s": "fits: 30/s"}  # both of its ways were watched
+    assert opened.page.locator(".camera .why").all_inner_texts() == [
+        "fits: 5/s (1 in 6)",
+        "fits: 30/s",
+        "gives 2.50 answers/s, 2.50 below 5",
+    ]
+    assert opened.page.locator("tr.faded").count() == 1
+    assert opened.complaints == []
+
+
 def test_the_limits_are_in_the_address_beside_filters_and_come_back(page: Opened) -> None:
     page.page.locator(".filters [name=form]").select_option("frame")
     address = page.page.evaluate("location.search")
@@ -221,7 +236,7 @@ def test_where_nothing_fits_the_exit_code_says_so_and_the_nearest_limit_is_named
     assert "it would fit --accuracy 71" in shown
     assert "`choose`" in EXIT_CODES[NOTHING]
     shown = " ".join(call(store, "choose", "--watts", "10", "--accuracy", "72").stdout.split())
-    assert "no single limit stands alone in the way" in shown
+    assert "no change of a single limit would admit one" in shown
     assert "power not known; accuracy 71.0 %, 0.970 below 72" in shown
 
 
