@@ -20,7 +20,8 @@ EXIT_CODES = {
     OK: "all cases measured",
     FAILED: "at least one case failed (the others are kept), or `check` found a regression",
     USAGE: "wrong arguments or a wrong bench.toml; nothing was run",
-    NOTHING: "nothing to do: no records to read, no case in the plan, or an engine that is not installed",
+    NOTHING: "nothing to do: no records to read, no case in the plan, no network that fits (`choose`), or an "
+    "engine that is not installed",
     ENVIRONMENT: "a file cannot be read or written, or is too new",
     NO_BASELINE: "`check`: there is no baseline to compare with",
     INCOMPARABLE: "`check`: the baseline comes from another machine or setting, so nothing was judged",
@@ -33,7 +34,7 @@ EXIT_CODES = {
 
 
 class UserError(Exception):
-    """Something the user can mend. The command line prints the message alone and exits with `exit_code`."""
+    """Something the user can fix. The command line prints the message alone and exits with `exit_code`."""
 
     def __init__(self, message: str, exit_code: int = USAGE) -> None:
         super().__init__(message)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from ..bench.errors import FAILED, OK
+from ..bench.errors import FAILED, OK, UserError
 from .options import Given, verb
 from .plan import show_notes
 from .streams import drawn
@@ -15,7 +15,8 @@ from .streams import drawn
 
 @verb("camera")
 @click.option("--resume", is_flag=True, help="Continue the newest run: measure only what is missing.")
-def camera(given: Given, resume: bool) -> int:
+@click.option("--retry-failed", is_flag=True, help="With --resume: watch failed cases once more.")
+def camera(given: Given, resume: bool, retry_failed: bool) -> int:
     """Watch whether networks keep up with a camera.
 
     Frames are due at a fixed rate, whatever the network does. Each is answered in time, answered late, or dropped.
@@ -34,12 +35,16 @@ def camera(given: Given, resume: bool) -> int:
     from ..reports.commands import camera_times
     from ..reports.tables.camera import render_camera
 
+    if retry_failed and not resume:
+        raise UserError("--retry-failed goes with --resume: it repeats the failed cases of the newest run")
     config = camera_config(given.load())
     plan = camera_plan(config, make_plan(config))
     show_notes(plan)
     stopped = None
     try:
-        records = run(config, plan=plan, resume=resume, progress=Lines(sys.stderr), worker=COMMAND)
+        records = run(
+            config, plan=plan, resume=resume, retry_failed=retry_failed, progress=Lines(sys.stderr), worker=COMMAND
+        )
     except Interrupted as error:
         records, stopped = error.records, error
     if records:
@@ -47,4 +52,8 @@ def camera(given: Given, resume: bool) -> int:
         click.echo(f"records: {records_file(config.run.out)}")
     if stopped:
         raise stopped
-    return OK if all(record.ok for record in records) else FAILED
+    failed = sum(not record.ok for record in records)
+    if failed:
+        again = "" if retry_failed else "; `--resume --retry-failed` repeats them"
+        click.echo(f"{failed} of {len(records)} cases failed{again}", err=True)
+    return FAILED if failed else OK

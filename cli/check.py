@@ -94,7 +94,7 @@ def _check_options(baseline: str | None, pair: Pair | None, alone: bool, pairs_o
     if pairs_only and pair is None:
         raise UserError("--resume and --plan go with --pair", USAGE)
     if pair is not None and alone:
-        raise UserError("--pair measures base and head itself: leave STORE and --pinned away", USAGE)
+        raise UserError("--pair measures base and head itself: leave out STORE and --pinned", USAGE)
 
 
 def _check_accepted(accept: tuple[str, ...]) -> None:
@@ -117,30 +117,30 @@ def _against(
     given: Given, baselines: list[str], store: Path | None, limit: float, accept: tuple[str, ...]
 ) -> list[Comparison]:
     """The head compared with each baseline; without `store` the head is measured now."""
-    from ..bench.gate.baseline import measure_head, must_be_there
+    from ..bench.gate.baseline import check_baseline_exists, measure_head
     from ..bench.run.progress import Lines
     from ..bench.stats.compare.rule import rule_of_stores
     from ..reports.comparison.files import read_record_set
     from ..reports.comparison.match import compare
 
     for baseline in baselines:
-        must_be_there(baseline)
-    sides = [read_record_set(baseline) for baseline in baselines]
+        check_baseline_exists(baseline)
+    both = [read_record_set(baseline) for baseline in baselines]
     head = read_record_set(
-        str(store) if store else measure_head(sides[0].records, given.config, given.overrides, Lines(sys.stderr))
+        str(store) if store else measure_head(both[0].records, given.config, given.overrides, Lines(sys.stderr))
     )
-    return [compare(side, head, rule=rule_of_stores(limit), accept=accept) for side in sides]
+    return [compare(side, head, rule=rule_of_stores(limit), accept=accept) for side in both]
 
 
 def _pair(given: Given, pair: Pair | None, limit: float, accept: tuple[str, ...], resume: bool) -> Comparison:
     """Base and head, interleaved; figures without noise from one process of each."""
+    from ..bench.gate.base_and_head import select_runners
     from ..bench.gate.check import PairCheck, check_pair
-    from ..bench.gate.choose import choose
     from ..bench.stats.compare.findings import Comparison
     from ..bench.stats.compare.rule import PairRule
 
     with ExitStack() as stack:
-        selection = choose(pair or ("", ""), given.config, given.overrides, stack)
+        selection = select_runners(pair or ("", ""), given.config, given.overrides, stack)
         if selection.note:
             click.echo(f"note: {selection.note}", err=True)
         rule = PairRule(max_slowdown=limit)
@@ -157,8 +157,8 @@ def _exact(base: tuple[Record, ...], head: tuple[Record, ...], accept: tuple[str
     """The findings on exact figures."""
     from ..reports.comparison.match import RecordSet, compare
 
-    sides = RecordSet("base", base), RecordSet("head", head)
-    found = compare(*sides, metrics=_exact_words(), accept=accept).findings
+    both = RecordSet("base", base), RecordSet("head", head)
+    found = compare(*both, metrics=_exact_words(), accept=accept).findings
     return tuple(finding for finding in found if finding.status == "exact")
 
 
@@ -174,19 +174,19 @@ def _worse_by(accept: tuple[str, ...]) -> Worse:
 
 
 def _print_plan(given: Given, pair: Pair | None, limit: float) -> None:
+    from ..bench.gate.base_and_head import select_runners
     from ..bench.gate.check import pair_seconds, plan_text
-    from ..bench.gate.choose import choose
     from ..bench.stats.compare.rule import PairRule
 
     with ExitStack() as stack:
-        selection = choose(pair or ("", ""), given.config, given.overrides, stack)
+        selection = select_runners(pair or ("", ""), given.config, given.overrides, stack)
         seconds = pair_seconds(selection.cases, selection.runners)
         click.echo(plan_text(selection.cases, selection.out, PairRule(max_slowdown=limit), seconds))
 
 
 def _show(comparisons: list[Comparison], files: dict[str, Path | None]) -> int:
     """Print the comparisons, write the requested files and return the exit code."""
-    from ..bench.gate.ending import exit_code
+    from ..bench.gate.exit_code import exit_code
     from ..reports.comparison.files import write
     from ..reports.comparison.github import annotations, append_step_summary, fenced
     from ..reports.comparison.terminal import render_terminal

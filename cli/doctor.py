@@ -14,7 +14,7 @@ from .fixes import fixer_of, print_notes, restore_leftover, run_while_fixed
 from .options import AUTO, Given, verb
 
 if TYPE_CHECKING:
-    from ..devices.doctor import Finding, Patient
+    from ..devices.doctor import Finding, MachineFacts
     from ..devices.profile import DeviceProfile
 
 _MARKS = {"good": "ok", "advice": "note", "bad": "BAD", "unknown": "?"}
@@ -65,7 +65,7 @@ def _examine(given: Given, sysroot: Path) -> tuple[Finding, ...]:
     from ..devices.root import Local
 
     root = Local(sysroot)
-    return examine(_patient(_profile(given, root), root, here=sysroot == Path("/")))
+    return examine(_machine_facts(_profile(given, root), root, here=sysroot == Path("/")))
 
 
 def _profile(given: Given, root) -> DeviceProfile:
@@ -90,10 +90,10 @@ def _profile(given: Given, root) -> DeviceProfile:
     return profile
 
 
-def _patient(profile: DeviceProfile, root, here: bool) -> Patient:
+def _machine_facts(profile: DeviceProfile, root, here: bool) -> MachineFacts:
     from ..bench.plan.torch_facts import ask_torch
     from ..devices.detect import read_hardware
-    from ..devices.doctor import Patient
+    from ..devices.doctor import MachineFacts
     from ..devices.jtop import read_jtop
     from ..devices.nvpmodel import read_mode, run_quietly
     from ..devices.sensors.find import find_sensors
@@ -101,7 +101,7 @@ def _patient(profile: DeviceProfile, root, here: bool) -> Patient:
     readings = {}
     for sensor in find_sensors(profile, root):
         readings |= sensor.read()
-    return Patient(
+    return MachineFacts(
         root,
         profile,
         read_hardware(root),

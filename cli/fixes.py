@@ -34,7 +34,7 @@ def restore_leftover(fixer: Fixer) -> None:
 
     Raises FixError where its file cannot be read or written.
     """
-    left = fixer.left_by_the_dead()
+    left = fixer.left_by_killed_process()
     if left is None:
         return
     if os.geteuid():

@@ -14,6 +14,7 @@ from ..bench.errors import EXIT_CODES, USAGE, UserError
 from .apart import ARGUMENTS
 from .camera import camera
 from .check import check
+from .choose import choose
 from .compare import compare
 from .doctor import doctor
 from .export import export
@@ -40,6 +41,7 @@ VERBS = (
     profile,
     export,
     report,
+    choose,
     compare,
     check,
     history,

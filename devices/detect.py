@@ -20,7 +20,7 @@ from .root import THIS_MACHINE, Root
 class Gpu:
     """One NVIDIA card, as its driver describes it."""
 
-    name: str  # without the word NVIDIA, which older drivers leave away
+    name: str  # without the word NVIDIA, which older drivers leave out
     capability: str | None = None  # e.g. 7.5
     memory_bytes: int | None = None
     index: int = 0

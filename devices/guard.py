@@ -120,7 +120,7 @@ def keep_only(status):
 
 
 def wait(command):
-    """The exit code of the command; None where we were told to end it."""
+    """The exit code of the command; None where we were asked to end it."""
     while signal.sigwait((*_ENDING, signal.SIGCHLD)) == signal.SIGCHLD:
         with contextlib.suppress(ChildProcessError):
             while True:

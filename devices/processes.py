@@ -60,7 +60,7 @@ class Ended:
 
 
 def run_guarded(
-    asked: Guarded,
+    guarded: Guarded,
     on_output: Callable[[bytes], None],
     *,
     answered: Callable[[], bool] = lambda: False,
@@ -76,27 +76,27 @@ def run_guarded(
     begin = time.monotonic()
     try:
         guard = subprocess.Popen(  # noqa: S603 - no shell
-            [sys.executable, "-I", "-S", str(GUARD), str(status), str(os.getpid()), *asked.command],
+            [sys.executable, "-I", "-S", str(GUARD), str(status), str(os.getpid()), *guarded.command],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             start_new_session=True,  # Ctrl-C reaches us alone
-            env={**os.environ, **asked.environment},
-            pass_fds=(status, *asked.pass_fds),
+            env={**os.environ, **guarded.environment},
+            pass_fds=(status, *guarded.pass_fds),
         )
     finally:
         os.close(status)
-    talk = _Talk(guard, status_read, asked.stdin, on_output, on_errors, answered)
+    exchange = _Exchange(guard, status_read, guarded.stdin, on_output, on_errors, answered)
     try:
-        timed_out = not talk.listen(begin + asked.timeout_s, stop)
+        timed_out = not exchange.read_until_end(begin + guarded.timeout_s, stop)
     finally:
         _end(guard)
-        talk.finish()
-    if talk.error_number is not None:
-        raise OSError(talk.error_number, os.strerror(talk.error_number), asked.command[0])
-    returncode, seconds = talk.ended or (-signal.SIGKILL, time.monotonic() - begin)
+        exchange.finish()
+    if exchange.error_number is not None:
+        raise OSError(exchange.error_number, os.strerror(exchange.error_number), guarded.command[0])
+    returncode, seconds = exchange.ended or (-signal.SIGKILL, time.monotonic() - begin)
     stopped = stop is not None and stop.signal is not None
-    return Ended(returncode, seconds, bytes(talk.tail), timed_out, stopped)
+    return Ended(returncode, seconds, bytes(exchange.tail), timed_out, stopped)
 
 
 def _end(guard: subprocess.Popen[bytes]) -> None:
@@ -110,7 +110,7 @@ def _end(guard: subprocess.Popen[bytes]) -> None:
         guard.wait()
 
 
-class _Talk:
+class _Exchange:
     """The pipes between us and a guarded command."""
 
     def __init__(
@@ -131,8 +131,8 @@ class _Talk:
         self.ended: tuple[int, float] | None = None
         self.error_number: int | None = None
 
-    def listen(self, deadline: float, stop: StopSignal | None) -> bool:
-        """Until the command has ended, or enough was heard; False where its time was over first."""
+    def read_until_end(self, deadline: float, stop: StopSignal | None) -> bool:
+        """Read until the command has ended or answered; False where its time was over first."""
         stdin, stdout, stderr = self._pipes
         last = float("inf")  # until when it may go on after its answer
         with selectors.DefaultSelector() as selector:

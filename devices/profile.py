@@ -63,7 +63,7 @@ class Recognise(_Table):
 
 
 class PowerMode(_Table):
-    """One mode of nvpmodel. A cap that is not known, or not there, is left away."""
+    """One mode of nvpmodel. A cap that is not known, or not there, is left out."""
 
     id: int
     name: str

@@ -172,7 +172,7 @@ def examine(offer: Offer) -> ModelSpec:
         build=partial(build, offer),
         preprocessing=_preprocessing(offer, net),
         source=replace(offer.source, sha256=offer.code.sha256() if offer.code else None),
-        remarks=offer.code.notes if offer.code else tuple,
+        notes=offer.code.notes if offer.code else tuple,
         **_stated(offer, net, form),
     )
     if spec is None:
@@ -186,7 +186,7 @@ def examine(offer: Offer) -> ModelSpec:
         build_with_example=found.build_with_example,
         output=found.output,
         source=found.source,
-        remarks=found.remarks,
+        notes=found.notes,
         published=spec.published or found.published,
         counterpart=spec.counterpart or found.counterpart,
         frame_rate_hz=spec.frame_rate_hz or found.frame_rate_hz,

@@ -102,7 +102,7 @@ class ModelSpec:
     extends: str | None = None  # frame network: the same one at its native pool length
     output: str | None = None  # what one prediction gives, where that is not (B, classes)
     source: Source | None = None  # None: our own zoo
-    remarks: Callable[[], tuple[str, ...]] = tuple  # what a reader should know of its code, once that was run
+    notes: Callable[[], tuple[str, ...]] = tuple  # what a reader should know of its code, once that was run
     inputs: str | None = None  # what it is called with, where that is not one float32 tensor
     input_values: str | None = None  # what the inputs hold, where that is not standard normal noise
     # The network with an example of its input, where its author gave one.

@@ -9,11 +9,13 @@ from rich.text import Text
 
 from ..bench.record.camera import CameraRun, Reaction, Stage
 from ..bench.record.record import Record
+from ..bench.record.sensing import Sensors
 from ..bench.stats.camera import FrameTimes
 from ..bench.stats.metrics import MB, MS, S
+from .minutes import minutes_table, minutes_text, run_minutes, unread_text
 from .notation import number
 from .select import model_title, setting_of
-from .tables.camera import by_minute, misses_text, rate_text, whole
+from .tables.camera import misses_text, rate_text, whole
 from .tables.table import Column, Row, Table, cells, figure
 from .tables.terminal import draw
 
@@ -38,13 +40,21 @@ def _record(record: Record, times: Mapping[str, FrameTimes]) -> Iterator[Rendera
     if run := record.camera:
         yield from map(Text, _lines(run))
         if found := times.get(run.times):
-            yield from map(Text, filter(None, [by_minute(found)]))
+            yield from _minutes(found, record.sensors)
         else:
             yield Text("the times of its frames (in blobs, beside the records) cannot be read", style="yellow")
         if run.stages:
             yield draw(Table("Stage", STAGES, tuple(map(_stage, run.stages))))
     yield from (Text(f"note: {note}", style="dim") for note in record.notes)
     yield Text("")
+
+
+def _minutes(times: FrameTimes, sensors: Sensors | None) -> Iterator[RenderableType]:
+    found = run_minutes(times, sensors)
+    if text := minutes_text(found, sensors):
+        yield Text(text)
+        yield draw(minutes_table(found))
+        yield from map(Text, filter(None, [unread_text([(times, sensors)])]))
 
 
 def _stage(stage: Stage) -> Row:

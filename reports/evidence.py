@@ -39,16 +39,16 @@ COLUMNS: tuple[Column[Record], ...] = (
     _timed("Timed", Unit("calls"), lambda t: len(t.samples), "{:.0f}".format),
     Column("Warm", _warm),
     _timed("Before", Unit("cores"), lambda t: t.background_load_before, _short),
-    _timed("Others", Unit("cores"), lambda t: t.background_load, _short),
+    _timed("During", Unit("cores"), lambda t: t.background_load, _short),
     _timed("Switch", Unit("a call"), lambda t: sum(t.samples.involuntary_switches) / len(t.samples), _short),
     _timed("Stolen", MS, lambda t: sum(t.samples.steal_s)),
-    _timed("Waited", MS, lambda t: sum(t.samples.waited_s)),
+    _timed("Queued", MS, lambda t: sum(t.samples.waited_s)),
     figure("Refer.", reference_s, MS),
 )
 LEGEND = (
-    "Warm: whether the latency was stable before the samples. Before, Others: cores that other processes kept busy "
+    "Warm: whether the latency was stable before the samples. Before, During: background load in cores, "
     "before the warm-up and during the samples. Switch: involuntary context switches. Stolen: by the hypervisor. "
-    "Waited: threads that could have run, for a core, summed."
+    "Queued: run-queue wait of its threads, summed."
 )
 
 

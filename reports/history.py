@@ -5,18 +5,22 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import datetime
 
-from rich import box
 from rich.console import Group, RenderableType
-from rich.table import Table
 from rich.text import Text
 
 from ..bench.record.record import Record
+from ..bench.stats.metrics import MS
 from ..bench.stats.trend import INSTALL, MIN_POINTS, Point, Series, Step, can_find_steps
 from .notation import number
 from .select import model_title, setting_of
-from .tables.table import WARNING
+from .tables.table import WARNING, WORDS, Cell, Column, Heading, Row, Table, cells, figure, filled
+from .tables.terminal import fitted
 
 LAST = 20
+
+
+def _four_digits(value: float) -> str:
+    return number(value, 4)
 
 
 def title(series: Series) -> str:
@@ -58,43 +62,48 @@ def render_history(found: Sequence[Series], last: int = LAST) -> RenderableType:
     return Group(*(part for series in found for part in _series(series, last)))
 
 
-def _series(series: Series, last: int) -> list[RenderableType]:
-    firsts = {step.first: step for step in series.steps}
-    head = Text.assemble(
-        (title(series), "bold"), f"\n{series.metric.label}, {series.metric.unit.text}, on {series.machine}"
+def _columns(series: Series) -> tuple[Column[int], ...]:
+    """What is shown of the run of that index."""
+    points, steps = series.points, {step.first: step for step in series.steps}
+
+    def change(index: int) -> Cell:
+        step = steps.get(index)
+        if step is None:
+            return Cell("")
+        return Cell(f"{step.change:+.1%}", step.change, tone="error" if is_worse(series, step) else "frame")
+
+    return (
+        Column("Commit", lambda index: Cell(points[index].commit or "", points[index].commit), kind=WORDS),
+        figure(series.metric.label, lambda index: points[index].value, series.metric.unit, _four_digits),
+        figure("normalised", lambda index: points[index].normalised_latency_s, MS, _four_digits),
+        Column("Step", change),
     )
-    drawn = Table(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False, header_style="bold")
-    for column in ("Run", "Commit"):
-        drawn.add_column(column, no_wrap=True)
-    drawn.add_column(series.metric.label, justify="right", no_wrap=True)
-    normalised = any(point.normalised_latency_s for point in series.points)
-    if normalised:
-        drawn.add_column("normalised", justify="right", no_wrap=True)
-    drawn.add_column("Step", justify="right", no_wrap=True)
+
+
+def _level(series: Series, index: int) -> Heading | None:
+    """What a run stands below: the level between two steps."""
+    if not series.steps:
+        return None
+    before = [step.after for step in series.steps if step.first <= index]
+    unit = series.metric.unit
+    return Heading(f"level {number(unit.of(before[-1] if before else series.steps[0].before))} {unit.text}")
+
+
+def _series(series: Series, last: int) -> list[RenderableType]:
     hidden = max(0, len(series.points) - last)
-    for index, point in enumerate(series.points[hidden:], start=hidden):
-        step = firsts.get(index)
-        if step is not None:
-            drawn.add_section()
-        mark = f" {WARNING}" if point.warnings else "  "
-        value = Text(number(series.metric.unit.of(point.value), 4) + mark, style="yellow" if point.warnings else "")
-        change = (
-            Text(f"{step.change:+.1%}", style="bold red" if is_worse(series, step) else "bold green") if step else ""
-        )
-        beside = [number(1e3 * point.normalised_latency_s, 4) if point.normalised_latency_s else ""]
-        drawn.add_row(time_text(point), point.commit or "", value, *(beside if normalised else []), change)
-    below = [Text(step_text(series, step)) for step in series.steps]
-    if hidden:
-        below.append(Text(f"{hidden} earlier runs are not shown (--last)", style="dim"))
-    if any(point.warnings for point in series.points[hidden:]):
-        below.append(Text(f"{WARNING} with a warning; not used in the search for steps", style="dim"))
-    if normalised:
-        below.append(
-            Text("normalised: at the machine's speed in the newest run, by the reference workload", style="dim")
-        )
-    if (why := why_no_steps(series)) is not None:
-        below.append(Text(why, style="dim"))
-    return [head, drawn, *below, Text("")]
+    shown = range(hidden, len(series.points))
+    columns = filled(_columns(series), shown)
+    points = [(series.points[index], cells(columns, index), _level(series, index)) for index in shown]
+    rows = (Row(time_text(point), row, below=level, warnings=point.warnings) for point, row, level in points)
+    table = Table("Run", columns, tuple(rows))
+    head = Text.assemble((title(series), "bold"), f"\n{series.metric.label} on {series.machine}")
+    notes = [f"{hidden} earlier runs are not shown (--last)"] if hidden else []
+    notes += [f"{WARNING} with a warning; not used in the search for steps"] if table.warnings else []
+    if any(point.normalised_latency_s for point, _, _ in points):
+        notes.append("normalised: at the machine's speed in the newest run, by the reference workload")
+    notes += [why] if (why := why_no_steps(series)) else []
+    steps = [Text(step_text(series, step)) for step in series.steps]
+    return [head, fitted(table), *steps, *(Text(note, style="dim") for note in notes), Text("")]
 
 
 def of_model(records: Sequence[Record], word: str) -> list[Record]:

@@ -79,7 +79,7 @@ class Part:
 
 def document(title: str, head: Sequence[Markup], parts: Sequence[Part], *, styles: Sequence[str] = ()) -> str:
     """A whole page: `styles` are further style sheets among the templates."""
-    style, script, bundle = _style(*styles), inline_script(_template("page.js")), _bundle()
+    style, script, bundle = _style(*styles), inline_script(_template("choose.js") + _template("page.js")), _bundle()
     return str(
         fragment(
             _template("page.html.jinja"),

@@ -1,7 +1,7 @@
 """Realistic records without measuring anything: the six default networks on an imaginary two-core machine.
 
 Everything is deterministic. The published figures are typed in from the paper's Table 1, so that tests of tables
-and charts do not depend on the zoo. Latencies are log-normal around a typical value, as a quiet machine gives them.
+and charts do not depend on the zoo. Latencies are log-normal around a typical value, as an idle machine gives them.
 """
 
 from __future__ import annotations
@@ -380,7 +380,7 @@ def make_failed_record(
 
 
 def make_default_records() -> list[Record]:
-    """What the default `bench.toml` gives on a quiet machine."""
+    """What the default `bench.toml` gives on an idle machine."""
     return [make_record(model) for model in DEFAULT_MODELS]
 
 

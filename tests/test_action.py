@@ -88,7 +88,7 @@ def test_a_missing_baseline_is_no_pass(tmp_path, stores):
     assert "no baseline at" in done.stderr
 
 
-def test_wrong_inputs_are_told_and_nothing_of_them_is_run(tmp_path, stores):
+def test_wrong_inputs_are_reported_and_nothing_of_them_is_run(tmp_path, stores):
     done, _ = run_action(tmp_path, baseline=str(stores / "base"), max_slowdown="$(touch made); `touch made`")
     assert done.returncode == USAGE
     assert not (tmp_path / "made").exists()

@@ -13,24 +13,20 @@ import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import partial
-from itertools import cycle, islice
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
-from ...models.inputs import moved, tensors_of
 from ..errors import UserError
-from ..export.entry import make_entry
 from ..export.precision import TOLERANCE
-from ..export.state_buffers import StateBuffers
 from ..export.telemetry import import_engine
 from ..profile.trace import SETTLING_STEPS, Clock, TracedSteps, TraceFrom, timed_steps
 from ..profile.tracing.cost import measure_event_s
-from ..profile.tracing.model import Model, read_model
+from ..profile.tracing.model import read_model
 from ..profile.tracing.onnxruntime import steps_of
-from ..record.facts import receptive_field_of
 from ..record.record import Engine
 from . import Ask, Backend, Runnable
+from .bound import BoundRunnable, ModelFile, Ports, model_file, settle_at
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -73,30 +69,16 @@ OPENVINO = Provider(
 
 def prepare(provider: Provider, net: nn.Module, example: Input, ask: Ask) -> Runnable:
     """Export, quantise if asked for, start a session."""
-    from ..export.onnx import make_model
-
-    entry = make_entry(net, moved(example, "cpu"), plain=True, moves=False)
-    model, notes = make_model(entry), ()
-    if ask.precision == "int8":
-        from ..export.quantise import quantise
-
-        model, note = quantise(model, entry, receptive_field_of(net) if entry.state else 0, ask.calibration)
-        notes = (note,)
-    artefact = model.SerializeToString()
-
-    def bound(trace: Path | None = None, traced: TraceFrom | None = None) -> BoundSession:
-        session = open_session(provider, ask, artefact, trace)
-        return BoundSession(session, entry, provider, len(artefact), notes, traced)
-
-    if not ask.traced:
-        return bound()
-    return bound(traced=partial(traced_steps, bound, partial(open_session, provider, ask), read_model(model)))
+    file = model_file(net, example, ask)
+    opened = partial(open_session, provider, ask)
+    traced = partial(traced_steps, provider, file, opened) if ask.traced else None
+    return bound(provider, file, opened(file.content), traced)
 
 
 def traced_steps(
-    bound: Callable[[Path], BoundSession],
+    provider: Provider,
+    file: ModelFile,
     opened: Callable[..., Any],
-    model: Model,
     state: Sequence[Tensor],
     xs: Sequence[Tensor],
     clock: Clock,
@@ -106,12 +88,12 @@ def traced_steps(
     Raises UserError where ONNX Runtime gave up tracing before their end.
     """
     with TemporaryDirectory(prefix="co3d-bench-", ignore_cleanup_errors=True) as folder:
-        twin = bound(Path(folder) / "trace")
-        for ours, theirs in zip(twin.state_tensors(), state, strict=True):
-            ours.copy_(theirs)
-        timed_steps(twin, islice(cycle(xs), SETTLING_STEPS), clock)
+        session = opened(file.content, Path(folder) / "trace")
+        twin = bound(provider, file, session)
+        settle_at(twin, state, xs, clock)
         times_s = timed_steps(twin, xs, clock)
-        steps = steps_of(json.loads(twin.end_trace().read_bytes()), model)[SETTLING_STEPS:]
+        events = json.loads(Path(session.end_profiling()).read_bytes())
+    steps = steps_of(events, read_model(file.model))[SETTLING_STEPS:]
     if len(steps) < len(xs):
         raise UserError(f"ONNX Runtime keeps no longer trace than {len(steps)} steps of this network: --steps")
     return TracedSteps(tuple(steps), tuple(times_s), measure_event_s(opened, clock))
@@ -161,81 +143,32 @@ def _value_of(tensor: Tensor) -> Any:
     return ort.OrtValue(capi.OrtValue.from_dlpack(tensor.__dlpack__(), False))
 
 
-class BoundSession:
+def bound(provider: Provider, file: ModelFile, session: Any, traced: TraceFrom | None = None) -> BoundRunnable:
     """A session whose inputs and outputs are bound to our own memory."""
+    import onnxruntime as ort
 
-    def __init__(
-        self,
-        session: Any,
-        entry: Any,
-        provider: Provider,
-        artefact_bytes: int,
-        notes: tuple[str, ...],
-        traced: TraceFrom | None = None,
-    ) -> None:
-        import torch
-
-        self._session = session
-        self._artefact_bytes, self._notes, self._traced = artefact_bytes, notes, traced
-        self._view = _value_of
-        self._binding = session.io_binding()
-        self._inputs = entry.input_names[: entry.given]
-        self._state_names = entry.input_names[entry.given :]
-        self._new_names = entry.output_names[entry.answers :]
-        with torch.no_grad():
-            answers = entry.module(*entry.inputs)[: entry.answers]
-        self._answers = tuple(torch.empty_like(answer, device=provider.device).contiguous() for answer in answers)
-        for name, answer in zip(entry.output_names, self._answers, strict=False):
-            self._binding.bind_ortvalue_output(name, self._view(answer))
-        state = tuple(tensor.to(provider.device) for tensor in entry.state)
-        self._buffers = StateBuffers(state, entry.sources, self._view)
-
-    def warm(self, x: Tensor) -> None:
-        return None
-
-    def reset(self) -> None:
-        self._buffers.reset()
-
-    def step(self, x: Input) -> Any:
-        binding, buffers = self._binding, self._buffers
-        given = [tensor.contiguous() for tensor in tensors_of(x)]  # kept until the run is over: it holds addresses
-        for name, tensor in zip(self._inputs, given, strict=True):
-            binding.bind_ortvalue_input(name, self._view(tensor))
-        for name, value in zip(self._state_names, buffers.inputs, strict=True):
-            binding.bind_ortvalue_input(name, value)
-        for name, value in zip(self._new_names, buffers.outputs, strict=True):
-            binding.bind_ortvalue_output(name, value)
-        self._session.run_with_iobinding(binding)
-        buffers.advance()
-        answers = tuple(answer.clone() for answer in self._answers)  # ours is written again at the next step
-        return answers[0] if len(answers) == 1 else answers
-
-    def traced_steps(self, xs: Sequence[Tensor], clock: Clock) -> TracedSteps:
-        """See `backends/README.md`; needs `Ask.traced`."""
-        assert self._traced is not None  # noqa: S101 - a profile asks for it
-        return self._traced(self.state_tensors(), xs, clock)
-
-    def end_trace(self) -> Path:
-        """The file of the trace, whole; nothing is traced after that."""
-        return Path(self._session.end_profiling())
-
-    def synchronize(self) -> None:
-        self._binding.synchronize_outputs()
-
-    def state_tensors(self) -> tuple[Tensor, ...]:
-        return self._buffers.tensors
-
-    def engine(self) -> Engine:
-        import onnxruntime as ort
-
+    def engine() -> Engine:
         return Engine(
             name="ONNX Runtime",
             version=ort.__version__,
-            provider=self._session.get_providers()[0],
-            threads=self._session.get_session_options().intra_op_num_threads,
-            artefact_bytes=self._artefact_bytes,
-            notes=self._notes,
+            provider=session.get_providers()[0],
+            threads=session.get_session_options().intra_op_num_threads,
+            artefact_bytes=len(file.content),
+            notes=file.notes,
         )
+
+    binding = session.io_binding()
+    ports = Ports(
+        inputs=file.entry.input_names,
+        outputs=file.entry.output_names,
+        view=_value_of,
+        bind_input=binding.bind_ortvalue_input,
+        bind_output=binding.bind_ortvalue_output,
+        run=partial(session.run_with_iobinding, binding),
+        synchronize=binding.synchronize_outputs,
+        device=provider.device,
+    )
+    return BoundRunnable(file.entry, ports, engine, traced)
 
 
 def missing(provider: Provider) -> str | None:

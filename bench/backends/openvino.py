@@ -5,24 +5,20 @@ from __future__ import annotations
 import importlib.util
 import io
 import platform
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from functools import partial
-from itertools import cycle, islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ...models.inputs import moved, tensors_of
 from ..errors import UserError
-from ..export.entry import Entry, make_entry
 from ..export.precision import TOLERANCE
-from ..export.state_buffers import StateBuffers
 from ..export.telemetry import import_engine
 from ..profile.trace import SETTLING_STEPS, Clock, TracedSteps, TraceFrom, timed_steps
-from ..profile.tracing.model import Model, read_model
-from ..profile.tracing.openvino import Counter, Executed, calls_of, read_counters, read_graph
-from ..record.facts import receptive_field_of
+from ..profile.tracing.model import read_model
+from ..profile.tracing.openvino import calls_of, read_counters, read_graph
 from ..record.record import Engine
 from . import Ask, Backend, Runnable
+from .bound import BoundRunnable, ModelFile, Ports, model_file, settle_at
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -36,21 +32,10 @@ _ARITHMETIC = {"fp32": "f32", "int8": "f32", "bf16": "bf16"}
 
 def prepare(net: nn.Module, example: Input, ask: Ask) -> Runnable:
     """Export, quantise if asked for, compile for the fewest milliseconds a request."""
-    from ..export.onnx import make_model
-
-    entry = make_entry(net, moved(example, "cpu"), plain=True, moves=False)
-    onnx_model, notes = make_model(entry), ()
-    if ask.precision == "int8":
-        from ..export.quantise import quantise
-
-        onnx_model, note = quantise(onnx_model, entry, receptive_field_of(net) if entry.state else 0, ask.calibration)
-        notes = (note,)
-    artefact = onnx_model.SerializeToString()
-
-    def bound(*, counting: bool = False, traced: TraceFrom | None = None) -> BoundRequest:
-        return BoundRequest(compiled(artefact, ask, counting=counting), entry, len(artefact), notes, traced)
-
-    return bound(traced=partial(traced_steps, bound, read_model(onnx_model)) if ask.traced else None)
+    file = model_file(net, example, ask)
+    traced = partial(traced_steps, file, ask) if ask.traced else None
+    compiled_model = compiled(file.content, ask)
+    return bound(file, compiled_model, compiled_model.create_infer_request(), traced)
 
 
 def compiled(artefact: bytes, ask: Ask, *, counting: bool = False) -> Any:
@@ -78,99 +63,42 @@ def compiled(artefact: bytes, ask: Ask, *, counting: bool = False) -> Any:
     return compiled_model
 
 
-def traced_steps(
-    bound: Callable[..., BoundRequest], model: Model, state: Sequence[Tensor], xs: Sequence[Tensor], clock: Clock
-) -> TracedSteps:
+def traced_steps(file: ModelFile, ask: Ask, state: Sequence[Tensor], xs: Sequence[Tensor], clock: Clock) -> TracedSteps:
     """Steps from that state on, by a separate request that counts; it reports their mean."""
-    twin = bound(counting=True)
-    for ours, theirs in zip(twin.state_tensors(), state, strict=True):
-        ours.copy_(theirs)
-    timed_steps(twin, islice(cycle(xs), SETTLING_STEPS), clock)
-    before = twin.counters()
+    compiled_model = compiled(file.content, ask, counting=True)
+    request = compiled_model.create_infer_request()
+    twin = bound(file, compiled_model, request)
+    settle_at(twin, state, xs, clock)
+    before = read_counters(request)
     times_s = timed_steps(twin, xs, clock)
     requests = SETTLING_STEPS, SETTLING_STEPS + len(xs)
-    return TracedSteps((calls_of(before, twin.counters(), requests, twin.graph(), model),), tuple(times_s))
+    calls = calls_of(before, read_counters(request), requests, read_graph(compiled_model), read_model(file.model))
+    return TracedSteps((calls,), tuple(times_s))
 
 
-class BoundRequest:
-    """One request whose inputs and outputs are our own memory."""
+def bound(file: ModelFile, compiled_model: Any, request: Any, traced: TraceFrom | None = None) -> BoundRunnable:
+    """A request whose inputs and outputs are our own memory."""
+    ov = import_engine("openvino")
 
-    def __init__(
-        self,
-        compiled: Any,
-        entry: Entry,
-        artefact_bytes: int,
-        notes: tuple[str, ...],
-        traced: TraceFrom | None = None,
-    ) -> None:
-        import torch
-
-        ov = import_engine("openvino")
-
-        def view(tensor: Tensor) -> Any:
-            return ov.Tensor(tensor.numpy(), shared_memory=True)
-
-        self._compiled, self._request, self._view = compiled, compiled.create_infer_request(), view
-        self._artefact_bytes, self._notes, self._traced = artefact_bytes, notes, traced
-        inputs = [compiled.input(name) for name in entry.input_names]
-        self._inputs, self._state_ports = inputs[: entry.given], inputs[entry.given :]
-        ports = [compiled.output(name) for name in entry.output_names]
-        self._new_ports = ports[entry.answers :]
-        with torch.no_grad():
-            answers = entry.module(*entry.inputs)[: entry.answers]
-        self._answers = tuple(torch.empty_like(answer).contiguous() for answer in answers)
-        for port, answer in zip(ports, self._answers, strict=False):
-            self._request.set_tensor(port, view(answer))
-        self._buffers = StateBuffers(entry.state, entry.sources, view)
-
-    def warm(self, x: Tensor) -> None:
-        return None
-
-    def reset(self) -> None:
-        self._buffers.reset()
-
-    def step(self, x: Input) -> Any:
-        request, buffers = self._request, self._buffers
-        given = [tensor.contiguous() for tensor in tensors_of(x)]  # kept until the run is over: it holds addresses
-        for port, tensor in zip(self._inputs, given, strict=True):
-            request.set_tensor(port, self._view(tensor))
-        for port, value in zip(self._state_ports, buffers.inputs, strict=True):
-            request.set_tensor(port, value)
-        for port, value in zip(self._new_ports, buffers.outputs, strict=True):
-            request.set_tensor(port, value)
-        request.infer()
-        buffers.advance()
-        answers = tuple(answer.clone() for answer in self._answers)  # ours is written again at the next step
-        return answers[0] if len(answers) == 1 else answers
-
-    def traced_steps(self, xs: Sequence[Tensor], clock: Clock) -> TracedSteps:
-        """See `backends/README.md`; needs `Ask.traced`."""
-        assert self._traced is not None  # noqa: S101 - a profile asks for it
-        return self._traced(self.state_tensors(), xs, clock)
-
-    def counters(self) -> list[Counter]:
-        """The time of each node, where that is counted."""
-        return read_counters(self._request)
-
-    def graph(self) -> dict[str, Executed]:
-        """The nodes that run."""
-        return read_graph(self._compiled)
-
-    def synchronize(self) -> None:
-        return None
-
-    def state_tensors(self) -> tuple[Tensor, ...]:
-        return self._buffers.tensors
-
-    def engine(self) -> Engine:
+    def engine() -> Engine:
         return Engine(
             name="OpenVINO",
-            version=import_engine("openvino").get_version().split("-")[0],
+            version=ov.get_version().split("-")[0],
             provider="CPU",
-            threads=int(self._compiled.get_property("INFERENCE_NUM_THREADS")),
-            artefact_bytes=self._artefact_bytes,
-            notes=self._notes,
+            threads=int(compiled_model.get_property("INFERENCE_NUM_THREADS")),
+            artefact_bytes=len(file.content),
+            notes=file.notes,
         )
+
+    ports = Ports(
+        inputs=[compiled_model.input(name) for name in file.entry.input_names],
+        outputs=[compiled_model.output(name) for name in file.entry.output_names],
+        view=lambda tensor: ov.Tensor(tensor.numpy(), shared_memory=True),
+        bind_input=request.set_tensor,
+        bind_output=request.set_tensor,
+        run=request.infer,
+    )
+    return BoundRunnable(file.entry, ports, engine, traced)
 
 
 def missing() -> str | None:

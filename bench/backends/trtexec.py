@@ -83,7 +83,7 @@ def make_session(
 def build_options(precision: str, version: Version, known: Collection[str]) -> tuple[str, ...]:
     """The options that build the engine and write it to a file.
 
-    It times what it built in any case; one call is the least. The option that leaves even that away has two names.
+    It times what it built in any case; one call is the least. The option that omits even that has two names.
     """
     return (
         f"--onnx={MODEL}",

@@ -10,7 +10,6 @@ import itertools
 import re
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
@@ -107,6 +106,8 @@ class Film:
                 for _, frame in film.frames():
                     yield Captured(film.picture(frame))
                 self.notes.update(dict.fromkeys(film.notes()))
+                whole_s = float(film.end + film.gap)
+            self.notes[f"video {self.name}: it is {whole_s:.2f} s long, and was played again and again"] = None
 
 
 def film_fps(file: Path) -> float:
@@ -123,14 +124,20 @@ _ANSWERS_S = 10.0
 
 def live_fps(source: str) -> float:
     """The rate that a live source states, else 30. Raises UserError where it cannot be read: before anything is run."""
-    name = without_password(source)
+    from av.error import FFmpegError
+
+    name, begin_s = without_password(source), time.perf_counter()
     try:
         with _opened(source) as container:
+            if source.lower().startswith("http") and container.duration:
+                raise UserError(f"{name}: a film, which comes faster than it plays: download it, give the file", USAGE)
             stream = _picture_of(container, name)
             next(iter(container.decode(stream)), None)
             rate = stream.average_rate or stream.guessed_rate
-    except OSError as error:  # FFmpeg's errors are OSErrors
-        raise UserError(f"{name}: cannot be opened: {error.strerror or error}", USAGE) from error
+    except (OSError, FFmpegError) as error:
+        silent = time.perf_counter() - begin_s > 0.9 * _ANSWERS_S
+        why = f"no answer within {_ANSWERS_S:g} s" if silent else error.strerror or type(error).__name__
+        raise UserError(f"{name}: cannot be opened: {why}; is it on, and is that its address?", USAGE) from error
     return float(rate) if rate else DEFAULT_FPS
 
 
@@ -160,12 +167,22 @@ class Live:
     live: bool = True
     notes: dict[str, None] = field(default_factory=dict)
     clock: Callable[[], float] = time.perf_counter
+    sleep: Callable[[float], None] = time.sleep
 
     def frames(self) -> Iterator[Captured]:
+        from av.error import FFmpegError
+
+        begin_s = self.clock()
         while True:
-            with suppress(OSError):  # FFmpeg's errors are OSErrors; the time without frames is in the record
+            why = "it ended"
+            try:
                 yield from self._read()
-            time.sleep(self.retry_s)
+            except (OSError, FFmpegError) as error:  # the time without frames is in the record
+                why = error.strerror or type(error).__name__  # its text may hold a password
+            if not self.notes:
+                again = "it was opened again, until it answered or the time was over"
+                self.notes[f"{self.name}: no frames from {self.clock() - begin_s:.1f} s on ({why}); {again}"] = None
+            self.sleep(self.retry_s)
 
     def _read(self) -> Iterator[Captured]:
         with _opened(self.address) as container:

@@ -27,6 +27,7 @@ from ..measure.in_force import hold_threads
 from ..measure.job import CameraJob, Event, Job, Measurement, phase_event
 from ..measure.loop import Calls, WarmUpRule, seldom, warm_up
 from ..measure.passes import CaseClock, Emit, Subject
+from ..measure.probe import peak_rss_bytes, restart_peak_rss
 from ..measure.reaction import reaction
 from ..measure.sensors import SensorWatch
 from ..measure.verify import compare
@@ -80,8 +81,10 @@ def watch_camera(job: Job, emit: Emit) -> Event:
         emit(Event(event="measured", measurement=Measurement(engine=runnable.engine())))
         source = _source(job.camera, job.case.camera, subject)
         watched = _Watched(subject, runnables, source)
+        restart_peak_rss()  # what was taken to verify and is free again does not count
         run = _run(job.case.camera, job.camera, watched, emit) if verification.passed else None
-        sensors = watch.stop() if watch and run else None
+        rss_bytes = peak_rss_bytes() if run else None
+        sensors = watch.stop(run.duration_s) if watch and run else None
         seen = job.case.camera.every * job.case.camera.states  # every n-th frame, by a state
         if run and seen == trained_interval(subject.spec, job.case.camera.fps):
             emit(phase_event("reaction"))
@@ -92,6 +95,7 @@ def watch_camera(job: Job, emit: Emit) -> Event:
         duration_s=case_clock.passed_s(),
         model=model_facts(subject.spec, subject.loaded.net, job.weights),
         environment=environment_of(job, host, None, Process(torch.get_num_threads(), allocator, environ)),
+        peak_rss_bytes=rss_bytes,
         verification=verification,
         engine=runnable.engine(),
         sensors=sensors,

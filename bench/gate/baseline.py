@@ -18,7 +18,7 @@ from ..run.run import run
 PROCESSES = 7  # of each case: as many as a verdict needs
 
 
-def must_be_there(baseline: str) -> None:
+def check_baseline_exists(baseline: str) -> None:
     """Raises UserError with its own exit code: a missing baseline is neither a pass nor a usage error."""
     path, _, _ = baseline.rpartition("@")
     if not any(records_file(each).is_file() for each in (baseline, path) if each):

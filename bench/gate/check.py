@@ -60,14 +60,14 @@ def check_pair(request: PairCheck, report: Report) -> CheckResult:
             for record in filter(None, full_pair.records):
                 append_record(folder, record)
         broken = {key: why for key, full_pair in full_pairs.items() if (why := _failure(full_pair))}
-        settled = {
+        worse_exactly = {
             key: why
             for key, full_pair in full_pairs.items()
             if key not in broken and (why := _worse(full_pair, request))
         }
-        for key, why in settled.items():
+        for key, why in worse_exactly.items():
             report(f"{key}: {why}: no pairs are needed")
-        timed = [case for case in request.cases if case.key not in broken and case.key not in settled]
+        timed = [case for case in request.cases if case.key not in broken and case.key not in worse_exactly]
         runs = {key: full_pair.runs for key, full_pair in full_pairs.items()}
         start = Start(base=base, head=head, cases=tuple(case.key for case in timed), runs=max(runs.values(), default=0))
         journal = Journal(folder, start, request.resume)
@@ -76,7 +76,7 @@ def check_pair(request: PairCheck, report: Report) -> CheckResult:
         broken |= measure_pairs(timed, runs, request.runners, request.rule, journal, stop, report)
     findings = [
         *(Finding(key, METRIC, "failed", note=why) for key, why in broken.items()),
-        *(_settled(key, why, full_pairs[key]) for key, why in settled.items()),
+        *(_worse_finding(key, why, full_pairs[key]) for key, why in worse_exactly.items()),
         *_judged([case.key for case in timed if case.key not in broken], journal.entries, request.rule, len(timed)),
     ]
     records = [full_pair.records for full_pair in full_pairs.values()]
@@ -91,7 +91,7 @@ def plan_text(cases: Sequence[Case], out: Path, rule: PairRule, seconds: Mapping
     total = sum(seconds.values())
     lines = [
         f"{len(cases)} case{'s' if len(cases) != 1 else ''}, {rule.min_replicates} to {rule.max_replicates} pairs of "
-        f"fresh processes each, and an A/A pair (base against base) for every {rule.control_every}: "
+        f"fresh processes each, and an A/A pair (base and base) for every {rule.control_every}: "
         f"{_minutes(rule.min_replicates * total)} to {_minutes(most_pairs(rule) * total)} "
         f"at {total / len(seconds):.1f} s a pair (measured just now)"
     ]
@@ -99,10 +99,13 @@ def plan_text(cases: Sequence[Case], out: Path, rule: PairRule, seconds: Mapping
     for case in cases:
         sigma = earlier.get(case.key)
         if sigma is not None:
-            lines.append(f"{case.key}: {_finds(sigma, rule, len(cases))}, from the spread of earlier checks here")
+            lines.append(
+                f"{case.key}: {_detectable_text(sigma, rule, len(cases))}, from the spread of earlier checks here"
+            )
     if not any(case.key in earlier for case in cases):
         lines += [
-            f"the spread on this host is not known yet; {_finds(sigma, rule, len(cases))}" for sigma in EXAMPLE_SIGMAS
+            f"the spread on this host is not known yet; {_detectable_text(sigma, rule, len(cases))}"
+            for sigma in EXAMPLE_SIGMAS
         ]
     return "\n".join(lines)
 
@@ -158,7 +161,7 @@ def _judged(keys: Sequence[str], entries: Sequence[Entry], rule: PairRule, cases
     return found
 
 
-def _settled(key: str, why: str, full_pair: FullPair) -> Finding:
+def _worse_finding(key: str, why: str, full_pair: FullPair) -> Finding:
     """A case that is worse in a figure without noise: its speed, from one process each, is shown but not judged."""
     judgement = Judgement("inconclusive", f"not measured in pairs, since {why}")
     return Finding(
@@ -166,7 +169,7 @@ def _settled(key: str, why: str, full_pair: FullPair) -> Finding:
     )
 
 
-def _finds(sigma: float, rule: PairRule, cases: int) -> str:
+def _detectable_text(sigma: float, rule: PairRule, cases: int) -> str:
     found, needed = detectable(sigma, rule, rule.max_replicates, cases), replicates_needed(sigma, rule, cases=cases)
     what = "nothing" if found is None else f"a slowdown of {found:.1%}"
     most = f"with a spread of {sigma:.1%} from pair to pair, {rule.max_replicates} pairs find {what}"

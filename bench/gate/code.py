@@ -102,7 +102,7 @@ def is_commit(repository: Path, word: str) -> bool:
     return not word.startswith("-") and _commit(repository, word) is not None
 
 
-def no_commit(repository: Path, word: str) -> UserError:
+def not_a_commit(repository: Path, word: str) -> UserError:
     """The error for a word that names no commit there."""
     shallow = git_output(repository, "rev-parse", "--is-shallow-repository") == "true"
     hint = "; this clone is shallow, so it may only lack it: git fetch --unshallow" if shallow else ""
@@ -119,7 +119,7 @@ def checked_out(repository: Path, words: Sequence[str], store: Path) -> Iterator
     commits = [_commit(repository, word) for word in words]
     for word, commit in zip(words, commits, strict=True):
         if commit is None or word.startswith("-"):
-            raise no_commit(repository, word)
+            raise not_a_commit(repository, word)
     with _checkout_folder(store.resolve()) as checkouts:
         folders = [checkouts / f"{index}-{commit[:12]}" for index, commit in enumerate(filter(None, commits))]
         for folder, commit in zip(folders, commits, strict=True):

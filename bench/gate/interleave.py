@@ -1,7 +1,7 @@
 """The two processes of a pair at the same time, of which one computes at a time: the machine's changes affect both.
 
 Measured one after the other, equal code differs by as much as the machine changes meanwhile;
-`tests/speed/taking_turns.py` measures how much that is.
+`tests/speed/interleaving.py` measures how much that is.
 """
 
 from __future__ import annotations

@@ -61,7 +61,7 @@ class Start(Frozen):
     cases: tuple[str, ...]
     runs: int = Field(default=0, description="samples of each process, by how fast they were then")
 
-    def same_question(self, other: Start) -> bool:
+    def same_check(self, other: Start) -> bool:
         """Whether the pairs of one check hold for the other. The number of samples may differ: each check chooses it
         anew."""
         return (self.base, self.head, self.cases) == (other.base, other.head, other.cases)
@@ -97,7 +97,7 @@ class Journal:
         self._file = folder / FILE_NAME
         self.entries: list[Entry] = []
         earlier = read(self._file) if resume else None
-        if earlier is not None and earlier[0].same_question(start):
+        if earlier is not None and earlier[0].same_check(start):
             self.entries = list(earlier[1])
         else:
             append_line(self._file, start.model_dump_json())

@@ -59,7 +59,7 @@ def measure_full(case: Case, runners: Runners, stop: Stop, report: Report) -> Fu
     results = {}
     for side in ("base", "head"):
         report(f"{case.key}: {side} in full")
-        results[side] = _one(case, runners[side], MIN_RUNS, True, stop)
+        results[side] = _measure_one(case, runners[side], MIN_RUNS, True, stop)
     latencies = [each.value_s for each in results.values() if each.failure is None]
     runs = min(MOST_RUNS, max(MIN_RUNS, math.ceil(MIN_SECONDS / min(latencies)))) if latencies else MIN_RUNS
     return FullPair(results["base"], results["head"], runs)
@@ -87,11 +87,11 @@ def measure_pairs(
                 del going[pair.case]
                 continue
             journal.add(pair, measured_pair)
-            report(f"{pair.case}: {_running(pair, journal, rule, len(cases))}")
+            report(f"{pair.case}: {_progress_text(pair, journal, rule, len(cases))}")
     return failed
 
 
-def _running(pair: Pair, journal: Journal, rule: PairRule, cases: int) -> str:
+def _progress_text(pair: Pair, journal: Journal, rule: PairRule, cases: int) -> str:
     """The newest pair and the estimate so far, in words."""
     measured = ratios_of(pair.case, journal.entries)
     if pair.stage == "A/A":
@@ -108,7 +108,7 @@ def measure_pair(case: Case, pair: Pair, runs: int, runners: Runners, stop: Stop
     """
     roles: tuple[Role, Role] = ("base", "base") if pair.stage == "A/A" else pair.order
     chosen = [runners[side] for side in roles]
-    workers = [each for each in chosen if isinstance(each, Processes) and each.takes_turns(case)]
+    workers = [each for each in chosen if isinstance(each, Processes) and each.can_interleave(case)]
     interleaved = len(workers) == len(chosen)
     results = _interleaved(case, workers, runs, stop) if interleaved else _one_after_the_other(case, chosen, runs, stop)
     for side, measured in zip(roles, results, strict=True):
@@ -136,11 +136,11 @@ def _interleaved(case: Case, runners: Sequence[Processes], runs: int, stop: Stop
 def _one_after_the_other(case: Case, runners: Sequence[Runner], runs: int, stop: Stop) -> Sequence[Measured]:
     """Where the first fails, the second is not run."""
     first, second = runners
-    measured = _one(case, first, runs, False, stop)
-    return measured, measured if measured.failure is not None else _one(case, second, runs, False, stop)
+    measured = _measure_one(case, first, runs, False, stop)
+    return measured, measured if measured.failure is not None else _measure_one(case, second, runs, False, stop)
 
 
-def _one(case: Case, runner: Runner, runs: int, full: bool, stop: Stop) -> Measured:
+def _measure_one(case: Case, runner: Runner, runs: int, full: bool, stop: Stop) -> Measured:
     measured = Measured(failure="not measured")
     for _ in range(ATTEMPTS):
         attempt = runner.measure(case, runs, full, stop)

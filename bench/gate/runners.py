@@ -80,7 +80,7 @@ class Processes:
         sources = [model.facts.source for model in self.custom.values()]
         return " ".join([self.name, *(source.sha256 for source in sources if source and source.sha256)])
 
-    def takes_turns(self, case: Case) -> bool:
+    def can_interleave(self, case: Case) -> bool:
         """Whether its workers can be interleaved with others: not those of older versions (some took turns in another
         way, as `seat`), nor an external engine."""
         return "in_turn" in self.schema["properties"] and not self.catalog.backends[case.backend].external
@@ -111,19 +111,19 @@ class Processes:
         )
         loaded: list[str] = []
 
-        def hear(event: Event) -> None:
+        def on_event(event: Event) -> None:
             loaded.extend(event.modules or ())
             if event.phase == WAITING:
                 ready()
 
-        line = json.dumps(understood(job.model_dump(mode="json", exclude_none=True), self.schema)).encode() + b"\n"
+        line = json.dumps(known_fields(job.model_dump(mode="json", exclude_none=True), self.schema)).encode() + b"\n"
         begin, killed = time.monotonic(), oom_kills()
         outcome = run_child(
             python_command(*self.worker, python=self.python),
             line,
             self.timeout_s,
             stop=stop,
-            on_event=hear,
+            on_event=on_event,
             environment={**child_environment(case.threads), **self.environment},
             pass_fds=(pipes.take, pipes.give) if pipes else (),
         )
@@ -204,17 +204,17 @@ def factory_runner(reference: str, name: str, catalog: Catalog, timeout_s: float
     return Processes(reference, python, {}, Job.model_json_schema(), {name: renamed}, catalog, timeout_s)
 
 
-def understood(value: Any, schema: Mapping[str, Any], root: Mapping[str, Any] | None = None) -> Any:
+def known_fields(value: Any, schema: Mapping[str, Any], root: Mapping[str, Any] | None = None) -> Any:
     """A job without the fields that another version of the code does not know: an older worker would refuse them."""
     root = schema if root is None else root
     if "$ref" in schema:
-        return understood(value, root["$defs"][schema["$ref"].rpartition("/")[2]], root)
+        return known_fields(value, root["$defs"][schema["$ref"].rpartition("/")[2]], root)
     for choice in schema.get("anyOf", ()):
         if "$ref" in choice and isinstance(value, dict):
-            return understood(value, choice, root)
+            return known_fields(value, choice, root)
     if isinstance(value, dict) and "properties" in schema:
         known = schema["properties"]
-        return {name: understood(each, known[name], root) for name, each in value.items() if name in known}
+        return {name: known_fields(each, known[name], root) for name, each in value.items() if name in known}
     return value
 
 

@@ -128,7 +128,7 @@ def is_stable(latencies: Sequence[float], window: int = WINDOW, tolerance: float
 
 
 def median(values: Sequence[float]) -> float:
-    """The middle value; of an even count the mean of the two middle ones. ValueError if there are none."""
+    """The median. ValueError if there are none."""
     if not values:
         raise ValueError("the median of no values is not defined")
     ordered = sorted(values)

@@ -138,7 +138,7 @@ def take_profile(
         events=traced.events,
         operators=traced.operators,
     )
-    return profile.model_copy(update={"notes": inputs.notes + loaded.notes + spec.remarks() + _notes(profile)})
+    return profile.model_copy(update={"notes": inputs.notes + loaded.notes + spec.notes() + _notes(profile)})
 
 
 def trace_steps(runnable: Runnable, ring: Sequence[Any], steps: int, clock: Clock) -> tuple[Traced, list[float]]:

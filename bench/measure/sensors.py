@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import os
 import time
+from bisect import bisect_right
 from collections.abc import Callable, Sequence
 from functools import partial
+from itertools import pairwise
 
 from ...devices.profile import DeviceProfile
 from ...devices.sensors import Figure, Reading
 from ...devices.sensors.sampler import Log
 from ...devices.sensors.watch import Watch
-from ..record.sensing import SensorFigure, Sensors, Spread
+from ..record.sensing import InMinute, SensorFigure, Sensors, Spread
+from ..stats.camera import minute_edges
 from .job import Event
 from .loop import median
 
@@ -47,12 +50,12 @@ class SensorWatch:
             self._end = self._clock()
         self._emit(event)
 
-    def stop(self) -> Sensors:
-        """Stop reading; returns the sensors during the samples."""
+    def stop(self, length_s: float | None = None) -> Sensors:
+        """Stop reading; returns the sensors during the samples, or during their first `length_s`."""
         log = self._watch.stop()
         if self._begin is None or self._end is None:
             return Sensors(reason=log.reason or "no samples were taken")
-        return sensors_of(log, self._begin, self._end)
+        return sensors_of(log, self._begin, self._end if length_s is None else self._begin + length_s)
 
 
 def sensors_of(log: Log, begin: float, end: float) -> Sensors:
@@ -77,6 +80,7 @@ def _figure(of: Figure, times: Sequence[float], series: Sequence[Reading], begin
     pairs = [(time, reading) for time, reading in zip(times, series, strict=True) if reading.reason is None]
     before = next((reading for time, reading in reversed(pairs) if time <= begin), None)
     after = next((reading for time, reading in pairs if time >= end), None)
+    figure = partial(figure, minutes=_minutes(of, pairs, begin, end))
     inside = [reading for time, reading in pairs if begin < time < end]
     if of.kind == "flags":
         words = dict.fromkeys(word for reading in (*inside, after) if reading for word in reading.words)
@@ -88,6 +92,27 @@ def _figure(of: Figure, times: Sequence[float], series: Sequence[Reading], begin
     values = [reading.value for reading in inside if reading.value is not None]
     # Sampling may be so short that no reading fell into it: then the readings next to it are used.
     return figure(during=spread(values or [value for value in (first, last) if value is not None]))
+
+
+def _minutes(of: Figure, pairs: Sequence[tuple[float, Reading]], begin: float, end: float) -> tuple[InMinute, ...]:
+    """A figure minute by minute; `pairs` are its readings with their times."""
+    edges = [begin + edge for edge in minute_edges(end - begin)]
+    places = [bisect_right(pairs, edge, key=lambda pair: pair[0]) for edge in edges]
+    readings = [reading for _, reading in pairs]
+    return tuple(
+        _in_minute(of, readings[first:last], readings[first - 1].value if first else None)
+        for first, last in pairwise(places)
+    )
+
+
+def _in_minute(of: Figure, inside: Sequence[Reading], before: float | None) -> InMinute:
+    """What was read in a minute; a counter's increase is from the last reading before it."""
+    if of.kind == "flags":
+        return InMinute(words=tuple(dict.fromkeys(word for reading in inside for word in reading.words)))
+    values = [reading.value for reading in inside if reading.value is not None]
+    if of.kind == "gauge":
+        return InMinute(during=spread(values))
+    return InMinute(added=values[-1] - before if values and before is not None else None)
 
 
 def spread(values: Sequence[float]) -> Spread | None:

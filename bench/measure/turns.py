@@ -48,7 +48,7 @@ def with_uncounted_call(hand_over: Callable[[], bool], call: Callable[[], object
     """`hand_over`, followed by one call that does not count once the turn is back.
 
     That call finds the caches full of the other process's data, and its threads, which spin for a while as they wait:
-    without it, slower code of one thread would seem even slower (`tests/speed/taking_turns.py`). Long calls hardly need
+    without it, slower code of one thread would seem even slower (`tests/speed/interleaving.py`). Long calls hardly need
     it, but both processes must be treated alike.
     """
 

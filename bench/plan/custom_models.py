@@ -59,7 +59,7 @@ class CustomModel(Frozen):
             inputs=facts.inputs,
             input_values=facts.input_values,
             source=Source(**facts.source.model_dump()) if facts.source else None,
-            remarks=partial(_remarks, self),
+            notes=partial(_notes_of_code, self),
         )
 
 
@@ -166,7 +166,7 @@ def _described(reference: str) -> CustomModel:
     return CustomModel(reference=reference, facts=facts, preprocessing=spec.preprocessing, modules=modules, notes=notes)
 
 
-def _remarks(model: CustomModel) -> tuple[str, ...]:
+def _notes_of_code(model: CustomModel) -> tuple[str, ...]:
     """Notes for a record of it: those of its description, and what its code did in this process."""
     code = loading.current()
     return (*model.notes, *(code.notes() if code else ()))

@@ -53,7 +53,7 @@ class PlanFacts:
     auto_threads: int
     video_sha256: str | None = None
     boards: Mapping[str, BoardFacts] = field(default_factory=dict)
-    away: Mapping[str, str] = field(default_factory=dict)
+    unavailable: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -80,7 +80,7 @@ class Plan:
     cases: tuple[Case, ...]
     left_out: tuple[LeftOut, ...] = ()
     searches: tuple[Search, ...] = ()
-    away: Mapping[str, str] = field(default_factory=dict)  # devices that are not reached, and why
+    unavailable: Mapping[str, str] = field(default_factory=dict)  # devices that are not reached, and why
     at_host: frozenset[str] = frozenset()  # devices that are reached over ssh
     # Case (or the case of a search) whose engine `auto` chose -> the engines to try next if it refuses the network.
     instead: Mapping[Case, tuple[str, ...]] = field(default_factory=dict)
@@ -88,11 +88,11 @@ class Plan:
 
 
 @dataclass(frozen=True)
-class Turn:
+class CaseProcess:
     """One fresh process: a case, and the number of this process among those of the case."""
 
     case: Case
-    process: int = 1
+    number: int = 1
 
 
 def plan(config: Resolved, facts: PlanFacts) -> Plan:
@@ -109,7 +109,7 @@ def plan(config: Resolved, facts: PlanFacts) -> Plan:
     for device, model, word, precision, batch, count in itertools.product(
         wanted.devices, wanted.models, wanted.backends, wanted.precisions, wanted.batch, wanted.threads
     ):
-        if device in facts.away:
+        if device in facts.unavailable:
             continue
         board = facts.boards.get(device)
         profile = config.profiles[device]
@@ -145,7 +145,7 @@ def plan(config: Resolved, facts: PlanFacts) -> Plan:
             else:
                 cases[case] = None
     at_host = frozenset(facts.boards)
-    return Plan(tuple(cases), tuple(left_out), tuple(searches), facts.away, at_host, instead, tuple(notes))
+    return Plan(tuple(cases), tuple(left_out), tuple(searches), facts.unavailable, at_host, instead, tuple(notes))
 
 
 def _are(cores: int) -> str:

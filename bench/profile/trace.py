@@ -113,9 +113,9 @@ def operators_of(events: Iterable[Event]) -> Traced:
 def join(steps: Sequence[Sequence[TracedCall]]) -> tuple[Operator, ...]:
     """The calls of all steps as the operators of one step, the most expensive first."""
     alike: dict[tuple[Any, ...], TracedCall] = {found.identity: found for step in steps for found in step}
-    times = [_sums(step, lambda found: found.time_ns) for step in steps]
-    calls = _sums((found for step in steps for found in step), lambda found: 1)
-    inside = _sums((found for step in steps for found in step), lambda found: found.events)
+    times = [_totals(step, lambda found: found.time_ns) for step in steps]
+    calls = _totals((found for step in steps for found in step), lambda found: 1)
+    inside = _totals((found for step in steps for found in step), lambda found: found.events)
     operators = [
         Operator(
             name=found.name,
@@ -132,7 +132,7 @@ def join(steps: Sequence[Sequence[TracedCall]]) -> tuple[Operator, ...]:
     return tuple(sorted(operators, key=lambda operator: -operator.traced_s))
 
 
-def _sums(found: Iterable[TracedCall], value: Callable[[TracedCall], int]) -> Counter[tuple[Any, ...]]:
+def _totals(found: Iterable[TracedCall], value: Callable[[TracedCall], int]) -> Counter[tuple[Any, ...]]:
     total: Counter[tuple[Any, ...]] = Counter()
     for each in found:
         total[each.identity] += value(each)

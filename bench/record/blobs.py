@@ -37,9 +37,13 @@ def write_blob(folder: Path, data: bytes) -> str:
         make_store(folder.parent)
         folder.mkdir(exist_ok=True)
         with tempfile.NamedTemporaryFile(dir=folder, delete=False) as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
+            try:
+                file.write(data)
+                file.flush()
+                os.fsync(file.fileno())
+            except OSError:  # half a blob is of no use, and the disk may be full
+                os.unlink(file.name)  # noqa: PTH108
+                raise
         os.replace(file.name, folder / name)  # noqa: PTH105
         fd = os.open(folder, os.O_RDONLY)
         try:

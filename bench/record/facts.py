@@ -89,8 +89,8 @@ def has_receptive_field(net: Any) -> bool:
 def assumptions(spec: ModelSpec, net: Any) -> tuple[str, ...]:
     """Notes: what its code did that a reader should know, and where the receptive field was assumed."""
     if spec.form != "frame" or has_receptive_field(net):
-        return spec.remarks()
-    return (*spec.remarks(), f"the network has no receptive_field: {ASSUMED_RECEPTIVE_FIELD} frames were assumed")
+        return spec.notes()
+    return (*spec.notes(), f"the network has no receptive_field: {ASSUMED_RECEPTIVE_FIELD} frames were assumed")
 
 
 def _frames(net: Any, name: str) -> int | None:

@@ -344,7 +344,9 @@ class Record(Frozen):
     counters: Counters | None = None
     timing: Timing | None = None
     peak_rss_bytes: Count | None = Field(
-        default=None, description="highest resident memory of the measuring process until its samples begin"
+        default=None,
+        description="highest resident memory of the measuring process until its samples begin; before a camera, while "
+        "it is watched",
     )
     output_sha256: str | None = Field(
         default=None, description="of the first prediction in a fresh process, as float32: changes with any bit of it"

@@ -18,6 +18,14 @@ class Spread(Frozen):
     count: Count
 
 
+class InMinute(Frozen):
+    """What one figure did in one minute of the samples; all empty where nothing of it was read."""
+
+    during: Spread | None = Field(default=None, description="of a gauge")
+    added: Number | None = Field(default=None, description="to a counter, between the last readings by its two ends")
+    words: tuple[str, ...] = Field(default=(), description="of flags: each that was set")
+
+
 class SensorFigure(Frozen):
     """One figure before, during and after the samples; where there is none, `reason` says why."""
 
@@ -30,6 +38,11 @@ class SensorFigure(Frozen):
     after: Number | None = None
     words: tuple[str, ...] = Field(default=(), description="of flags: each that was set during or after")
     words_before: tuple[str, ...] = ()
+    minutes: tuple[InMinute, ...] = Field(
+        default=(),
+        description="minute by minute, of samples that took two or more; the last is longer where they do not end with "
+        "a whole minute",
+    )
     reason: str | None = None
 
 
@@ -46,6 +59,16 @@ class Sensors(Frozen):
     def figure(self, name: str) -> SensorFigure | None:
         """One figure by its name; None where the device has no such sensor."""
         return next((figure for figure in self.figures if figure.name == name), None)
+
+    def in_minute(self, number: int) -> Sensors:
+        """What is known of one minute, from 0, in the form of the whole: with what was read before the samples."""
+        return Sensors(
+            figures=tuple(
+                figure.model_copy(update={**dict(figure.minutes[number]), "minutes": (), "after": None})
+                for figure in self.figures
+                if number < len(figure.minutes)
+            )
+        )
 
 
 class EnergyBlock(Frozen):

@@ -12,14 +12,14 @@ from ...devices.cgroup import oom_kills
 from ...devices.host import read_host
 from ...models.spec import ModelSpec
 from ..measure.job import BoardHost, CameraJob, Event, Job, job_line
-from ..plan.plan import Plan, Turn
+from ..plan.plan import CaseProcess, Plan
 from ..plan.resolve import Resolved
 from ..record.blobs import blobs_folder
 from ..record.case import Case, WeightsFile
 from ..record.environment import Checkout
 from ..record.record import BatchSearch, BatchTrial, Record, Settings
 from ..stats.batch import batches
-from .boards.boards import Away
+from .boards.boards import BoardUnavailable
 from .child import Outcome, child_environment, run_child
 from .outcome import diagnose, to_record
 from .progress import Progress
@@ -45,7 +45,7 @@ class Parent:
     progress: Progress
 
     def measure(
-        self, turn: Turn, hints: Hints, host: BoardHost | None, search: BatchSearch | None, may_refuse: bool
+        self, process: CaseProcess, hints: Hints, host: BoardHost | None, search: BatchSearch | None, may_refuse: bool
     ) -> Record | Refusal | None:
         """Run one process; None if it was stopped."""
         extra = {
@@ -56,16 +56,16 @@ class Parent:
             "energy": hints.energy,
             "energy_later": self.config.run.energy and not hints.energy,
         }
-        job = self.job(turn, host).model_copy(update=extra)
-        spec = self.config.spec(turn.case.model)
+        job = self.job(process, host).model_copy(update=extra)
+        spec = self.config.spec(process.case.model)
         return _measure(job, spec, self.workers[host is not None], self.stop, self.progress, may_refuse)
 
-    def job(self, turn: Turn, host: BoardHost | None = None) -> Job:
-        config, case = self.config, turn.case
+    def job(self, process: CaseProcess, host: BoardHost | None = None) -> Job:
+        config, case = self.config, process.case
         return Job(
             run_id=self.earlier.run_id,
             case=case,
-            process=turn.process,
+            process=process.number,
             settings=self.settings,
             own=config.custom.get(case.model),
             weights=self.weights.get(case.model),
@@ -88,7 +88,7 @@ class Parent:
             batch = self.earlier.search_result(search)
             if batch is None:
                 self.progress.searching(search)
-                job = self.job(Turn(search.case)).model_copy(update={"search": True})
+                job = self.job(CaseProcess(search.case)).model_copy(update={"search": True})
                 batch = _search(job, self.workers[0], self.stop, self.progress)
             if batch is None:
                 self.progress.end()
@@ -110,7 +110,7 @@ def camera_job(config: Resolved) -> CameraJob:
 def _measure(
     job: Job, spec: ModelSpec, worker: Sequence[str], stop: Stop, progress: Progress, may_refuse: bool
 ) -> Record | Refusal | None:
-    """One case in a fresh process; None if it was stopped. Raises Away where its board is lost.
+    """One case in a fresh process; None if it was stopped. Raises BoardUnavailable where its board is lost.
 
     With `may_refuse` (an engine that `auto` chose) an exception before there is a timing means that the engine refuses
     the network; otherwise the case has failed. After a crash or a wrong answer it always has.
@@ -126,7 +126,7 @@ def _measure(
         environment=child_environment(job.case.threads if job.place is None else read_host().usable_cores),
     )
     if outcome.final and outcome.final.event == "lost":
-        raise Away(f"{job.case.device} is lost: {outcome.final.phase}")
+        raise BoardUnavailable(f"{job.case.device} is lost: {outcome.final.phase}")
     if outcome.stopped and not outcome.done:
         return None
     if may_refuse and (why := refusal(outcome)):

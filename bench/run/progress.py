@@ -61,7 +61,7 @@ class Progress(Protocol):
     def note(self, text: str) -> None:
         """Something about the run as a whole."""
 
-    def away(self, why: str) -> None:
+    def board_problem(self, why: str) -> None:
         """A board is lost, or not left as it was."""
 
     def end(self) -> None:
@@ -126,7 +126,7 @@ class Lines:
     def note(self, text: str) -> None:
         self._print(text)
 
-    def away(self, why: str) -> None:
+    def board_problem(self, why: str) -> None:
         self._print(why)
 
     def end(self) -> None:

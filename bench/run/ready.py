@@ -16,7 +16,7 @@ from ..plan.plan import plan as cross
 from ..plan.resolve import Resolved
 from ..record.case import Case
 from ..record.record import Settings
-from .boards.boards import check_any, meet
+from .boards.boards import check_some_left, reach_boards
 from .rounds import Aim, aim_of, runs_of_each
 
 
@@ -26,13 +26,13 @@ def read_plan_facts(config: Resolved) -> PlanFacts:
     video = config.input.file
     if video is not None:
         check_video(Path(video))
-    boards, away = meet(config.plan.devices, config.profiles)
-    check_any(config.plan.devices, away)
+    boards, unavailable = reach_boards(config.plan.devices, config.profiles)
+    check_some_left(config.plan.devices, unavailable)
     return PlanFacts(
         auto_threads=read_host().usable_cores,
         video_sha256=sha256(Path(video)) if video is not None else None,
         boards=boards,
-        away=away,
+        unavailable=unavailable,
     )
 
 

@@ -9,7 +9,7 @@ from datetime import datetime, timezone
 
 from ..errors import NOTHING, UserError
 from ..plan.custom_models import same_code
-from ..plan.plan import Search, Turn
+from ..plan.plan import CaseProcess, Search
 from ..plan.resolve import Resolved
 from ..plan.weights import same_weights
 from ..record.case import Case, WeightsFile
@@ -22,7 +22,7 @@ class EarlierRun:
     """A run's id, and the records it already has with the same settings and weights, failed ones included."""
 
     run_id: str
-    records: dict[Turn, Record]
+    records: dict[CaseProcess, Record]
 
     def kept(self, retry_failed: bool) -> list[Record]:
         """Those that are not measured again, in the order of time."""
@@ -31,13 +31,13 @@ class EarlierRun:
     def with_earlier_engine(self, case: Case, others: Sequence[str]) -> Case:
         """The case, with the engine that replaced its own earlier in this run, if one did."""
         candidates = (case, *(case.model_copy(update={"backend": other}) for other in others))
-        measured = [turn.case for turn in self.records]
+        measured = [process.case for process in self.records]
         return next((each for each in candidates if each in measured), case)
 
     def search_result(self, search: Search) -> BatchSearch | None:
         """The earlier result of a search, if one of its cases has a record."""
-        for turn, record in self.records.items():
-            if record.batch_search and turn.case.model_copy(update={"batch": 1}) == search.case:
+        for process, record in self.records.items():
+            if record.batch_search and process.case.model_copy(update={"batch": 1}) == search.case:
                 return record.batch_search
         return None
 
@@ -49,15 +49,20 @@ def open_run(config: Resolved, settings: Settings, weights: Mapping[str, Weights
     out = config.run.out
     run_id = newest_run(out)
     if run_id is None:
-        raise UserError(f"nothing to resume: no run in {out}; leave --resume away to start one", NOTHING)
-    done: dict[Turn, Record] = {}
+        raise UserError(f"nothing to resume: no run in {out}; without --resume a new one starts", NOTHING)
+    done: dict[CaseProcess, Record] = {}
     if records_file(out).exists():
         for record in read_records(out):  # oldest first: of a retried case the newest wins
             same = _same_settings(record.settings, settings) and _same_network(record, weights, config.plan.classes)
             if record.run_id == run_id and same:
-                done[Turn(record.case, record.process)] = record
+                done[CaseProcess(record.case, record.process)] = record
     return EarlierRun(
-        run_id, {turn: record for turn, record in done.items() if same_code(record, config.custom.get(turn.case.model))}
+        run_id,
+        {
+            process: record
+            for process, record in done.items()
+            if same_code(record, config.custom.get(process.case.model))
+        },
     )
 
 

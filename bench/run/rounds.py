@@ -10,7 +10,7 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from ..plan.plan import Turn
+from ..plan.plan import CaseProcess
 from ..record.case import Case
 from ..record.record import Record
 from ..stats.case_result import MAX_HALF_WIDTH, CaseResult
@@ -73,7 +73,7 @@ class Round:
     """The processes of one round; `number` counts from 1."""
 
     number: int
-    turns: tuple[Turn, ...]
+    processes: tuple[CaseProcess, ...]
 
 
 def next_round(cases: Sequence[Case], records: Records, aim: Aim) -> Round | None:
@@ -88,7 +88,7 @@ def next_round(cases: Sequence[Case], records: Records, aim: Aim) -> Round | Non
     fewest = min(len(records.get(case, ())) for case in wanted)
     there = [case for case in wanted if len(records.get(case, ())) == fewest]
     ordered = there[::-1] if fewest % 2 else there
-    return Round(fewest + 1, tuple(Turn(case, next_process(records.get(case, ()))) for case in ordered))
+    return Round(fewest + 1, tuple(CaseProcess(case, next_process(records.get(case, ()))) for case in ordered))
 
 
 def fits(last_s: float | None, passed_s: float, aim: Aim) -> bool:

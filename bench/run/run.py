@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 
 from ...devices.own_path import python_command
-from ..plan.plan import Plan, Turn
+from ..plan.plan import CaseProcess, Plan
 from ..plan.resolve import Resolved
 from ..plan.weights import find_weights
 from ..record.case import Case
@@ -50,7 +50,8 @@ def run(
 
     A device at a host is reached over ssh; if it is lost, the other devices go on.
 
-    Raises UserError if nothing could be started, Interrupted on Ctrl-C and SIGTERM, Unfinished where boards are away.
+    Raises UserError if nothing could be started, Interrupted on Ctrl-C and SIGTERM, Unfinished where boards are
+    not reached.
     """
     begun = clock()
     progress = progress or Silent()
@@ -61,7 +62,7 @@ def run(
     earlier = open_run(config, settings, weights, resume)
     check_writable(config.run.out)
     mark_run(config.run.out, earlier.run_id)
-    with Stop() as stop, Boards(config.profiles, earlier.run_id, progress.away) as boards:
+    with Stop() as stop, Boards(config.profiles, earlier.run_id, progress.board_problem) as boards:
         workers = (worker, board_worker)
         parent = Parent(config, settings, weights, read_checkout(), earlier, workers, stop, progress)
         cases = parent.find_cases(plan)
@@ -81,16 +82,16 @@ def run(
         progress.begin(earlier.run_id, tuple(cases), aim_text(aim), len(kept))
         session.run()
         signalled = stop.signal
-    return _ended(session, signalled, (*plan.away.values(), *boards.lost.values()))
+    return _ended(session, signalled, (*plan.unavailable.values(), *boards.lost.values()))
 
 
-def _ended(session: Session, signalled: int | None, away: Sequence[str]) -> list[Record]:
+def _ended(session: Session, signalled: int | None, unavailable: Sequence[str]) -> list[Record]:
     """The records of a finished run. Raises Interrupted, Unfinished."""
     missing = session.missing()
-    if signalled and (missing or session.next_round() or session.energy_turns()):
+    if signalled and (missing or session.next_round() or session.energy_processes()):
         raise Interrupted(signalled, session.records, None if session.aim.open else missing)
-    if away:
-        raise Unfinished(away, session.records, missing)
+    if unavailable:
+        raise Unfinished(unavailable, session.records, missing)
     return session.records
 
 
@@ -105,15 +106,15 @@ def _tools(
     """The functions by which a session uses processes, boards and the disk."""
     chosen = [case.model_copy(update={"backend": name}) for case, names in instead.items() for name in names]
 
-    def measure(turn: Turn, hints: Hints) -> Record | Refusal | None:
-        may_refuse = turn.process == 1 and (turn.case in instead or turn.case in chosen)
-        host, search = boards.host(turn.case.device), searches.get(turn.case)
-        return parent.measure(turn, hints, host, search, may_refuse)
+    def measure(process: CaseProcess, hints: Hints) -> Record | Refusal | None:
+        may_refuse = process.number == 1 and (process.case in instead or process.case in chosen)
+        host, search = boards.host(process.case.device), searches.get(process.case)
+        return parent.measure(process, hints, host, search, may_refuse)
 
     return Tools(
         measure=measure,
         keep=partial(_keep, parent.config.run.out),
-        settle=boards.settle,
+        remove_cases=boards.remove_cases,
         lose=boards.lose,
         stopped=lambda: bool(parent.stop.signal),
         usable=lambda name: parent.config.catalog.backends[name].missing() is None,

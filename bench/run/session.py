@@ -9,10 +9,10 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from ..measure.job import Verified
-from ..plan.plan import Turn
+from ..plan.plan import CaseProcess
 from ..record.case import Case
 from ..record.record import Counters, Record
-from .boards.boards import Away
+from .boards.boards import BoardUnavailable
 from .progress import Progress
 from .rounds import Aim, Round, fits, next_process, next_round, seconds_left, time_left_text
 
@@ -22,7 +22,7 @@ AfterRound = Callable[[int, Sequence[Record]], None]
 
 @dataclass(frozen=True)
 class Hints:
-    """What a process gets besides its turn: results of earlier processes, and whether it measures energy."""
+    """What a process gets besides its case: results of earlier processes, and whether it measures energy."""
 
     counters: Counters | None = None
     operations: Counters | None = None
@@ -41,10 +41,10 @@ class Refusal:
 class Tools:
     """What a session uses from outside."""
 
-    # One fresh process; None if it was stopped. Raises Away where its board is lost.
-    measure: Callable[[Turn, Hints], Record | Refusal | None]
+    # One fresh process; None if it was stopped. Raises BoardUnavailable where its board is lost.
+    measure: Callable[[CaseProcess, Hints], Record | Refusal | None]
     keep: Callable[[Sequence[Record], Record], None]  # (earlier records, the new one): write it to the disk
-    settle: Callable[[str], None]  # (device): remove what its last case left there
+    remove_cases: Callable[[str], None]  # (device): remove what its last case left there
     lose: Callable[[str, str], None]  # (device, why): run nothing more there
     stopped: Callable[[], bool]
     usable: Callable[[str], bool]  # whether an engine is installed
@@ -121,14 +121,14 @@ class Session:
         open_cases = [case for case in self.cases if case.device not in self.lost and case not in self._late]
         return next_round(open_cases, self.of_case(), self.aim)
 
-    def energy_turns(self) -> tuple[Turn, ...]:
+    def energy_processes(self) -> tuple[CaseProcess, ...]:
         """Processes that measure energy after the last round, where the number of rounds is not known before: one for
         each case whose device has a sensor. Otherwise the last process of a case measures energy (`_hints`)."""
         if not (self.wants_energy and self.aim.open):
             return ()
         records = self.of_case()
         return tuple(
-            Turn(case, next_process(records[case]))
+            CaseProcess(case, next_process(records[case]))
             for case in self.cases
             if case in records and case.device not in self.lost
             if not any(record.error or record.energy for record in records[case])
@@ -144,49 +144,49 @@ class Session:
         """Round after round, then energy; ends early where it is stopped."""
         noted = 0
         while not self.tools.stopped() and (round_ := self.next_round()):
-            self._run_turns(round_.number, round_.turns)
+            self._run_processes(round_.number, round_.processes)
             if round_.number == 1 and self._all.processes:
                 noted = self._all.processes
                 self.progress.note(self._all.text("round 1"))
-        if not self.tools.stopped() and (turns := self.energy_turns()):
-            self._run_turns(0, turns)
+        if not self.tools.stopped() and (processes := self.energy_processes()):
+            self._run_processes(0, processes)
         self.progress.end()
         if self._all.processes > noted:
             self.progress.note(self._all.text("all rounds"))
 
-    def _run_turns(self, number: int, turns: Iterable[Turn]) -> None:
+    def _run_processes(self, number: int, processes: Iterable[CaseProcess]) -> None:
         """Run the processes of one round (0: of energy), then show the records."""
-        for turn in turns:
+        for process in processes:
             if self.tools.stopped():
                 break
-            if turn.case.device in self.lost:
+            if process.case.device in self.lost:
                 continue
-            if number and not fits(self._last_s.get(turn.case), self.tools.clock() - self.begun, self.aim):
-                self._late.add(turn.case)
+            if number and not fits(self._last_s.get(process.case), self.tools.clock() - self.begun, self.aim):
+                self._late.add(process.case)
                 continue
-            self._run_turn(number, turn)
+            self._run_process(number, process)
         if len(self.records) > self._shown:
             self._shown = len(self.records)
             self.progress.end()
             self.tools.after_round(number, tuple(self.records))
 
-    def _run_turn(self, number: int, turn: Turn) -> None:
+    def _run_process(self, number: int, process: CaseProcess) -> None:
         """Run one process; where its engine refuses the network, one of the engine that replaces it."""
-        case = turn.case
+        case = process.case
         begin = self.tools.clock()
         passed_s = begin - self.begun
         left_s = seconds_left(self.cases, self.of_case(), self._last_s, self.aim)
         left = time_left_text(left_s, passed_s, self.aim) if number else ""
         self.progress.started(number, case, left, at_host=case.device in self.at_host)
         try:
-            result = self.tools.measure(turn, self._hints(turn, energy_pass=number == 0))
-        except Away as away:
+            result = self.tools.measure(process, self._hints(process, energy_pass=number == 0))
+        except BoardUnavailable as error:
             self.lost.add(case.device)
-            self.tools.lose(case.device, str(away))
+            self.tools.lose(case.device, str(error))
             return
         if isinstance(result, Refusal):
             if other := self._replace(case, result.why):
-                self._run_turn(number, Turn(other))
+                self._run_process(number, CaseProcess(other))
             return
         if result is None:
             return
@@ -198,15 +198,15 @@ class Session:
         if result.ok:
             self._first.setdefault(case, result)
         self.progress.finished(result)
-        self.tools.settle(case.device)
+        self.tools.remove_cases(case.device)
 
-    def _hints(self, turn: Turn, *, energy_pass: bool) -> Hints:
+    def _hints(self, process: CaseProcess, *, energy_pass: bool) -> Hints:
         """The results of the case's first process in this call, and whether this process measures energy."""
-        last = not self.aim.open and turn.process == self.aim.processes
+        last = not self.aim.open and process.number == self.aim.processes
         energy = self.wants_energy and (energy_pass or last)
-        first = self._first.get(turn.case)
+        first = self._first.get(process.case)
         if first is None:
-            return Hints(operations=self._operations(turn.case.model), energy=energy)
+            return Hints(operations=self._operations(process.case.model), energy=energy)
         verified = None
         if first.verification and first.output_sha256:
             verified = Verified(output_sha256=first.output_sha256, verification=first.verification)

@@ -67,10 +67,13 @@ class Interrupted(UserError):
 
 
 class Unfinished(UserError):
-    """Boards are away; the other devices are done. `records` holds what is finished, which is in the store too."""
+    """Boards are not reached; the other devices are done. `records` holds what is finished, and so does the store."""
 
-    def __init__(self, away: Sequence[str], records: list[Record], missing: int) -> None:
+    def __init__(self, unavailable: Sequence[str], records: list[Record], missing: int) -> None:
         count = f"{missing} measurement{'s are' if missing != 1 else ' is'} missing, " if missing else ""
-        lines = (*dict.fromkeys(away), f"{count}{len(records)} kept; the same command with --resume does the rest")
+        lines = (
+            *dict.fromkeys(unavailable),
+            f"{count}{len(records)} kept; the same command with --resume does the rest",
+        )
         super().__init__("\n".join(lines), NOT_HERE)
         self.records = records

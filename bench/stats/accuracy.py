@@ -43,21 +43,19 @@ def accuracy_at(model: ModelFacts, frames_per_s: float | None = None) -> Publish
         frames_per_s = model.trained_frames_per_s
         if frames_per_s is None:
             return main_accuracy(model)
-    return next((each for each in published_accuracies(model) if _same_rate(each.frames_per_s, frames_per_s)), None)
+    return next((each for each in published_accuracies(model) if same_rate(each.frames_per_s, frames_per_s)), None)
 
 
 def accuracy_on_camera(model: ModelFacts | None, frames_per_s: float) -> PublishedAccuracy | None:
     """What is published of a network for that very rate, as it is on a camera: all of these are comparable."""
     known = published_accuracies(model)
-    return next(
-        (each for each in known if each.view in ON_CAMERA and _same_rate(each.frames_per_s, frames_per_s)), None
-    )
+    return next((each for each in known if each.view in ON_CAMERA and same_rate(each.frames_per_s, frames_per_s)), None)
 
 
 def comparable(a: PublishedAccuracy, b: PublishedAccuracy) -> bool:
     """Whether the difference of two accuracies says something about their networks: both were shown their films at the
     same rate, and saw as much of them, or each what it sees on a camera. What is not known is not the same."""
-    if a.view is None or b.view is None or not _same_rate(a.frames_per_s, b.frames_per_s):
+    if a.view is None or b.view is None or not same_rate(a.frames_per_s, b.frames_per_s):
         return False
     return a.view == b.view or {a.view, b.view} == ON_CAMERA
 
@@ -68,5 +66,6 @@ def comparable_pair(a: ModelFacts | None, b: ModelFacts | None) -> tuple[Publish
     return next((pair for pair in both if comparable(*pair)), None)
 
 
-def _same_rate(a: float | None, b: float | None) -> bool:
+def same_rate(a: float | None, b: float | None) -> bool:
+    """Whether two frame rates are so near that an accuracy of one holds for the other; what is not known is not."""
     return a is not None and b is not None and math.isclose(a, b, rel_tol=SAME_RATE)

@@ -164,12 +164,16 @@ class Minute:
         return self.answers / self.length_s
 
 
+def minute_edges(length_s: float) -> tuple[float, ...]:
+    """Where the minutes of a run begin, and where the last one ends: it is longer where the run does not end with a
+    whole minute. Empty below two minutes, where there is nothing to set against the first."""
+    count = int(length_s / MINUTE_S + 1e-9)
+    return (*(number * MINUTE_S for number in range(count)), length_s) if count > 1 else ()
+
+
 def minutes(times: FrameTimes) -> tuple[Minute, ...]:
-    """The run minute by minute; empty below two, where there is nothing to set against the first."""
-    count = int(times.end_s / MINUTE_S + 1e-9)
-    if count < 2:
-        return ()
-    edges = np.append(np.arange(count) * MINUTE_S, np.inf)
+    """The run minute by minute; empty below two."""
+    edges = (*minute_edges(times.end_s)[:-1], math.inf)
     known = times.answered_s[~np.isnan(times.answered_s)]
     found = []
     for begin_s, end_s in pairwise(edges):

@@ -8,7 +8,7 @@ from ..record.sensing import SensorFigure, Sensors
 # A smaller fall of the clock's cap may be rounding.
 _CAP_FELL = 0.02
 # Figures that can show throttling, by the first part of their names.
-_SIGN_FIGURES = frozenset(
+SIGN_FIGURES = frozenset(
     {
         "gpu_throttle",
         "cpu_throttle_events",
@@ -31,7 +31,7 @@ def throttle_signs(sensors: Sensors | None) -> tuple[str, ...]:
 def throttling_would_show(sensors: Sensors | None) -> bool:
     """Whether a figure was read that would show throttling; without one, no sign means nothing."""
     figures = sensors.figures if sensors else ()
-    return any(figure.name.partition("/")[0] in _SIGN_FIGURES and _was_read(figure) for figure in figures)
+    return any(figure.name.partition("/")[0] in SIGN_FIGURES and _was_read(figure) for figure in figures)
 
 
 def _was_read(figure: SensorFigure) -> bool:

@@ -26,12 +26,12 @@ class Write:
 
 @dataclass(frozen=True)
 class Command:
-    """A tool of the board, and what takes it back. `{store}` in a word is a file of ours for what was before."""
+    """A tool of the board, and its undo. `{store}` in a word is a file of ours for what was before."""
 
     words: tuple[str, ...]
     undo: tuple[str, ...]
-    before: tuple[tuple[str, ...], ...] = ()  # what has to be run first, to keep what was
-    over_reboot: bool = False  # whether it outlives one, so that taking it back must too
+    before: tuple[tuple[str, ...], ...] = ()  # what has to be run first, to save the old state
+    over_reboot: bool = False  # whether it outlives one, so that its undo must too
 
 
 @dataclass(frozen=True)
@@ -50,7 +50,7 @@ class TorchFacts:
 
 
 @dataclass(frozen=True)
-class Patient:
+class MachineFacts:
     """All facts that a check may use."""
 
     root: Root

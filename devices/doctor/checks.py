@@ -1,4 +1,4 @@
-"""The checks, one function each: a patient in, findings out."""
+"""The checks, one function each: a machine in, findings out."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from ..host import meminfo_bytes, parse_cpu_list
 from ..profile import DeviceProfile
 from ..root import number
 from ..sensors.jetson import gpu_folder
-from . import Command, Finding, Patient, TorchFacts, Write
+from . import Command, Finding, MachineFacts, TorchFacts, Write
 
 _CPU = "/sys/devices/system/cpu"
 _HOT_C = 75.0
@@ -18,28 +18,28 @@ _LITTLE_MEMORY_BYTES = 1 << 30
 _MUCH_SWAP_BYTES = 64 << 20
 
 
-def board(patient: Patient) -> list[Finding]:
+def board(machine: MachineFacts) -> list[Finding]:
     """What a Jetson is and runs: from its release file, and from jetson-stats where that is installed."""
-    if not patient.profile.unified_memory:
+    if not machine.profile.unified_memory:
         return []
-    release = re.match(r"# R(\d+) \(release\), REVISION: ([\d.]+)", patient.root.read("/etc/nv_tegra_release") or "")
+    release = re.match(r"# R(\d+) \(release\), REVISION: ([\d.]+)", machine.root.read("/etc/nv_tegra_release") or "")
     parts = [f"L4T {release[1]}.{release[2]}"] if release else []
-    if isinstance(patient.board, Mapping):
-        parts += [f"{name} {text}" for name, text in patient.board.items() if name != "L4T" or not release]
+    if isinstance(machine.board, Mapping):
+        parts += [f"{name} {text}" for name, text in machine.board.items() if name != "L4T" or not release]
     if not parts:
         return [Finding("board", "unknown", "no /etc/nv_tegra_release; a container mostly hides it")]
     return [Finding("board", "good", ", ".join(parts))]
 
 
-def governor(patient: Patient) -> list[Finding]:
+def governor(machine: MachineFacts) -> list[Finding]:
     """The governor of the processors we may use."""
-    files = _cpufreq(patient, "scaling_governor")
+    files = _cpufreq(machine, "scaling_governor")
     if not files:
         return [Finding("governor", "unknown", "no cpufreq here; a virtual machine mostly hides it")]
-    found = {file: patient.root.read(file) or "unknown" for file in files}
+    found = {file: machine.root.read(file) or "unknown" for file in files}
     if set(found.values()) == {"performance"}:
         return [Finding("governor", "good", "performance")]
-    if _cpu_locked(patient):
+    if _cpu_locked(machine):
         return [Finding("governor", "good", f"{_list(found.values())}, with clocks that are locked")]
     wrong = tuple(Write(file, "performance") for file, word in found.items() if word != "performance")
     return [
@@ -54,11 +54,11 @@ def governor(patient: Patient) -> list[Finding]:
     ]
 
 
-def turbo(patient: Patient) -> list[Finding]:
+def turbo(machine: MachineFacts) -> list[Finding]:
     """Whether the clock may go beyond the rated one for as long as it stays cool."""
     switches = ((f"{_CPU}/intel_pstate/no_turbo", "0", "1"), (f"{_CPU}/cpufreq/boost", "1", "0"))
     for file, on, off in switches:
-        value = patient.root.read(file)
+        value = machine.root.read(file)
         if value == on:
             return [
                 Finding(
@@ -74,12 +74,12 @@ def turbo(patient: Patient) -> list[Finding]:
     return []
 
 
-def power_mode(patient: Patient) -> list[Finding]:
+def power_mode(machine: MachineFacts) -> list[Finding]:
     """The mode of nvpmodel against the one that figures are usually given in."""
-    meant = patient.profile.meant_mode
+    meant = machine.profile.meant_mode
     if meant is None:
         return []
-    mode = patient.mode
+    mode = machine.mode
     if mode is None:
         return [Finding("power-mode", "unknown", "nvpmodel does not report it", "", "nvpmodel -q")]
     name = mode.name if mode.id is None else f"{mode.name} (id {mode.id})"
@@ -98,10 +98,10 @@ def power_mode(patient: Patient) -> list[Finding]:
     ]
 
 
-def clocks_locked(patient: Patient) -> list[Finding]:
+def clocks_locked(machine: MachineFacts) -> list[Finding]:
     """Whether the clocks of a board stand still (jetson_clocks)."""
-    if "jetson" not in patient.profile.sensors:
-        if patient.profile.torch_device == "cuda":
+    if "jetson" not in machine.profile.sensors:
+        if machine.profile.torch_device == "cuda":
             return [
                 Finding(
                     "clocks-locked",
@@ -112,13 +112,13 @@ def clocks_locked(patient: Patient) -> list[Finding]:
                 )
             ]
         return []
-    folder = gpu_folder(patient.root)
+    folder = gpu_folder(machine.root)
     if folder is None:
         return [Finding("clocks-locked", "unknown", "no devfreq folder of the GPU")]
-    low, high = (number(patient.root, f"{folder}/{name}_freq") for name in ("min", "max"))
+    low, high = (number(machine.root, f"{folder}/{name}_freq") for name in ("min", "max"))
     if low is None or high is None:
         return [Finding("clocks-locked", "unknown", "the clocks of the GPU cannot be read")]
-    if low == high and _cpu_locked(patient):
+    if low == high and _cpu_locked(machine):
         return [Finding("clocks-locked", "good", f"GPU at {high / 1e6:.0f} MHz, CPU likewise")]
     return [
         Finding(
@@ -138,11 +138,11 @@ def clocks_locked(patient: Patient) -> list[Finding]:
     ]
 
 
-def temperature(patient: Patient) -> list[Finding]:
+def temperature(machine: MachineFacts) -> list[Finding]:
     """The hottest zone now."""
     hot = [
         (reading.value, name.partition("/")[2])
-        for name, reading in patient.readings.items()
+        for name, reading in machine.readings.items()
         if name.startswith("temperature_c") and reading.value is not None
     ]
     if not hot:
@@ -154,9 +154,9 @@ def temperature(patient: Patient) -> list[Finding]:
     return [Finding("temperature", "bad", f"{degrees:.0f} °C ({zone})", effect, "let it cool down; check the fan")]
 
 
-def load(patient: Patient) -> list[Finding]:
+def load(machine: MachineFacts) -> list[Finding]:
     """Other work on the machine."""
-    average, cores = patient.hardware.host.load_average_1min, patient.hardware.host.usable_cores
+    average, cores = machine.hardware.host.load_average_1min, machine.hardware.host.usable_cores
     if average is None:
         return [Finding("load", "unknown", "no /proc/loadavg")]
     what = f"load average {average:.2f} on {cores} cores"
@@ -166,9 +166,9 @@ def load(patient: Patient) -> list[Finding]:
     return [Finding("load", "bad", what, effect, "end what else runs: top -o %CPU")]
 
 
-def gpu_processes(patient: Patient) -> list[Finding]:
+def gpu_processes(machine: MachineFacts) -> list[Finding]:
     """Other processes on the card."""
-    reading = patient.readings.get("gpu_other_processes")
+    reading = machine.readings.get("gpu_other_processes")
     if reading is None:
         return []
     if reading.value is None:
@@ -183,9 +183,9 @@ def gpu_processes(patient: Patient) -> list[Finding]:
     ]
 
 
-def swap(patient: Patient) -> list[Finding]:
+def swap(machine: MachineFacts) -> list[Finding]:
     """Memory that was swapped out."""
-    total, free = (meminfo_bytes(patient.root, name) for name in ("SwapTotal", "SwapFree"))
+    total, free = (meminfo_bytes(machine.root, name) for name in ("SwapTotal", "SwapFree"))
     if total is None or free is None:
         return []
     used = total - free
@@ -195,29 +195,29 @@ def swap(patient: Patient) -> list[Finding]:
     return [Finding("swap", "advice", f"{used / 1e6:.0f} MB in use", effect, "sudo swapoff -a && sudo swapon -a")]
 
 
-def memory(patient: Patient) -> list[Finding]:
+def memory(machine: MachineFacts) -> list[Finding]:
     """Memory that is free."""
-    available = meminfo_bytes(patient.root, "MemAvailable")
+    available = meminfo_bytes(machine.root, "MemAvailable")
     if available is None:
         return [Finding("memory", "unknown", "no MemAvailable in /proc/meminfo")]
     what = f"{available / 1e9:.1f} GB available"
     if available >= _LITTLE_MEMORY_BYTES:
         return [Finding("memory", "good", what)]
     fix = "end what else runs"
-    if patient.profile.unified_memory:
+    if machine.profile.unified_memory:
         fix = "sudo systemctl isolate multi-user.target    # the desktop shares the memory of the GPU"
     return [Finding("memory", "bad", what, "large networks will not fit, or be swapped", fix)]
 
 
-def affinity(patient: Patient) -> list[Finding]:
+def affinity(machine: MachineFacts) -> list[Finding]:
     """How many of the processors we may use."""
-    may = patient.hardware.host.affinity
-    present = parse_cpu_list(patient.root.read(f"{_CPU}/present") or "")
-    isolated = [cpu for cpu in parse_cpu_list(patient.root.read(f"{_CPU}/isolated") or "") if cpu in present]
+    may = machine.hardware.host.affinity
+    present = parse_cpu_list(machine.root.read(f"{_CPU}/present") or "")
+    isolated = [cpu for cpu in parse_cpu_list(machine.root.read(f"{_CPU}/isolated") or "") if cpu in present]
     if not present or set(may) >= set(present):
         return [Finding("affinity", "good", f"all {len(may)} processors")]
     notes = []
-    online = parse_cpu_list(patient.root.read(f"{_CPU}/online") or "") or present
+    online = parse_cpu_list(machine.root.read(f"{_CPU}/online") or "") or present
     if off := sorted(set(present) - set(online)):
         notes.append(f"{_numbers(off)} off by the power mode")
     if isolated:
@@ -231,9 +231,9 @@ def affinity(patient: Patient) -> list[Finding]:
     ]
 
 
-def torch(patient: Patient) -> list[Finding]:
+def torch(machine: MachineFacts) -> list[Finding]:
     """Whether the torch that is installed can compute on this device."""
-    return [] if patient.torch is None else [torch_on(patient.torch, patient.profile)]
+    return [] if machine.torch is None else [torch_on(machine.torch, machine.profile)]
 
 
 def torch_on(facts: TorchFacts, profile: DeviceProfile) -> Finding:
@@ -267,10 +267,10 @@ def runs_on(wanted: str, architectures: Iterable[str]) -> bool:
     return False
 
 
-def cudnn(patient: Patient) -> list[Finding]:
+def cudnn(machine: MachineFacts) -> list[Finding]:
     """Torch's default switches, before a run sets them."""
-    facts = patient.torch
-    if facts is None or patient.profile.torch_device != "cuda" or not facts.cuda_available:
+    facts = machine.torch
+    if facts is None or machine.profile.torch_device != "cuda" or not facts.cuda_available:
         return []
     what = (
         f"cuDNN {facts.cudnn}; torch's defaults: benchmark {_on(facts.cudnn_benchmark)}, "
@@ -279,13 +279,13 @@ def cudnn(patient: Patient) -> list[Finding]:
     return [Finding("cudnn", "good", what, "a run sets them itself and records how")]
 
 
-def sensors(patient: Patient) -> list[Finding]:
+def sensors(machine: MachineFacts) -> list[Finding]:
     """Which figures cannot be read."""
     silent: dict[str, list[str]] = {}
-    for name, reading in patient.readings.items():
+    for name, reading in machine.readings.items():
         if reading.reason:
             silent.setdefault(reading.reason, []).append(name)
-    read = sum(reading.reason is None for reading in patient.readings.values())
+    read = sum(reading.reason is None for reading in machine.readings.values())
     findings = [Finding("sensors", "good", f"{read} figures can be read")] if read else []
     for reason, names in silent.items():
         why, split, fix = reason.partition("; sudo ")
@@ -304,7 +304,7 @@ def sensors(patient: Patient) -> list[Finding]:
 
 
 # In the order in which they are shown, and fixed: the power mode comes before the clocks, whose caps it sets.
-CHECKS: tuple[Callable[[Patient], list[Finding]], ...] = (
+CHECKS: tuple[Callable[[MachineFacts], list[Finding]], ...] = (
     board,
     power_mode,
     clocks_locked,
@@ -322,20 +322,20 @@ CHECKS: tuple[Callable[[Patient], list[Finding]], ...] = (
 )
 
 
-def examine(patient: Patient) -> tuple[Finding, ...]:
+def examine(machine: MachineFacts) -> tuple[Finding, ...]:
     """Every finding, in the order in which fixes are applied."""
-    return tuple(finding for check in CHECKS for finding in check(patient))
+    return tuple(finding for check in CHECKS for finding in check(machine))
 
 
-def _cpufreq(patient: Patient, name: str) -> list[str]:
+def _cpufreq(machine: MachineFacts, name: str) -> list[str]:
     return [
-        file for cpu in patient.hardware.host.affinity for file in patient.root.glob(f"{_CPU}/cpu{cpu}/cpufreq/{name}")
+        file for cpu in machine.hardware.host.affinity for file in machine.root.glob(f"{_CPU}/cpu{cpu}/cpufreq/{name}")
     ]
 
 
-def _cpu_locked(patient: Patient) -> bool:
+def _cpu_locked(machine: MachineFacts) -> bool:
     low, high = (
-        [number(patient.root, file) for file in _cpufreq(patient, f"scaling_{end}_freq")] for end in ("min", "max")
+        [number(machine.root, file) for file in _cpufreq(machine, f"scaling_{end}_freq")] for end in ("min", "max")
     )
     return bool(low) and low == high
 

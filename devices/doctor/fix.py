@@ -42,7 +42,7 @@ class Fixer:
         """What was changed and not taken back. Raises FixError where the file cannot be read."""
         return self._kept.read()
 
-    def left_by_the_dead(self) -> Changes | None:
+    def left_by_killed_process(self) -> Changes | None:
         """The same, of a doctor that was killed. Settings of a plain --fix are held for nobody, and stay."""
         left = self.leftover()
         return left if left and left.pid and not self._alive(left) else None
@@ -76,14 +76,14 @@ class Fixer:
         return lines
 
     def hold(self, pid: int) -> None:
-        """Write down who the settings are held for; 0 for nobody, until they are taken back."""
+        """Write down who the settings are held for; 0 for nobody, until they are restored."""
         changes = self.leftover()
         if changes:
             changes.pid, changes.started = pid, start_of(pid)
             self._kept.write(changes)
 
     def restore(self) -> list[str]:
-        """Take everything back, newest first; a line each. What somebody else changed since is left as it is.
+        """Undo everything, newest first; a line each. What somebody else changed since is left as it is.
 
         Raises FixError, with nothing done, where the file asks for something that no doctor does.
         """
@@ -96,7 +96,7 @@ class Fixer:
                 raise FixError(f"{self._kept.file}: {change.text!r} is nothing that doctor does, so nothing was done")
         lines, failed = [], []
         for change in reversed(changes.done):
-            line, ok = self._take_back(change, same_boot)
+            line, ok = self._undo(change, same_boot)
             lines.append(line)
             if not ok:
                 failed.insert(0, change)
@@ -156,7 +156,7 @@ class Fixer:
         """A command that failed may have changed something: its undo is kept, unless it is known that it did not."""
         mode = read_mode(self._root, self._run) if command.words[0] == "nvpmodel" else None
         if mode is None or str(mode.id) != command.undo[-1]:
-            return "; what it may have changed is taken back with the others"
+            return "; what it may have changed is undone with the others"
         self._drop(changes)
         return ""
 
@@ -164,8 +164,8 @@ class Fixer:
         changes.done.pop()
         self._kept.write(changes)
 
-    def _take_back(self, change: Change, same_boot: bool) -> tuple[str, bool]:
-        """What became of one change, and whether it is settled."""
+    def _undo(self, change: Change, same_boot: bool) -> tuple[str, bool]:
+        """What became of one change, and whether nothing is left to do."""
         if not same_boot and not change.over_reboot:
             return f"{change.text}: the machine was restarted since, so nothing to restore", True
         if change.path is not None:

@@ -1,4 +1,4 @@
-"""What `doctor --fix` changed, in a file that root alone can write: whoever writes it says what is done as root."""
+"""What `doctor --fix` changed, in a file that root alone can write: who can write it decides what is run as root."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class _Strict(BaseModel):
 
 
 class Change(_Strict):
-    """A setting that was written, or a command that was run: what it was, and what takes it back."""
+    """A setting that was written, or a command that was run: what it was, and its undo."""
 
     path: str | None = None
     before: str | None = None
@@ -34,7 +34,7 @@ class Change(_Strict):
 
     @property
     def text(self) -> str:
-        """What is done to take it back, for people."""
+        """Its undo, for people."""
         return f"{self.path}: {self.value} -> {self.before}" if self.path else " ".join(self.undo)
 
 

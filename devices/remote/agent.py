@@ -1,17 +1,17 @@
 """What is copied to a board: this file and guard.py, for Python 3.6 and its standard library. No root, and nothing to
 install.
 
-    python3 agent.py hello               who is here; reads the files whose patterns come on standard input
-    python3 agent.py adopt NAME          the file uploaded as NAME.part is whole: its sha256 is NAME without its suffix
+    python3 agent.py hello               what the machine is; reads the files whose patterns come on standard input
+    python3 agent.py finish_upload NAME  check the file uploaded as NAME.part: its sha256 is NAME without its suffix
     python3 agent.py start NAME          begin the case whose job comes on standard input, if it has not begun yet
     python3 agent.py follow NAME OFFSET  its lines from that byte on, as they come, until it has ended
-    python3 agent.py settle              end what runs, and remove all cases: the host has their records
+    python3 agent.py remove_cases        end what runs, and remove all cases: the host has their records
     python3 agent.py clean               the same, and remove this folder
 
 It answers in objects of JSON, one a line. All it writes lies in its own folder. A case runs on its own, whether or not
 somebody follows it: each line is in a file before it is sent, so whoever lost the connection asks again from the byte
 it had. What a case does is in another file, `job["script"]`, copied here as well: it is run with the case's folder as
-its argument, and says its lines on standard output. Files of the system are read below --sysroot, or below
+its argument, and prints its lines on standard output. Files of the system are read below --sysroot, or below
 $CO3D_BENCH_SYSROOT.
 """
 # ruff: noqa: S603 - no shell anywhere; Python 3.6 has no capture_output
@@ -44,24 +44,24 @@ else:
 
 VERSION = 1
 CASES = HERE / "cases"
-# Beside the folders of all runs: who holds it measures, and nobody else does meanwhile.
+# Beside the folders of all runs: only the process that holds it measures.
 LOCK = HERE.parent / "lock"
 TRTEXEC = "/usr/src/tensorrt/bin/trtexec"  # where JetPack puts it
 FILE_BYTES = 1 << 16
 TAIL_BYTES = 1 << 15
 STDERR_CHARACTERS = 4000
 READ_BYTES = 1 << 20
-LEFT_BEHIND_S = 7 * 24 * 3600.0
+ABANDONED_AFTER_S = 7 * 24 * 3600.0
 LOCK_PATIENCE_S = 5.0
 STOP_PATIENCE_S = 10.0
 # How long torch may take to be imported, and TensorRT's tool to print its help.
-ASK_S = 100.0
-# How often a case is looked after; what it may write; how long nobody need follow it, which is longer than a host tries
+TOOL_TIMEOUT_S = 100.0
+# How often a case is checked; what it may write; how long nobody need follow it, which is longer than a host tries
 # to come back.
-LOOK_S = 5.0
+CHECK_EVERY_S = 5.0
 OUTPUT_BYTES = 1 << 30
 OUTPUTS = ("events", "stderr", "trtexec.log")
-ALONE_S = 900.0
+UNFOLLOWED_S = 900.0
 REASONS = {
     errno.ENOENT: "missing",
     errno.ENOTDIR: "missing",
@@ -76,7 +76,7 @@ REASONS = {
 ENDED = '{"event": "ended"'
 
 
-def say(event, **fields):
+def send(event, **fields):
     """One line on standard output."""
     line = {"event": event}  # first, so that a line is known by how it begins
     line.update(fields)
@@ -91,7 +91,7 @@ def below(sysroot, path):
     return Path(sysroot) / path.lstrip("/")
 
 
-def contents(file):
+def read_text(file):
     """(text, None) or (None, why there is none)."""
     try:
         with Path(file).open("rb") as opened:
@@ -108,7 +108,7 @@ def read_files(sysroot, patterns):
             path = "/" + str(Path(file).relative_to(sysroot))
             if path in files or Path(file).is_dir():
                 continue
-            text, reason = contents(file)
+            text, reason = read_text(file)
             if text is not None:
                 files[path] = text
             elif reason != "missing":
@@ -116,7 +116,7 @@ def read_files(sysroot, patterns):
     return files, unread
 
 
-# --- who is here
+# --- what the machine is
 
 # In a process of its own: a torch that does not fit the board may take its process down.
 TORCH = """
@@ -132,9 +132,9 @@ print(json.dumps({
 
 def torch_facts():
     """Torch's versions and GPUs, or why torch cannot be imported."""
-    code, output, errors = asked([sys.executable, "-c", TORCH])
+    code, output, errors = output_of([sys.executable, "-c", TORCH])
     if code is None:
-        return {"missing": f"importing torch takes longer than {ASK_S:.0f} s"}
+        return {"missing": f"importing torch takes longer than {TOOL_TIMEOUT_S:.0f} s"}
     try:
         return json.loads(output.splitlines()[-1])
     except (IndexError, ValueError):
@@ -149,11 +149,11 @@ def trtexec():
     tool = shutil.which("trtexec") or (TRTEXEC if os.access(TRTEXEC, os.X_OK) else None)
     if tool is None:
         return None
-    _, output, errors = asked([tool, "--help"])
+    _, output, errors = output_of([tool, "--help"])
     return output + errors
 
 
-def asked(words):
+def output_of(words):
     """(exit code, output, errors) of a command, of which nothing lives on; the exit code is None where it took too
     long."""
     adopt_orphans()
@@ -162,7 +162,7 @@ def asked(words):
             words, stdin=subprocess.DEVNULL, stdout=output, stderr=errors, cwd="/", preexec_fn=die_with_parent
         )
         try:
-            code = process.wait(ASK_S)
+            code = process.wait(TOOL_TIMEOUT_S)
         except subprocess.TimeoutExpired:
             code = None
         end_descendants()
@@ -174,33 +174,33 @@ def asked(words):
 
 
 def hello(sysroot):
-    sweep()
-    asked = json.loads(sys.stdin.read() or "{}")
-    files, unread = read_files(sysroot, asked.get("patterns", []))
-    say(
+    remove_abandoned()
+    request = json.loads(sys.stdin.read() or "{}")
+    files, unread = read_files(sysroot, request.get("patterns", []))
+    send(
         "hello",
         agent=VERSION,
         python=platform.python_version(),
         machine=os.uname().machine,
         kernel=os.uname().release,
-        torch=torch_facts() if asked.get("torch") else None,
-        trtexec=trtexec() if asked.get("trtexec") else None,
+        torch=torch_facts() if request.get("torch") else None,
+        trtexec=trtexec() if request.get("trtexec") else None,
         files=files,
         unread=unread,
         here=sorted(file.name for file in HERE.iterdir()),
     )
 
 
-def sweep():
-    """Remove what runs left behind whose host never came back."""
+def remove_abandoned():
+    """Remove the folders of runs whose host never came back."""
     for folder in HERE.parent.glob("*/"):
-        if folder == HERE or not folder.is_dir() or time.time() - folder.stat().st_mtime < LEFT_BEHIND_S:
+        if folder == HERE or not folder.is_dir() or time.time() - folder.stat().st_mtime < ABANDONED_AFTER_S:
             continue
         if not any(map(alive, folder.glob("cases/*"))):
             shutil.rmtree(str(folder), ignore_errors=True)
 
 
-def adopt(name):
+def finish_upload(name):
     part = HERE / (name + ".part")
     digest = hashlib.sha256()
     with part.open("rb") as opened:
@@ -211,7 +211,7 @@ def adopt(name):
         part.replace(HERE / name)
     else:
         part.unlink()
-    say("adopted", whole=whole)
+    send("uploaded", whole=whole)
 
 
 # --- cases, and the processes they run in
@@ -223,42 +223,42 @@ def case_folder(name):
     return CASES / name
 
 
-def birth(pid):
+def start_ticks(pid):
     """When a process began, in ticks since the machine did; None if there is none. Tells it from a later namesake."""
-    text, _ = contents(f"/proc/{pid}/stat")
+    text, _ = read_text(f"/proc/{pid}/stat")
     fields = text.rpartition(")")[2].split() if text else []
     return None if not fields or fields[0] == "Z" else int(fields[19])
 
 
 def supervisor(folder):
-    """[pid, birth] of the process that looks after a case; None before it began."""
-    text, _ = contents(folder / "supervisor")
+    """[pid, start_ticks] of the process that supervises a case; None before it began."""
+    text, _ = read_text(folder / "supervisor")
     return json.loads(text) if text else None
 
 
 def alive(folder):
     known = supervisor(folder)
-    return known is not None and birth(known[0]) == known[1]
+    return known is not None and start_ticks(known[0]) == known[1]
 
 
 def start(name, sysroot):
     folder = case_folder(name)
     job = json.loads(sys.stdin.read())
     if folder.is_dir():
-        say("started", again=True)
+        send("started", again=True)
         return
     lock = os.open(str(LOCK), os.O_RDWR | os.O_CREAT, 0o600)
     if not locked(lock):
         run, _, since = os.pread(lock, 1000, 0).decode("utf-8", "replace").partition(" ")
-        say("busy", run=run, since=since)
+        send("busy", run=run, since=since)
         return
     os.ftruncate(lock, 0)
     os.pwrite(lock, f"{HERE.name} {time.strftime('%H:%M:%S')}".encode(), 0)
-    made = folder.with_suffix(".made")
-    shutil.rmtree(str(made), ignore_errors=True)
-    made.mkdir(parents=True)
-    write(made / "job.json", json.dumps(job))
-    made.rename(folder)
+    new = folder.with_suffix(".new_case")
+    shutil.rmtree(str(new), ignore_errors=True)
+    new.mkdir(parents=True)
+    write(new / "job.json", json.dumps(job))
+    new.rename(folder)
     with (folder / "supervisor.log").open("ab") as log:
         process = subprocess.Popen(
             [sys.executable, "-u", str(HERE / "agent.py"), "--sysroot", sysroot, "supervise", name],
@@ -269,8 +269,8 @@ def start(name, sysroot):
             start_new_session=True,  # the end of the connection is not its end
             pass_fds=(lock,),
         )
-    write(folder / "supervisor", json.dumps([process.pid, birth(process.pid)]))
-    say("started", again=False)
+    write(folder / "supervisor", json.dumps([process.pid, start_ticks(process.pid)]))
+    send("started", again=False)
 
 
 def locked(lock):
@@ -300,7 +300,7 @@ def read_job(folder):
 
 
 def supervise(name, sysroot):
-    """Run a case to its end, however that comes, and say how it came."""
+    """Run a case to its end, whatever that is, and report how it ended."""
     folder = case_folder(name)
     job = read_job(folder)
     events = os.open(str(folder / "events"), os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
@@ -309,11 +309,11 @@ def supervise(name, sysroot):
         commands.insert(0, [str(HERE / "agent.py"), "--sysroot", sysroot, "watch", name])
     env = dict(os.environ, CO3D_BENCH_SYSROOT=sysroot)
     env.update(job["environment"])
-    how = {"timed_out": False, "stopped": False, "why": None}
+    end_state = {"timed_out": False, "stopped": False, "why": None}
     running = []
 
     def stopped(number, frame):
-        how["stopped"] = True
+        end_state["stopped"] = True
         for process in running:
             process.kill()
 
@@ -332,10 +332,10 @@ def supervise(name, sysroot):
             )
             for command in commands
         )
-    if how["stopped"]:  # it came while they were started
+    if end_state["stopped"]:  # it came while they were started
         stopped(signal.SIGTERM, None)
     case = running[-1]
-    how["timed_out"], how["why"] = look_after(case, folder, job["timeout_s"])
+    end_state["timed_out"], end_state["why"] = wait_for_end(case, folder, job["timeout_s"])
     case.kill()
     case.wait()
     for process in running[:-1]:
@@ -343,35 +343,35 @@ def supervise(name, sysroot):
         process.wait()
     end_descendants()  # TensorRT's tool, and whatever else it started
     line = {"event": "ended", "returncode": case.returncode, "oom_kills": oom_kills() - kills}
-    line.update(how, stderr=tail(folder / "stderr")[-STDERR_CHARACTERS:])
+    line.update(end_state, stderr=tail(folder / "stderr")[-STDERR_CHARACTERS:])
     # A line that the case could not end must not swallow this one.
     os.write(events, ("\n" + json.dumps(line) + "\n").encode())
     os.fsync(events)
 
 
-def look_after(case, folder, timeout_s):
-    """Wait for the end of a case, or until it must be ended: (whether its time was over, why else)."""
+def wait_for_end(case, folder, timeout_s):
+    """Wait until a case ends or must be ended: (whether its time was over, why else)."""
     begin = time.monotonic()
     while True:
         left_s = begin + timeout_s - time.monotonic()
         try:
-            case.wait(max(0.0, min(left_s, LOOK_S)))
+            case.wait(max(0.0, min(left_s, CHECK_EVERY_S)))
             return False, None
         except subprocess.TimeoutExpired:
             pass
-        if left_s <= LOOK_S:
+        if left_s <= CHECK_EVERY_S:
             return True, None
         written = sum(file.stat().st_size for file in map(folder.joinpath, OUTPUTS) if file.exists())
         if written > OUTPUT_BYTES:
             return False, f"it wrote more than {OUTPUT_BYTES >> 20} MiB"
-        if time.monotonic() - max(begin, last_followed(folder)) > ALONE_S:
-            return False, f"nobody followed it for {ALONE_S:.0f} s"
+        if time.monotonic() - max(begin, last_followed(folder)) > UNFOLLOWED_S:
+            return False, f"nobody followed it for {UNFOLLOWED_S:.0f} s"
 
 
 def last_followed(folder):
     """When somebody followed a case, by the clock of this machine since it started."""
     try:
-        return float(contents(folder / "followed")[0] or 0)
+        return float(read_text(folder / "followed")[0] or 0)
     except ValueError:  # it is being written
         return time.monotonic()
 
@@ -387,18 +387,18 @@ def tail(file):
 
 def oom_kills():
     """Processes that the kernel has killed for memory so far."""
-    text = contents("/proc/vmstat")[0] or ""
+    text = read_text("/proc/vmstat")[0] or ""
     return sum(int(line.split()[1]) for line in text.splitlines() if line.startswith("oom_kill "))
 
 
 def follow(name, offset):
-    """What the case says, from a byte on; the last line is always `ended`."""
+    """The lines of a case, from a byte on; the last line is always `ended`."""
     folder = case_folder(name)
     file = folder / "events"
     offset, parent, wait_s, sent, noted = int(offset), os.getppid(), 0.1, False, None
-    say("from", offset=offset)  # what comes before it is of the shell there
+    send("from", offset=offset)  # what comes before it is of the shell there
     while os.getppid() == parent:  # else the connection is gone
-        if folder.is_dir() and (noted is None or time.monotonic() - noted > ALONE_S / 30):
+        if folder.is_dir() and (noted is None or time.monotonic() - noted > UNFOLLOWED_S / 30):
             noted = time.monotonic()
             (folder / "followed").write_text(repr(noted))
         living = alive(folder)  # before reading: what is written after it is read in the next round
@@ -413,7 +413,7 @@ def follow(name, offset):
         else:
             last = tail(file).rpartition("\n")[2]
             if not last.startswith(ENDED):
-                say("ended", returncode=None, lost=True, stderr=tail(folder / "stderr")[-STDERR_CHARACTERS:])
+                send("ended", returncode=None, lost=True, stderr=tail(folder / "stderr")[-STDERR_CHARACTERS:])
             elif not sent:  # whoever asks had it, and did not know that it was the last
                 sys.stdout.write(last + "\n")
             return
@@ -428,7 +428,7 @@ def read_from(file, offset):
         return b""
 
 
-def settle():
+def remove_cases():
     ended = []
     for folder in CASES.glob("*"):
         known = supervisor(folder)
@@ -436,11 +436,11 @@ def settle():
             end(known[0], folder)
             ended.append(folder.name)
     shutil.rmtree(str(CASES), ignore_errors=True)
-    say("settled", ended=ended)
+    send("removed", ended=ended)
 
 
 def end(pid, folder):
-    """Ask the process that looks after a case to end it, and insist."""
+    """Ask the process that supervises a case to end it; kill it where it does not."""
     deadline = time.monotonic() + STOP_PATIENCE_S
     with contextlib.suppress(ProcessLookupError):
         os.kill(pid, signal.SIGTERM)
@@ -454,9 +454,9 @@ def clean():
     """Remove our folder, if it is where the host puts it."""
     if HERE.parts[-4:-1] != (".cache", "co3d-bench", "agent"):
         raise ValueError(f"{HERE} is not a folder of co3d-bench's agent; nothing is removed")
-    settle()
+    remove_cases()
     shutil.rmtree(str(HERE))
-    say("cleaned")
+    send("cleaned")
 
 
 # --- beside a case
@@ -478,7 +478,7 @@ def watch(name, sysroot):
     begin = time.monotonic()
     signal.signal(signal.SIGTERM, done)
     while True:
-        read = {path: contents(below(sysroot, path)) for path in watched["paths"]}
+        read = {path: read_text(below(sysroot, path)) for path in watched["paths"]}
         put(
             event="watch",
             t=time.monotonic(),
@@ -498,14 +498,14 @@ def main():
     words = [*options.words, *([options.sysroot] if verb in BELOW_SYSROOT else [])]
     try:
         verb(*words)
-    except BrokenPipeError:  # nobody listens any more; what runs goes on
+    except BrokenPipeError:  # the connection is gone; what runs goes on
         os._exit(0)
     except (OSError, TypeError, ValueError) as error:
-        say("error", message=f"{options.verb}: {error}")
+        send("error", message=f"{options.verb}: {error}")
 
 
 BELOW_SYSROOT = (hello, start, supervise, watch)
-VERBS = {verb.__name__: verb for verb in (*BELOW_SYSROOT, adopt, follow, settle, clean)}
+VERBS = {verb.__name__: verb for verb in (*BELOW_SYSROOT, finish_upload, follow, remove_cases, clean)}
 
 if __name__ == "__main__":
     main()

@@ -150,7 +150,7 @@ class Board:
         try:
             for _ in range(2):
                 self.again(lambda: self.transport.copy([part], self.folder))
-                if self.again(lambda: self._ask("adopt", name)).get("whole"):
+                if self.again(lambda: self._ask("finish_upload", name)).get("whole"):
                     self._there.add(name)
                     return name
         finally:
@@ -170,9 +170,9 @@ class Board:
             raise AgentError(f"run {run} measures there since {answer.get('since')}; wait for it, or end it: {end}")
         return self._follow(name, on_event)
 
-    def settle(self) -> None:
+    def remove_cases(self) -> None:
         """End what runs there and remove all cases, once their records are kept: the same job may be run again."""
-        self._ask("settle")
+        self._ask("remove_cases")
 
     def clean(self) -> None:
         """End what runs there and remove the folder."""

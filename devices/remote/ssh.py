@@ -113,7 +113,7 @@ class Ssh:
             while stdout in {key.fileobj for key in selector.get_map().values()}:
                 ready = selector.select(self.silence_s)
                 if not ready:
-                    raise Unreachable(f"nothing was heard for {self.silence_s:g} s")
+                    raise Unreachable(f"nothing was received for {self.silence_s:g} s")
                 for key, _ in ready:
                     data = os.read(key.fd, _READ_BYTES)
                     if not data:

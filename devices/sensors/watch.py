@@ -78,7 +78,7 @@ class Watch:
             return Log(reason=self._reason or "the process that reads the sensors did not end")
         except OSError as error:  # code of the network closed the descriptors of others
             self._process.kill()
-            return Log(reason=self._reason or f"the process that reads the sensors cannot be heard: {error}")
+            return Log(reason=self._reason or f"the process that reads the sensors does not answer: {error}")
         if self._reason or self._process.returncode:
             last = err.strip().splitlines()[-1:] or [f"exit code {self._process.returncode}"]
             return Log(reason=f"{self._reason or 'the process that reads the sensors failed'}: {last[0]}")

@@ -6,13 +6,12 @@ since they were due; two more go minute by minute. Of long runs neighbours are d
 
 from __future__ import annotations
 
-import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 
-from ...bench.stats.camera import FrameTimes, Minute, kept_of_first
+from ...bench.stats.camera import FrameTimes
 from .. import theme
 from ..notation import number
 from .axis import axis_of
@@ -121,65 +120,3 @@ def answered_chart(times: FrameTimes, form: str, palette: Mapping[str, str] = th
     share = times.in_time / times.due
     text = f"{number(100 * share)} % of {times.due} frames were answered within {number(deadline)} ms"
     return chart(layers, width="container", height=HEIGHT_PX, description=text, datasets={"steps": steps})
-
-
-def _by_minute(found: Sequence[Minute], value: Callable[[Minute], float | None]) -> list[dict[str, Any]]:
-    kept = kept_of_first(found) or [math.nan] * len(found)
-    rows = []
-    for place, (minute, share) in enumerate(zip(found, kept, strict=True), 1):
-        median = minute.median_s
-        tooltip = {"Minute": str(place), "Missed": f"{minute.missed} of {minute.due}"}
-        if median is not None:
-            tooltip["Median"] = f"{number(1e3 * median)} ms" if math.isfinite(median) else "dropped"
-        if math.isfinite(share):
-            tooltip["Answers"] = f"{number(100 * share)} % of the first minute's"
-        shown = value(minute)
-        if shown is not None and math.isfinite(shown):
-            rows.append({"minute": place, "value": shown, "tooltip": tooltip})
-    return rows
-
-
-def missed_by_minute(found: Sequence[Minute], palette: Mapping[str, str] = theme.VARIABLES) -> Spec:
-    """The share of frames that were missed, minute by minute."""
-    rows = _by_minute(found, lambda minute: minute.missed_share)
-    high = max((row["value"] for row in rows), default=0.0)
-    up = _upwards(max(0.01, 1.1 * high), {"format": ".1~%"})
-    wide = expr(f"max(1, 0.7 * width / {len(found)})")
-    bar = {"fill": palette["error"], "width": wide, "tooltip": expr("datum.tooltip")}
-    layers = [layer("bar", "minutes", bar | _SILENT, x=_across(found), y=up)]
-    return _chart(layers, rows, f"Missed frames, minute by minute: at most {number(100 * high)} %")
-
-
-def median_by_minute(found: Sequence[Minute], form: str, palette: Mapping[str, str] = theme.VARIABLES) -> Spec | None:
-    """The median latency, minute by minute; None where most frames of every minute were dropped."""
-    rows = _by_minute(found, lambda minute: None if minute.median_s is None else 1e3 * minute.median_s)
-    if not rows:
-        return None
-    high = max(row["value"] for row in rows)
-    up = _upwards(1.15 * high, {"labelExpr": "datum.label + ' ms'"})
-    line = {"stroke": palette[form], "strokeWidth": 1.6, "point": False} | _SILENT
-    dot = {"filled": True, "fill": palette[form], "size": 30, "opacity": 1, "tooltip": expr("datum.tooltip")}
-    across = _across(found)
-    layers = [
-        layer("line", "minutes", line, x=across, y=up),
-        layer("point", "minutes", dot | _SILENT, x=across, y=up),
-    ]
-    return _chart(layers, rows, f"Median latency, minute by minute: at most {number(high)} ms")
-
-
-def _across(found: Sequence[Minute]) -> Spec:
-    count = len(found)
-    return number_of(
-        "minute",
-        title="minute",
-        scale={"domain": [0.4, count + 0.6], "nice": False, "zero": False},
-        axis={"grid": False, "tickCount": min(count, 10), "tickMinStep": 1, "format": "d"},
-    )
-
-
-def _upwards(high: float, axis: Spec) -> Spec:
-    return number_of("value", title=None, scale={"domain": [0, high], "nice": False}, axis={"tickCount": 4} | axis)
-
-
-def _chart(layers: Sequence[Spec], rows: Sequence[Mapping[str, Any]], text: str) -> Spec:
-    return chart(layers, width="container", height=90, description=text, datasets={"minutes": list(rows)})

@@ -70,7 +70,7 @@ def _evidence(samples: Samples, index: int) -> dict[str, str]:
     found = {}
     if samples.involuntary_switches and samples.involuntary_switches[index]:
         found["Context switches"] = str(samples.involuntary_switches[index])
-    for head, series in (("Stolen", samples.steal_s), ("Waited for a core", samples.waited_s)):
+    for head, series in (("Stolen", samples.steal_s), ("Run-queue wait", samples.waited_s)):
         if series and series[index]:
             found[head] = f"{number(1e3 * series[index])} ms"
     return found

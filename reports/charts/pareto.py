@@ -3,7 +3,7 @@
 `PLOTS` is the list of plots; a new one is a line there. Clip networks are squares, frame networks circles, others
 triangles; an arrow leads from a clip network to its frame version, and from there to the longer pool. A point with a
 warning is hollow and dashed. Every plot has two parameters that the page sets in all plots at once: of `picked`, a list
-of models, the other networks fade; of `hidden`, a list of case keys, the points are not drawn.
+of models or case keys, the others fade; of `hidden`, a list of case keys, the points are not drawn.
 """
 
 from __future__ import annotations
@@ -28,7 +28,8 @@ SHAPES = {"clip": "square", "frame": "circle", "input": "triangle-up"}
 FORMS = tuple(FORM_TITLES)
 EXTRA_HEIGHT_PX = 10  # for each network beyond eight: their names need room
 
-_OPACITY = either("length(picked) == 0 || indexof(picked, datum.model) >= 0", 1, 0.22)
+_LIT = "length(picked) == 0 || indexof(picked, datum.model) >= 0 || indexof(picked, datum.case) >= 0"
+_OPACITY = either(_LIT, 1, 0.22)
 _SHOWN = "indexof(hidden, datum.case) < 0"
 
 MarkStyles = Mapping[str, dict[str, Any]]  # of theme.mark_styles

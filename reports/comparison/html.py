@@ -9,8 +9,10 @@ from markupsafe import Markup
 from ...bench.stats.compare.findings import Comparison, Finding
 from ..html import Part, document
 from ..page import chart, fragment
+from ..tables.html import table_html
 from . import words
 from .plot import MOST_ROWS, drawn, interval_chart
+from .table import table_of
 
 _OUTCOME = """\
 {% macro outcome(style) %}<span class="outcome tone-{{ style.colour }}">\
@@ -21,7 +23,7 @@ _HEAD = (
     _OUTCOME
     + """\
 <h1 id="headline-title">{{ headline }}</h1>
-<dl class="sides">
+<dl class="base-and-head">
 <dt>base</dt><dd>{{ comparison.base }}</dd>
 <dt>head</dt><dd>{{ comparison.head }}</dd>
 <dt>limit</dt><dd>{{ limit }} worse</dd>
@@ -63,42 +65,9 @@ either side, head and base count as the same.\
 {% endif %}"""
 )
 
-_TABLE = (
-    _OUTCOME
-    + """\
-<div class="scroll" role="region" tabindex="0" aria-label="{{ caption }}, scrolls sideways">
-<table class="results comparison">
-<caption>{{ caption }}</caption>
-<thead><tr>
-{% for head in heads %}
-<th scope="col" aria-sort="none"{{ " class=left" if head == "Outcome" }}>\
-<button type="button" class="sort" data-column="{{ loop.index0 }}">{{ head }}\
-</button></th>
-{% endfor %}
-<th scope="col" class="left">Why</th>
-</tr></thead>
-<tbody>
-{% for row in rows %}
-<tr>
-<th scope="row" data-value="{{ row.name }}">{{ row.name }}<span class="metric">{{ row.label }}</span></th>
-<td class="left" data-value="{{ row.order }}">{{ outcome(row.style) }}</td>
-<td{% if row.slowdown is not none %} data-value="{{ row.slowdown }}"{% endif %}>{{ row.change }}\
-{% if row.interval %}<span class="range">{{ row.interval }}</span>{% endif %}</td>
-<td{% if row.finding.base is not none %} data-value="{{ row.finding.base }}"{% endif %}>{{ row.base }} \
-<span class="against">{{ row.unit }}</span></td>
-<td{% if row.finding.head is not none %} data-value="{{ row.finding.head }}"{% endif %}>{{ row.head }} \
-<span class="against">{{ row.unit }}</span></td>
-<td class="why">{{ row.reasons|join("; ") }}</td>
-</tr>
-{% endfor %}
-</tbody>
-</table>
-</div>"""
-)
-
 _JUDGED = """\
 <p class="lead">Cost is that of the head relative to the base, above 0 is worse: for a rate the time per prediction, \
-else the figure itself. Its interval is below it.</p>
+else the figure itself.</p>
 {{ table }}
 {% if star %}
 <p class="lead star">{{ star }}</p>
@@ -120,12 +89,12 @@ _ASIDE = (
     + """\
 <p class="lead">These rows have no verdict.</p>
 <ul class="asides">
-{% for row in rows %}
-<li class="tone-{{ row.style.colour }}"><p>{{ outcome(row.style) }} <strong>{{ row.name }}</strong>\
-{{ " · " ~ row.label if row.label }}</p>
-{% if row.reasons %}
+{% for name, label, style, reasons in rows %}
+<li class="tone-{{ style.colour }}"><p>{{ outcome(style) }} <strong>{{ name }}</strong>\
+{{ " · " ~ label if label }}</p>
+{% if reasons %}
 <ul>
-{% for reason in row.reasons %}
+{% for reason in reasons %}
 <li>{{ reason }}</li>
 {% endfor %}
 </ul>
@@ -194,39 +163,11 @@ def _plot(comparison: Comparison) -> Markup | None:
     )
 
 
-def _row_values(findings: Sequence[Finding], names: words.Names) -> list[dict[str, object]]:
-    rows = []
-    for index, finding in enumerate(findings):
-        found = words.estimate(finding)
-        noisy = finding.status == "judged"
-        rows.append(
-            {
-                "finding": finding,
-                "order": -index,  # the first click on a head puts the largest first
-                "name": names.names[finding.key],
-                "label": words.label(finding),
-                "unit": words.unit(finding),
-                "style": words.style(finding),
-                "slowdown": found.slowdown if found else None,
-                "change": words.change(finding),
-                "interval": words.interval(finding) if noisy and found else "",
-                "base": words.figure(finding, finding.base),
-                "head": words.figure(finding, finding.head),
-                "reasons": words.reasons(finding),
-            }
-        )
-    return rows
-
-
 def _rows(comparison: Comparison, findings: Sequence[Finding], caption: str) -> Markup | None:
     if not findings:
         return None
-    return fragment(
-        _TABLE,
-        caption=caption,
-        heads=("Case", "Outcome", "Cost", "Base", "Head"),
-        rows=_row_values(findings, words.short_keys(comparison.findings)),
-    )
+    table = table_of(findings, words.short_keys(comparison.findings))
+    return table_html(table, caption, "results comparison", sortable=True)
 
 
 def _judged(comparison: Comparison) -> Markup | None:
@@ -253,4 +194,6 @@ def _without_verdict(comparison: Comparison) -> Markup | None:
     findings = words.without_verdict(comparison)
     if not findings:
         return None
-    return fragment(_ASIDE, rows=_row_values(findings, words.short_keys(comparison.findings)))
+    names = words.short_keys(comparison.findings).names
+    rows = [(names[f.key], words.label(f), words.style(f), words.reasons(f)) for f in findings]
+    return fragment(_ASIDE, rows=rows)

@@ -10,7 +10,10 @@ from collections.abc import Sequence
 
 from ...bench.stats.compare.findings import Comparison, Finding
 from ..tables.render import escape_markdown as prose
+from ..tables.render import markdown as table_markdown
+from ..tables.render import markdown_cell
 from . import words
+from .table import outcome_cell, table_of
 
 
 def code(text: str) -> str:
@@ -42,27 +45,9 @@ def _base_and_head(comparison: Comparison, names: words.Names) -> str:
     )
 
 
-def _outcome(finding: Finding) -> str:
-    style = words.style(finding)
-    return f"{style.sign} **{style.word}**" if words.outcome(finding) != "equivalent" else f"{style.sign} {style.word}"
-
-
 def _table(findings: Sequence[Finding], names: words.Names, most_rows: int | None) -> list[str]:
-    if not findings:
-        return []
-    lines = ["| | Case | Cost | Interval | Base | Head | Why |", "|---|---|---:|---:|---:|---:|---|"]
-    for finding in findings[:most_rows]:
-        cells = [
-            _outcome(finding),
-            f"{code(names.names[finding.key])} {prose(words.label(finding))}",
-            words.change(finding),
-            words.interval(finding) if finding.status == "judged" else "",
-            f"{words.figure(finding, finding.base)} {words.unit(finding)}",
-            f"{words.figure(finding, finding.head)} {words.unit(finding)}",
-            prose("; ".join(words.reasons(finding))),
-        ]
-        lines.append("| " + " | ".join(cells) + " |")
-    return [*lines, "", *_left(findings, most_rows)]
+    shown = findings[:most_rows]
+    return [*([table_markdown(table_of(shown, names), code)] if shown else []), *_left(findings, most_rows)]
 
 
 def _left(findings: Sequence[Finding], most_rows: int | None) -> list[str]:
@@ -82,5 +67,6 @@ def _without_verdict(findings: Sequence[Finding], names: words.Names, most_rows:
     for finding in findings[:most_rows]:
         reasons = "; ".join(words.reasons(finding))
         why = f": {prose(reasons)}" if reasons else ""
-        lines.append(f"- {_outcome(finding)} {code(names.names[finding.key])} {prose(words.label(finding))}{why}")
+        name = f"{code(names.names[finding.key])} {prose(words.label(finding))}"
+        lines.append(f"- {markdown_cell(outcome_cell(finding))} {name}{why}")
     return [*lines, "", *_left(findings, most_rows)] if lines else []

@@ -22,7 +22,6 @@ class OutcomeStyle:
     sign: str  # one character, different for each
     shape: str  # a symbol of Vega
     colour: str  # a name of `theme.LIGHT`
-    rich: str  # a style of rich
     hollow: bool = False
     explains: str = ""
 
@@ -30,23 +29,21 @@ class OutcomeStyle:
 # Every outcome, most important first. Signs point to where the cost went.
 OUTCOMES: dict[str, OutcomeStyle] = {
     "regressed": OutcomeStyle(
-        "regressed", "\u25b2", "triangle-up", "error", "bold red", explains="worse, and the evidence is clear"
+        "regressed", "\u25b2", "triangle-up", "error", explains="worse, and the evidence is clear"
     ),
-    "failed": OutcomeStyle(
-        "failed", "\u2717", "cross", "error", "bold red", explains="no figure in base, head or both"
-    ),
+    "failed": OutcomeStyle("failed", "\u2717", "cross", "error", explains="no figure in base, head or both"),
     "inconclusive": OutcomeStyle(
-        "inconclusive", "?", "diamond", "warn", "yellow", hollow=True, explains="undecided: this is not a pass"
+        "inconclusive", "?", "diamond", "warn", hollow=True, explains="undecided: this is not a pass"
     ),
     "incomparable": OutcomeStyle(
-        "not comparable", "\u2260", "square", "warn", "yellow", hollow=True, explains="the circumstances differ"
+        "not comparable", "\u2260", "square", "warn", hollow=True, explains="the circumstances differ"
     ),
-    "gone": OutcomeStyle("gone", "\u2212", "square", "muted", "yellow", hollow=True, explains="only in the base"),
-    "new": OutcomeStyle("new", "+", "square", "muted", "cyan", hollow=True, explains="only in the head"),
+    "gone": OutcomeStyle("gone", "\u2212", "square", "warn", hollow=True, explains="only in the base"),
+    "new": OutcomeStyle("new", "+", "square", "muted", hollow=True, explains="only in the head"),
     "improved": OutcomeStyle(
-        "improved", "\u25bc", "triangle-down", "frame", "bold blue", explains="better, and the evidence is clear"
+        "improved", "\u25bc", "triangle-down", "frame", explains="better, and the evidence is clear"
     ),
-    "equivalent": OutcomeStyle("equivalent", "=", "circle", "muted", "dim", explains="the same within the limit"),
+    "equivalent": OutcomeStyle("equivalent", "=", "circle", "muted", explains="the same within the limit"),
 }
 
 MINUS = "\u2212"

@@ -1,15 +1,18 @@
 """Networks in front of a camera: misses, latency from when a frame was due, the age of the newest answer."""
 
+from collections.abc import Sequence
 from typing import Any
 
 from markupsafe import Markup
 
 from ...bench.record.record import Record
-from ...bench.stats.camera import FrameTimes, minutes
-from ..charts.camera import answered_chart, median_by_minute, missed_by_minute, strip_chart
+from ...bench.stats.camera import FrameTimes
+from ..charts.camera import answered_chart, strip_chart
+from ..charts.minutes import device_by_minute, median_by_minute, missed_by_minute
+from ..minutes import RunMinute, minutes_text, run_minutes
 from ..page import Page, chart, fragment
 from ..select import model_title
-from ..tables.camera import build, by_minute, keeps_up, rate_text
+from ..tables.camera import build, keeps_up, notes, rate_text, unread_by_minute
 from ..tables.html import explained, table_html
 from . import Section
 
@@ -23,6 +26,9 @@ answered in time, answered late, or dropped.</p>
 </ul>
 {{ table }}
 {{ explained }}
+{% for note in notes %}
+<p class="note">{{ note }}.</p>
+{% endfor %}
 {% if drawn or unread %}
 <h3>Frame by frame</h3>
 <p class="note">Above: what became of each frame, over the time at which it was due; of long runs neighbours \
@@ -45,6 +51,9 @@ cannot be read.</p>
 </figure>
 {% endfor %}
 </div>
+{% if unread_minutes %}
+<p class="note">{{ unread_minutes }}.</p>
+{% endif %}
 {% if others %}
 <p class="note">{{ others }} more are in the table.</p>
 {% endif %}"""
@@ -53,19 +62,21 @@ cannot be read.</p>
 MOST_FIGURES = 24
 
 
-def _drawings(times: FrameTimes, form: str, name: str) -> list[tuple[str, Markup]]:
+def _drawings(times: FrameTimes, found: Sequence[RunMinute], form: str, name: str) -> list[tuple[str, Markup]]:
     """Each picture with the line above it."""
-    found, specs = minutes(times), [("", strip_chart(times, form)), ("", answered_chart(times, form))]
+    specs = [("", strip_chart(times, form)), ("", answered_chart(times, form))]
     if found:
         specs += [("Missed, minute by minute", missed_by_minute(found))]
         specs += [("Median latency, minute by minute", median_by_minute(found, form))]
+        specs += [(f"{label}, minute by minute", spec) for label, spec in device_by_minute(found)]
     return [(label, chart(spec, f"{name}. {spec['description']}")) for label, spec in specs if spec]
 
 
 def _figure(record: Record, times: FrameTimes) -> dict[str, Any]:
     title, text = model_title(record), f"{rate_text(record)} \u00b7 {record.case.backend}"
-    drawings = _drawings(times, record.model.form if record.model else "clip", f"{title}, {text}")
-    said = {"title": title, "text": text, "minutes": by_minute(times)}
+    found = run_minutes(times, record.sensors)
+    drawings = _drawings(times, found, record.model.form if record.model else "clip", f"{title}, {text}")
+    said = {"title": title, "text": text, "minutes": minutes_text(found, record.sensors)}
     return {"key": record.key, "model": record.case.model, "drawings": drawings} | said
 
 
@@ -81,9 +92,11 @@ def render(page: Page) -> Markup | None:
         sentences=[text for record in page.cameras if (text := keeps_up(record))],
         table=table_html(table, "Networks in front of a camera", "camera"),
         explained=explained(table.columns),
+        notes=notes(page.cameras),
         drawn=[_figure(record, times) for record, times in read[:MOST_FIGURES]],
         others=len(read[MOST_FIGURES:]),
         unread=unread,
+        unread_minutes=unread_by_minute(page.cameras, page.times),
     )
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
 
@@ -12,8 +11,9 @@ from rich.text import Text
 
 from ...bench.record.camera import CameraRun
 from ...bench.record.record import Record
-from ...bench.stats.camera import FrameTimes, Minute, binomial_interval, kept_of_first, minutes
+from ...bench.stats.camera import FrameTimes, binomial_interval
 from ...bench.stats.metrics import MB, MS, PERCENT, S
+from ..minutes import minutes_text, run_minutes, unread_text
 from ..notation import number
 from ..select import model_title
 from .table import WORDS, Cell, Column, Row, Table, cells, figure, filled
@@ -125,36 +125,37 @@ def keeps_up(record: Record) -> str | None:
     which = "every frame" if setup.every == 1 else f"1 in {setup.every} frames"
     rate = f"{which} of {setup.fps:g}/s" + (f", by {setup.states} states that take turns" if setup.states > 1 else "")
     head = f"{model_title(record)} ({record.case.backend})"
+    if not run.due:
+        return f"{head}: no frame came from {run.source}"
     if not run.missed:
         return f"{head} keeps up with {rate}: each of {run.due} was answered within {1e3 * run.deadline_s:g} ms"
-    return f"{head} does not keep up with {rate}: of {run.due} answers {run.late} came late and {run.dropped} never"
+    missed = f"of {run.due} answers {run.late} came late and {run.dropped} never"
+    return f"{head} does not keep up with {rate}: {missed}{_by_itself(run)}"
 
 
-def by_minute(times: FrameTimes) -> str | None:
-    """A run of two minutes or more in a sentence: what of its first minute is left in its last."""
-    found = minutes(times)
-    if not found:
-        return None
-    worst = max(found, key=lambda minute: minute.missed_share or 0.0)
-    place, share = found.index(worst) + 1, worst.missed_share
-    kept = kept_of_first(found)
-    said = [f"the last minute has {number(100 * kept[-1])} % of the first one's answers a second"] if kept else []
-    first, last = (_median_text(minute) for minute in (found[0], found[-1]))
-    said.append(f"median latency {first} in the first minute, {last} in the last")
-    said.append(f"most missed in minute {place}: {number(100 * share)} %" if share else "no minute missed a frame")
-    return f"{len(found)} minutes: {'; '.join(said)}"
+def _by_itself(run: CameraRun) -> str:
+    """That no answer of the network can be in time, where that is so."""
+    network = next((stage for stage in run.stages if stage.name == "network" and stage.calls), None)
+    if network is None or run.in_time or network.wall_s / network.calls <= run.deadline_s:
+        return ""
+    own = f"{number(MS.of(network.wall_s / network.calls))} ms"
+    return f"; the deadline of {1e3 * run.deadline_s:g} ms is below the {own} of a call of the network, whatever waits"
 
 
-def _median_text(minute: Minute) -> str:
-    if minute.median_s is None:
-        return "unknown"
-    return f"{number(MS.of(minute.median_s))} ms" if math.isfinite(minute.median_s) else "infinite (most were dropped)"
+def notes(records: Sequence[Record]) -> tuple[str, ...]:
+    """What is to be known of sources and networks, each once, with the networks that it is about unless it is all."""
+    about: dict[str, dict[str, None]] = {}
+    for record in records:
+        for note in record.notes:
+            about.setdefault(note, {})[model_title(record)] = None
+    every = {model_title(record) for record in records}
+    return tuple(note if set(of) == every else f"{', '.join(of)}: {note}" for note, of in about.items())
 
 
 def summary(records: Sequence[Record]) -> str:
     """How many of these keep up, in one line."""
     watched = [record.camera for record in records if record.camera]
-    well = sum(run.missed == 0 for run in watched)
+    well = sum(run.due > 0 and run.missed == 0 for run in watched)
     return f"{well} of {len(watched)} keep up with their camera" if watched else "No network could be watched"
 
 
@@ -167,15 +168,24 @@ def render_camera(records: Sequence[Record], times: Mapping[str, FrameTimes] | N
         for record in shown
         if record.error
     ]
-    said = [text for record in shown for text in _said(record, times or {})]
-    return Group(Fitted(_drawings(build(shown))), Text(""), *map(Text, said), *failed)
+    times = times or {}
+    said = [text for record in shown for text in _said(record, times)]
+    if (unread := unread_by_minute(shown, times)) is not None:
+        said.append(unread)
+    below = [Text(note, style="dim") for note in notes(shown)]
+    return Group(Fitted(_drawings(build(shown))), Text(""), *map(Text, said), *below, *failed)
 
 
 def _said(record: Record, times: Mapping[str, FrameTimes]) -> Iterator[str]:
     if (text := keeps_up(record)) is None or record.camera is None:
         return
     yield text
-    if found := times.get(record.camera.times):
-        minute = by_minute(found)
-        if minute:
-            yield f"  {minute}"
+    found = times.get(record.camera.times)
+    if found and (by_minute := minutes_text(run_minutes(found, record.sensors), record.sensors)):
+        yield f"  {by_minute}"
+
+
+def unread_by_minute(records: Sequence[Record], times: Mapping[str, FrameTimes]) -> str | None:
+    """What no sensor read minute by minute of the long ones among these runs, and why; None: nothing is missing."""
+    runs = ((times.get(record.camera.times), record.sensors) for record in records if record.camera)
+    return unread_text((found, sensors) for found, sensors in runs if found)

@@ -63,9 +63,9 @@ aria-label="note {{ mark }} on {{ row.title }}">{{ mark }}</a>{{ "," if not loop
 {% endif %}
 {% for row in rows %}
 <tr{% if row.case %} data-model="{{ row.model }}" data-case="{{ row.key }}"{% endif %}\
-{% if sortable %} id="row-{{ loop.index }}"{% endif %} class="{{ row.form }}{{ ' failed' if row.error }}">
+{% if sortable and row.case %} id="row-{{ loop.index }}"{% endif %} class="{{ row.form }}{{ ' failed' if row.error }}">
 <th scope="row" data-value="{{ row.title }}">
-{% if sortable %}
+{% if sortable and row.case %}
 <span class="named"><button type="button" class="pick" aria-pressed="false">\
 <span class="shape" aria-hidden="true"></span>{{ row.title }}</button>{{ marks(row) }}</span>
 {% else %}
@@ -89,8 +89,9 @@ aria-label="note {{ mark }} on {{ row.title }}">{{ mark }}</a>{{ "," if not loop
 {% set cell = row.cells[covered + loop.index0] %}
 <td{% if cell.value is not none %} data-value="{{ cell.value }}"{% endif %}\
 {% if column.kind %} class="{{ column.kind }}"{% endif %}>\
-<span class="value{{ ' warned' if cell.bad or (row.warnings and column.noisy and cell.value is not none) }}">\
-{{ cell.text }}</span>
+<span class="value{{ ' warned' if cell.bad or (row.warnings and column.noisy and cell.value is not none) }}\
+{{ ' outcome tone-' ~ cell.tone if cell.tone }}">\
+{% if cell.sign %}<span class="sign" aria-hidden="true">{{ cell.sign }}</span>{% endif %}{{ cell.text }}</span>
 {% if cell.paper_text %}
 <span class="paper"><span class="hidden">paper: </span>{{ cell.paper_text }}</span>
 {% endif %}
@@ -142,8 +143,8 @@ def table_html(
     sortable: bool = False,
     fronts: Mapping[str, Sequence[str]] = _NO_FRONTS,
 ) -> Markup:
-    """The table; `kind` is its class. A `sortable` one has heads that sort, and names to pick; `fronts` are the costs,
-    in a word each, at which a case is on a Pareto front, by its key."""
+    """The table; `kind` is its class. A `sortable` one has heads that sort, and names of cases to pick; `fronts` are
+    the costs, in a word each, at which a case is on a Pareto front, by its key."""
     return fragment(
         _TEMPLATE,
         table=table,

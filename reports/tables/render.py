@@ -54,7 +54,13 @@ def escape_latex(text: str) -> str:
 
 def _shown(cell: Cell, escape: Callable[[str], str]) -> str:
     beside = cell.paper_text or cell.detail
-    return escape(cell.text) + (f" ({escape(beside)})" if beside else "")
+    return escape(cell.signed) + (f" ({escape(beside)})" if beside else "")
+
+
+def markdown_cell(cell: Cell) -> str:
+    """A cell as Markdown; bold where its colour says that it matters."""
+    shown = _shown(cell, escape_markdown)
+    return f"**{shown}**" if cell.tone not in ("", "muted") else shown
 
 
 def _raised_markdown(marks: tuple[str, ...]) -> str:
@@ -75,15 +81,16 @@ def _below(table: Table) -> list[tuple[str, str]]:
     return [*((WARNING, f"{name}: {why}") for name, why in table.warnings), *table.footnotes]
 
 
-def markdown(table: Table) -> str:
-    """A GitHub-flavoured table with its footnotes below; the paper's figures in parentheses."""
-    heads = [table.head, "Form", *(_head(column) for column in table.columns)]
-    rule = ["---", "---", *("---" if column.kind == WORDS else "---:" for column in table.columns)]
+def markdown(table: Table, name: Callable[[str], str] = escape_markdown) -> str:
+    """A GitHub-flavoured table with its footnotes below; the paper's figures in parentheses. `name` writes titles."""
+    forms = any(row.form for row in table.rows)
+    heads = [table.head, *(["Form"] if forms else []), *(_head(column) for column in table.columns)]
+    rule = ["---", *(["---"] if forms else []), *("---" if c.kind == WORDS else "---:" for c in table.columns)]
     lines = ["| " + " | ".join(escape_markdown(head) for head in heads) + " |", "|" + "|".join(rule) + "|"]
     for row in table.rows:
-        title = escape_markdown(row.name) + _raised_markdown(row.all_marks)
-        cells = [_shown(cell, escape_markdown) for cell in row.cells]
-        lines.append("| " + " | ".join([title, row.form or MISSING, *cells]) + " |")
+        title = " ".join(filter(None, (name(row.name), escape_markdown(row.detail)))) + _raised_markdown(row.all_marks)
+        cells = [title, *([row.form or MISSING] if forms else []), *map(markdown_cell, row.cells)]
+        lines.append("| " + " | ".join(cells) + " |")
     failed = [
         f"- **{escape_markdown(row.title)}** failed: {escape_markdown(row.error)}" for row in table.rows if row.error
     ]

@@ -29,8 +29,15 @@ class Cell:
     paper: float | None = None  # the paper's, in the unit of the column
     detail: str = ""  # what belongs to it, in small letters
     bad: bool = False
+    sign: str = ""  # before the text, for the eye alone: the text says the same
+    tone: str = ""  # a colour of `theme.LIGHT`
     share: float | None = None  # of 1: how long its bar is
     data: tuple[tuple[str, float | str | None], ...] = ()  # further columns of data, which people read in `detail`
+
+    @property
+    def signed(self) -> str:
+        """The text behind its sign."""
+        return f"{self.sign} {self.text}" if self.sign else self.text
 
     @property
     def paper_text(self) -> str | None:

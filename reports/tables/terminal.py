@@ -33,31 +33,46 @@ COLUMNS = (
     "parameters_m",
 )
 MOST_NAMED = 6  # rows with a warning, by name
+NAME = 20  # letters of a title that stay on one line; a longer one is folded before columns are left out
+STYLES = {"error": "bold red", "warn": "yellow", "frame": "bold blue", "muted": "dim"}  # of the tones of cells
 
 
 class Fitted:
     """A rich renderable: the first of these drawings for which there is room, else the last."""
 
-    def __init__(self, drawings: Iterable[Callable[[], RenderableType]]) -> None:
+    def __init__(self, drawings: Iterable[Callable[[], RichTable]]) -> None:
         self.drawings = tuple(drawings)
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
         wide = options.update(max_width=1000)
         for draw in self.drawings[:-1]:
             drawn = draw()
-            if console.measure(drawn, options=wide).maximum <= options.max_width:
+            drawn.columns[0].max_width = NAME
+            needed = console.measure(drawn, options=wide).maximum
+            drawn.columns[0].max_width = None
+            if needed <= options.max_width:
                 yield drawn
                 return
         yield self.drawings[-1]()
 
 
-def _cell(cell: Cell, bare: bool) -> Text:
-    text = cell.text.partition(" (")[0] if bare else cell.text
-    return Text(text, style="red" if cell.bad else "" if cell.value is not None else "dim")
+def fitted(table: Table, counts: Sequence[int] = ()) -> Fitted:
+    """The table with fewer and fewer of its last columns: so many of them, or each number down to 2."""
+    counts = counts or range(len(table.columns), 1, -1)
+    return Fitted(partial(draw, table.only(table.columns[:count].__contains__)) for count in counts)
+
+
+def cell_text(cell: Cell, bare: bool = False) -> Text:
+    """One cell in its colour; `bare` as in `draw`."""
+    text = cell.signed.partition(" (")[0] if bare else cell.signed
+    style = "red" if cell.bad else "" if cell.value is not None else "dim"
+    return Text(text, style=STYLES.get(cell.tone, style))
 
 
 def _name(row: Row) -> Text:
     text = Text(row.title, style="bold red" if row.error else "bold")
+    if row.detail:
+        text.append(f" {row.detail}", style="not bold")
     if row.all_marks:
         text.append(" " + ",".join(row.all_marks), style="bold yellow")
     return text
@@ -66,20 +81,24 @@ def _name(row: Row) -> Text:
 def draw(table: Table, bare: bool = False) -> RichTable:
     """The table as it is; `bare` leaves out what stands in brackets behind a figure, its interval."""
     drawn = RichTable(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False, header_style="bold")
-    drawn.add_column(Text(table.head), no_wrap=True)
+    longest = max((len(_name(row)) for row in table.rows), default=0)
+    drawn.add_column(Text(table.head), overflow="fold", min_width=min(longest, NAME))
+    units = any(column.unit.text for column in table.columns)
     for column in table.columns:
         head = Text(column.head)
-        head.append(f"\n{SHORT_UNITS.get(column.unit.text, column.unit.text)}", style="dim not bold")
+        if units:
+            head.append(f"\n{SHORT_UNITS.get(column.unit.text, column.unit.text)}", style="dim not bold")
         drawn.add_column(head, justify="left" if column.kind == WORDS else "right", no_wrap=True)
-    last = None
+    form, above = None, ""
     for row in table.rows:
-        if last and (row.form, row.setting) != (last.form, last.setting):
+        heading = row.below.title if row.below else row.setting
+        if form is not None and (row.form, heading) != (form, above):
             drawn.add_section()
-        if row.setting and row.setting != (last.setting if last else ""):
-            drawn.add_row(Text(row.setting, style="italic dim", overflow="ellipsis"))
-        last = row
+        if heading and heading != above:
+            drawn.add_row(Text(heading, style="italic dim"))
+        form, above = row.form, heading
         failed = [Text("failed", style="bold red")] if row.error else None
-        drawn.add_row(_name(row), *(failed or [_cell(cell, bare) for cell in row.cells]))
+        drawn.add_row(_name(row), *(failed or [cell_text(cell, bare) for cell in row.cells]))
     return drawn
 
 
@@ -103,7 +122,7 @@ def render(table: Table) -> RenderableType:
     if seen := _conditions(table):
         below.append(Text(seen, style="dim"))
     if table.warnings:
-        below.append(_warnings(table.warnings))
+        below.append(warnings_line(table.warnings))
     return Group(Fitted(_drawings(table)), *([Text(""), *below] if below else []))
 
 
@@ -117,7 +136,7 @@ def _conditions(table: Table) -> str:
     return f"Accuracies as published: {said}" if said else ""
 
 
-def _warnings(found: Sequence[tuple[str, str]]) -> Text:
+def warnings_line(found: Sequence[tuple[str, str]]) -> Text:
     """One line for all of them: which rows, and where the evidence is."""
     names = ", ".join(title for title, _ in found[:MOST_NAMED])
     more = f" and {len(found) - MOST_NAMED} more" if len(found) > MOST_NAMED else ""

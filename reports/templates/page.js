@@ -6,24 +6,29 @@
   const all = (selector, root = document) => Array.from(root.querySelectorAll(selector));
   const json = (id) => JSON.parse(document.getElementById(id)?.textContent ?? "{}");
   const plots = []; // { view, figure, keys }: those with networks as points
-  let picked = [];
+  let picked = []; // models
+  let fitting = []; // keys of the cases that fit the limits; empty: there are none
 
   // --- the highlight
 
-  function highlight() {
-    for (const { view } of plots) view.signal("picked", picked).run();
-    const any = picked.length > 0;
+  // What is picked is lit; where nothing is, the cases that fit the limits are.
+  function light() {
+    const lit = new Set(picked.length ? picked : fitting);
+    const faded = ({ model, case: key }) => lit.size > 0 && !lit.has(model) && !lit.has(key);
+    for (const { view } of plots) view.signal("picked", [...lit]).run();
     for (const row of all("tr[data-model]")) {
       const on = picked.includes(row.dataset.model);
       row.classList.toggle("picked", on);
-      row.classList.toggle("faded", any && !on);
+      row.classList.toggle("faded", faded(row.dataset));
       row.querySelector("button.pick")?.setAttribute("aria-pressed", String(on));
     }
-    for (const strip of all("figure[data-model]")) {
-      strip.classList.toggle("faded", any && !picked.includes(strip.dataset.model));
-    }
+    for (const strip of all("figure[data-model]")) strip.classList.toggle("faded", faded(strip.dataset));
+  }
+
+  function highlight() {
+    light();
     const names = new Set(all("tr.picked button.pick").map((button) => button.textContent.trim()));
-    say(any ? "Highlighted: " + [...names].join(", ") : "Nothing highlighted");
+    say(picked.length ? "Highlighted: " + [...names].join(", ") : "Nothing highlighted");
     document.body.dataset.picked = picked.join(" ");
   }
 
@@ -44,8 +49,21 @@
   const form = document.querySelector("form.filters");
   const cases = json("cases");
 
-  function asked() {
+  function asked(form) {
     return [...new FormData(form)].map(([name, value]) => [name, value.trim()]).filter(([, value]) => value);
+  }
+
+  // The address keeps what a form asks; what others wrote into it stays as it is.
+  function keep(form) {
+    const wanted = asked(form);
+    const names = Array.from(form.elements, (element) => element.name);
+    const others = location.search.slice(1).split("&").filter((part) => part && !names.includes(part.split("=")[0]));
+    const query = [...others, ...(wanted.length ? [new URLSearchParams(wanted)] : [])].join("&");
+    try {
+      history.replaceState(null, "", location.pathname + (query && "?" + query) + location.hash);
+    } catch {
+      // a viewer that forbids it: the form still works
+    }
   }
 
   function passes(facts, wanted) {
@@ -78,20 +96,12 @@
   }
 
   function filter() {
-    const wanted = asked();
+    const wanted = asked(form);
     showOnly(wanted);
     const rows = all(".results tr[data-case]");
     form.querySelector("output").textContent = `${rows.filter((row) => !row.hidden).length} of ${rows.length} rows`;
     form.classList.toggle("active", wanted.length > 0);
-    // The address keeps the filters; what others wrote into it stays as it is.
-    const names = Array.from(form.elements, (element) => element.name);
-    const others = location.search.slice(1).split("&").filter((part) => part && !names.includes(part.split("=")[0]));
-    const query = [...others, ...(wanted.length ? [new URLSearchParams(wanted)] : [])].join("&");
-    try {
-      history.replaceState(null, "", location.pathname + (query && "?" + query) + location.hash);
-    } catch {
-      // a viewer that forbids it: the filters still work
-    }
+    keep(form);
   }
 
   function filterable() {
@@ -105,8 +115,133 @@
     form.addEventListener("reset", () => setTimeout(filter)); // after the fields are empty
     // Paper shows everything, since it cannot say what is hidden.
     window.addEventListener("beforeprint", () => showOnly([]));
-    window.addEventListener("afterprint", () => showOnly(asked()));
+    window.addEventListener("afterprint", () => showOnly(asked(form)));
     filter();
+  }
+
+  // --- the choice: which cases fit the limits
+
+  const choice = document.querySelector("form.choice");
+  const { candidates, rules } = json("choice");
+  const MOST_NAMED = 5;
+
+  // As reports/notation.py writes it: three figures, at least the whole units.
+  function number(value) {
+    if (!Number.isFinite(value)) return "infinite";
+    if (value === 0) return "0";
+    const above = Math.floor(Math.log10(Math.abs(value)));
+    const places = Math.max(0, 2 - above);
+    const carries = Number(Math.abs(value).toFixed(places)) >= 10 ** (above + 1);
+    return value.toFixed(carries ? Math.max(0, places - 1) : places);
+  }
+
+  function answers({ answers: rate, every, states }) {
+    if (rate === null) return "";
+    const more = [...(every > 1 ? [`1 in ${every}`] : []), ...(states > 1 ? [`${states} states`] : [])];
+    const text = number(rate);
+    const short = text.includes(".") ? text.replace(/\.?0+$/, "") : text;
+    return `${short}/s` + (more.length ? ` (${more.join(", ")})` : "");
+  }
+
+  function why({ candidate, violations }) {
+    const text = ({ constraint, value, limit }) => {
+      const { name, figure, unit, unknown, size, better } = constraint;
+      if (value === null) return unknown;
+      const of = (amount) => (size >= 1 ? amount / size : amount * Math.round(1 / size));
+      const said = name === "deadline" ? `${figure} (${candidate.percentile})` : figure;
+      const end = `${better === "higher" ? "below" : "above"} ${Number(of(limit).toPrecision(6))}`;
+      if (!Number.isFinite(value)) return `${said} infinite, ${end} ${unit}`;
+      return `${said} ${number(of(value))} ${unit}, ${number(of(Math.abs(value - limit)))} ${end}`;
+    };
+    return violations.map(text).join("; ");
+  }
+
+  // The first verdict of each case, or of each network on each device.
+  function firsts(verdicts, name) {
+    const found = new Map();
+    for (const verdict of verdicts) {
+      if (!found.has(verdict.candidate[name])) found.set(verdict.candidate[name], verdict);
+    }
+    return found;
+  }
+
+  function tell(row, text, fits) {
+    const line = row.querySelector(".why") ?? document.createElement("span");
+    line.className = fits ? "why fits" : "why";
+    line.textContent = text;
+    if (text) row.cells[0].append(line);
+    else line.remove();
+  }
+
+  function name(verdict) {
+    const { candidate, use, figures } = verdict;
+    const item = document.createElement("li");
+    const row = all(".results tr[data-case]").find((one) => one.dataset.case === candidate.key);
+    const link = document.createElement(row ? "a" : "strong");
+    if (row) link.href = `#${row.id}`;
+    link.textContent = candidate.title;
+    const accuracy = figures.accuracy === null ? "" : `${figures.accuracy.toFixed(1)} %`;
+    item.append(link, " " + [candidate.engine, answers(use), accuracy].filter(Boolean).join(" \u00b7 "));
+    return item;
+  }
+
+  function limit() {
+    const limits = {};
+    for (const { name, size } of rules.constraints) {
+      const value = choice.elements.namedItem(name)?.valueAsNumber;
+      if (value > 0) limits[name] = value * size;
+    }
+    const any = Object.keys(limits).length > 0;
+    const verdicts = any ? choose(candidates, rules, limits) : [];
+    const fits = (verdict) => verdict.violations.length === 0;
+    const [cases, networks] = [firsts(verdicts, "key"), [...firsts(verdicts, "network").values()]];
+    fitting = any ? ["", ...[...cases.values()].filter(fits).map((verdict) => verdict.candidate.key)] : [];
+    const known = new Set(candidates.map((candidate) => candidate.key));
+    for (const row of all(".results tr[data-case], .camera tr[data-case]")) {
+      const verdict = cases.get(row.dataset.case);
+      if (!any || !known.has(row.dataset.case)) tell(row, "");
+      else if (!verdict) tell(row, "watched by a camera: see there");
+      else tell(row, fits(verdict) ? `fits: ${answers(verdict.use)}` : why(verdict), fits(verdict));
+    }
+    const fit = networks.filter(fits);
+    const more = fit.length > MOST_NAMED ? `; the first ${MOST_NAMED}:` : fit.length ? ":" : "";
+    choice.querySelector("output").textContent = any ? `${fit.length} of ${networks.length} networks fit${more}` : "";
+    document.querySelector(".fitting").replaceChildren(...fit.slice(0, MOST_NAMED).map(name));
+    keep(choice);
+    light();
+  }
+
+  // The slider of a number: its positions are stops, and at its looser end there is no limit.
+  function slide(range) {
+    const field = choice.elements.namedItem(range.dataset.of);
+    const { stops, better } = rules.constraints.find(({ name }) => name === field.name);
+    const places = better === "higher" ? [null, ...stops] : [...stops, null];
+    const show = () => {
+      const value = field.valueAsNumber;
+      const far = (stop) => (stop === null ? Infinity : Math.abs(Math.log(stop / value)));
+      const nearest = stops.length ? Math.min(...stops.map(far)) : Infinity;
+      range.value = value > 0 ? places.findIndex((stop) => far(stop) === nearest) : places.indexOf(null);
+      range.setAttribute("aria-valuetext", value > 0 ? `${field.value} ${field.dataset.unit}` : "no limit");
+    };
+    range.addEventListener("input", () => {
+      field.value = places[range.value] ?? "";
+      show();
+    });
+    field.addEventListener("input", show);
+    choice.addEventListener("reset", () => setTimeout(show));
+    show();
+  }
+
+  function choosable() {
+    for (const [name, value] of new URLSearchParams(location.search)) {
+      const field = choice.elements.namedItem(name);
+      if (field?.type === "number") field.value = value;
+    }
+    all("input[type=range]", choice).forEach(slide);
+    choice.addEventListener("input", limit);
+    choice.addEventListener("submit", (event) => event.preventDefault());
+    choice.addEventListener("reset", () => setTimeout(limit));
+    limit();
   }
 
   // --- the charts
@@ -257,6 +392,7 @@
   const drawn = all(".chart").map((chart) => draw(chart, json("chart-config")));
   Promise.allSettled(drawn).then(() => {
     if (form) filterable();
+    if (choice) choosable();
     document.body.dataset.drawn = String(drawn.length);
   });
 })();

@@ -90,6 +90,40 @@ def test_ctrl_c_keeps_what_was_watched_and_resume_goes_on(tmp_path):
     assert len(records_of(tmp_path)) == 2
 
 
+TINY = """
+import torch
+from torch import nn
+
+class Tiny(nn.Module):
+    receptive_field, padding, delay = 1, 0, 0
+    input_shape = (3, 8, 8)
+
+    def initial_state(self, batch_size=1, fill="zeros", frame=None):
+        return (torch.zeros(batch_size, 3),)
+
+    def step(self, frame, state):
+        return frame.mean(dim=(2, 3)), state
+
+    def forward(self, clip):
+        return clip[:, :, -1].mean(dim=(2, 3))
+"""
+
+
+def test_ten_minutes_at_1000_frames_a_second_would_grow_memory_by_less_than_200_mb(tmp_path):
+    """From 5 s and 30 s: what a frame adds, and what a run adds whatever its length."""
+    (tmp_path / "tiny.py").write_text(TINY)
+    common = ("--model", "tiny.py:Tiny", "--fps", "1000", "--backend", "eager", "--threads", "1")
+    for seconds in (5, 30):
+        assert camera(tmp_path, *common, "--duration", f"{seconds}s").returncode == 0
+    short, long = (record["camera"] for record in records_of(tmp_path))
+    assert (short["due"], long["due"]) == (5_000, 30_000)
+    a_frame = (long["growth_bytes"] - short["growth_bytes"]) / 25_000
+    assert short["growth_bytes"] + 600_000 * max(0.0, a_frame) < 200e6
+    for record in (short, long):  # the times lie in a blob, none in the record
+        assert len(json.dumps(record)) < 5_000
+        assert (tmp_path / "results/blobs" / record["times"]).stat().st_size >= 32 * record["due"]
+
+
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [

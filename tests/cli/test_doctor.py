@@ -45,7 +45,7 @@ def call(root, *arguments):
     return process.returncode, out, err
 
 
-def test_findings_have_their_effect_and_mend(tmp_path):
+def test_findings_have_their_effect_and_fix(tmp_path):
     write(tmp_path, LAPTOP)
     code, out, err = call(tmp_path)
     assert code == 1

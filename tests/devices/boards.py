@@ -163,7 +163,7 @@ def write(root: Path, found: dict[str, str]) -> Local:
 
 
 def board(root: Path, name: str) -> Local:
-    """A whole board below a folder; what would give a reason is left away."""
+    """A whole board below a folder; what would give a reason is left out."""
     return write(root, files(name)[0])
 
 

@@ -29,7 +29,7 @@ def test_a_board_is_asked_once_and_its_serial_number_never():
     }
 
 
-def test_why_it_tells_nothing(monkeypatch):
+def test_why_it_reports_nothing(monkeypatch):
     assert "not active. Please run: sudo jtop" in read_jtop(stopped)
     monkeypatch.setitem(sys.modules, "jtop", None)
     assert "pip install jetson-stats" in read_jtop()

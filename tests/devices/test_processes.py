@@ -1,4 +1,4 @@
-"""Commands whose code misbehaves: their results are heard, they cost seconds, and nothing of them lives on."""
+"""Commands whose code misbehaves: their results are received, they cost seconds, and nothing of them lives on."""
 
 from __future__ import annotations
 
@@ -119,10 +119,10 @@ def test_a_stop_ends_all_of_it():
 
 def test_after_its_answer_it_may_end_by_itself_for_a_while(monkeypatch):
     monkeypatch.setattr(processes, "EXIT_GRACE_S", 0.2)
-    heard = bytearray()
-    ended = run_guarded(sh(f"echo done; sleep {LONG_S}"), heard.extend, answered=lambda: b"\n" in heard)
+    received = bytearray()
+    ended = run_guarded(sh(f"echo done; sleep {LONG_S}"), received.extend, answered=lambda: b"\n" in received)
     assert not ended.timed_out
-    ended = run_guarded(sh("echo done; exit 3"), heard.extend, answered=lambda: True)
+    ended = run_guarded(sh("echo done; exit 3"), received.extend, answered=lambda: True)
     assert ended.returncode == 3
 
 

@@ -138,7 +138,7 @@ def test_a_whole_profile_may_stand_in_a_bench_toml():
         ({"tx2": {"host": 1}, "mine": {"extends": "q"}}, r"devices\.tx2\.host = 1.*\ndevices\.mine\.extends"),
     ],
 )
-def test_what_is_wrong_in_a_bench_toml_is_told_with_its_place(tables, message):
+def test_what_is_wrong_in_a_bench_toml_is_reported_with_its_place(tables, message):
     with pytest.raises(ProfileError, match=message):
         with_custom(list_profiles(), tables)
 

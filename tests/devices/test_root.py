@@ -39,7 +39,7 @@ def test_what_the_kernel_said(number, reason):
     assert reason_of(OSError(number, "x")) is reason
 
 
-def test_a_gated_sensor_is_told_from_a_missing_one(tmp_path, monkeypatch):
+def test_a_gated_sensor_is_distinguished_from_a_missing_one(tmp_path, monkeypatch):
     root = fill(tmp_path, {"/sys/temp": "1"})
 
     def refuse(_):

@@ -85,7 +85,7 @@ def test_no_library_is_replaced_and_the_record_says_what_is_not_used(write, name
     write(f"{name}.py", "raise RuntimeError('not me')")
     write("net.py", f"import torch, {name}\nWIDTH = 5", NET)
     spec = find_model("net.py:Net")
-    assert spec.remarks() == (f"{name}.py beside the network's file is not imported: a library has that name",)
+    assert spec.notes() == (f"{name}.py beside the network's file is not imported: a library has that name",)
 
 
 def test_an_import_that_a_library_answers_is_refused_with_the_reason(write):

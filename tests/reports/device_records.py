@@ -6,7 +6,7 @@ from typing import Any
 
 from co3d_bench.bench.record.cuda_facts import CudaFacts, CudaFlags, CudaMemory
 from co3d_bench.bench.record.record import Record
-from co3d_bench.bench.record.sensing import Energy, EnergyBlock, SensorFigure, Sensors, Spread
+from co3d_bench.bench.record.sensing import Energy, EnergyBlock, InMinute, SensorFigure, Sensors, Spread
 
 from ..factories import make_case, make_environment, make_machine, make_record
 
@@ -48,6 +48,27 @@ def energy_of(
     )
     idle = (EnergyBlock(seconds=seconds, calls=0, energy_j=idle_w * seconds, fresh_readings=9),) * 4
     return Energy(source=source, quantity=quantity, busy=busy, idle=idle)
+
+
+def by_minute(*, heat: bool = True, counted: bool = True) -> Sensors:
+    """Two minutes of a PC that gets hot and is throttled in the second; zones and counters may be missing."""
+
+    def minutes(*values: float) -> tuple[InMinute, ...]:
+        return tuple(InMinute(during=Spread(min=value, median=value, max=value, count=120)) for value in values)
+
+    throttled = counter("cpu_throttle_events", 7.0).model_copy(
+        update={"minutes": (InMinute(added=0.0), InMinute(added=7.0))}
+    )
+    return seen(
+        gauge("cpu_hz", 3e9, 2e9, 2.5e9, 3e9).model_copy(update={"minutes": minutes(3e9, 2e9)}),
+        throttled if counted else lacking("cpu_throttle_events", "this kernel or processor counts none"),
+        *(
+            gauge(f"temperature_c/{name}", 40, 50, highest, highest).model_copy(update={"minutes": minutes(*each)})
+            for name, highest, each in (("Core 0", 85, (60, 85)), ("Core 1", 70, (55, 70)))
+            if heat
+        ),
+        *([] if heat else [lacking("temperature_c", NO_HEAT)]),
+    )
 
 
 def on_pc(model: str = "x3d-m", /, **changes: Any) -> Record:

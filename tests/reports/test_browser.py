@@ -81,8 +81,14 @@ def test_a_point_shows_its_figures_under_the_pointer(mixed: Opened) -> None:
     symbol(page, "macs", "CoX3D-M (16)").hover()
     page.wait_for_selector("#vg-tooltip-element.visible", timeout=5000)
     shown = " ".join(page.locator("#vg-tooltip-element").inner_text().split())
-    told = ["CoX3D-M (16)", "0.325 G (paper 0.33)", "62.80 %", "other work kept up to 0.94 cores busy", "7.57 ± 0.14"]
-    assert [text for text in told if text not in shown] == []
+    expected = [
+        "CoX3D-M (16)",
+        "0.325 G (paper 0.33)",
+        "62.80 %",
+        "other work kept up to 0.94 cores busy",
+        "7.57 ± 0.14",
+    ]
+    assert [text for text in expected if text not in shown] == []
 
 
 def test_a_point_or_a_row_highlights_its_network_everywhere(mixed: Opened) -> None:

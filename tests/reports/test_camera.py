@@ -17,7 +17,7 @@ from co3d_bench.cli.main import main
 from co3d_bench.reports.camera_evidence import render_camera_evidence
 from co3d_bench.reports.commands import ReportError, camera_times, render_report, write_report
 from co3d_bench.reports.html import render_html
-from co3d_bench.reports.tables.camera import build, keeps_up, rate_text, render_camera, summary
+from co3d_bench.reports.tables.camera import build, keeps_up, notes, rate_text, render_camera, summary
 
 from ..factories import make_failed_record, make_record
 
@@ -91,6 +91,31 @@ def test_a_sentence_says_at_which_rate_it_keeps_up():
     assert "does not keep up with every frame of 30/s: of 120 answers 1 came late and 2 never" in (
         keeps_up(watched(every=1, late=1, dropped=2)) or ""
     )
+
+
+def test_a_deadline_below_a_call_of_the_network_is_said():
+    """120 calls in 1.2 s: 10 ms a call."""
+    late = watched(every=1, late=20, dropped=100)
+    short = late.model_copy(update={"camera": late.camera.model_copy(update={"deadline_s": 0.005})})
+    said = "the deadline of 5 ms is below the 10.0 ms of a call of the network, whatever waits"
+    assert said in (keeps_up(short) or "")
+    assert "deadline" not in (keeps_up(late) or "")  # it was waiting that made them late
+
+
+def test_a_camera_that_showed_nothing_is_not_kept_up_with():
+    none = watched(every=1)
+    none = none.model_copy(update={"camera": none.camera.model_copy(update={"due": 0, "in_time": 0})})
+    assert keeps_up(none) == "CoX3D-S (13) (eager): no frame came from film.mp4"
+    assert summary([none]) == "0 of 1 keep up with their camera"
+
+
+def test_notes_stand_below_the_table_each_once_with_the_networks_they_are_about():
+    both = [watched().model_copy(update={"notes": ("video film.mp4: it is 3.00 s long",)})] * 2
+    own = watched("x3d-s").model_copy(update={"notes": ("its weights are random",)})
+    assert notes(both) == ("video film.mp4: it is 3.00 s long",)
+    assert notes([*both, own])[1] == "X3D-S: its weights are random"
+    assert printed(both, 100).count("it is 3.00 s long") == 1
+    assert "it is 3.00 s long" in render_html(both)
 
 
 def test_a_narrow_terminal_has_fewer_columns_and_never_half_a_name():

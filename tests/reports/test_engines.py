@@ -230,9 +230,9 @@ def test_eight_slow_streams_are_not_real_time():
 
 
 def test_the_environment_names_each_engine_once():
-    told = engines(make_engine_records())
-    assert told.count("OpenVINO 2026.1.0, CPU, 2 threads (openvino)") == 1
-    assert "PyTorch 2.13.0, 2 threads (eager, fused)" in told
+    shown = engines(make_engine_records())
+    assert shown.count("OpenVINO 2026.1.0, CPU, 2 threads (openvino)") == 1
+    assert "PyTorch 2.13.0, 2 threads (eager, fused)" in shown
     assert engines(make_default_records()) == ""
 
 

@@ -80,13 +80,13 @@ def test_the_verb_shows_the_cases_of_a_network_in_a_store(tmp_path, monkeypatch,
     for record in (process(1, 0.1), process(2, 0.2), one, make_record("x3d-m")):
         append_record(tmp_path, record)
     assert run(monkeypatch, "show", "x3d-s", tmp_path) == 0
-    told = capsys.readouterr().out
-    assert told.count("X3D-S · ") == 2
-    assert "X3D-M" not in told
+    shown = capsys.readouterr().out
+    assert shown.count("X3D-S · ") == 2
+    assert "X3D-M" not in shown
     assert run(monkeypatch, "show", "x3d-*/t1/*", tmp_path) == 0
-    told = capsys.readouterr().out
-    assert "1 thread ·" in told
-    assert "2 threads" not in told
+    shown = capsys.readouterr().out
+    assert "1 thread ·" in shown
+    assert "2 threads" not in shown
     assert run(monkeypatch, "show", "x3d-l", tmp_path) == NOTHING
     assert "has no record of x3d-l" in capsys.readouterr().err
     assert run(monkeypatch, "show", "x3d-s", tmp_path / "none") != 0

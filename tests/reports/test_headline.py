@@ -227,8 +227,8 @@ def test_many_pairs_are_summed_up():
         for times, pool in enumerate(pools, start=2)
     ]
     found = headline_of([even("x3d-m", 4), *frames])
-    told = [text for text in found.sentences if "its clip counterpart" in text]
-    assert [text.split(" is ")[0] for text in told] == ["Co 128", "Co 96", "Co 64", "Co 32"]
+    sentences = [text for text in found.sentences if "its clip counterpart" in text]
+    assert [text.split(" is ")[0] for text in sentences] == ["Co 128", "Co 96", "Co 64", "Co 32"]
     assert "In all, 5 frame networks are 2.0 to 6.0 times as fast as their clip counterparts." in found.sentences
 
 

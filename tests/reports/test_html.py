@@ -53,7 +53,7 @@ def test_nothing_of_the_page_lies_elsewhere(page):
 
 def test_all_data_in_the_page_is_json(page):
     blocks = [content for attributes, content in scripts(page) if attributes]
-    assert len(blocks) == 2 + 4 + 1 + 5 + 2  # configuration and cases, plots, equal work, strips, downloads
+    assert len(blocks) == 3 + 4 + 1 + 5 + 2  # configuration, cases and choice, plots, equal work, strips, downloads
     for block in blocks:
         json.loads(block)
         assert not re.search("[<>&\u2028\u2029]", block)
@@ -61,7 +61,17 @@ def test_all_data_in_the_page_is_json(page):
 
 def test_the_sections_stand_in_order_and_are_linked(page):
     titles = re.findall(r"<h2 id=\"(\w+)-title\">", page)
-    assert titles == ["table", "pareto", "equal_work", "latency", "problems", "counting", "environment", "method"]
+    assert titles == [
+        "choose",
+        "table",
+        "pareto",
+        "equal_work",
+        "latency",
+        "problems",
+        "counting",
+        "environment",
+        "method",
+    ]
     assert re.findall(r'<a href="#(\w+)">', page) == titles
 
 
@@ -77,7 +87,7 @@ def test_empty_sections_are_left_out():
 def test_what_the_device_did_stands_behind_the_latencies():
     text = render_html([on_card("x3d-m"), on_card("cox3d-m-16")])
     titles = re.findall(r"<h2 id=\"(\w+)-title\">", text)
-    assert titles[:5] == ["table", "pareto", "equal_work", "latency", "device"]
+    assert titles[1:6] == ["table", "pareto", "equal_work", "latency", "device"]
     assert not re.search(r"""\son\w+=|\sstyle=["']""", re.sub(r"<script[^>]*>.*?</script>", "", text, flags=re.DOTALL))
 
 

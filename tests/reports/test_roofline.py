@@ -88,12 +88,12 @@ def test_without_profiles_there_is_no_section():
 
 
 def test_names_are_escaped():
-    told = {
+    shown = {
         "model": make_model(title=HOSTILE),
         "notes": (HOSTILE,),
         "operators": (make_operator(HOSTILE, name=HOSTILE),),
     }
-    hostile = make_profile().model_copy(update=told)
+    hostile = make_profile().model_copy(update=shown)
     assert HOSTILE not in str(render(page_of([make_record()], [hostile])))
 
 

@@ -521,11 +521,11 @@ def test_every_strip_holds_every_sample_and_the_figure(page, table, plain):
     assert len(figures) == len(shown_keys)
     for key, figure in zip(shown_keys, figures, strict=True):
         case = plain[key]
-        told = words(re.search(r"<figcaption>.*?</figcaption>", figure, flags=re.DOTALL)[0])
-        assert f"median {case.latency_text} ms" in told
-        assert f"{case.count} predictions" in told
-        assert ("p90 " in told) == (case.p90_s is not None)
-        assert case.p90_s is None or f"p90 {ms(case.p90_s)}" in told
+        caption = words(re.search(r"<figcaption>.*?</figcaption>", figure, flags=re.DOTALL)[0])
+        assert f"median {case.latency_text} ms" in caption
+        assert f"{case.count} predictions" in caption
+        assert ("p90 " in caption) == (case.p90_s is not None)
+        assert case.p90_s is None or f"p90 {ms(case.p90_s)}" in caption
         (spec,) = charts(figure)
         dots = spec["datasets"]["samples"]
         taken = [latency for series in case.series for latency in series]

@@ -13,7 +13,7 @@ from pathlib import Path
 import torch
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
-from speed.pairs import arguments, in_turn, ratio_line
+from speed.pairs import arguments, interleaved, ratio_line
 
 from co3d_bench.bench.measure.allocator import keep_freed_memory
 from co3d_bench.models.zoo import find_model
@@ -34,7 +34,7 @@ def compare(model: str, batch: int, pairs: int) -> str:
     scale = float(one_by_one().abs().max())
     if apart > 1e-4 * scale:
         raise SystemExit(f"{model}: a batch of {batch} answers otherwise, by {apart / scale:.1e}")
-    together_s, one_by_one_s = in_turn(together, one_by_one, pairs)
+    together_s, one_by_one_s = interleaved(together, one_by_one, pairs)
     return ratio_line(f"{model} b{batch}", together_s, one_by_one_s, f"{apart / scale:.0e} apart")
 
 

@@ -149,7 +149,7 @@ def burner(wanted: bool = True) -> Iterator[None]:
             process.wait()
 
 
-def in_turn(players: Sequence[Player], seconds: float, calls: int) -> None:
+def interleaved(players: Sequence[Player], seconds: float, calls: int) -> None:
     """Turns of so many calls for about that time; who goes first changes, so that none gains from its place."""
     for player in players:
         player.latency_s.clear()
@@ -200,7 +200,7 @@ def idle(options: argparse.Namespace, old: str) -> None:
     for model in options.models or ("cox3d-m-64", "x3d-s", "x3d-m"):
         engines = [Engine("new", model, "native"), Engine("old", model, **of_old(old))]
         with playing(engines, options.threads) as players:
-            in_turn(players, options.seconds, options.calls)
+            interleaved(players, options.seconds, options.calls)
         new, before = players
         ratios = [median(a) / median(b) for a, b in zip(new.latency_s, before.latency_s, strict=True)]
         low, high = interval(ratios)
@@ -219,7 +219,7 @@ def neighbour(options: argparse.Namespace, old: str) -> None:
         with playing(engines, options.threads) as players:
             for burning in (False, True):
                 with burner(burning):
-                    in_turn(players, options.seconds, options.calls)
+                    interleaved(players, options.seconds, options.calls)
                 print_lines(players, f"{model}, {'beside a burning process' if burning else 'idle'}")
 
 
@@ -229,7 +229,7 @@ def order(options: argparse.Namespace, old: str) -> None:
     with playing([Engine(model, model) for model in models], options.threads) as players:
         for burning in (False, True):
             with burner(burning):
-                in_turn(players, options.seconds, options.calls)
+                interleaved(players, options.seconds, options.calls)
             print_lines(players, "beside a burning process" if burning else "idle")
             medians = {player.name: median([s for turn in player.latency_s for s in turn]) for player in players}
             orders.append(sorted(medians, key=medians.__getitem__))
@@ -245,7 +245,7 @@ def spin(options: argparse.Namespace, old: str) -> None:
         with playing(engines, options.threads) as players:
             for burning in (False, True):
                 with burner(burning):
-                    in_turn(players, options.seconds, options.calls)
+                    interleaved(players, options.seconds, options.calls)
                 print_lines(players, f"{model}, eager, {'beside a burning process' if burning else 'idle'}")
 
 

@@ -3,8 +3,8 @@
     python tests/speed/clip_engines_vs_plain.py [--models x3d-m ...] [--pairs 15] [--threads 2]
 
 The rival is what a user would do without us: the network in `nn.Conv3d` and `nn.BatchNorm3d`, by torch's ONNX exporter
-into OpenVINO. Same weights, one process, in turn. Printed, once the outputs were compared: the median of the pairwise
-time ratios, with quartiles.
+into OpenVINO. Same weights, one process, interleaved. Printed, once the outputs were compared: the median of the
+pairwise time ratios, with quartiles.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ import torch
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 from reference import plain_clip_network, randomise_batch_norm, relative_error
-from speed.pairs import arguments, in_turn, ratio_line
+from speed.pairs import arguments, interleaved, ratio_line
 
 from co3d_bench.bench.backends import Ask, Runnable, get_backend
 from co3d_bench.models.zoo import find_model
@@ -42,7 +42,7 @@ def print_lines(name: str, pairs: int, threads: int) -> None:
         error = relative_error(runnable.step(clip), rival.step(clip))
         if error > 1e-4:
             raise SystemExit(f"{engine} and the plain network differ by {error:.1e}")
-        ours_s, their_s = in_turn(lambda run=runnable: run.step(clip), lambda: rival.step(clip), pairs)
+        ours_s, their_s = interleaved(lambda run=runnable: run.step(clip), lambda: rival.step(clip), pairs)
         print(ratio_line(f"{name} {engine:20}", ours_s, their_s, f"outputs differ by {error:.1e}"), flush=True)
 
 

@@ -2,7 +2,7 @@
 
     python tests/speed/clip_vs_plain_torch.py [--models x3d-xs ...] [--pairs 15] [--threads 2]
 
-Same weights, one process, in turn, plain eager float32. The plain network is tried in both memory formats and its
+Same weights, one process, interleaved, plain eager float32. The plain network is tried in both memory formats and its
 quicker one is the reference. Printed: the median of the pairwise time ratios, with quartiles.
 """
 
@@ -15,7 +15,7 @@ import torch
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 from reference import plain_clip_network, randomise_batch_norm, relative_error
-from speed.pairs import arguments, in_turn, ratio_line, timed
+from speed.pairs import arguments, interleaved, ratio_line, timed
 
 from co3d_bench.models.zoo import find_model
 
@@ -31,7 +31,7 @@ def compare(name: str, pairs: int) -> str:
     error = relative_error(net(clip), plain(clip))
     clips = {label: clip.contiguous(memory_format=layout) for label, layout in FORMATS.items()}
     quickest = min(clips, key=lambda label: min(timed(lambda: plain(clips[label])) for _ in range(3)))
-    ours_s, their_s = in_turn(lambda: net(clip), lambda: plain(clips[quickest]), pairs)
+    ours_s, their_s = interleaved(lambda: net(clip), lambda: plain(clips[quickest]), pairs)
     return ratio_line(name, ours_s, their_s, f"plain in {quickest}; outputs differ by {error:.1e}")
 
 

@@ -15,7 +15,7 @@ from pathlib import Path
 import torch
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
-from speed.pairs import arguments, in_turn, ratio_line
+from speed.pairs import arguments, interleaved, ratio_line
 
 from co3d_bench.models import continual as co
 from co3d_bench.models.continual import quick
@@ -37,7 +37,7 @@ def compare(channels: int, size: int, pairs: int) -> str:
 
         return step
 
-    side_s, one_by_one_s = in_turn(step_with(sys.maxsize), step_with(0), pairs)
+    side_s, one_by_one_s = interleaved(step_with(sys.maxsize), step_with(0), pairs)
     return ratio_line(f"{channels}@{size}", side_s[8:], one_by_one_s[8:], f"{channels * size * size} elements a map")
 
 

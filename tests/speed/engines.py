@@ -4,8 +4,8 @@
         [--pairs 30] [--threads 2]
 
 A frame network is compared with the network built from `continual-inference` modules, a clip network with our eager
-one; every engine that is ready here, in every precision, same weights, one process, in turn. Printed, once the outputs
-of a stream were compared: the median of the pairwise time ratios, with quartiles.
+one; every engine that is ready here, in every precision, same weights, one process, interleaved. Printed, once the
+outputs of a stream were compared: the median of the pairwise time ratios, with quartiles.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ import torch
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 from reference import randomise_batch_norm, undilated
-from speed.pairs import arguments, in_turn, ratio_line
+from speed.pairs import arguments, interleaved, ratio_line
 from speed.step_vs_continual_inference import reference_stepper
 
 from co3d_bench.bench.backends import Ask, Backend, list_backends
@@ -65,10 +65,10 @@ def print_lines(name: str, engines: list[tuple[Backend, str]], pairs: int, threa
             print(f"{what:40} wrong: {found.relative_error:.1e} off, at most {found.tolerance:g} is right", flush=True)
             continue
         endless = itertools.cycle(inputs)
-        ours_s, their_s = in_turn(lambda run=runnable, x=endless: run.step(next(x)), theirs, pairs)
+        ours_s, their_s = interleaved(lambda run=runnable, x=endless: run.step(next(x)), theirs, pairs)
         agreed = "" if found.top1_agreement is None else f", {100 * found.top1_agreement:.0f} % of best classes equal"
-        remark = f"outputs differ by {found.relative_error:.1e} over {found.compared}{agreed}"
-        print(ratio_line(f"{what:40}", ours_s, their_s, remark), flush=True)
+        note = f"outputs differ by {found.relative_error:.1e} over {found.compared}{agreed}"
+        print(ratio_line(f"{what:40}", ours_s, their_s, note), flush=True)
 
 
 def main() -> None:

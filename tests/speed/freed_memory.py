@@ -1,4 +1,4 @@
-"""What it costs that the C library gives freed memory back to the kernel: the same network in fresh processes, in turn.
+"""What it costs that the C library gives freed memory back to the kernel, by interleaved fresh processes of a network.
 
     python tests/speed/freed_memory.py [--models x3d-xs x3d-m cox3d-m-16] [--pairs 5] [--runs 50] [--threads 2]
 
@@ -61,8 +61,8 @@ def main() -> None:
             for kind in KINDS[:: 1 if number % 2 else -1]:
                 command = [sys.executable, __file__, "--one", model, kind]
                 command += ["--runs", str(options.runs), "--threads", str(options.threads)]
-                told = subprocess.run(command, check=True, capture_output=True, text=True).stdout
-                found[kind].append(json.loads(told))
+                output = subprocess.run(command, check=True, capture_output=True, text=True).stdout
+                found[kind].append(json.loads(output))
         for kind, each in found.items():
             medians = sorted(1e3 * one["median_s"] for one in each)
             print(

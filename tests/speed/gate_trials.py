@@ -198,7 +198,7 @@ def simulate(options: argparse.Namespace) -> None:
 
 
 def record(options: argparse.Namespace) -> None:
-    """Run the pairs as a check does, each model in turn, and keep their figures."""
+    """Run the pairs as a check does, the models interleaved, and keep their figures."""
     from co3d_bench.bench.gate.measure import measure_pair
     from co3d_bench.bench.gate.runners import Processes
     from co3d_bench.bench.gate.schedule import Pair
@@ -244,9 +244,9 @@ def real(options: argparse.Namespace) -> None:
         count: Counter[str] = Counter()
         for number in range(options.trials):
             with tempfile.TemporaryDirectory() as folder:
-                case, sides = _sides(options.work, slowdown, Path(folder))
+                case, both = _sides(options.work, slowdown, Path(folder))
                 begin = time.monotonic()
-                (found,) = check_pair(PairCheck((case,), sides, rule, Path(folder)), lambda text: None).findings
+                (found,) = check_pair(PairCheck((case,), both, rule, Path(folder)), lambda text: None).findings
             verdict, estimate, spread = found.status, "", ""
             if found.judgement is not None:
                 verdict = found.judgement.verdict
@@ -270,7 +270,7 @@ def real(options: argparse.Namespace) -> None:
 
 
 def _sides(work: str, slowdown: float, folder: Path) -> tuple[Any, Any]:
-    """A case, and the two sides of it."""
+    """A case, and the two both of it."""
     from co3d_bench.bench.gate.runners import command_runner, factory_runner
     from co3d_bench.bench.plan.catalog import Catalog
     from co3d_bench.bench.record.case import Case
@@ -280,9 +280,9 @@ def _sides(work: str, slowdown: float, folder: Path) -> tuple[Any, Any]:
         words = {
             side: f"env OPENBLAS_NUM_THREADS=1 {sys.executable} {ARRAYS} {count}" for side, count in repeats.items()
         }
-        sides = {side: command_runner(each, 600.0) for side, each in words.items()}
-        return Case(model="command", backend="none", input="none"), sides
-    file = folder / "sides.py"
+        both = {side: command_runner(each, 600.0) for side, each in words.items()}
+        return Case(model="command", backend="none", input="none"), both
+    file = folder / "both.py"
     file.write_text(NETWORKS.format(slowdown=slowdown))
     made = {
         side: factory_runner(f"{file}:{side}", "x3d-xs-own", Catalog(), 600.0, sys.executable)

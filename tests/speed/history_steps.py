@@ -1,4 +1,4 @@
-"""How often `history` tells of a step that is none, and how often it finds one that is there.
+"""How often `history` reports a step that is not there, and how often it finds one that is.
 
     python tests/speed/history_steps.py [--trials 500]
 

@@ -2,7 +2,7 @@
 
     python tests/speed/instruction_sets.py [--models cox3d-m-16] [--pairs 30]
 
-One process, in turn, same weights; both compiled here. Printed, once the answers were compared with eager PyTorch.
+One process, interleaved, same weights; both compiled here. Printed, once the answers were compared with eager PyTorch.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from pathlib import Path
 import torch
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
-from speed.pairs import arguments, in_turn, ratio_line
+from speed.pairs import arguments, interleaved, ratio_line
 
 from co3d_bench.bench.backends import Ask, Runnable, get_backend
 from co3d_bench.bench.backends.native.compiled import MORE_FLAGS
@@ -46,9 +46,9 @@ def print_lines(name: str, pairs: int, threads: int) -> None:
         if not found.passed:  # a wrong answer has no speed
             print(f"{name} {flags} wrong: {found.relative_error:.1e} off", flush=True)
             continue
-        ours_s, their_s = in_turn(stepper(made[""], inputs), stepper(made[flags], inputs), pairs)
-        remark = f"{made[''].engine().provider}; outputs differ by {found.relative_error:.1e} from eager"
-        print(ratio_line(f"{name} against {made[flags].engine().provider}", ours_s, their_s, remark), flush=True)
+        ours_s, their_s = interleaved(stepper(made[""], inputs), stepper(made[flags], inputs), pairs)
+        note = f"{made[''].engine().provider}; outputs differ by {found.relative_error:.1e} from eager"
+        print(ratio_line(f"{name} against {made[flags].engine().provider}", ours_s, their_s, note), flush=True)
 
 
 def main() -> None:

@@ -1,4 +1,4 @@
-"""Two ways to do one thing, timed in turn in one process: a ratio survives a noisy machine, two times do not."""
+"""Two ways to do one thing, interleaved in one process: a ratio survives a noisy machine, two times do not."""
 
 from __future__ import annotations
 
@@ -54,7 +54,9 @@ def timed(call: Callable[[], object]) -> float:
     return statistics.median(found)
 
 
-def in_turn(ours: Callable[[], object], theirs: Callable[[], object], pairs: int) -> tuple[list[float], list[float]]:
+def interleaved(
+    ours: Callable[[], object], theirs: Callable[[], object], pairs: int
+) -> tuple[list[float], list[float]]:
     """Seconds of a call of each, pair by pair; who goes first flips, so that neither gains from its place."""
     ours_s, their_s = [], []
     for index in range(pairs):
@@ -67,11 +69,11 @@ def in_turn(ours: Callable[[], object], theirs: Callable[[], object], pairs: int
     return ours_s, their_s
 
 
-def ratio_line(name: str, ours_s: list[float], their_s: list[float], remark: str) -> str:
+def ratio_line(name: str, ours_s: list[float], their_s: list[float], note: str) -> str:
     """The median ratio of the pairs with its quartiles, as a line of text."""
     ratios = [theirs / ours for ours, theirs in zip(ours_s, their_s, strict=True)]
     low, middle, high = statistics.quantiles(ratios, n=4)
     return (
         f"{name:12} {middle:5.2f} x  (quartiles {low:.2f} to {high:.2f}, {len(ratios)} pairs; "
-        f"ours {1e3 * statistics.median(ours_s):.1f} ms; {remark})"
+        f"ours {1e3 * statistics.median(ours_s):.1f} ms; {note})"
     )

@@ -2,7 +2,7 @@
 
     .venv/bin/python tests/speed/round_phases.py --backend eager --backend native --processes 1
 
-Options are those of `co3d-bench run`. A phase lasts until the next one begins, as the parent hears of it; `start` is
+Options are those of `co3d-bench run`. A phase lasts until the next one is reported to the parent; `start` is
 until the process loads its network: the interpreter, and importing torch.
 """
 

@@ -2,7 +2,7 @@
 
     python tests/speed/step_vs_continual_inference.py [--models cox3d-s-13 ...] [--pairs 40] [--threads 2]
 
-Same weights, one process, in turn, plain eager float32 with batch norm as it is; the reference is put together as
+Same weights, one process, interleaved, plain eager float32 with batch norm as it is; the reference is put together as
 the paper's authors put theirs. Printed, once the outputs of both were compared with all frames of the receptive
 field seen: the median of the pairwise time ratios, with quartiles.
 """
@@ -18,7 +18,7 @@ import torch
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 from reference import continual_inference, randomise_batch_norm, relative_error, undilated
-from speed.pairs import arguments, in_turn, ratio_line
+from speed.pairs import arguments, interleaved, ratio_line
 
 from co3d_bench.models.zoo import find_model
 
@@ -58,7 +58,7 @@ def compare(name: str, pairs: int) -> str:
     error = relative_error(y, reference.flatten(1))
     for _ in range(WARM_UP):
         ours(), theirs()
-    ours_s, their_s = in_turn(ours, theirs, pairs)
+    ours_s, their_s = interleaved(ours, theirs, pairs)
     return ratio_line(name, ours_s, their_s, f"outputs differ by {error:.1e}")
 
 

@@ -232,7 +232,7 @@ class Barrier {
     void wake() { syscall(SYS_futex, &round_, FUTEX_WAKE_PRIVATE, INT32_MAX, nullptr, nullptr, 0); }
 #else
     static uint32_t this_core() {
-        static std::atomic<uint32_t> count{0};  // not told: as if each had its own
+        static std::atomic<uint32_t> count{0};  // unknown: as if each had its own
         thread_local const uint32_t own = count++;
         return own;
     }

@@ -18,20 +18,20 @@ _RUNS = 20
 
 
 def measure_event_s(opened: Callable[..., Any], clock: Clock) -> float:
-    """Seconds an event: sums of one number each, by what the trace tells of them and by what they take untraced.
+    """Seconds an event: sums of one number each, their traced time against their untraced time.
 
     `opened(model, trace)` is a session of the model, which traces into a file if that is not None.
     """
-    single_s, chain_s = (_run(opened(_sums(count)), clock) for count in (1, _NODES))
+    single_s, chain_s = (_median_run_s(opened(_chain_of_sums(count)), clock) for count in (1, _NODES))
     with TemporaryDirectory(prefix="co3d-bench-", ignore_cleanup_errors=True) as folder:
-        session = opened(_sums(_NODES), Path(folder) / "trace")
-        _run(session, clock)
+        session = opened(_chain_of_sums(_NODES), Path(folder) / "trace")
+        _median_run_s(session, clock)
         events = json.loads(Path(session.end_profiling()).read_bytes())
-    told_s = median(fmean(event["dur"] for event in run) for run in runs_of(events)) / 1e6
-    return max(0.0, told_s - (chain_s - single_s) / (_NODES - 1))
+    traced_s = median(fmean(event["dur"] for event in run) for run in runs_of(events)) / 1e6
+    return max(0.0, traced_s - (chain_s - single_s) / (_NODES - 1))
 
 
-def _sums(count: int) -> bytes:
+def _chain_of_sums(count: int) -> bytes:
     """One number added to one number, so often."""
     from onnx import TensorProto, helper
 
@@ -44,7 +44,7 @@ def _sums(count: int) -> bytes:
     return model.SerializeToString()
 
 
-def _run(session: Any, clock: Clock) -> float:
+def _median_run_s(session: Any, clock: Clock) -> float:
     import numpy as np
 
     given = {"x0": np.ones(1, np.float32)}

@@ -63,10 +63,10 @@ def runs_of(events: Sequence[Event]) -> list[list[Event]]:
 
 def steps_of(events: Sequence[Event], model: Model) -> list[list[TracedCall]]:
     """The calls of each run that the trace holds, in their order."""
-    return [[_found(event, model) for event in run] for run in runs_of(events)]
+    return [[_traced_call(event, model) for event in run] for run in runs_of(events)]
 
 
-def _found(event: Event, model: Model) -> TracedCall:
+def _traced_call(event: Event, model: Model) -> TracedCall:
     arguments = event["args"]
     inputs, outputs = (tuple(map(_tensor, arguments[f"{way}_type_shape"])) for way in ("input", "output"))
     operator, name = arguments["op_name"], re.sub(r"_token_\d+$", "", event["name"].removesuffix(_SUFFIX))
@@ -75,11 +75,11 @@ def _found(event: Event, model: Model) -> TracedCall:
     if operator in _CONVOLUTIONS:
         known = model.convolution(name.removesuffix(_BLOCKED))
         if known is not None and known.weight is not None:
-            node = _as_asked(node, known, known.weight, blocked=blocked)
+            node = _with_the_models_shapes(node, known, known.weight, blocked=blocked)
         elif blocked:
             node = Node("", inputs, outputs)
     elif blocked and (known := model.operators.get(name.removesuffix(_BLOCKED))) is not None and known.out:
-        node = _emptied(node, known.out)
+        node = _without_padding(node, known.out)
     work = work_of(node)
     called = f"{operator} NCHWc" if blocked else operator
     return TracedCall(called, node.shapes, work, work.kind if work else operator, 1000 * event["dur"], events=1)
@@ -90,13 +90,13 @@ def _tensor(typed: Mapping[str, Sequence[int]]) -> Argument:
     return tensor(tuple(shape), _ITEMSIZES.get(kind, 4))
 
 
-def _as_asked(node: Node, known: Operator, weight: Shape, *, blocked: bool) -> Node:
+def _with_the_models_shapes(node: Node, known: Operator, weight: Shape, *, blocked: bool) -> Node:
     """The convolution with the model's channels, its weights where they are not reported, and maps channels first."""
     channels, filters = weight[1] * known.groups, weight[0]
     (given,), (out,) = node.inputs[0].shapes, node.outputs[0].shapes
     last = not blocked and (given[-1], out[-1]) == (channels, filters) != (given[1], out[1])
 
-    def asked(argument: Argument, count: int) -> Argument:
+    def unpadded(argument: Argument, count: int) -> Argument:
         shape = argument.shapes[0]
         if last:
             shape = (shape[0], shape[-1], *shape[1:-1])
@@ -109,21 +109,21 @@ def _as_asked(node: Node, known: Operator, weight: Shape, *, blocked: bool) -> N
     x, *others = node.inputs
     weight_argument = next((argument for argument in others if is_weight(argument)), None)
     rest = [
-        asked(argument, filters) if argument.shapes[0] == out else argument
+        unpadded(argument, filters) if argument.shapes[0] == out else argument
         for argument in others
         if argument is not weight_argument and math.prod(argument.shapes[0]) > 1
     ]
     weights = tensor(weight, weight_argument.itemsize if weight_argument else x.itemsize)
-    return Node(node.operator, (asked(x, channels), weights, *rest), (asked(node.outputs[0], filters),))
+    return Node(node.operator, (unpadded(x, channels), weights, *rest), (unpadded(node.outputs[0], filters),))
 
 
-def _emptied(node: Node, out: Shape) -> Node:
+def _without_padding(node: Node, out: Shape) -> Node:
     """A node on maps in blocks, without what fills the last block up."""
-    filled = node.outputs[0].shapes[0]
+    padded = node.outputs[0].shapes[0]
 
-    def asked(argument: Argument) -> Argument:
+    def unpadded(argument: Argument) -> Argument:
         shape = argument.shapes[0]
-        same = len(shape) == len(filled) and shape[1] == filled[1]
+        same = len(shape) == len(padded) and shape[1] == padded[1]
         return tensor((shape[0], out[1], *shape[2:]), argument.itemsize) if same else argument
 
-    return Node(node.operator, tuple(map(asked, node.inputs)), tuple(map(asked, node.outputs)))
+    return Node(node.operator, tuple(map(unpadded, node.inputs)), tuple(map(unpadded, node.outputs)))

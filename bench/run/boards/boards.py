@@ -42,31 +42,33 @@ SCRIPTS = tuple(
 UNREADABLE = (AttributeError, IndexError, KeyError, TypeError, ValueError)
 
 
-class Away(Exception):
+class BoardUnavailable(Exception):
     """A board is not reached, or is another one; the message is for people."""
 
 
-def meet(devices: Iterable[str], profiles: Mapping[str, DeviceProfile]) -> tuple[dict[str, BoardFacts], dict[str, str]]:
+def reach_boards(
+    devices: Iterable[str], profiles: Mapping[str, DeviceProfile]
+) -> tuple[dict[str, BoardFacts], dict[str, str]]:
     """Of the devices at a host: what a plan must know of each, or why it is not reached."""
-    boards, away = {}, {}
+    boards, unavailable = {}, {}
     for name in devices:
         if profiles[name].host is None:
             continue
         try:
-            boards[name] = _meet(profiles[name])
-        except Away as error:
-            away[name] = str(error)
-    return boards, away
+            boards[name] = _reach_board(profiles[name])
+        except BoardUnavailable as error:
+            unavailable[name] = str(error)
+    return boards, unavailable
 
 
-def check_any(devices: Iterable[str], away: Mapping[str, str]) -> None:
+def check_some_left(devices: Iterable[str], unavailable: Mapping[str, str]) -> None:
     """Raises UserError where no device of a plan is left."""
-    if away and set(devices) <= away.keys():
-        raise UserError("\n".join(away.values()), NOT_HERE)
+    if unavailable and set(devices) <= unavailable.keys():
+        raise UserError("\n".join(unavailable.values()), NOT_HERE)
 
 
-def _meet(profile: DeviceProfile) -> BoardFacts:
-    board = Board(Ssh(profile.host or ""), f"look-{secrets.token_hex(4)}", profile.python)
+def _reach_board(profile: DeviceProfile) -> BoardFacts:
+    board = Board(Ssh(profile.host or ""), f"probe-{secrets.token_hex(4)}", profile.python)
     try:
         board.open()
         try:
@@ -74,14 +76,14 @@ def _meet(profile: DeviceProfile) -> BoardFacts:
         finally:
             board.clean()
     except (Unreachable, AgentError) as error:
-        raise Away(_not_reached(profile, str(error))) from error
+        raise BoardUnavailable(_not_reached(profile, str(error))) from error
     try:
         hardware = hardware_of(hello)
         known = match(profile, hardware)
     except UNREADABLE as error:
-        raise Away(_not_reached(profile, f"its files cannot be read: {error}")) from error
+        raise BoardUnavailable(_not_reached(profile, f"its files cannot be read: {error}")) from error
     if known is None:
-        raise Away(_other_machine(profile, hardware))
+        raise BoardUnavailable(_other_machine(profile, hardware))
     lacks = {"trtexec": why} if (why := _no_trtexec(hello.trtexec)) else {}
     if hello.torch_missing:
         lacks["aten-json"] = f"{profile.python} at {profile.host} has no torch: {hello.torch_missing}"
@@ -132,7 +134,7 @@ class Boards:
         self.lost: dict[str, str] = {}  # devices, and why
 
     def host(self, device: str) -> BoardHost | None:
-        """The board of a device, opened at the first call; None for this machine. Raises Away."""
+        """The board of a device, opened at the first call; None for this machine. Raises BoardUnavailable."""
         profile = self._profiles.get(device)
         if profile is None or profile.host is None:
             return None
@@ -144,7 +146,7 @@ class Boards:
                 self._open[device] = board
                 help_text = board.hello(trtexec=True).trtexec
             except (Unreachable, AgentError) as error:
-                raise Away(_not_reached(profile, str(error))) from error
+                raise BoardUnavailable(_not_reached(profile, str(error))) from error
             self._hosts[device] = BoardHost(
                 host=profile.host,
                 python=profile.python,
@@ -159,11 +161,11 @@ class Boards:
         self.lost[device] = why
         self._report(why)
 
-    def settle(self, device: str) -> None:
+    def remove_cases(self, device: str) -> None:
         """Remove what a finished case left there. Errors are ignored: the next case would report them."""
         if device in self._open and device not in self.lost:
             with suppress(Unreachable, AgentError):
-                self._open[device].settle()
+                self._open[device].remove_cases()
 
     def __enter__(self) -> Boards:
         return self

@@ -1,8 +1,8 @@
 """How much slower the head is than the base: from the processes of two stores, or from the calls of one pair.
 
-The unit is a fresh process, or a pair of them; never a sample of one process. What differs
+The replicate is a fresh process, or a pair of them; never a sample of one process. What differs
 from process to process (memory layout, the choice of algorithms, the neighbours of that minute) is the same for all
-samples of one of them, so ten thousand of its samples know no more of it than one.
+samples of one of them, so ten thousand of its samples say no more about it than one.
 
 Everything is done on r = ln(slowdown): base and head swapped gives -r, and both scaled gives the same r.
 """
@@ -35,26 +35,26 @@ def unpaired(
     """The slowdown from fresh processes of two stores, one figure a process, that did not run side by side.
 
     What the machine did between the two runs is in the ratio, and no number of processes takes it out.
-    With fewer than 2 processes on a side the interval is unknown: from 0 to infinity.
-    Raises ValueError if a side has none, or a figure is negative or not finite.
+    With fewer than 2 processes of base or head the interval is unknown: from 0 to infinity.
+    Raises ValueError if one has none, or a figure is negative or not finite.
     """
     before, after = _figures(base), _figures(head)
     if not (before.all() and after.all()):
         return _unknown(before, after, better, confidence)
     logs = np.log(before), np.log(after)
-    sides = logs if better == "lower" else (-logs[0], -logs[1])
+    both = logs if better == "lower" else (-logs[0], -logs[1])
     replicates = min(len(before), len(after))
-    low, high, p = _rank_sum(*sides, confidence)
+    low, high, p = _rank_sum(*both, confidence)
     if replicates >= BOOTSTRAP_FROM:
-        low, high = _resampled(sides, confidence, seed)
+        low, high = _resampled(both, confidence, seed)
     return Estimate(
-        slowdown=_exp(float(_shift_median(*sides))),
+        slowdown=_exp(float(_shift_median(*both))),
         low=_exp(low),
         high=_exp(high),
         confidence=confidence,
         replicates=replicates,
         paired=False,
-        sigma=math.sqrt(sum(float(np.var(side, ddof=1)) for side in sides)) if replicates > 1 else None,
+        sigma=math.sqrt(sum(float(np.var(each, ddof=1)) for each in both)) if replicates > 1 else None,
         p=p,
     )
 
@@ -84,7 +84,7 @@ def call_by_call(base: Sequence[float], head: Sequence[float]) -> float:
 
     Of the ratios of all these it is the Hodges-Lehmann median: on a machine whose speed changes within a second, what
     slows one call slows the one beside it, and drops out here, but not of a ratio of two medians.
-    Raises ValueError like `unpaired`; of sides that differ in length the longer one's last calls are left out.
+    Raises ValueError like `unpaired`; of lists that differ in length the longer one's last calls are left out.
     """
     count = min(len(base), len(head))
     ratios = np.log(_figures(head[:count])) - np.log(_figures(base[:count]))
@@ -115,13 +115,13 @@ def _unknown(before: Floats, after: Floats, better: Better, confidence: float) -
 
 
 def _shift_median(before: Floats, after: Floats, axis: int = -1) -> Floats:
-    """The Hodges-Lehmann shift: the median of the differences of each of one side with each of the other."""
+    """The Hodges-Lehmann shift: the median of the differences of each head figure and each base figure."""
     before, after = np.moveaxis(before, axis, -1), np.moveaxis(after, axis, -1)
     differences = after[..., :, None] - before[..., None, :]
-    return _middle(differences.reshape(*differences.shape[:-2], -1))
+    return _median(differences.reshape(*differences.shape[:-2], -1))
 
 
-def _middle(values: Floats) -> Floats:
+def _median(values: Floats) -> Floats:
     """The median along the last axis, by sorting: of so few values quicker than numpy's own."""
     ordered, half = np.sort(values, axis=-1), values.shape[-1] // 2
     return ordered[..., half] if values.shape[-1] % 2 else (ordered[..., half - 1] + ordered[..., half]) / 2
@@ -131,7 +131,7 @@ def _rank_sum(before: Floats, after: Floats, confidence: float) -> tuple[float, 
     """The same of Mann and Whitney's ranks, for processes that are no pairs."""
     few, many = sorted((len(before), len(after)))
     end = _end(_rank_sum_chances(few, many), confidence) if few < BOOTSTRAP_FROM else None
-    low, high = _ends((after[:, None] - before[None, :]).ravel(), end)
+    low, high = _interval((after[:, None] - before[None, :]).ravel(), end)
     return low, high, float(scipy_stats.mannwhitneyu(after, before)[1])
 
 
@@ -151,28 +151,28 @@ def _end(chances: Floats, confidence: float) -> int | None:
     return int(np.searchsorted(np.cumsum(chances), (1 - confidence) / 2 + 1e-12, side="right")) or None
 
 
-def _ends(sums: Floats, end: int | None) -> tuple[float, float]:
+def _interval(sums: Floats, end: int | None) -> tuple[float, float]:
     if end is None:
         return -math.inf, math.inf
     ordered = np.sort(sums)
     return float(ordered[end - 1]), float(ordered[-end])
 
 
-def _resampled(sides: tuple[Floats, Floats], confidence: float, seed: int) -> tuple[float, float]:
+def _resampled(both: tuple[Floats, Floats], confidence: float, seed: int) -> tuple[float, float]:
     """The bootstrap interval (bias-corrected and accelerated; by plain percentiles where that is not defined)."""
-    if all(np.ptp(side) == 0 for side in sides):
-        same = float(_shift_median(*sides))
+    if all(np.ptp(each) == 0 for each in both):
+        same = float(_shift_median(*both))
         return same, same
     for method in ("BCa", "percentile"):
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # that BCa is not defined is seen from its result
             interval = scipy_stats.bootstrap(
-                sides,
+                both,
                 _shift_median,
                 n_resamples=RESAMPLES,
                 confidence_level=confidence,
                 method=method,
-                batch=max(1, _DIFFERENCES_AT_ONCE // math.prod(len(side) for side in sides)),
+                batch=max(1, _DIFFERENCES_AT_ONCE // math.prod(len(each) for each in both)),
                 rng=np.random.default_rng(seed),
             ).confidence_interval
         if math.isfinite(interval.low) and math.isfinite(interval.high):

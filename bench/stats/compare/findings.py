@@ -39,7 +39,7 @@ class Judgement:
 
 @dataclass(frozen=True)
 class Finding:
-    """One row: a case and a metric, on both sides."""
+    """One row: a case and a metric, in base and head."""
 
     key: str  # of the case, or the words of --by
     metric: str  # its word in `metrics.py`; or output, verification

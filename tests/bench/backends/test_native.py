@@ -246,7 +246,7 @@ def test_the_work_of_all_calls_is_that_of_the_network():
     assert products == expected
 
 
-def test_it_tells_its_calls(library):
+def test_it_reports_its_calls(library):
     net = network()
     x = torch.randn(1, 3, 22, 26)
     with torch.inference_mode():

@@ -39,8 +39,8 @@ def made_ready(trt, net, example, precision="fp32"):
     model = make_tensorrt_model(net, example, Ask(precision, calibration=[example] * 4), version)
     plan = tensorrt.build(trt, log, model.onnx, precision, version)
     queue = fake_tensorrt.Queue()
-    told = Engine(name="TensorRT", version=trt.__version__, artefact_bytes=len(plan), notes=model.notes)
-    return tensorrt.BoundContext(trt, tensorrt.load(trt, log, plan), model.entry, queue, "cpu", told), queue
+    facts = Engine(name="TensorRT", version=trt.__version__, artefact_bytes=len(plan), notes=model.notes)
+    return tensorrt.BoundContext(trt, tensorrt.load(trt, log, plan), model.entry, queue, "cpu", facts), queue
 
 
 @pytest.mark.parametrize(

@@ -37,7 +37,7 @@ def test_its_own_summary(name, throughput, last):
     assert trtexec.summary_lines("[I] Throughput: 1 qps, before any summary") == ()
 
 
-def test_a_whole_log_tells_version_device_and_warm_up():
+def test_a_whole_log_reports_version_device_and_warm_up():
     log = recorded("log_8.2.5.txt")
     assert trtexec.parse_version(log) == (8, 2, 5)
     assert trtexec.parse_device(log) == "Tesla T4"

@@ -86,7 +86,7 @@ def test_an_opset_that_there_is_not_is_refused(frames, opset):
         make_model(make_entry(frames, torch.zeros(1, 3, 16, 16), moves=False), opset)
 
 
-def test_a_file_tells_nothing_of_the_machine_that_made_it(frames):
+def test_a_file_reports_nothing_of_the_machine_that_made_it(frames):
     model = make_model(make_entry(frames, torch.zeros(1, 3, 16, 16), plain=True, moves=False))
     assert b".py" not in model.SerializeToString()
 
@@ -167,10 +167,10 @@ def test_an_answer_is_not_overwritten_by_the_next(engine, network):
 def test_the_engine_says_what_it_is(engine, network):
     net, x = network
     with torch.inference_mode():
-        told = engine.prepare(net, x, Ask(threads=1)).engine()
-    assert told.threads == 1
-    assert "CPU" in (told.provider or "")
-    assert (told.artefact_bytes or 0) > 1000
+        facts = engine.prepare(net, x, Ask(threads=1)).engine()
+    assert facts.threads == 1
+    assert "CPU" in (facts.provider or "")
+    assert (facts.artefact_bytes or 0) > 1000
 
 
 class FellBack:

@@ -1,4 +1,4 @@
-"""`check --pair` as a whole: real commands as both sides, and the rounds and mistakes with sides that are made up."""
+"""`check --pair` as a whole: real commands as both both, and the rounds and mistakes with both that are made up."""
 
 from __future__ import annotations
 
@@ -146,8 +146,8 @@ print(json.dumps({"latency_s": [float(sys.argv[1]) * (1 + draw.gauss(0, 0.002)) 
 
 def check(tmp_path, base, head, *more):
     (tmp_path / "side.py").write_text(PROGRAM)
-    sides = [f"{sys.executable} side.py {latency}" for latency in (base, head)]
-    return command.call(tmp_path, "check", "--pair", *sides, "--max-slowdown", "5%", *more)
+    both = [f"{sys.executable} side.py {latency}" for latency in (base, head)]
+    return command.call(tmp_path, "check", "--pair", *both, "--max-slowdown", "5%", *more)
 
 
 @pytest.mark.parametrize(("head", "code", "word"), [(0.1, OK, "equivalent"), (0.12, FAILED, "regressed")])
@@ -180,7 +180,7 @@ def small():
 
 
 @pytest.mark.parametrize(
-    ("sides", "code", "message"),
+    ("both", "code", "message"),
     [
         (("no-such-commit", "HEAD"), USAGE, "--pair: 'no-such-commit' is no commit of"),
         (("net.py:small", "net.py:none"), USAGE, "--pair: net.py:none: net.py has no none; there are small"),
@@ -191,9 +191,9 @@ def small():
         ),
     ],
 )
-def test_what_cannot_be_base_or_head_is_refused(tmp_path, sides, code, message):
+def test_what_cannot_be_base_or_head_is_refused(tmp_path, both, code, message):
     (tmp_path / "net.py").write_text(NETWORK)
-    done = command.call(tmp_path, "check", "--pair", *sides, "--plan")
+    done = command.call(tmp_path, "check", "--pair", *both, "--plan")
     assert done.returncode == code
     assert message in done.stderr
     assert len(done.stderr.strip().splitlines()) == 1

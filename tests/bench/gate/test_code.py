@@ -63,7 +63,7 @@ def test_each_side_imports_its_own_code_and_nothing_stays_behind(repository, tmp
     assert worktrees(repository) == 1
 
 
-def test_two_checks_at_once_do_not_take_each_others_code_away(repository, tmp_path):
+def test_two_checks_at_once_do_not_remove_each_others_code(repository, tmp_path):
     store = tmp_path / "store"
     with checked_out(repository, ["HEAD~1", "HEAD"], store) as (base, head):
         with checked_out(repository, ["HEAD~1", "HEAD"], store) as (other, _):
@@ -71,7 +71,7 @@ def test_two_checks_at_once_do_not_take_each_others_code_away(repository, tmp_pa
         assert (value(base), value(head)) == (1, 2)
 
 
-def test_what_a_killed_check_left_is_taken_away_by_the_next(repository, tmp_path):
+def test_what_a_killed_check_left_is_removed_by_the_next(repository, tmp_path):
     store = tmp_path / "store"
     program = (
         "import os, sys; from pathlib import Path; from co3d_bench.bench.gate.code import checked_out; "
@@ -127,8 +127,8 @@ def test_the_users_own_path_leads_into_the_checkout(repository, tmp_path, monkey
 
 
 def test_both_sides_of_a_users_repository_are_measured_by_the_co3d_bench_that_runs(repository, tmp_path):
-    with checked_out(repository, ["HEAD~1", "HEAD"], tmp_path / "store") as sides:
-        for side in sides:
+    with checked_out(repository, ["HEAD~1", "HEAD"], tmp_path / "store") as both:
+        for side in both:
             _, described = describe(side)
             assert described.package == str(ROOT.resolve())
 

@@ -1,4 +1,4 @@
-"""Pairs whose two processes take turns, with real workers: a network that writes down when it computes."""
+"""Pairs of interleaved processes, with real workers: a network that writes down when it computes."""
 
 import signal
 import sys
@@ -22,7 +22,7 @@ NETWORK = """
 import os, time
 import torch
 
-class Told(torch.nn.Module):
+class Recorded(torch.nn.Module):
     input_shape = (3, 2, 4, 4)
 
     def __init__(self, seconds=0.02, falls_at=None):
@@ -39,24 +39,24 @@ class Told(torch.nn.Module):
             raise RuntimeError("it fell over")
         scores = self.line(clip).flatten(1)[:, :5]
         time.sleep(max(0, begin + self.seconds - time.monotonic()))
-        with open("told.txt", "a") as file:
+        with open("calls.txt", "a") as file:
             file.write(f"{os.getpid()} {begin} {time.monotonic()}\\n")
         return scores
 
 def head():
-    return Told(0.03)
+    return Recorded(0.03)
 
 def falls():
-    return Told(falls_at=24)
+    return Recorded(falls_at=24)
 """
 
 
 @pytest.fixture(scope="module")
 def side(tmp_path_factory):
     """A side of that factory; each is asked once what it is, in a process of its own."""
-    file = tmp_path_factory.mktemp("network") / "told.py"
+    file = tmp_path_factory.mktemp("network") / "calls.py"
     file.write_text(NETWORK)
-    return cache(lambda factory: factory_runner(f"{file}:{factory}", "told", Catalog(), 120.0, sys.executable))
+    return cache(lambda factory: factory_runner(f"{file}:{factory}", "recorded", Catalog(), 120.0, sys.executable))
 
 
 @pytest.fixture
@@ -66,8 +66,8 @@ def here(tmp_path, monkeypatch):
 
 
 def measured(side, head, stop):
-    runners = {"base": side("Told"), "head": side(head)}
-    case = Case(model="told", threads=1)
+    runners = {"base": side("Recorded"), "head": side(head)}
+    case = Case(model="recorded", threads=1)
     return measure_pair(case, Pair(case.key, "pair", 0, ("base", "head")), RUNS, runners, stop)
 
 
@@ -84,7 +84,7 @@ def test_only_one_of_them_computes_at_a_time_and_they_alternate(here, side, stop
     assert found.head.value_s == pytest.approx(0.03, rel=0.2)
     assert found.ratio == pytest.approx(1.5, rel=0.2)
     assert found.head_s == found.ratio * found.base.value_s
-    calls = [line.split() for line in (here / "told.txt").read_text().splitlines()]
+    calls = [line.split() for line in (here / "calls.txt").read_text().splitlines()]
     calls = [(pid, float(begin), float(end)) for pid, begin, end in calls]
     assert all(end <= begin for (_, _, end), (_, begin, _) in pairwise(calls)), "nobody computed beside the other"
     turns = [(pid, len(list(group))) for pid, group in groupby(pid for pid, _, _ in calls)]
@@ -107,7 +107,7 @@ def test_one_that_fails_is_reported_and_the_other_does_not_wait_for_ever(here, s
 @pytest.mark.parametrize("computing", [1, 2])
 def test_stopped_it_ends_both_whichever_have_begun(here, side, stop, computing):
     def begun():
-        file = here / "told.txt"
+        file = here / "calls.txt"
         return len({line.split()[0] for line in file.read_text().splitlines()}) if file.exists() else 0
 
     def ask():

@@ -11,7 +11,7 @@ import pytest
 from co3d_bench.bench.errors import WRONG_CODE, UserError
 from co3d_bench.bench.gate.code import Code
 from co3d_bench.bench.gate.proof import CURRENT, describe, entry_of
-from co3d_bench.bench.gate.runners import Measured, Processes, code_runner, command_runner, understood
+from co3d_bench.bench.gate.runners import Measured, Processes, code_runner, command_runner, known_fields
 from co3d_bench.bench.measure.job import Event, Job, parse_event, phase_event
 from co3d_bench.bench.measure.turns import WAITING
 from co3d_bench.bench.measure.worker import modules_in
@@ -33,7 +33,7 @@ def measure(text, timeout_s=60.0):
         return command_runner(text, timeout_s).measure(CASE, 30, False, stop)
 
 
-def test_a_command_may_tell_its_latencies_in_its_last_line():
+def test_a_command_may_print_its_latencies_in_its_last_line():
     program = "print('noise'); print('{\"latency_s\": [0.5, 0.25, 0.25]}'); print()"
     measured = measure(f'{sys.executable} -c "{program.replace(chr(34), chr(92) + chr(34))}"')
     assert measured == Measured((0.5, 0.25, 0.25))
@@ -77,12 +77,12 @@ def test_an_older_version_is_asked_only_for_what_it_knows():
     schema = json.loads(json.dumps(Job.model_json_schema()))
     del schema["properties"]["timing_only"]
     del schema["$defs"]["Settings"]["properties"]["processes"]
-    asked = understood(job.model_dump(mode="json"), schema)
+    asked = known_fields(job.model_dump(mode="json"), schema)
     assert "timing_only" not in asked
     assert "processes" not in asked["settings"]
     assert asked["settings"]["runs"] == 100
     assert asked["case"] == CASE.model_dump()
-    assert understood(job.model_dump(mode="json"), Job.model_json_schema()) == job.model_dump(mode="json")
+    assert known_fields(job.model_dump(mode="json"), Job.model_json_schema()) == job.model_dump(mode="json")
 
 
 def test_an_older_version_does_not_measure_the_cpu_in_a_gpus_place():
@@ -186,14 +186,14 @@ def test_a_commit_that_has_not_the_network_says_so(tmp_path):
         code_runner(mine, {"clip": "net.py:clip"}, Catalog(), 60.0)
 
 
-def test_only_new_workers_and_engines_that_we_time_take_turns():
+def test_only_new_workers_and_engines_that_we_time_are_interleaved():
     schema = json.loads(json.dumps(Job.model_json_schema()))
     new = Processes("head", sys.executable, {}, schema, {}, Catalog(), 60.0)
-    assert new.takes_turns(CASE)
-    assert not new.takes_turns(Case(model="x3d-xs", backend="trtexec"))
+    assert new.can_interleave(CASE)
+    assert not new.can_interleave(Case(model="x3d-xs", backend="trtexec"))
     older = json.loads(json.dumps(schema))
     older["properties"]["seat"] = older["properties"].pop("in_turn")
-    assert not Processes("base", sys.executable, {}, older, {}, Catalog(), 60.0).takes_turns(CASE)
+    assert not Processes("base", sys.executable, {}, older, {}, Catalog(), 60.0).can_interleave(CASE)
 
 
 def test_a_record_of_an_older_version_is_lifted_and_one_of_a_newer_is_refused(monkeypatch):

@@ -74,7 +74,7 @@ def net():
 """
 
 
-def test_the_verb_keeps_nothing_that_is_wrong_unless_told_to(tmp_path, capsys):
+def test_the_verb_keeps_nothing_that_is_wrong_unless_asked_to(tmp_path, capsys):
     (tmp_path / "net.py").write_text(CODE)
     out = tmp_path / "out"
     out.mkdir()

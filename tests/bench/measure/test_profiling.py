@@ -51,7 +51,7 @@ def test_the_convolutions_of_a_network_have_all_their_products():
 
 
 @pytest.mark.skipif(get_backend("native").missing() is not None, reason="no C++ compiler")
-def test_an_engine_that_tells_its_calls_is_profiled_by_them():
+def test_an_engine_that_reports_its_calls_is_profiled_by_them():
     spec = replace(tiny_zoo.find_model("tiny-clip"), input_shape=(3, 4, 16, 16), build=clip_network)
     profile = profiled(spec, "native")
     kinds = {row.kind: row for row in rows_by_kind(profile)}
@@ -68,7 +68,7 @@ def test_a_profile_is_of_the_cpu():
         check_device(profiles["xavier"])
 
 
-def test_a_backend_that_tells_nothing_is_refused_with_those_that_do():
+def test_a_backend_that_reports_nothing_is_refused_with_those_that_do():
     with pytest.raises(UserError, match="it does not report its operators; these can be profiled: eager, fused"):
         check_backend(replace(get_backend("eager"), name="elsewhere", in_torch=False))
 

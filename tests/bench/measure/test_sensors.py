@@ -1,6 +1,7 @@
 """What the sensors beside a case were before, during and after its samples."""
 
 import math
+from dataclasses import replace
 
 import pytest
 from hypothesis import given
@@ -9,7 +10,7 @@ from hypothesis import strategies as st
 from co3d_bench.bench.measure.job import Event, phase_event
 from co3d_bench.bench.measure.sensors import SensorWatch, sensors_of, spread
 from co3d_bench.bench.record.record import Record
-from co3d_bench.bench.record.sensing import SensorFigure, Sensors, Spread
+from co3d_bench.bench.record.sensing import InMinute, SensorFigure, Sensors, Spread
 from co3d_bench.devices.profile import list_profiles
 from co3d_bench.devices.sensors import Figure, Reading
 from co3d_bench.devices.sensors.sampler import Log
@@ -67,6 +68,40 @@ WORDS = [Reading(words=words) for words in ((), ("a",), ("b", "a"), ("c",))]
 def test_a_figure_before_during_and_after(log, begin, end, fields):
     (figure,), (of,) = sensors_of(log, begin, end).figures, log.figures
     assert figure == SensorFigure(name=of.name, kind=of.kind, **fields)
+
+
+def minutes_of(figure, *readings, begin=0.5, end=120.5):
+    """A figure minute by minute, with a reading every 20 s."""
+    log = log_of(figure, *readings)
+    log = replace(log, times=tuple(20.0 * number for number in range(len(log.times))))
+    return sensors_of(log, begin, end).figures[0].minutes
+
+
+def test_long_samples_are_kept_minute_by_minute():
+    assert minutes_of(GAUGE, *range(8)) == (
+        InMinute(during=during(1, 2, 3, 3)),
+        InMinute(during=during(4, 5, 6, 3)),
+    )
+    assert minutes_of(COUNTER, 0, 5, 5, 7, 7, 8, 9, 30) == (InMinute(added=7), InMinute(added=2))
+    words = [Reading(words=(word,)) if word else Reading() for word in ("", "", "a", "", "", "b", "c", "d")]
+    assert minutes_of(FLAGS, *words) == (InMinute(words=("a",)), InMinute(words=("b", "c")))
+    # The last minute is longer; below two there is nothing to set against the first.
+    assert [minute.during.count for minute in minutes_of(GAUGE, *range(10), end=170.5)] == [3, 5]
+    assert minutes_of(GAUGE, *range(8), end=120) == ()
+
+
+def test_a_minute_without_a_reading_is_empty_and_not_its_neighbour():
+    assert minutes_of(GAUGE, 1, 2, 3, 4, OFF, OFF, OFF, 8)[1] == InMinute()
+    assert minutes_of(COUNTER, OFF, OFF, 5, 7, 7, 8, 9, 10) == (InMinute(), InMinute(added=2))
+    assert minutes_of(GAUGE, OFF, OFF) == ()
+
+
+def test_the_length_of_the_samples_may_be_given():
+    now = iter([1.5, 99.0])
+    watched = SensorWatch(CPU, lambda _: None, clock=lambda: next(now), start=FakeWatch(log_of(GAUGE, *range(6))))
+    watched.emit(phase_event("sampling", 0, 9))
+    watched.emit(Event(event="sampled"))
+    assert watched.stop(length_s=2.0).figure("power_w/a").during == during(2, 2.5, 3, 2)
 
 
 @given(st.lists(st.floats(min_value=-1e6, max_value=1e6), min_size=1, max_size=20))

@@ -194,7 +194,7 @@ def test_every_key_of_an_earlier_bench_toml_may_be_set():
     assert (config.run.target_precision, config.plan.weights) == (0.01, "auto")
 
 
-def test_what_an_option_does_no_longer_is_told_once():
+def test_what_an_option_does_no_longer_is_reported_once():
     flags = {"run.budget_s": Override("--budget", 3.0)}
     (note,) = read_config(None, flags).notes
     assert note == "--budget is no longer used: no sample is replaced; run.time_s (--time) limits the whole run"

@@ -193,7 +193,7 @@ def test_a_neighbour_is_part_of_the_code_and_the_commit_is_the_networks_own(here
 
     spec = custom_models.load_code(model)
     assert spec.build().layers[0].in_channels == 3
-    assert spec.remarks() == (f"its code set threads to 3; measured with {torch.get_num_threads()}",)
+    assert spec.notes() == (f"its code set threads to 3; measured with {torch.get_num_threads()}",)
     (here / "parts" / "size.py").write_text("SIZE = 17\n")
     with pytest.raises(CustomModelError, match=r"^net.py:Image: parts/size.py changed during the run; run again$"):
         custom_models.load_code(model)

@@ -98,7 +98,7 @@ def test_profiles_of_a_bench_toml_are_found_beside_ours(tmp_path):
         ("[devices]\ntx2 = 3\n", r"bench\.toml: devices\.tx2 = 3: must be a table"),
     ],
 )
-def test_a_wrong_device_is_told_with_file_key_and_value(tmp_path, text, message):
+def test_a_wrong_device_is_reported_with_file_key_and_value(tmp_path, text, message):
     file = tmp_path / "bench.toml"
     file.write_text(f'[plan]\nmodels = ["x3d-xs"]\n{text}')
     for read in (lambda: load_config(file), lambda: find_profiles(file)):

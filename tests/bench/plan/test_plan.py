@@ -51,7 +51,7 @@ def test_an_open_batch_is_a_search_and_no_case_until_it_is_found():
     ]
 
 
-def test_what_is_not_installed_is_told_before_anything_runs():
+def test_what_is_not_installed_is_reported_before_anything_runs():
     eager = Catalog().backends["eager"]
     absent = dataclasses.replace(eager, name="other", missing=lambda: "no engine: pip install 'co3d-bench[other]'")
     catalog = Catalog(backends={"eager": eager, "other": absent})
@@ -65,7 +65,7 @@ def test_what_is_not_installed_is_told_before_anything_runs():
     )
 
 
-def test_a_torch_that_cannot_use_the_device_is_told_before_anything_runs():
+def test_a_torch_that_cannot_use_the_device_is_reported_before_anything_runs():
     hardware = Hardware(read_hardware().host, (Gpu("GeForce RTX 2080 Ti", "7.5"),))
     facts = iter([TorchFacts("2.13.0+cpu"), TorchFacts("2.13.0", "12.6", True, ("sm_80",))])
     catalog = Catalog(read_hardware=lambda: hardware, ask_torch=lambda: next(facts))
@@ -85,7 +85,7 @@ def test_a_video_is_named_in_one_word(file, name):
     assert input_id(config, FACTS) == f"video:{name}:0123456789ab"
 
 
-def test_what_does_not_fit_together_is_left_out_and_told():
+def test_what_does_not_fit_together_is_left_out_and_reported():
     eager = Catalog().backends["eager"]
     other = dataclasses.replace(eager, name="other", here={"cpu": ("int8",)})
     catalog = Catalog(backends={"eager": eager, "other": other})
@@ -177,11 +177,11 @@ def test_devices_come_one_after_the_other_and_eager_is_replaced_on_a_board():
     assert found.notes == ("device pi: eager is measured as aten-json there, and its cases have that name",)
 
 
-def test_a_board_that_is_away_leaves_the_others():
+def test_a_board_that_is_not_reached_leaves_the_others():
     config = board_config(devices=["pi", "cpu"])
-    found = plan(config, PlanFacts(auto_threads=2, away={"pi": "it is not reached"}))
+    found = plan(config, PlanFacts(auto_threads=2, unavailable={"pi": "it is not reached"}))
     assert [case.device for case in found.cases] == ["cpu"]
-    assert found.away == {"pi": "it is not reached"}
+    assert found.unavailable == {"pi": "it is not reached"}
 
 
 def test_what_a_board_lacks_is_left_out():

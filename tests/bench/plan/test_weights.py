@@ -93,9 +93,11 @@ def test_a_record_names_its_weights_and_a_resumed_run_measures_again_what_had_ot
 
 def test_one_file_is_not_for_several_networks(tmp_path):
     path = weights_file(tmp_path / "w.pth")
-    with pytest.raises(UserError, match="one file is for one network, and the plan has tiny-clip, tiny-frames") as told:
+    with pytest.raises(
+        UserError, match="one file is for one network, and the plan has tiny-clip, tiny-frames"
+    ) as raised:
         measure(tmp_path / "results", str(path), ("tiny-clip", "tiny-frames"))
-    assert told.value.exit_code == USAGE
+    assert raised.value.exit_code == USAGE
     assert not (tmp_path / "results" / "records.jsonl").exists()
 
 
@@ -113,18 +115,18 @@ def test_a_frame_network_and_its_counterpart_share_one_file(tmp_path):
     )
 
 
-def test_auto_tells_every_network_that_has_none(tmp_path):
+def test_auto_reports_every_network_that_has_none(tmp_path):
     made = make_config({"plan": {"models": ["x3d-s", "cox3d-m-64"], "weights": "auto"}})
-    with pytest.raises(UserError) as told:
+    with pytest.raises(UserError) as raised:
         find_weights(made)
-    first, second = told.value.message.splitlines()
+    first, second = raised.value.message.splitlines()
     assert first.startswith("pyslowfast/x3d_s: not in the cache; `co3d-bench weights fetch x3d-s` downloads it")
     assert second.startswith("pyslowfast/x3d_m: not in the cache; `co3d-bench weights fetch cox3d-m-64` downloads it")
-    assert told.value.exit_code == ENVIRONMENT
+    assert raised.value.exit_code == ENVIRONMENT
     wanted = "tiny-clip: no public weights are known; give a file or an https address"
-    with pytest.raises(UserError, match=wanted) as told:
+    with pytest.raises(UserError, match=wanted) as raised:
         find_weights(config(tmp_path, "auto"))
-    assert told.value.exit_code == USAGE
+    assert raised.value.exit_code == USAGE
 
 
 def test_a_file_that_changes_while_the_run_goes_on_is_refused(tmp_path):

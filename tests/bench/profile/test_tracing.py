@@ -229,7 +229,7 @@ def eager() -> tuple[Operator, ...]:
 
 
 @pytest.mark.parametrize("engine", ENGINES)
-def test_an_engine_does_the_work_of_the_network_and_tells_its_layouts(engine, eager, monkeypatch, tmp_path):
+def test_an_engine_does_the_work_of_the_network_and_reports_its_layouts(engine, eager, monkeypatch, tmp_path):
     need(engine)
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
     profile = profiled(engine)
@@ -265,11 +265,11 @@ def test_a_stream_goes_on_as_if_nothing_had_been_traced(engine):
             y, state = net.step(frame, state)
             assert relative_error(runnable.step(frame), y) < 1e-4
             if at == 3:
-                told = runnable.traced_steps(list(frames[:2]), time.perf_counter)  # pyright: ignore[reportAttributeAccessIssue]
-                assert len(told.times_s) == 2
+                traced = runnable.traced_steps(list(frames[:2]), time.perf_counter)  # pyright: ignore[reportAttributeAccessIssue]
+                assert len(traced.times_s) == 2
 
 
-def test_a_trace_that_breaks_off_is_told(monkeypatch):
+def test_a_trace_that_breaks_off_is_reported(monkeypatch):
     need("onnxruntime")
     monkeypatch.setattr(onnxruntime, "steps_of", lambda events, model: [[]] * 3)
     with pytest.raises(UserError, match=r"no longer trace than 1 steps.*--steps"):
@@ -302,7 +302,7 @@ def test_the_model_knows_weights_by_every_name():
     assert model.operators["relu"] == model.operators["b"] == Known("Relu", (1, 12, 4, 4))
 
 
-def test_counters_are_read_as_openvino_tells_them():
+def test_counters_are_read_as_openvino_reports_them():
     ov = pytest.importorskip("openvino", reason="OpenVINO is not installed: pip install 'co3d-bench[openvino]'")
     ops = ov.opset13
     x = ops.parameter([1, 4, 4], ov.Type.f32, name="x")

@@ -32,6 +32,16 @@ def test_a_disk_that_takes_nothing_is_an_error(tmp_path):
         write_blob(tmp_path / "file" / "blobs", b"times")
 
 
+def test_a_disk_that_is_full_keeps_no_half_of_it(tmp_path, monkeypatch):
+    def full(fd):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("os.fsync", full)
+    with pytest.raises(UserError, match="No space left"):
+        write_blob(tmp_path / "blobs", b"times")
+    assert list((tmp_path / "blobs").iterdir()) == []
+
+
 def test_a_name_that_leads_elsewhere_is_not_followed(tmp_path):
     with pytest.raises(UserError, match="no sha256"):
         read_blob(tmp_path, "../../etc/passwd")

@@ -43,7 +43,7 @@ def test_a_line_that_is_no_record_is_skipped_and_named(tmp_path, junk):
         assert len(store.read_records(tmp_path)) == 1
 
 
-def test_a_record_of_a_newer_version_is_told_and_not_skipped(tmp_path):
+def test_a_record_of_a_newer_version_is_reported_and_not_skipped(tmp_path):
     (tmp_path / "records.jsonl").write_text('{"schema_version": 99}\n')
     with pytest.raises(UserError, match="schema version 99") as raised:
         store.read_records(tmp_path)
@@ -162,10 +162,10 @@ def test_a_line_beyond_the_bounds_is_skipped_and_named(tmp_path, path, value):
     good = make_record()
     (tmp_path / "records.jsonl").write_bytes(changed(good, path, value))
     store.append_record(tmp_path, good)
-    with pytest.warns(store.StoreWarning, match=r"records\.jsonl, line 1: .*skipped") as told:
+    with pytest.warns(store.StoreWarning, match=r"records\.jsonl, line 1: .*skipped") as caught:
         assert store.read_records(tmp_path) == [good]
-    assert len(told) == 1
-    assert len(str(told[0].message)) < 1000
+    assert len(caught) == 1
+    assert len(str(caught[0].message)) < 1000
 
 
 @pytest.mark.parametrize("table", ["settings", "timing", "model", "environment"])
@@ -188,9 +188,9 @@ def test_a_line_without_end_is_not_held_in_memory(tmp_path, monkeypatch):
 def test_a_key_that_nobody_knows_is_named_in_plain_text(tmp_path):
     line = changed(make_record(), "x\n::error::y\x1b]0;z\x07", "1")
     (tmp_path / "records.jsonl").write_bytes(line)
-    with pytest.warns(store.StoreWarning) as told:
+    with pytest.warns(store.StoreWarning) as caught:
         store.read_records(tmp_path)
-    assert str(told[0].message).isprintable()
+    assert str(caught[0].message).isprintable()
 
 
 def test_a_time_in_the_form_of_other_languages_is_read(tmp_path):
@@ -201,10 +201,10 @@ def test_a_time_in_the_form_of_other_languages_is_read(tmp_path):
 
 def test_a_file_of_nothing_but_damaged_lines_gives_few_warnings(tmp_path):
     (tmp_path / "records.jsonl").write_bytes(b"x\n" * 1000)
-    with pytest.warns(store.StoreWarning) as told:
+    with pytest.warns(store.StoreWarning) as caught:
         assert store.read_records(tmp_path) == []
-    assert len(told) == 21
-    assert str(told[-1].message).endswith("980 more lines skipped")
+    assert len(caught) == 21
+    assert str(caught[-1].message).endswith("980 more lines skipped")
 
 
 def test_a_pipe_is_not_waited_for(tmp_path):

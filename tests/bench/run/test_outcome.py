@@ -156,7 +156,7 @@ def test_no_event_and_no_record_is_lost_because_json_has_no_infinity(error):
     assert parse_record(line) == written
 
 
-def test_every_record_tells_what_kind_its_device_is():
+def test_every_record_reports_what_kind_its_device_is():
     tables = {"mine": {"extends": "other"}, "other": {"extends": "xavier"}}
     (device,) = (profile for profile in with_custom(list_profiles(), tables) if profile.name == "mine")
     job = JOB.model_copy(update={"device": device})

@@ -36,7 +36,7 @@ def failed(case, process=1):
 
 
 def order(found):
-    return [(turn.case.model, turn.process) for turn in found.turns]
+    return [(process.case.model, process.number) for process in found.processes]
 
 
 def test_the_predictions_of_a_case_are_spread_over_its_processes():

@@ -6,7 +6,7 @@ from co3d_bench.bench.measure.job import Verified
 from co3d_bench.bench.record.case import Case
 from co3d_bench.bench.record.record import Counters, Verification
 from co3d_bench.bench.record.sensing import Energy, EnergyBlock
-from co3d_bench.bench.run.boards.boards import Away
+from co3d_bench.bench.run.boards.boards import BoardUnavailable
 from co3d_bench.bench.run.progress import Silent
 from co3d_bench.bench.run.rounds import Aim, aim_of
 from co3d_bench.bench.run.session import Refusal, Session, Tools, measuring_s
@@ -17,36 +17,36 @@ COUNTED = Counters(
     macs=5, macs_once=5, macs_functional=5, macs_aten=5, flops_torch=10, counter="c", parameters=1, weights_bytes=4
 )
 VERIFIED = Verification(reference="r", relative_error=0.0, tolerance=1e-4, passed=True)
-STEADY = (10.0, 10.1, 9.95, 10.0, 10.05, 10.1, 10.0)
+STABLE = (10.0, 10.1, 9.95, 10.0, 10.05, 10.1, 10.0)
 
 
 class World(Silent):
     """Processes that take `each_s` by the world's clock and have the latencies that a test gives; all reports."""
 
-    def __init__(self, latencies_ms=STEADY, each_s=5.0, stop_after=None, sensor=False, **deeds):
+    def __init__(self, latencies_ms=STABLE, each_s=5.0, stop_after=None, sensor=False, **deeds):
         self.now = 0.0
         self.latencies_ms, self.each_s, self.sensor = latencies_ms, each_s, sensor
         self.stop_after, self.deeds = stop_after, deeds
         self.asked, self.hints, self.shown, self.notes, self.lost = [], [], [], [], []
 
-    def measure(self, turn, hints):
-        self.asked.append((turn.case.model, turn.case.backend, turn.process))
+    def measure(self, process, hints):
+        self.asked.append((process.case.model, process.case.backend, process.number))
         self.hints.append(hints)
         self.now += self.each_s
-        deed = self.deeds.get(turn.case.backend) or self.deeds.get(turn.case.model.replace("-", "_"))
-        if isinstance(deed, Away):
+        deed = self.deeds.get(process.case.backend) or self.deeds.get(process.case.model.replace("-", "_"))
+        if isinstance(deed, BoardUnavailable):
             raise deed
         if deed == "fails":
-            return failed_record(case=turn.case, process=turn.process)
+            return failed_record(case=process.case, process=process.number)
         if deed is not None:
             return deed
-        latency_s = self.latencies_ms[(turn.process - 1) % len(self.latencies_ms)] / 1e3
+        latency_s = self.latencies_ms[(process.number - 1) % len(self.latencies_ms)] / 1e3
         energy = None if self.sensor else Energy(reason="no sensor")
         if self.sensor and hints.energy:
             energy = Energy(busy=(EnergyBlock(seconds=1, calls=9, energy_j=9, fresh_readings=9),))
         return make_record(
-            case=turn.case,
-            process=turn.process,
+            case=process.case,
+            process=process.number,
             latency_s=[latency_s] * 5,
             energy=energy,
             counters=hints.counters or COUNTED,
@@ -61,7 +61,7 @@ class World(Silent):
         tools = Tools(
             measure=self.measure,
             keep=lambda before, record: record,
-            settle=lambda device: None,
+            remove_cases=lambda device: None,
             lose=lambda device, why: self.lost.append((device, why)),
             stopped=lambda: self.stop_after is not None and len(self.asked) >= self.stop_after,
             usable=lambda name: name != "openvino",
@@ -138,7 +138,7 @@ def test_a_case_that_fails_is_not_repeated_and_not_missed():
 
 
 def test_a_lost_board_ends_no_other_device():
-    world = World(x3d_xs=Away("it is gone"))
+    world = World(x3d_xs=BoardUnavailable("it is gone"))
     board = A.model_copy(update={"device": "pi"})
     found = world.session(cases=(board, B), aim=Aim(2))
     assert world.lost == [("pi", "it is gone")]
@@ -177,7 +177,7 @@ def test_auto_measures_energy_behind_the_last_round_in_a_process_of_its_own():
     assert sum(hints.energy for hints in world.hints) == 1, "of a failed case none is measured"
     assert processes(world, "x3d-xs") == [1, 2, 3, 4, 5, 6, 7, 8]
     assert world.shown[-1] == (0, 9)
-    assert found.energy_turns() == ()
+    assert found.energy_processes() == ()
 
 
 def test_without_a_sensor_there_is_no_process_for_energy():

@@ -136,7 +136,7 @@ def test_a_case_of_which_every_process_failed_has_the_last_error():
     assert result.notes == ()
 
 
-def test_notes_are_told_once():
+def test_notes_are_reported_once():
     result = case_of(process(1, 1.0, notes=("looped",)), process(2, 1.0, notes=("looped", "short")))
     assert result.notes == ("looped", "short")
 

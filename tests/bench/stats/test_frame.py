@@ -141,7 +141,7 @@ def test_rows_are_by_process_or_by_case(tmp_path):
         load(tmp_path, by="run")
 
 
-def test_no_store_is_told(tmp_path):
+def test_no_store_is_reported(tmp_path):
     with pytest.raises(UserError, match="no records"):
         load(tmp_path / "nothing")
 

@@ -41,7 +41,7 @@ def test_multiply_accumulates_are_exact(record):
     assert record.counters.parameters == 8 * 4
 
 
-def test_what_the_timed_loop_costs_is_told_and_is_little(record):
+def test_what_the_timed_loop_costs_is_reported_and_is_little(record):
     assert record.timing.loop_overhead_s > 0
     # Of several, for a busy machine may interrupt any: less than 0.5 % of a step of 30 ms.
     instruments = Instruments(time.perf_counter, thread_seconds, KernelProbe())

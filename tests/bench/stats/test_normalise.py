@@ -11,7 +11,7 @@ from ...factories import make_failed_record, make_record, on_machine_of_speed, w
 LATENCY = get_metric("latency")
 
 
-def test_the_median_reading_tells_how_fast_the_machine_was():
+def test_the_median_reading_reports_how_fast_the_machine_was():
     readings = ReferenceWorkload(name="w", readings_s=(0.01, 0.03, 0.02, 9.0))
     assert reference_s(with_timing(make_record(), reference=readings)) == 0.025
     assert reference_s(make_record()) is None

@@ -82,6 +82,6 @@ def test_the_verb_lists_the_columns_of_both_tables(monkeypatch, capsys):
     assert listed[1] == [field.name for field in CASE_FIELDS]
 
 
-def test_no_statement_is_told(monkeypatch, capsys):
+def test_no_statement_is_reported(monkeypatch, capsys):
     assert run(monkeypatch, "query") == USAGE
     assert "needs a statement" in capsys.readouterr().err

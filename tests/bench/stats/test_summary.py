@@ -47,7 +47,7 @@ def test_figures_are_of_all_samples_whatever_was_seen_beside_them():
     assert stats.Summary([*([1.0] * 89), *([2.0] * 11)]).p90_s == 2.0
 
 
-def quiet(cores=2, **timing):
+def idle(cores=2, **timing):
     record = with_timing(make_record("x3d-s", samples=make_samples(0.1, disturbed_share=0.0)), **timing)
     process = record.environment.process.model_copy(update={"affinity": tuple(range(cores))})
     return record.model_copy(update={"environment": record.environment.model_copy(update={"process": process})})
@@ -57,35 +57,35 @@ def quiet(cores=2, **timing):
     ("before", "during", "load"), [(None, None, None), (0.2, None, 0.2), (None, 0.3, 0.3), (0.2, 0.1, 0.2)]
 )
 def test_the_background_load_is_the_larger_of_before_and_during(before, during, load):
-    assert stats.background_load(quiet(background_load_before=before, background_load=during)) == load
+    assert stats.background_load(idle(background_load_before=before, background_load=during)) == load
 
 
 @pytest.mark.parametrize("cores", [2, 32])
 def test_other_work_counts_beyond_a_twentieth_of_the_cores(cores):
     limit = stats.MAX_BACKGROUND_SHARE * cores
-    assert stats.warnings(quiet(cores, background_load=limit)) == ()
-    (why,) = stats.warnings(quiet(cores, background_load=math.nextafter(limit, 99)))
+    assert stats.warnings(idle(cores, background_load=limit)) == ()
+    (why,) = stats.warnings(idle(cores, background_load=math.nextafter(limit, 99)))
     assert why == f"other work kept {stats.cores_text(limit)} busy"
-    assert stats.warnings(quiet(cores, background_load_before=cores / 2.0)) != ()
+    assert stats.warnings(idle(cores, background_load_before=cores / 2.0)) != ()
 
 
-def test_throttling_is_told_as_the_sensors_saw_it():
+def test_throttling_is_reported_as_the_sensors_saw_it():
     hot = SensorFigure(name="gpu_throttle", kind="flags", words=("thermal slowdown (hardware)",))
-    record = quiet().model_copy(update={"sensors": Sensors(figures=(hot,))})
+    record = idle().model_copy(update={"sensors": Sensors(figures=(hot,))})
     (why,) = stats.warnings(record)
     assert why.startswith("the device throttled: ")
-    assert stats.throttled(quiet()) is None
+    assert stats.throttled(idle()) is None
 
 
 def test_what_failed_and_what_was_not_timed_has_no_warnings():
     assert stats.warnings(make_failed_record("x3d-s")) == ()
-    assert stats.warnings(quiet(background_load=2.0).model_copy(update={"timing": None})) == ()
+    assert stats.warnings(idle(background_load=2.0).model_copy(update={"timing": None})) == ()
 
 
 def test_nothing_else_is_a_warning():
     """Few samples, scatter, a drift, a warm-up that reached its limit, switches: evidence, and in the record."""
     samples = Samples(latency_s=[0.1, 0.5, 2.0], involuntary_switches=[900] * 3, steal_s=[0.1] * 3, waited_s=[9.0] * 3)
-    assert stats.warnings(quiet(samples=samples, warmup_stable=False)) == ()
+    assert stats.warnings(idle(samples=samples, warmup_stable=False)) == ()
 
 
 @pytest.mark.parametrize(("load", "text"), [(1.0, "1 core"), (0.94, "0.94 cores"), (2.0, "2 cores"), (None, "0 cores")])

@@ -20,7 +20,7 @@ def flags(**changes):
     return SensorFigure(name="gpu_throttle", kind="flags", **changes)
 
 
-QUIET = (
+NOT_THROTTLED = (
     counter("cpu_throttle_events", 0.0),
     counter("throttle_events/oc1", 0.0),
     counter("gpu_power_capped_s", 3.0),
@@ -46,10 +46,10 @@ def of(*figures):
 
 
 def test_what_is_as_it_should_be_is_no_sign():
-    assert throttle_signs(of(*QUIET)) == ()
+    assert throttle_signs(of(*NOT_THROTTLED)) == ()
     # What has no value, or shows nothing of throttling, is no evidence that there was none.
     would = [True, True, False, False, True, True, False, True, False]
-    assert [throttling_would_show(of(figure)) for figure in QUIET] == would
+    assert [throttling_would_show(of(figure)) for figure in NOT_THROTTLED] == would
 
 
 def test_each_sign_has_its_words():
@@ -59,7 +59,7 @@ def test_each_sign_has_its_words():
 
 def test_a_record_that_was_throttled_says_so():
     events, *_, hot = LOUD
-    assert throttled(make_record(sensors=of(*QUIET))) is None
+    assert throttled(make_record(sensors=of(*NOT_THROTTLED))) is None
     found = throttled(make_record(sensors=of(hot, events)))
     assert found == "GPU: thermal slowdown (hardware); the processor was throttled 2 x"
     assert throttled(make_record()) is None

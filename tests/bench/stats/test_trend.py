@@ -52,7 +52,7 @@ def test_a_level_that_changed_for_good_is_a_step_with_its_size_and_the_commit_th
     assert step.changed == ("commit 0000000000 → 0000000100",)
 
 
-def test_a_change_of_versions_at_the_step_is_told():
+def test_a_change_of_versions_at_the_step_is_reported():
     records = make_runs([0.1] * 6, torch="2.12.0") + make_runs([0.1] * 6 + [0.12] * 6, seed=1)[6:]
     (step,) = one_series(records).steps
     assert "torch 2.12.0 → 2.13.0" in step.changed
@@ -83,7 +83,7 @@ def test_nothing_is_normalised_by_another_work_nor_another_figure():
     assert [point.normalised_latency_s for point in throughput.points] == [None]
 
 
-def test_a_change_of_one_per_cent_is_not_told_of():
+def test_a_change_of_one_per_cent_is_not_reported():
     assert one_series(make_runs([0.1] * 20 + [0.101] * 20, scatter=0.0005)).steps == ()
 
 

@@ -3,7 +3,7 @@ import dataclasses
 import pytest
 
 from co3d_bench.devices.detect import read_hardware
-from co3d_bench.devices.doctor import Patient, TorchFacts, Write
+from co3d_bench.devices.doctor import MachineFacts, TorchFacts, Write
 from co3d_bench.devices.doctor.checks import examine, runs_on
 from co3d_bench.devices.nvpmodel import Mode, read_mode
 from co3d_bench.devices.profile import list_profiles
@@ -17,23 +17,23 @@ PROFILES = {profile.name: profile for profile in list_profiles()}
 JETSON_TORCH = TorchFacts("1.10.0", "10.2", True, ("sm_53", "sm_62", "sm_72"), "8201", False, True, True)
 
 
-def patient(name, root=None, **changes):
+def machine(name, root=None, **changes):
     root = root or snapshot(name)
     profile = PROFILES[name]
     readings = {}
     for sensor in find_sensors(profile, root):
         readings |= sensor.read()
-    return Patient(
+    return MachineFacts(
         root, profile, read_hardware(root), readings, read_mode(root, None), **{"torch": JETSON_TORCH, **changes}
     )
 
 
-def found(patient):
-    return {finding.check: finding for finding in examine(patient) if finding.check != "sensors"}
+def found(machine):
+    return {finding.check: finding for finding in examine(machine) if finding.check != "sensors"}
 
 
 def test_a_tx2_as_it_comes():
-    findings = found(patient("tx2"))
+    findings = found(machine("tx2"))
     states = {check: finding.state for check, finding in findings.items()}
     assert findings["board"].what == "L4T 32.7.6"
     assert states == {
@@ -64,26 +64,26 @@ def test_a_board_that_is_ready():
         if path.endswith("scaling_min_freq"):
             tree[path] = tree[path.replace("min", "max")]
     tree["/sys/class/devfreq/17000000.gv11b/min_freq"] = tree["/sys/class/devfreq/17000000.gv11b/max_freq"]
-    ready = dataclasses.replace(patient("xavier", Snapshot(tree, unread)), mode=Mode(0, "MAXN"))
+    ready = dataclasses.replace(machine("xavier", Snapshot(tree, unread)), mode=Mode(0, "MAXN"))
     assert {finding.check for finding in examine(ready) if finding.state == "bad"} == set()
 
 
 def test_the_mode_that_is_meant_is_that_of_the_profile():
-    findings = found(dataclasses.replace(patient("xavier-nx"), mode=Mode(2, "MODE_15W_6CORE")))
+    findings = found(dataclasses.replace(machine("xavier-nx"), mode=Mode(2, "MODE_15W_6CORE")))
     assert [command.words for command in findings["power-mode"].commands] == [("nvpmodel", "-m", "8")]
-    unknown = found(dataclasses.replace(patient("xavier-nx"), mode=Mode(None, "ODD")))
+    unknown = found(dataclasses.replace(machine("xavier-nx"), mode=Mode(None, "ODD")))
     assert not unknown["power-mode"].can_be_fixed  # nobody could take it back
 
 
 CPU = "/sys/devices/system/cpu"
 
 
-def test_a_board_is_told_with_what_jetson_stats_knows():
-    told = {"Module": "P3310", "L4T": "32.7.6", "CUDA": "10.2"}
-    assert found(patient("tx2", board=told))["board"].what == "L4T 32.7.6, Module P3310, CUDA 10.2"
+def test_a_board_is_reported_with_what_jetson_stats_knows():
+    facts = {"Module": "P3310", "L4T": "32.7.6", "CUDA": "10.2"}
+    assert found(machine("tx2", board=facts))["board"].what == "L4T 32.7.6, Module P3310, CUDA 10.2"
     empty = Snapshot({})
-    assert found(patient("tx2", empty, board="not installed"))["board"].state == "unknown"
-    assert found(patient("tx2", empty, board=told))["board"].what == "Module P3310, L4T 32.7.6, CUDA 10.2"
+    assert found(machine("tx2", empty, board="not installed"))["board"].state == "unknown"
+    assert found(machine("tx2", empty, board=facts))["board"].what == "Module P3310, L4T 32.7.6, CUDA 10.2"
 
 
 def test_a_laptop_that_saves_power():
@@ -100,7 +100,7 @@ def test_a_laptop_that_saves_power():
             "/sys/class/thermal/thermal_zone0/temp": "91000",
         }
     )
-    findings = found(patient("cpu", root, torch=TorchFacts("2.13.0")))
+    findings = found(machine("cpu", root, torch=TorchFacts("2.13.0")))
     states = {check: finding.state for check, finding in findings.items()}
     assert states == {
         "governor": "bad",
@@ -129,7 +129,7 @@ def test_a_laptop_that_saves_power():
     ],
 )
 def test_whether_torch_can_use_the_card(facts, state, what):
-    finding = found(patient("rtx2080ti", Snapshot({}), torch=facts))["torch"]
+    finding = found(machine("rtx2080ti", Snapshot({}), torch=facts))["torch"]
     assert finding.state == state
     assert what in finding.what
 
@@ -151,14 +151,14 @@ def test_code_for_one_card_runs_on_another(wanted, architectures, answer):
     assert runs_on(wanted, architectures) is answer
 
 
-def test_others_on_the_card_are_told():
-    base = patient("rtx2080ti", Snapshot({}), torch=None)
+def test_others_on_the_card_are_reported():
+    base = machine("rtx2080ti", Snapshot({}), torch=None)
     for value, state in ((0.0, "good"), (2.0, "bad")):
         one = dataclasses.replace(base, readings={"gpu_other_processes": Reading(value)})
         assert found(one)["gpu-processes"].state == state
 
 
-def test_figures_that_cannot_be_read_are_told_once_a_reason_with_their_mend():
+def test_figures_that_cannot_be_read_are_reported_once_a_reason_with_their_fix():
     silent = {
         "energy_j/cpu packages": Reading(reason="not permitted; sudo chmod a+r x"),
         "temperature_c/a": Reading(reason="off"),
@@ -166,7 +166,7 @@ def test_figures_that_cannot_be_read_are_told_once_a_reason_with_their_mend():
         "cpu_hz": Reading(1e9),
     }
     findings = [
-        f for f in examine(dataclasses.replace(patient("cpu", Snapshot({})), readings=silent)) if f.check == "sensors"
+        f for f in examine(dataclasses.replace(machine("cpu", Snapshot({})), readings=silent)) if f.check == "sensors"
     ]
     assert [(finding.state, finding.what) for finding in findings] == [
         ("good", "1 figures can be read"),
@@ -178,7 +178,7 @@ def test_figures_that_cannot_be_read_are_told_once_a_reason_with_their_mend():
 
 
 @pytest.mark.parametrize("name", ["tx2", "xavier", "xavier-nx", "orin"])
-def test_a_machine_that_tells_nothing_is_no_error(name):
+def test_a_machine_that_reports_nothing_is_no_error(name):
     empty = Snapshot({})
-    for finding in examine(Patient(empty, PROFILES[name], read_hardware(empty))):
+    for finding in examine(MachineFacts(empty, PROFILES[name], read_hardware(empty))):
         assert finding.what

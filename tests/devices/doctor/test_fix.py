@@ -80,18 +80,18 @@ def test_what_was_before_is_on_the_disk_before_the_change(machine):
 def test_what_somebody_else_changed_since_is_left(machine):
     fixer(machine).apply([GOVERNOR])
     machine.write(A, "userspace")
-    told = fixer(machine).restore()
-    assert f"{A}: left at userspace, which somebody else set" in told
+    lines = fixer(machine).restore()
+    assert f"{A}: left at userspace, which somebody else set" in lines
     assert (machine.read(A), machine.read(B)) == ("userspace", "schedutil")
 
 
-def test_what_may_not_be_written_is_told_and_not_put_back(machine):
+def test_what_may_not_be_written_is_reported_and_not_put_back(machine):
     class Refuses(Local):
         def write(self, path, text):
             return Reason.FORBIDDEN if path == A else super().write(path, text)
 
-    told = Fixer(Refuses(machine.sysroot), machine.sysroot / STATE, None).apply([GOVERNOR])
-    assert told == [f"governor: {A}: not permitted", "governor: schedutil -> performance"]
+    lines = Fixer(Refuses(machine.sysroot), machine.sysroot / STATE, None).apply([GOVERNOR])
+    assert lines == [f"governor: {A}: not permitted", "governor: schedutil -> performance"]
     assert [change.path for change in fixer(machine).leftover().done] == [B]
 
 
@@ -128,17 +128,17 @@ def test_after_a_reboot_only_what_outlives_it_is_put_back(machine):
     fixer(machine, board).apply([MODE, CLOCKS, GOVERNOR])
     write(machine.sysroot, {BOOT: "boot-2\n", A: "powersave\n", B: "performance\n"})
     board.asked.clear()
-    told = fixer(machine, board).restore()
+    lines = fixer(machine, board).restore()
     assert board.asked == ["nvpmodel -m 3"]
     assert (machine.read(A), machine.read(B)) == ("powersave", "performance")
-    assert sum("was restarted" in line for line in told) == 3
+    assert sum("was restarted" in line for line in lines) == 3
 
 
 def test_what_could_not_be_put_back_is_kept(machine):
     board = Board()
     fixer(machine, board).apply([MODE, GOVERNOR])
-    told = fixer(machine, lambda words: (1, "busy")).restore()
-    assert "nvpmodel -m 3: exit code 1: busy" in told
+    lines = fixer(machine, lambda words: (1, "busy")).restore()
+    assert "nvpmodel -m 3: exit code 1: busy" in lines
     assert machine.read(A) == "powersave"
     assert [change.undo for change in fixer(machine).leftover().done] == [("nvpmodel", "-m", "3")]
 
@@ -165,7 +165,7 @@ def test_without_root_nothing_is_changed(machine, monkeypatch):
 
 
 @pytest.mark.parametrize("text", ["", "{}", '{"boot_id": 1, "what": 2}', "[]"])
-def test_a_broken_file_is_told(machine, text):
+def test_a_broken_file_is_reported(machine, text):
     write(machine.sysroot, {f"/{STATE}": text})
     with pytest.raises(FixError, match="cannot be read"):
         fixer(machine).restore()
@@ -184,9 +184,9 @@ def test_a_file_of_another_form_is_one_sentence(machine, pid, done):
     if (pid, done) == (7, "[]"):
         assert one.restore() == []
         return
-    with pytest.raises(FixError) as told:
+    with pytest.raises(FixError) as raised:
         one.restore()
-    assert "\n" not in str(told.value)
+    assert "\n" not in str(raised.value)
 
 
 def test_nesting_without_end_is_one_sentence(machine):
@@ -256,7 +256,7 @@ def test_the_undo_of_a_command_that_failed_half_way_is_kept(machine):
 
     (line,) = fixer(machine, slow).apply([CLOCKS])
     assert "exit code 124" in line
-    assert "taken back" in line
+    assert "is undone" in line
     fixer(machine, board).restore()
     assert board.asked[-1] == "jetson_clocks --restore jetson_clocks.conf"
     assert fixer(machine).leftover() is None
@@ -264,14 +264,14 @@ def test_the_undo_of_a_command_that_failed_half_way_is_kept(machine):
 
 def test_a_process_number_of_another_boot_or_of_a_later_process_is_nobody(machine):
     stored(machine, {"path": A, "before": "ondemand", "value": "powersave"}, boot="boot-0", pid=1)
-    assert fixer(machine).left_by_the_dead().pid == 1
+    assert fixer(machine).left_by_killed_process().pid == 1
     assert len(fixer(machine).apply([GOVERNOR])) == 2  # the reboot has restored the rest
     fixer(machine).restore()
     state = machine.sysroot / STATE
     fixer(machine).apply([GOVERNOR])
-    assert fixer(machine).left_by_the_dead() is None
+    assert fixer(machine).left_by_killed_process() is None
     state.write_text(json.dumps(json.loads(state.read_text()) | {"started": 1}))
-    assert fixer(machine).left_by_the_dead().pid == os.getpid()
+    assert fixer(machine).left_by_killed_process().pid == os.getpid()
 
 
 def test_after_a_signal_no_further_change_is_begun(machine):

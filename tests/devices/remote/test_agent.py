@@ -122,10 +122,10 @@ def test_it_says_who_is_there(board, tmp_path):
         assert said.torch.get("version", "1.10").startswith("1.10") or "torch" in said.torch_missing
 
 
-def test_a_case_is_heard_to_its_end(board):
-    heard = []
-    ended = board.run(job("abc"), heard.append)
-    assert [event["is"] for event in heard] == ["a", "b", "c"]
+def test_a_case_is_followed_to_its_end(board):
+    received = []
+    ended = board.run(job("abc"), received.append)
+    assert [event["is"] for event in received] == ["a", "b", "c"]
     assert (ended["returncode"], ended["timed_out"], ended["stopped"]) == (0, False, False)
 
 
@@ -137,11 +137,11 @@ def test_the_same_job_is_not_begun_twice(ours):
     assert ours.run(asked, again.append)["returncode"] == 3
     assert again == first
     assert (folder_of(ours, asked) / "supervisor").stat().st_mtime_ns == began
-    ours.settle()
+    ours.remove_cases()
     assert not folder_of(ours, asked).exists()
 
 
-def test_it_is_told_from_any_byte_on(ours):
+def test_it_is_reported_from_any_byte_on(ours):
     asked = job("abcdefgh")
     ours.run(asked, lambda event: None)
     whole = (folder_of(ours, asked) / "events").read_bytes()
@@ -156,9 +156,9 @@ def test_it_is_told_from_any_byte_on(ours):
 
 
 def test_a_line_that_was_torn_swallows_no_other(ours):
-    heard = []
-    ended = ours.run(job("a", torn='{"event": "li', exit=1), heard.append)
-    assert [event["is"] for event in heard] == ["a"]
+    received = []
+    ended = ours.run(job("a", torn='{"event": "li', exit=1), received.append)
+    assert [event["is"] for event in received] == ["a"]
     assert ended["returncode"] == 1
 
 
@@ -170,7 +170,7 @@ def process_of(board, asked, script):
     return None
 
 
-def test_a_killed_case_is_told(ours):
+def test_a_killed_case_is_reported(ours):
     asked = job("a", then_s=60)
 
     def kill(event):
@@ -179,7 +179,7 @@ def test_a_killed_case_is_told(ours):
     assert ours.run(asked, kill)["returncode"] == -signal.SIGKILL
 
 
-def test_a_killed_agent_takes_the_case_along_and_is_told(ours):
+def test_a_killed_agent_takes_the_case_along_and_is_reported(ours):
     asked = job("a", then_s=60, script="script.py")
     die = "import ctypes; ctypes.CDLL(None).prctl(1, 9)\n"  # as onboard.py asks for it
     (ours.transport.home / ours.folder / "script.py").write_text(die + SCRIPT)
@@ -229,23 +229,23 @@ def test_two_runs_do_not_measure_at_once(ours, monkeypatch):
         with pytest.raises(AgentError, match=r"run run-1 measures there since .*agent\.py clean"):
             other.run(job("b"), lambda event: None)
         refused.append(True)
-        ours.settle()
+        ours.remove_cases()
 
     ours.run(asked, try_too)
     assert refused
     other.clean()
 
 
-def test_sensors_are_read_beside_a_case_and_cost_what_is_told(ours, tmp_path):
+def test_sensors_are_read_beside_a_case_and_cost_what_is_reported(ours, tmp_path):
     (tmp_path / "power").write_text("152\n")
     ours.transport.environment["CO3D_BENCH_SYSROOT"] = str(tmp_path)
-    heard = []
-    ours.run(job("a", then_s=0.6, watch={"paths": ["/power", "/gone"], "period_s": 0.05}), heard.append)
-    watched = [event for event in heard if event["event"] == "watch"]
+    received = []
+    ours.run(job("a", then_s=0.6, watch={"paths": ["/power", "/gone"], "period_s": 0.05}), received.append)
+    watched = [event for event in received if event["event"] == "watch"]
     assert len(watched) > 2
     assert watched[0]["files"] == {"/power": "152"}
     assert watched[0]["unread"] == {"/gone": "missing"}
-    (cost,) = [event for event in heard if event["event"] == "watched"]
+    (cost,) = [event for event in received if event["event"] == "watched"]
     assert 0 < cost["cpu_s"] < cost["wall_s"]
 
 
@@ -288,7 +288,7 @@ def test_what_a_host_left_behind_is_removed_after_a_week(ours, tmp_path):
     assert fresh.exists()
 
 
-def test_a_python_that_is_none_is_told_in_a_line(tmp_path):
+def test_a_python_that_is_none_is_reported_in_a_line(tmp_path):
     made = Board(Here(tmp_path), "run-1", "false")
     made.open()
     with pytest.raises(AgentError, match="false there does not run the agent"):
@@ -336,10 +336,10 @@ class Cut(Here):
 @given(st.lists(st.text(max_size=8), max_size=8), st.lists(st.integers(0, 200), max_size=6))
 def test_no_line_is_lost_or_twice_wherever_the_connection_breaks(texts, cuts):
     lines = [json.dumps({"event": "line", "is": text}) for text in texts] + ['{"event": "ended"}']
-    heard, clock = [], Clock()
+    received, clock = [], Clock()
     made = Board(Cut("".join(f"{line}\n" for line in lines).encode(), cuts), "r", patience=clock.patience())
-    assert made.run({}, heard.append) == {"event": "ended"}
-    assert [event["is"] for event in heard] == texts
+    assert made.run({}, received.append) == {"event": "ended"}
+    assert [event["is"] for event in received] == texts
 
 
 def test_a_lost_board_is_tried_again_less_and_less_often_and_given_up(tmp_path):
@@ -410,8 +410,8 @@ def sleeps_in(process, folder):
 @pytest.mark.parametrize(
     ("constants", "lines", "why"),
     [
-        ({"OUTPUT_BYTES": "50", "LOOK_S": "0.1"}, ["x" * 100], "it wrote more than 0 MiB"),
-        ({"ALONE_S": "-1", "LOOK_S": "0.1"}, ["x"], "nobody followed it for -1 s"),
+        ({"OUTPUT_BYTES": "50", "CHECK_EVERY_S": "0.1"}, ["x" * 100], "it wrote more than 0 MiB"),
+        ({"UNFOLLOWED_S": "-1", "CHECK_EVERY_S": "0.1"}, ["x"], "nobody followed it for -1 s"),
     ],
 )
 def test_a_case_that_writes_too_much_or_that_nobody_follows_is_ended(ours, constants, lines, why):

@@ -76,7 +76,7 @@ def test_what_a_command_prints_has_limits(monkeypatch):
 
 
 def test_silence_is_a_lost_connection():
-    with pytest.raises(Unreachable, match=r"nothing was heard for 0\.1 s"):
+    with pytest.raises(Unreachable, match=r"nothing was received for 0\.1 s"):
         list(Local("board", 0.1).lines(["sleep", "971"]))
 
 
@@ -89,7 +89,7 @@ def test_a_shell_that_is_not_silent_is_named():
     assert "make its .bashrc silent" in ssh._last_line("scp: Received message too long 1214606444\n")
 
 
-def test_no_ssh_at_all_is_told(monkeypatch, tmp_path):
+def test_no_ssh_at_all_is_reported(monkeypatch, tmp_path):
     monkeypatch.setenv("PATH", str(tmp_path))
     with pytest.raises(Unreachable, match="ssh is not installed here"):
         Ssh("board").run(["true"])

@@ -46,7 +46,7 @@ def test_the_sum_of_all_rails_of_a_tx2_would_be_too_much():
     assert found["power_w/board"].value < sum(found[f"power_w/{rail}"].value for rail in rails("tx2"))
 
 
-def test_a_rail_that_only_root_may_read_says_how_to_mend_it():
+def test_a_rail_that_only_root_may_read_says_how_to_fix_it():
     found, unread = files("tx2")
     file = "/sys/bus/i2c/drivers/ina3221x/0-0041/iio:device1/in_power0_input"
     del found[file]
@@ -130,8 +130,8 @@ def test_the_clock_is_that_of_the_processors_we_may_use():
     tree = {"/proc/self/status": "Cpus_allowed_list:\t0,2\n"}
     tree |= {policy.format(n): str(khz) for n, khz in enumerate((1_000_000, 9_000_000, 2_000_000))}
     assert read(cpu.find(Snapshot(tree)))["cpu_hz"].value == 1.5e9
-    told = {"/proc/cpuinfo": "processor: 0\ncpu MHz\t\t: 2000.5\n"}
-    assert read(cpu.find(Snapshot(told)))["cpu_hz"].value == 2.0005e9
+    texts = {"/proc/cpuinfo": "processor: 0\ncpu MHz\t\t: 2000.5\n"}
+    assert read(cpu.find(Snapshot(texts)))["cpu_hz"].value == 2.0005e9
     assert "virtual machine" in read(cpu.find(Snapshot({})))["cpu_hz"].reason
 
 
@@ -156,7 +156,7 @@ def test_energy_is_that_of_all_packages_and_of_nothing_inside_or_around_them():
     assert read(rapl.find(Snapshot(tree)))["energy_j/cpu packages"].value == 7.0
 
 
-def test_energy_that_only_root_may_read_says_how_to_mend_it():
+def test_energy_that_only_root_may_read_says_how_to_fix_it():
     root = Snapshot({f"{RAPL}/intel-rapl:0/name": "package-0"}, {f"{RAPL}/intel-rapl:0/energy_uj": Reason.FORBIDDEN})
     assert "sudo chmod a+r" in read(rapl.find(root))["energy_j/cpu packages"].reason
     assert "virtual machines" in read(rapl.find(Snapshot({})))["energy_j/cpu packages"].reason

@@ -62,7 +62,7 @@ def test_a_log_is_read_as_it_was_sent(series):
 
 
 @pytest.mark.parametrize("line", ["", "3", "{}", "[]", '{"figures": [{"nome": 1}]}'])
-def test_what_is_no_log_is_told(line):
+def test_what_is_no_log_is_reported(line):
     with pytest.raises(ValueError, match=r"log of sensors|Expecting"):
         parse_log(line)
 

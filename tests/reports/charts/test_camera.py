@@ -5,14 +5,12 @@ import math
 import numpy as np
 import pytest
 
-from co3d_bench.bench.stats.camera import FrameTimes, minutes
+from co3d_bench.bench.stats.camera import FrameTimes
 from co3d_bench.reports.charts.camera import (
     MOST_PLACES,
     MOST_STEPS,
     answered_by,
     answered_chart,
-    median_by_minute,
-    missed_by_minute,
     outcomes,
     strip_chart,
 )
@@ -79,27 +77,8 @@ def test_without_an_answer_there_is_a_strip_and_no_curve():
     assert {mark["outcome"] for mark in outcomes(none)} == {"dropped"}
 
 
-def test_minute_by_minute_misses_and_medians():
-    """Two minutes at one frame a second; in the second one every frame but the first is dropped."""
-    run = times(range(120), [0.05] * 60 + [0.2] + [NAN] * 59, end_s=120)
-    missed, median = missed_by_minute(minutes(run)), median_by_minute(minutes(run), "frame")
-    (bars,) = layers(missed, "bar")
-    assert [(bar["minute"], bar["value"]) for bar in bars] == [(1, 0), (2, 1)]
-    assert bars[1]["tooltip"] == {
-        "Minute": "2",
-        "Missed": "60 of 60",
-        "Median": "dropped",
-        "Answers": "1.67 % of the first minute's",
-    }
-    (dots,) = layers(median, "point")
-    assert [(dot["minute"], dot["value"]) for dot in dots] == [(1, pytest.approx(50))]
-
-
 def test_the_pictures_are_valid_vega_lite():
     run = long_run()
     for spec in (strip_chart(run, "frame"), answered_chart(run, "frame")):
         assert_valid(spec)
-    found = minutes(run)
-    assert_valid(missed_by_minute(found))
-    assert_valid(median_by_minute(found, "clip"))
     assert_valid(strip_chart(times([0], [0.01]), "clip"))

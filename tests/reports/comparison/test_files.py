@@ -1,4 +1,4 @@
-"""How the sides of a comparison are named, read and written, and the verb as a user meets it."""
+"""How the both of a comparison are named, read and written, and the verb as a user meets it."""
 
 from __future__ import annotations
 

@@ -101,13 +101,13 @@ def test_markdown_has_every_row_and_folds_exact_figures_that_are_the_same():
     text = markdown(comparison(*EVERY, notes=("the host was noisy",)))
     assert text.startswith("### Regressed: x3d-m (+9.1 % time), x3d-s (state)\n")
     assert "> **Note:** the host was noisy" in text
-    assert "| ▲ **regressed** | `x3d-m` throughput | +9.1 % time | +7.9 to +10.4 % | 40.00 predictions/s " in text
-    assert "? **inconclusive**" in text
+    assert "| `x3d-m` | **▲ regressed** | +9.1 % (time) | +7.9 to +10.4 % | 40.00 | 36.66 | predictions/s " in text
+    assert "**? inconclusive**" in text
     assert "Exact figures: 1 of 2 are the same." in text
-    assert "- ✗ **failed** `i3d-r50` throughput: head: out-of-memory" in text
-    assert "- ≠ **not comparable** `cox3d-m-64` throughput: differs in machine.cpu\\_model: Core A / Core B" in text
-    assert "+ **new** `coslow-8x8`" in text
-    assert "\u2212 **gone** `slow-8x8`" in text
+    assert "- **✗ failed** `i3d-r50` throughput: head: out-of-memory" in text
+    assert "- **≠ not comparable** `cox3d-m-64` throughput: differs in machine.cpu\\_model: Core A / Core B" in text
+    assert "+ new `coslow-8x8`" in text
+    assert "**\u2212 gone** `slow-8x8`" in text
 
 
 def test_junit_counts_and_gives_reasons():
@@ -163,7 +163,7 @@ def test_a_long_summary_is_cut_to_what_github_takes_with_a_note(tmp_path):
     assert append_step_summary(comparison(REGRESSED, *rows), {"GITHUB_STEP_SUMMARY": str(file)})
     text = file.read_text(encoding="utf-8")
     assert len(text.encode()) <= github.MOST_SUMMARY_BYTES
-    assert "▲ **regressed**" in text
+    assert "**▲ regressed**" in text
     assert "… and 8501 more rows: 8501 inconclusive." in text
 
 

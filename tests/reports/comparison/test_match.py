@@ -73,11 +73,11 @@ def test_seven_fresh_processes_a_side_allow_a_verdict():
 
 def at_speeds(base, head, slower, work="the work"):
     """The comparison of the latencies of base and head, the head on a machine that was `slower` times as slow."""
-    sides = (
+    both = (
         side("A", *[on_machine_of_speed(record, 1.0) for record in base]),
         side("B", *[on_machine_of_speed(record, slower, work) for record in head]),
     )
-    (finding,) = rows(compare(*sides, metrics=["latency"]), "judged")
+    (finding,) = rows(compare(*both, metrics=["latency"]), "judged")
     return finding
 
 

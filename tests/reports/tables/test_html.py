@@ -52,6 +52,13 @@ def test_an_error_stands_across_what_is_missing_and_no_further():
     assert '<td class="error" colspan="2">' in html_of(table_of({"note": "known"}, error="crash"), sortable=True)
 
 
+def test_a_sign_is_for_the_eye_and_a_tone_is_a_class():
+    verdict = Column("Verdict", lambda row: Cell("worse", 1.0, sign="\u25b2", tone="error"))
+    html = html_of(table_of({}, columns=(verdict,)), sortable=True)
+    assert '<span class="value outcome tone-error"><span class="sign" aria-hidden="true">\u25b2</span>worse' in html
+    assert 'class="pick"' not in html  # a row without a case is not to be picked
+
+
 def test_rows_below_one_heading_are_one_body():
     rows = [*table_of({}, {}, below=Heading("X3D-M", "clip", "2 threads")).rows, *table_of({}).rows]
     html = html_of(Table("What", (TIME,), tuple(rows)))

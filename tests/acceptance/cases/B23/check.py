@@ -48,6 +48,6 @@ print("rotation that the decoder tells:", rotation, "plain:", plain_is, "turned:
 if not rotation:
     print("UNCLEAR the decoder sees no rotation in the file")
 elif turned_is == "top from bottom" or any("rotat" in note for note in for_turned.notes):
-    print("PASS turned as players show it, or told")
+    print("PASS turned as players show it, or reported")
 else:
     print(f"FAIL the decoder tells {rotation} degrees, the network gets the frames as they lie, and no note says so")

@@ -62,4 +62,4 @@ except UserError as error:
     print("PASS refused:", error.message)
 else:
     said = [note for note in notes if any(word in note for word in ("cover", "still", "picture", "attached"))]
-    print("PASS told: " + said[0] if said else f"FAIL a song with a cover is benchmarked as a video; notes: {list(notes)}")
+    print("PASS reported: " + said[0] if said else f"FAIL a song with a cover is benchmarked as a video; notes: {list(notes)}")

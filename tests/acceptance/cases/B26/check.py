@@ -29,13 +29,13 @@ middle = len(data) // 2
 damaged.write_bytes(data[:middle] + bytes(random.integers(0, 255, len(data) // 4, dtype=np.uint8)) + data[middle + len(data) // 4 :])
 how = Preprocessing(mean=(0.0,) * 3, std=(1.0,) * 3, short_side=16, frame_interval=1)
 words = ("damag", "cut short", "incomplete", "truncat", "broke", "error", "ends early", "not whole")
-silent, told = [], []
+silent, reported = [], []
 for file in (whole, cut, damaged):
     try:
         video = read_frames(file, 60, how, (16, 16))
     except UserError as error:
         print(file.name, "refused:", error.message)
-        told.append(file.name)
+        reported.append(file.name)
         continue
     print(file.name, "notes:", video.notes)
     if file is whole:
@@ -43,12 +43,12 @@ for file in (whole, cut, damaged):
             print("UNCLEAR the whole file has notes already")
             raise SystemExit
     elif any(word in note for note in video.notes for word in words):
-        told.append(file.name)
+        reported.append(file.name)
     elif video.notes:  # fewer frames came than the file had
         silent.append(f"{file.name}: {video.notes[0]}")
 if silent:
-    print("FAIL told as a short video, not as a damaged one:", silent)
-elif told:
-    print("PASS told or refused:", told)
+    print("FAIL reported as a short video, not as a damaged one:", silent)
+elif reported:
+    print("PASS reported or refused:", reported)
 else:
     print("UNCLEAR the decoder got all 60 frames out of each")

@@ -99,7 +99,7 @@ def test_its_threads_give_way_as_ours_do(onboard, gpu, tmp_path, monkeypatch):
     assert measured["environ"]["GOMP_SPINCOUNT"] == "7"
 
 
-def test_on_a_gpu_it_tells_the_devices_clock_copies_and_memory(onboard, gpu, tmp_path):
+def test_on_a_gpu_it_reports_the_devices_clock_copies_and_memory(onboard, gpu, tmp_path):
     *before, (event, measured) = events_of(onboard, tmp_path)
     assert event == "measured"
     facts = CudaFacts.model_validate(measured["cuda"])

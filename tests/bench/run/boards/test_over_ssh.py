@@ -85,7 +85,7 @@ class At(Silent):
 
     def __init__(self, phase, deed):
         self.phase, self.deed = phase, deed
-        self.phases, self.told = [], []
+        self.phases, self.problems = [], []
 
     def event(self, event):
         self.phases.append(event.phase)
@@ -93,8 +93,8 @@ class At(Silent):
             deed, self.deed = self.deed, None
             deed()
 
-    def away(self, why):
-        self.told.append(why)
+    def board_problem(self, why):
+        self.problems.append(why)
 
 
 def left(server):
@@ -210,7 +210,7 @@ def test_energy_is_taken_in_a_pass_of_its_own(sshd, tmp_path):
 
 
 @pytest.mark.acceptance
-def test_a_killed_case_is_a_record_and_a_board_that_is_away_ends_no_other(sshd, tmp_path):
+def test_a_killed_case_is_a_record_and_a_board_that_is_not_reached_ends_no_other(sshd, tmp_path):
     devices = {"gone": ("xavier", "nowhere.invalid"), "tx2": ("tx2", "tx2.local"), "other": ("xavier", "tx2.local")}
     made = config(tmp_path, devices, models=("small-clip", "small-frames"), runs=3000)
 
@@ -265,7 +265,7 @@ def test_a_board_that_comes_back_only_for_the_next_run(sshd, tmp_path, monkeypat
     made = config(tmp_path, {"tx2": ("tx2", "tx2.local")}, models=("small-clip",))
     plan = make_plan(made, boards=True)
     monkeypatch.setattr("co3d_bench.devices.remote.board.Board.clean", lambda self: None)  # as if we were killed
-    monkeypatch.setattr("co3d_bench.devices.remote.board.Board.settle", lambda self: None)
+    monkeypatch.setattr("co3d_bench.devices.remote.board.Board.remove_cases", lambda self: None)
     (first,) = measure(made, plan=plan)
     Path(made.run.out, "records.jsonl").unlink()  # it was not written any more
     monkeypatch.undo()

@@ -86,7 +86,7 @@ use = UseProbe(time.process_time)
 used = use()
 real = Instruments(time.perf_counter, thread_seconds, KernelProbe())
 print(json.dumps({
-    "told": timing(second, Instruments(clock, clock, lambda: Disturbance(1, 0.5, now[0] / 8)), SamplingRule(9, 0, 18)),
+    "timed": timing(second, Instruments(clock, clock, lambda: Disturbance(1, 0.5, now[0] / 8)), SamplingRule(9, 0, 18)),
     "computed": timing(computed, real, SamplingRule(20)),
     "collecting": gc.isenabled(), "allocator": keep_freed_memory({}), "rss": peak_rss_bytes(),
     "load": background_load(used, use()), "overhead_s": loop_overhead_s(real), "engines": sorted(onboard.ENGINES),
@@ -97,12 +97,12 @@ print(json.dumps({
 @pytest.mark.parametrize("python", [pytest.param(OLD, marks=old), sys.executable], ids=["3.6", "ours"])
 def test_a_case_runs_there_and_a_slow_one_keeps_its_samples(python, folder):
     there = json.loads(output(python, "-c", CASE, folder=folder))
-    told, computed = (Timing(load_s=0, first_prediction_s=0, **there[name]) for name in ("told", "computed"))
-    assert (told.warmup_predictions, told.warmup_s, told.warmup_stable) == (WINDOW, float(WINDOW), True)
+    timed, computed = (Timing(load_s=0, first_prediction_s=0, **there[name]) for name in ("timed", "computed"))
+    assert (timed.warmup_predictions, timed.warmup_s, timed.warmup_stable) == (WINDOW, float(WINDOW), True)
     # It was 16 s then, and from 18 s on nothing is begun but the first few.
-    assert told.samples.latency_s == [1.0] * FEWEST
-    assert told.samples.waited_s == [0.125] * FEWEST
-    assert (told.sampling_wall_s, told.harness_cpu_share) == (float(FEWEST), 0.0)
+    assert timed.samples.latency_s == [1.0] * FEWEST
+    assert timed.samples.waited_s == [0.125] * FEWEST
+    assert (timed.sampling_wall_s, timed.harness_cpu_share) == (float(FEWEST), 0.0)
     assert len(computed.samples.latency_s) == len(computed.samples.involuntary_switches) == 20
     assert min(computed.samples.latency_s) > 1e-5
     assert 0 < there["overhead_s"] < 1e-2

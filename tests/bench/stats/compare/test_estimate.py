@@ -52,10 +52,10 @@ def test_the_estimate_is_the_median_of_the_differences_of_all_with_all():
     assert math.log(found.slowdown) == pytest.approx(by_hand)
 
 
-@pytest.mark.parametrize("sides", [(4, 4), (5, 3), (5, 7), (7, 30)])
+@pytest.mark.parametrize("both", [(4, 4), (5, 3), (5, 7), (7, 30)])
 @pytest.mark.parametrize("seed", range(10))
-def test_few_processes_likewise(sides, seed):
-    base, head = noisy(sides[0], seed=seed)[0], noisy(sides[1], slowdown=1.04, seed=seed + 100)[1]
+def test_few_processes_likewise(both, seed):
+    base, head = noisy(both[0], seed=seed)[0], noisy(both[1], slowdown=1.04, seed=seed + 100)[1]
     found = unpaired(base, head, better="lower")
     chance = scipy_stats.mannwhitneyu(head, base, method="exact").pvalue
     assert (found.low > 1 or found.high < 1) == (chance <= 0.05)
@@ -176,7 +176,7 @@ def test_what_slows_two_calls_beside_each_other_drops_out(calls, data):
     assert call_by_call(head, base) == pytest.approx(1 / call_by_call(base, head), rel=1e-6)
 
 
-def test_calls_in_turn_tell_more_than_two_medians_on_a_machine_that_changes_within_a_second():
+def test_interleaved_calls_say_more_than_two_medians_on_a_machine_that_changes_within_a_second():
     """Each call's speed is the machine's of that moment, in waves of 20 %, and 1 % of its own."""
     noise = np.random.default_rng(0)
     by_calls, by_medians = [], []

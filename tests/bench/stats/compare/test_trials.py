@@ -19,7 +19,7 @@ def table(tmp_path, *flags):
     return [[cell.strip() for cell in line.strip("|").split("|")] for line in lines]
 
 
-def test_a_slowdown_is_found_in_quiet_noise_and_nothing_in_nothing(tmp_path):
+def test_a_slowdown_is_found_in_little_noise_and_nothing_in_nothing(tmp_path):
     head, _, same, slower = table(tmp_path, "--noises", "recorded", "--slowdowns", "0", "0.06")
     assert head[:3] == ["noise", "injected", "regressed"]
     assert same[1:5] == ["0.0%", "0.0% (0.0% to 52.2%)", "0.0%", "100.0%"]

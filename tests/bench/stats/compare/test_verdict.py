@@ -26,8 +26,8 @@ def few_resamples():
 def stores(base=10, head=8, slowdown=1.0, sigma=0.01, seed=0, key="x3d-xs"):
     """What two stores have of one case."""
     noise = np.random.default_rng(seed)
-    sides = noise.lognormal(0, sigma, base), slowdown * noise.lognormal(0, sigma, head)
-    return Evidence(key, "latency", "lower", Replicates(*(tuple(side.tolist()) for side in sides)))
+    both = noise.lognormal(0, sigma, base), slowdown * noise.lognormal(0, sigma, head)
+    return Evidence(key, "latency", "lower", Replicates(*(tuple(side.tolist()) for side in both)))
 
 
 @pytest.mark.parametrize(

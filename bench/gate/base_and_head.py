@@ -37,7 +37,7 @@ class Selection:
     note: str | None = None  # what is not part of the check, for people
 
 
-def choose(pair: Words, config: Path | None, given: Mapping[str, Override], stack: ExitStack) -> Selection:
+def select_runners(pair: Words, config: Path | None, given: Mapping[str, Override], stack: ExitStack) -> Selection:
     """Two factories (`file.py:name`), two commits, or two commands; leaving the stack removes what was checked out.
 
     Raises UserError for words that are none of these, or not both of one kind.
@@ -56,7 +56,7 @@ def choose(pair: Words, config: Path | None, given: Mapping[str, Override], stac
         raise UserError(_nowhere(here), USAGE)
     if _are_commits(repository, pair):
         return _commits(pair, repository, loaded, stack)
-    wrong = code.no_commit(repository, next(word for word in pair if not code.is_commit(repository, word)))
+    wrong = code.not_a_commit(repository, next(word for word in pair if not code.is_commit(repository, word)))
     raise UserError(
         f"--pair: {wrong}. Name two commits, two path/to/file.py:factory, or two commands of several words in quotes",
         USAGE,

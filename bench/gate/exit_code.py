@@ -15,10 +15,10 @@ def exit_code(comparisons: Iterable[Comparison]) -> int:
 
     Where no speed could be judged because the machines differ, the code is its own: that is not a pass.
     """
-    return max((_one(comparison) for comparison in comparisons), default=OK, key=_SEVERITY.index)
+    return max((_exit_code_of(comparison) for comparison in comparisons), default=OK, key=_SEVERITY.index)
 
 
-def _one(comparison: Comparison) -> int:
+def _exit_code_of(comparison: Comparison) -> int:
     if comparison.of("regressed") or any(_head_failed(finding) for finding in comparison.findings):
         return FAILED
     timed = [finding for finding in comparison.findings if finding.status in ("judged", "incomparable")]

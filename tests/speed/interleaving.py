@@ -1,9 +1,9 @@
 """What a pair of processes gains from taking turns: equal code in two fresh processes, sampled in five ways.
 
-    python tests/speed/taking_turns.py [--models x3d-xs cox3d-s-13] [--pairs 12] [--samples 36] [--threads 2] [--tail 0]
+    python tests/speed/interleaving.py [--models x3d-xs cox3d-s-13] [--pairs 12] [--samples 36] [--threads 2] [--tail 0]
 
 Where the two are measured one after the other, whatever the machine does meanwhile is in their ratio. Here both are
-alive, and only one of them computes at a time: the whole series of one and then of the other; call by call in turn; and
+alive, and only one of them computes at a time: the whole series of one and then of the other; calls interleaved; and
 the same, but judged by calls beside each other instead of by two medians. Behind a call, threads that wait for work
 spin on for some milliseconds into the other's call, which finds the caches full of other data too. So there are two
 more ways: the turn goes over once they rest; and two calls a turn, of which the first does not count, as the gate does
@@ -153,8 +153,8 @@ def main() -> None:
                 differences[name].append(-found if head_first else found)
             for process in (first, second):
                 process.end()
-            told = ", ".join(f"{name} {found[-1]:+.1%}" for name, found in differences.items())
-            print(f"{model} {pair + 1} of {options.pairs}: {told}", flush=True)
+            shown = ", ".join(f"{name} {found[-1]:+.1%}" for name, found in differences.items())
+            print(f"{model} {pair + 1} of {options.pairs}: {shown}", flush=True)
         for name, found in differences.items():
             low, _, high = statistics.quantiles(found, n=4)
             spread = f"standard deviation {statistics.stdev(found):.1%}, quartiles {low:+.1%} to {high:+.1%}"

@@ -3,7 +3,7 @@
 import pytest
 
 from co3d_bench.bench.errors import FAILED, INCOMPARABLE, OK
-from co3d_bench.bench.gate.ending import exit_code
+from co3d_bench.bench.gate.exit_code import exit_code
 from co3d_bench.bench.stats.compare.findings import Comparison, Finding, Judgement
 
 
