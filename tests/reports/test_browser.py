@@ -98,7 +98,7 @@ def test_a_point_or_a_row_highlights_its_network_everywhere(mixed: Opened) -> No
 
     symbol(page, "memory", "CoX3D-S (13)").click()
     assert bright(page) == [["CoX3D-S (13)"]] * 3
-    assert page.locator("tr.picked").get_attribute("data-model") == "cox3d-s-13"
+    assert page.locator(".results tr.picked").get_attribute("data-model") == "cox3d-s-13"
     assert page.locator(".strips figure.faded").count() == 4
 
     page.locator("tr[data-model=x3d-s] td").first.click()
