@@ -23,7 +23,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import co3d_bench
+from co3d_bench import load
 
 EXECUTABLE = Path(sys.executable).with_name("co3d-bench")
 # (S in ms, frames a second): half, nine tenths and 1.5 times what a camera of 30 and one of 200 frames/s leave
@@ -103,7 +103,7 @@ def watch(setting: Setting, folder: Path, seconds: float) -> Any:
     done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False, timeout=600 + 2 * seconds)
     if done.returncode:
         sys.exit(done.stderr or done.stdout)
-    return co3d_bench.load(folder / "results").iloc[-1]
+    return load(folder / "results").iloc[-1]
 
 
 def main() -> None:

@@ -21,7 +21,7 @@ from typing import Any
 import numpy as np
 import pandas
 
-import co3d_bench
+from co3d_bench import load
 from co3d_bench.models.zoo import find_model
 
 EXECUTABLE = Path(sys.executable).with_name("co3d-bench")
@@ -57,7 +57,7 @@ def rows_of(store: Path) -> pandas.DataFrame:
     """The measured records of the film, the newest of each case last; empty where there is no store."""
     if not (store / "records.jsonl").exists():
         return pandas.DataFrame()
-    rows = co3d_bench.load(store)
+    rows = load(store)
     return rows[(rows["camera_source"] == "film.mp4") & (rows["status"] == "measured")]
 
 
