@@ -119,7 +119,8 @@ def build(records: Sequence[Record]) -> Table:
     """A row for each record of a camera."""
 
     def row(record: Record) -> Row:
-        error = record.error.message if record.error else None
+        which = f"{rate_text(record)}, {record.case.backend}"  # else all failed rows of a network look alike
+        error = f"{which}: {record.error.message}" if record.error else None
         form = record.model.form if record.model else ""
         return Row(model_title(record), cells(COLUMNS, record), record.case, form, error=error)
 
@@ -180,17 +181,16 @@ def render_camera(records: Sequence[Record], times: Mapping[str, FrameTimes] | N
     """The table and what it says, as a rich renderable; with the `times` of their frames, by blob, long runs minute by
     minute."""
     shown = [record for record in records if record.kind == "camera"]
-    failed = [
-        Text.assemble((model_title(record), "bold red"), (" failed, ", "red"), record.error.message)
-        for record in shown
-        if record.error
-    ]
     times = times or {}
     said = [text for record in shown for text in _said(record, times)]
     if (unread := unread_by_minute(shown, times)) is not None:
         said.append(unread)
     below = [Text(note, style="dim") for note in notes(shown)]
-    return Group(Fitted(_drawings(build(shown))), Text(""), *map(Text, said), *below, *failed)
+    table = build(shown)
+    failed = [
+        Text.assemble((row.title, "bold red"), (" failed, ", "red"), row.error) for row in table.rows if row.error
+    ]
+    return Group(Fitted(_drawings(table)), Text(""), *map(Text, said), *below, *failed)
 
 
 def _said(record: Record, times: Mapping[str, FrameTimes]) -> Iterator[str]:
