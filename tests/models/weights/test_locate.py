@@ -65,9 +65,7 @@ def test_the_cache_folder(monkeypatch, own, shared, expected):
     assert cache_folder() == Path(expected)
 
 
-def test_a_user_without_a_home_needs_no_cache_for_a_file_and_learns_what_to_set_for_the_rest(
-    monkeypatch, tmp_path
-):
+def test_a_user_without_a_home_needs_no_cache_for_a_file_and_learns_what_to_set_for_the_rest(monkeypatch, tmp_path):
     def unknown(uid):
         raise KeyError(f"getpwuid(): uid not found: {uid}")
 
