@@ -37,12 +37,17 @@ def show_plan(config: Resolved, plan: Plan) -> None:
     for line in missing_backends(plan, config.catalog):
         click.echo(f"cannot be run here: {line}", err=True)
     show_notes(plan)
+    fewest, most = len(plan.cases) + len(plan.searches), len(plan.cases) + 2 * len(plan.searches)
     if plan.searches:
-        click.echo(f"bauto: {len(plan.searches)} batch searches, each of which adds one or two cases", err=True)
+        click.echo(
+            "bauto: the run first looks for the batch: the fastest and the largest that fits are measured, one case if "
+            "they are the same, else two",
+            err=True,
+        )
     click.echo(
-        f"{len(plan.cases)} case{'s' if len(plan.cases) != 1 else ''}, {aim_text(aim_of_run(config))}, "
-        f"{settings_of(config).runs} or more timed predictions in each process, from {config.source}; "
-        f"records would go to {config.run.out}",
+        f"{fewest if fewest == most else f'{fewest} to {most}'} case{'s' if most != 1 else ''}, "
+        f"{aim_text(aim_of_run(config))}, {settings_of(config).runs} or more timed predictions in each process, from "
+        f"{config.source}; records would go to {config.run.out}",
         err=True,
     )
 

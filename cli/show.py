@@ -210,17 +210,27 @@ def _cross_checks(facts: dict[str, Any]) -> list[tuple[str, str]]:
     ]
 
 
+def _accuracy(facts: dict[str, Any], source: str) -> str:
+    """An accuracy with its conditions, and with its source where that is another one."""
+    from ..bench.record.record import PublishedAccuracy
+    from ..reports.notation import conditions
+
+    accuracy = PublishedAccuracy(**facts)
+    where = "" if accuracy.source == source else f"; {accuracy.source.rpartition(', ')[2]}"
+    return f"{accuracy.top1:.2f} % top-1 ({conditions(accuracy)}{where})"
+
+
 def _paper(published: dict[str, Any] | None) -> list[tuple[str, str]]:
     if published is None:
         return [("paper", "does not report this network")]
     figures = {
-        "% top-1": published["accuracy_top1"],
         "M parameters": published["parameters_m"],
         "MB allocated": published["max_allocated_mb"],
         "G MACs": published["macs_g"],
     }
     rows = [
         ("paper", published["source"]),
+        *(("", _accuracy(each, published["source"])) for each in published["accuracies"]),
         ("", ", ".join(f"{value} {unit}" for unit, value in figures.items() if value is not None)),
         (
             "",

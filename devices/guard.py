@@ -1,4 +1,4 @@
-"""Runs one command and lets nothing of it live on: `python3 guard.py STATUS PARENT WORD ...`. Python 3.6, one file.
+"""Runs one command and ends everything it started: `python3 guard.py STATUS PARENT WORD ...`. Python 3.6, one file.
 
 Whatever the command starts becomes a child of the guard once its own parent has ended (a child subreaper), also with a
 session of its own. All of it is killed when the command ends, when the guard gets SIGTERM, and when the process PARENT

@@ -209,33 +209,35 @@ def _base_name(name: str, table: Any) -> str:
     return extends if isinstance(extends, str) else name
 
 
-def _custom(name: str, table: Any, known: Mapping[str, DeviceProfile], place: str) -> DeviceProfile:
+def _custom(name: str, table: Any, known: Mapping[str, DeviceProfile], key_path: str) -> DeviceProfile:
     if not _NAME.fullmatch(name) or name == AUTO:
-        raise ProfileError(f"{place}: a device's name is of small letters, digits, dots and dashes, and not {AUTO!r}")
+        raise ProfileError(
+            f"{key_path}: a device's name is of small letters, digits, dots and dashes, and not {AUTO!r}"
+        )
     if not isinstance(table, Mapping):
-        raise ProfileError(f"{place} = {table!r}: must be a table, like [{place}]")
+        raise ProfileError(f"{key_path} = {table!r}: must be a table, like [{key_path}]")
     base = known.get(_base_name(name, table))
     if base is None and "extends" in table:
         word = table["extends"]
         near = difflib.get_close_matches(str(word), known, n=1)
         there = f"did you mean {near[0]}?" if near else f"there are {', '.join(known)}"
-        raise ProfileError(f"{place}.extends = {word!r}: {there}")
+        raise ProfileError(f"{key_path}.extends = {word!r}: {there}")
     below = base.model_dump(exclude_defaults=True) if base else {}
     kind = base.kind if base else name
-    return _checked({**_laid_over(below, table), "name": name, "kind": kind}, f"{place}.")
+    return _checked({**_merged(below, table), "name": name, "kind": kind}, f"{key_path}.")
 
 
-def _laid_over(below: Mapping[str, Any], above: Mapping[str, Any]) -> dict[str, Any]:
+def _merged(below: Mapping[str, Any], above: Mapping[str, Any]) -> dict[str, Any]:
     merged = dict(below)
     for key, value in above.items():
         under = merged.get(key)
         if isinstance(value, Mapping) and isinstance(under, Mapping):
-            value = _laid_over(under, value)
+            value = _merged(under, value)
         merged[key] = value
     return merged
 
 
-def _checked(table: dict[str, Any], place: str) -> DeviceProfile:
+def _checked(table: dict[str, Any], key_path: str) -> DeviceProfile:
     try:
         return DeviceProfile.model_validate(table)
     except ValidationError as error:
@@ -247,7 +249,7 @@ def _checked(table: dict[str, Any], place: str) -> DeviceProfile:
             if found["type"] == "extra_forbidden" and len(found["loc"]) == 1:
                 near = difflib.get_close_matches(key, DeviceProfile.model_fields, n=1)
                 message = f"unknown key{f'; did you mean {near[0]}?' if near else ''}"
-            lines.append(f"{place}{key}{value}: {message}")
+            lines.append(f"{key_path}{key}{value}: {message}")
         raise ProfileError("\n".join(lines)) from error
 
 

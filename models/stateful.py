@@ -112,20 +112,20 @@ def _held(net: nn.Module) -> dict[str, Tensor]:
     found: dict[str, Tensor] = {}
     parameters = {id(tensor) for tensor in net.parameters()}
 
-    def look(path: str, value: Any) -> None:
+    def collect(path: str, value: Any) -> None:
         if isinstance(value, Tensor):
             if id(value) not in parameters:
                 found[path] = value
         elif isinstance(value, Mapping):
-            look(path, list(value.values()))
+            collect(path, list(value.values()))
         elif isinstance(value, list | tuple | deque):
             for index, part in enumerate(value):
-                look(f"{path}.{index}", part)
+                collect(f"{path}.{index}", part)
 
     for name, module in net.named_modules():
         for key, value in vars(module).items():
             if key not in ("_parameters", "_modules"):
-                look(f"{name}.{key}", value)
+                collect(f"{name}.{key}", value)
     return found
 
 

@@ -210,7 +210,8 @@ def _every_frame(measured: Sequence[CaseResult]) -> Fact:
     able = [r for r in measured if _sees_every_frame(r)]
     if not able:
         return Fact(label, "no network", "all are slower")
-    known = [(found.top1, r) for r in able if r.model and (found := accuracy_at(r.model, _video_rate(r)))]
+    at_rate = [(r, accuracy_at(r.model, _video_rate(r))) for r in able if r.model]
+    known = [(found.top1, r) for r, found in at_rate if found and found.frames_per_s]
     if known:
         top1, best = max(known, key=lambda each: each[0])
         detail = f"most accurate at that rate: {named(best)}, {_percent(top1)}"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
@@ -36,7 +35,7 @@ class RunMinute:
         median_s = self.frames.median_s
         if median_s is None:
             return "unknown"
-        return f"{number(MS.of(median_s))} ms" if math.isfinite(median_s) else "infinite (most were dropped)"
+        return "infinite (most were dropped)" if self.frames.mostly_dropped else f"{number(MS.of(median_s))} ms"
 
 
 def run_minutes(times: FrameTimes, sensors: Sensors | None) -> tuple[RunMinute, ...]:
@@ -66,7 +65,7 @@ def _median(found: RunMinute) -> Cell:
     median_s = found.frames.median_s
     if median_s is None:
         return Cell()
-    return Cell(number(MS.of(median_s)) if math.isfinite(median_s) else "dropped", median_s)
+    return Cell("dropped" if found.frames.mostly_dropped else number(MS.of(median_s)), median_s)
 
 
 COLUMNS: tuple[Column[RunMinute], ...] = (

@@ -2,7 +2,7 @@
 
 Written against torch's documented `torch.cuda.graph`, and tested with a stand-in that repeats the recorded calls: no
 machine with CUDA was at hand. A graph reads and writes the same memory at each replay. So the input is copied to a
-fixed place, the state lies in fixed buffers, and the graph ends by copying the next state into them.
+fixed buffer, the state lies in fixed buffers, and the graph ends by copying the next state into them.
 """
 
 from __future__ import annotations
@@ -96,8 +96,8 @@ class Recorded:
         mine = {tensor.untyped_storage().data_ptr() for tensor in self._state}
         new = [tensor.clone() if tensor.untyped_storage().data_ptr() in mine else tensor for tensor in new]
         everything = (*self._state, *new)
-        for place, source in self._copies:
-            self._state[place].copy_(everything[source])
+        for buffer, source in self._copies:
+            self._state[buffer].copy_(everything[source])
 
     def warm(self, x: Tensor) -> None:
         return None
@@ -123,18 +123,18 @@ class Recorded:
 
 
 def copy_order(sources: tuple[int, ...]) -> tuple[tuple[int, int], ...]:
-    """(place, where its next value lies), so that no place is written before all who need its old value have it.
+    """(buffer, the buffer of its next value), so that no buffer is written before all who need its old value have it.
 
-    Places keep their own value where they are their own source. Raises UserError if places swap their values.
+    Buffers keep their own value where they are their own source. Raises UserError if buffers swap their values.
     """
-    waiting = {place: source for place, source in enumerate(sources) if place != source}
+    waiting = {buffer: source for buffer, source in enumerate(sources) if buffer != source}
     ordered: list[tuple[int, int]] = []
     while waiting:
         needed = set(waiting.values())
-        free = [place for place in waiting if place not in needed]
+        free = [buffer for buffer in waiting if buffer not in needed]
         if not free:
             raise UserError("cudagraph: this network's state swaps its buffers; use another backend")
-        ordered += [(place, waiting.pop(place)) for place in free]
+        ordered += [(buffer, waiting.pop(buffer)) for buffer in free]
     return tuple(ordered)
 
 

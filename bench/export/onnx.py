@@ -156,12 +156,12 @@ def _add_moves(model: ModelProto, entry: Entry) -> None:
     graph = model.graph
     inputs = {value.name: value for value in graph.input}
     outputs = {value.name: value for value in graph.output}
-    for place, source in enumerate(entry.sources):
+    for index, source in enumerate(entry.sources):
         if source is not None:
-            name, old = f"new_{STATE}_{place}", f"{STATE}_{source}"
-            graph.node.append(onnx.helper.make_node("Identity", [old], [name], name=f"move_{place}"))
+            name, old = f"new_{STATE}_{index}", f"{STATE}_{source}"
+            graph.node.append(onnx.helper.make_node("Identity", [old], [name], name=f"move_{index}"))
             outputs[name] = onnx.helper.make_value_info(name, inputs[old].type)
-    names = [*entry.output_names[: entry.answers], *(f"new_{STATE}_{place}" for place in range(len(entry.sources)))]
+    names = [*entry.output_names[: entry.answers], *(f"new_{STATE}_{index}" for index in range(len(entry.sources)))]
     del graph.output[:]
     graph.output.extend(outputs[name] for name in names)
 

@@ -23,7 +23,7 @@ class CommandResult:
 
 
 def run_command(words: Sequence[str], timeout_s: float, stop: Stop) -> CommandResult:
-    """Run a command; nothing that it started lives on. Raises OSError."""
+    """Run a command; everything it started is ended too. Raises OSError."""
     output = bytearray()
 
     def keep(data: bytes) -> None:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from fractions import Fraction
 from itertools import islice
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ...models.spec import ModelSpec, Preprocessing
 from ..errors import ENVIRONMENT, UserError
@@ -109,19 +109,42 @@ def prepare(rgb: Any, how: Preprocessing, size: tuple[int, int]) -> Tensor:
     """One frame, (H, W, 3) of bytes, as network input (C, height, width).
 
     The shorter side is scaled to `short_side`, bilinear and without antialiasing as the authors' own transform
-    does it, and the centre is cut out.
+    does it, and the centre is cut out. Only what remains is computed, so that a picture that is far wider than high
+    takes no more than any other.
     """
     import torch
 
-    image = torch.from_numpy(rgb).permute(2, 0, 1).float() / 255
-    height, width = image.shape[1:]
+    height, width = rgb.shape[:2]
     scale = how.short_side / min(height, width)
     if height <= width:
         scaled = (how.short_side, math.floor(width * scale))
     else:
         scaled = (math.floor(height * scale), how.short_side)
-    image = torch.nn.functional.interpolate(image[None], size=scaled, mode="bilinear", align_corners=False)[0]
-    top, left = (scaled[0] - size[0]) // 2, (scaled[1] - size[1]) // 2
-    image = image[:, top : top + size[0], left : left + size[1]]
+    rows, columns = (_centre(*each) for each in zip((height, width), scaled, size, strict=True))
+    across = slice(int(columns.before[0]), int(columns.after[-1]) + 1)
+    pixels = torch.from_numpy(rgb[:, across])
+    above, below = (pixels[each].float() for each in (rows.before, rows.after))
+    lines = above.lerp_(below, rows.share.view(-1, 1, 1)).permute(2, 0, 1).contiguous() / 255
+    left, right = (lines[:, :, each - across.start] for each in (columns.before, columns.after))
     mean, std = (torch.tensor(values).view(3, 1, 1) for values in (how.mean, how.std))
-    return (image - mean) / std
+    return (left.lerp_(right, columns.share) - mean) / std
+
+
+class _Taps(NamedTuple):
+    """Of each pixel of a scaled line: the two of the original that it lies between, and the share of the second."""
+
+    before: Tensor
+    after: Tensor
+    share: Tensor
+
+
+def _centre(length: int, scaled: int, kept: int) -> _Taps:
+    """Of the `kept` pixels in the middle of a line that is scaled, as `interpolate(..., align_corners=False)` has it;
+    in float32, as there."""
+    import torch
+
+    step = torch.tensor(length, dtype=torch.float32) / scaled
+    first = (scaled - kept) // 2
+    at = ((torch.arange(first, first + kept) + 0.5) * step - 0.5).clamp_(0, length - 1)
+    before = at.long()
+    return _Taps(before, (before + 1).clamp_(max=length - 1), at - before)

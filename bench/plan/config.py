@@ -135,7 +135,7 @@ class Tables(_Table):
     camera: CameraTable = CameraTable()
     # [models."file.py:factory"]: what their author states of custom models; checked by `models/stated.py`
     models: dict[str, Any] = Field(default_factory=dict)
-    # [devices.NAME]: profiles beside ours, and values laid over them; checked by `with_custom`
+    # [devices.NAME]: profiles beside ours, and values that override theirs; checked by `with_custom`
     devices: dict[str, Any] = Field(default_factory=dict)
 
 

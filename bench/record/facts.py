@@ -57,13 +57,14 @@ def _published(spec: ModelSpec) -> Published | None:
     if spec.published is None:
         return None
     found = published_facts(spec.published)
-    if found.accuracy_top1 is None or spec.source is None or spec.preprocessing is None:
+    if found.accuracy_top1 is None:
         return found
-    # An author's accuracy is that of the author's own preprocessing, where no other rate is stated.
-    rate = spec.preprocessing.frames_per_s
     stated = found.accuracies or (PublishedAccuracy(top1=found.accuracy_top1, source=found.source),)
-    rated = [each if each.frames_per_s else each.model_copy(update={"frames_per_s": rate}) for each in stated]
-    return found.model_copy(update={"accuracies": tuple(rated)})
+    if spec.source and spec.preprocessing:
+        # An author's accuracy is that of the author's own preprocessing, where no other rate is stated.
+        rate = spec.preprocessing.frames_per_s
+        stated = tuple(each if each.frames_per_s else each.model_copy(update={"frames_per_s": rate}) for each in stated)
+    return found.model_copy(update={"accuracies": stated})
 
 
 def conversion_of(net: Any) -> Conversion | None:

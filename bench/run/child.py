@@ -93,7 +93,7 @@ def run_child(
     environment: Mapping[str, str] | None = None,
     pass_fds: Sequence[int] = (),
 ) -> Outcome:
-    """Run one process until it ends, its time is over, or `stop` is signalled; nothing that it started lives on."""
+    """Run one process until it ends, its time is over, or `stop` is signalled; everything it started is ended too."""
     listener = Listener(on_event, time.process_time)
     ended = run_guarded(
         Guarded(command, job, environment or {}, pass_fds, timeout_s),

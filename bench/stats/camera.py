@@ -159,6 +159,11 @@ class Minute:
         return self.missed / self.due if self.due else None
 
     @property
+    def mostly_dropped(self) -> bool:
+        """Whether most frames that were due in it have no answer, so that its median is infinite."""
+        return self.median_s is not None and math.isinf(self.median_s)
+
+    @property
     def rate_per_s(self) -> float:
         """Answers a second."""
         return self.answers / self.length_s

@@ -26,7 +26,7 @@ class Write:
 
 @dataclass(frozen=True)
 class Command:
-    """A tool of the board, and its undo. `{store}` in a word is a file of ours for what was before."""
+    """A tool of the board, and its undo. `{store}` in a word is a file that keeps the old state."""
 
     words: tuple[str, ...]
     undo: tuple[str, ...]

@@ -91,7 +91,7 @@ class Kept:
             file.unlink(missing_ok=True)
 
     def check(self, file: Path) -> None:
-        """Raises FixError unless only root, or whoever runs us, can write this file or put another in its place."""
+        """Raises FixError unless only root, or the user of this process, can write this file or replace it."""
         for each in (*self._folders, file):
             with suppress(FileNotFoundError):
                 found = each.lstat()

@@ -1,7 +1,7 @@
 """The host's side of `agent.py`: installs it on a board, runs cases there, follows them over lost connections.
 
-A case is named by its job, so the same job is never begun twice, and one that was begun before we lost the board, or
-our own life, is followed from the beginning.
+A case is named by its job, so the same job is never begun twice, and one that was begun before the connection or this
+process was lost is followed from its beginning.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from ..root import Reason, Snapshot
 from .ssh import Done, TooMuch, Unreachable
 
 AGENT = (Path(__file__).with_name("agent.py"), Path(__file__).parents[1] / "guard.py")
-# Seen from the home over there; the agent removes no other folder than one that lies so.
+# Below the home folder of the board's user. The agent removes no folder elsewhere.
 FOLDER = ".cache/co3d-bench/agent"
 _RUN = re.compile(r"[A-Za-z0-9][A-Za-z0-9-]*")
 
@@ -30,7 +30,7 @@ Event = dict[str, Any]
 
 
 class AgentError(Exception):
-    """The board is reached and something there is not as it must be; one line for people."""
+    """The board is reached, but something there is wrong; one line for people."""
 
 
 class Transport(Protocol):
@@ -48,7 +48,7 @@ class Transport(Protocol):
 
 @dataclass(frozen=True)
 class Patience:
-    """How long a lost board is tried again, and how long each time is waited before. Seconds."""
+    """For how long a lost board is tried again, and the waits between the tries. Seconds."""
 
     first_s: float = 1.0
     most_s: float = 30.0
@@ -81,7 +81,7 @@ class _HelloLine(BaseModel):
 
 @dataclass(frozen=True)
 class Hello:
-    """A board, as the agent on it describes it."""
+    """A board, as its agent describes it."""
 
     python: str
     machine: str

@@ -138,12 +138,6 @@ NAMINGS = (
 AS_THEY_ARE = Naming("its own names", r".*")
 
 
-def naming_of(names: Iterable[str]) -> Naming:
-    """Whose names these are; unknown names are taken as they are."""
-    held = tuple(names)
-    return next((naming for naming in NAMINGS if any(re.fullmatch(naming.mark, name) for name in held)), AS_THEY_ARE)
-
-
 def rename(name: str, naming: Naming, numbers: Mapping[str, str]) -> str | None:
     """Our name for a file's, or None if no rule matches. `numbers` as from `numbers_of`."""
     rules = naming.rules

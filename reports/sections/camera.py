@@ -31,8 +31,8 @@ answered in time, answered late, or dropped.</p>
 {% endfor %}
 {% if drawn or unread %}
 <h3>Frame by frame</h3>
-<p class="note">Above: what became of each frame, over the time at which it was due; of long runs neighbours \
-share a mark. Below: the share of frames that was answered by a time since they were due. Dropped frames never are, so \
+<p class="note">First what became of each frame, over the time at which it was due; of long runs neighbours \
+share a mark. Then the share of frames that was answered by a time since they were due: dropped frames never are, so \
 with them it stays below 100 %.</p>
 {% endif %}
 {% for title in unread %}
@@ -41,12 +41,15 @@ cannot be read.</p>
 {% endfor %}
 <div class="strips">
 {% for item in drawn %}
-<figure class="card camera" data-model="{{ item.model }}" data-case="{{ item.key }}">
+<figure class="card camera{{ ' long' if item.minutes }}" data-model="{{ item.model }}" data-case="{{ item.key }}">
 <figcaption><strong>{{ item.title }}</strong> <span>{{ item.text }}</span></figcaption>
+<div class="parts">
 {% for label, drawing in item.drawings %}
-{% if label %}<p class="note">{{ label }}</p>{% endif %}
-{{ drawing }}
+<div><p class="note">{{ label }}</p>
+{{ drawing }}</div>
 {% endfor %}
+</div>
+{% if item.throttled %}<p class="note">Shaded: minutes in which the device throttled.</p>{% endif %}
 {% if item.minutes %}<p class="note">{{ item.minutes }}.</p>{% endif %}
 </figure>
 {% endfor %}
@@ -64,10 +67,13 @@ MOST_FIGURES = 24
 
 def _drawings(times: FrameTimes, found: Sequence[RunMinute], form: str, name: str) -> list[tuple[str, Markup]]:
     """Each picture with the line above it."""
-    specs = [("", strip_chart(times, form)), ("", answered_chart(times, form))]
+    specs = [("What became of each frame", strip_chart(times, form))]
+    specs += [("Share of frames answered by a time", answered_chart(times, form))]
     if found:
+        dropped = any(each.frames.mostly_dropped for each in found)
+        gap = "; without a dot: most were dropped" if dropped else ""
         specs += [("Missed, minute by minute", missed_by_minute(found))]
-        specs += [("Median latency, minute by minute", median_by_minute(found, form))]
+        specs += [(f"Median latency, minute by minute{gap}", median_by_minute(found, form))]
         specs += [(f"{label}, minute by minute", spec) for label, spec in device_by_minute(found)]
     return [(label, chart(spec, f"{name}. {spec['description']}")) for label, spec in specs if spec]
 
@@ -77,6 +83,7 @@ def _figure(record: Record, times: FrameTimes) -> dict[str, Any]:
     found = run_minutes(times, record.sensors)
     drawings = _drawings(times, found, record.model.form if record.model else "clip", f"{title}, {text}")
     said = {"title": title, "text": text, "minutes": minutes_text(found, record.sensors)}
+    said |= {"throttled": any(each.signs for each in found)}
     return {"key": record.key, "model": record.case.model, "drawings": drawings} | said
 
 

@@ -17,7 +17,7 @@ trained at. From the stride at which the two lines cross, the clip network is ch
 {% if groups|length > 1 %}
 <h3>{{ setting.title }}</h3>
 {% endif %}
-<div class="plots">
+<div class="charts">
 {% for title, drawing, text in plots %}
 <figure class="card">
 <figcaption>{{ title }}</figcaption>

@@ -20,7 +20,7 @@ milliseconds of a prediction. Frames come at the rate that the weights were trai
 {{ scenes }} scenes of {{ source }}, with the quickest and the slowest.</p>
 {{ table }}
 {% if drawing %}
-<div class="plots">
+<div class="charts">
 <figure class="card plot-reaction">
 <figcaption>{{ title }}</figcaption>
 {{ drawing }}

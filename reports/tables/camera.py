@@ -11,10 +11,11 @@ from rich.text import Text
 
 from ...bench.record.camera import CameraRun
 from ...bench.record.record import Record
+from ...bench.stats.accuracy import accuracy_at
 from ...bench.stats.camera import FrameTimes, binomial_interval
 from ...bench.stats.metrics import MB, MS, PERCENT, S
 from ..minutes import minutes_text, run_minutes, unread_text
-from ..notation import number
+from ..notation import fixed, number
 from ..select import model_title
 from .table import WORDS, Cell, Column, Row, Table, cells, figure, filled
 from .terminal import Fitted, draw
@@ -66,6 +67,14 @@ def _reaction(record: Record) -> float | None:
     return found.half_s if found else None
 
 
+def _accuracy(record: Record) -> float | None:
+    setup = record.case.camera
+    if setup is None or record.model is None:
+        return None
+    found = accuracy_at(record.model, setup.fps / setup.every / setup.states)  # states that take turns see it slower
+    return found.top1 if found else None
+
+
 def whole(value: float) -> str:
     """A count."""
     return f"{value:.0f}"
@@ -92,6 +101,14 @@ COLUMNS: tuple[Column[Record], ...] = (
     figure("dropped", _run("dropped"), write=whole),
     _latency("p90"),
     _latency("p99.9"),
+    figure(
+        "accuracy",
+        _accuracy,
+        PERCENT,
+        fixed(1),
+        explains="as published for the frame rate at which the network sees this camera, not measured here; "
+        "empty where none is published for it",
+    ),
     figure("states", _run("state_bytes"), MB, explains="memory of the state; of interleaved ones together"),
     figure("memory growth", _run("growth_bytes"), MB, explains="of resident memory, from the first frame to the last"),
 )
@@ -102,7 +119,8 @@ def build(records: Sequence[Record]) -> Table:
     """A row for each record of a camera."""
 
     def row(record: Record) -> Row:
-        error = record.error.message if record.error else None
+        which = f"{rate_text(record)}, {record.case.backend}"  # else all failed rows of a network look alike
+        error = f"{which}: {record.error.message}" if record.error else None
         form = record.model.form if record.model else ""
         return Row(model_title(record), cells(COLUMNS, record), record.case, form, error=error)
 
@@ -163,17 +181,16 @@ def render_camera(records: Sequence[Record], times: Mapping[str, FrameTimes] | N
     """The table and what it says, as a rich renderable; with the `times` of their frames, by blob, long runs minute by
     minute."""
     shown = [record for record in records if record.kind == "camera"]
-    failed = [
-        Text.assemble((model_title(record), "bold red"), (" failed, ", "red"), record.error.message)
-        for record in shown
-        if record.error
-    ]
     times = times or {}
     said = [text for record in shown for text in _said(record, times)]
     if (unread := unread_by_minute(shown, times)) is not None:
         said.append(unread)
     below = [Text(note, style="dim") for note in notes(shown)]
-    return Group(Fitted(_drawings(build(shown))), Text(""), *map(Text, said), *below, *failed)
+    table = build(shown)
+    failed = [
+        Text.assemble((row.title, "bold red"), (" failed, ", "red"), row.error) for row in table.rows if row.error
+    ]
+    return Group(Fitted(_drawings(table)), Text(""), *map(Text, said), *below, *failed)
 
 
 def _said(record: Record, times: Mapping[str, FrameTimes]) -> Iterator[str]:

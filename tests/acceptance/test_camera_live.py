@@ -71,6 +71,10 @@ def record_and_times(folder):
     return record, np.load(io.BytesIO((folder / "results/blobs" / record["camera"]["times"]).read_bytes()))
 
 
+def noted(record):
+    return " ".join(record["notes"])
+
+
 def watch(folder, server, duration_s):
     address = f"rtsp://somebody:secret@127.0.0.1:{server.port}/camera"
     options = ("--model", "cox3d-s-13", "--every", "1", "--duration", f"{duration_s}s", "--source", address)
@@ -111,3 +115,20 @@ def test_a_connection_that_breaks_is_opened_again(server, tmp_path):
     assert record["camera"]["longest_gap_s"] > 2
     gap_at = np.argmax(np.diff(times["due_s"]))
     assert len(times["due_s"]) - gap_at > 20  # frames came again
+    assert "it was opened again" in noted(record)
+
+
+def test_a_stream_that_ends_keeps_what_was_measured_and_says_when(server, tmp_path):
+    process = watch(tmp_path, server, 8)
+    until = time.monotonic() + 120
+    while not watched(process, server.port) and time.monotonic() < until:
+        time.sleep(0.2)
+    time.sleep(3)
+    server.off()
+    _, err = process.communicate(timeout=240)
+    assert process.returncode == 0, err
+    record, times = record_and_times(tmp_path)
+    assert record["camera"]["due"] == len(times["due_s"]) > 0
+    assert record["camera"]["duration_s"] == pytest.approx(8, abs=2)
+    assert "no frames from" in noted(record)
+    assert "secret" not in noted(record)

@@ -172,6 +172,8 @@ def test_show_as_json(call):
     text = call("show", "cox3d-s-13").stdout
     assert "3,794,322" in text
     assert "69 frames" in text
+    assert "60.18 % top-1 (5 frames/s, whole film)" in text
+    assert "49.20 % top-1 (15 frames/s, steady state; Table 3)" in text
     assert f"{facts['macs_once']:,} with every layer counted once" in text
 
     assert facts["state_bytes_by_kind"] == {

@@ -3,14 +3,7 @@ import pytest
 from co3d_bench.devices import host
 from co3d_bench.devices.root import Local
 
-
-def tree(root, files):
-    for name, text in files.items():
-        file = root / name
-        file.parent.mkdir(parents=True, exist_ok=True)
-        file.write_text(text)
-    return root
-
+from .boards import write
 
 INTEL = "".join(
     f"processor\t: {i}\nmodel name\t: Some CPU @ 2GHz\ncpu MHz\t\t: 2000.5\nflags\t\t: fpu hypervisor\n\n"
@@ -34,7 +27,8 @@ def laptop(tmp_path):
     }
     for cpu in range(4):
         files[f"sys/devices/system/cpu/cpu{cpu}/topology/core_cpus_list"] = f"{cpu % 2},{cpu % 2 + 2}\n"
-    return tree(tmp_path, files)
+    write(tmp_path, files)
+    return tmp_path
 
 
 def test_every_fact_is_read_below_the_root(laptop):
@@ -62,7 +56,7 @@ def test_every_fact_is_read_below_the_root(laptop):
 
 @pytest.mark.parametrize(("allowed", "cores"), [("0,2", 1), ("0", 1), ("0-1", 2), ("1-3", 2), ("0-3", 2)])
 def test_two_threads_of_a_core_are_one_core(laptop, allowed, cores):
-    tree(laptop, {"proc/self/status": f"Cpus_allowed_list:\t{allowed}\n"})
+    write(laptop, {"proc/self/status": f"Cpus_allowed_list:\t{allowed}\n"})
     assert host.read_host(Local(laptop)).usable_cores == cores
 
 
@@ -73,8 +67,8 @@ def test_what_is_not_there_is_none(tmp_path):
     assert facts.usable_cores == 1
 
 
-def test_an_arm_board_is_named_by_its_device_tree(tmp_path):
-    tree(
+def test_an_arm_board_is_named_by_its_device_write(tmp_path):
+    write(
         tmp_path,
         {
             "proc/cpuinfo": "processor\t: 0\nBogoMIPS\t: 62.50\n\nprocessor\t: 1\n",
@@ -100,12 +94,12 @@ def test_an_arm_board_is_named_by_its_device_tree(tmp_path):
     ],
 )
 def test_containers_and_hypervisors(tmp_path, files, container, hypervisor):
-    facts = host.read_host(Local(tree(tmp_path, files)))
+    facts = host.read_host(write(tmp_path, files))
     assert (facts.container, facts.hypervisor) == (container, hypervisor)
 
 
 def test_a_share_of_cpu_time_limits_the_threads(laptop):
-    tree(
+    write(
         laptop,
         {
             "proc/self/cgroup": "0::/box\n",

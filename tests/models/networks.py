@@ -9,7 +9,7 @@ import torch
 
 from co3d_bench.models.zoo import find_model
 
-from ..reference import randomise_batch_norm
+from ..reference import continual_inference, randomise_batch_norm
 
 
 @lru_cache(maxsize=3)
@@ -43,6 +43,14 @@ def step_through(net, clip, state):
     """Scores of the last frame, and the state after it."""
     scores, state = step_through_all(net, clip, state)
     return scores[..., -1], state
+
+
+def by_continual_inference(net, clip):
+    """The last scores (B, classes) of the same network, built from `continual-inference` and stepped through a clip."""
+    reference = continual_inference(net.blocks).eval()
+    for frame in clip.unbind(2):
+        scores = reference.forward_step(frame)
+    return scores.flatten(1)
 
 
 def step_through_all(net, clip, state):

@@ -17,10 +17,7 @@ NETWORKS = (
 )
 
 
-@pytest.fixture(autouse=True)
-def _no_grad():
-    with torch.no_grad():
-        yield
+pytestmark = pytest.mark.usefixtures("no_grad")
 
 
 def test_every_family_is_here():

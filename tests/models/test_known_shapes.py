@@ -1,11 +1,16 @@
 """Shapes by arithmetic are those that the layers make."""
 
+import operator
+import subprocess
+import sys
+
 import pytest
 import torch
 from torch import nn
 
 from co3d_bench.models import continual as co
-from co3d_bench.models.continual.conversion.known_shapes import known_shape
+from co3d_bench.models.continual.conversion.known_shapes import known_result, known_shape
+from co3d_bench.models.continual.delay import Subsample
 from co3d_bench.models.continual.state import Sequential
 from co3d_bench.models.zoo import find_model
 
@@ -21,6 +26,8 @@ LAYERS = [
     co.ClipPool(6),
     co.SpatialMean(),
     co.ClipMean(),
+    Subsample(4),
+    Subsample(2, to_the_end=True),
     co.Projection(4, 3),
     nn.Linear(10, 3),
     co.SqueezeExcitation(4, 2),
@@ -51,7 +58,41 @@ def test_of_the_rest_torch_is_asked(layer):
     assert known_shape(layer, CLIP) is None
 
 
-@pytest.mark.parametrize("name", ["cox3d-s-13", "coslow-r50-8"])
+ONE, LONGER, WHOLE = torch.zeros(CLIP), torch.zeros(2, 4, 9, 9, 10), torch.zeros(CLIP, dtype=torch.int64)
+
+
+@pytest.mark.parametrize(
+    ("called", "args", "kwargs"),
+    [
+        (operator.add, (ONE, ONE), {}),
+        (torch.cat, ([ONE, LONGER], 2), {}),
+        (torch.cat, ((ONE, LONGER, ONE),), {"dim": -3}),
+        (torch.cat, ([ONE],), {}),
+    ],
+)
+def test_a_call_is_known_as_it_is(called, args, kwargs):
+    assert known_result(called, args, kwargs) == tuple(called(*args, **kwargs).shape)
+
+
+@pytest.mark.parametrize(
+    ("called", "args", "kwargs"),
+    [
+        ("add_", (ONE, LONGER), {}),
+        ("add_", (ONE, 1), {}),
+        (torch.add, (ONE, ONE), {"alpha": 2}),
+        (torch.add, (ONE, WHOLE), {}),  # of another type
+        (torch.cat, ([ONE, LONGER], 1), {}),
+        (torch.cat, ([ONE, WHOLE], 2), {}),
+        (torch.cat, ([ONE], 5), {}),
+        (torch.cat, (), {"tensors": [ONE], "out": ONE}),
+        (torch.mul, (ONE, ONE), {}),
+    ],
+)
+def test_of_other_calls_torch_is_asked(called, args, kwargs):
+    assert known_result(called, args, kwargs) is None
+
+
+@pytest.mark.parametrize("name", ["cox3d-s-13", "coslow-r50-8", "cor2plus1d-18-8", "coslowfast-8x8-r50-32"])
 def test_networks_of_the_zoo_are_built_without_torchs_compiler(name, monkeypatch):
     """It takes a second or more to load, in every measuring process."""
 
@@ -61,3 +102,12 @@ def test_networks_of_the_zoo_are_built_without_torchs_compiler(name, monkeypatch
     monkeypatch.setattr("co3d_bench.models.continual.conversion.shapes.FakeTensorMode", refuse)
     with torch.device("meta"):
         find_model(name).build()
+
+
+def test_nothing_else_loads_the_compiler_either():
+    """Not what the tracer records of each call, for example."""
+    code = (
+        "import sys; from co3d_bench.models.zoo import find_model; find_model('coslowfast-8x8-r50-32').build(); "
+        "sys.exit('torch._dynamo' in sys.modules)"
+    )
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

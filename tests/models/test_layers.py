@@ -126,10 +126,7 @@ def start(layer, clip, fill="zeros"):
     return layer.initial_state(clip[:, :, 0], fill)
 
 
-@pytest.fixture(autouse=True)
-def _no_grad():
-    with torch.no_grad():
-        yield
+pytestmark = pytest.mark.usefixtures("no_grad")
 
 
 @pytest.mark.parametrize("name", EITHER)

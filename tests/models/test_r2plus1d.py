@@ -20,10 +20,7 @@ STAGES = ((64, 64, 1), (64, 128, 2), (128, 256, 2), (256, 512, 2))  # channels i
 INNER = ((144, 144), (230, 288), (460, 576), (921, 1152))  # of the first and the second block, as torchvision prints
 
 
-@pytest.fixture(autouse=True)
-def _no_grad():
-    with torch.no_grad():
-        yield
+pytestmark = pytest.mark.usefixtures("no_grad")
 
 
 class PlainBlock(nn.Module):

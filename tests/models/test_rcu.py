@@ -18,10 +18,7 @@ PIXELS = 32
 STAGES = (64, 128, 256, 512)
 
 
-@pytest.fixture(autouse=True)
-def _no_grad():
-    with torch.no_grad():
-        yield
+pytestmark = pytest.mark.usefixtures("no_grad")
 
 
 def test_parameters_are_those_of_resnet_18_and_its_hidden_convolutions():

@@ -10,11 +10,7 @@ from co3d_bench.models.zoo import find_model
 from ..reference import plain_clip_network, relative_error
 from .networks import built, clip_of, parameters, shapes_of
 
-
-@pytest.fixture(autouse=True)
-def _no_grad():
-    with torch.no_grad():
-        yield
+pytestmark = pytest.mark.usefixtures("no_grad")
 
 
 @pytest.mark.parametrize(

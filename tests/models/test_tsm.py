@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 
 import pytest
-import torch
 from torch import nn
 
 from co3d_bench.bench.measure.counting import count
@@ -21,10 +20,7 @@ SHIFTED = (3, 5, 6, 8, 9, 10, 12, 13, 15, 16)  # of the demo's `features`, count
 BUFFERS = [(3, 56), (4, 28), (4, 28), (8, 14), (8, 14), (8, 14), (12, 14), (12, 14), (20, 7), (20, 7)]
 
 
-@pytest.fixture(autouse=True)
-def _no_grad():
-    with torch.no_grad():
-        yield
+pytestmark = pytest.mark.usefixtures("no_grad")
 
 
 def test_parameters_are_those_of_mobilenet_v2():

@@ -72,7 +72,7 @@ def test_nothing_is_fetched_and_nothing_goes_wrong(open_report: Any) -> None:
     assert opened.complaints == []
     assert len(opened.requests) == 1  # the file itself
     assert opened.requests[0].startswith("file:")
-    assert opened.page.locator(".plots svg").count() == 3
+    assert opened.page.locator(".plots svg").count() == 4
     assert opened.page.locator(".strips svg").count() == 5  # six networks, one failed
 
 
@@ -94,15 +94,15 @@ def test_a_point_shows_its_figures_under_the_pointer(mixed: Opened) -> None:
 def test_a_point_or_a_row_highlights_its_network_everywhere(mixed: Opened) -> None:
     page = mixed.page
     everything = bright(page)
-    assert [len(names) for names in everything] == [5, 5, 5]
+    assert [len(names) for names in everything] == [5, 4, 5, 5]  # the paper has no accuracy of X3D-XS at 15 frames/s
 
     symbol(page, "memory", "CoX3D-S (13)").click()
-    assert bright(page) == [["CoX3D-S (13)"]] * 3
-    assert page.locator("tr.picked").get_attribute("data-model") == "cox3d-s-13"
+    assert bright(page) == [["CoX3D-S (13)"]] * 4
+    assert page.locator(".results tr.picked").get_attribute("data-model") == "cox3d-s-13"
     assert page.locator(".strips figure.faded").count() == 4
 
     page.locator("tr[data-model=x3d-s] td").first.click()
-    assert bright(page) == [["X3D-S"]] * 3
+    assert bright(page) == [["X3D-S"]] * 4
     page.keyboard.press("Escape")
     assert bright(page) == everything
     assert mixed.complaints == []
@@ -114,7 +114,7 @@ def test_rows_can_be_picked_and_sorted_by_keyboard(mixed: Opened) -> None:
     button.focus()
     page.keyboard.press("Enter")
     assert button.get_attribute("aria-pressed") == "true"
-    assert bright(page) == [["CoX3D-M (64)"]] * 3
+    assert bright(page) == [["CoX3D-M (64)"]] * 4
     page.keyboard.press("Enter")
 
     planned = rows_of(page)
@@ -209,7 +209,7 @@ def test_paper_shows_everything_and_what_columns_mean(mixed: Opened) -> None:
     page.evaluate("window.dispatchEvent(new Event('beforeprint'))")
     assert meaning.is_visible()
     assert len(rows_of(page)) == 6
-    assert [len(names) for names in bright(page)] == [5, 5, 5]
+    assert [len(names) for names in bright(page)] == [5, 4, 5, 5]
     assert page.locator(".filters:visible, .savers:visible, .download:visible").count() == 0
     page.emulate_media(media="screen")
     page.evaluate("window.dispatchEvent(new Event('afterprint'))")
@@ -222,7 +222,7 @@ def test_without_scripts_everything_is_there(open_report: Any) -> None:
     assert page.locator(".results tbody tr:visible").count() == 6
     assert page.locator("form.filters:visible, button.download:visible").count() == 0
     assert page.locator("noscript .warning:visible").count() == 1
-    assert page.locator(".members:visible").count() == 3
+    assert page.locator(".members:visible").count() == 4
 
 
 def test_the_head_of_a_long_table_stays_in_sight_on_a_phone(engines: Opened) -> None:

@@ -20,6 +20,7 @@ from co3d_bench.reports.html import render_html
 from co3d_bench.reports.tables.camera import build, keeps_up, notes, rate_text, render_camera, summary
 
 from ..factories import make_failed_record, make_record
+from .device_records import by_minute
 
 STAGES = (
     Stage(name="capture", wall_s=0.6, cpu_s=0.5, calls=600),
@@ -56,7 +57,7 @@ def watched(model="cox3d-s-13", every=5, late=0, dropped=0, run_id="run-1"):
     return make_record(model, run_id=run_id).model_copy(update={"case": case, "timing": None, "camera": run})
 
 
-def stored(folder, model="cox3d-s-13", fps=6.0, seconds=20.0, latency_s=0.01):
+def stored(folder, model="cox3d-s-13", fps=6.0, seconds=20.0, latency_s=0.01, sensors=None):
     """A record in a store, with the times of its frames in a blob: the last second of frames is dropped."""
     due = np.arange(int(fps * seconds)) / fps
     answered = np.where(due < seconds - 1, due + latency_s, np.nan)
@@ -64,7 +65,7 @@ def stored(folder, model="cox3d-s-13", fps=6.0, seconds=20.0, latency_s=0.01):
     np.savez(file, due_s=due, answered_s=answered)
     record = watched(model, dropped=int(np.isnan(answered).sum()))
     run = {"times": write_blob(blobs_folder(folder), file.getvalue()), "due": len(due), "duration_s": seconds}
-    record = record.model_copy(update={"camera": record.camera.model_copy(update=run)})
+    record = record.model_copy(update={"camera": record.camera.model_copy(update=run), "sensors": sensors})
     append_record(folder, record)
     return record
 
@@ -82,6 +83,25 @@ def test_misses_stand_with_their_exact_interval():
     assert missed.value == 3 / 120
     assert missed.text == "2.50 (0.519 to 7.13)"  # scipy.stats.binomtest(3, 120).proportion_ci()
     assert missed.bad
+
+
+@pytest.mark.parametrize(
+    ("model", "every", "states", "shown"),
+    [
+        ("cox3d-s-13", 6, 1, "60.2"),  # at 5 frames/s, as trained
+        ("cox3d-s-13", 2, 1, "49.2"),  # at 15 frames/s
+        ("cox3d-s-13", 1, 6, "60.2"),  # each of the states that take turns sees 5 frames/s
+        ("cox3d-s-13", 1, 1, None),  # nothing is published for 30 frames/s
+        ("x3d-s", 1, 1, "64.7"),  # a clip network is shown every 6th frame however often it answers
+    ],
+)
+def test_the_accuracy_is_that_of_the_rate_at_which_frames_are_seen(model, every, states, shown):
+    record = watched(model, every=every)
+    setup = record.case.camera.model_copy(update={"states": states})
+    record = record.model_copy(update={"case": record.case.model_copy(update={"camera": setup})})
+    table = build([record])
+    heads = [column.head for column in table.columns]
+    assert (table.rows[0].cells[heads.index("accuracy")].text if "accuracy" in heads else None) == shown
 
 
 def test_a_sentence_says_at_which_rate_it_keeps_up():
@@ -135,6 +155,13 @@ def test_the_page_has_them_beside_the_figures_of_speed_and_alone():
     assert "In front of a camera" not in render_html([make_record()])
 
 
+def test_a_failed_row_says_of_which_camera_and_engine():
+    failed = make_failed_record("x3d-s").model_copy(update={"case": watched("x3d-s").case})
+    (row,) = build([failed]).rows
+    assert row.error == f"6.00/s (1 in 5), eager: {failed.error.message}"
+    assert "X3D-S failed, 6.00/s (1 in 5), eager: " in printed([failed], 200)
+
+
 def test_a_failed_one_is_counted_as_none():
     assert summary([watched(), watched(dropped=1)]) == "1 of 2 keep up with their camera"
     assert summary([]) == "No network could be watched"
@@ -162,14 +189,20 @@ def test_a_run_of_two_minutes_is_told_minute_by_minute_and_a_shorter_one_is_not(
         "first minute, 10.0 ms in the last; most missed in minute 2: 1.67 %"
     ) in " ".join(printed([long], 300, times).split())
     assert "minutes" not in printed([long], 160)  # nothing is known of its frames
-    assert "2 minutes: the last" in write_report(tmp_path / "long").read_text()
+    page = write_report(tmp_path / "long").read_text()
+    assert "2 minutes: the last" in page
+    assert page.count("Minute by minute without heat and clock and throttling (not read)") == 1
+    assert "Shaded" not in page
 
 
 def test_all_pictures_are_drawn_in_a_browser(open_html: Any, tmp_path) -> None:
-    stored(tmp_path, seconds=180.0)
-    opened = open_html(write_report(tmp_path).read_text())
+    stored(tmp_path, seconds=120.0, sensors=by_minute())
+    html = write_report(tmp_path).read_text()
+    assert "Shaded: minutes in which the device throttled" in html
+    assert "Minute by minute without" not in html
+    opened = open_html(html)
     assert opened.complaints == []
-    assert opened.page.locator(".camera svg").count() == 4
+    assert opened.page.locator(".camera svg").count() == 6  # frames, curve, misses, median, heat, clock
 
 
 def test_the_evidence_is_what_became_of_the_frames_and_what_each_stage_used(tmp_path):

@@ -114,8 +114,8 @@ class NativeRunnable:
     def state_tensors(self) -> tuple[Tensor, ...]:
         base = self._memory.data_ptr()
         found = []
-        for place, value in enumerate(self._lowered.state, start=1):
-            view = self._view(value, (self._engine.address(place) - base) // 4)[:, :, :, 0]
+        for index, value in enumerate(self._lowered.state, start=1):
+            view = self._view(value, (self._engine.address(index) - base) // 4)[:, :, :, 0]
             if value.slots > 1:
                 oldest = self._engine.position(self._rings[value]) + 1
                 found.append(view.roll(-oldest, 1)[:, :-1])

@@ -156,8 +156,8 @@ class Engine:
         """The addresses as they were at first; what lies there is the caller's."""
         self._library.engine_reset(self._engine, self._addresses)
 
-    def address(self, place: int) -> int:
-        return self._library.engine_address(self._engine, place)
+    def address(self, index: int) -> int:
+        return self._library.engine_address(self._engine, index)
 
     def position(self, call: int) -> int:
         """The slot of a ring that is written next."""

@@ -15,7 +15,6 @@ Squeeze = Literal["frame", "clip"]
 Statistics = Literal["clip", "frame"]
 
 MAP = ("B", "C", "T", "H", "W")  # the dimensions of a clip's features
-VECTOR = ("B", "C")
 
 
 class ConversionError(ValueError):

@@ -11,7 +11,7 @@ from torch import fx
 
 from .calls import Calls, Parts, Value, call_of, subject
 from .each import Constant, Direct, EachFrame, Slot
-from .flow import ConversionError, Flow, NoFrameForm, shape
+from .flow import Flow, NoFrameForm, shape
 from .layout import OVER_CLIP, Arrange, Names, logical, resized, runs_over, same, stripped
 from .shapes import shape_of, value_of
 
@@ -165,10 +165,6 @@ def broadcast(calls: Calls, node: fx.Node, flows: Sequence[Flow], shapes: Sequen
 def _over_clip(name: str, flow: Flow) -> str:
     whole = stripped(name, flow.sizes)
     return whole if set(whole) & OVER_CLIP else ""
-
-
-def not_supported(calls: Calls, node: fx.Node, why: str) -> ConversionError:
-    return ConversionError(calls.label(node), why)
 
 
 def tensor_of(calls: Calls, node: fx.Node) -> Value:

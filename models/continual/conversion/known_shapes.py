@@ -1,4 +1,4 @@
-"""The shape that a layer makes, by arithmetic, for the layers that most networks are made of.
+"""The shape that a layer or a call makes, by arithmetic, for those that most networks are made of.
 
 torch could be asked for all of them (`shapes.py`), but it loads its compiler for that, and looks at each operator: a
 network of the zoo would take seconds to be built in every process.
@@ -6,14 +6,17 @@ network of the zoo would take seconds to be built in every process.
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
-from torch import nn
+import torch
+from torch import Tensor, nn
 
 from ..attention import SqueezeExcitation
 from ..blocks import BatchNorm3d, Projection, Residual, Swish
 from ..conv import Conv3d
+from ..delay import Subsample
 from ..pool import ClipMean, ClipPool, Pool3d, SpatialMean
 from ..state import Sequential
 
@@ -27,6 +30,42 @@ def known_shape(layer: nn.Module, shape: Shape) -> Known:
     rule = _RULES.get(type(layer))
     made = rule(layer, shape) if rule else None
     return made if made and min(made) > 0 else None
+
+
+def known_result(called: Any, args: Sequence[Any], kwargs: Mapping[str, Any]) -> Known:
+    """The shape of what a called function, or method by its name, makes; None where torch is to be asked."""
+    rule = _CALLS.get(called) if isinstance(called, str) or callable(called) else None
+    return rule(*args, **kwargs) if rule and args else None
+
+
+def _sum(*terms: Any, **others: Any) -> Known:
+    if others or len(terms) != 2 or not all(isinstance(term, Tensor) for term in terms):
+        return None
+    return tuple(terms[0].shape) if _alike(*((term, term.shape) for term in terms)) else None
+
+
+def _cat(tensors: Any, dim: Any = 0, **others: Any) -> Known:
+    if others or type(dim) is not int or not isinstance(tensors, list | tuple) or not tensors:
+        return None
+    if not all(isinstance(each, Tensor) and -each.dim() <= dim < each.dim() for each in tensors):
+        return None
+    shape = list(tensors[0].shape)
+    at = dim % len(shape)
+    if not _alike(*((each, (*each.shape[:at], *each.shape[at + 1 :])) for each in tensors)):
+        return None
+    shape[at] = sum(each.shape[at] for each in tensors)
+    return tuple(shape)
+
+
+def _alike(*given: tuple[Tensor, Sequence[int]]) -> bool:
+    """Whether all tensors have the same type and device, and those shapes are equal."""
+    return len({(tensor.dtype, tensor.device, tuple(shape)) for tensor, shape in given}) == 1
+
+
+_CALLS: Mapping[Any, Callable[..., Known]] = {
+    **dict.fromkeys((operator.add, operator.iadd, torch.add, "add", "add_"), _sum),
+    torch.cat: _cat,
+}
 
 
 def _same(layer: Any, shape: Shape) -> Known:
@@ -66,6 +105,13 @@ def _clip_mean(layer: Any, shape: Shape) -> Known:
     return (*shape[:-3], 1, 1, 1) if len(shape) == 5 else None
 
 
+def _subsample(layer: Any, shape: Shape) -> Known:
+    if len(shape) != 5:
+        return None
+    frames = shape[2] // layer.stride if layer.to_the_end else -(-shape[2] // layer.stride)
+    return (*shape[:2], frames, *shape[3:])
+
+
 def _projection(layer: Any, shape: Shape) -> Known:
     return (shape[0], layer.out_features, *shape[2:]) if shape[1] == layer.in_features else None
 
@@ -102,6 +148,7 @@ _RULES: Mapping[type, Callable[[Any, Shape], Known]] = {
     **dict.fromkeys((nn.Sequential, Sequential), _chain),
     SpatialMean: _spatial_mean,
     ClipMean: _clip_mean,
+    Subsample: _subsample,
     Projection: _projection,
     nn.Linear: _linear,
     SqueezeExcitation: _excitation,

@@ -10,6 +10,7 @@ import operator
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import cached_property
 from typing import Any
 
 import torch
@@ -17,7 +18,7 @@ from torch import fx, nn
 from torch._subclasses.fake_tensor import DataDependentOutputException, FakeTensorMode
 from torch.fx import _symbolic_trace
 
-from .known_shapes import known_shape
+from .known_shapes import known_result, known_shape
 
 BATCH = 2  # of the clip that is traced; more than one, so that it shows what runs over the batch
 
@@ -50,11 +51,22 @@ def shape_after(layer: nn.Module, shape: tuple[int, ...]) -> tuple[int, ...]:
     return tuple(made.shape)
 
 
-def _known(layer: Any, args: Any, kwargs: Any) -> torch.Tensor | None:
-    """What a called layer makes, where no operator has to be looked at for its shape."""
-    plain = len(args) == 1 and not kwargs and isinstance(args[0], torch.Tensor)
-    shape = known_shape(layer, tuple(args[0].shape)) if plain else None
-    return args[0].new_empty(shape) if shape else None
+def _known(called: Any, args: Any, kwargs: Any) -> torch.Tensor | None:
+    """What a called layer, function or method makes, where no operator has to be looked at for its shape."""
+    if isinstance(called, nn.Module):
+        one = len(args) == 1 and not kwargs and isinstance(args[0], torch.Tensor)
+        shape = known_shape(called, tuple(args[0].shape)) if one else None
+    else:
+        shape = known_result(called, args, kwargs)
+    if shape is None:
+        return None
+    like = args[0] if isinstance(args[0], torch.Tensor) else args[0][0]
+    return _shape_only(shape, like.dtype, like.device)
+
+
+def _shape_only(shape: tuple[int, ...], dtype: torch.dtype | None, device: torch.device | None) -> torch.Tensor:
+    """A tensor of that shape of which only the shape and the type are meant: one number for all."""
+    return torch.zeros((), dtype=dtype, device=device).expand(shape)
 
 
 @contextmanager
@@ -159,18 +171,32 @@ def _known_to_einops() -> None:
 
 
 class ShapedTracer(fx.Tracer):
-    """A tracer whose clip is `clip`; every call's `meta["value"]` has the shape it has for that clip."""
+    """A tracer whose clip is `clip`; every call's `meta["value"]` has the shape it has for that clip.
 
-    record_stack_traces = True
+    Values are torch's fake tensors only from the first call on whose shape is not known without torch.
+    """
 
     def __init__(
         self, clip_shape: tuple[int, ...], dtype: torch.dtype | None = None, device: torch.device | None = None
     ) -> None:
         super().__init__()
-        self.mode = FakeTensorMode(allow_non_fake_inputs=True)
-        with self.mode:
-            self.clip = torch.empty(clip_shape, dtype=dtype, device=device)
+        self.clip = _shape_only(clip_shape, dtype, device)
+        self.known: set[fx.Node] = set()  # whose values have nothing but their shape and type
         self.running = False
+
+    @cached_property
+    def mode(self) -> FakeTensorMode:
+        """Made when torch is asked first: it loads torch's compiler, for a second."""
+        return FakeTensorMode(allow_non_fake_inputs=True)
+
+    def _fake(self, node: fx.Node) -> Any:
+        """The value of a node, for torch."""
+        if node in self.known:
+            self.known.remove(node)
+            like = value_of(node)
+            with self.mode:
+                node.meta["value"] = torch.empty(like.shape, dtype=like.dtype, device=like.device)
+        return value_of(node)
 
     def proxy(self, node: fx.Node) -> fx.Proxy:
         return ShapedProxy(node, self)
@@ -196,18 +222,22 @@ class ShapedTracer(fx.Tracer):
 
     def _run(self, kind: str, target: Any, node: fx.Node) -> Any:
         if kind in ("placeholder", "output"):
+            self.known.add(node)
             return self.clip
-        args, kwargs = fx.map_arg((node.args, node.kwargs), value_of)
         self.running = True
         try:
             if kind == "get_attr":
                 return operator.attrgetter(target)(self.root)
+            called = self.root.get_submodule(target) if kind == "call_module" else target
+            made = _known(called, *fx.map_arg((node.args, node.kwargs), value_of))
+            if made is not None:
+                self.known.add(node)
+                return made
+            args, kwargs = fx.map_arg((node.args, node.kwargs), self._fake)
             with _quietly(), self.mode, torch.no_grad():
                 if kind == "call_method":
                     return getattr(args[0], target)(*args[1:], **kwargs)
-                function = self.root.get_submodule(target) if kind == "call_module" else target
-                made = _known(function, args, kwargs) if kind == "call_module" else None
-                return made if made is not None else function(*args, **kwargs)
+                return called(*args, **kwargs)
         except DataDependentOutputException as error:
             raise ShapeError("it reads a tensor's numbers, which differ from clip to clip") from error
         except Exception as error:  # whatever torch or the layer raises on a shape that does not fit

@@ -68,6 +68,27 @@ def test_the_centre_of_the_scaled_frame_is_cut_out(shape):
     assert torch.allclose(image, torch.tensor([1.0, 1.0, 0.0]).view(3, 1, 1).expand(3, 10, 10))
 
 
+@pytest.mark.parametrize("shape", [(48, 85), (96, 40), (21, 30), (13, 7), (20, 20)])
+@pytest.mark.parametrize(("short_side", "side"), [(20, 16), (21, 21), (40, 17)])
+def test_pixels_are_those_of_the_whole_picture_scaled_and_then_cut(shape, short_side, side):
+    """Within what float32 rounds of a position between two pixels."""
+    rgb = torch.randint(256, (*shape, 3), dtype=torch.uint8, generator=torch.Generator().manual_seed(0))
+    how = Preprocessing((0.0, 0.0, 0.0), (1.0, 1.0, 1.0), short_side=short_side, frame_interval=1)
+    short = min(shape)
+    scaled = [short_side if length == short else int(length * (short_side / short)) for length in shape]
+    whole = torch.nn.functional.interpolate(rgb.permute(2, 0, 1)[None].float() / 255, size=scaled, mode="bilinear")[0]
+    top, left = ((length - side) // 2 for length in scaled)
+    found = video.prepare(rgb.numpy(), how, (side, side))
+    assert torch.allclose(found, whole[:, top : top + side, left : left + side], rtol=0, atol=2e-5)
+
+
+def test_only_what_remains_of_a_picture_is_computed():
+    """Scaled as a whole this one would have 13 billion pixels."""
+    rgb = torch.full((2, 400_000, 3), 51, dtype=torch.uint8).numpy()
+    how = Preprocessing((0.0, 0.0, 0.0), (1.0, 1.0, 1.0), short_side=256, frame_interval=1)
+    assert torch.allclose(video.prepare(rgb, how, (224, 224)), torch.tensor(0.2))
+
+
 def test_a_file_that_is_no_video_is_refused(tmp_path, film):
     text = tmp_path / "text.mp4"
     text.write_text("no video at all")

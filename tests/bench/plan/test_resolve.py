@@ -15,6 +15,7 @@ from co3d_bench.bench.plan.resolve import resolve
 from co3d_bench.bench.record.facts import model_facts
 from co3d_bench.models import custom
 from co3d_bench.models.custom import CustomModelError
+from co3d_bench.models.spec import Source
 
 
 def describe(word, folder):
@@ -76,6 +77,16 @@ def test_what_bench_toml_states_of_a_network_is_in_its_facts():
     spec = resolved("net.py:Video", text=f"{TABLE}accuracy_top1 = 61.5\nframe_rate_hz = 15").spec("net.py:Video")
     assert (spec.published.accuracy_top1, spec.published.source) == (61.5, "stated in bench.toml")
     assert (spec.frame_rate_hz, spec.counterpart) == (15, None)
+
+
+def test_the_rate_of_an_accuracy_is_stated_or_that_of_the_preprocessing():
+    def rate(text):
+        described = resolved("net.py:Video", text=f"{TABLE}accuracy_top1 = 61.5\n{text}").spec("net.py:Video")
+        own = replace(described, source=Source())
+        return [(each.frames_per_s, each.view) for each in model_facts(own).published.accuracies]
+
+    assert rate("") == [(quick.find_model("works").preprocessing.frames_per_s, None)]
+    assert rate("accuracy_frames_per_s = 10\naccuracy_view = 'one clip'") == [(10, "one clip")]
 
 
 @pytest.mark.parametrize(

@@ -1,10 +1,14 @@
 """The accuracy of a network as it is used: of its frame rate, and of what it saw."""
 
+from dataclasses import replace
+
 import pytest
 
 from co3d_bench.bench.record.facts import model_facts
 from co3d_bench.bench.record.record import ModelFacts, PublishedAccuracy
-from co3d_bench.bench.stats.accuracy import accuracy_at, comparable, comparable_pair, main_accuracy
+from co3d_bench.bench.stats.accuracy import accuracy_at, accuracy_on_camera, comparable, comparable_pair, main_accuracy
+from co3d_bench.models.spec import Published, Source
+from co3d_bench.models.spec import PublishedAccuracy as SpecAccuracy
 from co3d_bench.models.zoo import find_model
 
 from ...factories import make_model
@@ -58,6 +62,18 @@ def test_a_record_of_an_early_version_loads_and_its_conditions_are_not_known():
     assert comparable_pair(early, facts("cox3d-m-64")) is None
 
 
+def test_an_authors_accuracy_is_that_of_the_authors_preprocessing_unless_another_rate_is_stated():
+    def own(**stated):
+        published = Published("its author", 61.5, (SpecAccuracy(61.5, view=None, source="its author", **stated),))
+        return main_accuracy(model_facts(replace(find_model("x3d-m"), published=published, source=Source())))
+
+    assert own(frames_per_s=None).frames_per_s == 6
+    assert own(frames_per_s=10).frames_per_s == 10
+    bare = replace(find_model("x3d-m"), published=Published("its author", 61.5), source=Source())
+    assert main_accuracy(model_facts(bare)).frames_per_s == 6
+    assert main_accuracy(model_facts(replace(bare, preprocessing=None))).frames_per_s is None
+
+
 @pytest.mark.parametrize(
     ("other", "expected"),
     [
@@ -77,6 +93,12 @@ def test_accuracies_are_compared_at_one_rate_and_where_as_much_was_seen(other, e
 def test_what_is_not_known_of_both_is_not_the_same():
     assert not comparable(accuracy(frames_per_s=None), accuracy(frames_per_s=None))
     assert not comparable(accuracy(view=None), accuracy(view=None))
+
+
+def test_on_a_camera_stand_accuracies_of_one_clip_and_of_a_steady_state():
+    names = ("x3d-m", "cox3d-m-64", "cox3d-l-64", "r2plus1d-18-16", "x3d-xs")
+    found = [accuracy_on_camera(facts(name), 15.0) for name in names]
+    assert [each and each.top1 for each in found] == [62.1, 64.9, None, 59.29, None]
 
 
 @pytest.mark.parametrize(

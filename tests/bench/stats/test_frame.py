@@ -12,7 +12,14 @@ from co3d_bench.bench.record.store import append_record
 from co3d_bench.bench.stats.case_result import case_results
 from co3d_bench.bench.stats.frame import CAMERA_FIELDS, CASE_FIELDS, FACTS, FIELDS, case_frame, frame, load
 
-from ...factories import make_engine_record, make_failed_record, make_mixed_records, make_record, make_samples
+from ...factories import (
+    make_engine_record,
+    make_failed_record,
+    make_mixed_records,
+    make_model,
+    make_record,
+    make_samples,
+)
 from ...reports.device_records import on_board, on_card, on_pc
 from ...reports.test_camera import watched
 
@@ -54,6 +61,15 @@ def test_a_failed_case_has_missing_values_and_says_why():
 def test_what_really_ran_is_in_it():
     row = frame([make_engine_record("x3d-m", "onnxruntime")]).iloc[0]
     assert (row["backend"], row["engine"], row["engine_version"]) == ("onnxruntime", "ONNX Runtime", "1.23.2")
+
+
+def test_an_accuracy_has_its_conditions():
+    (row,) = frame([make_record("cox3d-m-64")]).to_dict("records")
+    names = ("top1_percent", "frames_per_s", "view", "source", "15fps_percent")
+    source = "Hedegaard and Iosifidis, ECCV 2022, Table 1"
+    assert [row[f"accuracy_{name}"] for name in names] == [71.03, 6.0, "whole film", source, 64.9]
+    (row,) = frame([make_record("x3d-m", model=make_model("x3d-m", published=None))]).to_dict("records")
+    assert all(pandas.isna(row[f"accuracy_{name}"]) for name in names)
 
 
 def test_what_the_device_did_is_in_it_in_our_units():

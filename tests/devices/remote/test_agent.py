@@ -10,6 +10,7 @@ import signal
 import subprocess
 import sys
 import time
+from contextlib import contextmanager
 from pathlib import Path
 
 import psutil
@@ -74,26 +75,28 @@ def job(lines=(), **changes):
     return {**basis, "lines": list(lines), **changes}
 
 
+@contextmanager
+def opened(folder, python):
+    """A board with the script, opened; it is left clean."""
+    script = folder / "script.py"
+    script.write_text(SCRIPT)
+    board = Board(Here(folder), "run-1", python)
+    board.open([script])
+    yield board
+    if (folder / board.folder).exists():
+        board.clean()
+
+
 @pytest.fixture(params=PYTHONS, ids=lambda path: Path(path).resolve().name)
 def board(request, tmp_path):
-    script = tmp_path / "script.py"
-    script.write_text(SCRIPT)
-    made = Board(Here(tmp_path), "run-1", request.param)
-    made.open([script])
-    yield made
-    if (tmp_path / made.folder).exists():
-        made.clean()
+    with opened(tmp_path, request.param) as board:
+        yield board
 
 
 @pytest.fixture
 def ours(tmp_path):
-    script = tmp_path / "script.py"
-    script.write_text(SCRIPT)
-    made = Board(Here(tmp_path), "run-1", sys.executable)
-    made.open([script])
-    yield made
-    if (tmp_path / made.folder).exists():
-        made.clean()
+    with opened(tmp_path, sys.executable) as board:
+        yield board
 
 
 def folder_of(board, asked):

@@ -6,14 +6,14 @@ import math
 
 import pytest
 
-from co3d_bench.models.weights.keys import naming_of, numbers_of, rename
+from co3d_bench.models.weights.names import read_names
 
 from . import foreign
 
 
 def renamed(theirs, ours):
-    naming, numbers = naming_of(theirs), numbers_of(ours)
-    return naming.name, [rename(name, naming, numbers) for name in theirs]
+    reading = read_names(dict.fromkeys(theirs, ""), ours)
+    return reading.naming.name, [reading.names[name] for name in theirs]
 
 
 KINDS = {"x3d": "X3D", "slowfast": "SlowFast", "slow": "ResNet", "i3d": "ResNet", "c2d": "ResNet"}

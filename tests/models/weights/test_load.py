@@ -20,10 +20,7 @@ from . import foreign
 FIRST_NORM = "blocks.1.res_blocks.0.branch1_norm"
 
 
-@pytest.fixture(autouse=True)
-def _no_grad():
-    with torch.no_grad():
-        yield
+pytestmark = pytest.mark.usefixtures("no_grad")
 
 
 def built(name="x3d-xs"):

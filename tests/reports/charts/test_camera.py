@@ -71,6 +71,14 @@ def test_the_deadline_is_drawn_where_it_is_also_beyond_every_answer():
     assert low < 4 < 100 < high
 
 
+def test_the_name_of_the_deadline_stands_where_the_curve_is_not():
+    def height(latency_s):
+        spec = answered_chart(times(range(100), latency_s), "frame")
+        return next(each["encoding"]["y"]["value"] for each in spec["layer"] if each["mark"]["type"] == "text")
+
+    assert height([0.01] * 100) > height([0.5] * 99 + [0.01])  # from above
+
+
 def test_without_an_answer_there_is_a_strip_and_no_curve():
     none = times([0, 1], [NAN, NAN])
     assert answered_chart(none, "clip") is None

@@ -91,6 +91,15 @@ def test_failures_and_warnings_are_listed_below():
     assert "! CoX3D-M (16): with a warning; other work kept up to 0.94 cores busy" in text
 
 
+def test_the_conditions_of_accuracies_are_said_below_networks_together():
+    text = " ".join(printed(make_default_records(), 80).split())
+    assert (
+        "Accuracies as published: X3D-M: 6 frames/s, one clip; X3D-S: 5 frames/s, one clip; X3D-XS: 2.5 frames/s, "
+        "one clip; CoX3D-M (64), CoX3D-M (16): 6 frames/s, whole film; CoX3D-S (13): 5 frames/s, whole film"
+    ) in text
+    assert "Accuracies" not in printed([make_record("x3d-m", model=make_model("x3d-m", published=None))], 80)
+
+
 def test_markup_in_names_is_text():
     text = printed([make_record("x3d-m", model=make_model("x3d-m", title="[bold]X[/bold]"))], 100, color=True)
     assert "[bold]X[/bold]" in text
