@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
-from functools import cached_property, partial
+from functools import cached_property
 
 from rich.console import Group, RenderableType
-from rich.table import Table as RichTable
 from rich.text import Text
 
 from ...bench.record.record import KINDS, Record
@@ -32,7 +31,7 @@ from ..notation import fixed, number
 from ..select import SEPARATOR, model_title, setting_of
 from .render import csv, frame, markdown
 from .table import WORDS, Cell, Column, Row, Table, cells, figure, filled
-from .terminal import Fitted, draw, warnings_line
+from .terminal import fitted, warnings_line
 
 W = Unit("W")
 
@@ -156,7 +155,6 @@ MORE: dict[str, Column[Verdict]] = {
         explains="mean, while it answers as often as it must: idle power and the energy above idle of the answers",
     ),
 }
-LEAST_COLUMNS = 2
 
 
 def engine_text(among: Iterable[Candidate]) -> Callable[[Candidate], str]:
@@ -274,13 +272,6 @@ def render(choice: Choice, format: str) -> str:
     return f"{frame(table).to_json(orient='records')}\n"
 
 
-def _drawings(table: Table) -> Iterator[Callable[[], RichTable]]:
-    """Fewer and fewer columns."""
-    for count in range(len(table.columns), LEAST_COLUMNS - 1, -1):
-        heads = {column.head for column in table.columns[:count]}
-        yield partial(draw, table.only(lambda column, heads=heads: column.head in heads))
-
-
 def render_choice(choice: Choice) -> RenderableType:
     """The feasible ones as a table, and below it a line for each other one, as a rich renderable."""
     columns = filled(_columns(choice), choice.feasible)
@@ -298,7 +289,7 @@ def render_choice(choice: Choice) -> RenderableType:
         for case in choice.failed
         if case.error
     ]
-    return Group(*([Fitted(_drawings(table)), Text("")] if table.rows else []), *lines)
+    return Group(*([fitted(table), Text("")] if table.rows else []), *lines)
 
 
 def _name(choice: Choice, verdict: Verdict) -> str:
