@@ -12,7 +12,7 @@ from ..bench.record.record import Record
 from ..bench.record.sensing import Sensors
 from ..bench.stats.camera import FrameTimes
 from ..bench.stats.metrics import MB, MS, S
-from .minutes import minutes_table, minutes_text, run_minutes, unread_text
+from .minutes import minutes_table, minutes_text, run_minutes, sensor_notes
 from .notation import number
 from .select import model_title, setting_of
 from .tables.camera import misses_text, rate_text, whole
@@ -54,7 +54,7 @@ def _minutes(times: FrameTimes, sensors: Sensors | None) -> Iterator[RenderableT
     if text := minutes_text(found, sensors):
         yield Text(text)
         yield draw(minutes_table(found))
-        yield from map(Text, filter(None, [unread_text([(times, sensors)])]))
+        yield from map(Text, sensor_notes([(times, sensors)]))
 
 
 def _stage(stage: Stage) -> Row:

@@ -12,7 +12,7 @@ from ..charts.minutes import device_by_minute, median_by_minute, missed_by_minut
 from ..minutes import RunMinute, minutes_text, run_minutes
 from ..page import Page, chart, fragment
 from ..select import model_title
-from ..tables.camera import build, keeps_up, notes, rate_text, unread_by_minute
+from ..tables.camera import build, keeps_up, notes, notes_by_minute, rate_text
 from ..tables.html import explained, table_html
 from . import Section
 
@@ -54,9 +54,9 @@ cannot be read.</p>
 </figure>
 {% endfor %}
 </div>
-{% if unread_minutes %}
-<p class="note">{{ unread_minutes }}.</p>
-{% endif %}
+{% for note in sensor_notes %}
+<p class="note">{{ note }}.</p>
+{% endfor %}
 {% if others %}
 <p class="note">{{ others }} more are in the table.</p>
 {% endif %}"""
@@ -103,7 +103,7 @@ def render(page: Page) -> Markup | None:
         drawn=[_figure(record, times) for record, times in read[:MOST_FIGURES]],
         others=len(read[MOST_FIGURES:]),
         unread=unread,
-        unread_minutes=unread_by_minute(page.cameras, page.times),
+        sensor_notes=notes_by_minute(page.cameras, page.times),
     )
 
 

@@ -14,7 +14,7 @@ from ...bench.record.record import Record
 from ...bench.stats.accuracy import accuracy_at
 from ...bench.stats.camera import FrameTimes, binomial_interval
 from ...bench.stats.metrics import MB, MS, PERCENT, S
-from ..minutes import minutes_text, run_minutes, unread_text
+from ..minutes import minutes_text, run_minutes, sensor_notes
 from ..notation import fixed, number
 from ..select import model_title
 from .table import WORDS, Cell, Column, Row, Table, cells, figure, filled
@@ -183,9 +183,7 @@ def render_camera(records: Sequence[Record], times: Mapping[str, FrameTimes] | N
     shown = [record for record in records if record.kind == "camera"]
     times = times or {}
     said = [text for record in shown for text in _said(record, times)]
-    if (unread := unread_by_minute(shown, times)) is not None:
-        said.append(unread)
-    below = [Text(note, style="dim") for note in notes(shown)]
+    below = [Text(note, style="dim") for note in (*notes_by_minute(shown, times), *notes(shown))]
     table = build(shown)
     failed = [
         Text.assemble((row.title, "bold red"), (" failed, ", "red"), row.error) for row in table.rows if row.error
@@ -202,7 +200,7 @@ def _said(record: Record, times: Mapping[str, FrameTimes]) -> Iterator[str]:
         yield f"  {by_minute}"
 
 
-def unread_by_minute(records: Sequence[Record], times: Mapping[str, FrameTimes]) -> str | None:
-    """What no sensor read minute by minute of the long ones among these runs, and why; None: nothing is missing."""
+def notes_by_minute(records: Sequence[Record], times: Mapping[str, FrameTimes]) -> tuple[str, ...]:
+    """What is to be known of the sensors of the long ones among these runs, each once."""
     runs = ((times.get(record.camera.times), record.sensors) for record in records if record.camera)
-    return unread_text((found, sensors) for found, sensors in runs if found)
+    return sensor_notes((found, sensors) for found, sensors in runs if found)
