@@ -180,7 +180,7 @@ FIELDS: tuple[Field[Record], ...] = (
     Field("energy_quantity", _energy_quantity, "what the energy sensor measures"),
     Field("process", lambda r: r.process, "which of the fresh processes of this case in this run"),
     Field("samples", lambda r: len(r.timing.samples) if r.timing else None, "timed calls"),
-    Field("background_load", background_load, "cores that other processes kept busy during the samples"),
+    Field("background_load", background_load, "background load during the samples, in cores"),
     Field("reference_s", reference_s, "median time of the reference workload, before and after the samples"),
     *CAMERA_FIELDS,
     Field("status", lambda r: _status(r.error, r.timing or r.camera), "measured, failed or untimed"),
