@@ -14,6 +14,7 @@ from ..bench.stats.metrics import MB, MS, S
 from .notation import number
 from .select import model_title, setting_of
 from .tables.camera import by_minute, misses_text, rate_text, whole
+from .tables.streams import trials_table
 from .tables.table import Column, Row, Table, cells, figure
 from .tables.terminal import draw
 
@@ -41,6 +42,9 @@ def _record(record: Record, times: Mapping[str, FrameTimes]) -> Iterator[Rendera
             yield from map(Text, filter(None, [by_minute(found)]))
         else:
             yield Text("the times of its frames (in blobs, beside the records) cannot be read", style="yellow")
+        if run.streams:
+            yield draw(trials_table(run.streams))
+            yield from (Text(note) for note in run.streams.notes)
         if run.stages:
             yield draw(Table("Stage", STAGES, tuple(map(_stage, run.stages))))
     yield from (Text(f"note: {note}", style="dim") for note in record.notes)

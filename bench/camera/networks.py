@@ -67,10 +67,8 @@ class Networks:
 
     def state_bytes(self, streams: int = 1) -> int | None:
         """Of so many cameras, interleaved states together; None for a clip network."""
-        return (
-            streams * sum(each.nbytes for runnable in self._single[: self._setup.states] for each in _states(runnable))
-            or None
-        )
+        runnables = self._single[: self._setup.states]
+        return streams * sum(each.nbytes for runnable in runnables for each in runnable.state_tensors()) or None
 
     def release(self) -> None:
         """Free what only several cameras needed."""
@@ -162,10 +160,6 @@ class Networks:
 
         ring = self._subject.inputs.ring
         return [torch.cat([ring[(first + row) % len(ring)] for row in range(streams)]) for first in range(2)]
-
-
-def _states(runnable: Runnable) -> Sequence[Tensor]:
-    return runnable.state_tensors()
 
 
 def _settle(runnable: Runnable, inputs: Sequence[Tensor]) -> None:

@@ -44,8 +44,8 @@ def _both_ways(trials: Trials, streams: int) -> Streams:
     else:
         trials.next_way()
         trials.attempt(ONE_CALL, streams, blocks, whole=True)
-    missed = {trial.way: trial.missed for trial in reversed(trials.tried) if trial.why is None}
-    return trials.result(streams, min(missed, key=lambda way: (missed[way], way != ONE_BY_ONE)))
+    watched = [trial for trial in trials.tried if trial.why is None]
+    return trials.result(streams, min(watched, key=lambda trial: trial.missed).way)
 
 
 def _searched(trials: Trials) -> Streams:

@@ -11,7 +11,7 @@ from ...devices.host import read_host
 from ...devices.own_path import python_command
 from ...models.zoo import find_model
 from ..backends import Runnable
-from ..errors import UserError
+from ..errors import USAGE, UserError
 from ..measure.allocator import keep_freed_memory
 from ..measure.in_force import hold_threads
 from ..measure.job import Event, Job, Measurement, phase_event

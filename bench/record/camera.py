@@ -50,6 +50,11 @@ class StreamsTrial(Frozen):
     def missed_share(self) -> float | None:
         return self.missed / self.due if self.due else None
 
+    @property
+    def worst_missed_share(self) -> float | None:
+        """Of the camera that missed most."""
+        return self.worst_missed / self.worst_due if self.worst_due else None
+
 
 class Streams(Frozen):
     """Several cameras before one network."""
@@ -92,6 +97,11 @@ class CameraRun(Frozen):
     state_bytes: int | None = Field(default=None, description="of a frame network, interleaved states together")
     growth_bytes: int | None = Field(default=None, description="of resident memory, from the first frame to the last")
     streams: Streams | None = Field(default=None, description="of several cameras; None: there was one")
+
+    @property
+    def watched_s(self) -> float:
+        """All trials together."""
+        return sum(trial.seconds for trial in self.streams.tried) if self.streams else self.duration_s
 
     @property
     def missed(self) -> int:

@@ -210,7 +210,7 @@ def kept_of_first(found: Sequence[Minute]) -> tuple[float, ...]:
     return tuple(minute.rate_per_s / first for minute in found) if first else ()
 
 
-def binomial_interval(hits: int, trials: int, confidence: float = 0.95) -> tuple[float, float]:
+def binomial_interval(hits: float, trials: float, confidence: float = 0.95) -> tuple[float, float]:
     """The exact interval of a share (Clopper and Pearson); (0, 1) without trials."""
     from scipy.special import betaincinv
 

@@ -17,6 +17,7 @@ from typing import Protocol
 import numpy as np
 
 from ..record.camera import Streams, StreamsTrial, Verdict, Way
+from .camera import binomial_interval
 
 SHARE = 0.01
 CONFIDENCE = 0.99
@@ -27,7 +28,8 @@ MEMORY_SHARE = 0.9  # of the free memory, that a search may take
 
 # Against "at most 1 %": blocks are bounded by 0 and 1, and nothing else is assumed of them. Stakes of a bet on more
 # misses (Waudby-Smith and Ramdas, arXiv 2010.09686); their mean is as good a bet.
-_STAKES = np.array([4.0, 16.0, 64.0])
+# None is so large that one burst, of up to a second, proves anything.
+_STAKES = np.array([4.0, 16.0])
 # Against "more than 1 %": without any assumption 458 seconds without a miss would have to be seen. Assumed is that a
 # burst that is no longer than this costs one trial; longer ones cost as many as they are longer.
 SLICE_S = 0.05
@@ -150,6 +152,22 @@ class Room:
 def better(count: int, other: int) -> Way:
     """The way that serves more cameras, `count` being those of one after the other."""
     return "one after the other" if count >= other else "one call for all"
+
+
+def share_interval(trial: StreamsTrial) -> tuple[float, float]:
+    """The 95 % interval of the share of misses, a burst of up to `SLICE_S` being one trial; (0, 1) of none."""
+    count = min(float(trial.due), trial.seconds / SLICE_S)
+    return binomial_interval(count * (trial.missed_share or 0.0), count)
+
+
+def longest(found: Streams) -> list[StreamsTrial]:
+    """The trials that were watched, in the order of cameras; of several with the same number and way the longest."""
+    best: dict[tuple[Way, int], StreamsTrial] = {}
+    for trial in found.tried:
+        key = trial.way, trial.streams
+        if trial.due and (key not in best or trial.seconds > best[key].seconds):
+            best[key] = trial
+    return sorted(best.values(), key=lambda trial: trial.streams)
 
 
 def next_more(found: Streams) -> StreamsTrial | None:

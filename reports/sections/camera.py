@@ -7,6 +7,7 @@ from markupsafe import Markup
 from ...bench.record.record import Record
 from ...bench.stats.camera import FrameTimes, minutes
 from ..charts.camera import answered_chart, median_by_minute, missed_by_minute, strip_chart
+from ..charts.streams import OVER_CAMERAS, missed_over_cameras
 from ..page import Page, chart, fragment
 from ..select import model_title
 from ..tables.camera import build, by_minute, keeps_up, rate_text
@@ -62,9 +63,17 @@ def _drawings(times: FrameTimes, form: str, name: str) -> list[tuple[str, Markup
     return [(label, chart(spec, f"{name}. {spec['description']}")) for label, spec in specs if spec]
 
 
+def _over_cameras(record: Record, form: str, name: str) -> list[tuple[str, Markup]]:
+    """The picture of what was tried with several cameras, with the line above it."""
+    found = record.camera.streams if record.camera else None
+    spec = missed_over_cameras(found, form) if found else None
+    return [(OVER_CAMERAS, chart(spec, f"{name}. {spec['description']}"))] if spec else []
+
+
 def _figure(record: Record, times: FrameTimes) -> dict[str, Any]:
     title, text = model_title(record), f"{rate_text(record)} \u00b7 {record.case.backend}"
-    drawings = _drawings(times, record.model.form if record.model else "clip", f"{title}, {text}")
+    form, name = record.model.form if record.model else "clip", f"{title}, {text}"
+    drawings = [*_over_cameras(record, form, name), *_drawings(times, form, name)]
     said = {"title": title, "text": text, "minutes": by_minute(times)}
     return {"key": record.key, "model": record.case.model, "drawings": drawings} | said
 

@@ -1,4 +1,4 @@
-"""How often `camera --streams auto` is right, by searches on a virtual clock with noise that was recorded on a real host.
+"""How often `camera --streams auto` is right, by searches on a virtual clock with noise recorded on a real host.
 
 python tests/speed/streams_trials.py record idle [--seconds 150]   # wants an idle machine
 python tests/speed/streams_trials.py record busy [--seconds 150]   # beside a process that burns a core
@@ -40,6 +40,7 @@ def record(name: str, seconds: float) -> None:
 
     from co3d_bench.models.zoo import find_model
 
+    torch.set_num_threads(1)
     neighbour = subprocess.Popen([sys.executable, "-c", "while True: pass"]) if name == "busy" else None
     try:
         net = find_model(MODEL).build().eval()
@@ -77,7 +78,7 @@ class Noise:
 
     def duration_s(self, begin_s: float, service_s: float) -> float:
         """How long work takes that begins then, and takes `service_s` by the median of the recorded calls."""
-        loops, begin_s = divmod(begin_s, self.length_s)
+        _, begin_s = divmod(begin_s, self.length_s)
         work = self._done(begin_s) + service_s / self.median_s
         more, work = divmod(work, len(self._ends_s) - 1)
         return more * self.length_s + self._at(work) - begin_s
@@ -158,14 +159,14 @@ def trials(name: str, cameras: float, fps: float, count: int) -> str:
     wrong = sum(answer > capacity for answer, _ in found)
     near = sum(abs(answer - capacity) <= 1 for answer, _ in found)
     seconds = sum(tried[-1] for _, tries in found for tried in tries) / count
-    clear = "yes" if setting.clear else "no"
     said = ", ".join(f"{answer}: {times}" for answer, times in sorted(answers.items()))
-    misses = f"{100 * setting.share(capacity):.2f}", f"{100 * setting.share(capacity + 1):.2f}"
-    return f"| {name} | {fps:g} | {cameras:g} | {capacity} ({misses[0]} %, then {misses[1]} %) | {clear} | {said} | {wrong} | {near} | {seconds:.0f} |"
+    misses = " %, then ".join(f"{100 * setting.share(streams):.2f}" for streams in (max(1, capacity), capacity + 1))
+    cells = (name, f"{fps:g}", f"{cameras:g}", f"{capacity} ({misses} %)", "yes" if setting.clear else "no")
+    return f"| {' | '.join(map(str, (*cells, said, wrong, near, round(seconds))))} |"
 
 
 HEAD = """\
-| noise | frames/s | period / median call | capacity (misses) | clear by a tenth | answers | above capacity | within one | seconds |
+| noise | frames/s | period / call | capacity (misses) | clear by a tenth | answers | above | within one | seconds |
 |---|---|---|---|---|---|---|---|---|"""
 CASES = tuple(
     (name, cameras, fps)
