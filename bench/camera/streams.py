@@ -16,6 +16,7 @@ from ..stats.camera import FrameTimes
 from ..stats.capacity import BLOCK_S, MEMORY_SHARE, MOST_STREAMS, Looks, Room, better, most_streams
 from .networks import Networks
 from .pipeline import Scene, Seen, camera_run, frame_times_of, watch
+from .replay import Calls, Watched
 from .serve import Timeline
 
 ONE_BY_ONE: Way = "one after the other"
@@ -44,7 +45,7 @@ def _both_ways(trials: Trials, streams: int) -> Streams:
     else:
         trials.next_way()
         trials.attempt(ONE_CALL, streams, blocks, whole=True)
-    watched = [trial for trial in trials.tried if trial.why is None]
+    watched = [trial for trial in trials.tried if trial.due]
     return trials.result(streams, min(watched, key=lambda trial: trial.missed).way)
 
 
@@ -83,6 +84,9 @@ class Trials:
         base = self.memory.base_bytes()
         self._room = Room(base, base + int(MEMORY_SHARE * self.memory.free_bytes()))
         self._last = (1, base)  # cameras, and what they took at most
+        setup, job = self.scene.setup, self.scene.job
+        together = any(trial.way == ONE_BY_ONE for trial in self.tried)  # the second of the two ways
+        self._calls = Calls(Watched(setup.period_s, job.deadline_s, setup.queue, setup.policy, together))
 
     def next_way(self) -> None:
         """Free what the other way needed."""
@@ -131,10 +135,13 @@ class Trials:
         self._last = (streams, self.memory.peak_bytes())
         end_s = None if whole else looks.misses.blocks * BLOCK_S
         self.seen[way, streams] = (seen, end_s)
-        return _trial(way, looks.misses.verdict, frame_times_of(scene, seen, end_s))
+        self._calls.add(streams, [camera.timeline for camera in seen.cameras])
+        verdict = looks.misses.verdict
+        why = self._calls.why_not(streams) if verdict == "yes" and not whole else None
+        return _trial(way, "not known" if why else verdict, why, frame_times_of(scene, seen, end_s))
 
 
-def _trial(way: Way, verdict: Verdict, cameras: Sequence[FrameTimes]) -> StreamsTrial:
+def _trial(way: Way, verdict: Verdict, why: str | None, cameras: Sequence[FrameTimes]) -> StreamsTrial:
     worst = max(cameras, key=lambda camera: camera.missed / max(1, camera.due))
     return StreamsTrial(
         streams=len(cameras),
@@ -145,4 +152,5 @@ def _trial(way: Way, verdict: Verdict, cameras: Sequence[FrameTimes]) -> Streams
         worst_due=worst.due,
         worst_missed=worst.missed,
         verdict=verdict,
+        why=why,
     )

@@ -44,7 +44,7 @@ class StreamsTrial(Frozen):
     worst_due: Count = Field(description="of the camera that missed most")
     worst_missed: Count
     verdict: Verdict = Field(description="whether each camera misses at most 1 %, at 99 % confidence")
-    why: str | None = Field(default=None, description="why it could not be tried")
+    why: str | None = Field(default=None, description="why it could not be tried, or is not claimed")
 
     @property
     def missed_share(self) -> float | None:
