@@ -169,7 +169,7 @@ def _joined(cameras: Sequence[dict[str, NDArray[Any]]]) -> dict[str, NDArray[Any
     """The frames of all cameras by when they were due, and which camera's each is; of one its frames."""
     if len(cameras) == 1:
         return dict(cameras[0])
-    stream = np.concatenate([np.full(len(each["due_s"]), place) for place, each in enumerate(cameras)])
+    stream = np.concatenate([np.full(len(each["due_s"]), float(place)) for place, each in enumerate(cameras)])
     columns = {name: np.concatenate([each[name] for each in cameras]) for name in _COLUMNS} | {"stream": stream}
     order = np.argsort(columns["due_s"], kind="stable")
     return {name: column[order] for name, column in columns.items()}

@@ -13,7 +13,6 @@ from .spec import Spec, chart, expr, layer, names, number_of
 
 HEIGHT_PX = 130
 WAYS: tuple[Way, ...] = ("one after the other", "one call for all")
-OVER_CAMERAS = f"Missed over cameras, with 95 % intervals: dots {WAYS[0]}, rings {WAYS[1]}"
 _TICKS = (0.0, 0.01, 0.05, 0.1, 0.25, 0.5, 0.75, 1.0)
 _SILENT = {"aria": False}
 _APART = 0.08  # of a camera, to the left and to the right: so that intervals do not cover each other

@@ -7,7 +7,7 @@ from markupsafe import Markup
 from ...bench.record.record import Record
 from ...bench.stats.camera import FrameTimes, minutes
 from ..charts.camera import answered_chart, median_by_minute, missed_by_minute, strip_chart
-from ..charts.streams import OVER_CAMERAS, missed_over_cameras
+from ..charts.streams import WAYS, missed_over_cameras
 from ..page import Page, chart, fragment
 from ..select import model_title
 from ..tables.camera import build, by_minute, keeps_up, rate_text
@@ -24,6 +24,20 @@ answered in time, answered late, or dropped.</p>
 </ul>
 {{ table }}
 {{ explained }}
+{% if over_cameras %}
+<h3>How many cameras</h3>
+<p class="note">The share of frames that were missed, over the number of cameras. Dots: {{ ways[0] }}; rings, dashed: \
+{{ ways[1] }}. Thin lines are 95 % intervals, the dashed rule is the 1 % that each may miss. Trials end as soon as the \
+answer is known.</p>
+<div class="strips">
+{% for item in over_cameras %}
+<figure class="card camera" data-model="{{ item.model }}" data-case="{{ item.key }}">
+<figcaption><strong>{{ item.title }}</strong> <span>{{ item.text }}</span></figcaption>
+{{ item.drawing }}
+</figure>
+{% endfor %}
+</div>
+{% endif %}
 {% if drawn or unread %}
 <h3>Frame by frame</h3>
 <p class="note">Above: what became of each frame, over the time at which it was due; of long runs neighbours \
@@ -63,17 +77,20 @@ def _drawings(times: FrameTimes, form: str, name: str) -> list[tuple[str, Markup
     return [(label, chart(spec, f"{name}. {spec['description']}")) for label, spec in specs if spec]
 
 
-def _over_cameras(record: Record, form: str, name: str) -> list[tuple[str, Markup]]:
-    """The picture of what was tried with several cameras, with the line above it."""
+def _over_cameras(record: Record) -> dict[str, Any] | None:
+    """The picture of what was tried with several cameras; None where there is none."""
     found = record.camera.streams if record.camera else None
-    spec = missed_over_cameras(found, form) if found else None
-    return [(OVER_CAMERAS, chart(spec, f"{name}. {spec['description']}"))] if spec else []
+    spec = missed_over_cameras(found, record.model.form if record.model else "clip") if found else None
+    if spec is None:
+        return None
+    title, text = model_title(record), f"{rate_text(record)} \u00b7 {record.case.backend}"
+    drawing = chart(spec, f"{title}, {text}. {spec['description']}")
+    return {"key": record.key, "model": record.case.model, "title": title, "text": text, "drawing": drawing}
 
 
 def _figure(record: Record, times: FrameTimes) -> dict[str, Any]:
     title, text = model_title(record), f"{rate_text(record)} \u00b7 {record.case.backend}"
-    form, name = record.model.form if record.model else "clip", f"{title}, {text}"
-    drawings = [*_over_cameras(record, form, name), *_drawings(times, form, name)]
+    drawings = _drawings(times, record.model.form if record.model else "clip", f"{title}, {text}")
     said = {"title": title, "text": text, "minutes": by_minute(times)}
     return {"key": record.key, "model": record.case.model, "drawings": drawings} | said
 
@@ -90,6 +107,8 @@ def render(page: Page) -> Markup | None:
         sentences=[text for record in page.cameras if (text := keeps_up(record))],
         table=table_html(table, "Networks in front of a camera", "camera"),
         explained=explained(table.columns),
+        over_cameras=[found for record in page.cameras if (found := _over_cameras(record))][:MOST_FIGURES],
+        ways=WAYS,
         drawn=[_figure(record, times) for record, times in read[:MOST_FIGURES]],
         others=len(read[MOST_FIGURES:]),
         unread=unread,

@@ -76,7 +76,7 @@ def _other_way(found: Streams) -> str:
     if not proved:
         return ""
     most = max((trial.streams for trial in proved if trial.verdict == "yes"), default=0)
-    return f"; {proved[0].way}: {most or 'none'}"
+    return f"; {proved[0].way}, {most or 'none'} for certain"
 
 
 def _share(trial: StreamsTrial) -> Cell:

@@ -4,8 +4,8 @@ python tests/speed/streams_trials.py record shared [--seconds 90]  # beside what
 python tests/speed/streams_trials.py record busy [--seconds 90]    # and beside a process that burns a core
 python tests/speed/streams_trials.py [--trials 100]
 
-A trial is a search as `co3d-bench camera --streams auto` makes it, with the same rules, queues and loop. What a number of
-cameras truly misses is what it misses over the whole recording, which is replayed again and again.
+A trial is a search as `co3d-bench camera --streams auto` makes it, with the same rules, queues and loop. What so many
+cameras truly miss is what they miss over the whole recording, which is replayed again and again.
 
 The recordings here are of CoX3D-S (13), eager, one thread, on two cores of a virtual machine that was in use: `shared`
 (median 32.8 ms, p99 181 ms) and `busy` (median 155 ms, p99 247 ms; at a raised priority, nice -n -15).
