@@ -38,7 +38,8 @@ def streams_sentence(run: CameraRun, setup: CameraSetup, rate: str) -> str:
     if setup.streams == AUTO_STREAMS:
         return _searched(found, shown, rate)
     each = f"{rate} of each of {found.count} cameras, {found.way}"
-    others = "".join(f"; {trial.way} missed {trial.missed}" for trial in found.tried if trial.way != found.way)
+    beside = [trial for trial in found.tried if trial.way != found.way and trial.due]
+    others = "".join(f"; {trial.way} missed {trial.missed}" for trial in beside) or _not_tried(found)
     if not run.missed:
         return f"keeps up with {each}: all {run.due} were answered within {1e3 * run.deadline_s:g} ms{others}"
     worst = f"; one camera missed {shown.worst_missed} of {shown.worst_due}" if shown else ""
@@ -74,9 +75,14 @@ def _beyond(more: StreamsTrial | None) -> str:
 def _other_way(found: Streams) -> str:
     proved = [trial for trial in found.tried if trial.way != found.way]
     if not proved:
-        return ""
+        return _not_tried(found)
     most = max((trial.streams for trial in proved if trial.verdict == "yes"), default=0)
     return f"; {proved[0].way}, {most or 'none'} for certain"
+
+
+def _not_tried(found: Streams) -> str:
+    """Why one call for all was not watched."""
+    return "".join(f"; {note}" for note in found.notes if note.startswith("one call for all"))
 
 
 def _share(trial: StreamsTrial) -> Cell:

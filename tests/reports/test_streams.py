@@ -129,6 +129,13 @@ def test_so_many_cameras_as_were_asked_for():
     assert "of 1860 answers 0 came late and 40 never; one camera missed 20 of 930" in (keeps_up(record) or "")
 
 
+def test_why_one_call_was_not_watched_is_said():
+    record = watched(2, 2, tried=(trial(2, "yes"),), notes=("one call for all: a batch of 2 failed: no kernel",))
+    assert (keeps_up(record) or "").endswith("within 100 ms; one call for all: a batch of 2 failed: no kernel")
+    record = watched(count=4, tried=SEARCH[:7], notes=("one call for all: a batch of 2 failed: no kernel",))
+    assert (keeps_up(record) or "").endswith("after 60.0 s; one call for all: a batch of 2 failed: no kernel")
+
+
 def test_what_was_tried_is_drawn_both_ways_with_the_limit():
     spec = missed_over_cameras(watched().camera.streams, "frame")
     assert_valid(spec)
