@@ -16,6 +16,7 @@ from .minutes import minutes_table, minutes_text, run_minutes, sensor_notes
 from .notation import number
 from .select import model_title, setting_of
 from .tables.camera import misses_text, rate_text, whole
+from .tables.streams import trials_table
 from .tables.table import Column, Row, Table, cells, figure
 from .tables.terminal import draw
 
@@ -43,6 +44,9 @@ def _record(record: Record, times: Mapping[str, FrameTimes]) -> Iterator[Rendera
             yield from _minutes(found, record.sensors)
         else:
             yield Text("the times of its frames (in blobs, beside the records) cannot be read", style="yellow")
+        if run.streams:
+            yield draw(trials_table(run.streams))
+            yield from (Text(note) for note in run.streams.notes)
         if run.stages:
             yield draw(Table("Stage", STAGES, tuple(map(_stage, run.stages))))
     yield from (Text(f"note: {note}", style="dim") for note in record.notes)
