@@ -63,6 +63,13 @@ class Verified(Frozen):
     verification: Verification
 
 
+class Answers(Frozen):
+    """What the reference answered to the inputs that verifying draws, from the first one on (`verify.py`)."""
+
+    shape: tuple[int, ...] = Field(description="predictions, then that of an answer")
+    float32: str = Field(description="the numbers in base64, in the machine's byte order")
+
+
 class Job(Frozen):
     """One case to be measured, as the parent hands it to a fresh process on its standard input."""
 
@@ -77,6 +84,9 @@ class Job(Frozen):
         description="what was counted of the network on another engine: its operations are the same, its memory is not",
     )
     verified: Verified | None = Field(default=None, description="what an earlier process proved; None: to be verified")
+    answers: Answers | None = Field(
+        default=None, description="of the reference, from its own process; None: this process calls it itself"
+    )
     in_turn: TurnPipes | None = Field(default=None, description="interleave with another process; None: by itself")
     search: bool = Field(default=False, description="search for the batches of the case, and measure nothing")
     batch_search: BatchSearch | None = Field(default=None, description="how the batch of the case was found")
@@ -127,12 +137,13 @@ class Measurement(Frozen):
 class Event(Frozen):
     """One line from the measuring process.
 
-    `sampled`: the timed loop is over. `measured` and `done` carry parts of the measurement; should the process end in
-    between, the earlier parts are kept. `tried`: a batch that a search tried. `loaded` names the files of the modules
-    in the folders of `Job.prove`. `lost`: the board of the case cannot be reached any more; `phase` says why.
+    `sampled`: the timed loop is over. `answered`: the reference is right, and answers so. `measured` and `done` carry
+    parts of the measurement; should the process end in between, the earlier parts are kept. `tried`: a batch that a
+    search tried. `loaded` names the files of the modules in the folders of `Job.prove`. `lost`: the board of the case
+    cannot be reached any more; `phase` says why.
     """
 
-    event: Literal["phase", "sampled", "measured", "loaded", "tried", "done", "failed", "lost"]
+    event: Literal["phase", "sampled", "answered", "measured", "loaded", "tried", "done", "failed", "lost"]
     phase: str | None = None
     done: int | None = None
     total: int | None = None
@@ -141,6 +152,7 @@ class Event(Frozen):
     search: BatchSearch | None = None
     failure: Failure | None = None
     modules: tuple[str, ...] | None = None
+    answers: Answers | None = None
 
     def line(self) -> bytes:
         """The event as it is sent."""

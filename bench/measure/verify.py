@@ -9,11 +9,13 @@
   call.
 
 `compare` compares every other engine and precision with the reference, over a stream of frames or many clips, so that a
-drifting state shows.
+drifting state shows. Both draw the same inputs: what the reference answered to a stream is sent from its process to
+those of other engines (`pack_answers`), which need not step it through the same frames again.
 """
 
 from __future__ import annotations
 
+import base64
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -25,6 +27,7 @@ from ...models.spec import is_frame_network
 from ..backends import Runnable
 from ..record.facts import has_receptive_field, receptive_field_of
 from ..record.record import Verification
+from .job import Answers
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -36,7 +39,9 @@ SEED = 20_220_713
 PREFILL_FRAMES = 8
 STREAM_FRAMES = 1000
 INPUTS = 100
+FEWEST_INPUTS = 2  # what an engine keeps of one shows in its answer to the next
 COMPARE_BUDGET_S = 60.0
+SENT_BYTES = 8 << 20  # answers that are sent to another process, at most
 
 # The inputs of a row, one after the other (one clip, or frames) -> the reference's answer.
 Reference = Callable[[list[Any]], Any]
@@ -108,8 +113,10 @@ def verify(
     *,
     memory_for_clip_bytes: float = float("inf"),
     like: Example | None = None,
+    on_answer: Callable[[Any], None] = lambda answer: None,
 ) -> Verification:
-    """Compare the runnable with the reference; a frame network is left with its receptive field filled.
+    """Compare the runnable with the reference; a frame network is left with its receptive field filled. `on_answer`
+    hears every answer of the runnable.
 
     `example` is one input as timed; others are drawn `like` the author's example, else from the normal distribution. Of
     a batch the first and the last row are compared, or all of it where the answer does not have the batch in front. A
@@ -130,6 +137,7 @@ def verify(
     for _ in range(count):
         x = like.draw(batch, generator)
         answer = runnable.step(x)
+        on_answer(answer)
         if not shown:
             by_row = all(tensor.dim() > 0 and len(tensor) == batch for tensor in tensors_in(answer))
         shown.append(like.rows(x, rows) if by_row else x)
@@ -165,36 +173,64 @@ def compare(
     budget_s: float = COMPARE_BUDGET_S,
     clock: Callable[[], float] = time.perf_counter,
     like: Example | None = None,
+    known: Sequence[Tensor] = (),
 ) -> Verification:
     """Compare the runnable with the eager network in float32, prediction by prediction.
 
     A frame network sees one stream of 1,000 frames, any other network 100 inputs; fewer where that takes longer than
-    `budget_s`, but a frame network at least its receptive field. Its state is left filled.
+    `budget_s`, but a frame network at least its receptive field, and any other at least two inputs. Its state is left
+    filled. `known`: as many predictions as these are compared with them; they are the answers of the eager network in
+    another process.
     """
     import torch
 
     generator = torch.Generator().manual_seed(SEED)
     by_frames = is_frame_network(net)
-    wanted, least = (STREAM_FRAMES, receptive_field_of(net)) if by_frames else (INPUTS, 1)
+    wanted, least = (STREAM_FRAMES, receptive_field_of(net)) if by_frames else (INPUTS, FEWEST_INPUTS)
     like = like or _normal(example)
     batch = like.batch_of(example)
     state = net.initial_state(batch) if by_frames else ()
     runnable.reset()
     tally = Tally()
     start = clock()
-    for _ in range(max(wanted, least)):
+    for number in range(len(known) or max(wanted, least)):
         x = like.draw(batch, generator)
         given = runnable.step(x)
         runnable.synchronize()
-        if by_frames:
+        if known:
+            expected = known[number]
+        elif by_frames:
             expected, state = net.step(x, state)
         else:
             expected = call(net, x)
         tally.add(tensors_in(given), tensors_in(expected))
-        if tally.compared >= least and clock() - start > budget_s:
+        if not known and tally.compared >= least and clock() - start > budget_s:
             break
     what = f"a stream of {tally.compared} frames" if by_frames else f"{tally.compared} inputs"
-    return tally.verification(f"the eager network in fp32 on {what}", tolerance)
+    where = ", from its own process" if known else ""
+    return tally.verification(f"the eager network in fp32 on {what}{where}", tolerance)
+
+
+def pack_answers(answers: Sequence[Any]) -> Answers | None:
+    """Answers of the reference, to be sent; None where they are not float32 tensors of one shape, or too large."""
+    import torch
+
+    if not all(isinstance(each, torch.Tensor) and each.dtype == torch.float32 for each in answers):
+        return None
+    size = sum(each.numel() * each.element_size() for each in answers)
+    if len({each.shape for each in answers}) != 1 or size > SENT_BYTES:
+        return None
+    numbers = torch.stack(list(answers)).cpu().contiguous().numpy()
+    return Answers(shape=numbers.shape, float32=base64.b64encode(numbers.tobytes()).decode())
+
+
+def unpack_answers(answers: Answers) -> tuple[Tensor, ...]:
+    """Answers that were sent, one after the other."""
+    import numpy as np
+    import torch
+
+    numbers = np.frombuffer(base64.b64decode(answers.float32), dtype=np.float32)
+    return torch.from_numpy(numbers.reshape(answers.shape).copy()).unbind()
 
 
 class Tally:

@@ -4,20 +4,20 @@ from __future__ import annotations
 
 import signal
 import time
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from ...devices.cgroup import oom_kills
 from ...devices.host import read_host
 from ...models.spec import ModelSpec
-from ..measure.job import BoardHost, CameraJob, Event, Job, job_line
+from ..measure.job import Answers, BoardHost, CameraJob, Event, Job, job_line
 from ..plan.plan import CaseProcess, Plan
 from ..plan.resolve import Resolved
 from ..record.blobs import blobs_folder
 from ..record.case import Case, WeightsFile
 from ..record.environment import Checkout
-from ..record.record import BatchSearch, BatchTrial, Record, Settings
+from ..record.record import REFERENCE, BatchSearch, BatchTrial, Record, Settings
 from ..stats.batch import batches
 from .boards.boards import BoardUnavailable
 from .child import Outcome, child_environment, run_child
@@ -43,6 +43,7 @@ class Parent:
     workers: tuple[Sequence[str], Sequence[str]]  # of this machine, and for boards
     stop: Stop
     progress: Progress
+    answers: dict[Case, Answers] = field(default_factory=dict)  # of the reference's cases, as far as there are any
 
     def measure(
         self, process: CaseProcess, hints: Hints, host: BoardHost | None, search: BatchSearch | None, may_refuse: bool
@@ -53,12 +54,19 @@ class Parent:
             "counters": hints.counters,
             "operations": hints.operations,
             "verified": hints.verified,
+            "answers": None if host or hints.verified else self.answers.get(reference_of(process.case)),
             "energy": hints.energy,
             "energy_later": self.config.run.energy and not hints.energy,
         }
         job = self.job(process, host).model_copy(update=extra)
         spec = self.config.spec(process.case.model)
-        return _measure(job, spec, self.workers[host is not None], self.stop, self.progress, may_refuse)
+
+        def on_event(event: Event) -> None:
+            if event.answers:
+                self.answers[process.case] = event.answers
+            self.progress.event(event)
+
+        return _measure(job, spec, self.workers[host is not None], self.stop, on_event, may_refuse)
 
     def job(self, process: CaseProcess, host: BoardHost | None = None) -> Job:
         config, case = self.config, process.case
@@ -98,6 +106,12 @@ class Parent:
         return cases
 
 
+def reference_of(case: Case) -> Case:
+    """The case that its answers are compared with."""
+    engine, precision = REFERENCE
+    return case.model_copy(update={"backend": engine, "precision": precision})
+
+
 def camera_job(config: Resolved) -> CameraJob:
     """The camera of a run, for its processes."""
     camera = config.camera
@@ -108,7 +122,12 @@ def camera_job(config: Resolved) -> CameraJob:
 
 
 def _measure(
-    job: Job, spec: ModelSpec, worker: Sequence[str], stop: Stop, progress: Progress, may_refuse: bool
+    job: Job,
+    spec: ModelSpec,
+    worker: Sequence[str],
+    stop: Stop,
+    on_event: Callable[[Event], None],
+    may_refuse: bool,
 ) -> Record | Refusal | None:
     """One case in a fresh process; None if it was stopped. Raises BoardUnavailable where its board is lost.
 
@@ -122,7 +141,7 @@ def _measure(
         job_line(job),
         job.settings.timeout_s + (BOARD_EXTRA_S if job.place else 0.0),
         stop=stop,
-        on_event=progress.event,
+        on_event=on_event,
         environment=child_environment(job.case.threads if job.place is None else read_host().usable_cores),
     )
     if outcome.final and outcome.final.event == "lost":

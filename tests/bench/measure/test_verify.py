@@ -6,7 +6,7 @@ import tiny_zoo
 import torch
 
 from co3d_bench.bench.backends.eager import prepare
-from co3d_bench.bench.measure.verify import compare, difference, relative_error, verify
+from co3d_bench.bench.measure.verify import compare, difference, pack_answers, relative_error, unpack_answers, verify
 
 
 @pytest.fixture(autouse=True)
@@ -184,6 +184,54 @@ def test_any_other_network_is_compared_on_a_hundred_inputs():
     net = tiny_zoo.TinyClip()
     found = compared(net, prepare(net, torch.zeros(2, 3, 4, 8, 8)), (2, 3, 4, 8, 8))
     assert (found.compared, found.reference) == (100, "the eager network in fp32 on 100 inputs")
+
+
+def reference_answers(net):
+    """What its verification heard of the reference, as another process gets it."""
+    heard = []
+    assert check(net, torch.zeros(1, 3, 8, 8), on_answer=heard.append).passed
+    return unpack_answers(pack_answers(heard))
+
+
+def test_what_the_reference_answered_elsewhere_need_not_be_computed_again(monkeypatch):
+    net = tiny_zoo.TinyFrames().eval()
+    known, runnable = reference_answers(net), prepare(net, torch.zeros(1, 3, 8, 8))
+    steps = []
+    monkeypatch.setattr(runnable, "step", lambda x, step=runnable.step: steps.append(x) or step(x))
+    found = compared(net, runnable, (1, 3, 8, 8), known=known, budget_s=0)
+    assert (found.passed, found.relative_error, found.compared) == (True, 0, net.receptive_field)
+    assert len(steps) == net.receptive_field
+    assert found.reference == f"the eager network in fp32 on a stream of {len(steps)} frames, from its own process"
+
+
+def test_an_engine_that_is_wrong_at_the_end_of_the_stream_only_is_found_out():
+    net = tiny_zoo.TinyFrames().eval()
+    known = reference_answers(net)
+
+    class Late(Drifts):
+        def step(self, x):
+            self.seen += 1
+            return self.runnable.step(x) + (self.seen == len(known))
+
+    assert not compared(net, Late(net, 0), (1, 3, 8, 8), known=known).passed
+
+
+@pytest.mark.parametrize(
+    "answers",
+    [[], [None], [torch.zeros(2, 3), torch.zeros(2, 4)], [torch.zeros(2, dtype=torch.float64)], [[torch.zeros(2)]]],
+)
+def test_answers_of_other_kinds_are_not_sent(answers):
+    assert pack_answers(answers) is None
+
+
+def test_sent_answers_are_the_same_to_the_bit():
+    answers = [torch.randn(2, 5) for _ in range(3)]
+    assert all(torch.equal(a, b) for a, b in zip(unpack_answers(pack_answers(answers)), answers, strict=True))
+
+
+def test_a_clip_network_is_compared_on_two_inputs_at_least():
+    net = tiny_zoo.TinyClip()
+    assert compared(net, prepare(net, torch.zeros(1, 3, 4, 8, 8)), (1, 3, 4, 8, 8), budget_s=0).compared == 2
 
 
 def test_a_comparison_ends_with_its_budget_but_not_before_the_receptive_field():

@@ -1,5 +1,6 @@
 """Whole runs with real processes: nothing measured is lost, whatever falls over."""
 
+import base64
 import io
 import os
 import shutil
@@ -16,6 +17,7 @@ from tiny_run import TINY, WORKER, config
 
 from co3d_bench.bench.errors import NOTHING, UserError
 from co3d_bench.bench.record.store import append_record, read_records
+from co3d_bench.bench.run.processes import Parent
 from co3d_bench.bench.run.progress import Lines, Silent
 from co3d_bench.bench.run.run import run
 
@@ -160,6 +162,27 @@ def test_a_process_that_answers_otherwise_is_verified_itself(tmp_path):
     first, second = measure(tmp_path, ["tiny-moody"], processes=2, progress=phases)
     assert first.output_sha256 != second.output_sha256
     assert phases.seen.count("verifying") == 2
+
+
+def test_what_the_reference_answered_is_sent_to_the_processes_of_other_engines(tmp_path, monkeypatch):
+    """Where it is not what the network answers there (here: zeros), the network is called there."""
+    pytest.importorskip("onnxruntime")
+    measure_one = Parent.measure
+
+    def measure_with_zeros(self, turn, *rest):
+        if turn.case.backend == "onnxruntime":
+            for case, answers in self.answers.items():
+                zeros = base64.b64encode(bytes(len(base64.b64decode(answers.float32)))).decode()
+                self.answers[case] = answers.model_copy(update={"float32": zeros})
+        return measure_one(self, turn, *rest)
+
+    monkeypatch.setattr(Parent, "measure", measure_with_zeros)
+    records = run(config(tmp_path, ["tiny-frames"], backends=["eager", "fused", "onnxruntime"]), worker=WORKER)
+    eager, fused, other = (record.verification for record in records)
+    assert all(each.passed for each in (eager, fused, other))
+    assert eager.reference == "the clip form of the same 3 frames"
+    assert fused.reference == "the eager network in fp32 on a stream of 3 frames, from its own process"
+    assert "from its own process" not in other.reference
 
 
 REFUSING = replace(

@@ -210,10 +210,11 @@ def test_where_every_engine_refuses_eager_is_left():
 def test_the_harness_says_what_it_took_itself():
     world = World(each_s=5.0)
     world.session(aim=Aim(2))
+    own = "the harness's own (loading torch and the network, checking its answers, counting)"
     # Warm-up 1 s and five samples of 10 ms of 5 s in each process.
     assert world.notes == [
-        "round 1: 10 s in 2 processes, 8 s of them the harness's own (neither warm-up nor samples)",
-        "all rounds: 20 s in 4 processes, 16 s of them the harness's own (neither warm-up nor samples)",
+        f"round 1: 10 s in 2 processes: 2 s measuring, 8 s {own}",
+        f"all rounds: 20 s in 4 processes: 4 s measuring, 16 s {own}",
     ]
     block = EnergyBlock(seconds=3, calls=9, energy_j=9, fresh_readings=9)
     assert measuring_s(make_record(latency_s=[0.5, 0.5], energy=Energy(busy=(block,)))) == 1.0 + 1.0 + 3.0
