@@ -1,4 +1,4 @@
-"""A verb whose network is the user's own runs in a process of its own, as the networks of `run` do.
+"""A verb on a custom network runs in a process of its own, as the networks of `run` do.
 
 So code that prints, ends its process, or leaves processes and threads behind is one message like any other mistake.
 """

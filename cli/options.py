@@ -138,6 +138,9 @@ RUN_OPTIONS = (
               "frame before it again.", "step", "repeat", "camera"),
     RunOption("--interleave", "camera.interleave", "", "Frame networks answer for each frame at the rate of their "
               "weights: as many states take turns as frames lie between two of it.", "", "", "camera", type=bool),
+    RunOption("--streams", "camera.streams", "N", "Cameras, each with a state of its own.", "1", "4", "camera",
+              type=number, auto="as many as each miss at most 1% of their deadlines, at 99% confidence; --duration "
+              "limits each number that is tried"),
     RunOption("--video", "input.file", "FILE", "Frames of a video.", "seeded random frames", "clip.mp4", "run plan"),
     RunOption("--seed", "input.seed", "N", "Seed of the random frames.", "0", "7", "run plan", type=number),
     RunOption("--runs", "run.runs", "N", "Timed predictions of each case, spread over its processes.",

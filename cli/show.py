@@ -27,7 +27,7 @@ from .streams import drawn
 @click.option(
     "--reaction",
     is_flag=True,
-    help="Measure how soon the answer follows a change of scene: a second to two minutes.",
+    help="Measure how soon the answer follows a change of scene: some seconds; a minute for CoX3D-L.",
 )
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 @apart

@@ -12,10 +12,11 @@ from ..bench.record.record import Record
 from ..bench.record.sensing import Sensors
 from ..bench.stats.camera import FrameTimes
 from ..bench.stats.metrics import MB, MS, S
-from .minutes import minutes_table, minutes_text, run_minutes, unread_text
+from .minutes import minutes_table, minutes_text, run_minutes, sensor_notes
 from .notation import number
 from .select import model_title, setting_of
 from .tables.camera import misses_text, rate_text, whole
+from .tables.streams import trials_table
 from .tables.table import Column, Row, Table, cells, figure
 from .tables.terminal import draw
 
@@ -43,6 +44,9 @@ def _record(record: Record, times: Mapping[str, FrameTimes]) -> Iterator[Rendera
             yield from _minutes(found, record.sensors)
         else:
             yield Text("the times of its frames (in blobs, beside the records) cannot be read", style="yellow")
+        if run.streams:
+            yield draw(trials_table(run.streams))
+            yield from (Text(note) for note in run.streams.notes)
         if run.stages:
             yield draw(Table("Stage", STAGES, tuple(map(_stage, run.stages))))
     yield from (Text(f"note: {note}", style="dim") for note in record.notes)
@@ -54,7 +58,7 @@ def _minutes(times: FrameTimes, sensors: Sensors | None) -> Iterator[RenderableT
     if text := minutes_text(found, sensors):
         yield Text(text)
         yield draw(minutes_table(found))
-        yield from map(Text, filter(None, [unread_text([(times, sensors)])]))
+        yield from map(Text, sensor_notes([(times, sensors)]))
 
 
 def _stage(stage: Stage) -> Row:

@@ -10,7 +10,7 @@ from ..bench.stats.camera import FrameTimes, Minute, kept_of_first, minutes
 from ..bench.stats.device_minutes import DeviceMinute, device_minutes, unread_by_minute
 from ..bench.stats.metrics import MS, PERCENT
 from ..bench.stats.throttling import throttle_signs
-from .device import CELSIUS, GHZ
+from .device import CELSIUS, FIGURES, GHZ
 from .notation import number
 from .tables.table import WORDS, Cell, Column, Row, Table, cells, figure, filled
 
@@ -101,8 +101,9 @@ def _said(found: Sequence[RunMinute], sensors: Sensors | None) -> Iterator[str]:
     yield f"most missed in minute {worst.place}: {number(100 * share)} %" if share else "no minute missed a frame"
     for column in COLUMNS:
         if column.head in _FROM_TO and column.cell(first).value is not None and column.cell(last).value is not None:
-            ends = f"{column.cell(first).text} {column.unit.text} in the first, {column.cell(last).text} in the last"
-            yield f"{_FROM_TO[column.head]} {ends}"
+            begin, end = column.cell(first).text, column.cell(last).text
+            ends = "in both" if begin == end else f"in the first, {end} in the last"
+            yield f"{_FROM_TO[column.head]} {begin} {column.unit.text} {ends}"
     yield from _throttled(found, sensors)
 
 
@@ -120,13 +121,16 @@ def _throttled(found: Sequence[RunMinute], sensors: Sensors | None) -> Iterator[
         yield "not throttled"
 
 
-def unread_text(every: Iterable[tuple[FrameTimes, Sensors | None]]) -> str | None:
-    """Once for all long ones of these runs: what no sensor read minute by minute, and why; None where all was read."""
+def sensor_notes(every: Iterable[tuple[FrameTimes, Sensors | None]]) -> tuple[str, ...]:
+    """Once for all long ones of these runs: what no sensor read minute by minute, and why; what the clocks are."""
     reasons: dict[str, dict[str, None]] = {}
+    clocks: dict[str, None] = {}
     long = ((len(found), sensors) for times, sensors in every if (found := minutes(times)))
     for count, sensors in long:
         for what, why in unread_by_minute(sensors, count).items():
             reasons.setdefault(why, {})[what] = None
-    if not reasons:
-        return None
-    return "Minute by minute without " + "; ".join(f"{' and '.join(what)} ({why})" for why, what in reasons.items())
+        for each in sensors.figures if sensors else ():
+            if each.name in ("cpu_hz", "gpu_hz") and each.minutes and each.note:
+                clocks[f"{FIGURES[each.name]}: {each.note}"] = None
+    lacking = "; ".join(f"{', '.join(what)} ({why})" for why, what in reasons.items())
+    return (*([f"Minute by minute without {lacking}"] if lacking else []), *clocks)

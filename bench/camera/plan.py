@@ -8,10 +8,11 @@ from pathlib import Path
 
 from ...models.spec import ModelSpec
 from ..errors import NOTHING, USAGE, UserError
-from ..plan.config import AUTO_ENGINE, TRAINED, InputTable
+from ..plan.config import AUTO_ENGINE, TRAINED, CameraTable, InputTable
 from ..plan.plan import REFERENCE_ENGINE, Plan
 from ..plan.resolve import Resolved
-from ..record.case import CameraSetup, Case
+from ..record.case import AUTO_STREAMS, CameraSetup, Case
+from ..stats.capacity import MOST_STREAMS
 from .source import DEFAULT_FPS, RANDOM, film_fps, is_live, live_fps, without_password
 
 NOTHING_TO_INTERLEAVE = (
@@ -24,7 +25,7 @@ def camera_config(config: Resolved) -> Resolved:
     """The config of a run in which each case is watched once, by one camera. Raises UserError for networks that the
     source cannot be shown to."""
     camera = config.camera
-    answers_s = camera.duration_s * (10 if camera.policy == "block" else 1)
+    answers_s = camera.duration_s * _times_watched(camera)
     run = config.run.model_copy(
         update={
             "processes": 1,
@@ -46,6 +47,15 @@ def camera_config(config: Resolved) -> Resolved:
     return replace(config, run=run, input=source, plan=config.plan.model_copy(update={"batch": (1,)}))
 
 
+def _times_watched(camera: CameraTable) -> int:
+    """How often the duration a case may take."""
+    if camera.streams == AUTO_STREAMS:
+        return 2 * 2 * MOST_STREAMS.bit_length()  # both ways, each doubled and bisected
+    if camera.streams > 1:
+        return 2
+    return 10 if camera.policy == "block" else 1
+
+
 def camera_plan(config: Resolved, planned: Plan) -> Plan:
     """The planned cases, each once for every entry of `camera.every`, with the fastest engine where it is `auto`.
 
@@ -54,6 +64,8 @@ def camera_plan(config: Resolved, planned: Plan) -> Plan:
     camera = config.camera
     if is_live(camera.source) and camera.policy == "block":
         raise UserError(f"{config.origin.where('camera.policy')} = 'block': a live camera cannot wait; it drops", USAGE)
+    if wrong := _wrong_streams(camera):
+        raise UserError(f"{config.origin.where('camera.streams')} = {camera.streams}: {wrong}", USAGE)
     own_fps = _own_fps(camera.source)
     fps = camera.fps or own_fps
     cases: dict[Case, None] = {}
@@ -69,6 +81,20 @@ def camera_plan(config: Resolved, planned: Plan) -> Plan:
     if not cases:
         raise UserError("no network of the plan can be put before a camera", NOTHING)
     return replace(planned, cases=tuple(cases), instead=instead)
+
+
+def _wrong_streams(camera: CameraTable) -> str | None:
+    """Why there cannot be several cameras; None where there can, or where there is one."""
+    if camera.streams == 1:
+        return None
+    if is_live(camera.source):
+        name = without_password(camera.source)
+        return f"{name} is one camera, and would be read several times; name a film, or random"
+    if camera.policy == "block":
+        return "with --policy block cameras wait and nothing is dropped; choose newest or oldest"
+    if camera.interleave:
+        return "--interleave is for one camera; leave one of them out"
+    return None
 
 
 def _no_camera(spec: ModelSpec) -> str | None:
@@ -107,6 +133,7 @@ def _setups(config: Resolved, case: Case, fps: float) -> Iterator[CameraSetup]:
             policy=camera.policy,
             gap=camera.gap,
             states=_states(config, case, every, trained) if camera.interleave else 1,
+            streams=camera.streams,
         )
 
 

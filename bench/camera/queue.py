@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,6 +17,7 @@ class Frame:
     number: int  # among those that are due, from 0
     due_s: float  # when the camera has it, by its fixed clock
     content: Any = None  # what the network is given, or what that is made from
+    stream: int = 0  # which camera's
 
 
 class FrameQueue:
@@ -47,6 +49,59 @@ class FrameQueue:
         self._waiting.append(frame)
         return dropped
 
+    @property
+    def oldest_due_s(self) -> float | None:
+        """When the frame that waits longest was due; None where none waits."""
+        return self._waiting[0].due_s if self._waiting else None
+
     def take(self) -> Frame | None:
         """Remove the frame that waits longest; None where none waits."""
         return self._waiting.popleft() if self._waiting else None
+
+
+class StreamQueues:
+    """A queue for each of several cameras before one network.
+
+    `together`: a frame of each at once, as soon as each has one or has ended. Else one frame at a time, the oldest
+    first; of those that were due at the same moment, the one whose camera's turn is next: so none is always the last.
+    """
+
+    def __init__(self, streams: int, capacity: int, policy: Policy, *, together: bool = False) -> None:
+        self._queues = [FrameQueue(capacity, policy) for _ in range(streams)]
+        self._ended = [False] * streams
+        self._together, self._turn = together, 0
+
+    def blocked(self, stream: int) -> bool:
+        return self._queues[stream].blocked
+
+    def put(self, frame: Frame) -> Frame | None:
+        """Add a frame to the queue of its camera; returns the one that is dropped for it, if any."""
+        return self._queues[frame.stream].put(frame)
+
+    def end(self, stream: int) -> None:
+        """No more frames will come from that camera."""
+        self._ended[stream] = True
+
+    @property
+    def ended(self) -> bool:
+        return all(self._ended)
+
+    def take(self) -> Sequence[Frame]:
+        """Remove what the network is given next; empty while that has not come."""
+        if self._together:
+            return self._of_each()
+        order = (*range(self._turn, len(self._queues)), *range(self._turn))
+        waiting = [(due_s, stream) for stream in order if (due_s := self._queues[stream].oldest_due_s) is not None]
+        if not waiting:
+            return ()
+        stream = min(waiting, key=lambda each: each[0])[1]
+        self._turn = (stream + 1) % len(self._queues)
+        frame = self._queues[stream].take()
+        return (frame,) if frame else ()
+
+    def _of_each(self) -> Sequence[Frame]:
+        if not all(
+            ended or queue.oldest_due_s is not None for ended, queue in zip(self._ended, self._queues, strict=True)
+        ):
+            return ()
+        return [frame for queue in self._queues if (frame := queue.take())]

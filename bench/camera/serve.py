@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from array import array
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Protocol
 
 from .queue import Frame
@@ -15,8 +15,9 @@ Clock = Callable[[], float]
 class Feed(Protocol):
     """Where the network's frames come from."""
 
-    def take(self) -> Frame | None:
-        """The next frame, as soon as one waits; None once no more will come."""
+    def take(self) -> Sequence[Frame]:
+        """What the network is given next, as soon as it waits: a frame, or one of each camera. Empty once no more will
+        come."""
         ...
 
 
@@ -41,9 +42,12 @@ class Timeline:
             column.append(math.nan)
 
 
-def serve(feed: Feed, answer: Callable[[Frame], None], timeline: Timeline, clock: Clock) -> None:
-    """Answer frame after frame until no more come."""
-    while (frame := feed.take()) is not None:
-        timeline.started_s[frame.number] = clock()
-        answer(frame)
-        timeline.answered_s[frame.number] = clock()
+def serve(feed: Feed, answer: Callable[[Sequence[Frame]], None], timelines: Sequence[Timeline], clock: Clock) -> None:
+    """Answer frame after frame until no more come; each camera has a timeline."""
+    while frames := feed.take():
+        started_s = clock()
+        answer(frames)
+        answered_s = clock()
+        for frame in frames:
+            timelines[frame.stream].started_s[frame.number] = started_s
+            timelines[frame.stream].answered_s[frame.number] = answered_s

@@ -11,7 +11,7 @@ import math
 from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from ..backends import Runnable
 from ..record.case import Gap
@@ -33,6 +33,26 @@ class Stages:
         self.preprocess, self.copy, self.network, self.hand_over = (StageTime() for _ in range(4))
 
 
+class Watcher(Protocol):
+    """A network in front of one camera."""
+
+    def select(self, number: int, captured: Captured) -> Any:
+        """Of a captured frame what the network is given; None where no answer is due. Called in the camera's thread."""
+        ...
+
+    def __call__(self, frame: Frame) -> None:
+        """Answer for a frame."""
+        ...
+
+
+class RowWatcher(Watcher, Protocol):
+    """One whose input can be a row of a batch."""
+
+    def row(self, frame: Frame) -> Tensor:
+        """The network's input for a frame, with a batch of one in front."""
+        ...
+
+
 class FrameWatcher:
     """A frame network in front of one camera."""
 
@@ -45,10 +65,12 @@ class FrameWatcher:
     def select(self, number: int, captured: Captured) -> Any:
         return captured.content if number % self._every == 0 else None
 
+    def row(self, frame: Frame) -> Tensor:
+        picture = self._stages.preprocess.timed(lambda: self._prepare(frame.content))
+        return self._stages.copy.timed(lambda: picture[None] if picture.dim() == 3 else picture)
+
     def __call__(self, frame: Frame) -> None:
-        stages = self._stages
-        picture = stages.preprocess.timed(lambda: self._prepare(frame.content))
-        x = stages.copy.timed(lambda: picture[None] if picture.dim() == 3 else picture)
+        stages, x = self._stages, self.row(frame)
         if self._gap == "repeat" and (last := self._last) is not None:
             for _ in range(frame.number - self._next):  # what was dropped since
                 stages.network.timed(lambda: self._runnable.step(last))
@@ -101,11 +123,35 @@ class ClipWatcher:
         places = [max(0, last - back * self._stride) for back in range(self._frames)]
         return tuple(self._kept[place] for place in reversed(places))
 
-    def __call__(self, frame: Frame) -> None:
+    def row(self, frame: Frame) -> Tensor:
         import torch
 
-        stages, content = self._stages, frame.content
-        x = stages.copy.timed(lambda: torch.stack(content, 1)[None] if isinstance(content, tuple) else content)
+        content = frame.content
+        return self._stages.copy.timed(lambda: torch.stack(content, 1)[None] if isinstance(content, tuple) else content)
+
+    def __call__(self, frame: Frame) -> None:
+        stages, x = self._stages, self.row(frame)
+        scores = stages.network.timed(lambda: _answered(self._runnable, x))
+        self.answer = stages.hand_over.timed(lambda: _to_host(scores))
+
+
+class OneCall:
+    """One call for a frame of each of several cameras: a batch, in which each has its row, and its row of the state."""
+
+    def __init__(self, runnable: Runnable, watchers: Sequence[RowWatcher], stages: Stages) -> None:
+        self._runnable, self._watchers, self._stages = runnable, watchers, stages
+        self._rows: dict[int, Tensor] = {}
+        self.answer: Any = None
+
+    def __call__(self, frames: Sequence[Frame]) -> None:
+        import torch
+
+        stages, rows = self._stages, self._rows
+        for frame in frames:
+            rows[frame.stream] = self._watchers[frame.stream].row(frame)
+        # A camera that has ended keeps its row, which nobody reads any more.
+        own = [rows.get(stream, rows[frames[0].stream]) for stream in range(len(self._watchers))]
+        x = stages.copy.timed(lambda: torch.cat(own))
         scores = stages.network.timed(lambda: _answered(self._runnable, x))
         self.answer = stages.hand_over.timed(lambda: _to_host(scores))
 

@@ -124,6 +124,7 @@ class CameraTable(_Table):
     policy: Policy = "newest"
     gap: Gap = "step"
     interleave: bool = False
+    streams: Positive | Literal["auto"] = 1
 
 
 class Tables(_Table):

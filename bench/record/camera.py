@@ -6,7 +6,11 @@ from typing import Literal
 
 from pydantic import Field
 
-from .case import Frozen
+from .case import Count, Duration, Frozen, Ordinal
+
+# How one network serves several cameras: a step for each frame, the oldest first; or one for the newest frame of each.
+Way = Literal["one after the other", "one call for all"]
+Verdict = Literal["yes", "no", "not known"]
 
 
 class Stage(Frozen):
@@ -34,6 +38,44 @@ class Reaction(Frozen):
     source: SceneSource = Field(default="noise", description="what the pictures are: noise, or far apart in the film")
 
 
+class StreamsTrial(Frozen):
+    """So many cameras, watched in one way."""
+
+    streams: Ordinal
+    way: Way
+    seconds: Duration
+    due: Count = Field(description="frames of all cameras that were due an answer")
+    missed: Count
+    worst_due: Count = Field(description="of the camera that missed most")
+    worst_missed: Count
+    verdict: Verdict = Field(description="whether each camera misses at most 1 %, at 99 % confidence")
+    why: str | None = Field(default=None, description="why it could not be tried, or is not claimed")
+
+    @property
+    def missed_share(self) -> float | None:
+        return self.missed / self.due if self.due else None
+
+    @property
+    def worst_missed_share(self) -> float | None:
+        """Of the camera that missed most."""
+        return self.worst_missed / self.worst_due if self.worst_due else None
+
+
+class Streams(Frozen):
+    """Several cameras before one network."""
+
+    count: Count = Field(description="cameras: as many as were asked for, or the most that a search found; 0: none")
+    way: Way = Field(description="of the two that serves them better; the figures are of it")
+    tried: tuple[StreamsTrial, ...] = Field(description="in the order in which they were watched, both ways")
+    notes: tuple[str, ...] = Field(default=(), description="why there were no more, and why a way was not tried")
+
+    @property
+    def shown(self) -> StreamsTrial | None:
+        """The trial that the figures are of; where not even one camera was kept up with, that of one."""
+        found = [trial for trial in self.tried if trial.way == self.way and trial.streams == max(1, self.count)]
+        return found[-1] if found else None
+
+
 class CameraRun(Frozen):
     """What became of the frames. The times of each frame lie in a blob."""
 
@@ -52,10 +94,19 @@ class CameraRun(Frozen):
     peak_age_s: float | None = Field(description="its largest")
     longest_gap_s: float = Field(description="longest time without an answer")
     stages: tuple[Stage, ...] = ()
-    times: str = Field(description="sha256 of the blob: due_s, arrived_s, started_s, answered_s of each due frame")
+    times: str = Field(
+        description="sha256 of the blob: due_s, arrived_s, started_s, answered_s of each due frame; of several cameras "
+        "also `stream`, which one"
+    )
     reaction: Reaction | None = Field(default=None, description="None: the network has no fixed receptive field")
     state_bytes: int | None = Field(default=None, description="of a frame network, interleaved states together")
     growth_bytes: int | None = Field(default=None, description="of resident memory, from the first frame to the last")
+    streams: Streams | None = Field(default=None, description="of several cameras; None: there was one")
+
+    @property
+    def watched_s(self) -> float:
+        """All trials together."""
+        return sum(trial.seconds for trial in self.streams.tried) if self.streams else self.duration_s
 
     @property
     def missed(self) -> int:

@@ -45,6 +45,7 @@ class Frozen(BaseModel):
 _NOT_A_WORD = re.compile(r"[^A-Za-z0-9._-]+")  # a key is one word with slashes
 Policy = Literal["newest", "oldest", "block"]
 Gap = Literal["step", "repeat"]
+AUTO_STREAMS = "auto"  # as many cameras as the network keeps up with
 
 
 class CameraSetup(Frozen):
@@ -57,13 +58,17 @@ class CameraSetup(Frozen):
     policy: Policy = Field(default="newest", description="which frame is kept when the queue is full; block: all are")
     gap: Gap = Field(default="step", description="what a dropped frame is for a state: nothing, or the frame before it")
     states: int = Field(default=1, ge=1, description="interleaved states of a frame network: each sees every n-th")
+    streams: Ordinal | Literal["auto"] = Field(
+        default=1, description="cameras, each with a state of its own; auto: as many as the network keeps up with"
+    )
 
     @property
     def key(self) -> str:
         """As a part of a case's key: camera-30fps-every5-newest1-step."""
         live = f"-{_NOT_A_WORD.sub('_', self.live)}" if self.live else ""
-        interleaved = f"-states{self.states}" if self.states > 1 else ""
-        return f"camera{live}-{self.fps:g}fps-every{self.every}-{self.policy}{self.queue}-{self.gap}{interleaved}"
+        more = f"-states{self.states}" if self.states > 1 else ""
+        more += f"-streams{self.streams}" if self.streams != 1 else ""
+        return f"camera{live}-{self.fps:g}fps-every{self.every}-{self.policy}{self.queue}-{self.gap}{more}"
 
     @property
     def period_s(self) -> float:

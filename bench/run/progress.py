@@ -34,7 +34,9 @@ _DIFFER: dict[str, Callable[[Case], str]] = {
 
 
 def _camera(setup: CameraSetup) -> str:
-    return f"every {setup.every}" + (f", {setup.states} states" if setup.states > 1 else "")
+    more = [f"{setup.states} states"] if setup.states > 1 else []
+    more += [f"cameras: {setup.streams}"] if setup.streams != 1 else []
+    return ", ".join([f"every {setup.every}", *more])
 
 
 class Progress(Protocol):
@@ -164,7 +166,8 @@ def describe(record: Record) -> str:
         return f"FAILED  {record.error.kind}: {record.error.message}"
     if record.camera:
         missed = record.camera.late + record.camera.dropped
-        return f"{missed} of {record.camera.due} frames missed their deadline"
+        cameras = f"cameras: {record.camera.streams.count}; " if record.camera.streams else ""
+        return f"{cameras}{missed} of {record.camera.due} frames missed their deadline"
     if record.timing is None:
         return "not timed"
     mark = "  !" if warnings(record) else ""

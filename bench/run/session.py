@@ -82,7 +82,7 @@ def measuring_s(record: Record) -> float:
     timing = record.timing
     blocks = (*record.energy.busy, *record.energy.idle) if record.energy else ()
     energy_s = sum(block.seconds for block in blocks)
-    camera_s = record.camera.duration_s if record.camera else 0.0
+    camera_s = record.camera.watched_s if record.camera else 0.0
     return (timing.warmup_s + timing.sampling_wall_s if timing else 0.0) + energy_s + camera_s
 
 

@@ -133,6 +133,23 @@ class FrameTimes:
         return float(np.diff(moments).max())
 
 
+@dataclass(frozen=True)
+class Ages:
+    """How old the newest answers of cameras are."""
+
+    mean_s: float | None  # mean of the cameras; None where none has an answer
+    peak_s: float | None  # the largest
+    longest_gap_s: float
+
+
+def ages(cameras: Sequence[FrameTimes]) -> Ages:
+    """Of each camera by itself: an answer for one is none for another."""
+    means = [age for camera in cameras if (age := camera.mean_age_s) is not None]
+    peaks = [age for camera in cameras if (age := camera.peak_age_s) is not None]
+    mean_s = sum(means) / len(means) if means else None
+    return Ages(mean_s, max(peaks, default=None), max(camera.longest_gap_s for camera in cameras))
+
+
 def frame_times(run: CameraRun, columns: Mapping[str, Times]) -> FrameTimes:
     """The frames of a recorded run from the arrays of its blob. Raises UserError where they are not of that run."""
     due_s, answered_s = columns.get("due_s"), columns.get("answered_s")
@@ -202,7 +219,7 @@ def kept_of_first(found: Sequence[Minute]) -> tuple[float, ...]:
     return tuple(minute.rate_per_s / first for minute in found) if first else ()
 
 
-def binomial_interval(hits: int, trials: int, confidence: float = 0.95) -> tuple[float, float]:
+def binomial_interval(hits: float, trials: float, confidence: float = 0.95) -> tuple[float, float]:
     """The exact interval of a share (Clopper and Pearson); (0, 1) without trials."""
     from scipy.special import betaincinv
 

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Generic, Literal, TypeVar
 
 from ..record.camera import CameraRun
+from ..record.case import AUTO_STREAMS
 from ..record.garbage import paused_collector
 from ..record.record import KINDS, Failure, Record, commit_of
 from ..record.store import each_record
@@ -143,6 +144,10 @@ def _stage_cpu(stage: str) -> Field[Record]:
     return Field(f"{stage.replace('-', '_')}_cpu_s", _watched(value), f"CPU time of the stage {stage}, over the run")
 
 
+def _worst(run: CameraRun) -> Value:
+    return run.streams.shown.worst_missed_share if run.streams and run.streams.shown else run.missed_share
+
+
 # Of a network in front of a camera; missing for speed.
 CAMERA_FIELDS: tuple[Field[Record], ...] = (
     Field("camera_fps", _setup("fps"), "frames a second of the camera"),
@@ -151,6 +156,14 @@ CAMERA_FIELDS: tuple[Field[Record], ...] = (
     Field("camera_policy", _setup("policy"), "which frame was kept when the queue was full"),
     Field("camera_gap", _setup("gap"), "what a dropped frame was for a state"),
     Field("camera_states", _setup("states"), "interleaved states"),
+    Field("cameras", _watched(lambda run: run.streams.count if run.streams else 1), "at once; of a search the most"),
+    Field(
+        "cameras_searched",
+        lambda r: r.case.camera.streams == AUTO_STREAMS if r.case.camera else None,
+        "whether `cameras` is the most that it keeps up with; 0: not even one",
+    ),
+    Field("camera_way", _watched(lambda run: run.streams.way if run.streams else None), "how several were served"),
+    Field("worst_missed_share", _watched(_worst), "of the camera that missed most"),
     _run("source", "random, or the name of the film or stream", "camera_source"),
     _run("duration_s", "from the first frame that was due to the end", "camera_duration_s"),
     _run("deadline_s", "an answer later than this after its frame was due is late"),
@@ -180,7 +193,7 @@ FIELDS: tuple[Field[Record], ...] = (
     Field("energy_quantity", _energy_quantity, "what the energy sensor measures"),
     Field("process", lambda r: r.process, "which of the fresh processes of this case in this run"),
     Field("samples", lambda r: len(r.timing.samples) if r.timing else None, "timed calls"),
-    Field("background_load", background_load, "cores that other processes kept busy during the samples"),
+    Field("background_load", background_load, "background load during the samples, in cores"),
     Field("reference_s", reference_s, "median time of the reference workload, before and after the samples"),
     *CAMERA_FIELDS,
     Field("status", lambda r: _status(r.error, r.timing or r.camera), "measured, failed or untimed"),

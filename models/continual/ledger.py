@@ -101,7 +101,7 @@ def clip_memory(net: Any) -> ClipMemory | None:
         return None
     try:
         between, inside = _largest_features(net)
-    except (NotImplementedError, RuntimeError):  # a layer of the user's own that shapes alone do not satisfy
+    except (NotImplementedError, RuntimeError):  # a custom layer that shapes alone do not satisfy
         return None
     channels, frames, *pixels = net.input_shape
     return ClipMemory((frames - 1) * channels * math.prod(pixels), between, inside)

@@ -9,10 +9,11 @@ from ...bench.record.record import Record
 from ...bench.stats.camera import FrameTimes
 from ..charts.camera import answered_chart, strip_chart
 from ..charts.minutes import device_by_minute, median_by_minute, missed_by_minute
+from ..charts.streams import WAYS, missed_over_cameras
 from ..minutes import RunMinute, minutes_text, run_minutes
 from ..page import Page, chart, fragment
 from ..select import model_title
-from ..tables.camera import build, keeps_up, notes, rate_text, unread_by_minute
+from ..tables.camera import build, keeps_up, notes, notes_by_minute, rate_text
 from ..tables.html import explained, table_html
 from . import Section
 
@@ -29,6 +30,20 @@ answered in time, answered late, or dropped.</p>
 {% for note in notes %}
 <p class="note">{{ note }}.</p>
 {% endfor %}
+{% if over_cameras %}
+<h3>How many cameras</h3>
+<p class="note">The share of frames that were missed, over the number of cameras. Dots: {{ ways[0] }}; rings, dashed: \
+{{ ways[1] }}. Thin lines are 95 % intervals, the dashed rule is the 1 % that each may miss. Trials end as soon as the \
+answer is known.</p>
+<div class="strips">
+{% for item in over_cameras %}
+<figure class="card camera" data-model="{{ item.model }}" data-case="{{ item.key }}">
+<figcaption><strong>{{ item.title }}</strong> <span>{{ item.text }}</span></figcaption>
+{{ item.drawing }}
+</figure>
+{% endfor %}
+</div>
+{% endif %}
 {% if drawn or unread %}
 <h3>Frame by frame</h3>
 <p class="note">First what became of each frame, over the time at which it was due; of long runs neighbours \
@@ -54,9 +69,9 @@ cannot be read.</p>
 </figure>
 {% endfor %}
 </div>
-{% if unread_minutes %}
-<p class="note">{{ unread_minutes }}.</p>
-{% endif %}
+{% for note in sensor_notes %}
+<p class="note">{{ note }}.</p>
+{% endfor %}
 {% if others %}
 <p class="note">{{ others }} more are in the table.</p>
 {% endif %}"""
@@ -76,6 +91,17 @@ def _drawings(times: FrameTimes, found: Sequence[RunMinute], form: str, name: st
         specs += [(f"Median latency, minute by minute{gap}", median_by_minute(found, form))]
         specs += [(f"{label}, minute by minute", spec) for label, spec in device_by_minute(found)]
     return [(label, chart(spec, f"{name}. {spec['description']}")) for label, spec in specs if spec]
+
+
+def _over_cameras(record: Record) -> dict[str, Any] | None:
+    """The picture of what was tried with several cameras; None where there is none."""
+    found = record.camera.streams if record.camera else None
+    spec = missed_over_cameras(found, record.model.form if record.model else "clip") if found else None
+    if spec is None:
+        return None
+    title, text = model_title(record), f"{rate_text(record)} \u00b7 {record.case.backend}"
+    drawing = chart(spec, f"{title}, {text}. {spec['description']}")
+    return {"key": record.key, "model": record.case.model, "title": title, "text": text, "drawing": drawing}
 
 
 def _figure(record: Record, times: FrameTimes) -> dict[str, Any]:
@@ -100,10 +126,12 @@ def render(page: Page) -> Markup | None:
         table=table_html(table, "Networks in front of a camera", "camera"),
         explained=explained(table.columns),
         notes=notes(page.cameras),
+        over_cameras=[found for record in page.cameras if (found := _over_cameras(record))][:MOST_FIGURES],
+        ways=WAYS,
         drawn=[_figure(record, times) for record, times in read[:MOST_FIGURES]],
         others=len(read[MOST_FIGURES:]),
         unread=unread,
-        unread_minutes=unread_by_minute(page.cameras, page.times),
+        sensor_notes=notes_by_minute(page.cameras, page.times),
     )
 
 

@@ -14,9 +14,10 @@ from ...bench.record.record import Record
 from ...bench.stats.accuracy import accuracy_at
 from ...bench.stats.camera import FrameTimes, binomial_interval
 from ...bench.stats.metrics import MB, MS, PERCENT, S
-from ..minutes import minutes_text, run_minutes, unread_text
+from ..minutes import minutes_text, run_minutes, sensor_notes
 from ..notation import fixed, number
 from ..select import model_title
+from .streams import cameras_text, kept_up, streams_sentence
 from .table import WORDS, Cell, Column, Row, Table, cells, figure, filled
 from .terminal import Fitted, draw
 
@@ -35,18 +36,24 @@ def misses_text(run: CameraRun) -> str:
 
 
 def rate_text(record: Record) -> str:
-    """How often an answer is due: `6/s (1 in 5)`."""
+    """How often an answer is due: `6/s (1 in 5)`; of each camera, where there are several."""
     setup = record.case.camera
     if setup is None:
         return ""
     more = [f"1 in {setup.every}"] if setup.every > 1 else []
     more += [f"{setup.states} states"] if setup.states > 1 else []
+    more += ["each camera"] if setup.streams != 1 else []
     return f"{number(setup.fps / setup.every)}/s" + (f" ({', '.join(more)})" if more else "")
 
 
 def _rate(record: Record) -> Cell:
     setup = record.case.camera
     return Cell(rate_text(record), setup.fps / setup.every) if setup else Cell()
+
+
+def _cameras(record: Record) -> Cell:
+    found = record.camera.streams if record.camera else None
+    return Cell(cameras_text(found, record.case.camera), found.count) if found else Cell()
 
 
 def _latency(percent: str) -> Column[Record]:
@@ -84,6 +91,7 @@ def whole(value: float) -> str:
 COLUMNS: tuple[Column[Record], ...] = (
     Column("answers due", _rate, kind=WORDS),
     Column("missed", _misses, PERCENT, "late or dropped, of all that were due, with the exact 95 % interval"),
+    Column("cameras", _cameras, kind=WORDS, explains="that are kept up with: each misses at most 1 % of its deadlines"),
     _latency("p50"),
     _latency("p99"),
     figure("mean age", _run("mean_age_s"), MS, explains="of the newest answer, over time"),
@@ -145,6 +153,8 @@ def keeps_up(record: Record) -> str | None:
     head = f"{model_title(record)} ({record.case.backend})"
     if not run.due:
         return f"{head}: no frame came from {run.source}"
+    if run.streams:
+        return f"{head} {streams_sentence(run, setup, rate)}"
     if not run.missed:
         return f"{head} keeps up with {rate}: each of {run.due} was answered within {1e3 * run.deadline_s:g} ms"
     missed = f"of {run.due} answers {run.late} came late and {run.dropped} never"
@@ -173,7 +183,7 @@ def notes(records: Sequence[Record]) -> tuple[str, ...]:
 def summary(records: Sequence[Record]) -> str:
     """How many of these keep up, in one line."""
     watched = [record.camera for record in records if record.camera]
-    well = sum(run.due > 0 and run.missed == 0 for run in watched)
+    well = sum(run.due > 0 and kept_up(run) for run in watched)
     return f"{well} of {len(watched)} keep up with their camera" if watched else "No network could be watched"
 
 
@@ -183,9 +193,7 @@ def render_camera(records: Sequence[Record], times: Mapping[str, FrameTimes] | N
     shown = [record for record in records if record.kind == "camera"]
     times = times or {}
     said = [text for record in shown for text in _said(record, times)]
-    if (unread := unread_by_minute(shown, times)) is not None:
-        said.append(unread)
-    below = [Text(note, style="dim") for note in notes(shown)]
+    below = [Text(note, style="dim") for note in (*notes_by_minute(shown, times), *notes(shown))]
     table = build(shown)
     failed = [
         Text.assemble((row.title, "bold red"), (" failed, ", "red"), row.error) for row in table.rows if row.error
@@ -202,7 +210,7 @@ def _said(record: Record, times: Mapping[str, FrameTimes]) -> Iterator[str]:
         yield f"  {by_minute}"
 
 
-def unread_by_minute(records: Sequence[Record], times: Mapping[str, FrameTimes]) -> str | None:
-    """What no sensor read minute by minute of the long ones among these runs, and why; None: nothing is missing."""
+def notes_by_minute(records: Sequence[Record], times: Mapping[str, FrameTimes]) -> tuple[str, ...]:
+    """What is to be known of the sensors of the long ones among these runs, each once."""
     runs = ((times.get(record.camera.times), record.sensors) for record in records if record.camera)
-    return unread_text((found, sensors) for found, sensors in runs if found)
+    return sensor_notes((found, sensors) for found, sensors in runs if found)

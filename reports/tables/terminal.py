@@ -133,7 +133,7 @@ def _conditions(table: Table) -> str:
         if detail := table.cell(row, ACCURACY).detail:
             together.setdefault(detail, {})[row.title] = None
     said = "; ".join(f"{', '.join(names)}: {detail}" for detail, names in together.items())
-    return f"Accuracies as published: {said}" if said else ""
+    return f"Accuracies are as published. {said}" if said else ""
 
 
 def warnings_line(found: Sequence[tuple[str, str]]) -> Text:

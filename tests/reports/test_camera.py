@@ -191,7 +191,7 @@ def test_a_run_of_two_minutes_is_told_minute_by_minute_and_a_shorter_one_is_not(
     assert "minutes" not in printed([long], 160)  # nothing is known of its frames
     page = write_report(tmp_path / "long").read_text()
     assert "2 minutes: the last" in page
-    assert page.count("Minute by minute without heat and clock and throttling (not read)") == 1
+    assert page.count("Minute by minute without heat, clock, throttling (not read)") == 1
     assert "Shaded" not in page
 
 

@@ -4,7 +4,7 @@ import numpy as np
 
 from co3d_bench.bench.record.sensing import Sensors
 from co3d_bench.bench.stats.camera import FrameTimes
-from co3d_bench.reports.minutes import minutes_table, minutes_text, run_minutes, unread_text
+from co3d_bench.reports.minutes import minutes_table, minutes_text, run_minutes, sensor_notes
 
 from .device_records import NO_HEAT, by_minute
 
@@ -36,17 +36,16 @@ def test_a_row_for_each_minute_with_the_columns_that_are_known():
 
 def test_what_no_sensor_reads_is_said_once_with_its_reason():
     virtual = by_minute(heat=False, counted=False)
-    assert unread_text([(frames(), virtual)] * 2) == (
-        f"Minute by minute without heat ({NO_HEAT}); throttling (this kernel or processor counts none)"
+    assert sensor_notes([(frames(), virtual)] * 2) == (
+        f"Minute by minute without heat ({NO_HEAT}); throttling (this kernel or processor counts none)",
     )
     text = minutes_text(run_minutes(frames(), virtual), virtual) or ""
     assert "zone" not in text
     assert "throttled" not in text
-    assert "clock and throttling (not read)" in (unread_text([(frames(), None)]) or "")
-    assert "(the sensors were not ready" in (
-        unread_text([(frames(), Sensors(reason="the sensors were not ready"))]) or ""
-    )
-    assert unread_text([(frames(), by_minute()), (frames(119), None)]) is None
+    assert "heat, clock, throttling (not read)" in sensor_notes([(frames(), None)])[0]
+    late = Sensors(reason="the sensors were not ready")
+    assert "(the sensors were not ready)" in sensor_notes([(frames(), late)])[0]
+    assert sensor_notes([(frames(), by_minute()), (frames(119), None)]) == ()
 
 
 def test_sensors_of_a_longer_stretch_are_not_those_of_the_run():
@@ -54,4 +53,12 @@ def test_sensors_of_a_longer_stretch_are_not_those_of_the_run():
     found = run_minutes(frames(180), by_minute())
     assert [each.device for each in found] == [None] * 3
     assert "hottest" not in (minutes_text(found, by_minute()) or "")
-    assert "not read minute by minute" in (unread_text([(frames(180), by_minute())]) or "")
+    assert "not read minute by minute" in sensor_notes([(frames(180), by_minute())])[0]
+
+
+def test_a_clock_that_is_a_constant_is_said_to_be_one():
+    figures = [
+        figure.model_copy(update={"note": "often a constant"}) if figure.name == "cpu_hz" else figure
+        for figure in by_minute().figures
+    ]
+    assert sensor_notes([(frames(), Sensors(figures=tuple(figures)))]) == ("CPU clock: often a constant",)

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Planes:
-    """The input, before it is laid out anew."""
+    """The input, before its layout is changed."""
 
     map: FeatureMap
     shared: bool = False

@@ -1,7 +1,7 @@
 """What a node of another engine's graph has to do, from its operator and the tensors that go in and come out.
 
-Operators are called as ONNX calls them; the rules are those of `bench/profile/work.py`. What an engine does to lay a
-map out anew is a kind of its own: it moves bytes and multiplies nothing. A new operator is a line of `RULES`.
+Operators are called as ONNX calls them; the rules are those of `bench/profile/work.py`. Changing the layout of a
+feature map is a kind of its own: it moves bytes and multiplies nothing. A new operator is a line of `RULES`.
 """
 
 from __future__ import annotations

@@ -26,7 +26,7 @@ def judge_figure(
     better: Better = "lower",
     accept: Collection[str] = (),
 ) -> Judgement | None:
-    """The verdict on one figure of one case; None where neither side has it."""
+    """The verdict on one figure of one case; None where neither has it."""
     if base is None and head is None:
         return None
     if base is None or head is None:
@@ -40,7 +40,7 @@ def judge_figure(
 
 
 def judge_output(key: str, base: str | None, head: str | None, *, accept: Collection[str] = ()) -> Judgement | None:
-    """The verdict on the checksum of the output for a known input; None where neither side has one."""
+    """The verdict on the checksum of the output for a known input; None where neither has one."""
     if base is None and head is None:
         return None
     if base is None or head is None:
@@ -54,7 +54,7 @@ def judge_verification(
     key: str, base: bool | None, head: bool | None, *, accept: Collection[str] = ()
 ) -> Judgement | None:
     """The verdict on the verification (None: not verified). A wrong answer fails, also where the base's was wrong too;
-    None where neither side was verified."""
+    None where neither was verified."""
     if base is None and head is None:
         return None
     if head is None:

@@ -27,7 +27,7 @@ class Limits:
 class Rule(Limits):
     """For the records of two stores, which are analysed once."""
 
-    min_replicates: int = 7  # fresh processes on each side
+    min_replicates: int = 7  # fresh processes each of base and head
     power: float = 0.95  # share of slowdowns of the detectable size that are found
     q: float = 0.05  # share of false findings among those of all cases
     confidence: float = 0.95

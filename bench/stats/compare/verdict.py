@@ -107,7 +107,10 @@ def _judgement(estimate: Estimate, chance: float, cases: int, rule: Rule) -> Jud
 def _verdict(estimate: Estimate, chance: float, cases: int, rule: Rule) -> tuple[Verdict, str]:
     """The verdict, and why in one line."""
     if estimate.replicates < rule.min_replicates:
-        return "inconclusive", f"{estimate.replicates} of at least {rule.min_replicates} fresh processes on each side"
+        return (
+            "inconclusive",
+            f"{estimate.replicates} of at least {rule.min_replicates} fresh processes each of base and head",
+        )
     direction = direction_of(estimate, rule)
     if direction is not None:
         if chance <= rule.q:

@@ -6,8 +6,8 @@ from types import MappingProxyType
 
 import pytest
 
-from co3d_bench.bench.camera.feed import CameraFeed
-from co3d_bench.bench.camera.serve import Timeline, serve
+from co3d_bench.bench.camera.feed import Camera, CameraFeed
+from co3d_bench.bench.camera.serve import serve
 from co3d_bench.bench.camera.source import Captured
 from co3d_bench.bench.errors import UserError
 from co3d_bench.bench.record.case import CameraSetup
@@ -46,14 +46,14 @@ class Pictures:
 
 
 def feed_of(source, clock, *, every=1, duration_s=2.0, policy="newest", queue=1000):
-    timeline = Timeline()
     setup = CameraSetup(fps=10, every=every, policy=policy, queue=queue)
 
     def select(number, captured):
         return captured.content if number % every == 0 else None
 
-    feed = CameraFeed(source, setup, select, timeline, duration_s, clock, clock.sleep)
-    return feed, timeline
+    camera = Camera(source, select)
+    feed = CameraFeed(setup, [camera], duration_s, clock=clock, sleep=clock.sleep)
+    return feed, camera.timeline
 
 
 def watched(feed, timeline, clock):
@@ -61,7 +61,7 @@ def watched(feed, timeline, clock):
     seen = []
     feed.start()
     feed.finish()
-    serve(feed, lambda frame: seen.append(frame.content), timeline, clock)
+    serve(feed, lambda frames: seen.append(frames[0].content), [timeline], clock)
     return seen
 
 
@@ -69,23 +69,25 @@ def test_frames_are_due_by_a_clock_that_a_slow_decoder_does_not_shift():
     clock = Clock()
     feed, timeline = feed_of(Pictures(clock, decode_s=0.05), clock)
     assert watched(feed, timeline, clock) == list(range(20))
-    assert [round(due - 100.0, 6) for due in timeline.due_s] == [round(0.1 * number, 6) for number in range(20)]
-    assert [round(there - due, 6) for there, due in zip(timeline.arrived_s, timeline.due_s, strict=True)] == [0.05] * 20
+    begin_s = 100.0 + 0.05  # the first picture was decoded before
+    assert [round(due - begin_s, 6) for due in timeline.due_s] == [round(0.1 * number, 6) for number in range(20)]
+    late = [round(there - due, 6) for there, due in zip(timeline.arrived_s, timeline.due_s, strict=True)]
+    assert late == [0.0] + [0.05] * 19
 
 
 def test_frames_that_a_decoder_never_reached_were_due_all_the_same():
     clock = Clock()
     feed, timeline = feed_of(Pictures(clock, decode_s=0.25), clock)
-    assert watched(feed, timeline, clock) == list(range(8))
+    assert watched(feed, timeline, clock) == list(range(9))
     assert len(timeline) == 20
-    assert all(math.isnan(answered) for answered in timeline.answered_s[8:])
+    assert all(math.isnan(answered) for answered in timeline.answered_s[9:])
 
 
 def test_only_every_so_manieth_frame_is_due_and_all_are_decoded():
     clock = Clock()
     feed, timeline = feed_of(Pictures(clock), clock, every=4)
     assert watched(feed, timeline, clock) == [0, 4, 8, 12, 16]
-    assert feed.capture.calls == 20
+    assert feed.cameras[0].capture.calls == 20
 
 
 def test_a_full_queue_keeps_the_newest():
@@ -114,7 +116,7 @@ def test_a_camera_that_blocks_waits_for_the_network():
     feed, timeline = feed_of(Pictures(clock), clock, policy="block", queue=1, duration_s=1.0)
     seen = []
     feed.start()
-    serve(feed, lambda frame: seen.append(frame.content), timeline, clock)
+    serve(feed, lambda frames: seen.append(frames[0].content), [timeline], clock)
     feed.finish()
     assert seen == list(range(10))
     assert not any(map(math.isnan, timeline.answered_s))
@@ -135,3 +137,20 @@ def test_a_frame_leaves_its_four_times_and_nothing_else():
     (few, short), (many, long) = grown_bytes(100), grown_bytes(2_000)
     assert long - short == 19_000
     assert (many - few) / (long - short) < 40  # 32 bytes, and what arrays keep in reserve
+
+
+def test_two_cameras_show_their_frames_at_the_same_moments_and_a_stopped_one_counts_what_was_due():
+    clock = Clock()
+    setup = CameraSetup(fps=10, queue=1000)
+    cameras = [Camera(Pictures(clock, count=count), lambda number, captured: captured.content) for count in (3, 20)]
+    feed = CameraFeed(setup, cameras, 2.0, clock=clock, sleep=lambda seconds: None)
+    seen = []
+    feed.start()
+    serve(feed, lambda frames: seen.extend(frames), [camera.timeline for camera in cameras], clock)
+    feed.finish(until_s=feed.begin_s + 2.5)
+    assert sorted((frame.stream, frame.content) for frame in seen) == [
+        *((0, number) for number in range(3)),
+        *((1, number) for number in range(20)),
+    ]
+    assert cameras[0].timeline.due_s == cameras[1].timeline.due_s
+    assert len(cameras[0].timeline) == 25

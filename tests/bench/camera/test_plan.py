@@ -49,6 +49,33 @@ def test_where_nothing_can_be_interleaved_that_is_said(camera, models, words):
         cases_of({"interleave": True, **camera}, models=models)
 
 
+def test_several_cameras_are_in_the_key_and_one_is_not():
+    keys = {streams: cases_of({"streams": streams})[0].key for streams in (1, 4, "auto")}
+    assert keys[1].endswith("/camera-30fps-every5-newest1-step")
+    assert keys[4] == f"{keys[1]}-streams4"
+    assert keys["auto"] == f"{keys[1]}-streamsauto"
+
+
+def test_a_search_may_take_as_long_as_all_its_trials():
+    config = make_config({"plan": {"models": ["x3d-s"]}, "camera": {"duration_s": "30s", "streams": "auto"}})
+    assert camera_config(config).run.timeout_s > 600 + 2 * 7 * 30
+
+
+@pytest.mark.parametrize(
+    ("camera", "words"),
+    [
+        ({"streams": 0}, "camera.streams = 0"),
+        ({"streams": "many"}, "camera.streams = 'many'"),
+        ({"streams": 2, "source": "rtsp://me:secret@camera/1"}, "rtsp://camera/1 is one camera"),
+        ({"streams": "auto", "policy": "block"}, "camera.streams = auto: with --policy block"),
+        ({"streams": 2, "interleave": True}, "camera.streams = 2: --interleave is for one camera"),
+    ],
+)
+def test_where_there_cannot_be_several_cameras_that_is_said(camera, words):
+    with pytest.raises(UserError, match=words):
+        cases_of(camera)
+
+
 def test_the_trained_rate_is_of_a_film_of_thirty_frames_a_second():
     spec = find_model("x3d-m")
     assert [trained_interval(spec, fps) for fps in (6, 15, 25, 30, 60)] == [1, 2, 4, 5, 10]

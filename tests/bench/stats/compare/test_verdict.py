@@ -54,7 +54,7 @@ def test_a_noisy_host_gives_neither_a_pass_nor_a_failure_and_says_what_is_missin
 def test_too_few_processes_allow_no_verdict_and_say_how_many_are_missing():
     found = judge(stores(10, 6, 1.5), rule_of_stores())
     assert (found.verdict, found.replicates_needed) == ("inconclusive", 1)
-    assert "6 of at least 7 fresh processes on each side" in found.why
+    assert "6 of at least 7 fresh processes each of base and head" in found.why
 
 
 def test_a_slowdown_just_as_large_as_must_not_pass_does_not_pass_for_equivalent():

@@ -1,0 +1,156 @@
+"""Several cameras before one network: so many, or as many as it keeps up with; both ways of serving them."""
+
+from __future__ import annotations
+
+import gc
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from ..measure.accelerator import Memory
+from ..measure.job import phase_event
+from ..record.camera import CameraRun, Streams, StreamsTrial, Verdict, Way
+from ..record.case import AUTO_STREAMS
+from ..record.failure import failure_of
+from ..stats.camera import FrameTimes
+from ..stats.capacity import BLOCK_S, MEMORY_SHARE, MOST_STREAMS, Looks, Room, better, most_streams
+from .networks import Networks
+from .pipeline import Scene, Seen, camera_run, frame_times_of, watch
+from .replay import Calls, Watched
+from .serve import Timeline
+
+ONE_BY_ONE: Way = "one after the other"
+ONE_CALL: Way = "one call for all"
+
+
+def watch_streams(scene: Scene, networks: Networks, memory: Memory) -> CameraRun:
+    """The cameras of the setup before the network, as a record has it."""
+    streams = scene.setup.streams
+    if streams == 1:
+        seen = watch(scene, networks.served(1, ONE_BY_ONE), scene.job.duration_s)
+        return camera_run(scene, seen).model_copy(update={"state_bytes": networks.state_bytes()})
+    trials = Trials(scene, networks, memory)
+    found = _searched(trials) if streams == AUTO_STREAMS else _both_ways(trials, streams)
+    seen, end_s = trials.seen[found.way, max(1, found.count)]
+    run = camera_run(scene, seen, end_s)
+    return run.model_copy(update={"streams": found, "state_bytes": networks.state_bytes(max(1, found.count))})
+
+
+def _both_ways(trials: Trials, streams: int) -> Streams:
+    """So many cameras for the whole duration, both ways; shown is the one that misses less."""
+    blocks = int(trials.scene.job.duration_s / BLOCK_S)
+    trials.attempt(ONE_BY_ONE, streams, blocks, whole=True)
+    if why := trials.networks.why_not_one_call(streams):
+        trials.notes.append(f"{ONE_CALL}: {why}")
+    else:
+        trials.next_way()
+        trials.attempt(ONE_CALL, streams, blocks, whole=True)
+    watched = [trial for trial in trials.tried if trial.due]
+    return trials.result(streams, min(watched, key=lambda trial: trial.missed).way)
+
+
+def _searched(trials: Trials) -> Streams:
+    """The most cameras, both ways; shown is the way with more."""
+    blocks = max(1, int(trials.scene.job.duration_s / BLOCK_S))
+    found = {ONE_BY_ONE: most_streams(lambda streams, most: trials.attempt(ONE_BY_ONE, streams, most), blocks)}
+    if why := trials.networks.why_not_one_call(2):
+        trials.notes.append(f"{ONE_CALL}: {why}")
+    else:
+        trials.next_way()
+        found[ONE_CALL] = most_streams(lambda streams, most: trials.attempt(ONE_CALL, streams, most), blocks)
+    way = better(found[ONE_BY_ONE], found.get(ONE_CALL, 0))
+    if found[way] >= MOST_STREAMS:
+        trials.notes.append(f"more than {MOST_STREAMS} cameras are not tried")
+    # Where not even one is kept up with, the figures are of one, which is served one after the other in either way.
+    return trials.result(found[way], way if found[way] else ONE_BY_ONE)
+
+
+@dataclass
+class Trials:
+    """Numbers of cameras, tried one after the other."""
+
+    scene: Scene
+    networks: Networks
+    memory: Memory
+    tried: list[StreamsTrial] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+    # Until when the frames count, in seconds from the first; None: all of them
+    seen: dict[tuple[Way, int], tuple[Seen, float | None]] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self._begin_way()
+
+    def _begin_way(self) -> None:
+        base = self.memory.base_bytes()
+        self._room = Room(base, base + int(MEMORY_SHARE * self.memory.free_bytes()))
+        self._last = (1, base)  # cameras, and what they took at most
+        setup, job = self.scene.setup, self.scene.job
+        together = any(trial.way == ONE_BY_ONE for trial in self.tried)  # the second of the two ways
+        self._calls = Calls(Watched(setup.period_s, job.deadline_s, setup.queue, setup.policy, together))
+
+    def next_way(self) -> None:
+        """Free what the other way needed."""
+        self.networks.release()
+        gc.collect()
+        self._begin_way()
+
+    def result(self, count: int, way: Way) -> Streams:
+        return Streams(count=count, way=way, tried=tuple(self.tried), notes=tuple(self.notes))
+
+    def attempt(self, way: Way, streams: int, blocks: int, *, whole: bool = False) -> Verdict:
+        """Watch so many cameras until the verdict is known, at most so many blocks; `whole`: to the end."""
+        if way == ONE_CALL and streams == 1:  # the same as one after the other
+            return next(trial.verdict for trial in reversed(self.tried) if trial.streams == 1)
+        self.scene.emit(phase_event(f"{streams} cameras, {way}" if streams > 1 else "1 camera"))
+        why = self._room.why_not(streams, *self._last)
+        try:
+            trial = self._failed(way, streams, why) if why else self._watched(way, streams, blocks, whole)
+        except Exception as error:
+            if streams == 1 or (whole and way == ONE_BY_ONE):
+                raise
+            trial = self._failed(way, streams, f"{streams} failed: {failure_of(error).message}")
+        self.tried.append(trial)
+        return trial.verdict
+
+    def _failed(self, way: Way, streams: int, why: str) -> StreamsTrial:
+        nothing = dict.fromkeys(("due", "missed", "worst_due", "worst_missed"), 0)
+        self.notes.append(f"{way}: {why}")
+        return StreamsTrial(streams=streams, way=way, seconds=0.0, verdict="no", why=why, **nothing)
+
+    def _watched(self, way: Way, streams: int, blocks: int, whole: bool) -> StreamsTrial:
+        scene, setup, job = self.scene, self.scene.setup, self.scene.job
+        looks = Looks(streams, setup.period_s, job.deadline_s, blocks)
+        self.memory.restart()
+        served = self.networks.served(streams, way)
+        stopped = False
+
+        def enough(timelines: Sequence[Timeline], passed_s: float) -> bool:
+            nonlocal stopped
+            stopped = not whole and looks.look(timelines, passed_s) != "not known"
+            return stopped
+
+        seen = watch(scene, served, job.duration_s if whole else blocks * BLOCK_S, enough)
+        if not stopped:
+            looks.look([camera.timeline for camera in seen.cameras], math.inf)
+        self._last = (streams, self.memory.peak_bytes())
+        end_s = None if whole else looks.misses.blocks * BLOCK_S
+        self.seen[way, streams] = (seen, end_s)
+        self._calls.add(streams, [camera.timeline for camera in seen.cameras])
+        verdict = looks.misses.verdict
+        why = self._calls.why_not(streams) if verdict == "yes" and not whole else None
+        return _trial(way, "not known" if why else verdict, why, frame_times_of(scene, seen, end_s))
+
+
+def _trial(way: Way, verdict: Verdict, why: str | None, cameras: Sequence[FrameTimes]) -> StreamsTrial:
+    worst = max(cameras, key=lambda camera: camera.missed / max(1, camera.due))
+    return StreamsTrial(
+        streams=len(cameras),
+        way=way,
+        seconds=worst.end_s,
+        due=sum(camera.due for camera in cameras),
+        missed=sum(camera.missed for camera in cameras),
+        worst_due=worst.due,
+        worst_missed=worst.missed,
+        verdict=verdict,
+        why=why,
+    )

@@ -1,0 +1,106 @@
+"""Several cameras before one network, in words and as a table of what was tried."""
+
+from __future__ import annotations
+
+from ...bench.record.camera import CameraRun, Streams, StreamsTrial
+from ...bench.record.case import AUTO_STREAMS, CameraSetup
+from ...bench.stats.capacity import CONFIDENCE, SHARE, next_more, share_interval
+from ...bench.stats.metrics import PERCENT, S
+from ..notation import number
+from .table import WORDS, Cell, Column, Row, Table, cells, figure
+
+RULE = f"at most {100 * SHARE:g} % of its deadlines at {100 * CONFIDENCE:g} % confidence"
+
+
+def kept_up(run: CameraRun) -> bool:
+    """Whether a network keeps up: without a miss; of a search, with at least one camera."""
+    searched = run.streams is not None and (shown := run.streams.shown) is not None and shown.verdict == "yes"
+    return run.missed == 0 or (searched and run.streams is not None and run.streams.count > 0)
+
+
+def cameras_text(found: Streams, setup: CameraSetup | None) -> str:
+    """How many, and how: `4 one after the other; 5 not`."""
+    if setup is None or setup.streams != AUTO_STREAMS:
+        return f"{found.count} {found.way}"
+    more = next_more(found)
+    beyond = "" if more is None else f"; {more.streams} {'not' if more.verdict == 'no' else 'not known'}"
+    if not found.count:
+        return "not even one" if found.shown and found.shown.verdict == "no" else "not known"
+    return f"{found.count} {found.way}{beyond}"
+
+
+def streams_sentence(run: CameraRun, setup: CameraSetup, rate: str) -> str:
+    """What was found with several cameras; `rate` is that of each."""
+    found = run.streams
+    if found is None:
+        return ""
+    shown = found.shown
+    if setup.streams == AUTO_STREAMS:
+        return _searched(found, shown, rate)
+    each = f"{rate} of each of {found.count} cameras, {found.way}"
+    beside = [trial for trial in found.tried if trial.way != found.way and trial.due]
+    others = "".join(f"; {trial.way} missed {trial.missed}" for trial in beside) or _not_tried(found)
+    if not run.missed:
+        return f"keeps up with {each}: all {run.due} were answered within {1e3 * run.deadline_s:g} ms{others}"
+    worst = f"; one camera missed {shown.worst_missed} of {shown.worst_due}" if shown else ""
+    late = f"of {run.due} answers {run.late} came late and {run.dropped} never"
+    return f"does not keep up with {each}: {late}{worst}{others}"
+
+
+def _searched(found: Streams, shown: StreamsTrial | None, rate: str) -> str:
+    if not found.count:
+        if shown and shown.verdict == "no":
+            return f"does not keep up with even one camera, {rate}: {_missed(shown)} in {number(shown.seconds)} s"
+        told = f": {_missed(shown)} in {number(shown.seconds)} s" if shown else ""
+        return f"may or may not keep up with one camera, {rate}{told}; a longer --duration says more"
+    count = "one camera" if found.count == 1 else f"{found.count} cameras"
+    more = next_more(found)
+    return f"keeps up with {count}, {rate}, {found.way}: each misses {RULE}{_beyond(more)}{_other_way(found)}"
+
+
+def _missed(trial: StreamsTrial) -> str:
+    return f"{trial.missed} of {trial.due} missed"
+
+
+def _beyond(more: StreamsTrial | None) -> str:
+    if more is None:
+        return ""
+    if more.why:
+        return f"; {more.why}"
+    if more.verdict == "no":
+        return f"; {more.streams} miss more"
+    return f"; whether {more.streams} do is not known after {number(more.seconds)} s"
+
+
+def _other_way(found: Streams) -> str:
+    proved = [trial for trial in found.tried if trial.way != found.way]
+    if not proved:
+        return _not_tried(found)
+    most = max((trial.streams for trial in proved if trial.verdict == "yes"), default=0)
+    return f"; {proved[0].way}, {most or 'none'} for certain"
+
+
+def _not_tried(found: Streams) -> str:
+    """Why one call for all was not watched."""
+    return "".join(f"; {note}" for note in found.notes if note.startswith("one call for all"))
+
+
+def _share(trial: StreamsTrial) -> Cell:
+    low, high = share_interval(trial)
+    if trial.missed_share is None:
+        return Cell()
+    return Cell(f"{number(100 * trial.missed_share)} ({number(100 * low)} to {number(100 * high)})", trial.missed_share)
+
+
+TRIALS: tuple[Column[StreamsTrial], ...] = (
+    Column("Served", lambda trial: Cell(trial.way, trial.way), kind=WORDS),
+    figure("Watched", lambda trial: trial.seconds, S),
+    Column("Missed", _share, PERCENT, "late or dropped, of all cameras together, with a 95 % interval"),
+    figure("Worst camera", lambda trial: trial.worst_missed_share, PERCENT),
+    Column("At most 1 %", lambda trial: Cell(trial.verdict, trial.verdict), kind=WORDS),
+)
+
+
+def trials_table(found: Streams) -> Table:
+    """What was tried, in its order."""
+    return Table("Cameras", TRIALS, tuple(Row(str(trial.streams), cells(TRIALS, trial)) for trial in found.tried))

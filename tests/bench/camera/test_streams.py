@@ -1,0 +1,108 @@
+"""Several cameras before one network, on a virtual clock."""
+
+import math
+
+import pytest
+import torch
+
+from co3d_bench.bench.backends.eager import prepare
+from co3d_bench.bench.camera.queue import Frame, StreamQueues
+from co3d_bench.bench.camera.source import Captured
+from co3d_bench.bench.camera.virtual import simulate_streams
+from co3d_bench.bench.camera.watch import FrameWatcher, OneCall, Stages
+
+PERIOD_S = 1 / 32  # powers of two: sums are exact
+
+
+def answered(streams, service_s, *, together=False, count=320, capacity=1):
+    """By camera when each of its frames was answered; a call takes so long, however many frames it answers."""
+    due_s = [number * PERIOD_S for number in range(count)]
+    queues = StreamQueues(streams, capacity, "newest", together=together)
+    return [line.answered_s for line in simulate_streams(due_s, lambda at_s, rows: service_s, queues, streams)]
+
+
+def dropped(times):
+    return sum(map(math.isnan, times))
+
+
+def test_the_oldest_frame_is_first_and_of_equal_ones_the_camera_whose_turn_it_is():
+    queues = StreamQueues(3, 1, "newest")
+    for stream, due_s in ((0, 2.0), (1, 1.0), (2, 2.0)):
+        queues.put(Frame(0, due_s, stream=stream))
+    assert [queues.take()[0].stream for _ in range(3)] == [1, 2, 0]
+    assert queues.take() == ()
+
+
+def test_together_waits_for_each_camera_that_has_not_ended():
+    queues = StreamQueues(3, 1, "newest", together=True)
+    queues.put(Frame(0, 0.0, stream=0))
+    queues.put(Frame(0, 0.0, stream=2))
+    assert not queues.take()
+    queues.end(1)
+    assert [frame.stream for frame in queues.take()] == [0, 2]
+    assert not queues.ended
+
+
+def test_a_queue_of_one_camera_drops_nothing_of_another():
+    queues = StreamQueues(2, 1, "newest")
+    assert queues.put(Frame(0, 0.0, stream=0)) is None
+    assert queues.put(Frame(0, 0.0, stream=1)) is None
+    assert queues.put(Frame(1, 1.0, stream=1)) == Frame(0, 0.0, stream=1)
+
+
+def test_four_cameras_just_fit_and_a_fifth_does_not():
+    """A call takes a quarter of the period."""
+    four, five = answered(4, PERIOD_S / 4), answered(5, PERIOD_S / 4)
+    assert [dropped(times) for times in four] == [0] * 4
+    assert [times[0] for times in four] == [(stream + 1) * PERIOD_S / 4 for stream in range(4)]
+    counts = [dropped(times) for times in five]
+    assert sum(counts) == pytest.approx(320, abs=5)  # one of five of each moment
+    assert max(counts) - min(counts) <= 2  # they take turns, so none is always the last
+
+
+def test_one_call_answers_all_cameras_at_the_same_moment():
+    times = answered(8, PERIOD_S, together=True)
+    assert all(each == times[0] for each in times)
+    assert times[0].tolist() == [(number + 1) * PERIOD_S for number in range(320)]
+
+
+def test_an_overload_of_one_call_drops_the_same_of_each():
+    times = answered(3, 2 * PERIOD_S, together=True)
+    assert [dropped(each) for each in times] == [159] * 3
+
+
+def test_a_simulation_is_stopped():
+    due_s = [number * PERIOD_S for number in range(320)]
+    queues = StreamQueues(2, 1, "newest")
+    lines = simulate_streams(due_s, lambda *_: PERIOD_S / 4, queues, 2, lambda lines, now_s: now_s >= 1.0)
+    assert len(lines[0]) == len(lines[1]) == 33
+    assert not any(map(math.isnan, lines[1].answered_s))
+
+
+class Sums(torch.nn.Module):
+    """A frame network: the sum of what it has seen."""
+
+    def step(self, frame, state):
+        seen = state[0] + frame.mean((1, 2, 3))[:, None] * torch.arange(3.0)
+        return seen[:, None], (seen,)  # three dimensions: handed over as they are
+
+    def initial_state(self, batch_size):
+        return (torch.zeros(batch_size, 3),)
+
+
+def test_a_row_of_one_call_is_the_answer_of_that_camera_alone():
+    pictures = torch.randn(3, 5, 3, 2, 2, generator=torch.manual_seed(0))  # of three cameras
+
+    def watcher(runnable):
+        return FrameWatcher(runnable, lambda content: content, 1, "step", Stages())
+
+    with torch.inference_mode():
+        batch = prepare(Sums(), torch.zeros(3, 3, 2, 2))
+        call = OneCall(batch, [watcher(batch) for _ in range(3)], Stages())
+        alone = [watcher(prepare(Sums(), torch.zeros(1, 3, 2, 2))) for _ in range(3)]
+        for number in range(5):
+            streams = range(3) if number < 4 else (0, 2)  # the second camera has ended
+            call([Frame(number, 0.0, pictures[stream, number], stream) for stream in streams])
+            for stream in streams:
+                alone[stream](Frame(number, 0.0, alone[stream].select(number, Captured(pictures[stream, number]))))
+                assert torch.equal(call.answer[stream], alone[stream].answer[0])
