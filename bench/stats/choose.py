@@ -77,8 +77,8 @@ class Candidate:
     latency_s: float | None = None  # infinite: so many frames of a camera were dropped
     percent: int = MEDIAN  # which percentile that is
     trained_per_s: float | None = None  # frames a second that the weights were trained at
-    accuracy: float | None = None  # at that rate, percent
-    accuracies: tuple[tuple[float, float], ...] = ()  # of a frame network: (frames a second, percent)
+    accuracies: tuple[tuple[float, float], ...] = ()  # (frames a second that it sees, percent)
+    accuracy: float | None = None  # percent, where the rate of the weights is not known
     reaction_frames: float | None = None  # that the network sees until half of the way to the new answer
     memory_bytes: float | None = None
     state_bytes: float | None = None
@@ -110,15 +110,19 @@ def uses(candidate: Candidate, fps: float | None) -> tuple[Use, ...]:
     if fps is None:
         return (Use("trained", trained or candidate.rate_per_s, trained),)
     every = interval(fps, trained)
-    found = [Use("every", fps, fps)]
+    near = fps / every  # the trained rate, as near as this camera comes to it
+    found = [Use("every", fps, fps if candidate.form == "frame" else _of_clip(fps, trained))]
     if every > 1:
-        found.append(Use("trained", fps / every, fps / every, every))
+        found.append(Use("trained", near, near, every))
     if every > 1 and candidate.form == "frame":
-        found.append(Use("interleaved", fps, fps / every, states=every))
-    if candidate.form != "frame":  # whose clip is made of the frames of the trained rate, however often it answers
-        found = [replace(use, sees_per_s=trained) for use in found]
+        found.append(Use("interleaved", fps, near, states=every))
     known = {way for way, rate in candidate.cameras if same_camera(rate, fps)}
     return tuple(use for use in found if use.way not in known)
+
+
+def _of_clip(fps: float, trained_per_s: float | None) -> float | None:
+    """Frames a second in a clip, however often it answers: each n-th of the camera; None where n is not known."""
+    return fps / interval(fps, trained_per_s) if trained_per_s else None
 
 
 def figures(candidate: Candidate, use: Use) -> dict[str, float | None]:
@@ -154,7 +158,8 @@ def _power_w(candidate: Candidate, use: Use) -> float | None:
 
 
 def _accuracy(candidate: Candidate, use: Use) -> float | None:
-    if candidate.form != "frame" or use.way in ("trained", "interleaved"):
+    """Of the frame rate that it sees."""
+    if use.sees_per_s is None:
         return candidate.accuracy
     return next((top1 for rate, top1 in candidate.accuracies if same_rate(rate, use.sees_per_s)), None)
 
@@ -400,5 +405,5 @@ def _use_of(setup: CameraSetup, facts: Candidate) -> Use:
         way = "trained"
     elif trained and setup.every == 1:
         way = "interleaved"
-    sees_per_s = setup.fps / seen if facts.form == "frame" else facts.trained_per_s
+    sees_per_s = setup.fps / seen if facts.form == "frame" else _of_clip(setup.fps, facts.trained_per_s)
     return Use(way, setup.fps / setup.every, sees_per_s, setup.every, setup.states, setup.fps)

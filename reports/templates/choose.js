@@ -41,15 +41,15 @@ function usesOf(candidate, rules, fps) {
   const use = (way, answers, sees, every, states) => ({ way, answers, sees, every, states, fps: null });
   if (fps === null) return [use("trained", trained ?? rate, trained, 1, 1)];
   const every = trained ? Math.max(1, rounded(fps / trained)) : 1;
-  const sees = (own) => (form === "frame" ? own : trained);
-  const uses = [use("every", fps, sees(fps), 1, 1)];
-  if (every > 1) uses.push(use("trained", fps / every, sees(fps / every), every, 1));
-  if (every > 1 && form === "frame") uses.push(use("interleaved", fps, fps / every, 1, every));
+  const near = fps / every;
+  const uses = [use("every", fps, form === "frame" ? fps : trained ? near : null, 1, 1)];
+  if (every > 1) uses.push(use("trained", near, near, every, 1));
+  if (every > 1 && form === "frame") uses.push(use("interleaved", fps, near, 1, every));
   return uses.filter((one) => !cameras.some(([way, other]) => way === one.way && within(rules.camera, other, fps)));
 }
 
 function figuresOf(candidate, use, rules) {
-  const { rate, latency, frames, memory, state, idle, answer, form, accuracy, accuracies } = candidate;
+  const { rate, latency, frames, memory, state, idle, answer, accuracy, accuracies } = candidate;
   const added = use.states === 1 || candidate.watched ? 0 : state === null ? null : (use.states - 1) * state;
   const at = accuracies.find(([shown]) => use.sees !== null && within(rules.rate, shown, use.sees));
   return {
@@ -58,7 +58,7 @@ function figuresOf(candidate, use, rules) {
     react: frames === null || use.sees === null ? null : frames / use.sees,
     memory: memory === null || added === null ? null : memory + added,
     watts: idle === null || answer === null || use.answers === null ? null : idle + answer * use.answers,
-    accuracy: form !== "frame" || ["trained", "interleaved"].includes(use.way) ? accuracy : at ? at[1] : null,
+    accuracy: use.sees === null ? accuracy : at ? at[1] : null,
   };
 }
 

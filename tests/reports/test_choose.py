@@ -119,6 +119,10 @@ def test_what_fits_is_lit_everywhere_and_each_other_row_says_why(page: Opened) -
     of_choice = {verdict.candidate.case.model: why(verdict) for verdict in choice.verdicts if not verdict.feasible}
     assert {model: found[model] for model in of_choice} == of_choice
     assert lit(page.page) == {"CoX3D-M (64)", "CoX3D-M (16)"}
+    faded = page.page.locator("tr.faded .why").first  # its row is, but not why
+    ink = "e => [getComputedStyle(e).opacity, getComputedStyle(e).color, getComputedStyle(document.body).color]"
+    opacity, colour, of_text = faded.evaluate(ink)
+    assert (opacity, colour) == ("1", of_text)
     assert reasons(page.page, ".camera") == {"cox3d-m-64": "fits: 6/s (1 in 5)"}
     said = page.page.locator(".choice output").inner_text()
     assert said == "2 of 6 networks fit:"
@@ -191,7 +195,12 @@ def test_what_nobody_knows_has_no_slider_and_is_said() -> None:
     assert "Not known of any network here: reaction, power." in html
     assert 'name="watts"' not in html
     assert 'name="memory"' in html
-    assert "co3d-bench choose" in html  # without scripts the form is hidden, and this is what remains
+
+
+def test_without_scripts_a_statement_of_where_to_ask_remains(open_report: Any) -> None:
+    page = open_report(make_default_records(), javascript=False).page
+    assert "co3d-bench choose --fps 30 --deadline 100ms" in page.locator("#choose .lead").inner_text()
+    assert not page.locator(".choice").is_visible()
 
 
 def test_names_from_outside_are_text(open_report: Any) -> None:
