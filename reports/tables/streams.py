@@ -76,7 +76,8 @@ def _other_way(found: Streams) -> str:
     proved = [trial for trial in found.tried if trial.way != found.way]
     if not proved:
         return _not_tried(found)
-    most = max((trial.streams for trial in proved if trial.verdict == "yes"), default=0)
+    one = int(found.way == "one after the other")  # a call for one camera is the same
+    most = max((trial.streams for trial in proved if trial.verdict == "yes"), default=one)
     return f"; {proved[0].way}, {most or 'none'} for certain"
 
 
