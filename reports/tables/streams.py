@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from ...bench.record.camera import CameraRun, Streams, StreamsTrial
 from ...bench.record.case import AUTO_STREAMS, CameraSetup
-from ...bench.stats.capacity import CONFIDENCE, SHARE, next_more, share_interval
+from ...bench.stats.capacity import CONFIDENCE, SHARE, next_more
 from ...bench.stats.metrics import PERCENT, S
 from ..notation import number
 from .table import WORDS, Cell, Column, Row, Table, cells, figure
@@ -76,7 +76,8 @@ def _other_way(found: Streams) -> str:
     proved = [trial for trial in found.tried if trial.way != found.way]
     if not proved:
         return _not_tried(found)
-    most = max((trial.streams for trial in proved if trial.verdict == "yes"), default=0)
+    one = int(found.way == "one after the other")  # a call for one camera is the same
+    most = max((trial.streams for trial in proved if trial.verdict == "yes"), default=one)
     return f"; {proved[0].way}, {most or 'none'} for certain"
 
 
@@ -85,18 +86,15 @@ def _not_tried(found: Streams) -> str:
     return "".join(f"; {note}" for note in found.notes if note.startswith("one call for all"))
 
 
-def _share(trial: StreamsTrial) -> Cell:
-    low, high = share_interval(trial)
-    if trial.missed_share is None:
-        return Cell()
-    return Cell(f"{number(100 * trial.missed_share)} ({number(100 * low)} to {number(100 * high)})", trial.missed_share)
+def _percent(share: float | None) -> Cell:
+    return Cell() if share is None else Cell(number(100 * share), share)
 
 
 TRIALS: tuple[Column[StreamsTrial], ...] = (
     Column("Served", lambda trial: Cell(trial.way, trial.way), kind=WORDS),
     figure("Watched", lambda trial: trial.seconds, S),
-    Column("Missed", _share, PERCENT, "late or dropped, of all cameras together, with a 95 % interval"),
-    figure("Worst camera", lambda trial: trial.worst_missed_share, PERCENT),
+    Column("Missed", lambda trial: _percent(trial.missed_share), PERCENT, "late or dropped, of all cameras together"),
+    Column("Worst", lambda trial: _percent(trial.worst_missed_share), PERCENT, "of the camera that missed most"),
     Column("At most 1 %", lambda trial: Cell(trial.verdict, trial.verdict), kind=WORDS),
 )
 

@@ -161,7 +161,9 @@ def test_the_page_and_the_evidence_have_it():
         console.print(render_camera_evidence([record], {}))
     text = captured.get()
     assert "one call for all: a batch of 2 failed: no" in text
-    assert [line.split()[0] for line in text.splitlines() if "one after the other" in line] == list("1248654")
+    rows = [line.split() for line in text.splitlines() if "one after the other" in line]
+    assert [row[0] for row in rows] == list("1248654")
+    assert rows[3][5:] == ["3.00", "50.0", "50.0", "no"]
 
 
 def test_in_data_it_has_columns():

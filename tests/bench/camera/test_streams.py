@@ -6,10 +6,16 @@ import pytest
 import torch
 
 from co3d_bench.bench.backends.eager import prepare
+from co3d_bench.bench.camera.pipeline import Scene, Served
 from co3d_bench.bench.camera.queue import Frame, StreamQueues
-from co3d_bench.bench.camera.source import Captured
+from co3d_bench.bench.camera.source import Captured, Noise
+from co3d_bench.bench.camera.streams import ONE_BY_ONE, ONE_CALL, Trials, watch_streams
 from co3d_bench.bench.camera.virtual import simulate_streams
 from co3d_bench.bench.camera.watch import FrameWatcher, OneCall, Stages
+from co3d_bench.bench.measure.job import CameraJob
+from co3d_bench.bench.record.blobs import read_arrays
+from co3d_bench.bench.record.case import CameraSetup
+from co3d_bench.bench.stats.camera import frame_times
 
 PERIOD_S = 1 / 32  # powers of two: sums are exact
 
@@ -106,3 +112,89 @@ def test_a_row_of_one_call_is_the_answer_of_that_camera_alone():
             for stream in streams:
                 alone[stream](Frame(number, 0.0, alone[stream].select(number, Captured(pictures[stream, number]))))
                 assert torch.equal(call.answer[stream], alone[stream].answer[0])
+
+
+class Shown:
+    """A watcher that takes every frame."""
+
+    def select(self, number, captured):
+        return captured.content
+
+
+class FakeNetworks:
+    """Answers at once; `fails_from` cameras on it has no memory."""
+
+    def __init__(self, why=None, fails_from=math.inf):
+        self.why, self.fails_from = why, fails_from
+
+    def served(self, streams, way):
+        if streams >= self.fails_from:
+            raise RuntimeError("not enough memory: you tried to allocate 8 GB")
+        return Served([Shown()] * streams, lambda frames: None, [Stages()], together=way == ONE_CALL)
+
+    def why_not_one_call(self, streams):
+        return self.why
+
+    def release(self):
+        pass
+
+    def state_bytes(self, streams=1):
+        return 100 * streams
+
+
+class FakeMemory:
+    """A gigabyte is taken, and as much is free."""
+
+    peak = 10**9
+
+    def base_bytes(self):
+        return 10**9
+
+    def free_bytes(self):
+        return 10**9
+
+    def restart(self):
+        pass
+
+    def peak_bytes(self):
+        return self.peak
+
+
+def scene_of(folder, streams, duration_s=0.3):
+    job = CameraJob(source="random", duration_s=duration_s, deadline_s=5.0, blobs=str(folder))
+    return Scene(Noise([torch.zeros(1, 3, 2, 2)]), CameraSetup(fps=50, streams=streams), job, lambda event: None)
+
+
+def test_both_ways_are_watched_and_the_frames_of_one_are_kept(tmp_path):
+    run = watch_streams(scene_of(tmp_path, 2), FakeNetworks(), FakeMemory())
+    assert [(trial.way, trial.streams, trial.due) for trial in run.streams.tried] == [
+        (ONE_BY_ONE, 2, 30),
+        (ONE_CALL, 2, 30),
+    ]
+    assert (run.streams.count, run.due, run.state_bytes) == (2, 30, 200)
+    times = read_arrays(tmp_path, run.times)
+    assert times["stream"].tolist() == [0.0, 1.0] * 15
+    assert frame_times(run, times).due == 30
+
+
+def test_a_network_that_cannot_answer_a_batch_is_watched_one_way(tmp_path):
+    run = watch_streams(scene_of(tmp_path, 2), FakeNetworks(why="it has no rows"), FakeMemory())
+    assert [trial.way for trial in run.streams.tried] == [ONE_BY_ONE]
+    assert run.streams.notes == ("one call for all: it has no rows",)
+
+
+def test_what_does_not_fit_into_memory_is_not_tried_or_noted(tmp_path):
+    memory = FakeMemory()
+    trials = Trials(scene_of(tmp_path, "auto"), FakeNetworks(fails_from=4), memory)
+    assert trials.attempt(ONE_BY_ONE, 4, 1) == "no"
+    assert "you tried to allocate" in (trials.tried[-1].why or "")
+    memory.peak = 18 * 10**8
+    assert trials.attempt(ONE_BY_ONE, 2, 1) == "not known"
+    assert trials.attempt(ONE_BY_ONE, 3, 1) == "no"
+    assert trials.tried[-1].why == "3 would need 2.6 GB of 1.9"
+    assert len(trials.notes) == 2
+
+
+def test_an_error_with_one_camera_is_an_error(tmp_path):
+    with pytest.raises(RuntimeError, match="memory"):
+        Trials(scene_of(tmp_path, "auto"), FakeNetworks(fails_from=1), FakeMemory()).attempt(ONE_BY_ONE, 1, 1)
