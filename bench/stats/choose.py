@@ -292,7 +292,7 @@ def _outward(value: float, constraint: Constraint) -> float:
 
 def candidates(records: Iterable[Record]) -> tuple[Candidate, ...]:
     """The candidates of a store, in the order in which their cases first appeared: those of speed, then those of
-    cameras. Cameras that waited (`--policy block`) are none: a real one does not."""
+    cameras. Cameras that waited (`--policy block`) are none, since a real one does not, nor are several at once."""
     kept = list(records)
     reactions = _reactions(kept)
     speeds = [_of_speed(case, reactions) for case in case_results(kept) if case.ok and case.timed]
@@ -300,7 +300,7 @@ def candidates(records: Iterable[Record]) -> tuple[Candidate, ...]:
     watched = []
     for result in case_results(kept, ("camera",)):
         record, run, setup = result.record, result.record.camera, result.case.camera
-        if record.ok and run and run.due and setup and setup.policy != "block":
+        if record.ok and run and run.due and setup and setup.policy != "block" and setup.streams == 1:
             seen = _Watched(record, run, setup)
             watched.append(_of_camera(seen, reactions, by_network.get(as_run(record.case))))
     cameras: dict[Case, tuple[tuple[Way, float], ...]] = {}

@@ -213,8 +213,8 @@ def test_of_each_network_on_each_device_the_first_is_shown():
 # --- from records
 
 
-def watched(model="cox3d-m-64", *, fps=30.0, every=5, states=1, due=1200, dropped=0, policy="newest", **run):
-    setup = CameraSetup(fps=fps, every=every, states=states, policy=policy)
+def watched(model="cox3d-m-64", *, fps=30.0, every=5, states=1, due=1200, dropped=0, policy="newest", streams=1, **run):
+    setup = CameraSetup(fps=fps, every=every, states=states, policy=policy, streams=streams)
     record = make_record(model)
     made = CameraRun(
         **{
@@ -324,6 +324,8 @@ def test_dropped_frames_are_infinitely_late_and_too_many_of_them_do_not_keep_up(
     assert (none.latency_s, none.rate_per_s) == (None, None)
 
 
-def test_failed_cases_and_cameras_that_waited_are_no_candidates():
-    assert candidates([make_failed_record("x3d-m"), watched(policy="block")]) == ()
+def test_failed_cases_cameras_that_waited_and_several_at_once_are_no_candidates():
+    several = watched(streams=4)
+    assert candidates([make_failed_record("x3d-m"), watched(policy="block"), several]) == ()
+    assert candidates([make_record("cox3d-m-64"), several])[0].cameras == ()  # one alone is not judged by four
     assert candidates([]) == ()
