@@ -68,7 +68,7 @@ def watch_camera(job: Job, emit: Emit) -> Event:
         if run:
             emit(Event(event="sampled"))
         rss_bytes = peak_rss_bytes() if run else None
-        sensors = watch.stop(run.duration_s) if watch and run else None
+        sensors = watch.stop(run.duration_s if run.streams is None else None) if watch and run else None
         seen = job.case.camera.every * job.case.camera.states  # every n-th frame, by a state
         if run and seen == trained_interval(subject.spec, job.case.camera.fps):
             emit(phase_event("reaction"))
