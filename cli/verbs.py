@@ -16,6 +16,7 @@ from .camera import camera
 from .check import check
 from .compare import compare
 from .doctor import doctor
+from .evaluate import evaluate
 from .export import export
 from .history import history
 from .list import list_
@@ -33,6 +34,7 @@ from .weights import weights
 VERBS = (
     run,
     camera,
+    evaluate,
     plan,
     list_,
     doctor,

@@ -6,6 +6,7 @@ No thread, no timer, and nothing is drawn while samples are taken: that would ta
 from __future__ import annotations
 
 import sys
+import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from statistics import median
@@ -18,6 +19,7 @@ from ..record.plain import plain_lines
 from ..record.record import BatchSearch, Record
 from ..stats.batch import by_batch, search_text
 from ..stats.summary import warnings
+from .rounds import duration_text
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -75,7 +77,9 @@ class Silent(Progress):
 class Lines:
     """A line when a process ends; on a terminal also a status line that is overwritten."""
 
-    def __init__(self, stream: TextIO | None = None, live: bool | None = None) -> None:
+    def __init__(self, stream: TextIO | None = None, live: bool | None = None, untimed: bool = False) -> None:
+        self._untimed = untimed  # whether nothing is timed, so that phases may be shown, with the time left
+        self._since: tuple[float, int] | None = None  # when counting began, and at what count
         self._stream = stream or sys.stderr
         self._live = self._stream.isatty() if live is None else live
         self._console: Console | None = None
@@ -104,7 +108,8 @@ class Lines:
         return " ".join((case.model, case.backend, *(_DIFFER[name](case) for name in self._differ)))
 
     def started(self, round_number: int, case: Case, left: str, at_host: bool) -> None:
-        self._round, self._phases = round_number, at_host
+        self._round, self._phases = round_number, at_host or self._untimed
+        self._since = None
         which = f"round {round_number}" if round_number else "energy "
         self._head = f"{which}  {self._labels.get(case) or self._label(case)}"
         self._now(left)
@@ -112,7 +117,16 @@ class Lines:
     def event(self, event: Event) -> None:
         if event.phase and self._phases:
             count = f" {event.done}/{event.total}" if event.total else ""
-            self._now(event.phase + count)
+            self._now(event.phase + count + (self._left(event) if self._untimed else ""))
+
+    def _left(self, event: Event) -> str:
+        """How long the rest takes at the rate so far."""
+        if not event.total or event.done is None:
+            return ""
+        now = time.monotonic()
+        begin, first = self._since = self._since or (now, event.done)
+        done = event.done - first
+        return f", about {duration_text((now - begin) / done * (event.total - event.done))} left" if done else ""
 
     def finished(self, record: Record) -> None:
         """On a terminal, lines of later rounds would push the table out of sight."""
@@ -165,6 +179,8 @@ def describe(record: Record) -> str:
     if record.camera:
         missed = record.camera.late + record.camera.dropped
         return f"{missed} of {record.camera.due} frames missed their deadline"
+    if (found := record.evaluation) and (shown := found.top1 or found.mean_ap):
+        return f"{'top-1' if found.top1 else 'mAP'} {100 * shown.value:.1f} % of {found.scored} films"
     if record.timing is None:
         return "not timed"
     mark = "  !" if warnings(record) else ""
