@@ -88,7 +88,7 @@ def show(file: Path, sampling: Sampling) -> Shown | Unreadable:
                     pictures[-1] if same else prepare(film.picture(frame), sampling.how, sampling.size).numpy()
                 )
                 before = frame
-        damage = tuple(dict.fromkeys((*damage, *film.damage())))
+            damage = tuple(dict.fromkeys((*damage, *film.damage())))
     except UserError as error:
         return Unreadable(error.message.removeprefix(f"video {file}: "))
     except Exception as error:  # noqa: BLE001 - whatever a damaged file makes a library raise

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import partial
 
 from rich.console import Group, RenderableType
@@ -98,16 +98,14 @@ def title_of(record: Record) -> str:
     return f"{model_title(record)} ({record.case.backend}, {precision})"
 
 
-def said(record: Record) -> Iterator[str]:
-    """What is to be known of the films, in sentences."""
-    run = record.evaluation
-    if run is None:
-        return
-    for notes, what in ((run.unreadable, "not scored, since it cannot be decoded"), (run.damaged, "scored in part")):
-        for note in notes[:MOST_NAMED]:
-            yield f"{note.film}: {what}: {note.why}"
+def said(records: Iterable[Record]) -> Iterator[str]:
+    """What is wrong with the films of these, in sentences: each film once, however many networks it was shown to."""
+    runs = [record.evaluation for record in records if record.evaluation]
+    for name, what in (("unreadable", "not scored"), ("damaged", "scored by what could be decoded")):
+        notes = dict.fromkeys(note for run in runs for note in getattr(run, name))
+        yield from (f"{note.film}: {what}: {note.why}" for note in list(notes)[:MOST_NAMED])
         if len(notes) > MOST_NAMED:
-            yield f"and {len(notes) - MOST_NAMED} more that are {what.partition(',')[0]}"
+            yield f"and {len(notes) - MOST_NAMED} more films that were {what}"
 
 
 def summary(records: Sequence[Record]) -> str:
@@ -132,5 +130,4 @@ def render_accuracy(records: Sequence[Record]) -> RenderableType:
         for record in shown
         if record.error
     ]
-    notes = dict.fromkeys(text for record in shown for text in said(record))
-    return Group(Fitted(_drawings(build(shown))), Text(""), *map(Text, notes), *failed)
+    return Group(Fitted(_drawings(build(shown))), Text(""), *map(Text, said(shown)), *failed)
