@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-import multiprocessing
+import subprocess
+import threading
 from collections import deque
-from collections.abc import Iterator, Sequence
-from concurrent.futures import Future, ProcessPoolExecutor
-from concurrent.futures.process import BrokenProcessPool
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from fractions import Fraction
+from multiprocessing import Pipe
+from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
+from ...devices.own_path import python_command
 from ...models.spec import ModelSpec, Preprocessing
 from ..errors import UserError
 from ..measure.film import open_film
@@ -96,61 +99,67 @@ def show(file: Path, sampling: Sampling) -> Shown | Unreadable:
     return Shown(np.stack(pictures), padded=moments[-1] > last_s, damage="; ".join(damage))
 
 
-def each_shown(files: Sequence[Path], sampling: Sampling, decoders: int) -> Iterator[Shown | Unreadable]:
+Show = Callable[[Path, Sampling], "Shown | Unreadable"]
+
+
+def each_shown(
+    files: Sequence[Path], sampling: Sampling, decoders: int, show: Show = show
+) -> Iterator[Shown | Unreadable]:
     """The films in order, decoded ahead by so many processes, as long as what waits stays below `AHEAD_BYTES`.
 
     A film whose decoder crashes is unreadable, and the rest goes on.
     """
-    pool = _pool(decoders)
-    left, waiting = deque(files), deque[tuple[Path, "Future[Shown | Unreadable]"]]()
+    left, waiting = deque(files), deque["Future[Shown | Unreadable]"]()
     largest = 1  # bytes of a film so far
+    processes = _Decoders(sampling, show)
+    threads = ThreadPoolExecutor(decoders)  # each waits for a decoder of its own
     try:
         while left or waiting:
             most = max(1, min(_AHEAD * decoders, AHEAD_BYTES // largest))
             while left and len(waiting) < most:
-                file = left.popleft()
-                waiting.append((file, _submitted(pool, file, sampling)))
-            file, future = waiting.popleft()
-            try:
-                found = future.result()
-            except BrokenProcessPool:  # by this film, or by one that was decoded beside it
-                pool.shutdown(wait=False, cancel_futures=True)
-                found = _alone(file, sampling)
-                pool = _pool(decoders)
-                left.extendleft(other for other, _ in reversed(waiting))
-                waiting.clear()
+                waiting.append(threads.submit(processes.show, left.popleft()))
+            found = waiting.popleft().result()
             if isinstance(found, Shown):
                 largest = max(largest, found.frames.nbytes)
             yield found
     finally:
-        pool.shutdown(wait=False, cancel_futures=True)
+        threads.shutdown(wait=False, cancel_futures=True)
+        processes.close()
 
 
-def _pool(decoders: int) -> ProcessPoolExecutor:
-    # A server that has loaded the libraries once and forks from there: this process has threads by now.
-    context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(["av", "numpy", "torch", __name__])
-    return ProcessPoolExecutor(decoders, context, _one_thread)
+class _Decoders:
+    """Processes that decode, one for each thread that asks; one that has crashed is replaced."""
 
+    def __init__(self, sampling: Sampling, show: Show) -> None:
+        self._sampling, self._show = sampling, show
+        self._of_thread = threading.local()
+        self._all: list[subprocess.Popen[bytes]] = []
+        self._closed = False
 
-def _one_thread() -> None:
-    import torch
-
-    torch.set_num_threads(1)
-
-
-def _submitted(pool: ProcessPoolExecutor, file: Path, sampling: Sampling) -> Future[Shown | Unreadable]:
-    try:
-        return pool.submit(show, file, sampling)
-    except BrokenProcessPool as error:
-        future: Future[Shown | Unreadable] = Future()
-        future.set_exception(error)
-        return future
-
-
-def _alone(file: Path, sampling: Sampling) -> Shown | Unreadable:
-    with _pool(1) as pool:
+    def show(self, file: Path) -> Shown | Unreadable:
         try:
-            return pool.submit(show, file, sampling).result()
-        except BrokenProcessPool:
+            pipe = getattr(self._of_thread, "pipe", None) or self._start()
+            pipe.send(file)
+            return pipe.recv()
+        except (EOFError, OSError):
+            self._of_thread.pipe = None
             return Unreadable(CRASHED)
+
+    def _start(self) -> Connection:
+        if self._closed:
+            raise EOFError
+        ours, theirs = Pipe()
+        with theirs:  # closed here, so that its end is noticed
+            command, end = python_command("-m", "co3d_bench.bench.evaluate.decoder"), theirs.fileno()
+            # What a library prints is no part of our events.
+            process = subprocess.Popen([*command, str(end)], pass_fds=[end], stdin=subprocess.DEVNULL, stdout=2)  # noqa: S603
+        self._all.append(process)
+        ours.send((self._sampling, self._show))
+        self._of_thread.pipe = ours
+        return ours
+
+    def close(self) -> None:
+        self._closed = True
+        for process in self._all:
+            process.kill()
+            process.wait()

@@ -7,13 +7,15 @@ mean of its steps along each axis, and of its turns about the middle.
 from __future__ import annotations
 
 import math
+import os
 import random
 from pathlib import Path
 
 import torch
 from torch import Tensor, nn
 
-from co3d_bench.models.spec import Preprocessing
+from co3d_bench.bench.evaluate.films import show
+from co3d_bench.models.spec import ModelSpec, Preprocessing
 
 CLASSES = ("clockwise", "down", "left", "right", "up")  # in the order of class folders
 SIDE, FRAMES = 32, 8
@@ -125,3 +127,26 @@ def make_films(folder: Path, each: int = 8, seed: int = 0, rate=30, lengths=(10,
             count = draw.randint(*lengths)
             write_film(folder / kind / f"{number}.mp4", pictures(kind, count, draw), rate)
     return folder
+
+
+def spec(name: str, form: str, build) -> ModelSpec:
+    return ModelSpec(
+        name=name,
+        title=name.title(),
+        family="moving",
+        form=form,  # pyright: ignore[reportArgumentType]
+        input_shape=build().input_shape,
+        classes=len(CLASSES),
+        build=build,
+        preprocessing=PREPROCESSING,
+    )
+
+
+SPECS = {name: spec(name, form, build) for name, form, build in (("clip", "clip", Clip), ("frames", "frame", Frames))}
+
+
+def crashes(file: Path, sampling):
+    """As a decoder that dies of some files."""
+    if "crash" in file.name:
+        os.abort()
+    return show(file, sampling)
