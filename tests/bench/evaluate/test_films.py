@@ -67,7 +67,7 @@ def test_films_come_in_order_and_a_decoder_that_crashes_is_one_film(films, tmp_p
     crash.write_bytes((films / "up/0.mp4").read_bytes())
     (tmp_path / "no.mp4").write_bytes(b"no film")
     files = [films / "up/0.mp4", crash, tmp_path / "no.mp4", films / "down/0.mp4", films / "up/1.mp4"]
-    found = list(each_shown(files, CLIP, 2, moving.crashes))
+    found = list(each_shown(files, CLIP, 1, moving.crashes))
     assert [type(each) for each in found] == [Shown, Unreadable, Unreadable, Shown, Shown]
     assert found[1] == Unreadable(CRASHED)
     for file, each in zip(files, found, strict=True):

@@ -46,7 +46,7 @@ def plain(model, folder):
                 chosen = [min(last, math.floor(begin + 2 * number + 0.5)) for number in range(8)]
             else:
                 chosen = list(range(0, last + 1, 2))
-                chosen += [chosen[-1]] * (math.ceil(0.8 * 8) - len(chosen))
+                chosen += [last] * (math.ceil(0.8 * 8) - len(chosen))
             x = torch.stack([torch.from_numpy(pictures[number]) for number in chosen]).permute(0, 3, 1, 2) / 255
             x = torch.nn.functional.interpolate(x, (32, 42), mode="bilinear", align_corners=False)[:, :, :, 5:37]
             x = ((x - 0.5) / 0.5).transpose(0, 1)[None]
