@@ -291,7 +291,9 @@ def make_wrong_record(model: str = "x3d-m", /, **asked: Any) -> Record:
     check = record.verification and record.verification.model_copy(
         update={"relative_error": 0.42, "relative_l2": 0.21, "top1_agreement": 0.31, "passed": False}
     )
-    message = "the output is 0.42 off the eager network in fp32 (relative; at most 0.1 is right), so its figures are not given"
+    message = (
+        "the output is 0.42 off the eager network in fp32 (relative; at most 0.1 is right), so its speed is not given"
+    )
     return record.model_copy(
         update={"timing": None, "verification": check, "error": Failure(kind="wrong-answer", message=message)}
     )
