@@ -24,6 +24,7 @@ from .rounds import duration_text
 if TYPE_CHECKING:
     from rich.console import Console
 
+LINE_EVERY_S = 60.0
 _CLEAR_LINE = "\r\x1b[2K"
 # What may differ between cases besides network and engine, and how it is written.
 _DIFFER: dict[str, Callable[[Case], str]] = {
@@ -77,9 +78,17 @@ class Silent(Progress):
 class Lines:
     """A line when a process ends; on a terminal also a status line that is overwritten."""
 
-    def __init__(self, stream: TextIO | None = None, live: bool | None = None, untimed: bool = False) -> None:
+    def __init__(
+        self,
+        stream: TextIO | None = None,
+        live: bool | None = None,
+        untimed: bool = False,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
         self._untimed = untimed  # whether nothing is timed, so that phases may be shown, with the time left
+        self._clock = clock
         self._since: tuple[float, int] | None = None  # when counting began, and at what count
+        self._printed = clock()  # when a phase was last printed: without a terminal there is no status line
         self._stream = stream or sys.stderr
         self._live = self._stream.isatty() if live is None else live
         self._console: Console | None = None
@@ -117,13 +126,17 @@ class Lines:
     def event(self, event: Event) -> None:
         if event.phase and self._phases:
             count = f" {event.done}/{event.total}" if event.total else ""
-            self._now(event.phase + count + (self._left(event) if self._untimed else ""))
+            text = event.phase + count + (self._left(event) if self._untimed else "")
+            self._now(text)
+            if self._untimed and event.total and not self._live and self._clock() - self._printed >= LINE_EVERY_S:
+                self._printed = self._clock()
+                self._print(f"{self._head}  {text}")
 
     def _left(self, event: Event) -> str:
         """How long the rest takes at the rate so far."""
         if not event.total or event.done is None:
             return ""
-        now = time.monotonic()
+        now = self._clock()
         begin, first = self._since = self._since or (now, event.done)
         done = event.done - first
         return f", about {duration_text((now - begin) / done * (event.total - event.done))} left" if done else ""
