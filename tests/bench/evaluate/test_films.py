@@ -94,3 +94,33 @@ def test_what_is_no_film_says_why(tmp_path, content):
     assert isinstance(found, Unreadable)
     assert found.why
     assert str(tmp_path) not in found.why
+
+
+class Threads:
+    """Decoders that are threads, and note how many films are ahead."""
+
+    started = 0
+
+    def __init__(self, sampling, show):
+        type(self).started = 0
+
+    def show(self, file):
+        type(self).started += 1
+        return Shown(np.zeros((1, 3, 2, 2), np.float32), padded=False)
+
+    def close(self):
+        pass
+
+
+@pytest.mark.parametrize(("most_bytes", "ahead"), [(1 << 20, 6), (50, 1)])
+def test_what_waits_for_the_network_is_bounded(monkeypatch, most_bytes, ahead):
+    """A film has 48 bytes: three decoders are two films ahead each, or only one film is."""
+    from co3d_bench.bench.evaluate import films as module
+
+    monkeypatch.setattr(module, "_Decoders", Threads)
+    monkeypatch.setattr(module, "AHEAD_BYTES", most_bytes)
+    shown = each_shown([Path(str(number)) for number in range(20)], CLIP, 3)
+    for taken in range(1, 10):
+        next(shown)
+        assert Threads.started <= max(6, taken - 1 + ahead)  # before the first film its size is not known
+    assert len(list(shown)) == 11
