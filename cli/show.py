@@ -48,12 +48,14 @@ def _evidence(store: Path, model: str) -> list[str]:
     from ..reports.camera_evidence import render_camera_evidence
     from ..reports.commands import camera_times
     from ..reports.evidence import render_evidence
-    from ..reports.select import newest_cameras
+    from ..reports.select import newest_cameras, newest_evaluations
+    from ..reports.tables.accuracy import render_accuracy
 
     records = records_of_model(store, model)
     cases, cameras = case_results(records), newest_cameras(records)
     parts = [render_evidence(cases)] if cases else []
     parts += [render_camera_evidence(cameras, camera_times(store, cameras))] if cameras else []
+    parts += [render_accuracy(evaluations)] if (evaluations := newest_evaluations(records)) else []
     return drawn(Group(*parts)).splitlines()
 
 

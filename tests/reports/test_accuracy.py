@@ -23,6 +23,7 @@ from co3d_bench.reports.commands import film_scores, render_report, write_report
 from co3d_bench.reports.html import render_html
 from co3d_bench.reports.tables.accuracy import build, render_accuracy, said, summary
 
+from ..command import call
 from ..factories import make_failed_record, make_record
 from .charts.specs import assert_valid
 
@@ -144,6 +145,13 @@ def test_with_many_classes_the_worst_pairs_are_listed(tmp_path):
     page = render_html([record], scores=scores)
     assert "Classes that X3D-S (eager, float32) confuses" in page
     assert "class 0" in page
+
+
+def test_show_has_the_accuracy_of_a_network(tmp_path):
+    stored(tmp_path / "results", predictions())
+    done = call(tmp_path, "show", "x3d-s", "results")
+    assert done.returncode == 0
+    assert "65.0 (49.5 to 77.9)" in done.stdout
 
 
 def test_a_blob_that_is_gone_leaves_the_figures(tmp_path):

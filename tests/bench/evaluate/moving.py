@@ -129,6 +129,15 @@ def make_films(folder: Path, each: int = 8, seed: int = 0, rate=30, lengths=(10,
     return folder
 
 
+class Many(Clip):
+    """The same five classes and 152 that no film is of, as Charades has 157."""
+
+    classes = 157
+
+    def forward(self, clip: Tensor) -> Tensor:
+        return nn.functional.pad(super().forward(clip), (0, self.classes - len(CLASSES)), value=-1.0)
+
+
 def spec(name: str, form: str, build) -> ModelSpec:
     return ModelSpec(
         name=name,
@@ -136,13 +145,16 @@ def spec(name: str, form: str, build) -> ModelSpec:
         family="moving",
         form=form,  # pyright: ignore[reportArgumentType]
         input_shape=build().input_shape,
-        classes=len(CLASSES),
+        classes=getattr(build, "classes", len(CLASSES)),
         build=build,
         preprocessing=PREPROCESSING,
     )
 
 
-SPECS = {name: spec(name, form, build) for name, form, build in (("clip", "clip", Clip), ("frames", "frame", Frames))}
+SPECS = {
+    name: spec(name, form, build)
+    for name, form, build in (("clip", "clip", Clip), ("frames", "frame", Frames), ("many", "clip", Many))
+}
 
 
 def crashes(file: Path, sampling):

@@ -128,6 +128,30 @@ def test_another_frame_rate_and_a_limit(films, tmp_path):
     assert run.predictions != half.predictions
 
 
+def test_films_with_several_labels_have_a_mean_average_precision(films, tmp_path):
+    """Charades' CSV: each film is of its own class, every third of another one as well, and one of none."""
+    lines, truth, files = ["id,actions,length"], np.zeros((30, 157), bool), sorted(films.rglob("*.mp4"))
+    for number, file in enumerate(files):
+        name, own = f"F{number:04d}", moving.CLASSES.index(file.parent.name)
+        (tmp_path / f"{name}.mp4").write_bytes(file.read_bytes())
+        labels = [] if number == 7 else [own, (own + 1) % 5] if number % 3 == 0 else [own]
+        truth[number, labels] = True
+        lines.append(f"{name},{';'.join(f'c{label:03d} 0.00 1.00' for label in labels)},1.00")
+    (tmp_path / "test.csv").write_text("\n".join(lines))
+    run, found = evaluated(tmp_path / "results", tmp_path / "test.csv", "many")
+    assert (run.scored, run.classes, run.top1) == (30, 157, None)
+    np.testing.assert_array_equal(found.labels, truth)
+    precisions = []
+    for label in range(5):  # nothing is of the other classes, which are left out
+        order = np.argsort(-found.scores[:, label].astype(float), kind="stable")
+        hits = truth[order, label]
+        at = np.arange(1, 31)
+        precisions.append((np.cumsum(hits) / at)[hits].mean())
+    assert run.mean_ap
+    assert run.mean_ap.value == pytest.approx(np.mean(precisions))
+    assert 0.5 < run.mean_ap.value < 1
+
+
 def test_films_that_cannot_be_decoded_are_named_and_the_rest_is_scored(films, tmp_path):
     data = tmp_path / "data"
     for name in ("up/0.mp4", "up/1.mp4", "down/0.mp4"):
