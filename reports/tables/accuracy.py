@@ -55,12 +55,12 @@ COLUMNS: tuple[Column[Record], ...] = (
     _count("films", lambda run: run.scored, "that were scored"),
     Column("engine", lambda record: Cell(record.case.backend, record.case.backend), kind=WORDS),
     Column("precision", lambda record: Cell(record.case.precision, record.case.precision), kind=WORDS),
-    _share("top-5", "top5", "films whose class is among the five highest scores"),
     _count(
         "unreadable",
         lambda run: len(run.unreadable),
         "films that could not be decoded; they are not among those scored",
     ),
+    _share("top-5", "top5", "films whose class is among the five highest scores"),
     _share("class mean", "mean_class", "top-1 of each class, and the mean of these"),
     Column("frames", _rate, kind=WORDS, explains="frames a second that the network saw, where that was asked for"),
     _count("missing", lambda run: run.missing, "films that the data names and that are not there"),
