@@ -88,7 +88,7 @@ def labels_of(data: Data, classes: int | None, given: Sequence[str] = (), networ
 def _names(data: Data, classes: int, network: str) -> tuple[str, ...]:
     """The list where none was given: the data's own, or that of Kinetics-400. Raises UserError where neither fits."""
     own = data.own_classes
-    if own and classes == len(kinetics400()) and all(_word(name) in _places(kinetics400()) for name in own):
+    if own and classes == len(kinetics400()) and {_word(name) for name in own} <= _places(kinetics400()).keys():
         return kinetics400()
     if not own or len(own) == classes:
         return own

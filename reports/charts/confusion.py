@@ -39,7 +39,7 @@ def shown_classes(scores: Scores) -> list[str]:
 
 
 def confusion_chart(scores: Scores, form: str, palette: Mapping[str, str] = theme.VARIABLES) -> Spec | None:
-    """A cell for each pair of classes, the darker the more of a row's films it holds; None where films have several
+    """A cell for each pair of classes, the stronger the more of a row's films it holds; None where films have several
     labels, and for too many classes."""
     rows, names = cells(scores), shown_classes(scores)
     if not rows or len(names) > MOST_CLASSES:

@@ -28,8 +28,8 @@ Scored is the same network, engine and precision that is timed.</p>
 {% endif %}
 {% if figures %}
 <h3>What is taken for what</h3>
-<p class="note">Rows are classes, columns the answers to their films; the darker a cell, the more of its row. Of more \
-than 30 classes the pairs that are confused most often are listed instead.</p>
+<p class="note">Rows are classes, columns the answers to their films; the stronger a cell, the more of its row. Of \
+more than 30 classes the pairs that are confused most often are listed instead.</p>
 {% endif %}
 {% for title in unread %}
 <p class="note">{{ title }}: the scores of its films (in blobs, beside the records) cannot be read.</p>

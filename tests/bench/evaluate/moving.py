@@ -42,7 +42,7 @@ class Motion(nn.Module):
         steps = (centres[:, 1:] - centres[:, :-1]).mean(1)  # (B, 2): right and down
         before, after = centres[:, :-1], centres[:, 1:]
         turns = (before[..., 0] * after[..., 1] - before[..., 1] * after[..., 0]).mean(1)
-        return 10 * torch.stack((4 * turns, steps[:, 1], -steps[:, 0], steps[:, 0], -steps[:, 1]), 1)
+        return 10 * torch.stack((14 * turns, steps[:, 1], -steps[:, 0], steps[:, 0], -steps[:, 1]), 1)
 
 
 PREPROCESSING = Preprocessing((0.5,) * 3, (0.5,) * 3, short_side=SIDE, frame_interval=2)
