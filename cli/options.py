@@ -43,6 +43,7 @@ _HEADINGS = {
     "input": "Input of the networks ([input])",
     "run": "How long to measure, and where records go ([run])",
     "camera": "The camera ([camera])",
+    "evaluate": "Films whose classes are known ([evaluate])",
 }
 
 
@@ -97,29 +98,29 @@ class KeyedOption(click.Option):
 # fmt: off
 RUN_OPTIONS = (
     RunOption("--model", "plan.models", "NAME", "Network (`list models`), or path/to/file.py:factory.",
-              "those of bench.toml", "cox3d-s-13", "run plan check camera", several=True),
+              "those of bench.toml", "cox3d-s-13", "run plan check camera evaluate", several=True),
     RunOption("--suite", "plan.suite", "NAME", "A named list of networks (`list suites`), instead of --model.",
-              "none", "paper", "run plan check camera"),
+              "none", "paper", "run plan check camera evaluate"),
     RunOption("--weights", "plan.weights", "FILE|URL", "Trained weights: a file or an https address.",
-              "random ones, seeded", "x3d_s.pth", "run plan profile show export camera",
+              "random ones, seeded", "x3d_s.pth", "run plan profile show export camera evaluate",
               auto="the public ones, which `weights fetch` downloads"),
     RunOption("--classes", "plan.classes", "N", "Classes to build the network for.",
               "those of the weights, else the network's own", "60", "run plan profile show export", type=count),
     RunOption("--device", "plan.devices", "NAME", "Device (`list devices`).",
-              "cpu", "xavier", "run plan doctor camera", auto="the profile of this machine", several=True),
+              "cpu", "xavier", "run plan doctor camera evaluate", auto="the profile of this machine", several=True),
     RunOption("--host", "devices.*.host", "USER@HOST", "How ssh reaches the one --device.",
               "the host of [devices.NAME] in bench.toml", "user@xavier.local", "run plan"),
     RunOption("--backend", "plan.backends", "NAME", "Engine (`list backends`).",
-              AUTO, "onnxruntime", "run plan check profile camera", several=True,
+              AUTO, "onnxruntime", "run plan check profile camera evaluate", several=True,
               auto="eager, and the fastest that is installed"),
     RunOption("--precision", "plan.precisions", "NAME",
               "Of weights and arithmetic: fp32, tf32, bf16, fp16 or int8, where the engine has it.",
-              "fp32", "fp16", "run plan check profile export camera", several=True),
+              "fp32", "fp16", "run plan check profile export camera evaluate", several=True),
     RunOption("--batch", "plan.batch", "N", "Clips, or streams of frames, in one call.",
               "1", "8", "run plan check profile export", type=number, several=True,
               auto="the fastest, and the largest that fits"),
     RunOption("--threads", "plan.threads", "N", "Threads inside one operator.",
-              AUTO, "4", "run plan check profile camera", type=number, several=True,
+              AUTO, "4", "run plan check profile camera evaluate", type=number, several=True,
               auto="as many as physical cores this process may use"),
     RunOption("--source", "camera.source", "SOURCE",
               "What the camera shows: a film, /dev/video0, rtsp://..., or random.", "random", "film.mp4", "camera"),
@@ -141,8 +142,20 @@ RUN_OPTIONS = (
     RunOption("--streams", "camera.streams", "N", "Cameras, each with a state of its own.", "1", "4", "camera",
               type=number, auto="as many as each miss at most 1% of their deadlines, at 99% confidence; --duration "
               "limits each number that is tried"),
-    RunOption("--video", "input.file", "FILE", "Frames of a video.", "seeded random frames", "clip.mp4", "run plan"),
-    RunOption("--seed", "input.seed", "N", "Seed of the random frames.", "0", "7", "run plan", type=number),
+    RunOption("--data", "evaluate.data", "DATA",
+              "Films with labels: a folder of class folders, Kinetics' or Charades' CSV, "
+              "or a list of films and labels.", "none", "kinetics/val.csv", "evaluate"),
+    RunOption("--films", "evaluate.films", "FOLDER", "Where the films of a CSV or a list lie.", "beside or below it",
+              "kinetics/films", "evaluate"),
+    RunOption("--classes", "evaluate.classes", "FILE", "Classes in the order of the checkpoint, a name a line.",
+              "the data's own, or those of Kinetics-400", "classes.txt", "evaluate"),
+    RunOption("--fps", "evaluate.fps", "N", "Frames a second that the network sees.", "the rate of its weights", "15",
+              "evaluate", type=number),
+    RunOption("--limit", "evaluate.limit", "N", "So many films, spread evenly over the data.", "all", "500", "evaluate",
+              type=number),
+    RunOption("--video", "input.file", "FILE", "Frames of a video.", "seeded random frames", "clip.mp4",
+              "run plan evaluate"),
+    RunOption("--seed", "input.seed", "N", "Seed of the random frames.", "0", "7", "run plan evaluate", type=number),
     RunOption("--runs", "run.runs", "N", "Timed predictions of each case, spread over its processes.",
               "100", "300", "run plan", type=number),
     RunOption("--processes", "run.processes", "N", "Fresh processes of each case, one in each round.",
@@ -158,10 +171,11 @@ RUN_OPTIONS = (
     RunOption("--timeout", "run.timeout_s", "S", "Seconds after which a process is stopped.",
               "600", "60", "run plan check camera", type=number),
     RunOption("--out", "run.out", "FOLDER", "Folder for records and report.",
-              "results", "results/tx2", "run plan check profile camera"),
+              "results", "results/tx2", "run plan check profile camera evaluate"),
 )
 CONFIG = RunOption("--config", "", "FILE", "File with the plan; options replace its values.",
-                   "bench.toml here, else the built-in one", "camera.toml", "run plan check profile doctor camera")
+                   "bench.toml here, else the built-in one", "camera.toml",
+                   "run plan check profile doctor camera evaluate")
 # fmt: on
 
 

@@ -58,7 +58,8 @@ def _evidence(store: Path, model: str) -> list[str]:
     from ..reports.commands import camera_times
     from ..reports.equal_work import render_equal_work, works_of
     from ..reports.evidence import render_evidence
-    from ..reports.select import newest_cameras
+    from ..reports.select import newest_cameras, newest_evaluations
+    from ..reports.tables.accuracy import render_accuracy
 
     everything = records_of_store(store)
     records = of_network(everything, store, model)
@@ -66,6 +67,7 @@ def _evidence(store: Path, model: str) -> list[str]:
     parts = [render_evidence(cases)] if cases else []
     parts += [render_equal_work(works_of(case_results(everything), {case.case.model for case in cases}))]
     parts += [render_camera_evidence(cameras, camera_times(store, cameras))] if cameras else []
+    parts += [render_accuracy(evaluations)] if (evaluations := newest_evaluations(records)) else []
     return drawn(Group(*parts)).splitlines()
 
 

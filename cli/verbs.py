@@ -17,6 +17,7 @@ from .check import check
 from .choose import choose
 from .compare import compare
 from .doctor import doctor
+from .evaluate import evaluate
 from .export import export
 from .history import history
 from .list import list_
@@ -34,6 +35,7 @@ from .weights import weights
 VERBS = (
     run,
     camera,
+    evaluate,
     plan,
     list_,
     doctor,

@@ -15,10 +15,11 @@ from ..bench.profile.operator_profile import Profile
 from ..bench.record.garbage import paused_collector
 from ..bench.record.record import Record
 from ..bench.stats.case_result import CaseResult, case_results, speed_records
-from .select import newest_cameras
+from .select import newest_cameras, newest_evaluations
 
 if TYPE_CHECKING:
     from ..bench.stats.camera import FrameTimes
+    from ..bench.stats.scores import Scores
 
 
 class ReportError(UserError, ValueError):
@@ -39,7 +40,7 @@ class Content:
         return case_results(self.records)
 
     def must_have_speed(self) -> None:
-        """Raises ReportError where all records are of cameras."""
+        """Raises ReportError where no record is of speed."""
         try:
             speed_records(self.records, self.store or "the store")
         except UserError as error:
@@ -50,7 +51,8 @@ def _html(content: Content) -> bytes:
     from .html import render_html
 
     times = camera_times(content.store, newest_cameras(content.records)) if content.store else {}
-    return render_html(content.records, content.profiles, times).encode()
+    scores = film_scores(content.store, newest_evaluations(content.records)) if content.store else {}
+    return render_html(content.records, content.profiles, times, scores).encode()
 
 
 def _table(form: str) -> Callable[[Content], bytes]:
@@ -65,12 +67,13 @@ def _table(form: str) -> Callable[[Content], bytes]:
 
 
 def _markdown(content: Content) -> bytes:
-    from .tables import camera, results
+    from .tables import accuracy, camera, results
     from .tables.render import markdown
 
-    cameras = newest_cameras(content.records)
-    tables = [results.build(content.cases)] if content.cases or not cameras else []
+    cameras, evaluations = newest_cameras(content.records), newest_evaluations(content.records)
+    tables = [results.build(content.cases)] if content.cases or not (cameras or evaluations) else []
     tables += [camera.build(cameras)] if cameras else []
+    tables += [accuracy.build(evaluations)] if evaluations else []
     return "\n".join(map(markdown, tables)).encode()
 
 
@@ -138,6 +141,20 @@ def camera_times(store: Path, records: Iterable[Record]) -> dict[str, FrameTimes
     for run in filter(None, (record.camera for record in records)):
         with suppress(UserError):
             found[run.times] = frame_times(run, read_arrays(folder, run.times))
+    return found
+
+
+def film_scores(store: Path, records: Iterable[Record]) -> dict[str, Scores]:
+    """By blob the scores of the films of these records, as far as they can be read: without them a record still has its
+    figures."""
+    from ..bench.record.blobs import blobs_folder
+    from ..bench.record.predictions import read_predictions
+    from ..bench.stats.scores import Scores
+
+    folder, found = blobs_folder(store), {}
+    for run in filter(None, (record.evaluation for record in records)):
+        with suppress(UserError):
+            found[run.predictions] = Scores(read_predictions(folder, run.predictions))
     return found
 
 

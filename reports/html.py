@@ -20,6 +20,7 @@ from .. import __version__
 from ..bench.profile.operator_profile import Profile
 from ..bench.record.record import Record
 from ..bench.stats.camera import FrameTimes
+from ..bench.stats.scores import Scores
 from . import theme
 from .page import Page, fragment, json_text, page_of
 from .sections import Section, all_sections
@@ -103,10 +104,13 @@ def _render(page: Page) -> list[tuple[str, Section, Markup]]:
 
 
 def render_html(
-    records: Sequence[Record], profiles: Sequence[Profile] = (), times: Mapping[str, FrameTimes] | None = None
+    records: Sequence[Record],
+    profiles: Sequence[Profile] = (),
+    times: Mapping[str, FrameTimes] | None = None,
+    scores: Mapping[str, Scores] | None = None,
 ) -> str:
-    """The whole page as a string; `times` of the frames of cameras, by blob."""
-    page = page_of(records, profiles, times)
+    """The whole page as a string; `times` of the frames of cameras and `scores` of films, by blob."""
+    page = page_of(records, profiles, times, scores)
     sections = _render(page)
     return document(
         page.headline.title,

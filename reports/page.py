@@ -15,11 +15,12 @@ from ..bench.record.record import Record
 from ..bench.stats.camera import FrameTimes
 from ..bench.stats.case_result import CaseResult, case_results
 from ..bench.stats.metrics import get_metric
+from ..bench.stats.scores import Scores
 from ..bench.stats.trend import Series, series
 from .charts.pareto import PLOTS, front_of, tooltips
 from .engines import worth_most
 from .headline import Headline, headline
-from .select import by_setting, newest_cameras
+from .select import by_setting, newest_cameras, newest_evaluations
 from .tables.results import build
 from .tables.table import Table
 
@@ -48,6 +49,8 @@ class Page:
     fronts: Mapping[str, tuple[str, ...]] = field(default_factory=dict)  # by case key: costs at which it is on a front
     cameras: tuple[Record, ...] = ()  # of each case in front of a camera the newest
     times: Mapping[str, FrameTimes] = field(default_factory=dict)  # of their frames, by blob, where it can be read
+    evaluations: tuple[Record, ...] = ()  # of each case whose accuracy was measured the newest
+    scores: Mapping[str, Scores] = field(default_factory=dict)  # of their films, by blob, where it can be read
 
     def row_id(self, key: str) -> str | None:
         """The anchor of a case's row; None where it has no row."""
@@ -55,7 +58,10 @@ class Page:
 
 
 def page_of(
-    records: Sequence[Record], profiles: Sequence[Profile] = (), times: Mapping[str, FrameTimes] | None = None
+    records: Sequence[Record],
+    profiles: Sequence[Profile] = (),
+    times: Mapping[str, FrameTimes] | None = None,
+    scores: Mapping[str, Scores] | None = None,
 ) -> Page:
     """Everything the sections read."""
     chosen = case_results(records)
@@ -73,6 +79,8 @@ def page_of(
         fronts=costs_on_front(chosen),
         cameras=newest_cameras(records),
         times=times or {},
+        evaluations=newest_evaluations(records),
+        scores=scores or {},
     )
 
 

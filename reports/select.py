@@ -34,6 +34,11 @@ def newest_cameras(records: Iterable[Record]) -> tuple[Record, ...]:
     return tuple({record.key: record for record in records if record.kind == "camera"}.values())
 
 
+def newest_evaluations(records: Iterable[Record]) -> tuple[Record, ...]:
+    """Of each case whose accuracy was measured the newest record, in the order in which the cases first appeared."""
+    return tuple({record.key: record for record in records if record.kind == "accuracy"}.values())
+
+
 def device_kind(record: CaseResult) -> str:
     """The profile that a record's device extends; its name where that was not recorded."""
     return record.device_kind or record.case.device

@@ -21,7 +21,7 @@ ALLOWED = {
     "cli": ROOMS,
 }
 # The pipeline: each folder of bench may import those before it, and `bench/errors.py`.
-PIPELINE = ("record", "stats", "profile", "export", "backends", "plan", "measure", "camera", "run", "gate")
+PIPELINE = ("record", "stats", "profile", "export", "backends", "plan", "measure", "camera", "evaluate", "run", "gate")
 
 FILES = [file for room in ROOMS for file in sorted((ROOT / room).rglob("*.py"))]
 

@@ -70,7 +70,7 @@ def camera_plan(config: Resolved, planned: Plan) -> Plan:
     fps = camera.fps or own_fps
     cases: dict[Case, None] = {}
     instead: dict[Case, tuple[str, ...]] = {}
-    for case in _best(config, planned):
+    for case in fastest_cases(config, planned):
         for setup in _setups(config, case, fps):
             with_camera = case.model_copy(update={"camera": setup})
             cases[with_camera] = None
@@ -110,7 +110,7 @@ def _own_fps(source: str) -> float:
     return live_fps(source) if is_live(source) else film_fps(Path(source))
 
 
-def _best(config: Resolved, planned: Plan) -> Iterator[Case]:
+def fastest_cases(config: Resolved, planned: Plan) -> Iterator[Case]:
     """The planned cases; with `auto` among the engines, the reference only where there is no faster one."""
     auto = AUTO_ENGINE in config.plan.backends and REFERENCE_ENGINE not in config.plan.backends
     fast = {case.model for case in planned.cases if case.backend != REFERENCE_ENGINE}

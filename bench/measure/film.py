@@ -82,6 +82,27 @@ class Film:
                 self.decoded += 1
                 yield found
 
+    def last_s(self) -> Fraction:
+        """Seconds from the first frame to the last, by the packets alone: nothing is decoded. The film is then at its
+        end, and can be asked for its damage, but not for frames."""
+        from av.error import FFmpegError
+
+        times: list[Fraction] = []
+        packets = self.container.demux(self.stream)
+        while not self.ended:
+            try:
+                packet = next(packets)
+            except (StopIteration, FFmpegError):  # what cannot be read on ends there, as for `frames`
+                break
+            if packet.size and not packet.is_discard:
+                self.decoded += 1
+                if packet.pts is not None and packet.time_base:
+                    times.append(packet.pts * packet.time_base)
+        self.ended = True
+        self.start = min(times, default=None)
+        self.end = max(times) - min(times) if times else max(0, self.decoded - 1) * self.gap
+        return self.end
+
     def picture(self, frame: VideoFrame) -> Any:
         """The frame as it is shown, (H, W, 3) bytes: its pixels made square, turned and mirrored as the file says."""
         import numpy as np
@@ -103,7 +124,14 @@ class Film:
 
     def notes(self) -> tuple[str, ...]:
         """A sentence for each thing to know of what was read."""
-        notes = list(self.peculiar)
+        notes = [*self.peculiar, *self.damage()]
+        if self.ended and self.decoded == 1:
+            notes.append("it has one frame (a still picture?), and every input is the same")
+        return tuple(f"video {self.file.name}: {note}" for note in notes)
+
+    def damage(self) -> tuple[str, ...]:
+        """A sentence for each damage of what was read."""
+        notes = []
         if self.damaged:
             packets = f"{self.damaged} packet{'s' if self.damaged > 1 else ''}"
             notes.append(f"it is damaged: {packets} with errors, the first {self.first_damage}")
@@ -112,9 +140,7 @@ class Film:
         if claimed is not None and max(self.start or 0, 0) + self.end + 2 * self.gap < claimed:
             where = f"{float(self.end):.2f} s (frame {self.decoded})"
             notes.append(f"it ends early, at {where} of {float(claimed):.2f} s: cut short or damaged")
-        if self.ended and self.decoded == 1:
-            notes.append("it has one frame (a still picture?), and every input is the same")
-        return tuple(f"video {self.file.name}: {note}" for note in notes)
+        return tuple(notes)
 
     def _look_at(self, frame: VideoFrame) -> None:
         facts = {

@@ -13,6 +13,7 @@ from ..plan.custom_models import CustomModel
 from ..record.camera import CameraRun
 from ..record.case import Case, Frozen, WeightsFile
 from ..record.cuda_facts import CudaFacts
+from ..record.evaluation import Evaluation
 from ..record.migrate import migrate
 from ..record.record import (
     BatchSearch,
@@ -46,6 +47,16 @@ class CameraJob(Frozen):
     duration_s: float = Field(gt=0)
     deadline_s: float = Field(gt=0)
     blobs: str = Field(description="folder for the times of the frames")
+
+
+class EvaluationJob(Frozen):
+    """The films of an evaluation, besides what the case names."""
+
+    data: str = Field(description="path of the folder or file with the labels")
+    films: str | None = Field(default=None, description="folder of the films, where they are not with the data")
+    classes: str | None = Field(default=None, description="path of the checkpoint's list of classes")
+    limit: int | None = None
+    store: str = Field(description="folder for the predictions and for what is scored so far")
 
 
 class TurnPipes(Frozen):
@@ -103,6 +114,7 @@ class Job(Frozen):
     )
     video: str | None = Field(default=None, description="path of the video, where the case's input is one")
     camera: CameraJob | None = Field(default=None, description="None: no camera")
+    evaluation: EvaluationJob | None = Field(default=None, description="None: accuracy is not measured")
     place: BoardHost | None = Field(default=None, description="the board to run it on; None: this machine")
     git_commit: str | None = None
     git_dirty: bool | None = None
@@ -126,6 +138,7 @@ class Measurement(Frozen):
     cuda: CudaFacts | None = None
     energy: Energy | None = None
     camera: CameraRun | None = None
+    evaluation: Evaluation | None = None
     counters: Counters | None = None
     notes: tuple[str, ...] | None = None
 

@@ -127,6 +127,16 @@ class CameraTable(_Table):
     streams: Positive | Literal["auto"] = 1
 
 
+class EvaluateTable(_Table):
+    """[evaluate]: for `co3d-bench evaluate`."""
+
+    data: Text | None = None
+    films: Text | None = None  # folder of the films; None: that of the data
+    classes: Text | None = None  # file with the checkpoint's classes; None: those of the data, or of Kinetics-400
+    fps: Annotated[float | None, Field(gt=0, le=1000)] = None  # None: the rate of the weights
+    limit: Positive | None = None
+
+
 class Tables(_Table):
     """Every key that a bench.toml may have."""
 
@@ -134,6 +144,7 @@ class Tables(_Table):
     plan: PlanTable
     input: InputTable = InputTable()
     camera: CameraTable = CameraTable()
+    evaluate: EvaluateTable = EvaluateTable()
     # [models."file.py:factory"]: what their author states of custom models; checked by `models/stated.py`
     models: dict[str, Any] = Field(default_factory=dict)
     # [devices.NAME]: profiles beside ours, and values that override theirs; checked by `with_custom`
@@ -181,6 +192,7 @@ class Config:
     notes: tuple[str, ...] = ()  # for people
     camera: CameraTable = field(default_factory=CameraTable)
     stated: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)  # of custom models, by their names
+    evaluate: EvaluateTable = field(default_factory=EvaluateTable)
 
     @property
     def source(self) -> str:
@@ -275,9 +287,13 @@ def check_config(table: Mapping[str, Any], origin: Origin, catalog: Catalog) -> 
     camera = tables.camera
     if camera.source != "random" and "://" not in camera.source:
         camera = camera.model_copy(update={"source": str(origin.base("camera.source") / camera.source)})
+    evaluate = tables.evaluate
+    for name in ("data", "films", "classes"):
+        if (word := getattr(evaluate, name)) is not None:
+            evaluate = evaluate.model_copy(update={name: str(origin.base(f"evaluate.{name}") / word)})
     stated = {case_name(word): values for word, values in tables.models.items()}
     notes = tuple(_without_effect(tables.run, origin))
-    return Config(tables.run, plan, source, origin, catalog, notes, camera, stated)
+    return Config(tables.run, plan, source, origin, catalog, notes, camera, stated, evaluate)
 
 
 def _profiles(tables: Mapping[str, Any], label: str, catalog: Catalog) -> dict[str, DeviceProfile]:

@@ -64,6 +64,7 @@ def resolve(config: Config) -> Resolved:
         (*notes, *config.notes),
         config.camera,
         config.stated,
+        config.evaluate,
         custom,
     )
     if config.input.kind == "video" and not wrong:

@@ -76,6 +76,25 @@ class CameraSetup(Frozen):
         return self.every / self.fps
 
 
+class EvaluationSetup(Frozen):
+    """Films whose classes are known, and how they are shown to the network."""
+
+    data: str = Field(description="name of the folder or file with the labels")
+    films: Ordinal = Field(description="how many of them")
+    sha256: str = Field(
+        description="the first 12 digits, over names, sizes and labels of the films and the list of classes"
+    )
+    fps: Rate | None = Field(
+        default=None, description="frames a second that the network sees; None: as its weights want"
+    )
+
+    @property
+    def key(self) -> str:
+        """As a part of a case's key: accuracy-val-400films-0123456789ab-15fps."""
+        rate = "" if self.fps is None else f"-{self.fps:g}fps"
+        return f"accuracy-{_NOT_A_WORD.sub('_', self.data)}-{self.films}films-{self.sha256}{rate}"
+
+
 class Case(Frozen):
     """One cell of the plan. Its `key` names it for ever: records are matched by it.
 
@@ -91,12 +110,13 @@ class Case(Frozen):
     threads: Ordinal = Field(default=1, description="intra-op threads of the engine")
     input: str = Field(default="random-0", description="random-SEED, or video:NAME:first 12 of its sha256")
     camera: CameraSetup | None = Field(default=None, description="None: called again and again, as fast as it answers")
+    evaluation: EvaluationSetup | None = Field(default=None, description="None: its accuracy is not measured")
 
     @property
     def key(self) -> str:
         """The case as one line of text without spaces, e.g. `cox3d-m-16/cpu/eager/fp32/b1/t2/random-0`."""
         way = f"{self.model}/{self.device}/{self.backend}/{self.precision}/b{self.batch}/t{self.threads}/{self.input}"
-        return f"{way}/{self.camera.key}" if self.camera else way
+        return "/".join((way, *(each.key for each in (self.camera, self.evaluation) if each)))
 
 
 class WeightsFile(Frozen):

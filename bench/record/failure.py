@@ -51,5 +51,5 @@ def wrong_answer(verification: Verification) -> Failure | None:
     return Failure(
         kind="wrong-answer",
         message=f"the output is {verification.relative_error:.2g} off {verification.reference} "
-        f"(relative; at most {verification.tolerance:.2g} is right), so its speed is not given",
+        f"(relative; at most {verification.tolerance:.2g} is right), so its figures are not given",
     )

@@ -17,13 +17,14 @@ from typing_extensions import Self
 from .camera import CameraRun
 from .case import Case, Count, Duration, Frozen, Latency, Moment, Number, Ordinal, Rate, Whole
 from .cuda_facts import CudaFacts
+from .evaluation import Evaluation
 from .sensing import Energy, Sensors
 
 SCHEMA_VERSION = 2
 
-# What a record is of: calls as fast as the network answers, or frames of a camera.
-Kind = Literal["speed", "camera"]
-KINDS: tuple[Kind, ...] = ("speed", "camera")
+# What a record is of: calls as fast as the network answers, frames of a camera, or films whose classes are known.
+Kind = Literal["speed", "camera", "accuracy"]
+KINDS: tuple[Kind, ...] = ("speed", "camera", "accuracy")
 
 # Backend and precision of the reference, for answers and for speed.
 REFERENCE = ("eager", "fp32")
@@ -357,6 +358,7 @@ class Record(Frozen):
     cuda: CudaFacts | None = Field(default=None, description="on a CUDA device")
     energy: Energy | None = Field(default=None, description="None: not requested")
     camera: CameraRun | None = Field(default=None, description="what became of a camera's frames; None: no camera")
+    evaluation: Evaluation | None = Field(default=None, description="its accuracy over films; None: not measured")
     batch_search: BatchSearch | None = Field(default=None, description="where `--batch auto` chose the batch")
     notes: tuple[str, ...] = Field(default=(), description="what a reader should know, e.g. a video that looped")
     error: Failure | None = None
@@ -367,8 +369,8 @@ class Record(Frozen):
 
     @property
     def kind(self) -> Kind:
-        """What was measured: calls as fast as the network answers, or frames of a camera."""
-        return "camera" if self.case.camera else "speed"
+        """What was measured: calls as fast as the network answers, frames of a camera, or accuracy over films."""
+        return "camera" if self.case.camera else "accuracy" if self.case.evaluation else "speed"
 
     @property
     def ok(self) -> bool:

@@ -48,6 +48,7 @@ def to_record(job: Job, spec: ModelSpec, outcome: Outcome, oom_kills: int, durat
         cuda=measured.cuda,
         energy=measured.energy,
         camera=None if failure else measured.camera,
+        evaluation=None if failure else measured.evaluation,
         batch_search=job.batch_search,
         notes=notes,
         error=failure,

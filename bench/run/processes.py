@@ -11,13 +11,14 @@ from pathlib import Path
 from ...devices.cgroup import oom_kills
 from ...devices.host import read_host
 from ...models.spec import ModelSpec
-from ..measure.job import Answers, BoardHost, CameraJob, Event, Job, job_line
+from ..measure.job import Answers, BoardHost, CameraJob, EvaluationJob, Event, Job, job_line
 from ..plan.plan import CaseProcess, Plan
 from ..plan.resolve import Resolved
 from ..record.blobs import blobs_folder
 from ..record.case import Case, WeightsFile
 from ..record.environment import Checkout
 from ..record.record import REFERENCE, BatchSearch, BatchTrial, Record, Settings
+from ..record.store import records_file
 from ..stats.batch import batches
 from .boards.boards import BoardUnavailable
 from .child import Outcome, child_environment, run_child
@@ -83,6 +84,7 @@ class Parent:
             video=str(Path(config.input.file).absolute()) if config.input.file else None,
             place=host,
             camera=camera_job(config) if case.camera else None,
+            evaluation=evaluation_job(config) if case.evaluation else None,
             git_commit=self.checkout.commit,
             git_dirty=self.checkout.dirty,
         )
@@ -119,6 +121,17 @@ def camera_job(config: Resolved) -> CameraJob:
     return CameraJob(
         source=camera.source, duration_s=camera.duration_s, deadline_s=camera.deadline_s, blobs=str(blobs.absolute())
     )
+
+
+def evaluation_job(config: Resolved) -> EvaluationJob:
+    """The films of a run, for its processes."""
+    given = config.evaluate
+    assert given.data is not None  # noqa: S101 - `evaluation_config` has seen to it
+    paths = {
+        name: str(Path(path).absolute()) for name in ("data", "films", "classes") if (path := getattr(given, name))
+    }
+    store = records_file(config.run.out).parent
+    return EvaluationJob(**paths, limit=given.limit, store=str(store.absolute()))
 
 
 def _measure(

@@ -6,6 +6,7 @@ No thread, no timer, and nothing is drawn while samples are taken: that would ta
 from __future__ import annotations
 
 import sys
+import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from statistics import median
@@ -18,10 +19,12 @@ from ..record.plain import plain_lines
 from ..record.record import BatchSearch, Record
 from ..stats.batch import by_batch, search_text
 from ..stats.summary import warnings
+from .rounds import duration_text
 
 if TYPE_CHECKING:
     from rich.console import Console
 
+LINE_EVERY_S = 60.0
 _CLEAR_LINE = "\r\x1b[2K"
 # What may differ between cases besides network and engine, and how it is written.
 _DIFFER: dict[str, Callable[[Case], str]] = {
@@ -77,7 +80,17 @@ class Silent(Progress):
 class Lines:
     """A line when a process ends; on a terminal also a status line that is overwritten."""
 
-    def __init__(self, stream: TextIO | None = None, live: bool | None = None) -> None:
+    def __init__(
+        self,
+        stream: TextIO | None = None,
+        live: bool | None = None,
+        untimed: bool = False,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._untimed = untimed  # whether nothing is timed, so that phases may be shown, with the time left
+        self._clock = clock
+        self._since: tuple[float, int] | None = None  # when counting began, and at what count
+        self._printed = clock()  # when a phase was last printed: without a terminal there is no status line
         self._stream = stream or sys.stderr
         self._live = self._stream.isatty() if live is None else live
         self._console: Console | None = None
@@ -106,7 +119,8 @@ class Lines:
         return " ".join((case.model, case.backend, *(_DIFFER[name](case) for name in self._differ)))
 
     def started(self, round_number: int, case: Case, left: str, at_host: bool) -> None:
-        self._round, self._phases = round_number, at_host
+        self._round, self._phases = round_number, at_host or self._untimed
+        self._since = None
         which = f"round {round_number}" if round_number else "energy "
         self._head = f"{which}  {self._labels.get(case) or self._label(case)}"
         self._now(left)
@@ -114,7 +128,20 @@ class Lines:
     def event(self, event: Event) -> None:
         if event.phase and self._phases:
             count = f" {event.done}/{event.total}" if event.total else ""
-            self._now(event.phase + count)
+            text = event.phase + count + (self._left(event) if self._untimed else "")
+            self._now(text)
+            if self._untimed and event.total and not self._live and self._clock() - self._printed >= LINE_EVERY_S:
+                self._printed = self._clock()
+                self._print(f"{self._head}  {text}")
+
+    def _left(self, event: Event) -> str:
+        """How long the rest takes at the rate so far."""
+        if not event.total or event.done is None:
+            return ""
+        now = self._clock()
+        begin, first = self._since = self._since or (now, event.done)
+        done = event.done - first
+        return f", about {duration_text((now - begin) / done * (event.total - event.done))} left" if done else ""
 
     def finished(self, record: Record) -> None:
         """On a terminal, lines of later rounds would push the table out of sight."""
@@ -168,6 +195,8 @@ def describe(record: Record) -> str:
         missed = record.camera.late + record.camera.dropped
         cameras = f"cameras: {record.camera.streams.count}; " if record.camera.streams else ""
         return f"{cameras}{missed} of {record.camera.due} frames missed their deadline"
+    if (found := record.evaluation) and (shown := found.top1 or found.mean_ap):
+        return f"{'top-1' if found.top1 else 'mAP'} {100 * shown.value:.1f} % of {found.scored} films"
     if record.timing is None:
         return "not timed"
     mark = "  !" if warnings(record) else ""

@@ -232,14 +232,22 @@ def rank_of_interval(count: int, confidence: float = CONFIDENCE) -> int | None:
 
 
 def speed_records(records: Sequence[Record], where: str | Path) -> list[Record]:
-    """Those of speed, of what is in a store (`where`). Raises UserError where all are of cameras: they have none."""
+    """Those of speed, of what is in a store (`where`). Raises UserError where there are only others: they have none."""
     found = [record for record in records if record.kind == "speed"]
     if records and not found:
         raise UserError(
-            f"{where}: only records of `co3d-bench camera`, which have no speed; measure it with `co3d-bench run`",
+            f"{where}: only records of {_verbs(records)}, which have no speed; measure it with `co3d-bench run`",
             NOTHING,
         )
     return found
+
+
+def _verbs(records: Sequence[Record]) -> str:
+    kinds = dict.fromkeys(record.kind for record in records)
+    return " and ".join(f"`co3d-bench {_VERBS.get(kind, kind)}`" for kind in kinds)
+
+
+_VERBS = {"accuracy": "evaluate"}
 
 
 def case_results(records: Iterable[Record], kinds: Sequence[Kind] = ("speed",)) -> tuple[CaseResult, ...]:

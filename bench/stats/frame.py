@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Generic, Literal, TypeVar
 
 from ..record.camera import CameraRun
 from ..record.case import AUTO_STREAMS
+from ..record.evaluation import Share
 from ..record.garbage import paused_collector
 from ..record.record import KINDS, Failure, Record, commit_of
 from ..record.store import each_record
@@ -77,7 +78,7 @@ FACTS: tuple[Field[Record], ...] = (
     Field("run_id", lambda r: r.run_id, "the run it was measured in; sorts by time"),
     Field("started_at", lambda r: r.started_at, "UTC"),
     Field("case", lambda r: r.key, "key of the case"),
-    Field("kind", lambda r: r.kind, "speed, or camera: its columns are empty for the other one"),
+    Field("kind", lambda r: r.kind, "speed, camera or accuracy: the columns of one are empty for the others"),
     Field("model", lambda r: r.case.model, "the network's name"),
     Field("device", lambda r: r.case.device, "the device profile"),
     Field("device_kind", lambda r: r.device_kind, "our profile that the device extends, or its own name"),
@@ -186,6 +187,50 @@ CAMERA_FIELDS: tuple[Field[Record], ...] = (
     _run("growth_bytes", "of resident memory, from the first frame to the last", "memory_growth_bytes"),
 )
 
+
+def _evaluated(name: str, explains: str, column: str | None = None) -> Field[Record]:
+    def value(record: Record) -> Value:
+        found = getattr(record.evaluation, name) if record.evaluation else None
+        return len(found) if isinstance(found, tuple) else found
+
+    return Field(column or name, value, explains)
+
+
+def _share(name: str, explains: str) -> tuple[Field[Record], ...]:
+    """Three columns: a share of 1, and the ends of its 95 % interval."""
+
+    def value(of: str) -> Callable[[Record], Value]:
+        def get(record: Record) -> Value:
+            found: Share | None = getattr(record.evaluation, name) if record.evaluation else None
+            return getattr(found, of) if found else None
+
+        return get
+
+    ends = (Field(f"{name}_{end}", value(end), f"{end}er end of its 95 % interval") for end in ("low", "high"))
+    return (Field(name, value("value"), explains), *ends)
+
+
+def _shown(name: str) -> Callable[[Record], Value]:
+    return lambda record: getattr(record.case.evaluation, name) if record.case.evaluation else None
+
+
+# Of accuracy over films; missing for the other kinds.
+ACCURACY_FIELDS: tuple[Field[Record], ...] = (
+    Field("accuracy_data", _shown("data"), "name of the folder or file with the labels"),
+    Field("accuracy_fps", _shown("fps"), "frames a second that the network saw; missing: those of its weights"),
+    *_share("top1", "share of films whose class has the highest score"),
+    *_share("top5", "share of films whose class is among the five highest scores"),
+    *_share("mean_class", "mean of the classes' own top1"),
+    *_share("mean_ap", "mean average precision over classes, of films with several labels"),
+    _evaluated("scored", "films that could be decoded", "films_scored"),
+    _evaluated("missing", "films that the data names and that are not there", "films_missing"),
+    _evaluated("unreadable", "films that could not be decoded", "films_unreadable"),
+    _evaluated("damaged", "films that were scored by what could be decoded of them", "films_damaged"),
+    _evaluated("padded", "films so short that their last frame was repeated", "films_padded"),
+    _evaluated("unanswered", "films without a finite answer", "films_unanswered"),
+    _evaluated("classes", "of the network", "accuracy_classes"),
+)
+
 # The table by process. Columns after the figures may differ between processes of a case.
 FIELDS: tuple[Field[Record], ...] = (
     *FACTS,
@@ -196,7 +241,8 @@ FIELDS: tuple[Field[Record], ...] = (
     Field("background_load", background_load, "background load during the samples, in cores"),
     Field("reference_s", reference_s, "median time of the reference workload, before and after the samples"),
     *CAMERA_FIELDS,
-    Field("status", lambda r: _status(r.error, r.timing or r.camera), "measured, failed or untimed"),
+    *ACCURACY_FIELDS,
+    Field("status", lambda r: _status(r.error, r.timing or _other(r)), "measured, failed or untimed"),
     Field("warnings", lambda r: "; ".join(warnings(r)) or None, "warnings about the speed"),
     Field("error", _error, "why there is no figure"),
 )
@@ -213,6 +259,11 @@ def _end(name: Literal["low", "high"]) -> Callable[[CaseResult], Value]:
         return getattr(found, name) if found else None
 
     return value
+
+
+def _other(record: Record) -> object:
+    """What a record has that is of no speed."""
+    return record.camera or record.evaluation
 
 
 def _of_record(fact: Field[Record]) -> Callable[[CaseResult], Value]:
@@ -238,8 +289,8 @@ CASE_FIELDS: tuple[Field[CaseResult], ...] = (
     Field("processes", lambda r: len(r.timed), "fresh processes with figures"),
     Field("failed_processes", lambda r: sum(not each.ok for each in r.records), "fresh processes without figures"),
     Field("samples", lambda r: len(r.latency_s), "timed predictions of all processes"),
-    *(Field(field.name, _of_record(field), field.explains) for field in CAMERA_FIELDS),
-    Field("status", lambda r: _status(r.error, r.timed or r.record.camera), "measured, failed or untimed"),
+    *(Field(field.name, _of_record(field), field.explains) for field in (*CAMERA_FIELDS, *ACCURACY_FIELDS)),
+    Field("status", lambda r: _status(r.error, r.timed or _other(r.record)), "measured, failed or untimed"),
     Field("warnings", lambda r: "; ".join(r.warnings) or None, "warnings about the speed"),
     Field("error", _error, "why there is no figure"),
 )
@@ -249,8 +300,8 @@ def load(path: str | Path, by: Literal["process", "case"] = "process") -> pandas
     """The records of a store (a folder, or a .jsonl file) as a table, oldest first; missing figures are missing values.
 
     `by="process"`: every record a row, columns as in `FIELDS`. `by="case"`: what each case's newest run gave, in the
-    figures that the report shows: columns as in `CASE_FIELDS`, and `FACTS` before them. `kind` tells speed from
-    cameras, whose columns (`CAMERA_FIELDS`) are empty for speed.
+    figures that the report shows: columns as in `CASE_FIELDS`, and `FACTS` before them. `kind` tells speed, cameras and
+    accuracy apart; the columns of one (`CAMERA_FIELDS`, `ACCURACY_FIELDS`) are empty for the others.
     Raises UserError where there is no store or it cannot be read, ValueError for another `by`.
     """
     if by not in ("process", "case"):

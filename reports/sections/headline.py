@@ -4,6 +4,7 @@ from markupsafe import Markup
 
 from ..headline import Headline
 from ..page import Page, fragment
+from ..tables import accuracy
 from ..tables.camera import summary
 from . import Section
 
@@ -36,8 +37,10 @@ _TEMPLATE = """\
 
 
 def render(page: Page) -> Markup:
-    only_cameras = page.cameras and not page.records
-    return fragment(_TEMPLATE, headline=Headline(summary(page.cameras)) if only_cameras else page.headline)
+    if page.records or not (page.cameras or page.evaluations):
+        return fragment(_TEMPLATE, headline=page.headline)
+    text = summary(page.cameras) if page.cameras else accuracy.summary(page.evaluations)
+    return fragment(_TEMPLATE, headline=Headline(text))
 
 
 SECTION = Section("", order=0, render=render)

@@ -16,7 +16,19 @@ from co3d_bench.cli.verbs import app
 
 SHOWN = [row for row in RUN_OPTIONS if not row.hidden]
 # Their default is said in words, for it is no value.
-IN_WORDS = ("--model", "--suite", "--weights", "--classes", "--host", "--video", "--fps", "--every")
+IN_WORDS = (
+    "--model",
+    "--suite",
+    "--weights",
+    "--classes",
+    "--host",
+    "--video",
+    "--fps",
+    "--every",
+    "--data",
+    "--films",
+    "--limit",
+)
 
 
 @pytest.fixture(autouse=True)

@@ -78,6 +78,29 @@ def test_nothing_is_drawn_while_this_machine_takes_samples(at_host, drawn):
     assert ("sampling 7/15" in shown_text(live=True, at_host=at_host)) is drawn
 
 
+def counted(live):
+    """What is written of a process that counts what it has done: two a second, from 100 of 400 on."""
+    stream, now = io.StringIO(), [0.0]
+    lines = Lines(stream, live=live, untimed=True, clock=lambda: now[0])
+    lines.begin("r1", (EAGER,), "1 round", 0)
+    lines.started(1, EAGER, "", False)
+    for second in range(0, 131, 10):
+        now[0] = second
+        lines.event(phase_event("scoring", 100 + 2 * second, 400))
+    return stream.getvalue()
+
+
+def test_where_nothing_is_timed_the_time_left_is_shown_all_the_time():
+    assert "scoring 120/400, about 2 min 20 s left" in counted(live=True)
+
+
+def test_without_a_terminal_it_is_a_line_a_minute():
+    assert counted(live=False).splitlines()[1:] == [
+        "round 1  x3d-xs eager  scoring 220/400, about 1 min 30 s left",
+        "round 1  x3d-xs eager  scoring 340/400, about 30 s left",
+    ]
+
+
 def test_a_reader_that_is_gone_is_no_reason_to_stop():
     class Gone(io.StringIO):
         def write(self, text):

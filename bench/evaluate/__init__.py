@@ -1,0 +1,1 @@
+"""Accuracy, measured: films with labels, one answer a film, by the same artefact that is timed."""

@@ -1,0 +1,227 @@
+"""The process that scores a case: `python -m co3d_bench.bench.evaluate.worker`. One job in, events out."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import sys
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import datetime, timezone
+from typing import TYPE_CHECKING, Any
+
+from ...devices.host import read_host
+from ...devices.own_path import python_command
+from ...models.spec import ModelSpec
+from ...models.zoo import find_model
+from ..backends import Runnable
+from ..errors import ENVIRONMENT, NOTHING, USAGE, UserError
+from ..measure.allocator import keep_freed_memory
+from ..measure.in_force import hold_threads
+from ..measure.job import EvaluationJob, Event, Job, Measurement, phase_event
+from ..measure.loop import seldom
+from ..measure.passes import CaseClock, Emit, Subject
+from ..measure.verify import compare
+from ..measure.worker import Process, environment_of, subject_of
+from ..measure.worker import serve as serve_job
+from ..record.blobs import blobs_folder
+from ..record.evaluation import Evaluation, FilmNote
+from ..record.facts import has_receptive_field, model_facts, receptive_field_of
+from ..record.predictions import Predictions, stored_scores, write_predictions
+from ..stats.scores import Scores
+from .classes import Labels, labels_of
+from .data import Data
+from .films import Sampling, Shown, Unreadable, each_shown, sampling_of
+from .journal import Journal, Scored, journal_file
+from .plan import films_of
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+COMMAND = python_command("-m", "co3d_bench.bench.evaluate.worker")
+_COMPARE_S = 1.0
+
+FindModel = Callable[[str], ModelSpec]
+
+
+def evaluate_case(job: Job, emit: Emit, find_model: FindModel = find_model) -> Event:
+    """One network over all films; returns the last event. Errors of the network, or of classes that do not fit, are
+    raised."""
+    case_clock = CaseClock.now(job.settings)
+    allocator = keep_freed_memory()
+    import torch
+
+    if job.evaluation is None or job.case.evaluation is None:
+        raise UserError(f"{job.case.key}: no films", USAGE)
+    started = datetime.now(timezone.utc)
+    environ = dict(os.environ)  # as torch has read it; the network's code may change it
+    torch.set_num_threads(job.case.threads)
+    host = read_host()
+    subject = subject_of(job, emit, find_model)
+    films = _films(job, job.evaluation, subject.spec)
+    with torch.inference_mode():
+        runnable = subject.backend.prepare(subject.loaded.net, subject.inputs.ring[0], subject.ask)
+        emit(phase_event("verifying"))
+        tolerance = subject.backend.tolerance[job.case.precision]
+        like, net, first = subject.loaded.example, subject.loaded.net, subject.inputs.ring[0]
+        verification = compare(runnable, net, first, tolerance, budget_s=_COMPARE_S, like=like)
+        hold_threads(job.case.threads)
+        emit(Event(event="measured", measurement=Measurement(engine=runnable.engine())))
+        runnable.warm(subject.accelerator.to_device(subject.inputs.ring)[0])
+        evaluation = _evaluated(job, films, _Network(subject, runnable), emit) if verification.passed else None
+    measurement = Measurement(
+        started_at=started.isoformat(timespec="milliseconds"),
+        duration_s=case_clock.passed_s(),
+        model=model_facts(subject.spec, subject.loaded.net, job.weights),
+        environment=environment_of(job, host, None, Process(torch.get_num_threads(), allocator, environ)),
+        verification=verification,
+        engine=runnable.engine(),
+        evaluation=evaluation,
+        notes=tuple(dict.fromkeys((*subject.inputs.notes, *subject.loaded.notes, *subject.spec.notes()))),
+    )
+    return Event(event="done", measurement=measurement)
+
+
+@dataclass(frozen=True)
+class _Films:
+    """The films of a case with their labels, as this network counts classes."""
+
+    data: Data
+    labels: Labels
+
+
+def _films(job: Job, given: EvaluationJob, spec: ModelSpec) -> _Films:
+    found = films_of(given.data, given.films, given.classes, given.limit)
+    setup = job.case.evaluation
+    if setup is None or found.setup(setup.fps) != setup:
+        raise UserError(f"{given.data}: the films or their labels changed during the run; run again", ENVIRONMENT)
+    return _Films(found.data, labels_of(found.data, spec.classes, found.classes, spec.title))
+
+
+@dataclass(frozen=True)
+class _Network:
+    """A network that is ready."""
+
+    subject: Subject
+    runnable: Runnable
+
+    def sampling(self, fps: float | None) -> Sampling:
+        net = self.subject.loaded.net
+        return sampling_of(self.subject.spec, receptive_field_of(net) if has_receptive_field(net) else None, fps)
+
+    def scores(self, frames: NDArray[np.float32]) -> NDArray[np.float32]:
+        """The answer to a film, (classes,): to its clip, or to its last frame after all others, from a fresh state."""
+        import torch
+
+        runnable, accelerator = self.runnable, self.subject.accelerator
+        given = torch.from_numpy(frames)
+        if self.subject.spec.form == "clip":
+            inputs = [given.transpose(0, 1)[None].contiguous()]
+        else:
+            runnable.reset()
+            inputs = [frame[None] for frame in given]
+        scores: Any = None
+        for x in accelerator.to_device(inputs):
+            scores = runnable.step(x)
+        runnable.synchronize()
+        return scores[0].float().cpu().numpy()
+
+
+@dataclass
+class _Time:
+    """Seconds of a scoring, by what they were spent on."""
+
+    network_s: float = 0.0
+    waited_s: float = 0.0
+
+
+def _evaluated(job: Job, films: _Films, network: _Network, emit: Emit) -> Evaluation:
+    """Score the films that are not scored yet, and compute the figures of all."""
+    assert job.evaluation is not None and job.case.evaluation is not None  # noqa: S101, PT018 - as above
+    journal = Journal(journal_file(job.evaluation.store, job.run_id, job.case), _identity(job))
+    done = journal.begin()
+    left = [number for number in range(len(films.data.films)) if number not in done]
+    decoders = len(os.sched_getaffinity(0))
+    begin, time_ = time.perf_counter(), _Time()
+    total = len(films.data.films)
+    emit(phase_event("scoring", len(done), total))
+    report = seldom(lambda count: emit(phase_event("scoring", count, total)), time.perf_counter)
+    sampling = network.sampling(job.case.evaluation.fps)
+    shown = each_shown([films.data.films[number].file for number in left], sampling, decoders)
+    for number in left:
+        at = time.perf_counter()
+        film = next(shown)
+        time_.waited_s += time.perf_counter() - at
+        done[number] = _scored(number, film, films.data, network, time_)
+        journal.add(done[number])
+        report(len(done))
+    duration_s = time.perf_counter() - begin
+    emit(phase_event("computing figures"))
+    given = _predictions(films, done)
+    folder = blobs_folder(job.evaluation.store)
+    figures: dict[str, Any] = Scores(given).figures()
+    return Evaluation(
+        data=films.data.name,
+        asked=total,
+        scored=len(given.films),
+        missing=len(films.data.missing),
+        padded=sum(each.padded for each in done.values()),
+        classes=given.scores.shape[1],
+        unreadable=_notes(films.data, {n: each for n, each in done.items() if each.scores is None}),
+        damaged=_notes(films.data, {n: each for n, each in done.items() if each.scores is not None and each.damage}),
+        predictions=write_predictions(folder, given),
+        duration_s=duration_s,
+        network_s=time_.network_s,
+        waited_s=time_.waited_s,
+        decoders=decoders,
+        **figures,
+    )
+
+
+def _scored(number: int, film: Shown | Unreadable, data: Data, network: _Network, time_: _Time) -> Scored:
+    if isinstance(film, Unreadable):
+        return Scored(film=number, damage=film.why)
+    at = time.perf_counter()
+    scores = network.scores(film.frames)
+    time_.network_s += time.perf_counter() - at
+    return Scored.of(number, stored_scores(scores, several=data.several), film.padded, film.damage)
+
+
+def _notes(data: Data, which: Mapping[int, Scored]) -> tuple[FilmNote, ...]:
+    return tuple(FilmNote(film=data.films[number].name, why=which[number].damage) for number in sorted(which))
+
+
+def _predictions(films: _Films, done: Mapping[int, Scored]) -> Predictions:
+    """Those of the films that could be decoded, in the order of the data. Raises UserError where there is none."""
+    import numpy as np
+
+    numbers = [number for number in sorted(done) if done[number].scores is not None]
+    if not numbers:
+        first = f"{films.data.films[0].name}: {done[0].damage}"
+        raise UserError(f"none of {len(done)} films can be decoded; the first, {first}", NOTHING)
+    scores = np.stack([done[number].row() for number in numbers])
+    positions = [films.labels.positions[number] for number in numbers]
+    if films.data.several:
+        labels = np.zeros(scores.shape, bool)
+        for row, places in enumerate(positions):
+            labels[row, list(places)] = True
+    else:
+        labels = np.array([places[0] for places in positions], np.int32)
+    return Predictions(tuple(films.data.films[number].name for number in numbers), scores, labels, films.labels.names)
+
+
+def _identity(job: Job) -> str:
+    """Names all that decides on the scores of a film."""
+    text = job.model_dump_json(include={"case", "own", "weights", "classes", "git_commit"})
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def main(find_model: FindModel = find_model) -> int:
+    """Score the job on standard input."""
+    return serve_job(lambda job, emit: evaluate_case(job, emit, find_model))
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,86 @@
+"""`co3d-bench evaluate`: how well does a network name films whose classes are known?"""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING
+
+import click
+
+from ..bench.errors import FAILED, OK
+from .options import Given, verb
+from .plan import show_notes
+from .streams import drawn
+
+if TYPE_CHECKING:
+    from ..bench.plan.plan import Plan
+    from ..bench.plan.resolve import Resolved
+
+_MOST_NAMED = 5
+
+
+@verb("evaluate")
+@click.option("--resume", is_flag=True, help="Continue the newest run: score only the films that are missing.")
+def evaluate(given: Given, resume: bool) -> int:
+    """Measure the accuracy of networks over films.
+
+    One answer for each film, as the paper has it: clip networks for the clip in the middle, frame networks at the last
+    frame. Scored is what `run` times: the same engine, precision and preprocessing. With `auto` among the engines it
+    is the fastest one that is installed.
+
+    Example: co3d-bench evaluate --model cox3d-s-13 --weights auto --data kinetics/val.csv
+    """
+    from ..bench.evaluate.journal import forget
+    from ..bench.evaluate.plan import evaluation_config, evaluation_plan, films_of_config
+    from ..bench.evaluate.worker import COMMAND
+    from ..bench.record.store import newest_run, records_file
+    from ..bench.run.progress import Lines
+    from ..bench.run.ready import make_plan
+    from ..bench.run.run import run
+    from ..bench.run.stop import Interrupted
+    from ..reports.tables.accuracy import render_accuracy
+
+    config = evaluation_config(given.load())
+    films = films_of_config(config.evaluate)
+    plan = evaluation_plan(config, make_plan(config), films)
+    show_notes(plan)
+    _show_missing(films.data.missing)
+    _show_random(config)
+    store = records_file(config.run.out).parent
+    stopped = None
+    try:
+        records = run(config, plan=plan, resume=resume, progress=Lines(sys.stderr, untimed=True), worker=COMMAND)
+    except Interrupted as error:
+        records, stopped = error.records, error
+    forget(store, {record.case: record.run_id for record in records})
+    if records:
+        click.echo(drawn(render_accuracy(records)), nl=False)
+        click.echo(f"records: {records_file(config.run.out)}")
+    if stopped:
+        _show_kept(plan, str(store), newest_run(config.run.out) or "")
+        raise stopped
+    return OK if all(record.ok for record in records) else FAILED
+
+
+def _show_missing(missing: tuple[str, ...]) -> None:
+    """Films that the data names and that are not there."""
+    if missing:
+        more = f"\n  and {len(missing) - _MOST_NAMED} more" if len(missing) > _MOST_NAMED else ""
+        named = "\n".join(f"  {line}" for line in missing[:_MOST_NAMED])
+        click.echo(f"{len(missing)} films are not there, and are left out:\n{named}{more}", err=True)
+
+
+def _show_random(config: Resolved) -> None:
+    """Networks of the zoo without a checkpoint: what they answer is chance."""
+    random = [name for name in config.plan.models if name not in config.custom]
+    if random and config.plan.weights is None:
+        click.echo(f"{', '.join(random)}: random weights, so accuracy is that of chance; give --weights", err=True)
+
+
+def _show_kept(plan: Plan, store: str, run_id: str) -> None:
+    """What is scored of cases that have no record yet."""
+    from ..bench.evaluate.journal import films_done
+
+    for case in plan.cases:
+        if case.evaluation and (done := films_done(store, run_id, case)):
+            click.echo(f"{case.model}: {done} of {case.evaluation.films} films are scored and kept", err=True)

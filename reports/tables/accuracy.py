@@ -1,0 +1,133 @@
+"""Accuracy over films: each figure with its 95 % interval, and of how many films."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from functools import partial
+
+from rich.console import Group, RenderableType
+from rich.table import Table as RichTable
+from rich.text import Text
+
+from ...bench.record.evaluation import Evaluation, Share
+from ...bench.record.record import Record
+from ...bench.stats.metrics import PERCENT
+from ..notation import fixed
+from ..select import PRECISION_TITLES, model_title
+from .table import WORDS, Cell, Column, Row, Table, cells, figure, filled
+from .terminal import Fitted, draw
+
+one_digit = fixed(1)
+LEAST_COLUMNS = 2
+MOST_NAMED = 5  # films, in the terminal
+
+
+def share_text(share: Share) -> str:
+    """In per cent with the interval: `67.2 (64.1 to 70.2)`."""
+    value, low, high = (one_digit(100 * each) for each in (share.value, share.low, share.high))
+    return f"{value} ({low} to {high})"
+
+
+def _share(head: str, name: str, explains: str) -> Column[Record]:
+    def cell(record: Record) -> Cell:
+        found: Share | None = getattr(record.evaluation, name) if record.evaluation else None
+        return Cell(share_text(found), found.value) if found else Cell()
+
+    return Column(head, cell, PERCENT, f"{explains}; with its 95 % interval")
+
+
+def _count(head: str, value: Callable[[Evaluation], int], explains: str) -> Column[Record]:
+    def counted(record: Record) -> float | None:
+        return (value(record.evaluation) or None) if record.evaluation else None
+
+    return figure(head, counted, write="{:.0f}".format, explains=explains)
+
+
+def _rate(record: Record) -> Cell:
+    setup = record.case.evaluation
+    return Cell(f"{setup.fps:g}/s", setup.fps) if setup and setup.fps else Cell("")
+
+
+# Most wanted first: the terminal leaves out the last ones where there is no room.
+COLUMNS: tuple[Column[Record], ...] = (
+    _share("top-1", "top1", "films whose class has the highest score"),
+    _share("mAP", "mean_ap", "mean average precision over classes"),
+    _count("films", lambda run: run.scored, "that were scored"),
+    Column("engine", lambda record: Cell(record.case.backend, record.case.backend), kind=WORDS),
+    Column("precision", lambda record: Cell(record.case.precision, record.case.precision), kind=WORDS),
+    _count(
+        "unreadable",
+        lambda run: len(run.unreadable),
+        "films that could not be decoded; they are not among those scored",
+    ),
+    _share("top-5", "top5", "films whose class is among the five highest scores"),
+    _share("class mean", "mean_class", "top-1 of each class, and the mean of these"),
+    Column("frames", _rate, kind=WORDS, explains="frames a second that the network saw, where that was asked for"),
+    _count("missing", lambda run: run.missing, "films that the data names and that are not there"),
+    _count("damaged", lambda run: len(run.damaged), "films that were scored by what could be decoded of them"),
+    _count("padded", lambda run: run.padded, "films so short that their last frame was repeated"),
+    _count("unanswered", lambda run: run.unanswered, "films without a finite answer; they count as wrong"),
+    Column(
+        "data", lambda record: Cell(found.data, found.data) if (found := record.case.evaluation) else Cell(), kind=WORDS
+    ),
+)
+
+
+def build(records: Sequence[Record]) -> Table:
+    """A row for each record of an accuracy."""
+
+    def row(record: Record) -> Row:
+        error = record.error.message if record.error else None
+        form = record.model.form if record.model else ""
+        return Row(model_title(record), cells(COLUMNS, record), record.case, form, error=error)
+
+    columns = filled(COLUMNS, records)
+    return Table("Network", COLUMNS, tuple(map(row, records))).only(lambda column: column in columns)
+
+
+def _drawings(table: Table) -> Iterator[Callable[[], RichTable]]:
+    """Fewer and fewer columns, intervals kept."""
+    for count in range(len(table.columns), LEAST_COLUMNS - 1, -1):
+        heads = {column.head for column in table.columns[:count]}
+        yield partial(draw, table.only(lambda column, heads=heads: column.head in heads))
+
+
+def title_of(record: Record) -> str:
+    """A network with its engine and precision: `X3D-S (openvino, float32)`."""
+    precision = PRECISION_TITLES.get(record.case.precision, record.case.precision)
+    return f"{model_title(record)} ({record.case.backend}, {precision})"
+
+
+def said(records: Iterable[Record]) -> Iterator[str]:
+    """What is wrong with the films of these, in sentences: each film once, however many networks it was shown to."""
+    runs = [record.evaluation for record in records if record.evaluation]
+    for name, what in (("unreadable", "not scored"), ("damaged", "scored by what could be decoded")):
+        notes = dict.fromkeys(note for run in runs for note in getattr(run, name))
+        yield from (f"{note.film}: {what}: {note.why}" for note in list(notes)[:MOST_NAMED])
+        if len(notes) > MOST_NAMED:
+            yield f"and {len(notes) - MOST_NAMED} more films that were {what}"
+
+
+def summary(records: Sequence[Record]) -> str:
+    """The best of these in one line."""
+    found = [(share, record) for record in records if (share := _main(record))]
+    if not found:
+        return "No accuracy could be measured"
+    share, best = max(found, key=lambda each: each[0].value)
+    which = "top-1" if best.evaluation and best.evaluation.top1 else "mAP"
+    return f"{title_of(best)} has the highest {which} of {len(found)}: {share_text(share)} %"
+
+
+def _main(record: Record) -> Share | None:
+    return (record.evaluation.top1 or record.evaluation.mean_ap) if record.evaluation else None
+
+
+def render_accuracy(records: Sequence[Record]) -> RenderableType:
+    """The table, and what is wrong with films, as a rich renderable."""
+    shown = [record for record in records if record.kind == "accuracy"]
+    failed = [
+        Text.assemble((model_title(record), "bold red"), (" failed, ", "red"), record.error.message)
+        for record in shown
+        if record.error
+    ]
+    return Group(Fitted(_drawings(build(shown))), Text(""), *map(Text, said(shown)), *failed)

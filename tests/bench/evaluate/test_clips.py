@@ -1,0 +1,79 @@
+"""Which frames are taken: examples by hand. A frame is named by its number in the film."""
+
+from fractions import Fraction
+
+from co3d_bench.bench.evaluate.clips import clip_moments, nearest, stream_moments
+
+
+def film(count, rate=30):
+    return [(Fraction(number) / rate, number) for number in range(count)]
+
+
+def last_s(count, rate=30):
+    return Fraction(count - 1) / rate
+
+
+def clip(count, frames, interval, rate=30):
+    return list(nearest(film(count, rate), clip_moments(last_s(count, rate), frames, Fraction(interval, 30))))
+
+
+def stream(count, interval, receptive_field, rate=30):
+    return list(
+        nearest(film(count, rate), stream_moments(last_s(count, rate), Fraction(interval, 30), receptive_field))
+    )
+
+
+def test_the_clip_lies_in_the_middle():
+    assert clip(11, frames=3, interval=2) == [3, 5, 7]
+    assert clip(11, frames=11, interval=1) == list(range(11))
+
+
+def test_a_clip_between_frames_takes_the_later_one_of_two_that_are_as_near():
+    assert clip(10, frames=3, interval=2) == [3, 5, 7]  # 2.5, 4.5 and 6.5
+
+
+def test_a_film_that_is_shorter_than_the_clip_ends_with_its_last_frame():
+    assert clip(5, frames=4, interval=2) == [0, 2, 4, 4]
+    assert clip(1, frames=3, interval=6) == [0, 0, 0]
+
+
+def test_another_frame_rate_is_sampled_by_time():
+    assert clip(9, frames=3, interval=6, rate=15) == [1, 4, 7]  # every third frame of half as many a second
+    assert clip(26, frames=2, interval=30, rate=25) == [0, 25]  # a second apart
+
+
+def test_fifteen_a_second_by_time():
+    moments = stream_moments(last_s(7, 25), Fraction(1, 15), None)
+    # moments are 0, 1.67, 3.33 and 5 frames of 1/25 s
+    assert list(nearest(film(7, 25), moments)) == [0, 2, 3, 5]
+
+
+def test_a_stream_ends_with_the_last_frame_that_is_due():
+    assert stream(10, interval=1, receptive_field=None) == list(range(10))
+    assert stream(10, interval=2, receptive_field=None) == [0, 2, 4, 6, 8]
+
+
+def test_frames_before_the_receptive_field_are_left_out():
+    assert stream(10, interval=1, receptive_field=4) == [6, 7, 8, 9]
+
+
+def test_a_film_is_padded_to_four_fifths_of_the_receptive_field():
+    assert stream(3, interval=1, receptive_field=10) == [0, 1, 2, 2, 2, 2, 2, 2]
+    assert stream(8, interval=1, receptive_field=10) == list(range(8))  # long enough: not padded
+    assert len(stream(60, interval=5, receptive_field=72)) == 58  # 57.6: CoX3D-M
+
+
+def test_no_frame_is_decoded_after_the_last_that_is_needed():
+    taken = []
+
+    def frames():
+        for time, number in film(100):
+            taken.append(number)
+            yield time, number
+
+    assert list(nearest(frames(), [Fraction(1, 30), Fraction(3, 30)])) == [1, 3]
+    assert taken == [0, 1, 2, 3]
+
+
+def test_of_no_frame_nothing_is_taken():
+    assert list(nearest([], [Fraction(0)])) == []
