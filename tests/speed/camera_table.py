@@ -72,7 +72,7 @@ def found(rows: pandas.DataFrame, model: str, engine: str, every: int, searched:
 
 
 def intervals(model: str) -> tuple[int, int]:
-    """Every frame, and every so manieth as the weights were trained."""
+    """Every frame, and every n-th as the weights were trained."""
     preprocessing = find_model(model).preprocessing
     if preprocessing is None:
         sys.exit(f"{model} cannot read a film")
