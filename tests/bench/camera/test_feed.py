@@ -83,7 +83,7 @@ def test_frames_that_a_decoder_never_reached_were_due_all_the_same():
     assert all(math.isnan(answered) for answered in timeline.answered_s[9:])
 
 
-def test_only_every_so_manieth_frame_is_due_and_all_are_decoded():
+def test_only_every_nth_frame_is_due_and_all_are_decoded():
     clock = Clock()
     feed, timeline = feed_of(Pictures(clock), clock, every=4)
     assert watched(feed, timeline, clock) == [0, 4, 8, 12, 16]
