@@ -27,7 +27,7 @@ from ...bench.stats.choose import (
     nearest,
 )
 from ...bench.stats.metrics import MB, MS, PERCENT, S, Unit
-from ..notation import fixed, number
+from ..notation import answers_due, fixed, number
 from ..select import SEPARATOR, model_title, setting_of
 from .render import csv, frame, markdown
 from .table import WORDS, Cell, Column, Row, Table, cells, figure, filled
@@ -57,19 +57,11 @@ WORDS_OF = {
 }
 
 
-def rate(per_s: float) -> str:
-    """Three figures, and no zeros behind the point: 30, 23.2, 6."""
-    whole, point, decimals = number(per_s).partition(".")
-    return (whole + point + decimals.rstrip("0")).rstrip(".") if point else whole
-
-
 def answers_text(use: Use) -> str:
     """How often an answer is due: `6/s (1 in 5)`, `30/s (5 states)`."""
     if use.answers_per_s is None:
         return ""
-    more = [f"1 in {use.every}"] if use.every > 1 else []
-    more += [f"{use.states} states"] if use.states > 1 else []
-    return f"{rate(use.answers_per_s)}/s" + (f" ({', '.join(more)})" if more else "")
+    return answers_due(use.answers_per_s, use.every, use.states)
 
 
 def percentile_text(percent: int) -> str:
