@@ -9,11 +9,13 @@ from typing import Any
 from markupsafe import Markup
 
 from ...bench.stats.accuracy import SAME_RATE
+from ...bench.stats.capacity import SHARE
 from ...bench.stats.choose import (
     CONSTRAINTS,
     SAME_CAMERA,
     Candidate,
     Constraint,
+    Missed,
     Use,
     as_run,
     candidates,
@@ -21,7 +23,7 @@ from ...bench.stats.choose import (
     uses,
 )
 from ..page import Page, fragment, json_text
-from ..tables.choose import WORDS_OF, engine_text, percentile_text
+from ..tables.choose import WORDS_OF, engine_text, missed_text, percentile_text
 from . import Section
 
 _TEMPLATE = """\
@@ -79,6 +81,10 @@ def _use(use: Use) -> dict[str, Any]:
     return {"way": use.way, "every": use.every, "states": use.states, **rates}
 
 
+def _missed(missed: Missed) -> dict[str, Any]:
+    return {"deadline": missed.deadline_s, "share": missed.share, "text": missed_text(missed)}
+
+
 def candidate_data(candidate: Candidate) -> dict[str, Any]:
     """A candidate as the page has it. JSON has no infinity."""
     latency = candidate.latency_s
@@ -98,6 +104,7 @@ def candidate_data(candidate: Candidate) -> dict[str, Any]:
         "idle": candidate.idle_w,
         "answer": candidate.answer_j,
         "watched": _use(candidate.watched) if candidate.watched else None,
+        "missed": _missed(candidate.missed) if candidate.missed else None,
         "cameras": candidate.cameras,
     }
 
@@ -116,7 +123,7 @@ def rules(found: Sequence[Candidate]) -> dict[str, Any]:
         }
         for each in CONSTRAINTS
     ]
-    return {"constraints": constraints, "rate": SAME_RATE, "camera": SAME_CAMERA}
+    return {"constraints": constraints, "rate": SAME_RATE, "camera": SAME_CAMERA, "missed": SHARE}
 
 
 def render(page: Page) -> Markup | None:

@@ -62,6 +62,11 @@ function figuresOf(candidate, use, rules) {
   };
 }
 
+// At least so many answers were later than this, as far as is known.
+function missedShare({ missed }, deadline) {
+  return missed && deadline <= missed.deadline ? missed.share : 0;
+}
+
 function judge(candidate, use, rules, limits) {
   const figures = figuresOf(candidate, use, rules);
   const violations = [];
@@ -74,7 +79,9 @@ function judge(candidate, use, rules, limits) {
       limit = use.answers ?? limit;
     }
     if (value === null || (better === "higher" ? value < limit : value > limit)) {
-      violations.push({ constraint, value, limit });
+      violations.push({ constraint, value, limit, missed: false });
+    } else if (name === "deadline" && missedShare(candidate, limit) > rules.missed) {
+      violations.push({ constraint, value: candidate.missed.share, limit: rules.missed, missed: true });
     }
   }
   return { candidate, use, figures, violations };

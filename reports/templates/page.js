@@ -144,9 +144,10 @@
   }
 
   function why({ candidate, violations }) {
-    const text = ({ constraint, value, limit }) => {
+    const text = ({ constraint, value, limit, missed }) => {
       const { name, figure, unit, unknown, size, better } = constraint;
       if (value === null) return unknown;
+      if (missed) return candidate.missed.text;
       const of = (amount) => (size >= 1 ? amount / size : amount * Math.round(1 / size));
       const said = name === "deadline" ? `${figure} (${candidate.percentile})` : figure;
       const end = `${better === "higher" ? "below" : "above"} ${Number(of(limit).toPrecision(6))}`;
