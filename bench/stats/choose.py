@@ -185,8 +185,11 @@ class Violation:
 
     @property
     def excess(self) -> float:
-        """How far beyond the limit, relative to it; infinite where that is not known."""
-        return math.inf if self.value is None else abs(self.value / self.limit - 1)
+        """How far beyond the limit, relative to it, or which share of answers too many missed it; infinite where that
+        is not known."""
+        if self.value is None:
+            return math.inf
+        return self.value - self.limit if self.missed else abs(self.value / self.limit - 1)
 
 
 @dataclass(frozen=True)

@@ -24,13 +24,14 @@ from ...bench.stats.choose import (
 )
 from ..page import Page, fragment, json_text
 from ..tables.choose import WORDS_OF, engine_text, missed_text, percentile_text
+from ..tables.table import WARNING
 from . import Section
 
 _TEMPLATE = """\
-<p class="lead">Set limits: what fits stays lit in every plot and table, and each other row says which limit it does \
-not keep. What is not known excludes.{% if unknown %} Not known of any network here: \
-{{ unknown|join(", ") }}.{% endif %} \
-<code>co3d-bench choose --fps 30 --deadline 100ms</code> says the same in a terminal.</p>
+<p class="lead"><span class="scripted">Set limits: what fits stays lit in every plot and table, and each other row \
+says which limit it does not keep. What is not known excludes.{% if unknown %} Not known of any network here: \
+{{ unknown|join(", ") }}.{% endif %}</span> In a terminal \
+<code>co3d-bench choose --fps 30 --deadline 100ms</code> says what fits, and why the rest does not.</p>
 <form class="choice" aria-label="Limits" autocomplete="off">
 {% for limit in limits %}
 <div class="limit">
@@ -134,6 +135,7 @@ def render(page: Page) -> Markup | None:
     data = [
         candidate_data(each)
         | {"title": each.title, "engine": engine(each), "network": f"{each.case.model} {each.case.device}"}
+        | {"mark": WARNING if each.warnings else ""}
         for each in found
     ]
     ruled = rules(found)

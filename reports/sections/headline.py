@@ -1,5 +1,7 @@
 """The top of the page: the main result in one line, the figures behind it, and the sentences around it."""
 
+from dataclasses import replace
+
 from markupsafe import Markup
 
 from ..headline import Headline
@@ -36,8 +38,18 @@ _TEMPLATE = """\
 
 
 def render(page: Page) -> Markup:
-    only_cameras = page.cameras and not page.records
-    return fragment(_TEMPLATE, headline=Headline(summary(page.cameras)) if only_cameras else page.headline)
+    return fragment(_TEMPLATE, headline=_headline(page))
+
+
+def _headline(page: Page) -> Headline:
+    """That of the speed of calls; where networks were watched, with what was seen, which may be less."""
+    if not page.cameras:
+        return page.headline
+    seen = summary(page.cameras)
+    if not page.records:
+        return Headline(seen)
+    first = f"What keeps up is judged here by the speed of calls alone. {seen}: see \u201cIn front of a camera\u201d."
+    return replace(page.headline, sentences=(first, *page.headline.sentences))
 
 
 SECTION = Section("", order=0, render=render)

@@ -7,7 +7,8 @@ function choose(candidates, rules, limits) {
   const verdicts = candidates.flatMap((candidate) =>
     usesOf(candidate, rules, limits.fps ?? null).map((use) => judge(candidate, use, rules, limits)),
   );
-  const excess = ({ value, limit }) => (value === null ? Infinity : Math.abs(value / limit - 1));
+  const excess = ({ value, limit, missed }) =>
+    value === null ? Infinity : missed ? value - limit : Math.abs(value / limit - 1);
   const key = ({ violations, figures, use }) => [
     violations.length,
     ...violations.map(excess).sort((a, b) => (a === b ? 0 : b - a)),

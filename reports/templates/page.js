@@ -177,11 +177,13 @@
   function name(verdict) {
     const { candidate, use, figures } = verdict;
     const item = document.createElement("li");
-    const row = all(".results tr[data-case]").find((one) => one.dataset.case === candidate.key);
+    const same = new Set(candidates.filter(({ run }) => run === candidate.run).map(({ key }) => key)); // watched or not
+    const row = all(".results tr[data-case]").find((one) => same.has(one.dataset.case));
     const link = document.createElement(row ? "a" : "strong");
     if (row) link.href = `#${row.id}`;
     link.textContent = candidate.title;
-    const accuracy = figures.accuracy === null ? "" : `${figures.accuracy.toFixed(1)} %`;
+    if (candidate.mark) link.append(" " + candidate.mark);
+    const accuracy = figures.accuracy === null ? "" : `${figures.accuracy.toFixed(1)}\u00a0%`;
     item.append(link, " " + [candidate.engine, answers(use), accuracy].filter(Boolean).join(" \u00b7 "));
     return item;
   }
