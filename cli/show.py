@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import shutil
 from dataclasses import fields
 from pathlib import Path
+from textwrap import wrap
 from typing import Any
 
 import click
@@ -46,7 +48,8 @@ def show(given: Given, model: str, store: Path | None, reaction: bool, as_json: 
     from ..bench.measure.describe import describe
 
     facts = describe(spec_of(model), given.value("plan.weights"), given.value("plan.classes"), react=reaction)
-    return [json.dumps(facts, indent=2)] if as_json else lines(facts)
+    columns = shutil.get_terminal_size((0, 0)).columns  # none where nobody looks: whole lines for `grep`
+    return [json.dumps(facts, indent=2)] if as_json else lines(facts, columns)
 
 
 def _evidence(store: Path, model: str) -> list[str]:
@@ -66,13 +69,17 @@ def _evidence(store: Path, model: str) -> list[str]:
     cases, cameras = case_results(records), newest_cameras(records)
     parts = [render_evidence(cases)] if cases else []
     parts += [render_equal_work(works_of(case_results(everything), {case.case.model for case in cases}))]
+    parts += [""] if cases and cameras else []
     parts += [render_camera_evidence(cameras, camera_times(store, cameras))] if cameras else []
     parts += [render_accuracy(evaluations)] if (evaluations := newest_evaluations(records)) else []
     return drawn(Group(*parts)).splitlines()
 
 
-def lines(facts: dict[str, Any]) -> list[str]:
-    """The facts as lines of text."""
+LEAST_ROOM = 40  # letters of a fact on a line, however narrow the terminal
+
+
+def lines(facts: dict[str, Any], columns: int = 0) -> list[str]:
+    """The facts as lines of text, a long one folded beside its name to fit into so many columns; 0: none is."""
     shape = " x ".join(str(length) for length in facts["input_shape"])
     order = _ORDERS.get((facts["form"], len(facts["input_shape"])))
     rows = [
@@ -104,7 +111,11 @@ def lines(facts: dict[str, Any]) -> list[str]:
             rows.append((key.replace("_", " "), f"{facts[key]} ({text})"))
     rows += _paper(facts["published"])
     width = max(len(name) for name, _ in rows)
-    return [f"{name:<{width}}  {text}" for name, text in rows]
+    if not columns:
+        return [f"{name:<{width}}  {text}" for name, text in rows]
+    room = max(columns - width - 2, LEAST_ROOM)
+    folded = ((name, wrap(text, room, break_long_words=False, break_on_hyphens=False)) for name, text in rows)
+    return [f"{'' if more else name:<{width}}  {part}" for name, parts in folded for more, part in enumerate(parts)]
 
 
 # The dimensions of an input, by form and number of dimensions.

@@ -117,13 +117,16 @@ def works_of(cases: Iterable[CaseResult], models: Collection[str]) -> dict[Setti
 
 
 def render_equal_work(found: Mapping[Setting, Sequence[Work]]) -> RenderableType:
-    """For the terminal: each cost of each pair, in two lines."""
+    """For the terminal: each cost of each pair, in two lines; MACs, which no engine changes, once."""
     lines: list[Text] = []
+    told: set[str] = set()
     for setting, group in found.items():
         lines += [Text(""), Text(f"Clips and frames at equal work: {setting.title}", "bold")]
         for work in group:
-            lines.append(Text(costs_text(work.costs, work.cost.unit, work.word, work.clip, work.frame)))
-            lines.append(Text(f"  {said(work)}"))
+            text = costs_text(work.costs, work.cost.unit, work.word, work.clip, work.frame)
+            if work.cost.noisy or text not in told:
+                lines += [Text(text), Text(f"  {said(work)}")]
+            told.add(text)
     return Group(*lines)
 
 

@@ -29,6 +29,20 @@ def number(value: float | None, digits: int = 3) -> str:
     return f"{value:.{places}f}"
 
 
+def rate(per_s: float) -> str:
+    """Of a camera: three figures, and no zeros behind the point: 30, 23.2, 6."""
+    whole, point, decimals = number(per_s).partition(".")
+    return (whole + point + decimals.rstrip("0")).rstrip(".") if point else whole
+
+
+def answers_due(per_s: float, every: int, states: int, *more: str) -> str:
+    """How often an answer is due of a camera: `6/s (1 in 5)`, `30/s (5 states)`."""
+    said = [f"1 in {every}"] if every > 1 else []
+    said += [f"{states} states"] if states > 1 else []
+    said += more
+    return f"{rate(per_s)}/s" + (f" ({', '.join(said)})" if said else "")
+
+
 def fixed(places: int) -> Callable[[float | None], str]:
     """A writer with that many decimals: Table 1 of the paper prints 62.80, not 62.8."""
     return lambda value: MISSING if value is None else f"{value:.{places}f}"

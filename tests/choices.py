@@ -7,7 +7,7 @@ import random
 from dataclasses import replace
 from typing import Any
 
-from co3d_bench.bench.stats.choose import Candidate, Use
+from co3d_bench.bench.stats.choose import Candidate, Missed, Use
 
 from .factories import make_case
 
@@ -22,6 +22,7 @@ GRIDS: dict[str, tuple[float, ...]] = {
     "watts": (2.0, 5.0, 10.0, 15.0),
     "accuracy": (51.0, 59.4, 62.8, 64.9, 65.0, 67.2, 71.0),
 }
+MISSED = (0.0, 0.01, 0.010001, 0.12)  # at most 1 % is none too many
 
 
 def _some(draw: random.Random, *values: Any) -> Any:
@@ -54,6 +55,7 @@ def make_candidate(draw: random.Random, number: int) -> Candidate:
         idle_w=_some(draw, 1.0, 3.0),
         answer_j=_some(draw, 0.1, 0.4),
         watched=watched,
+        missed=Missed(draw.choice(GRIDS["deadline"]), draw.choice(MISSED)) if watched else None,
         cameras=tuple((way, draw.choice(FPS)) for way in ("every", "trained") if draw.random() < 0.2),
     )
 

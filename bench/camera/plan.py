@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
-from ...models.spec import ModelSpec
+from ...models.spec import FILM_FRAMES_PER_S, ModelSpec
 from ..errors import NOTHING, USAGE, UserError
 from ..plan.config import AUTO_ENGINE, TRAINED, CameraTable, InputTable
 from ..plan.plan import REFERENCE_ENGINE, Plan
@@ -18,7 +18,6 @@ from .source import DEFAULT_FPS, RANDOM, film_fps, is_live, live_fps, without_pa
 NOTHING_TO_INTERLEAVE = (
     "no frame network of the plan is due an answer more often than its weights were trained at (camera.every = 1)"
 )
-FPS_OF_INTERVAL = 30  # `Preprocessing.frame_interval` counts frames of such a film
 
 
 def camera_config(config: Resolved) -> Resolved:
@@ -153,4 +152,4 @@ def _states(config: Resolved, case: Case, every: int, trained: int) -> int:
 
 def trained_interval(spec: ModelSpec, fps: float) -> int:
     """The frame interval of the network's weights, in frames of this camera; 1 where that is not known."""
-    return max(1, round(spec.preprocessing.frame_interval * fps / FPS_OF_INTERVAL)) if spec.preprocessing else 1
+    return max(1, round(spec.preprocessing.frame_interval * fps / FILM_FRAMES_PER_S)) if spec.preprocessing else 1

@@ -11,7 +11,7 @@ from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from ...models.spec import ModelSpec, Preprocessing
+from ...models.spec import FILM_FRAMES_PER_S, ModelSpec, Preprocessing
 from ..errors import ENVIRONMENT, UserError
 from .film import Film, open_file, open_film
 
@@ -20,7 +20,6 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 _BLOCK = 1 << 20
-RATE = 30  # frames/s of the films that a network's `frame_interval` counts in
 
 
 @dataclass(frozen=True)
@@ -67,13 +66,13 @@ def read_frames(file: Path, count: int, how: Preprocessing, size: tuple[int, int
     taken = repeated = 0
     before: VideoFrame | None = None
     with open_film(file) as film:
-        for frame in islice(_at_times(film, Fraction(how.frame_interval, RATE)), count):
+        for frame in islice(_at_times(film, Fraction(how.frame_interval, FILM_FRAMES_PER_S)), count):
             repeated += frame is before
             frames[taken] = frames[taken - 1] if frame is before else prepare(film.picture(frame), how, size)
             before, taken = frame, taken + 1
         notes = list(film.notes())
     if repeated:
-        rate = f"{RATE / how.frame_interval:.3g}"
+        rate = f"{how.frames_per_s:.3g}"
         notes.append(
             f"video {file.name}: {repeated} of {taken} frames are repeated, where it has less than {rate} a second"
         )

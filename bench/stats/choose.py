@@ -17,6 +17,7 @@ from ..record.camera import CameraRun, Reaction
 from ..record.case import CameraSetup, Case
 from ..record.record import Record
 from .accuracy import accuracy_at, published_accuracies, same_rate
+from .capacity import SHARE
 from .case_result import CaseResult, case_results
 from .metrics import MB, MS, PERCENT, Better, S, Unit, idle_power_w
 from .summary import SAMPLES_FOR_PERCENTILE, percentile, throttled
@@ -67,6 +68,14 @@ class Use:
 
 
 @dataclass(frozen=True)
+class Missed:
+    """What a camera's record says of its own deadline, however few its samples are."""
+
+    deadline_s: float
+    share: float  # late and dropped, of those that were due
+
+
+@dataclass(frozen=True)
 class Candidate:
     """What is known of one case, in SI. None: not known."""
 
@@ -85,6 +94,7 @@ class Candidate:
     idle_w: float | None = None
     answer_j: float | None = None  # energy above idle of an answer for each of its streams
     watched: Use | None = None  # in front of a camera, as it was set
+    missed: Missed | None = None  # there
     cameras: tuple[tuple[Way, float], ...] = ()  # in front of which this network was watched by the same engine
     warnings: tuple[str, ...] = ()
 
@@ -171,11 +181,15 @@ class Violation:
     constraint: Constraint
     value: float | None  # None: not known
     limit: float  # of `fps`: how many answers a second are due
+    missed: bool = False  # value and limit are shares of deadlines that were missed, though its percentile keeps it
 
     @property
     def excess(self) -> float:
-        """How far beyond the limit, relative to it; infinite where that is not known."""
-        return math.inf if self.value is None else abs(self.value / self.limit - 1)
+        """How far beyond the limit, relative to it, or which share of answers too many missed it; infinite where that
+        is not known."""
+        if self.value is None:
+            return math.inf
+        return self.value - self.limit if self.missed else abs(self.value / self.limit - 1)
 
 
 @dataclass(frozen=True)
@@ -206,7 +220,15 @@ def judge(candidate: Candidate, use: Use, limits: Limits) -> Verdict:
             limit = use.answers_per_s if use.answers_per_s is not None else limit
         if value is None or (value < limit if constraint.better == "higher" else value > limit):
             found.append(Violation(constraint, value, limit))
+        elif constraint.name == "deadline" and (share := _missed_share(candidate, limit)) > SHARE:
+            found.append(Violation(constraint, share, SHARE, missed=True))
     return Verdict(candidate, use, known, tuple(found))
+
+
+def _missed_share(candidate: Candidate, deadline_s: float) -> float:
+    """At least so many answers were later than this, as far as is known: what is too late for a longer deadline is."""
+    missed = candidate.missed
+    return missed.share if missed and deadline_s <= missed.deadline_s else 0.0
 
 
 def rank(verdict: Verdict) -> tuple[float, ...]:
@@ -265,6 +287,7 @@ def _relaxed(verdict: Verdict, limits: Limits) -> Relaxed | None:
         value is None
         or not math.isfinite(value)
         or value <= 0
+        or violation.missed  # how late they were is not known
         or (constraint.name == "fps" and verdict.candidate.watched)
     ):
         return None
@@ -355,8 +378,8 @@ def _facts(record: Record, reactions: Mapping[_Network, Reaction]) -> Candidate:
 
 def _of_speed(case: CaseResult, reactions: Mapping[_Network, Reaction]) -> Candidate:
     percent, latency_s = next(
-        ((percent, value) for percent in PERCENTS if (value := percentile(case.latency_s, percent)) is not None),
-        (MEDIAN, case.value("latency_s")),
+        ((each, value) for each in PERCENTS[:-1] if (value := percentile(case.latency_s, each)) is not None),
+        (MEDIAN, case.value("latency_s")),  # that of every table
     )
     answer_j = case.value("energy_above_idle_j")
     return replace(
@@ -380,7 +403,7 @@ def _of_camera(seen: _Watched, reactions: Mapping[_Network, Reaction], speed: Ca
     percent = next((percent for percent in PERCENTS if run.due >= SAMPLES_FOR_PERCENTILE[percent]), None)
     latency_s = run.latency_s.get(f"p{percent}", math.inf) if percent else None
     due_per_s = setup.fps / setup.every
-    kept = 1.0 if latency_s is not None and math.isfinite(latency_s) else 1 - run.dropped / run.due
+    kept = 1.0 if run.dropped <= SHARE * run.due else 1 - run.dropped / run.due
     memory_bytes = seen.record.peak_rss_bytes
     return replace(
         facts,
@@ -391,6 +414,7 @@ def _of_camera(seen: _Watched, reactions: Mapping[_Network, Reaction], speed: Ca
         idle_w=speed.idle_w if speed else None,
         answer_j=speed.answer_j if speed else None,
         watched=_use_of(setup, facts),
+        missed=Missed(run.deadline_s, run.missed / run.due),
         warnings=(f"the device throttled: {signs}",) if (signs := throttled(seen.record)) else (),
     )
 

@@ -9,11 +9,13 @@ from typing import Any
 from markupsafe import Markup
 
 from ...bench.stats.accuracy import SAME_RATE
+from ...bench.stats.capacity import SHARE
 from ...bench.stats.choose import (
     CONSTRAINTS,
     SAME_CAMERA,
     Candidate,
     Constraint,
+    Missed,
     Use,
     as_run,
     candidates,
@@ -21,14 +23,15 @@ from ...bench.stats.choose import (
     uses,
 )
 from ..page import Page, fragment, json_text
-from ..tables.choose import WORDS_OF, engine_text, percentile_text
+from ..tables.choose import WORDS_OF, engine_text, missed_text, percentile_text
+from ..tables.table import WARNING
 from . import Section
 
 _TEMPLATE = """\
-<p class="lead">Set limits: what fits stays lit in every plot and table, and each other row says which limit it does \
-not keep. What is not known excludes.{% if unknown %} Not known of any network here: \
-{{ unknown|join(", ") }}.{% endif %} \
-<code>co3d-bench choose --fps 30 --deadline 100ms</code> says the same in a terminal.</p>
+<p class="lead"><span class="scripted">Set limits: what fits stays lit in every plot and table, and each other row \
+says which limit it does not keep. What is not known excludes.{% if unknown %} Not known of any network here: \
+{{ unknown|join(", ") }}.{% endif %}</span> In a terminal \
+<code>co3d-bench choose --fps 30 --deadline 100ms</code> says what fits, and why the rest does not.</p>
 <form class="choice" aria-label="Limits" autocomplete="off">
 {% for limit in limits %}
 <div class="limit">
@@ -79,6 +82,10 @@ def _use(use: Use) -> dict[str, Any]:
     return {"way": use.way, "every": use.every, "states": use.states, **rates}
 
 
+def _missed(missed: Missed) -> dict[str, Any]:
+    return {"deadline": missed.deadline_s, "share": missed.share, "text": missed_text(missed)}
+
+
 def candidate_data(candidate: Candidate) -> dict[str, Any]:
     """A candidate as the page has it. JSON has no infinity."""
     latency = candidate.latency_s
@@ -98,6 +105,7 @@ def candidate_data(candidate: Candidate) -> dict[str, Any]:
         "idle": candidate.idle_w,
         "answer": candidate.answer_j,
         "watched": _use(candidate.watched) if candidate.watched else None,
+        "missed": _missed(candidate.missed) if candidate.missed else None,
         "cameras": candidate.cameras,
     }
 
@@ -116,7 +124,7 @@ def rules(found: Sequence[Candidate]) -> dict[str, Any]:
         }
         for each in CONSTRAINTS
     ]
-    return {"constraints": constraints, "rate": SAME_RATE, "camera": SAME_CAMERA}
+    return {"constraints": constraints, "rate": SAME_RATE, "camera": SAME_CAMERA, "missed": SHARE}
 
 
 def render(page: Page) -> Markup | None:
@@ -127,6 +135,7 @@ def render(page: Page) -> Markup | None:
     data = [
         candidate_data(each)
         | {"title": each.title, "engine": engine(each), "network": f"{each.case.model} {each.case.device}"}
+        | {"mark": WARNING if each.warnings else ""}
         for each in found
     ]
     ruled = rules(found)

@@ -8,9 +8,9 @@ from ...bench.stats.case_result import CaseResult
 from ..device import CUDA_COLUMNS, DEVICE_COLUMNS, Group, groups
 from ..engines import worth_most
 from ..page import Page, fragment
-from ..select import model_title, setting_of, short_titles
 from ..tables.html import explained, table_html
-from ..tables.table import Column, Row, Table, cells, filled
+from ..tables.results import case_rows
+from ..tables.table import Column, Table, filled
 from . import Section
 
 # To keep the page usable; `co3d-bench query` has all of them.
@@ -51,19 +51,7 @@ def _table(caption: str, columns: tuple[Column[CaseResult], ...], cases: Sequenc
     """Empty without columns or cases. The heading names the device; rows name only what differs between its cases."""
     if not (columns and cases):
         return []
-    settings = short_titles(setting_of(case.case) for case in cases)
-    rows = tuple(
-        Row(
-            model_title(case),
-            cells(columns, case),
-            case.case,
-            case.model.form if case.model else "",
-            settings[setting_of(case.case)] if len(settings) > 1 else "",
-            warnings=case.warnings,
-        )
-        for case in cases
-    )
-    return [table_html(Table("Network", columns, rows), caption, "device"), explained(columns)]
+    return [table_html(Table("Network", columns, case_rows(columns, cases)), caption, "device"), explained(columns)]
 
 
 def _device(group: Group, shown: set[str]) -> tuple[Group, list[Markup]]:

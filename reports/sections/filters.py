@@ -2,6 +2,7 @@
 
 from markupsafe import Markup
 
+from ...bench.record.record import Record
 from ...bench.stats.case_result import CaseResult
 from ..page import Page, fragment, json_text
 from ..select import FORM_TITLES, PRECISION_TITLES, model_title, setting_of
@@ -31,7 +32,7 @@ _TEMPLATE = """\
 <script type="application/json" id="cases">{{ cases }}</script>"""
 
 
-def facts(case: CaseResult) -> dict[str, str]:
+def facts(case: CaseResult | Record) -> dict[str, str]:
     """What a case can be filtered by."""
     asked = case.case
     return {
@@ -46,7 +47,7 @@ def facts(case: CaseResult) -> dict[str, str]:
 def render(page: Page) -> Markup | None:
     if len(page.table.rows) < 2:
         return None
-    cases = {case.key: facts(case) for case in page.records}
+    cases = {case.key: facts(case) for case in (*page.records, *page.cameras)}
     selects = []
     for name, (label, titles) in FILTERS.items():
         options = dict.fromkeys(case[name] for case in cases.values() if case[name])

@@ -1,5 +1,7 @@
 """The top of the page: the main result in one line, the figures behind it, and the sentences around it."""
 
+from dataclasses import replace
+
 from markupsafe import Markup
 
 from ..headline import Headline
@@ -37,10 +39,18 @@ _TEMPLATE = """\
 
 
 def render(page: Page) -> Markup:
-    if page.records or not (page.cameras or page.evaluations):
-        return fragment(_TEMPLATE, headline=page.headline)
-    text = summary(page.cameras) if page.cameras else accuracy.summary(page.evaluations)
-    return fragment(_TEMPLATE, headline=Headline(text))
+    return fragment(_TEMPLATE, headline=_headline(page))
+
+
+def _headline(page: Page) -> Headline:
+    """That of the speed of calls; where networks were watched, with what was seen, which may be less."""
+    seen = summary(page.cameras) if page.cameras else ""
+    if not page.records and (page.cameras or page.evaluations):
+        return Headline(seen or accuracy.summary(page.evaluations))
+    if not seen:
+        return page.headline
+    first = f"What keeps up is judged here by the speed of calls alone. {seen}: see \u201cIn front of a camera\u201d."
+    return replace(page.headline, sentences=(first, *page.headline.sentences))
 
 
 SECTION = Section("", order=0, render=render)

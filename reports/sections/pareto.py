@@ -95,4 +95,4 @@ def render(page: Page) -> Markup | None:
     )
 
 
-SECTION = Section("What accuracy costs", order=20, render=render)
+SECTION = Section("What accuracy costs", order=11, render=render)

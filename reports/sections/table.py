@@ -10,7 +10,7 @@ from ..tables.table import WARNING
 from . import Section
 
 _TEMPLATE = """\
-<p class="lead">Click a network to highlight it everywhere, a column head to sort. \
+<p class="lead"><span class="scripted">Click a network to highlight it everywhere, a column head to sort.</span> \
 Small figures below are the paper's.{% if others %} {{ others }} more cases were measured: \
 <code>co3d-bench report -o report.csv</code> writes all of them.{% endif %}</p>
 {{ table }}

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from functools import partial
 
 from rich.console import Group, RenderableType
-from rich.table import Table as RichTable
 from rich.text import Text
 
 from ...bench.record.camera import CameraRun
@@ -15,11 +13,11 @@ from ...bench.stats.accuracy import accuracy_at
 from ...bench.stats.camera import FrameTimes, binomial_interval
 from ...bench.stats.metrics import MB, MS, PERCENT, S
 from ..minutes import minutes_text, run_minutes, sensor_notes
-from ..notation import fixed, number
+from ..notation import answers_due, fixed, number
 from ..select import model_title
 from .streams import cameras_text, kept_up, streams_sentence
 from .table import WORDS, Cell, Column, Row, Table, cells, figure, filled
-from .terminal import Fitted, draw
+from .terminal import fitted
 
 
 def _misses(record: Record) -> Cell:
@@ -40,10 +38,8 @@ def rate_text(record: Record) -> str:
     setup = record.case.camera
     if setup is None:
         return ""
-    more = [f"1 in {setup.every}"] if setup.every > 1 else []
-    more += [f"{setup.states} states"] if setup.states > 1 else []
-    more += ["each camera"] if setup.streams != 1 else []
-    return f"{number(setup.fps / setup.every)}/s" + (f" ({', '.join(more)})" if more else "")
+    more = ["each camera"] if setup.streams != 1 else []
+    return answers_due(setup.fps / setup.every, setup.every, setup.states, *more)
 
 
 def _rate(record: Record) -> Cell:
@@ -120,7 +116,6 @@ COLUMNS: tuple[Column[Record], ...] = (
     figure("states", _run("state_bytes"), MB, explains="memory of the state; of interleaved ones together"),
     figure("memory growth", _run("growth_bytes"), MB, explains="of resident memory, from the first frame to the last"),
 )
-LEAST_COLUMNS = 2
 
 
 def build(records: Sequence[Record]) -> Table:
@@ -136,29 +131,22 @@ def build(records: Sequence[Record]) -> Table:
     return Table("Network", COLUMNS, tuple(map(row, records))).only(lambda column: column in columns)
 
 
-def _drawings(table: Table) -> Iterator[Callable[[], RichTable]]:
-    """Fewer and fewer columns."""
-    for count in range(len(table.columns), LEAST_COLUMNS - 1, -1):
-        heads = {column.head for column in table.columns[:count]}
-        yield partial(draw, table.only(lambda column, heads=heads: column.head in heads))
-
-
 def keeps_up(record: Record) -> str | None:
     """Whether a network keeps up, in a sentence; None for a failed case."""
     run, setup = record.camera, record.case.camera
     if run is None or setup is None:
         return None
     which = "every frame" if setup.every == 1 else f"1 in {setup.every} frames"
-    rate = f"{which} of {setup.fps:g}/s" + (f", by {setup.states} states that take turns" if setup.states > 1 else "")
+    asked = f"{which} of {setup.fps:g}/s" + (f", by {setup.states} states that take turns" if setup.states > 1 else "")
     head = f"{model_title(record)} ({record.case.backend})"
     if not run.due:
         return f"{head}: no frame came from {run.source}"
     if run.streams:
-        return f"{head} {streams_sentence(run, setup, rate)}"
+        return f"{head} {streams_sentence(run, setup, asked)}"
     if not run.missed:
-        return f"{head} keeps up with {rate}: each of {run.due} was answered within {1e3 * run.deadline_s:g} ms"
+        return f"{head} keeps up with {asked}: each of {run.due} was answered within {1e3 * run.deadline_s:g} ms"
     missed = f"of {run.due} answers {run.late} came late and {run.dropped} never"
-    return f"{head} does not keep up with {rate}: {missed}{_by_itself(run)}"
+    return f"{head} does not keep up with {asked}: {missed}{_by_itself(run)}"
 
 
 def _by_itself(run: CameraRun) -> str:
@@ -198,7 +186,7 @@ def render_camera(records: Sequence[Record], times: Mapping[str, FrameTimes] | N
     failed = [
         Text.assemble((row.title, "bold red"), (" failed, ", "red"), row.error) for row in table.rows if row.error
     ]
-    return Group(Fitted(_drawings(table)), Text(""), *map(Text, said), *below, *failed)
+    return Group(fitted(table), Text(""), *map(Text, said), *below, *failed)
 
 
 def _said(record: Record, times: Mapping[str, FrameTimes]) -> Iterator[str]:

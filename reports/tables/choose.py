@@ -11,6 +11,7 @@ from rich.console import Group, RenderableType
 from rich.text import Text
 
 from ...bench.record.record import KINDS, Record
+from ...bench.stats.capacity import SHARE
 from ...bench.stats.case_result import CaseResult, case_results
 from ...bench.stats.choose import (
     CONSTRAINTS,
@@ -18,6 +19,7 @@ from ...bench.stats.choose import (
     Candidate,
     Constraint,
     Limits,
+    Missed,
     Use,
     Verdict,
     Violation,
@@ -27,7 +29,7 @@ from ...bench.stats.choose import (
     nearest,
 )
 from ...bench.stats.metrics import MB, MS, PERCENT, S, Unit
-from ..notation import fixed, number
+from ..notation import answers_due, fixed, number
 from ..select import SEPARATOR, model_title, setting_of
 from .render import csv, frame, markdown
 from .table import WORDS, Cell, Column, Row, Table, cells, figure, filled
@@ -57,19 +59,11 @@ WORDS_OF = {
 }
 
 
-def rate(per_s: float) -> str:
-    """Three figures, and no zeros behind the point: 30, 23.2, 6."""
-    whole, point, decimals = number(per_s).partition(".")
-    return (whole + point + decimals.rstrip("0")).rstrip(".") if point else whole
-
-
 def answers_text(use: Use) -> str:
     """How often an answer is due: `6/s (1 in 5)`, `30/s (5 states)`."""
     if use.answers_per_s is None:
         return ""
-    more = [f"1 in {use.every}"] if use.every > 1 else []
-    more += [f"{use.states} states"] if use.states > 1 else []
-    return f"{rate(use.answers_per_s)}/s" + (f" ({', '.join(more)})" if more else "")
+    return answers_due(use.answers_per_s, use.every, use.states)
 
 
 def percentile_text(percent: int) -> str:
@@ -89,10 +83,17 @@ def _why(violation: Violation, candidate: Candidate) -> str:
     said = f"{words.figure} ({percentile_text(candidate.percent)})" if constraint.name == "deadline" else words.figure
     side = "below" if constraint.better == "higher" else "above"
     limit = f"{side} {constraint.unit.of(violation.limit):g}"
+    if violation.missed and candidate.missed:
+        return missed_text(candidate.missed)
     if not math.isfinite(value):
         return f"{said} infinite, {limit} {words.unit}"
     shown, by = (number(constraint.unit.of(each)) for each in (value, abs(value - violation.limit)))
     return f"{said} {shown} {words.unit}, {by} {limit}"
+
+
+def missed_text(missed: Missed) -> str:
+    """That a camera's own deadline was missed too often: `12.0 % of answers missed 100 ms, above 1`."""
+    return f"{number(100 * missed.share)} % of answers missed {MS.of(missed.deadline_s):g} ms, above {100 * SHARE:g}"
 
 
 def _latency(verdict: Verdict) -> Cell:
@@ -277,8 +278,7 @@ def render_choice(choice: Choice) -> RenderableType:
     columns = filled(_columns(choice), choice.feasible)
     rows = (replace(_row(verdict, columns), form="") for verdict in choice.feasible)  # in their rank, whatever the form
     table = Table("Network", columns, tuple(rows))
-    warned = tuple(dict.fromkeys(table.warnings))
-    lines = [Text(summary(choice)), *([warnings_line(warned)] if warned else [])]
+    lines = [Text(summary(choice)), *([warnings_line(table.warnings)] if table.warnings else [])]
     lines += [
         Text.assemble(("not ", "dim"), (_name(choice, verdict), "bold"), f": {why(verdict)}")
         for verdict in choice.verdicts

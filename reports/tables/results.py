@@ -253,21 +253,30 @@ def build(cases: Sequence[CaseResult]) -> Table:
     columns = _columns(ordered)
     notes = Footnotes()
     differs = len({case.energy.quantity for case in ordered if case.energy and case.energy.busy}) > 1
-    settings = short_titles(setting_of(case.case) for case in ordered)
-    rows = tuple(
+    rows = case_rows(columns, ordered, lambda case: notes.marks(_notes(case, differs)))
+    return Table("Network", columns, rows, notes.all())
+
+
+def case_rows(
+    columns: Sequence[Column[CaseResult]],
+    cases: Sequence[CaseResult],
+    marks: Callable[[CaseResult], tuple[str, ...]] = lambda case: (),
+) -> tuple[Row, ...]:
+    """A row for each case, with its footnotes' `marks`; of settings it names only what differs between these."""
+    settings = short_titles(setting_of(case.case) for case in cases)
+    return tuple(
         Row(
             model_title(case),
             cells(columns, case),
             case.case,
             case.model.form if case.model else "",
             settings[setting_of(case.case)] if len(settings) > 1 else "",
-            marks=notes.marks(_notes(case, differs)),
+            marks=marks(case),
             warnings=case.warnings,
             error=f"{case.error.kind}: {case.error.message}" if case.error else None,
         )
-        for case in ordered
+        for case in cases
     )
-    return Table("Network", columns, rows, notes.all())
 
 
 def _paper_order(cases: Sequence[CaseResult]) -> list[CaseResult]:

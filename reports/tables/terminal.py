@@ -138,8 +138,10 @@ def _conditions(table: Table) -> str:
 
 def warnings_line(found: Sequence[tuple[str, str]]) -> Text:
     """One line for all of them: which rows, and where the evidence is."""
-    names = ", ".join(title for title, _ in found[:MOST_NAMED])
-    more = f" and {len(found) - MOST_NAMED} more" if len(found) > MOST_NAMED else ""
+    found = tuple(dict.fromkeys(found))
+    titles = tuple(dict.fromkeys(title for title, _ in found))
+    names = ", ".join(titles[:MOST_NAMED])
+    more = f" and {len(titles) - MOST_NAMED} more" if len(titles) > MOST_NAMED else ""
     why = found[0][1] if len(found) == 1 else "the page and `co3d-bench show NETWORK STORE` have the evidence"
     return Text.assemble((f"{WARNING} ", "bold yellow"), (f"{names}{more}: with a warning; {why}", "dim"))
 

@@ -7,7 +7,8 @@ function choose(candidates, rules, limits) {
   const verdicts = candidates.flatMap((candidate) =>
     usesOf(candidate, rules, limits.fps ?? null).map((use) => judge(candidate, use, rules, limits)),
   );
-  const excess = ({ value, limit }) => (value === null ? Infinity : Math.abs(value / limit - 1));
+  const excess = ({ value, limit, missed }) =>
+    value === null ? Infinity : missed ? value - limit : Math.abs(value / limit - 1);
   const key = ({ violations, figures, use }) => [
     violations.length,
     ...violations.map(excess).sort((a, b) => (a === b ? 0 : b - a)),
@@ -62,6 +63,11 @@ function figuresOf(candidate, use, rules) {
   };
 }
 
+// At least so many answers were later than this, as far as is known.
+function missedShare({ missed }, deadline) {
+  return missed && deadline <= missed.deadline ? missed.share : 0;
+}
+
 function judge(candidate, use, rules, limits) {
   const figures = figuresOf(candidate, use, rules);
   const violations = [];
@@ -74,7 +80,9 @@ function judge(candidate, use, rules, limits) {
       limit = use.answers ?? limit;
     }
     if (value === null || (better === "higher" ? value < limit : value > limit)) {
-      violations.push({ constraint, value, limit });
+      violations.push({ constraint, value, limit, missed: false });
+    } else if (name === "deadline" && missedShare(candidate, limit) > rules.missed) {
+      violations.push({ constraint, value: candidate.missed.share, limit: rules.missed, missed: true });
     }
   }
   return { candidate, use, figures, violations };

@@ -144,9 +144,10 @@
   }
 
   function why({ candidate, violations }) {
-    const text = ({ constraint, value, limit }) => {
+    const text = ({ constraint, value, limit, missed }) => {
       const { name, figure, unit, unknown, size, better } = constraint;
       if (value === null) return unknown;
+      if (missed) return candidate.missed.text;
       const of = (amount) => (size >= 1 ? amount / size : amount * Math.round(1 / size));
       const said = name === "deadline" ? `${figure} (${candidate.percentile})` : figure;
       const end = `${better === "higher" ? "below" : "above"} ${Number(of(limit).toPrecision(6))}`;
@@ -176,11 +177,13 @@
   function name(verdict) {
     const { candidate, use, figures } = verdict;
     const item = document.createElement("li");
-    const row = all(".results tr[data-case]").find((one) => one.dataset.case === candidate.key);
+    const same = new Set(candidates.filter(({ run }) => run === candidate.run).map(({ key }) => key)); // watched or not
+    const row = all(".results tr[data-case]").find((one) => same.has(one.dataset.case));
     const link = document.createElement(row ? "a" : "strong");
     if (row) link.href = `#${row.id}`;
     link.textContent = candidate.title;
-    const accuracy = figures.accuracy === null ? "" : `${figures.accuracy.toFixed(1)} %`;
+    if (candidate.mark) link.append(" " + candidate.mark);
+    const accuracy = figures.accuracy === null ? "" : `${figures.accuracy.toFixed(1)}\u00a0%`;
     item.append(link, " " + [candidate.engine, answers(use), accuracy].filter(Boolean).join(" \u00b7 "));
     return item;
   }

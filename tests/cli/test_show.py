@@ -86,3 +86,14 @@ def test_with_a_store_the_times_of_both_stand_side_by_side(call, tmp_path):
     assert "X3D-S costs less than CoX3D-S (13) from a stride of 9 frames on; at stride 13, without overlap" in text
     refused = call("show", "cox3d-s-13", str(tmp_path), "--reaction")
     assert (refused.returncode, len(refused.stderr.splitlines())) == (2, 1)
+
+
+def test_in_a_terminal_a_long_fact_is_folded_beside_its_name(call, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "60")
+    folded = call("show", "cox3d-s-13").stdout.splitlines()
+    assert max(map(len, folded)) <= 60
+    monkeypatch.delenv("COLUMNS")
+    whole = call("show", "cox3d-s-13").stdout.splitlines()  # into a pipe
+    assert max(map(len, whole)) > 100
+    assert " ".join(" ".join(folded).split()) == " ".join(" ".join(whole).split())
+    assert {line[:15].strip() for line in folded} == {line[:15].strip() for line in whole}

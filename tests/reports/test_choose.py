@@ -148,6 +148,30 @@ def test_a_case_of_speed_is_lit_where_a_camera_shows_that_it_keeps_up(open_repor
     assert opened.complaints == []
 
 
+def test_few_samples_hide_no_miss_and_a_case_of_a_camera_leads_to_its_row(open_report: Any) -> None:
+    late, well = watched("x3d-s", every=6, late=6), watched("cox3d-s-13", every=6)
+    opened = open_report([make_noisy_record("x3d-s"), make_noisy_record("cox3d-s-13"), late, well])
+    page = opened.page
+    field(page, "fps").fill("30")
+    field(page, "deadline").fill("100")
+    missed = "5.00 % of answers missed 100 ms, above 1"
+    assert page.locator(".camera .why").all_inner_texts() == [missed, "fits: 5/s (1 in 6)"]
+    (verdict, _) = choice_of([late, well], {"fps": 30.0, "deadline": 0.1}).verdicts[::-1]
+    assert why(verdict) == missed
+    link = page.locator(".fitting li a", has_text="CoX3D-S (13)")
+    link.click()
+    assert page.locator("tr:target").get_attribute("data-model") == "cox3d-s-13"
+    page.locator(".filters [name=form]").select_option("frame")  # a camera's rows are filtered as all others
+    assert page.locator(".camera tr[data-case]:visible").count() == 1
+    assert opened.complaints == []
+
+
+def test_a_warning_has_its_mark_among_those_that_fit(open_report: Any) -> None:
+    page = open_report([make_noisy_record("x3d-s"), make_record("x3d-m")]).page
+    field(page, "accuracy").fill("60")
+    assert [text.split(" eager")[0] for text in page.locator(".fitting li").all_inner_texts()] == ["X3D-M", "X3D-S !"]
+
+
 def test_the_limits_are_in_the_address_beside_filters_and_come_back(page: Opened) -> None:
     page.page.locator(".filters [name=form]").select_option("frame")
     address = page.page.evaluate("location.search")
@@ -201,6 +225,7 @@ def test_without_scripts_a_statement_of_where_to_ask_remains(open_report: Any) -
     page = open_report(make_default_records(), javascript=False).page
     assert "co3d-bench choose --fps 30 --deadline 100ms" in page.locator("#choose .lead").inner_text()
     assert not page.locator(".choice").is_visible()
+    assert "Set limits" not in page.locator("#choose").inner_text()
 
 
 def test_names_from_outside_are_text(open_report: Any) -> None:

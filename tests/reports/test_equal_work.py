@@ -14,7 +14,7 @@ from co3d_bench.reports.html import render_html
 from co3d_bench.reports.page import page_of
 from co3d_bench.reports.sections.equal_work import render
 
-from ..factories import DEFAULT_MODELS, make_failed_record, make_noisy_record, make_record
+from ..factories import DEFAULT_MODELS, make_engine_record, make_failed_record, make_noisy_record, make_record
 from .charts.specs import assert_valid, layers
 
 X3D_M = EqualWork(clip=4.97e9, frame=0.325e9, clip_frames=16, frames_per_s=6.0)
@@ -116,3 +116,14 @@ def test_the_terminal_shows_the_pairs_of_a_network():
     assert "CoX3D-M (16)" not in text
     assert "X3D-S" not in text
     assert works_of(cases, {"x3d-xs"}) == {}
+
+
+def test_macs_which_no_engine_changes_are_said_once():
+    records = [make_engine_record(name, engine) for engine in ("eager", "openvino") for name in ("x3d-m", "cox3d-m-64")]
+    found = works_of(case_results(records), {"cox3d-m-64"})
+    console = Console(width=200)
+    with console.capture() as captured:
+        console.print(render_equal_work(found))
+    assert len(found) == 2
+    assert captured.get().count("MACs of a second of video") == 1
+    assert captured.get().count("Time of a second of video") == 2

@@ -5,7 +5,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from co3d_bench.bench.stats.case_result import Figure
-from co3d_bench.reports.notation import MISSING, Footnotes, fixed, mark, number, plus_minus, times, with_interval
+from co3d_bench.reports.notation import (
+    MISSING,
+    Footnotes,
+    answers_due,
+    fixed,
+    mark,
+    number,
+    plus_minus,
+    times,
+    with_interval,
+)
 
 from ..factories import make_record
 
@@ -66,6 +76,22 @@ def test_value_and_spread(value, spread, text):
 def test_a_figure_and_its_interval(value, low, high, processes, text):
     assert with_interval(Figure(value / 1e3, low / 1e3, high / 1e3, processes, make_record())) == text
     assert with_interval(None) == MISSING
+
+
+@pytest.mark.parametrize(
+    ("per_s", "every", "states", "text"),
+    [
+        (30, 1, 1, "30/s"),
+        (29.97, 1, 1, "30/s"),
+        (23.976, 1, 1, "24/s"),
+        (120, 1, 1, "120/s"),
+        (6, 5, 1, "6/s (1 in 5)"),
+        (0.5, 60, 1, "0.5/s (1 in 60)"),
+        (30, 1, 5, "30/s (5 states)"),
+    ],
+)
+def test_how_often_an_answer_is_due(per_s, every, states, text):
+    assert answers_due(per_s, every, states) == text
 
 
 def test_decimals_and_ratios():

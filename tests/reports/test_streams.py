@@ -82,7 +82,7 @@ def test_the_most_cameras_are_a_figure_and_a_sentence():
         "4 one after the other; 5 not known",
         4,
     )
-    assert rate_text(record) == "30.0/s (each camera)"
+    assert rate_text(record) == "30/s (each camera)"
     assert keeps_up(record) == (
         "CoX3D-S (13) (eager) keeps up with 4 cameras, every frame of 30/s, one after the other: each misses at most "
         "1 % of its deadlines at 99 % confidence; whether 5 do is not known after 60.0 s; one call for all, 3 for "
