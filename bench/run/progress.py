@@ -166,7 +166,9 @@ def describe(record: Record) -> str:
         return f"FAILED  {record.error.kind}: {record.error.message}"
     if record.camera:
         missed = record.camera.late + record.camera.dropped
-        cameras = f"cameras: {record.camera.streams.count}; " if record.camera.streams else ""
+        found = record.camera.streams
+        unknown = found and not found.count and found.shown and found.shown.verdict == "not known"
+        cameras = f"cameras: {'not known' if unknown else found.count}; " if found else ""
         return f"{cameras}{missed} of {record.camera.due} frames missed their deadline"
     if record.timing is None:
         return "not timed"
