@@ -137,6 +137,7 @@ class CameraFeed:
         except Exception as error:  # noqa: BLE001 - noted, in the thread that waits for frames
             camera.error = error
         finally:
+            camera.frames = iter(())  # a film is closed, and its decoder with it
             with self._changed:
                 if not camera.source.live and camera.error is None and not self._stopping:
                     self._count_rest(camera, self.end_s)

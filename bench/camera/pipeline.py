@@ -110,14 +110,14 @@ class Used:
 
 @dataclass(frozen=True)
 class Seen:
-    """What became of the frames."""
+    """What became of the frames. Neither networks nor decoders are among it: a search keeps this of each trial."""
 
-    cameras: Sequence[Camera]
+    timelines: Sequence[Timeline]  # one for each camera
+    capture: Sequence[StageTime]
     stages: Sequence[Stages]
     used: Used
     begin_s: float
     end_s: float
-    error: Exception | None
     stopped: bool  # on request
 
 
@@ -169,7 +169,8 @@ def watch(scene: Scene, served: Served, duration_s: float, enough: Enough = lamb
     ended = scene.source.live or feed.error or stopped_s is not None
     end_s = now_s if ended else max(feed.end_s, now_s)
     used = Used(process.memory_info().rss - rss_bytes, time.process_time() - cpu_s)
-    return Seen(cameras, served.stages, used, feed.begin_s, end_s, feed.error, requested)
+    capture = [camera.capture for camera in cameras]
+    return Seen(timelines, capture, served.stages, used, feed.begin_s, end_s, requested)
 
 
 def camera_run(scene: Scene, seen: Seen, end_s: float | None = None) -> CameraRun:
@@ -177,7 +178,7 @@ def camera_run(scene: Scene, seen: Seen, end_s: float | None = None) -> CameraRu
     from the first one."""
     job, alone = scene.job, frame_times_of(scene, seen, end_s)
     until_s = alone[0].end_s
-    columns = _joined([_columns(camera, seen.begin_s, end_s) for camera in seen.cameras])
+    columns = _joined([_columns(timeline, seen.begin_s, end_s) for timeline in seen.timelines])
     times = FrameTimes(columns["due_s"], columns["answered_s"], until_s, job.deadline_s)
     file = io.BytesIO()
     np.savez(file, allow_pickle=False, **columns)
@@ -195,7 +196,7 @@ def camera_run(scene: Scene, seen: Seen, end_s: float | None = None) -> CameraRu
         mean_age_s=age.mean_s,
         peak_age_s=age.peak_s,
         longest_gap_s=age.longest_gap_s,
-        stages=_stages([camera.capture for camera in seen.cameras], seen.stages, seen.used.cpu_s),
+        stages=_stages(seen.capture, seen.stages, seen.used.cpu_s),
         times=write_blob(Path(job.blobs), file.getvalue()),
         growth_bytes=seen.used.growth_bytes,
         stopped=seen.stopped,
@@ -205,12 +206,12 @@ def camera_run(scene: Scene, seen: Seen, end_s: float | None = None) -> CameraRu
 def frame_times_of(scene: Scene, seen: Seen, end_s: float | None) -> list[FrameTimes]:
     """The frames of each camera; `end_s` as for `camera_run`."""
     until_s = seen.end_s - seen.begin_s if end_s is None else end_s
-    every = [_columns(camera, seen.begin_s, end_s) for camera in seen.cameras]
+    every = [_columns(timeline, seen.begin_s, end_s) for timeline in seen.timelines]
     return [FrameTimes(each["due_s"], each["answered_s"], until_s, scene.job.deadline_s) for each in every]
 
 
-def _columns(camera: Camera, begin_s: float, end_s: float | None) -> dict[str, NDArray[Any]]:
-    columns = {name: np.array(getattr(camera.timeline, name)) - begin_s for name in _COLUMNS}
+def _columns(timeline: Timeline, begin_s: float, end_s: float | None) -> dict[str, NDArray[Any]]:
+    columns = {name: np.array(getattr(timeline, name)) - begin_s for name in _COLUMNS}
     if end_s is None:
         return columns
     kept = columns["due_s"] < end_s - 1e-9

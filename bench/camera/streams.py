@@ -30,6 +30,7 @@ def watch_streams(scene: Scene, networks: Networks, memory: Memory) -> CameraRun
     anything was seen."""
     streams, job = scene.setup.streams, scene.job
     if streams == 1:
+        scene.emit(phase_event(f"watching for {job.duration_s:g} s"))
         run = camera_run(scene, watch(scene, networks.served(1, ONE_BY_ONE), job.duration_s))
         run = run.model_copy(update={"state_bytes": networks.state_bytes()})
     else:
@@ -131,7 +132,8 @@ class Trials:
             if any(trial.verdict == "yes" for trial in self.tried if trial.way == ONE_BY_ONE):
                 return "yes"
             return next(trial.verdict for trial in reversed(self.tried) if trial.streams == 1)
-        self.scene.emit(phase_event(f"{streams} cameras, {way}" if streams > 1 else "1 camera"))
+        cameras = f"{streams} cameras, {way}" if streams > 1 else "1 camera"
+        self.scene.emit(phase_event(f"watching {cameras}, for {'' if whole else 'at most '}{blocks * BLOCK_S:g} s"))
         why = self._room.why_not(streams, *self._last)
         try:
             trial = self._failed(way, streams, why) if why else self._watched(way, streams, blocks, whole)
@@ -164,14 +166,14 @@ class Trials:
         seen = watch(scene, served, job.duration_s if whole else blocks * BLOCK_S, enough)
         if not known:  # all that was due is counted by now
             passed_s = seen.end_s - seen.begin_s if seen.stopped else math.inf
-            looks.look([camera.timeline for camera in seen.cameras], passed_s)
+            looks.look(seen.timelines, passed_s)
         self.stopped = self.stopped or (seen.stopped and not known)
         if seen.stopped and not looks.misses.blocks:
             return None
         self._last = (streams, self.memory.peak_bytes())
         end_s = None if whole else looks.misses.blocks * BLOCK_S
         self.seen[way, streams] = (seen, end_s)
-        self._calls.add(streams, [camera.timeline for camera in seen.cameras])
+        self._calls.add(streams, seen.timelines)
         verdict = looks.misses.verdict
         why = self._calls.why_not(streams) if verdict == "yes" and not whole else None
         return _trial(way, "not known" if why else verdict, why, frame_times_of(scene, seen, end_s))

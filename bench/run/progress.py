@@ -84,6 +84,7 @@ class Lines:
         self._labels: dict[Case, str] = {}
         self._differ: tuple[str, ...] = ()
         self._head, self._round = "", 1
+        self._camera = False
         self._phases = False  # whether phases are shown: nothing is timed on this machine meanwhile
 
     def searching(self, search: Search) -> None:
@@ -106,13 +107,14 @@ class Lines:
         return " ".join((case.model, case.backend, *(_DIFFER[name](case) for name in self._differ)))
 
     def started(self, round_number: int, case: Case, left: str, at_host: bool) -> None:
-        self._round, self._phases = round_number, at_host
+        self._round, self._phases, self._camera = round_number, at_host, case.camera is not None
         which = f"round {round_number}" if round_number else "energy "
         self._head = f"{which}  {self._labels.get(case) or self._label(case)}"
         self._now(left)
 
     def event(self, event: Event) -> None:
-        if event.phase and self._phases:
+        # Before a camera a line stands for a minute or an hour, and is changed before the first frame.
+        if event.phase and (self._phases or (self._camera and event.phase != "sampling")):
             count = f" {event.done}/{event.total}" if event.total else ""
             self._now(event.phase + count)
 
