@@ -133,7 +133,8 @@ class Trials:
                 return "yes"
             return next(trial.verdict for trial in reversed(self.tried) if trial.streams == 1)
         cameras = f"{streams} cameras, {way}" if streams > 1 else "1 camera"
-        self.scene.emit(phase_event(f"watching {cameras}, for {'' if whole else 'at most '}{blocks * BLOCK_S:g} s"))
+        seconds = self.scene.job.duration_s if whole else blocks * BLOCK_S
+        self.scene.emit(phase_event(f"{cameras}, {'' if whole else 'up to '}{seconds:g} s"))
         why = self._room.why_not(streams, *self._last)
         try:
             trial = self._failed(way, streams, why) if why else self._watched(way, streams, blocks, whole)
