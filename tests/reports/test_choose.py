@@ -214,6 +214,16 @@ def test_sliders_and_numbers_follow_each_other_by_keyboard(page: Opened) -> None
     assert page.complaints == []
 
 
+def test_paper_shows_limits_only_where_they_are_set(page: Opened) -> None:
+    page.page.get_by_role("button", name="No limits").click()
+    page.page.emulate_media(media="print")
+    assert not page.page.locator(".choice").is_visible()
+    field(page.page, "accuracy").evaluate("field => { field.value = 60; field.dispatchEvent(new Event('input')); }")
+    assert page.page.locator(".choice").is_visible()
+    page.page.emulate_media(media="screen")
+    page.page.get_by_role("button", name="No limits").click()
+
+
 def test_what_nobody_knows_has_no_slider_and_is_said() -> None:
     html = render_html(make_default_records())
     assert "Not known of any network here: reaction, power." in html
