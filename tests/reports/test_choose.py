@@ -287,6 +287,10 @@ def test_where_nothing_fits_the_exit_code_says_so_and_the_nearest_limit_is_named
     shown = " ".join(call(store, "choose", "--watts", "10", "--accuracy", "72").stdout.split())
     assert "no change of a single limit would admit one" in shown
     assert "power not known; accuracy 71.0 %, 0.970 below 72" in shown
+    assert "power is measured by `co3d-bench run` with an energy sensor" in shown
+    assert "measured by" not in call(store, "choose", "--accuracy", "72").stdout
+    shown = " ".join(call(store, "choose", "--react", "3s").stdout.split())
+    assert "reaction is measured by `co3d-bench camera`" in shown
 
 
 def test_text_and_data_have_a_row_for_each_network_or_with_all_for_each_use(store: Any) -> None:
