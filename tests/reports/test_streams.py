@@ -101,7 +101,7 @@ def test_the_most_cameras_are_a_figure_and_a_sentence():
         ),
         ([trial(1, "not known", seconds=60.0)], "not known", "may or may not keep up with one camera, every frame"),
         ([trial(1, "not known", seconds=60.0)], "not known", "; a longer --duration says more"),
-        ([trial(1, "not known", seconds=9.0)], "not known", "; known after 31 s without a miss at the earliest (--dura"),
+        ([trial(1, "not known", seconds=9.0)], "not known", "; known after 31 s without a miss at the earliest"),
     ],
 )
 def test_not_even_one_and_not_known_are_said(tried, cell, words):
