@@ -14,9 +14,12 @@ LONGER = "a longer --duration says more"
 
 
 def kept_up(run: CameraRun) -> bool:
-    """Whether a network keeps up: without a miss; of a search, with at least one camera."""
-    searched = run.streams is not None and (shown := run.streams.shown) is not None and shown.verdict == "yes"
-    return run.missed == 0 or (searched and run.streams is not None and run.streams.count > 0)
+    """Whether a network keeps up: without a miss; of a search, with at least one camera for certain."""
+    found = run.streams
+    if found is None:
+        return run.missed == 0
+    proved = found.shown is not None and found.shown.verdict == "yes"
+    return found.count > 0 and (run.missed == 0 or proved)
 
 
 def cameras_text(found: Streams, setup: CameraSetup | None) -> str:
