@@ -27,7 +27,7 @@ _GUARD_S = 8.0
 
 
 class StopSignal(Protocol):
-    """Readable (`fileno`) once it is set; `signal` is then not None."""
+    """Readable (`fileno`) once it is set, a byte each time; `signal` is then not None."""
 
     @property
     def signal(self) -> int | None: ...
@@ -66,11 +66,13 @@ def run_guarded(
     answered: Callable[[], bool] = lambda: False,
     stop: StopSignal | None = None,
     on_errors: Callable[[bytes], None] = lambda data: None,
+    finishes: Callable[[], bool] | None = None,
 ) -> Ended:
     """Run a command until it ends, its time is over, or `stop` is signalled; then end all that it has started.
 
-    Standard output goes to `on_output` as it comes. Once `answered`, the command has `EXIT_GRACE_S` left. Raises
-    OSError where it cannot be started.
+    Standard output goes to `on_output` as it comes. Once `answered`, the command has `EXIT_GRACE_S` left. `finishes`:
+    whether it ends by itself, early, when `stop` is signalled. A line on its standard input, which stays open for that,
+    asks it to; a second signal ends it at once. Raises OSError where it cannot be started.
     """
     status_read, status = os.pipe()
     begin = time.monotonic()
@@ -86,7 +88,7 @@ def run_guarded(
         )
     finally:
         os.close(status)
-    exchange = _Exchange(guard, status_read, guarded.stdin, on_output, on_errors, answered)
+    exchange = _Exchange(guard, status_read, guarded.stdin, on_output, on_errors, answered, finishes)
     try:
         timed_out = not exchange.read_until_end(begin + guarded.timeout_s, stop)
     finally:
@@ -121,11 +123,13 @@ class _Exchange:
         on_output: Callable[[bytes], None],
         on_errors: Callable[[bytes], None],
         answered: Callable[[], bool],
+        finishes: Callable[[], bool] | None,
     ) -> None:
         self._pipes = cast("tuple[IO[bytes], IO[bytes], IO[bytes]]", (guard.stdin, guard.stdout, guard.stderr))
         self._status = status
         self._stdin = memoryview(stdin)
         self._on_output, self._on_errors, self._answered = on_output, on_errors, answered
+        self._finishes = finishes
         self._status_text = b""
         self.tail = bytearray()
         self.ended: tuple[int, float] | None = None
@@ -135,24 +139,37 @@ class _Exchange:
         """Read until the command has ended or answered; False where its time was over first."""
         stdin, stdout, stderr = self._pipes
         last = float("inf")  # until when it may go on after its answer
+        asked = False  # to end by itself
         with selectors.DefaultSelector() as selector:
             for source in (stdout, stderr, self._status, *([stop] if stop else [])):
                 selector.register(source, selectors.EVENT_READ)
             os.set_blocking(stdin.fileno(), False)
             selector.register(stdin, selectors.EVENT_WRITE)
-            while not (stop and stop.signal):
+            while asked or not (stop and stop.signal) or (asked := self._ask_to_finish(stop)):
                 left = min(deadline, last) - time.monotonic()
                 if left <= 0:
                     return last <= deadline
                 for key, _ in selector.select(left if left < float("inf") else None):
                     if key.fileobj is stdin:
                         self._write(selector)
-                    elif key.fileobj is not stop and not self._read(key.fileobj):
+                    elif key.fileobj is stop:
+                        if asked:
+                            return True
+                    elif not self._read(key.fileobj):
                         selector.unregister(key.fileobj)
                         if key.fileobj == self._status:
                             return True
                 if last == float("inf") and self._answered():
                     last = time.monotonic() + EXIT_GRACE_S
+        return True
+
+    def _ask_to_finish(self, stop: StopSignal) -> bool:
+        """Ask the command to end; False where it cannot by itself."""
+        if self._finishes is None or not self._finishes():
+            return False
+        os.read(stop.fileno(), 1)  # the next byte is of another signal
+        with suppress(OSError):  # it may have ended
+            os.write(self._pipes[0].fileno(), b"\n")
         return True
 
     def finish(self) -> None:
@@ -196,7 +213,8 @@ class _Exchange:
             if self._stdin:
                 return
         selector.unregister(stdin)
-        stdin.close()
+        if self._finishes is None:
+            stdin.close()
 
 
 class Channel:

@@ -111,7 +111,7 @@ class CameraFeed:
         with self._changed:
             while not (frames := self._queues.take()) and not (self._over or self._queues.ended):
                 self._changed.wait(self._wait_s())
-                self._over = self._live and self.clock() >= self.end_s
+                self._over = self._live and (self._stopping or self.clock() >= self.end_s)
             self._changed.notify_all()
             return frames
 
@@ -126,8 +126,9 @@ class CameraFeed:
             thread.join(_LEAVES_S if self._live else None)  # it may hang in a connection; it ends with us
         if self.error is not None and not any(len(camera.timeline) for camera in self.cameras):
             raise self.error
-        for camera in self.cameras if until_s is not None else ():
-            self._count_rest(camera, until_s or 0.0)
+        for camera in self.cameras:
+            if until_s is not None and not camera.source.live and camera.error is None:
+                self._count_rest(camera, until_s)
 
     def _run(self, stream: int) -> None:
         camera = self.cameras[stream]
@@ -136,6 +137,7 @@ class CameraFeed:
         except Exception as error:  # noqa: BLE001 - noted, in the thread that waits for frames
             camera.error = error
         finally:
+            camera.frames = iter(())  # a film is closed, and its decoder with it
             with self._changed:
                 if not camera.source.live and camera.error is None and not self._stopping:
                     self._count_rest(camera, self.end_s)

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import io
+import os
+import threading
 import time
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -51,6 +54,41 @@ def one_by_one(watchers: Sequence[Watcher], stages: Sequence[Stages]) -> Served:
     return Served(watchers, answer, stages)
 
 
+class StopRequest:
+    """Whether somebody wants what was seen so far, and no more. A thread waits for it: a camera may send nothing."""
+
+    def __init__(self) -> None:
+        self.made = False
+        self._lock = threading.Lock()
+        self._stop: Callable[[], None] | None = None
+
+    def listen(self, descriptor: int) -> None:
+        """It is made by anything that can be read from there; the end of that file is no request."""
+
+        def wait() -> None:
+            if os.read(descriptor, 1):
+                self.make()
+
+        threading.Thread(target=wait, name="stop request", daemon=True).start()
+
+    def make(self) -> None:
+        with self._lock:
+            self.made = True
+            if self._stop:
+                self._stop()
+
+    @contextmanager
+    def stops(self, stop: Callable[[], None]) -> Iterator[None]:
+        """While entered, it calls this."""
+        with self._lock:
+            self._stop = stop
+        try:
+            yield
+        finally:
+            with self._lock:
+                self._stop = None
+
+
 @dataclass(frozen=True)
 class Scene:
     """What cameras show, and for how long."""
@@ -59,6 +97,7 @@ class Scene:
     setup: CameraSetup
     job: CameraJob
     emit: Emit
+    request: StopRequest = field(default_factory=StopRequest)
 
 
 @dataclass(frozen=True)
@@ -71,14 +110,15 @@ class Used:
 
 @dataclass(frozen=True)
 class Seen:
-    """What became of the frames."""
+    """What became of the frames. Neither networks nor decoders are among it: a search keeps this of each trial."""
 
-    cameras: Sequence[Camera]
+    timelines: Sequence[Timeline]  # one for each camera
+    capture: Sequence[StageTime]
     stages: Sequence[Stages]
     used: Used
     begin_s: float
     end_s: float
-    error: Exception | None
+    stopped: bool  # on request
 
 
 # (the timelines so far, seconds since the first frame was due) -> whether enough was seen
@@ -86,29 +126,40 @@ Enough = Callable[[Sequence[Timeline], float], bool]
 
 
 def watch(scene: Scene, served: Served, duration_s: float, enough: Enough = lambda timelines, passed_s: False) -> Seen:
-    """Show the network the cameras for so long, or until enough was seen."""
+    """Show the network the cameras for so long, until enough was seen, or until they are stopped on request."""
     cameras = [Camera(scene.source, watcher.select) for watcher in served.watchers]
     timelines = [camera.timeline for camera in cameras]
     feed = CameraFeed(scene.setup, cameras, duration_s, served.together)
     expected = round(len(cameras) * duration_s / scene.setup.period_s)
     report = seldom(lambda done: scene.emit(phase_event("sampling", done, max(done, expected))), time.perf_counter)
     scene.emit(phase_event("sampling", 0, expected))
-    answered, stopped_s = 0, None
+    answered, stopped_s, requested = 0, None, False
+
+    def stop() -> None:
+        nonlocal stopped_s
+        if stopped_s is None:
+            stopped_s = time.perf_counter()
+            feed.stop()
+
+    def stop_on_request() -> None:
+        nonlocal requested
+        requested = True
+        stop()
 
     def answer(frames: Sequence[Frame]) -> None:
-        nonlocal answered, stopped_s
+        nonlocal answered
         served.answer(frames)
         answered += len(frames)
         report(answered)
         if stopped_s is None and enough(timelines, time.perf_counter() - feed.begin_s):
-            stopped_s = time.perf_counter()
-            feed.stop()
+            stop()
 
     process = psutil.Process()
     rss_bytes, cpu_s = process.memory_info().rss, time.process_time()
     feed.start()
     try:
-        serve(feed, answer, timelines, time.perf_counter)
+        with scene.request.stops(stop_on_request):
+            serve(feed, answer, timelines, time.perf_counter)
     finally:
         feed.stop()
     feed.finish(stopped_s)
@@ -118,7 +169,8 @@ def watch(scene: Scene, served: Served, duration_s: float, enough: Enough = lamb
     ended = scene.source.live or feed.error or stopped_s is not None
     end_s = now_s if ended else max(feed.end_s, now_s)
     used = Used(process.memory_info().rss - rss_bytes, time.process_time() - cpu_s)
-    return Seen(cameras, served.stages, used, feed.begin_s, end_s, feed.error)
+    capture = [camera.capture for camera in cameras]
+    return Seen(timelines, capture, served.stages, used, feed.begin_s, end_s, requested)
 
 
 def camera_run(scene: Scene, seen: Seen, end_s: float | None = None) -> CameraRun:
@@ -126,7 +178,7 @@ def camera_run(scene: Scene, seen: Seen, end_s: float | None = None) -> CameraRu
     from the first one."""
     job, alone = scene.job, frame_times_of(scene, seen, end_s)
     until_s = alone[0].end_s
-    columns = _joined([_columns(camera, seen.begin_s, end_s) for camera in seen.cameras])
+    columns = _joined([_columns(timeline, seen.begin_s, end_s) for timeline in seen.timelines])
     times = FrameTimes(columns["due_s"], columns["answered_s"], until_s, job.deadline_s)
     file = io.BytesIO()
     np.savez(file, allow_pickle=False, **columns)
@@ -144,21 +196,22 @@ def camera_run(scene: Scene, seen: Seen, end_s: float | None = None) -> CameraRu
         mean_age_s=age.mean_s,
         peak_age_s=age.peak_s,
         longest_gap_s=age.longest_gap_s,
-        stages=_stages([camera.capture for camera in seen.cameras], seen.stages, seen.used.cpu_s),
+        stages=_stages(seen.capture, seen.stages, seen.used.cpu_s),
         times=write_blob(Path(job.blobs), file.getvalue()),
         growth_bytes=seen.used.growth_bytes,
+        stopped=seen.stopped,
     )
 
 
 def frame_times_of(scene: Scene, seen: Seen, end_s: float | None) -> list[FrameTimes]:
     """The frames of each camera; `end_s` as for `camera_run`."""
     until_s = seen.end_s - seen.begin_s if end_s is None else end_s
-    every = [_columns(camera, seen.begin_s, end_s) for camera in seen.cameras]
+    every = [_columns(timeline, seen.begin_s, end_s) for timeline in seen.timelines]
     return [FrameTimes(each["due_s"], each["answered_s"], until_s, scene.job.deadline_s) for each in every]
 
 
-def _columns(camera: Camera, begin_s: float, end_s: float | None) -> dict[str, NDArray[Any]]:
-    columns = {name: np.array(getattr(camera.timeline, name)) - begin_s for name in _COLUMNS}
+def _columns(timeline: Timeline, begin_s: float, end_s: float | None) -> dict[str, NDArray[Any]]:
+    columns = {name: np.array(getattr(timeline, name)) - begin_s for name in _COLUMNS}
     if end_s is None:
         return columns
     kept = columns["due_s"] < end_s - 1e-9

@@ -7,6 +7,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
+from ..errors import INTERRUPTED, UserError
 from ..measure.accelerator import Memory
 from ..measure.job import phase_event
 from ..record.camera import CameraRun, Streams, StreamsTrial, Verdict, Way
@@ -21,31 +22,47 @@ from .serve import Timeline
 
 ONE_BY_ONE: Way = "one after the other"
 ONE_CALL: Way = "one call for all"
+_NOTHING_SEEN = "stopped before anything was seen"
 
 
 def watch_streams(scene: Scene, networks: Networks, memory: Memory) -> CameraRun:
-    """The cameras of the setup before the network, as a record has it."""
-    streams = scene.setup.streams
+    """The cameras of the setup before the network, as a record has it. Raises UserError where it is stopped before
+    anything was seen."""
+    streams, job = scene.setup.streams, scene.job
     if streams == 1:
-        seen = watch(scene, networks.served(1, ONE_BY_ONE), scene.job.duration_s)
-        return camera_run(scene, seen).model_copy(update={"state_bytes": networks.state_bytes()})
-    trials = Trials(scene, networks, memory)
-    found = _searched(trials) if streams == AUTO_STREAMS else _both_ways(trials, streams)
-    seen, end_s = trials.seen[found.way, max(1, found.count)]
-    run = camera_run(scene, seen, end_s)
-    return run.model_copy(update={"streams": found, "state_bytes": networks.state_bytes(max(1, found.count))})
+        scene.emit(phase_event(f"watching for {job.duration_s:g} s"))
+        run = camera_run(scene, watch(scene, networks.served(1, ONE_BY_ONE), job.duration_s))
+        run = run.model_copy(update={"state_bytes": networks.state_bytes()})
+    else:
+        trials = Trials(scene, networks, memory)
+        found = _searched(trials) if streams == AUTO_STREAMS else _both_ways(trials, streams)
+        count = max(1, found.count)
+        if (found.way, count) not in trials.seen:
+            raise UserError(_NOTHING_SEEN, INTERRUPTED)
+        run = camera_run(scene, *trials.seen[found.way, count])
+        more = {"streams": found, "state_bytes": networks.state_bytes(count), "stopped": trials.stopped}
+        run = run.model_copy(update=more)
+    if run.stopped:
+        if not run.due:
+            raise UserError(_NOTHING_SEEN, INTERRUPTED)
+        whole = {1: f" of {job.duration_s:g} s", AUTO_STREAMS: ": the search has not come to its end"}
+        told = whole.get(streams, f", of {job.duration_s:g} s for each way of serving the cameras")
+        scene.source.notes[f"stopped after {run.watched_s:.1f} s{told}"] = None
+    return run
 
 
 def _both_ways(trials: Trials, streams: int) -> Streams:
     """So many cameras for the whole duration, both ways; shown is the one that misses less."""
     blocks = int(trials.scene.job.duration_s / BLOCK_S)
     trials.attempt(ONE_BY_ONE, streams, blocks, whole=True)
-    if why := trials.networks.why_not_one_call(streams):
+    if why := trials.why_not_one_call(streams):
         trials.notes.append(f"{ONE_CALL}: {why}")
     else:
         trials.next_way()
         trials.attempt(ONE_CALL, streams, blocks, whole=True)
     watched = [trial for trial in trials.tried if trial.due]
+    if trials.stopped or not watched:  # what was watched to its end, if anything was
+        return trials.result(streams, ONE_BY_ONE)
     return trials.result(streams, min(watched, key=lambda trial: trial.missed).way)
 
 
@@ -53,7 +70,7 @@ def _searched(trials: Trials) -> Streams:
     """The most cameras, both ways; shown is the way with more."""
     blocks = max(1, int(trials.scene.job.duration_s / BLOCK_S))
     found = {ONE_BY_ONE: most_streams(lambda streams, most: trials.attempt(ONE_BY_ONE, streams, most), blocks)}
-    if why := trials.networks.why_not_one_call(2):
+    if why := trials.why_not_one_call(2):
         trials.notes.append(f"{ONE_CALL}: {why}")
     else:
         trials.next_way()
@@ -76,6 +93,7 @@ class Trials:
     notes: list[str] = field(default_factory=list)
     # Until when the frames count, in seconds from the first; None: all of them
     seen: dict[tuple[Way, int], tuple[Seen, float | None]] = field(default_factory=dict)
+    stopped: bool = False  # on request, with something left to try
 
     def __post_init__(self) -> None:
         self._begin_way()
@@ -94,16 +112,29 @@ class Trials:
         gc.collect()
         self._begin_way()
 
+    def why_not_one_call(self, streams: int) -> str | None:
+        """Why the second way is not tried; None where it is."""
+        return "not watched, since it was stopped" if self._stopped() else self.networks.why_not_one_call(streams)
+
+    def _stopped(self) -> bool:
+        self.stopped = self.stopped or self.scene.request.made
+        return self.stopped
+
     def result(self, count: int, way: Way) -> Streams:
         return Streams(count=count, way=way, tried=tuple(self.tried), notes=tuple(self.notes))
 
     def attempt(self, way: Way, streams: int, blocks: int, *, whole: bool = False) -> Verdict:
-        """Watch so many cameras until the verdict is known, at most so many blocks; `whole`: to the end."""
+        """Watch so many cameras until the verdict is known, at most so many blocks; `whole`: to the end. Nothing is
+        tried or known any more once it was asked to stop."""
+        if self._stopped():
+            return "not known"
         if way == ONE_CALL and streams == 1:  # the same as one after the other, and more cameras miss no fewer frames
             if any(trial.verdict == "yes" for trial in self.tried if trial.way == ONE_BY_ONE):
                 return "yes"
             return next(trial.verdict for trial in reversed(self.tried) if trial.streams == 1)
-        self.scene.emit(phase_event(f"{streams} cameras, {way}" if streams > 1 else "1 camera"))
+        cameras = f"{streams} cameras, {way}" if streams > 1 else "1 camera"
+        seconds = self.scene.job.duration_s if whole else blocks * BLOCK_S
+        self.scene.emit(phase_event(f"{cameras}, {'' if whole else 'up to '}{seconds:g} s"))
         why = self._room.why_not(streams, *self._last)
         try:
             trial = self._failed(way, streams, why) if why else self._watched(way, streams, blocks, whole)
@@ -111,33 +142,39 @@ class Trials:
             if streams == 1 or (whole and way == ONE_BY_ONE):
                 raise
             trial = self._failed(way, streams, f"{streams} failed: {failure_of(error).message}")
-        self.tried.append(trial)
-        return trial.verdict
+        if trial:
+            self.tried.append(trial)
+        return trial.verdict if trial else "not known"
 
     def _failed(self, way: Way, streams: int, why: str) -> StreamsTrial:
         nothing = dict.fromkeys(("due", "missed", "worst_due", "worst_missed"), 0)
         self.notes.append(f"{way}: {why}")
         return StreamsTrial(streams=streams, way=way, seconds=0.0, verdict="no", why=why, **nothing)
 
-    def _watched(self, way: Way, streams: int, blocks: int, whole: bool) -> StreamsTrial:
+    def _watched(self, way: Way, streams: int, blocks: int, whole: bool) -> StreamsTrial | None:
+        """None where it was stopped before anything is known."""
         scene, setup, job = self.scene, self.scene.setup, self.scene.job
         looks = Looks(streams, setup.period_s, job.deadline_s, blocks)
         self.memory.restart()
         served = self.networks.served(streams, way)
-        stopped = False
+        known = False
 
         def enough(timelines: Sequence[Timeline], passed_s: float) -> bool:
-            nonlocal stopped
-            stopped = not whole and looks.look(timelines, passed_s) != "not known"
-            return stopped
+            nonlocal known
+            known = not whole and looks.look(timelines, passed_s) != "not known"
+            return known
 
         seen = watch(scene, served, job.duration_s if whole else blocks * BLOCK_S, enough)
-        if not stopped:
-            looks.look([camera.timeline for camera in seen.cameras], math.inf)
+        if not known:  # all that was due is counted by now
+            passed_s = seen.end_s - seen.begin_s if seen.stopped else math.inf
+            looks.look(seen.timelines, passed_s)
+        self.stopped = self.stopped or (seen.stopped and not known)
+        if seen.stopped and not looks.misses.blocks:
+            return None
         self._last = (streams, self.memory.peak_bytes())
         end_s = None if whole else looks.misses.blocks * BLOCK_S
         self.seen[way, streams] = (seen, end_s)
-        self._calls.add(streams, [camera.timeline for camera in seen.cameras])
+        self._calls.add(streams, seen.timelines)
         verdict = looks.misses.verdict
         why = self._calls.why_not(streams) if verdict == "yes" and not whole else None
         return _trial(way, "not known" if why else verdict, why, frame_times_of(scene, seen, end_s))

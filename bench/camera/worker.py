@@ -63,6 +63,7 @@ def watch_camera(job: Job, emit: Emit) -> Event:
         emit(Event(event="measured", measurement=Measurement(engine=runnable.engine())))
         source = source_of(job.camera, job.case.camera, subject)
         scene = Scene(source, job.case.camera, job.camera, emit)
+        scene.request.listen(sys.stdin.fileno())
         restart_peak_rss()  # what was taken to verify and is free again does not count
         run = watch_streams(scene, networks, subject.accelerator.memory) if verification.passed else None
         if run:
@@ -70,7 +71,7 @@ def watch_camera(job: Job, emit: Emit) -> Event:
         rss_bytes = peak_rss_bytes() if run else None
         sensors = watch.stop(run.duration_s if run.streams is None else None) if watch and run else None
         seen = job.case.camera.every * job.case.camera.states  # every n-th frame, by a state
-        if run and seen == trained_interval(subject.spec, job.case.camera.fps):
+        if run and not run.stopped and seen == trained_interval(subject.spec, job.case.camera.fps):
             emit(phase_event("reaction"))
             run = run.model_copy(update={"reaction": _reaction(subject, job.camera.source)})
     notes = (*subject.inputs.notes, *source.notes, *subject.loaded.notes, *assumptions(subject.spec, net))

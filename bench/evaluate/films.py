@@ -15,10 +15,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from ...devices.own_path import python_command
-from ...models.spec import ModelSpec, Preprocessing
+from ...models.spec import FILM_FRAMES_PER_S, ModelSpec, Preprocessing
 from ..errors import UserError
 from ..measure.film import open_film
-from ..measure.video import RATE, prepare
+from ..measure.video import prepare
 from .clips import clip_moments, nearest, stream_moments
 
 if TYPE_CHECKING:
@@ -52,7 +52,9 @@ def sampling_of(spec: ModelSpec, receptive_field: int | None, fps: float | None)
     how = spec.preprocessing
     if how is None or spec.form == "input":
         raise UserError(spec.not_watchable() or f"{spec.name} takes neither clips nor frames")
-    step_s = Fraction(how.frame_interval, RATE) if fps is None else 1 / Fraction(fps).limit_denominator(1001)
+    step_s = (
+        Fraction(how.frame_interval, FILM_FRAMES_PER_S) if fps is None else 1 / Fraction(fps).limit_denominator(1001)
+    )
     frames = spec.input_shape[1] if spec.form == "clip" else receptive_field
     return Sampling(spec.form, frames, step_s, how, (spec.input_shape[-2], spec.input_shape[-1]))
 

@@ -102,6 +102,7 @@ class CameraRun(Frozen):
     state_bytes: int | None = Field(default=None, description="of a frame network, interleaved states together")
     growth_bytes: int | None = Field(default=None, description="of resident memory, from the first frame to the last")
     streams: Streams | None = Field(default=None, description="of several cameras; None: there was one")
+    stopped: bool = Field(default=False, description="a signal ended it early; a resumed run watches it again")
 
     @property
     def watched_s(self) -> float:

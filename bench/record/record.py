@@ -376,6 +376,11 @@ class Record(Frozen):
     def ok(self) -> bool:
         return self.error is None
 
+    @property
+    def stopped(self) -> bool:
+        """Whether a signal ended it early: its figures are of a part of the time."""
+        return self.camera is not None and self.camera.stopped
+
 
 def commit_of(record: Record) -> tuple[str | None, bool | None]:
     """The commit that the network is of, and whether files were changed: of its own repository where it is a custom

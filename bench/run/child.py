@@ -43,6 +43,7 @@ class Listener:
         self.final: Event | None = None
         self.measurement = Measurement()
         self.sampling_cpu_s = 0.0
+        self.samples = False  # it has begun to: there is something to keep
         self.unreadable = ""
         self._on_event = on_event
         self._cpu_clock = cpu_clock
@@ -75,7 +76,7 @@ class Listener:
             self._sampling_since = None
             return
         if event.event == "phase" and event.phase == "sampling" and self._sampling_since is None:
-            self._sampling_since = self._cpu_clock()
+            self._sampling_since, self.samples = self._cpu_clock(), True
         if event.event in ("done", "failed", "lost"):
             self.final = event
         if event.measurement:
@@ -92,14 +93,26 @@ def run_child(
     on_event: Callable[[Event], None] = lambda event: None,
     environment: Mapping[str, str] | None = None,
     pass_fds: Sequence[int] = (),
+    finishing: Callable[[], None] | None = None,
 ) -> Outcome:
-    """Run one process until it ends, its time is over, or `stop` is signalled; everything it started is ended too."""
+    """Run one process until it ends, its time is over, or `stop` is signalled; everything it started is ended too.
+
+    `finishing`: this process keeps what it has when it is asked to end, by a line on its standard input. So it is asked
+    when `stop` is signalled while it samples, and `finishing` is called; a second signal ends it.
+    """
     listener = Listener(on_event, time.process_time)
+
+    def finishes() -> bool:
+        if listener.samples and finishing:
+            finishing()
+        return listener.samples
+
     ended = run_guarded(
         Guarded(command, job, environment or {}, pass_fds, timeout_s),
         listener.feed,
         answered=lambda: listener.final is not None,
         stop=stop,
+        finishes=finishes if finishing else None,
     )
     return Outcome(
         returncode=ended.returncode,

@@ -6,6 +6,7 @@ import signal
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 from ...devices.cgroup import oom_kills
@@ -30,6 +31,7 @@ from .stop import Interrupted, Stop
 
 # Extra time of a case on a board: to export and copy the network, and to wait for a broken connection.
 BOARD_EXTRA_S = 3600.0
+FINISHING = "stopping: what was seen of this camera is kept; a second Ctrl-C ends at once, and keeps nothing of it"
 
 
 @dataclass(frozen=True)
@@ -67,7 +69,40 @@ class Parent:
                 self.answers[process.case] = event.answers
             self.progress.event(event)
 
-        return _measure(job, spec, self.workers[host is not None], self.stop, on_event, may_refuse)
+        return self._measure(job, spec, self.workers[host is not None], on_event, may_refuse)
+
+    def _measure(
+        self,
+        job: Job,
+        spec: ModelSpec,
+        worker: Sequence[str],
+        on_event: Callable[[Event], None],
+        may_refuse: bool,
+    ) -> Record | Refusal | None:
+        """One case in a fresh process; None if it was stopped. Raises BoardUnavailable where its board is lost.
+
+        With `may_refuse` (an engine that `auto` chose) an exception before there is a timing means that the engine
+        refuses the network; otherwise the case has failed. After a crash or a wrong answer it always has.
+        """
+        begin = time.monotonic()
+        killed_before = oom_kills()
+        outcome = run_child(
+            worker,
+            job_line(job),
+            job.settings.timeout_s + (BOARD_EXTRA_S if job.place else 0.0),
+            stop=self.stop,
+            on_event=on_event,
+            environment=child_environment(job.case.threads if job.place is None else read_host().usable_cores),
+            finishing=partial(self.progress.note, FINISHING) if job.camera else None,
+        )
+        if outcome.final and outcome.final.event == "lost":
+            raise BoardUnavailable(f"{job.case.device} is lost: {outcome.final.phase}")
+        if outcome.stopped and not outcome.done:
+            return None
+        if may_refuse and (why := refusal(outcome)):
+            return Refusal(why)
+        duration_s = time.monotonic() - begin
+        return to_record(job, spec, outcome, oom_kills() - killed_before, duration_s)
 
     def job(self, process: CaseProcess, host: BoardHost | None = None) -> Job:
         config, case = self.config, process.case
@@ -132,39 +167,6 @@ def evaluation_job(config: Resolved) -> EvaluationJob:
     }
     store = records_file(config.run.out).parent
     return EvaluationJob(**paths, limit=given.limit, store=str(store.absolute()))
-
-
-def _measure(
-    job: Job,
-    spec: ModelSpec,
-    worker: Sequence[str],
-    stop: Stop,
-    on_event: Callable[[Event], None],
-    may_refuse: bool,
-) -> Record | Refusal | None:
-    """One case in a fresh process; None if it was stopped. Raises BoardUnavailable where its board is lost.
-
-    With `may_refuse` (an engine that `auto` chose) an exception before there is a timing means that the engine refuses
-    the network; otherwise the case has failed. After a crash or a wrong answer it always has.
-    """
-    begin = time.monotonic()
-    killed_before = oom_kills()
-    outcome = run_child(
-        worker,
-        job_line(job),
-        job.settings.timeout_s + (BOARD_EXTRA_S if job.place else 0.0),
-        stop=stop,
-        on_event=on_event,
-        environment=child_environment(job.case.threads if job.place is None else read_host().usable_cores),
-    )
-    if outcome.final and outcome.final.event == "lost":
-        raise BoardUnavailable(f"{job.case.device} is lost: {outcome.final.phase}")
-    if outcome.stopped and not outcome.done:
-        return None
-    if may_refuse and (why := refusal(outcome)):
-        return Refusal(why)
-    duration_s = time.monotonic() - begin
-    return to_record(job, spec, outcome, oom_kills() - killed_before, duration_s)
 
 
 def refusal(outcome: Outcome) -> str | None:

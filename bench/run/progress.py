@@ -97,6 +97,7 @@ class Lines:
         self._labels: dict[Case, str] = {}
         self._differ: tuple[str, ...] = ()
         self._head, self._round = "", 1
+        self._camera = False
         self._phases = False  # whether phases are shown: nothing is timed on this machine meanwhile
 
     def searching(self, search: Search) -> None:
@@ -119,14 +120,15 @@ class Lines:
         return " ".join((case.model, case.backend, *(_DIFFER[name](case) for name in self._differ)))
 
     def started(self, round_number: int, case: Case, left: str, at_host: bool) -> None:
-        self._round, self._phases = round_number, at_host or self._untimed
+        self._round, self._phases, self._camera = round_number, at_host or self._untimed, case.camera is not None
         self._since = None
         which = f"round {round_number}" if round_number else "energy "
         self._head = f"{which}  {self._labels.get(case) or self._label(case)}"
         self._now(left)
 
     def event(self, event: Event) -> None:
-        if event.phase and self._phases:
+        # Before a camera a line stands for a minute or an hour, and is changed before the first frame.
+        if event.phase and (self._phases or (self._camera and event.phase != "sampling")):
             count = f" {event.done}/{event.total}" if event.total else ""
             text = event.phase + count + (self._left(event) if self._untimed else "")
             self._now(text)
@@ -193,7 +195,9 @@ def describe(record: Record) -> str:
         return f"FAILED  {record.error.kind}: {record.error.message}"
     if record.camera:
         missed = record.camera.late + record.camera.dropped
-        cameras = f"cameras: {record.camera.streams.count}; " if record.camera.streams else ""
+        found = record.camera.streams
+        unknown = found and not found.count and found.shown and found.shown.verdict == "not known"
+        cameras = f"cameras: {'not known' if unknown else found.count}; " if found else ""
         return f"{cameras}{missed} of {record.camera.due} frames missed their deadline"
     if (found := record.evaluation) and (shown := found.top1 or found.mean_ap):
         return f"{'top-1' if found.top1 else 'mAP'} {100 * shown.value:.1f} % of {found.scored} films"

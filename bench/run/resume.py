@@ -19,7 +19,8 @@ from ..record.store import newest_run, read_records, records_file
 
 @dataclass(frozen=True)
 class EarlierRun:
-    """A run's id, and the records it already has with the same settings and weights, failed ones included."""
+    """A run's id, and the records it already has with the same settings and weights, failed ones included. What was
+    stopped on the way is not among them: it is shorter than asked, and done again."""
 
     run_id: str
     records: dict[CaseProcess, Record]
@@ -54,7 +55,7 @@ def open_run(config: Resolved, settings: Settings, weights: Mapping[str, Weights
     if records_file(out).exists():
         for record in read_records(out):  # oldest first: of a retried case the newest wins
             same = _same_settings(record.settings, settings) and _same_network(record, weights, config.plan.classes)
-            if record.run_id == run_id and same:
+            if record.run_id == run_id and same and not record.stopped:
                 done[CaseProcess(record.case, record.process)] = record
     return EarlierRun(
         run_id,

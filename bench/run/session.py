@@ -137,8 +137,9 @@ class Session:
         )
 
     def missing(self) -> int:
-        """How many of the requested processes have no record; those of failed cases do not count."""
-        records = self.of_case()
+        """How many of the requested processes have no record of all that was asked; those of failed cases do not
+        count."""
+        records = {case: [each for each in of if not each.stopped] for case, of in self.of_case().items()}
         whole = {case: records.get(case, []) for case in self.cases}
         return sum(max(0, self.aim.processes - len(of)) for of in whole.values() if not any(each.error for each in of))
 

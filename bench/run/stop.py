@@ -7,6 +7,7 @@ import os
 import signal
 import threading
 from collections.abc import Sequence
+from contextlib import suppress
 from types import FrameType
 from typing import Any
 
@@ -17,7 +18,7 @@ SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 
 class Stop:
-    """While entered, the signals set `signal` and make `fileno()` readable; a selector can wait for that.
+    """While entered, the signals set `signal` and make `fileno()` readable, a byte each; a selector can wait for that.
 
     Only the main thread can take signals; elsewhere it changes nothing.
     """
@@ -32,9 +33,10 @@ class Stop:
         return self._read
 
     def request(self, number: int, frame: FrameType | None = None) -> None:
-        """Stop as soon as possible; the first reason is the one reported."""
+        """Stop as soon as possible; the first reason is the one reported. Asked again, nothing is waited for."""
         if self.signal is None:
             self.signal = number
+        with suppress(BlockingIOError):  # nobody has read thousands of them
             os.write(self._write, b"!")
 
     def __enter__(self) -> Stop:
@@ -57,9 +59,12 @@ class Interrupted(UserError):
 
     def __init__(self, number: int, records: list[Record], missing: int | None) -> None:
         name = "Ctrl-C" if number == signal.SIGINT else "SIGTERM"
-        of = "" if missing is None else f" of {len(records) + missing}"
+        part = sum(record.stopped for record in records)
+        finished = len(records) - part
+        of = "" if missing is None else f" of {finished + missing}"
+        beside = ", and what was seen of one more" if part else ""
         super().__init__(
-            f"stopped by {name}: {len(records)}{of} measurements are finished and kept; "
+            f"stopped by {name}: {finished}{of} measurements are finished and kept{beside}; "
             "the same command with --resume does the rest",
             INTERRUPTED if number == signal.SIGINT else TERMINATED,
         )

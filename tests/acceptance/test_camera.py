@@ -5,6 +5,8 @@ from __future__ import annotations
 import io
 import json
 import os
+import pty
+import select
 import signal
 import subprocess
 import sys
@@ -92,6 +94,75 @@ def test_ctrl_c_keeps_what_was_watched_and_resume_goes_on(tmp_path):
     assert len(records_of(tmp_path)) == 2
 
 
+class Terminal:
+    """`camera` at a terminal of its own, which shows the status line and hands Ctrl-C to all that it runs."""
+
+    def __init__(self, folder, *arguments):
+        self.master, slave = pty.openpty()
+        self.process = subprocess.Popen(
+            [EXECUTABLE, "camera", *arguments], cwd=folder, stdout=slave, stderr=slave, start_new_session=True
+        )
+        os.close(slave)
+        self.said = ""
+
+    def wait_for(self, words):
+        until = time.monotonic() + 120
+        while words not in self.said:
+            assert select.select([self.master], [], [], until - time.monotonic())[0], self.said
+            self.said += os.read(self.master, 1 << 16).decode(errors="replace")
+
+    def signal(self, number):
+        os.killpg(self.process.pid, number)
+
+    def end(self):
+        with suppress(OSError):  # EIO: nobody writes any more
+            while data := os.read(self.master, 1 << 16):
+                self.said += data.decode(errors="replace")
+        os.close(self.master)
+        return self.process.wait(60), " ".join(self.said.split())
+
+
+@pytest.mark.parametrize(("number", "code", "name"), [(signal.SIGINT, 130, "Ctrl-C"), (signal.SIGTERM, 143, "SIGTERM")])
+def test_a_case_that_is_stopped_on_the_way_keeps_what_was_seen_and_is_watched_again(tmp_path, number, code, name):
+    (tmp_path / "tiny.py").write_text(TINY)
+    common = ("--model", "tiny.py:Tiny", "--fps", "50", "--backend", "eager")
+    terminal = Terminal(tmp_path, *common, "--duration", "3s", "--every", "1", "--every", "2")
+    terminal.wait_for("every 2\x1b[0m\x1b[2m  watching for 3 s")
+    time.sleep(1)
+    terminal.signal(number)
+    ended, said = terminal.end()
+    assert ended == code, said
+    assert f"stopped by {name}: 1 of 2 measurements are finished and kept, and what was seen of one more" in said
+    whole, part = records_of(tmp_path)
+    check(tmp_path, part)
+    assert not whole["camera"]["stopped"]
+    assert part["camera"]["stopped"]
+    assert 10 <= part["camera"]["due"] < 75
+    note = f"stopped after {part['camera']['duration_s']:.1f} s of 3 s"
+    assert note in part["notes"]
+    assert note in said
+    again = camera(tmp_path, *common, "--duration", "3s", "--every", "1", "--every", "2", "--resume")
+    assert again.returncode == 0, again.stderr
+    assert [record["camera"]["stopped"] for record in records_of(tmp_path)] == [False, True, False]
+    assert records_of(tmp_path)[-1]["case"] == part["case"]
+
+
+def test_a_second_ctrl_c_ends_at_once(tmp_path):
+    (tmp_path / "tiny.py").write_text(TINY.replace("        return frame", HANGS + "        return frame"))
+    terminal = Terminal(tmp_path, *("--model", "tiny.py:Tiny", "--fps", "50", "--backend", "eager"))
+    terminal.wait_for("watching for 60 s")
+    time.sleep(0.5)
+    (tmp_path / "hang").touch()
+    time.sleep(0.2)
+    terminal.signal(signal.SIGINT)
+    terminal.wait_for("a second Ctrl-C ends at once")
+    assert terminal.process.poll() is None
+    terminal.signal(signal.SIGINT)
+    ended, said = terminal.end()
+    assert (ended, records_of(tmp_path)) == (130, [])
+    assert "0 of 1 measurements are finished and kept; the same command" in said
+
+
 def test_a_process_that_is_killed_is_a_failed_case_and_can_be_repeated(tmp_path):
     (tmp_path / "tiny.py").write_text(TINY)
     common = ("--model", "tiny.py:Tiny", "--fps", "50", "--backend", "eager", "--every", "1", "--every", "2")
@@ -122,6 +193,11 @@ def test_what_is_wrong_with_a_run_that_ended_well_is_a_line_below_its_table(film
     assert "video film.mp4: it is 5.50 s long, and was played again and again" in said
     assert "the deadline of 1 ms is below the" in said
 
+
+HANGS = """        import os, time
+        if os.path.exists("hang"):
+            time.sleep(600)
+"""
 
 TINY = """
 import torch

@@ -117,6 +117,50 @@ def test_a_stop_ends_all_of_it():
         os.close(end)
 
 
+class Stop:
+    """A stop signal that tests give."""
+
+    def __init__(self):
+        self.signal, (self.read, self.write) = None, os.pipe()
+
+    def fileno(self):
+        return self.read
+
+    def give(self):
+        self.signal = signal.SIGINT
+        os.write(self.write, b"!")
+
+
+def finished(code, finishes):
+    """(how it ended, its output) where a stop comes with its first line of output, and one more with each other."""
+    stop, output = Stop(), bytearray()
+
+    def hear(data):
+        output.extend(data)
+        for _ in range(data.count(b"\n")):
+            stop.give()
+
+    ended = run_guarded(python(code, stdin=b"job\n", timeout_s=PATIENCE_S), hear, stop=stop, finishes=finishes)
+    for end in (stop.read, stop.write):
+        os.close(end)
+    return ended, output.decode().split()
+
+
+READS = "read = sys.stdin.buffer.readline; job = read().decode().strip(); print(job, flush=True)\n"
+
+
+def test_a_command_that_ends_by_itself_is_asked_to_by_a_line():
+    ended, output = finished(READS + "os.read(0, 1); sys.stdout.write('all that there is'); sys.exit(3)", lambda: True)
+    assert (ended.returncode, ended.stopped, output) == (3, True, ["job", *["all", "that", "there", "is"]])
+
+
+@pytest.mark.parametrize("finishes", [lambda: False, lambda: True])
+def test_it_is_ended_at_once_where_it_cannot_and_by_a_second_stop(finishes):
+    ended, output = finished(READS + f"os.read(0, 1); print('again', flush=True); time.sleep({LONG_S})", finishes)
+    assert (ended.returncode, ended.stopped, ended.timed_out) == (-signal.SIGKILL, True, False)
+    assert output == (["job", "again"] if finishes() else ["job"])
+
+
 def test_after_its_answer_it_may_end_by_itself_for_a_while(monkeypatch):
     monkeypatch.setattr(processes, "EXIT_GRACE_S", 0.2)
     received = bytearray()

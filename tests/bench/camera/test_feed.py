@@ -1,11 +1,13 @@
 """A camera's thread on a clock that does not run by itself."""
 
 import math
+import threading
 import tracemalloc
 from types import MappingProxyType
 
 import pytest
 
+from co3d_bench.bench.camera import feed as feeds
 from co3d_bench.bench.camera.feed import Camera, CameraFeed
 from co3d_bench.bench.camera.serve import serve
 from co3d_bench.bench.camera.source import Captured
@@ -154,3 +156,24 @@ def test_two_cameras_show_their_frames_at_the_same_moments_and_a_stopped_one_cou
     ]
     assert cameras[0].timeline.due_s == cameras[1].timeline.due_s
     assert len(cameras[0].timeline) == 25
+
+
+class Silent(Pictures):
+    """A live camera that sends nothing any more."""
+
+    live = True
+
+    def frames(self):
+        yield Captured(0, received_s=self.clock())
+        threading.Event().wait()
+
+
+def test_a_live_camera_that_sends_nothing_is_left_when_it_is_stopped(monkeypatch):
+    monkeypatch.setattr(feeds, "_LEAVES_S", 0.01)
+    clock = Clock()
+    feed, timeline = feed_of(Silent(clock), clock, duration_s=1e6)
+    threading.Timer(0.1, feed.stop).start()
+    feed.start()
+    serve(feed, lambda frames: None, [timeline], clock)
+    feed.finish(until_s=clock() + 60)
+    assert len(timeline) == 1  # what it did not send was not due

@@ -1,17 +1,21 @@
 """Several cameras before one network, on a virtual clock."""
 
 import math
+import os
+import threading
+from dataclasses import replace
 
 import pytest
 import torch
 
 from co3d_bench.bench.backends.eager import prepare
-from co3d_bench.bench.camera.pipeline import Scene, Served
+from co3d_bench.bench.camera.pipeline import Scene, Served, StopRequest
 from co3d_bench.bench.camera.queue import Frame, StreamQueues
 from co3d_bench.bench.camera.source import Captured, Noise
 from co3d_bench.bench.camera.streams import ONE_BY_ONE, ONE_CALL, Trials, watch_streams
 from co3d_bench.bench.camera.virtual import simulate_streams
 from co3d_bench.bench.camera.watch import FrameWatcher, OneCall, Stages
+from co3d_bench.bench.errors import UserError
 from co3d_bench.bench.measure.job import CameraJob
 from co3d_bench.bench.record.blobs import read_arrays
 from co3d_bench.bench.record.case import CameraSetup
@@ -198,3 +202,66 @@ def test_what_does_not_fit_into_memory_is_not_tried_or_noted(tmp_path):
 def test_an_error_with_one_camera_is_an_error(tmp_path):
     with pytest.raises(RuntimeError, match="memory"):
         Trials(scene_of(tmp_path, "auto"), FakeNetworks(fails_from=1), FakeMemory()).attempt(ONE_BY_ONE, 1, 1)
+
+
+class StoppedNetworks(FakeNetworks):
+    """It is asked to stop while the camera after so many frames is answered."""
+
+    def __init__(self, after, **more):
+        super().__init__(**more)
+        self.left, self.scene = after, None
+
+    def served(self, streams, way):
+        def answer(frames):
+            self.left -= len(frames)
+            if self.left <= 0:
+                self.scene.request.make()
+
+        return Served([Shown()] * streams, answer, [Stages()], together=way == ONE_CALL)
+
+
+def stopped(folder, streams, after, duration_s=60.0, **more):
+    networks, scene = StoppedNetworks(after, **more), scene_of(folder, streams, duration_s)
+    networks.scene = replace(scene, job=scene.job.model_copy(update={"deadline_s": 0.1}))
+    return watch_streams(networks.scene, networks, FakeMemory()), list(networks.scene.source.notes)
+
+
+def test_one_camera_that_is_stopped_keeps_what_was_seen(tmp_path):
+    run, notes = stopped(tmp_path, 1, after=10)
+    assert run.stopped
+    assert (run.due, run.in_time) == (10, 10)
+    assert 0.17 < run.duration_s < 1
+    assert notes == [f"stopped after {run.duration_s:.1f} s of 60 s"]
+    assert frame_times(run, read_arrays(tmp_path, run.times)).due == 10
+
+
+def test_a_search_that_is_stopped_claims_nothing_that_was_not_shown(tmp_path):
+    run, notes = stopped(tmp_path, "auto", after=70)
+    assert (run.stopped, run.streams.count, run.due) == (True, 0, 50)  # whole seconds count
+    assert [(trial.streams, trial.verdict) for trial in run.streams.tried] == [(1, "not known")]
+    assert run.streams.notes == ("one call for all: not watched, since it was stopped",)
+    assert notes == ["stopped after 1.0 s: the search has not come to its end"]
+
+
+def test_of_two_ways_the_one_that_was_not_stopped_is_shown(tmp_path):
+    run, notes = stopped(tmp_path, 2, after=100 + 60, duration_s=1.0)
+    assert (run.stopped, run.streams.way, run.due) == (True, ONE_BY_ONE, 100)
+    assert "of 1 s for each way of serving the cameras" in notes[0]
+
+
+@pytest.mark.parametrize("streams", [2, "auto"])
+def test_what_is_stopped_before_anything_is_known_is_not_kept(tmp_path, streams):
+    with pytest.raises(UserError, match="before anything was seen"):
+        stopped(tmp_path, streams, after=2)
+
+
+def test_a_request_is_made_by_a_line_and_not_by_an_end():
+    for line in (b"\n", b""):
+        read, write = os.pipe()
+        request, made = StopRequest(), threading.Event()
+        with request.stops(made.set):
+            request.listen(read)
+            os.write(write, line)
+            os.close(write)
+            assert made.wait(1 if line else 0.1) == request.made == bool(line)
+        os.close(read)
