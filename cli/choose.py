@@ -90,12 +90,15 @@ def choose(store: Path, everything: bool, format: str | None, **asked: float | N
 
     Example: co3d-bench choose --fps 30 --deadline 100ms --accuracy 65
     """
+    from ..bench.stats.case_result import speed_records
     from ..reports.commands import read
     from ..reports.tables import choose as tables
 
     limits = {name: limit for name, limit in asked.items() if limit is not None}
-    choice = tables.choice_of(read(store).records, limits, everything=everything)
+    records = read(store).records
+    choice = tables.choice_of(records, limits, everything=everything)
     if not choice.candidates:
+        speed_records(records, store)  # says so where there are none
         raise UserError(f"{store}: no network was measured without an error, so there is none to choose", NOTHING)
     click.echo(tables.render(choice, format) if format else drawn(tables.render_choice(choice)), nl=False)
     return OK if choice.feasible else NOTHING

@@ -67,7 +67,7 @@ def _show_missing(missing: tuple[str, ...]) -> None:
     if missing:
         more = f"\n  and {len(missing) - _MOST_NAMED} more" if len(missing) > _MOST_NAMED else ""
         named = "\n".join(f"  {line}" for line in missing[:_MOST_NAMED])
-        click.echo(f"{len(missing)} films are not there, and are left out:\n{named}{more}", err=True)
+        click.echo(f"films that are not there, and are left out: {len(missing)}\n{named}{more}", err=True)
 
 
 def _show_random(config: Resolved) -> None:

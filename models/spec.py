@@ -111,7 +111,7 @@ class ModelSpec:
     def not_watchable(self) -> str | None:
         """Why this network cannot read a video; None if it can."""
         if self.preprocessing is None:
-            return f"{self.name} cannot read a video without a `preprocessing`; give the network one"
+            return f"{self.name} cannot read a video without a `preprocessing`; give the network one (docs/accuracy.md)"
         if self.inputs is not None:
             return f"{self.name} cannot read a video: it is called with {self.inputs}, not with one float32 tensor"
         colours = 3  # red, green, blue

@@ -35,8 +35,10 @@ def newest_cameras(records: Iterable[Record]) -> tuple[Record, ...]:
 
 
 def newest_evaluations(records: Iterable[Record]) -> tuple[Record, ...]:
-    """Of each case whose accuracy was measured the newest record, in the order in which the cases first appeared."""
-    return tuple({record.key: record for record in records if record.kind == "accuracy"}.values())
+    """Of each case whose accuracy was measured the newest record of each checkpoint, in the order in which they first
+    appeared: another checkpoint is no newer figure, but another one."""
+    found = (record for record in records if record.kind == "accuracy")
+    return tuple({(record.key, record.model.weights if record.model else None): record for record in found}.values())
 
 
 def device_kind(record: CaseResult) -> str:

@@ -75,6 +75,10 @@ def read_data(path: Path, films: Path | None = None, limit: int | None = None) -
         raise UserError(f"--films {films}: not a folder")
     if not path.exists():
         raise UserError(f"--data {path}: no such file or folder")
+    if films is not None and path.is_dir():
+        raise UserError(
+            f"--films {films}: belongs to a CSV or a list, and --data {path} is a folder, which has its own"
+        )
     data = _read_folder(path) if path.is_dir() else _read_file(path, films or path.parent)
     if not data.films:
         named = "\n".join(data.missing[:_MOST_NAMED])
@@ -226,6 +230,13 @@ def _by_stem(folder: Path) -> Callable[[str], list[Path]]:
     return lambda name: there.get(name, [])
 
 
+def _shown(named: str, file: Path) -> str:
+    """With the folder that a list has in front of it, since folders of classes hold films of the same name; not with
+    that of a machine, which no other one has."""
+    folder = Path(named).parent
+    return file.name if folder.is_absolute() else str(folder / file.name)
+
+
 def _found(
     path: Path,
     entries: Sequence[_Entry],
@@ -244,7 +255,7 @@ def _found(
             files = [file for file in files if file.parent.name in entry.labels] or files
         if len(files) > 1:
             raise UserError(f"{entry.where}: two films of that name, {files[0]} and {files[1]}; name the right --films")
-        films.append(Film(files[0], files[0].name, entry.labels, entry.where))
+        films.append(Film(files[0], _shown(entry.names[0], files[0]), entry.labels, entry.where))
     if not entries:
         raise UserError(f"--data {path}: names no film")
     return Data(path.stem, tuple(films), own_classes, several, tuple(missing))

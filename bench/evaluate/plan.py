@@ -61,9 +61,10 @@ def films_of_config(table: EvaluateTable) -> Films:
 def evaluation_plan(config: Resolved, planned: Plan, films: Films) -> Plan:
     """The planned cases, each with the films; with `auto` among the engines, each network on the fastest one.
 
-    Raises UserError where classes do not fit, as far as that is known before a checkpoint was loaded.
+    Raises UserError where classes do not fit, as far as that is known before a checkpoint was loaded: of networks of
+    the zoo the checkpoint decides how many there are.
     """
-    for name in config.plan.models if config.plan.weights is None else ():
+    for name in config.plan.models if config.plan.weights is None else config.custom:
         spec = config.spec(name)
         labels_of(films.data, config.plan.classes or spec.classes, films.classes, spec.title)
     setup = films.setup(config.evaluate.fps)

@@ -214,10 +214,15 @@ def _shown(name: str) -> Callable[[Record], Value]:
     return lambda record: getattr(record.case.evaluation, name) if record.case.evaluation else None
 
 
+def _weights(record: Record) -> Value:
+    return record.model.weights if record.model and record.case.evaluation else None
+
+
 # Of accuracy over films; missing for the other kinds.
 ACCURACY_FIELDS: tuple[Field[Record], ...] = (
     Field("accuracy_data", _shown("data"), "name of the folder or file with the labels"),
     Field("accuracy_fps", _shown("fps"), "frames a second that the network saw; missing: those of its weights"),
+    Field("accuracy_weights", _weights, "file and sha256 of the checkpoint, or how weights were made without one"),
     *_share("top1", "share of films whose class has the highest score"),
     *_share("top5", "share of films whose class is among the five highest scores"),
     *_share("mean_class", "mean of the classes' own top1"),

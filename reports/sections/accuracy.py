@@ -9,7 +9,7 @@ from ...bench.record.record import Record
 from ...bench.stats.scores import Scores, mistakes
 from ..charts.confusion import confusion_chart
 from ..page import Page, chart, fragment
-from ..tables.accuracy import build, said, title_of
+from ..tables.accuracy import build, checkpoint_of, said, title_of
 from ..tables.html import explained, table_html
 from ..tables.table import WORDS, Cell, Column, Row, Table, cells, figure
 from . import Section
@@ -37,7 +37,8 @@ more than 30 classes the pairs that are confused most often are listed instead.<
 <div class="strips">
 {% for item in figures %}
 <figure class="card confusion" data-model="{{ item.model }}" data-case="{{ item.key }}">
-<figcaption><strong>{{ item.title }}</strong></figcaption>
+<figcaption><strong>{{ item.title }}</strong>{% if item.weights %}<br><small>{{ item.weights }}</small>{% endif %}\
+</figcaption>
 {{ item.drawing }}
 </figure>
 {% endfor %}
@@ -71,7 +72,13 @@ def _figures(page: Page) -> Iterator[dict[str, Any]]:
         spec = confusion_chart(scores, form)
         drawing = chart(spec, f"{title}. {spec['description']}") if spec else _pairs(scores, title)
         if drawing:
-            yield {"title": title, "key": record.key, "model": record.case.model, "drawing": drawing}
+            yield {
+                "title": title,
+                "weights": checkpoint_of(record),
+                "key": record.key,
+                "model": record.case.model,
+                "drawing": drawing,
+            }
 
 
 def _read(page: Page) -> Iterator[tuple[Record, Scores]]:

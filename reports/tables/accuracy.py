@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import partial
 
@@ -20,6 +21,7 @@ from .terminal import Fitted, draw
 one_digit = fixed(1)
 LEAST_COLUMNS = 2
 MOST_NAMED = 5  # films, in the terminal
+_OF_FILE = " sha256:"  # in what a record says about weights that come from a file
 
 
 def share_text(share: Share) -> str:
@@ -48,6 +50,11 @@ def _rate(record: Record) -> Cell:
     return Cell(f"{setup.fps:g}/s", setup.fps) if setup and setup.fps else Cell("")
 
 
+def _weights(record: Record) -> Cell:
+    text = checkpoint_of(record)
+    return Cell(text, text)
+
+
 # Most wanted first: the terminal leaves out the last ones where there is no room.
 COLUMNS: tuple[Column[Record], ...] = (
     _share("top-1", "top1", "films whose class has the highest score"),
@@ -55,26 +62,27 @@ COLUMNS: tuple[Column[Record], ...] = (
     _count("films", lambda run: run.scored, "that were scored"),
     Column("engine", lambda record: Cell(record.case.backend, record.case.backend), kind=WORDS),
     Column("precision", lambda record: Cell(record.case.precision, record.case.precision), kind=WORDS),
+    Column(
+        "data", lambda record: Cell(found.data, found.data) if (found := record.case.evaluation) else Cell(), kind=WORDS
+    ),
+    Column("frames", _rate, kind=WORDS, explains="frames a second that the network saw, where that was asked for"),
     _count(
         "unreadable",
         lambda run: len(run.unreadable),
         "films that could not be decoded; they are not among those scored",
     ),
+    Column("weights", _weights, kind=WORDS, explains="the checkpoint, and the begin of its sha256"),
     _share("top-5", "top5", "films whose class is among the five highest scores"),
     _share("class mean", "mean_class", "top-1 of each class, and the mean of these"),
-    Column("frames", _rate, kind=WORDS, explains="frames a second that the network saw, where that was asked for"),
     _count("missing", lambda run: run.missing, "films that the data names and that are not there"),
     _count("damaged", lambda run: len(run.damaged), "films that were scored by what could be decoded of them"),
     _count("padded", lambda run: run.padded, "films so short that their last frame was repeated"),
     _count("unanswered", lambda run: run.unanswered, "films without a finite answer; they count as wrong"),
-    Column(
-        "data", lambda record: Cell(found.data, found.data) if (found := record.case.evaluation) else Cell(), kind=WORDS
-    ),
 )
 
 
 def build(records: Sequence[Record]) -> Table:
-    """A row for each record of an accuracy."""
+    """A row for each record of an accuracy: those of the same films together, and of these those of a network."""
 
     def row(record: Record) -> Row:
         error = record.error.message if record.error else None
@@ -82,7 +90,19 @@ def build(records: Sequence[Record]) -> Table:
         return Row(model_title(record), cells(COLUMNS, record), record.case, form, error=error)
 
     columns = filled(COLUMNS, records)
-    return Table("Network", COLUMNS, tuple(map(row, records))).only(lambda column: column in columns)
+    return Table("Network", COLUMNS, tuple(map(row, _grouped(records)))).only(lambda column: column in columns)
+
+
+def _grouped(records: Sequence[Record]) -> list[Record]:
+    """Same films together, then same networks, each in the order in which they first appear."""
+    films = list(dict.fromkeys(_films(record) for record in records))
+    models = list(dict.fromkeys(record.case.model for record in records))
+    return sorted(records, key=lambda record: (films.index(_films(record)), models.index(record.case.model)))
+
+
+def _films(record: Record) -> str:
+    """Names the films of a record, their labels and the order of classes."""
+    return record.case.evaluation.sha256 if record.case.evaluation else ""
 
 
 def _drawings(table: Table) -> Iterator[Callable[[], RichTable]]:
@@ -92,10 +112,19 @@ def _drawings(table: Table) -> Iterator[Callable[[], RichTable]]:
         yield partial(draw, table.only(lambda column, heads=heads: column.head in heads))
 
 
+def checkpoint_of(record: Record) -> str:
+    """`x3d_m.pyth sha256:0123456789ab`; empty for a network without one."""
+    text = (record.model.weights if record.model else None) or ""
+    return text if _OF_FILE in text else ""
+
+
 def title_of(record: Record) -> str:
-    """A network with its engine and precision: `X3D-S (openvino, float32)`."""
+    """A network with its engine and precision, the films, and their rate where one was asked for:
+    `X3D-S (openvino, float32) on val at 15 frames/s`."""
     precision = PRECISION_TITLES.get(record.case.precision, record.case.precision)
-    return f"{model_title(record)} ({record.case.backend}, {precision})"
+    setup = record.case.evaluation
+    rate = f" at {setup.fps:g} frames/s" if setup and setup.fps else ""
+    return f"{model_title(record)} ({record.case.backend}, {precision})" + (f" on {setup.data}{rate}" if setup else "")
 
 
 def said(records: Iterable[Record]) -> Iterator[str]:
@@ -109,13 +138,20 @@ def said(records: Iterable[Record]) -> Iterator[str]:
 
 
 def summary(records: Sequence[Record]) -> str:
-    """The best of these in one line."""
-    found = [(share, record) for record in records if (share := _main(record))]
-    if not found:
+    """The best in one line, of those of the same films; of several sets the one that most were scored on."""
+    scored = [(share, record) for record in records if (share := _main(record))]
+    if not scored:
         return "No accuracy could be measured"
+    sets = Counter(_films(record) for _, record in scored)
+    films = max(sets, key=sets.__getitem__)
+    found = [(share, record) for share, record in scored if _films(record) == films]
     share, best = max(found, key=lambda each: each[0].value)
     which = "top-1" if best.evaluation and best.evaluation.top1 else "mAP"
-    return f"{title_of(best)} has the highest {which} of {len(found)}: {share_text(share)} %"
+    if len(found) == 1:
+        return f"{title_of(best)} has a {which} of {share_text(share)} %"
+    equal = sum(each.value == share.value for each, _ in found) - 1
+    shared = f", as {equal} other{'s' if equal > 1 else ''}" if equal else ""
+    return f"{title_of(best)} has the highest {which} of {len(found)}{shared}: {share_text(share)} %"
 
 
 def _main(record: Record) -> Share | None:

@@ -21,7 +21,8 @@ from co3d_bench.bench.stats.scores import Scores
 from co3d_bench.reports.charts.confusion import MOST_CLASSES, cells, confusion_chart
 from co3d_bench.reports.commands import film_scores, render_report, write_report
 from co3d_bench.reports.html import render_html
-from co3d_bench.reports.tables.accuracy import build, render_accuracy, said, summary
+from co3d_bench.reports.select import newest_evaluations
+from co3d_bench.reports.tables.accuracy import build, checkpoint_of, render_accuracy, said, summary
 
 from ..command import call
 from ..factories import make_failed_record, make_record
@@ -76,7 +77,42 @@ def test_the_table_has_intervals_and_the_number_of_films(tmp_path):
     assert shown["films"].text == "40"
     assert "mAP" not in shown
     assert "unreadable" not in shown  # there is none
-    assert summary([record]) == "X3D-S (eager, float32) has the highest top-1 of 1: 65.0 (49.5 to 77.9) %"
+    assert summary([record]) == "X3D-S (eager, float32) on val has a top-1 of 65.0 (49.5 to 77.9) %"
+
+
+def on(record, data):
+    """The same record, of other films."""
+    setup = EvaluationSetup(data=data, films=40, sha256=f"{data:0<12}")
+    return record.model_copy(update={"case": record.case.model_copy(update={"evaluation": setup})})
+
+
+def trained(record, weights):
+    return record.model_copy(update={"model": record.model.model_copy(update={"weights": weights})})
+
+
+def test_only_accuracies_of_the_same_films_are_ranked(tmp_path):
+    good, bad, even = (
+        stored(tmp_path / n, predictions(wrong=w), n) for n, w in (("x3d-l", 9), ("x3d-s", 2), ("x3d-m", 2))
+    )
+    assert summary([on(good, "easy"), on(bad, "hard"), on(even, "hard")]).startswith(
+        "X3D-S (eager, float32) on hard has the highest top-1 of 2, as 1 other: 50.0 ("
+    )
+
+
+def test_rows_of_the_same_films_and_networks_stand_together(tmp_path):
+    first, second = (stored(tmp_path / name, predictions(), name) for name in ("x3d-s", "x3d-m"))
+    rows = build([on(first, "a"), on(second, "a"), on(first, "b"), on(second, "b"), on(first, "a")]).rows
+    shown = [(row.case.model, row.case.evaluation.data) for row in rows if row.case and row.case.evaluation]
+    assert shown == [("x3d-s", "a"), ("x3d-s", "a"), ("x3d-m", "a"), ("x3d-s", "b"), ("x3d-m", "b")]
+
+
+def test_two_checkpoints_of_a_network_are_two_rows(tmp_path):
+    record = stored(tmp_path, predictions())
+    texts = ["a.pth sha256:0123456789ab", "b.pth sha256:ba9876543210", "a.pth sha256:0123456789ab"]
+    found = newest_evaluations([trained(record, text) for text in texts])
+    assert [checkpoint_of(each) for each in found] == texts[:2]
+    assert texts[1] in text(render_accuracy(found))
+    assert checkpoint_of(trained(record, "as its factory makes them, torch seeded")) == ""
 
 
 def test_a_narrow_terminal_keeps_the_accuracy(tmp_path):
@@ -134,7 +170,7 @@ def test_the_page_shows_which_classes_are_taken_for_which(tmp_path):
     assert "Accuracy, measured" in page
     assert "65.0 (49.5 to 77.9)" in page
     assert 'class="card confusion"' in page
-    assert "has the highest top-1" in page
+    assert "has a top-1 of" in page
     assert "65.0 (49.5 to 77.9)" in render_report(tmp_path, "md")
 
 

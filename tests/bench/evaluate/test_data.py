@@ -95,6 +95,17 @@ def test_lists_as_slowfast_and_mmaction_write_them(tmp_path, line):
     assert read_data(listed).own_classes == ("tying bow tie",)
 
 
+def test_films_of_a_list_keep_the_folder_of_their_class(tmp_path):
+    films(tmp_path, "up/1.mp4", "down/1.mp4")
+    listed = write(tmp_path / "val.txt", "up/1.mp4 1", "down/1.mp4 0", f"{tmp_path}/up/1.mp4 1")
+    assert [film.name for film in read_data(listed).films] == ["up/1.mp4", "down/1.mp4", "1.mp4"]
+
+
+def test_a_folder_has_its_own_films(tmp_path):
+    films(tmp_path, "up/1.mp4")
+    assert "belongs to a CSV or a list" in refused(lambda: read_data(tmp_path, tmp_path))
+
+
 def test_charades_has_several_labels_or_none(tmp_path):
     films(tmp_path / "Charades_v1", "YSKX3.mp4", "6RE8D.mp4", "NONE0.mp4")
     data = read_data(

@@ -66,7 +66,8 @@ def test_a_video_only_for_networks_with_a_preprocessing():
     video = 'input.kind = "video"\ninput.file = "clip.mp4"\n'
     assert resolved("net.py:Video", text=video).input.file == "/nets/clip.mp4"
     assert wrong("net.py:Video", "net.py:Image", text=video) == (
-        "bench.toml: input.file: net.py:Image cannot read a video without a `preprocessing`; give the network one"
+        "bench.toml: input.file: net.py:Image cannot read a video without a `preprocessing`; "
+        "give the network one (docs/accuracy.md)"
     )
 
 
