@@ -23,7 +23,7 @@ from ..record.failure import failure_of
 from .pipeline import Served, one_by_one
 from .plan import trained_interval
 from .source import RANDOM, Film, Live, Noise, Source, is_live, without_password
-from .watch import ClipWatcher, FrameWatcher, InterleavedWatcher, OneCall, Stages
+from .watchers import ClipWatcher, FrameWatcher, InterleavedWatcher, OneCall, Stages
 
 if TYPE_CHECKING:
     from torch import Tensor

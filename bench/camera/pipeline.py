@@ -26,7 +26,7 @@ from .feed import Camera, CameraFeed, StageTime
 from .queue import Frame
 from .serve import Timeline, serve
 from .source import Source
-from .watch import Stages, Watcher
+from .watchers import Stages, Watcher
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

@@ -23,8 +23,8 @@ from .virtual import simulate_streams
 _FAST_PERCENT = 10.0  # of calls: how long they take where nothing disturbs them
 
 
-class Pace:
-    """How fast a machine was: recorded calls one after the other, again and again."""
+class RecordedCalls:
+    """How fast a machine was: its calls one after the other, again and again."""
 
     def __init__(self, calls_s: Sequence[float]) -> None:
         self._ends_s = [0.0, *accumulate(calls_s)]
@@ -46,8 +46,8 @@ class Pace:
 
 
 @dataclass(frozen=True)
-class Watched:
-    """How cameras are watched, besides how many there are."""
+class Schedule:
+    """When the frames of each camera are due, and how they wait and are served, however many cameras there are."""
 
     period_s: float
     deadline_s: float
@@ -62,12 +62,12 @@ class Watched:
     def queues(self, streams: int) -> StreamQueues:
         return StreamQueues(streams, self.queue, self.policy, together=self.together)
 
-    def missed_share(self, streams: int, pace: Pace, calls: float, seconds: float) -> float:
+    def missed_share(self, streams: int, recorded: RecordedCalls, calls: float, seconds: float) -> float:
         """The share of misses of so many cameras where a call takes the time of so many recorded ones."""
         looks = Looks(streams, self.period_s, self.deadline_s, int(seconds / BLOCK_S))
 
         def duration_s(begin_s: float, _frames: int) -> float:
-            return pace.end_s(begin_s, calls) - begin_s
+            return recorded.end_s(begin_s, calls) - begin_s
 
         looks.look(simulate_streams(self.due_s(seconds), duration_s, self.queues(streams), streams), math.inf)
         return float(looks.misses.missed.sum() / max(1, looks.misses.due * streams))
@@ -77,7 +77,7 @@ class Watched:
 class Calls:
     """The calls of a search so far, by how many cameras they were for."""
 
-    watched: Watched
+    schedule: Schedule
     seen: list[tuple[int, list[float]]] = field(default_factory=list)
 
     def add(self, streams: int, timelines: Sequence[Timeline]) -> None:
@@ -94,13 +94,16 @@ class Calls:
         """Why so many cameras are not claimed, however well they were kept up with; None where they are."""
         calls_s = self._as_of(streams)
         seconds = max(BLOCK_S, math.floor(sum(calls_s)))
-        if not calls_s or (share := self.watched.missed_share(streams, Pace(calls_s), 1.0, seconds)) <= REPLAYED_SHARE:
+        if not calls_s:
+            return None
+        share = self.schedule.missed_share(streams, RecordedCalls(calls_s), 1.0, seconds)
+        if share <= REPLAYED_SHARE:
             return None
         return f"all calls of the search, replayed before {streams}, miss {100 * share:.2g} %"
 
     def _as_of(self, streams: int) -> list[float]:
         """All calls, as long as they would be for so many cameras."""
-        if not self.watched.together:
+        if not self.schedule.together:
             return [call_s for _, calls_s in self.seen for call_s in calls_s]
         own_s = self._fast_s(streams)
         return [call_s * own_s / self._fast_s(others) for others, calls_s in self.seen for call_s in calls_s]

@@ -17,7 +17,7 @@ from ..stats.camera import FrameTimes
 from ..stats.capacity import BLOCK_S, MEMORY_SHARE, MOST_STREAMS, Looks, Room, better, most_streams
 from .networks import Networks
 from .pipeline import Scene, Seen, camera_run, frame_times_of, watch
-from .replay import Calls, Watched
+from .replay import Calls, Schedule
 from .serve import Timeline
 
 ONE_BY_ONE: Way = "one after the other"
@@ -104,7 +104,7 @@ class Trials:
         self._last = (1, base)  # cameras, and what they took at most
         setup, job = self.scene.setup, self.scene.job
         together = any(trial.way == ONE_BY_ONE for trial in self.tried)  # the second of the two ways
-        self._calls = Calls(Watched(setup.period_s, job.deadline_s, setup.queue, setup.policy, together))
+        self._calls = Calls(Schedule(setup.period_s, job.deadline_s, setup.queue, setup.policy, together))
 
     def next_way(self) -> None:
         """Free what the other way needed."""

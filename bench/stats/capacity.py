@@ -36,6 +36,7 @@ _STAKES = np.array([4.0, 16.0])
 # burst that is no longer than this costs one trial; longer ones cost as many as they are longer.
 SLICE_S = 0.05
 _CLAIM_SHARE = SHARE / 4  # the share of misses for which the test is most powerful
+_GOOD, _BAD = math.log((1 - _CLAIM_SHARE) / (1 - SHARE)), math.log(_CLAIM_SHARE / SHARE)
 
 
 class Misses:
@@ -65,8 +66,7 @@ class Misses:
         shares = np.array([sum(missed) / len(missed), *missed]) / due
         self._against += np.log1p(_STAKES * (shares[:, None] - SHARE))
         trials = min(due * len(missed), BLOCK_S / SLICE_S)
-        good, bad = math.log((1 - _CLAIM_SHARE) / (1 - SHARE)), math.log(_CLAIM_SHARE / SHARE)
-        self._for += trials * ((1 - shares[0]) * good + shares[0] * bad)
+        self._for += trials * ((1 - shares[0]) * _GOOD + shares[0] * _BAD)
 
     @property
     def verdict(self) -> Verdict:
@@ -75,6 +75,13 @@ class Misses:
         if (against >= self._needed_against).any():
             return "no"
         return "yes" if self._for >= self._needed else "not known"
+
+
+def shortest_claim_s(answers_per_s: float) -> float:
+    """After how long it is known that cameras are kept up with which are due so many answers a second together, if
+    none is missed."""
+    per_block = min(answers_per_s * BLOCK_S, BLOCK_S / SLICE_S)
+    return BLOCK_S * math.ceil(math.log(1 / (1 - CONFIDENCE)) / (per_block * _GOOD))
 
 
 class Frames(Protocol):

@@ -61,7 +61,8 @@ def strip_chart(times: FrameTimes, form: str, palette: Mapping[str, str] = theme
         | {"labelExpr": "(datum.value / 60) + ' min'" if long else "datum.label + ' s'"}
         | ({"values": _minute_ticks(times.end_s)} if long else {}),
     )
-    down = name_of("outcome") | {"scale": {"domain": present}, "title": None, "axis": {"ticks": False, "domain": False}}
+    beside = {"ticks": False, "domain": False, "labelPadding": 8}  # the first mark is half outside
+    down = name_of("outcome") | {"scale": {"domain": present}, "title": None, "axis": beside}
     # Neighbours touch, so that a lane without a gap is one band.
     thick = min(6.0, STRIP_PX / min(max(1, times.due), MOST_PLACES) + 0.5)
     tick = {"thickness": thick, "bandSize": 15, "opacity": 1, "tooltip": expr("datum.tooltip")} | _SILENT

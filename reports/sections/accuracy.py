@@ -103,4 +103,4 @@ def render(page: Page) -> Markup | None:
     )
 
 
-SECTION = Section("Accuracy, measured", order=11, render=render)
+SECTION = Section("Accuracy, measured", order=14, render=render)

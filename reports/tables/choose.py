@@ -47,14 +47,15 @@ class Words:
     unit: str  # that this is shown in
     unknown: str
     suffix: str = ""  # of a limit, as it is typed
+    measured_by: str = ""  # what to do where it is not known
 
 
 WORDS_OF = {
     "fps": Words("Camera", "gives", "answers/s", "not watched at this frame rate"),
     "deadline": Words("Deadline", "latency", "ms", "latency not known", "ms"),
-    "react": Words("Reaction, at most", "reaction", "s", "reaction not known", "s"),
+    "react": Words("Reaction, at most", "reaction", "s", "reaction not known", "s", "`co3d-bench camera`"),
     "memory": Words("Memory, at most", "memory", "MB", "memory not known", "MB"),
-    "watts": Words("Power, at most", "power", "W", "power not known"),
+    "watts": Words("Power, at most", "power", "W", "power not known", "", "`co3d-bench run` with an energy sensor"),
     "accuracy": Words("Accuracy, at least", "accuracy", "%", "accuracy at this frame rate not known"),
 }
 
@@ -284,12 +285,21 @@ def render_choice(choice: Choice) -> RenderableType:
         for verdict in choice.verdicts
         if not verdict.feasible
     ]
+    lines += _to_measure(choice)
     lines += [
         Text.assemble((model_title(case), "bold red"), (" failed, ", "red"), case.error.message)
         for case in choice.failed
         if case.error
     ]
     return Group(*([fitted(table), Text("")] if table.rows else []), *lines)
+
+
+def _to_measure(choice: Choice) -> list[Text]:
+    """How to come to what is not known of some network here, in one line."""
+    unknown = {each.constraint.name for v in choice.verdicts for each in v.violations if each.value is None}
+    known = [(words.figure, words.measured_by) for name, words in WORDS_OF.items() if name in unknown]
+    said = "; ".join(f"{what} is measured by {verb}" for what, verb in known if verb)
+    return [Text(said, style="dim")] if said else []
 
 
 def _name(choice: Choice, verdict: Verdict) -> str:

@@ -4,18 +4,22 @@ from __future__ import annotations
 
 from ...bench.record.camera import CameraRun, Streams, StreamsTrial
 from ...bench.record.case import AUTO_STREAMS, CameraSetup
-from ...bench.stats.capacity import CONFIDENCE, SHARE, next_more
+from ...bench.stats.capacity import CONFIDENCE, SHARE, next_more, shortest_claim_s
 from ...bench.stats.metrics import PERCENT, S
 from ..notation import number
 from .table import WORDS, Cell, Column, Row, Table, cells, figure
 
 RULE = f"at most {100 * SHARE:g} % of its deadlines at {100 * CONFIDENCE:g} % confidence"
+LONGER = "a longer --duration says more"
 
 
 def kept_up(run: CameraRun) -> bool:
-    """Whether a network keeps up: without a miss; of a search, with at least one camera."""
-    searched = run.streams is not None and (shown := run.streams.shown) is not None and shown.verdict == "yes"
-    return run.missed == 0 or (searched and run.streams is not None and run.streams.count > 0)
+    """Whether a network keeps up: without a miss; of a search, with at least one camera for certain."""
+    found = run.streams
+    if found is None:
+        return run.missed == 0
+    proved = found.shown is not None and found.shown.verdict == "yes"
+    return found.count > 0 and (run.missed == 0 or proved)
 
 
 def cameras_text(found: Streams, setup: CameraSetup | None) -> str:
@@ -36,7 +40,7 @@ def streams_sentence(run: CameraRun, setup: CameraSetup, rate: str) -> str:
         return ""
     shown = found.shown
     if setup.streams == AUTO_STREAMS:
-        return _searched(found, shown, rate)
+        return _searched(found, shown, rate) if found.count else _none_found(shown, setup, rate)
     each = f"{rate} of each of {found.count} cameras, {found.way}"
     beside = [trial for trial in found.tried if trial.way != found.way and trial.due]
     others = "".join(f"; {trial.way} missed {trial.missed}" for trial in beside) or _not_tried(found)
@@ -47,12 +51,18 @@ def streams_sentence(run: CameraRun, setup: CameraSetup, rate: str) -> str:
     return f"does not keep up with {each}: {late}{worst}{others}"
 
 
+def _none_found(shown: StreamsTrial | None, setup: CameraSetup, rate: str) -> str:
+    if shown is None:
+        return f"may or may not keep up with one camera, {rate}"
+    told = f"one camera, {rate}: {_missed(shown)} in {number(shown.seconds)} s"
+    if shown.verdict == "no":
+        return f"does not keep up with even {told}"
+    needed_s = shortest_claim_s(setup.fps / setup.every)
+    earliest = f"known after {needed_s:g} s without a miss at the earliest (--duration)"
+    return f"may or may not keep up with {told}; {earliest if needed_s > shown.seconds else LONGER}"
+
+
 def _searched(found: Streams, shown: StreamsTrial | None, rate: str) -> str:
-    if not found.count:
-        if shown and shown.verdict == "no":
-            return f"does not keep up with even one camera, {rate}: {_missed(shown)} in {number(shown.seconds)} s"
-        told = f": {_missed(shown)} in {number(shown.seconds)} s" if shown else ""
-        return f"may or may not keep up with one camera, {rate}{told}; a longer --duration says more"
     count = "one camera" if found.count == 1 else f"{found.count} cameras"
     more = next_more(found)
     return f"keeps up with {count}, {rate}, {found.way}: each misses {RULE}{_beyond(more)}{_other_way(found)}"

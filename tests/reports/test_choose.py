@@ -214,6 +214,16 @@ def test_sliders_and_numbers_follow_each_other_by_keyboard(page: Opened) -> None
     assert page.complaints == []
 
 
+def test_paper_shows_limits_only_where_they_are_set(page: Opened) -> None:
+    page.page.get_by_role("button", name="No limits").click()
+    page.page.emulate_media(media="print")
+    assert not page.page.locator(".choice").is_visible()
+    field(page.page, "accuracy").evaluate("field => { field.value = 60; field.dispatchEvent(new Event('input')); }")
+    assert page.page.locator(".choice").is_visible()
+    page.page.emulate_media(media="screen")
+    page.page.get_by_role("button", name="No limits").click()
+
+
 def test_what_nobody_knows_has_no_slider_and_is_said() -> None:
     html = render_html(make_default_records())
     assert "Not known of any network here: reaction, power." in html
@@ -277,6 +287,10 @@ def test_where_nothing_fits_the_exit_code_says_so_and_the_nearest_limit_is_named
     shown = " ".join(call(store, "choose", "--watts", "10", "--accuracy", "72").stdout.split())
     assert "no change of a single limit would admit one" in shown
     assert "power not known; accuracy 71.0 %, 0.970 below 72" in shown
+    assert "power is measured by `co3d-bench run` with an energy sensor" in shown
+    assert "measured by" not in call(store, "choose", "--accuracy", "72").stdout
+    shown = " ".join(call(store, "choose", "--react", "3s").stdout.split())
+    assert "reaction is measured by `co3d-bench camera`" in shown
 
 
 def test_text_and_data_have_a_row_for_each_network_or_with_all_for_each_use(store: Any) -> None:

@@ -29,7 +29,7 @@ from typing import Any
 
 import numpy as np
 
-from co3d_bench.bench.camera.replay import Calls, Pace, Watched
+from co3d_bench.bench.camera.replay import Calls, RecordedCalls, Schedule
 from co3d_bench.bench.camera.serve import Timeline
 from co3d_bench.bench.camera.virtual import simulate_streams
 from co3d_bench.bench.record.camera import Verdict
@@ -78,19 +78,19 @@ def recorded(name: str) -> list[float]:
 
 @dataclass(frozen=True)
 class Setting:
-    """Cameras and a network on a host whose pace was recorded."""
+    """Cameras and a network on a host whose calls were recorded."""
 
     calls_s: Sequence[float]
     calls: float  # of the recorded ones, that one call of the network takes
-    watched: Watched
+    schedule: Schedule
 
     @cached_property
-    def pace(self) -> Pace:
-        return Pace(self.calls_s)
+    def recorded(self) -> RecordedCalls:
+        return RecordedCalls(self.calls_s)
 
     def share(self, streams: int) -> float:
         """The true share of misses: over the whole recording."""
-        return self.watched.missed_share(streams, self.pace, self.calls, self.pace.length_s)
+        return self.schedule.missed_share(streams, self.recorded, self.calls, self.recorded.length_s)
 
     def capacity(self, faster: float = 1.0) -> int:
         setting = replace(self, calls=self.calls / faster)
@@ -105,14 +105,14 @@ class Setting:
 def searched(setting: Setting, begin_s: float, blocks: int = 60) -> tuple[int, list[tuple[int, Verdict, int]]]:
     """The answer of a search that begins then, and its trials: cameras, verdict, seconds."""
     tried: list[tuple[int, Verdict, int]] = []
-    watched, seen = setting.watched, Calls(setting.watched)
+    schedule, seen = setting.schedule, Calls(setting.schedule)
 
     def duration_s(at_s: float, _frames: int) -> float:
-        return setting.pace.end_s(begin_s + at_s, setting.calls) - begin_s - at_s
+        return setting.recorded.end_s(begin_s + at_s, setting.calls) - begin_s - at_s
 
     def attempt(streams: int, most: int) -> Verdict:
         nonlocal begin_s
-        looks = Looks(streams, watched.period_s, watched.deadline_s, most)
+        looks = Looks(streams, schedule.period_s, schedule.deadline_s, most)
         stopped = False
 
         def stop(timelines: Sequence[Timeline], now_s: float) -> bool:
@@ -120,7 +120,7 @@ def searched(setting: Setting, begin_s: float, blocks: int = 60) -> tuple[int, l
             stopped = stopped or looks.look(timelines, now_s) != "not known"
             return stopped
 
-        cameras = simulate_streams(watched.due_s(most), duration_s, watched.queues(streams), streams, stop)
+        cameras = simulate_streams(schedule.due_s(most), duration_s, schedule.queues(streams), streams, stop)
         verdict = looks.misses.verdict if stopped else looks.look(cameras, math.inf)
         begin_s += looks.misses.blocks + 1
         seen.add(streams, cameras)
@@ -135,9 +135,9 @@ def searched(setting: Setting, begin_s: float, blocks: int = 60) -> tuple[int, l
 def trials(name: str, cameras: float, fps: float, count: int) -> str:
     """A row: how `count` searches ended where a call takes 1 / `cameras` of the time between two frames."""
     calls_s = recorded(name)
-    setting = Setting(calls_s, 1 / fps / cameras / float(np.median(calls_s)), Watched(1 / fps, DEADLINE_S))
+    setting = Setting(calls_s, 1 / fps / cameras / float(np.median(calls_s)), Schedule(1 / fps, DEADLINE_S))
     capacity, draw = setting.capacity(), random.Random(f"{name}{cameras}{fps}")
-    found = [searched(setting, draw.uniform(0, setting.pace.length_s)) for _ in range(count)]
+    found = [searched(setting, draw.uniform(0, setting.recorded.length_s)) for _ in range(count)]
     answers = Counter(answer for answer, _ in found)
     wrong = sum(answer > capacity for answer, _ in found)
     near = sum(abs(answer - capacity) <= 1 for answer, _ in found)

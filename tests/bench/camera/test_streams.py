@@ -14,7 +14,7 @@ from co3d_bench.bench.camera.queue import Frame, StreamQueues
 from co3d_bench.bench.camera.source import Captured, Noise
 from co3d_bench.bench.camera.streams import ONE_BY_ONE, ONE_CALL, Trials, watch_streams
 from co3d_bench.bench.camera.virtual import simulate_streams
-from co3d_bench.bench.camera.watch import FrameWatcher, OneCall, Stages
+from co3d_bench.bench.camera.watchers import FrameWatcher, OneCall, Stages
 from co3d_bench.bench.errors import UserError
 from co3d_bench.bench.measure.job import CameraJob
 from co3d_bench.bench.record.blobs import read_arrays

@@ -19,6 +19,7 @@ from co3d_bench.bench.stats.capacity import (
     most_streams,
     next_more,
     share_interval,
+    shortest_claim_s,
 )
 
 GB = 10**9
@@ -45,6 +46,7 @@ def test_few_frames_a_second_take_longer_and_may_be_too_few():
     assert verdict_after([[0]] * 60, due=5) == ("not known", 60)
     assert verdict_after([[0]] * 130, due=5) == ("yes", 123)
     assert verdict_after([[0] * 4] * 60, streams=4, due=5) == ("yes", 31)
+    assert [shortest_claim_s(rate) for rate in (30, 20, 5)] == [31, 31, 123]
 
 
 def test_too_many_cameras_are_known_to_be_after_a_few_seconds():

@@ -6,7 +6,7 @@ import torch
 from co3d_bench.bench.backends.eager import prepare
 from co3d_bench.bench.camera.queue import Frame
 from co3d_bench.bench.camera.source import Captured
-from co3d_bench.bench.camera.watch import ClipWatcher, FrameWatcher, InterleavedWatcher, Stages
+from co3d_bench.bench.camera.watchers import ClipWatcher, FrameWatcher, InterleavedWatcher, Stages
 
 
 class Remembers:
