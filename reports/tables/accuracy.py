@@ -149,8 +149,8 @@ def summary(records: Sequence[Record]) -> str:
     which = "top-1" if best.evaluation and best.evaluation.top1 else "mAP"
     if len(found) == 1:
         return f"{title_of(best)} has a {which} of {share_text(share)} %"
-    equal = sum(each.value == share.value for each, _ in found) - 1
-    shared = f", as {equal} other{'s' if equal > 1 else ''}" if equal else ""
+    equal = sum(each.value == share.value for each, _ in found)
+    shared = f", shared by {equal}" if equal > 1 else ""
     return f"{title_of(best)} has the highest {which} of {len(found)}{shared}: {share_text(share)} %"
 
 

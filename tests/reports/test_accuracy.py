@@ -95,7 +95,7 @@ def test_only_accuracies_of_the_same_films_are_ranked(tmp_path):
         stored(tmp_path / n, predictions(wrong=w), n) for n, w in (("x3d-l", 9), ("x3d-s", 2), ("x3d-m", 2))
     )
     assert summary([on(good, "easy"), on(bad, "hard"), on(even, "hard")]).startswith(
-        "X3D-S (eager, float32) on hard has the highest top-1 of 2, as 1 other: 50.0 ("
+        "X3D-S (eager, float32) on hard has the highest top-1 of 2, shared by 2: 50.0 ("
     )
 
 
@@ -179,7 +179,7 @@ def test_with_many_classes_the_worst_pairs_are_listed(tmp_path):
     scores = film_scores(tmp_path, [record])
     assert confusion_chart(next(iter(scores.values())), "clip") is None
     page = render_html([record], scores=scores)
-    assert "Classes that X3D-S (eager, float32) confuses" in page
+    assert "Classes that X3D-S (eager, float32) on val confuses" in page
     assert "class 0" in page
 
 

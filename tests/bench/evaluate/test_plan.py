@@ -1,12 +1,14 @@
 """The cases of an evaluation: those of a plan, each with the films."""
 
 from dataclasses import replace
+from types import SimpleNamespace
+from typing import Any
 
 import moving
 import pytest
 
 from co3d_bench.bench.errors import NOTHING, UserError
-from co3d_bench.bench.evaluate.plan import evaluation_config, evaluation_plan, films_of_config
+from co3d_bench.bench.evaluate.plan import evaluation_config, evaluation_plan, films_of, films_of_config
 from co3d_bench.bench.plan.catalog import Catalog
 from co3d_bench.bench.plan.plan import PlanFacts
 from co3d_bench.bench.plan.plan import plan as cross
@@ -75,6 +77,19 @@ def test_the_job_names_the_data(data, tmp_path):
     job = evaluation_job(config)
     assert (job.data, job.limit, job.films, job.classes) == (str(data), 5, None, None)
     assert job.store.endswith("results")
+
+
+def test_classes_of_a_custom_network_are_known_before_its_checkpoint_is_loaded(data, tmp_path):
+    config, _ = planned({"data": str(data)}, backends=["eager"])
+    custom: Any = {"clip": SimpleNamespace(spec=lambda: moving.SPECS["clip"])}
+    weighed = replace(config, plan=config.plan.model_copy(update={"weights": "clip.pth"}))
+    cases = cross(config, PlanFacts(auto_threads=2))
+    (tmp_path / "other/left").mkdir(parents=True)
+    (tmp_path / "other/left/1.mp4").write_bytes(b"x")
+    other = films_of(str(tmp_path / "other"), None, None, None)
+    assert evaluation_plan(weighed, cases, other).cases  # of the zoo: the checkpoint decides
+    with pytest.raises(UserError, match="other has 1 classes"):
+        evaluation_plan(replace(weighed, custom=custom), cases, other)
 
 
 def test_what_cannot_be_scored_is_said_before_anything_runs(data, tmp_path):
