@@ -28,8 +28,8 @@ EXIT_CODES = {
     NOT_HERE: "a device is neither this machine nor at its host, or it cannot be reached (again)",
     WRONG_CODE: "`check`: base or head did not load its own code, so nothing was judged",
     INTERNAL: "an internal error, a mistake of co3d-bench itself; CO3D_BENCH_TRACEBACK=1 shows where",
-    INTERRUPTED: "stopped by Ctrl-C; `run --resume` continues",
-    TERMINATED: "stopped by SIGTERM; `run --resume` continues",
+    INTERRUPTED: "stopped by Ctrl-C; the same command with `--resume` continues",
+    TERMINATED: "stopped by SIGTERM; the same command with `--resume` continues",
 }
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+import sys
 from dataclasses import fields
 from pathlib import Path
 from textwrap import wrap
@@ -48,7 +49,7 @@ def show(given: Given, model: str, store: Path | None, reaction: bool, as_json: 
     from ..bench.measure.describe import describe
 
     facts = describe(spec_of(model), given.value("plan.weights"), given.value("plan.classes"), react=reaction)
-    columns = shutil.get_terminal_size((0, 0)).columns  # none where nobody looks: whole lines for `grep`
+    columns = shutil.get_terminal_size().columns if sys.stdout.isatty() else 0  # whole lines for `grep`
     return [json.dumps(facts, indent=2)] if as_json else lines(facts, columns)
 
 

@@ -162,7 +162,7 @@ def test_films_that_cannot_be_decoded_are_named_and_the_rest_is_scored(films, tm
     listed.write_text("data/up/0.mp4 4\ndata/up/1.mp4 4\ndata/gone.mp4 1\ndata/down/0.mp4 1\n")
     run, found = evaluated(tmp_path, listed, "clip")
     assert (run.asked, run.scored, run.missing) == (3, 2, 1)
-    assert [note.film for note in run.unreadable] == ["1.mp4"]
+    assert [note.film for note in run.unreadable] == ["data/up/1.mp4"]
     assert found.labels.tolist() == [4, 1]
 
 
