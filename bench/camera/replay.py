@@ -15,7 +15,7 @@ from itertools import accumulate
 import numpy as np
 
 from ..record.case import Policy
-from ..stats.capacity import BLOCK_S, REPLAYED_SHARE, Looks
+from ..stats.capacity import BLOCK_S, SHARE, Looks
 from .queue import StreamQueues
 from .serve import Timeline
 from .virtual import simulate_streams
@@ -97,7 +97,7 @@ class Calls:
         if not calls_s:
             return None
         share = self.schedule.missed_share(streams, RecordedCalls(calls_s), 1.0, seconds)
-        if share <= REPLAYED_SHARE:
+        if share <= SHARE:
             return None
         return f"all calls of the search, replayed before {streams}, miss {100 * share:.2g} %"
 

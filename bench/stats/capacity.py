@@ -22,8 +22,6 @@ from .camera import binomial_interval
 SHARE = 0.01
 CONFIDENCE = 0.99
 BLOCK_S = 1.0
-# A claim is not made where all calls of the search, replayed before so many cameras, miss more.
-REPLAYED_SHARE = 0.75 * SHARE
 QUICK_BLOCKS = 5  # of a trial that only looks whether so many cameras are clearly too many
 MOST_STREAMS = 64  # that are tried
 MEMORY_SHARE = 0.9  # of the free memory, that a search may take
