@@ -7,6 +7,7 @@ from dataclasses import replace
 
 import pytest
 import torch
+from small_networks import Sums
 
 from co3d_bench.bench.backends.eager import prepare
 from co3d_bench.bench.camera.pipeline import Scene, Served, StopRequest
@@ -87,17 +88,6 @@ def test_a_simulation_is_stopped():
     lines = simulate_streams(due_s, lambda *_: PERIOD_S / 4, queues, 2, lambda lines, now_s: now_s >= 1.0)
     assert len(lines[0]) == len(lines[1]) == 33
     assert not any(map(math.isnan, lines[1].answered_s))
-
-
-class Sums(torch.nn.Module):
-    """A frame network: the sum of what it has seen."""
-
-    def step(self, frame, state):
-        seen = state[0] + frame.mean((1, 2, 3))[:, None] * torch.arange(3.0)
-        return seen[:, None], (seen,)  # three dimensions: handed over as they are
-
-    def initial_state(self, batch_size):
-        return (torch.zeros(batch_size, 3),)
 
 
 def test_a_row_of_one_call_is_the_answer_of_that_camera_alone():
