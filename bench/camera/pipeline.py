@@ -79,9 +79,11 @@ class StopRequest:
 
     @contextmanager
     def stops(self, stop: Callable[[], None]) -> Iterator[None]:
-        """While entered, it calls this."""
+        """While entered, it calls this; at once where it was made before."""
         with self._lock:
             self._stop = stop
+            if self.made:
+                stop()
         try:
             yield
         finally:

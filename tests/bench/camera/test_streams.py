@@ -1,8 +1,6 @@
 """Several cameras before one network, on a virtual clock."""
 
 import math
-import os
-import threading
 from dataclasses import replace
 
 import pytest
@@ -10,7 +8,7 @@ import torch
 from small_networks import Sums
 
 from co3d_bench.bench.backends.eager import prepare
-from co3d_bench.bench.camera.pipeline import Scene, Served, StopRequest
+from co3d_bench.bench.camera.pipeline import Scene, Served
 from co3d_bench.bench.camera.queue import Frame, StreamQueues
 from co3d_bench.bench.camera.source import Captured, Noise
 from co3d_bench.bench.camera.streams import ONE_BY_ONE, ONE_CALL, Trials, watch_streams
@@ -243,15 +241,3 @@ def test_of_two_ways_the_one_that_was_not_stopped_is_shown(tmp_path):
 def test_what_is_stopped_before_anything_is_known_is_not_kept(tmp_path, streams):
     with pytest.raises(UserError, match="before anything was seen"):
         stopped(tmp_path, streams, after=2)
-
-
-def test_a_request_is_made_by_a_line_and_not_by_an_end():
-    for line in (b"\n", b""):
-        read, write = os.pipe()
-        request, made = StopRequest(), threading.Event()
-        with request.stops(made.set):
-            request.listen(read)
-            os.write(write, line)
-            os.close(write)
-            assert made.wait(1 if line else 0.1) == request.made == bool(line)
-        os.close(read)
