@@ -1,6 +1,7 @@
 """Several cameras before one network, on a virtual clock."""
 
 import math
+import time
 from dataclasses import replace
 
 import pytest
@@ -169,6 +170,19 @@ def test_both_ways_are_watched_and_the_frames_of_one_are_kept(tmp_path):
     assert frame_times(run, times).due == 30
 
 
+@pytest.mark.parametrize("slow", [ONE_BY_ONE, ONE_CALL])
+def test_of_two_ways_the_one_that_misses_less_is_shown(tmp_path, slow):
+    class OneSlow(FakeNetworks):
+        def served(self, streams, way):
+            served = super().served(streams, way)
+            return replace(served, answer=lambda frames: time.sleep(0.1)) if way == slow else served
+
+    run = watch_streams(scene_of(tmp_path, 2), OneSlow(), FakeMemory())
+    assert [trial.missed > 0 for trial in run.streams.tried] == [slow == ONE_BY_ONE, slow == ONE_CALL]
+    assert run.streams.way != slow
+    assert run.dropped == 0
+
+
 def test_a_network_that_cannot_answer_a_batch_is_watched_one_way(tmp_path):
     run = watch_streams(scene_of(tmp_path, 2), FakeNetworks(why="it has no rows"), FakeMemory())
     assert [trial.way for trial in run.streams.tried] == [ONE_BY_ONE]
@@ -200,6 +214,8 @@ class StoppedNetworks(FakeNetworks):
         self.left, self.scene = after, None
 
     def served(self, streams, way):
+        assert not self.scene.request.made  # nothing is begun after it
+
         def answer(frames):
             self.left -= len(frames)
             if self.left <= 0:
