@@ -79,9 +79,11 @@ class StopRequest:
 
     @contextmanager
     def stops(self, stop: Callable[[], None]) -> Iterator[None]:
-        """While entered, it calls this."""
+        """While entered, it calls this; at once where it was made before."""
         with self._lock:
             self._stop = stop
+            if self.made:
+                stop()
         try:
             yield
         finally:
@@ -229,7 +231,7 @@ def _joined(cameras: Sequence[dict[str, NDArray[Any]]]) -> dict[str, NDArray[Any
 
 
 def _stages(capture: Sequence[StageTime], stages: Sequence[Stages], cpu_s: float) -> tuple[Stage, ...]:
-    """Threads of the network are not told apart: what no other stage used is the network's."""
+    """CPU time that no other stage used is the network's: its threads are not known one by one."""
     parts = {
         "capture": _sum(capture),
         "preprocess": _sum([each.preprocess for each in stages]),

@@ -10,11 +10,12 @@ from dataclasses import dataclass, field
 from ..errors import INTERRUPTED, UserError
 from ..measure.accelerator import Memory
 from ..measure.job import phase_event
+from ..measure.search import MEMORY_SHARE
 from ..record.camera import CameraRun, Streams, StreamsTrial, Verdict, Way
 from ..record.case import AUTO_STREAMS
 from ..record.failure import failure_of
 from ..stats.camera import FrameTimes
-from ..stats.capacity import BLOCK_S, MEMORY_SHARE, MOST_STREAMS, Looks, Room, better, most_streams
+from ..stats.capacity import BLOCK_S, MOST_STREAMS, Looks, Room, better, most_streams
 from .networks import Networks
 from .pipeline import Scene, Seen, camera_run, frame_times_of, watch
 from .replay import Calls, Schedule
@@ -45,9 +46,9 @@ def watch_streams(scene: Scene, networks: Networks, memory: Memory) -> CameraRun
     if run.stopped:
         if not run.due:
             raise UserError(_NOTHING_SEEN, INTERRUPTED)
-        whole = {1: f" of {job.duration_s:g} s", AUTO_STREAMS: ": the search has not come to its end"}
-        told = whole.get(streams, f", of {job.duration_s:g} s for each way of serving the cameras")
-        scene.source.notes[f"stopped after {run.watched_s:.1f} s{told}"] = None
+        wholes = {1: f" of {job.duration_s:g} s", AUTO_STREAMS: ": the search has not come to its end"}
+        whole = wholes.get(streams, f", of {job.duration_s:g} s for each way of serving the cameras")
+        scene.source.notes[f"stopped after {run.watched_s:.1f} s{whole}"] = None
     return run
 
 

@@ -10,7 +10,7 @@ from .serve import Timeline, serve
 
 
 class VirtualTime:
-    """A clock that only moves when it is told to."""
+    """A clock that moves only when it is set."""
 
     def __init__(self) -> None:
         self.now_s = 0.0
@@ -89,7 +89,8 @@ def simulate_streams(
     stop: Callable[[Sequence[Timeline], float], bool] = lambda timelines, now_s: False,
 ) -> list[Timeline]:
     """What becomes of the frames of several cameras, each due at these moments. `duration_s` is how long a call takes
-    that begins at a moment and answers so many frames. `stop` is asked after each answer."""
+    that begins at a moment and answers so many frames. `stop` is asked before each call; frames that
+    wait are still answered."""
     time, timelines = VirtualTime(), [Timeline() for _ in range(streams)]
     feed = VirtualFeed(due_s, queues, timelines, time)
 

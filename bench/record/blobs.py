@@ -12,7 +12,7 @@ import re
 import tempfile
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from zipfile import BadZipFile, is_zipfile
 
 from ..errors import ENVIRONMENT, UserError
@@ -69,18 +69,27 @@ def read_blob(folder: Path, name: str) -> bytes:
 
 
 def read_arrays(folder: Path, name: str) -> Mapping[str, NDArray[np.float64]]:
-    """The rows of numbers of a blob that `numpy.savez` wrote, by name. Raises UserError as `read_blob`, and where it is
-    no such file."""
+    """The rows of numbers of a blob that `numpy.savez` wrote, by name. Raises UserError as `load_arrays`, and where it
+    holds something else."""
     import numpy as np
 
-    data = read_blob(folder, name)
-    if not is_zipfile(io.BytesIO(data)):
-        raise UserError(f"{folder / name}: holds no arrays of numpy", ENVIRONMENT)
-    try:
-        with np.load(io.BytesIO(data), allow_pickle=False) as file:
-            found = {each: file[each] for each in file.files}
-    except (ValueError, OSError, EOFError, BadZipFile, AttributeError) as error:
-        raise UserError(f"{folder / name}: holds no arrays of numpy", ENVIRONMENT) from error
+    found = load_arrays(folder, name)
     if any(array.ndim != 1 or array.dtype != np.float64 for array in found.values()):
         raise UserError(f"{folder / name}: holds something else than rows of numbers", ENVIRONMENT)
     return found
+
+
+def load_arrays(folder: Path, name: str) -> dict[str, NDArray[Any]]:
+    """The arrays of a blob that `numpy.savez` wrote, by name. Raises UserError as `read_blob`, and where it is no such
+    file."""
+    import numpy as np
+
+    data = read_blob(folder, name)
+    wrong = UserError(f"{folder / name}: holds no arrays of numpy", ENVIRONMENT)
+    if not is_zipfile(io.BytesIO(data)):
+        raise wrong
+    try:
+        with np.load(io.BytesIO(data), allow_pickle=False) as file:
+            return {each: file[each] for each in file.files}
+    except (ValueError, OSError, EOFError, BadZipFile, AttributeError) as error:
+        raise wrong from error

@@ -98,7 +98,10 @@ class CameraRun(Frozen):
         description="sha256 of the blob: due_s, arrived_s, started_s, answered_s of each due frame; of several cameras "
         "also `stream`, which one"
     )
-    reaction: Reaction | None = Field(default=None, description="None: the network has no fixed receptive field")
+    reaction: Reaction | None = Field(
+        default=None,
+        description="None: the network never forgets, saw its frames at another rate than its weights, or was stopped",
+    )
     state_bytes: int | None = Field(default=None, description="of a frame network, interleaved states together")
     growth_bytes: int | None = Field(default=None, description="of resident memory, from the first frame to the last")
     streams: Streams | None = Field(default=None, description="of several cameras; None: there was one")

@@ -7,10 +7,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
-from zipfile import BadZipFile, is_zipfile
 
 from ..errors import ENVIRONMENT, UserError
-from .blobs import read_blob, write_blob
+from .blobs import load_arrays, write_blob
 
 if TYPE_CHECKING:
     import numpy as np
@@ -63,17 +62,14 @@ def write_predictions(folder: Path, predictions: Predictions) -> str:
 
 
 def read_predictions(folder: Path, name: str) -> Predictions:
-    """Those of a blob. Raises UserError as `read_blob`, and where it holds something else."""
+    """Those of a blob. Raises UserError as `load_arrays`, and where it holds something else."""
     import numpy as np
 
-    data = read_blob(folder, name)
+    arrays = load_arrays(folder, name)
     wrong = UserError(f"{folder / name}: holds no predictions", ENVIRONMENT)
-    if not is_zipfile(io.BytesIO(data)):
-        raise wrong
     try:
-        with np.load(io.BytesIO(data), allow_pickle=False) as file:
-            films, scores, labels, classes = (file[each] for each in ("films", "scores", "labels", "classes"))
-    except (ValueError, OSError, EOFError, BadZipFile, AttributeError, KeyError) as error:
+        films, scores, labels, classes = (arrays[each] for each in ("films", "scores", "labels", "classes"))
+    except KeyError as error:
         raise wrong from error
     texts = all(array.ndim == 1 and array.dtype.kind == "U" for array in (films, classes))
     if not texts or scores.ndim != 2 or scores.dtype != np.float16 or len(classes) not in (0, scores.shape[1]):

@@ -194,11 +194,10 @@ def describe(record: Record) -> str:
     if record.error is not None:
         return f"FAILED  {record.error.kind}: {record.error.message}"
     if record.camera:
-        missed = record.camera.late + record.camera.dropped
         found = record.camera.streams
         unknown = found and not found.count and found.shown and found.shown.verdict == "not known"
         cameras = f"cameras: {'not known' if unknown else found.count}; " if found else ""
-        return f"{cameras}{missed} of {record.camera.due} answers missed their deadline"
+        return f"{cameras}{record.camera.missed} of {record.camera.due} answers missed their deadline"
     if (found := record.evaluation) and (shown := found.top1 or found.mean_ap):
         return f"{'top-1' if found.top1 else 'mAP'} {100 * shown.value:.1f} % of {found.scored} films"
     if record.timing is None:

@@ -24,7 +24,6 @@ CONFIDENCE = 0.99
 BLOCK_S = 1.0
 QUICK_BLOCKS = 5  # of a trial that only looks whether so many cameras are clearly too many
 MOST_STREAMS = 64  # that are tried
-MEMORY_SHARE = 0.9  # of the free memory, that a search may take
 
 # Against "at most 1 %": blocks are bounded by 0 and 1, and nothing else is assumed of them. Stakes of a bet on more
 # misses (Waudby-Smith and Ramdas, arXiv 2010.09686); their mean is as good a bet.

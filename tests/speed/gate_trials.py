@@ -244,9 +244,9 @@ def real(options: argparse.Namespace) -> None:
         count: Counter[str] = Counter()
         for number in range(options.trials):
             with tempfile.TemporaryDirectory() as folder:
-                case, both = _sides(options.work, slowdown, Path(folder))
+                case, runners = _runners(options.work, slowdown, Path(folder))
                 begin = time.monotonic()
-                (found,) = check_pair(PairCheck((case,), both, rule, Path(folder)), lambda text: None).findings
+                (found,) = check_pair(PairCheck((case,), runners, rule, Path(folder)), lambda text: None).findings
             verdict, estimate, spread = found.status, "", ""
             if found.judgement is not None:
                 verdict = found.judgement.verdict
@@ -269,8 +269,8 @@ def real(options: argparse.Namespace) -> None:
     print("", _line(*heads), _line(*["---"] * len(heads)), *lines, sep="\n")
 
 
-def _sides(work: str, slowdown: float, folder: Path) -> tuple[Any, Any]:
-    """A case, and the two both of it."""
+def _runners(work: str, slowdown: float, folder: Path) -> tuple[Any, Any]:
+    """A case, and what runs base and head of it."""
     from co3d_bench.bench.gate.runners import command_runner, factory_runner
     from co3d_bench.bench.plan.catalog import Catalog
     from co3d_bench.bench.record.case import Case
@@ -278,17 +278,17 @@ def _sides(work: str, slowdown: float, folder: Path) -> tuple[Any, Any]:
     if work == "arrays":
         repeats = {"base": ARRAY_REPEATS, "head": round(ARRAY_REPEATS * (1 + slowdown))}
         words = {
-            side: f"env OPENBLAS_NUM_THREADS=1 {sys.executable} {ARRAYS} {count}" for side, count in repeats.items()
+            name: f"env OPENBLAS_NUM_THREADS=1 {sys.executable} {ARRAYS} {count}" for name, count in repeats.items()
         }
-        both = {side: command_runner(each, 600.0) for side, each in words.items()}
-        return Case(model="command", backend="none", input="none"), both
-    file = folder / "both.py"
+        runners = {name: command_runner(each, 600.0) for name, each in words.items()}
+        return Case(model="command", backend="none", input="none"), runners
+    file = folder / "networks.py"
     file.write_text(NETWORKS.format(slowdown=slowdown))
-    made = {
-        side: factory_runner(f"{file}:{side}", "x3d-xs-own", Catalog(), 600.0, sys.executable)
-        for side in ("base", "head")
+    runners = {
+        name: factory_runner(f"{file}:{name}", "x3d-xs-own", Catalog(), 600.0, sys.executable)
+        for name in ("base", "head")
     }
-    return Case(model="x3d-xs-own", threads=2), made
+    return Case(model="x3d-xs-own", threads=2), runners
 
 
 def _line(*cells: str) -> str:

@@ -47,7 +47,7 @@ def test_calls_for_more_cameras_are_longer_where_one_answers_all():
     calls.add(2, [timeline([0.01] * 200)] * 2)
     calls.add(8, [timeline([0.03] * 200)] * 8)
     assert calls.why_not(8) is None  # by a call of 30 ms in 33
-    calls.add(4, [timeline([0.02] * 50 + [0.04] * 200)] * 4)  # twice as long as they were: 60 ms for eight
+    calls.add(4, [timeline([0.02] * 50 + [0.03] * 200)] * 4)  # half as long again as they were: 45 ms for eight
     assert calls.why_not(8)
 
 

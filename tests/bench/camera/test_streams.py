@@ -1,15 +1,15 @@
 """Several cameras before one network, on a virtual clock."""
 
 import math
-import os
-import threading
+import time
 from dataclasses import replace
 
 import pytest
 import torch
+from small_networks import Sums
 
 from co3d_bench.bench.backends.eager import prepare
-from co3d_bench.bench.camera.pipeline import Scene, Served, StopRequest
+from co3d_bench.bench.camera.pipeline import Scene, Served
 from co3d_bench.bench.camera.queue import Frame, StreamQueues
 from co3d_bench.bench.camera.source import Captured, Noise
 from co3d_bench.bench.camera.streams import ONE_BY_ONE, ONE_CALL, Trials, watch_streams
@@ -87,17 +87,6 @@ def test_a_simulation_is_stopped():
     lines = simulate_streams(due_s, lambda *_: PERIOD_S / 4, queues, 2, lambda lines, now_s: now_s >= 1.0)
     assert len(lines[0]) == len(lines[1]) == 33
     assert not any(map(math.isnan, lines[1].answered_s))
-
-
-class Sums(torch.nn.Module):
-    """A frame network: the sum of what it has seen."""
-
-    def step(self, frame, state):
-        seen = state[0] + frame.mean((1, 2, 3))[:, None] * torch.arange(3.0)
-        return seen[:, None], (seen,)  # three dimensions: handed over as they are
-
-    def initial_state(self, batch_size):
-        return (torch.zeros(batch_size, 3),)
 
 
 def test_a_row_of_one_call_is_the_answer_of_that_camera_alone():
@@ -181,6 +170,19 @@ def test_both_ways_are_watched_and_the_frames_of_one_are_kept(tmp_path):
     assert frame_times(run, times).due == 30
 
 
+@pytest.mark.parametrize("slow", [ONE_BY_ONE, ONE_CALL])
+def test_of_two_ways_the_one_that_misses_less_is_shown(tmp_path, slow):
+    class OneSlow(FakeNetworks):
+        def served(self, streams, way):
+            served = super().served(streams, way)
+            return replace(served, answer=lambda frames: time.sleep(0.1)) if way == slow else served
+
+    run = watch_streams(scene_of(tmp_path, 2), OneSlow(), FakeMemory())
+    missed = {trial.way: trial.missed for trial in run.streams.tried}
+    assert run.streams.way != slow
+    assert run.missed == missed.pop(run.streams.way) < missed[slow]
+
+
 def test_a_network_that_cannot_answer_a_batch_is_watched_one_way(tmp_path):
     run = watch_streams(scene_of(tmp_path, 2), FakeNetworks(why="it has no rows"), FakeMemory())
     assert [trial.way for trial in run.streams.tried] == [ONE_BY_ONE]
@@ -212,6 +214,8 @@ class StoppedNetworks(FakeNetworks):
         self.left, self.scene = after, None
 
     def served(self, streams, way):
+        assert not self.scene.request.made  # nothing is begun after it
+
         def answer(frames):
             self.left -= len(frames)
             if self.left <= 0:
@@ -229,10 +233,11 @@ def stopped(folder, streams, after, duration_s=60.0, **more):
 def test_one_camera_that_is_stopped_keeps_what_was_seen(tmp_path):
     run, notes = stopped(tmp_path, 1, after=10)
     assert run.stopped
-    assert (run.due, run.in_time) == (10, 10)
-    assert 0.17 < run.duration_s < 1
+    assert run.in_time + run.late >= 10
+    assert 10 <= run.due <= 50 * run.duration_s + 1
+    assert 0.17 < run.duration_s < 30
     assert notes == [f"stopped after {run.duration_s:.1f} s of 60 s"]
-    assert frame_times(run, read_arrays(tmp_path, run.times)).due == 10
+    assert frame_times(run, read_arrays(tmp_path, run.times)).due == run.due
 
 
 def test_a_search_that_is_stopped_claims_nothing_that_was_not_shown(tmp_path):
@@ -253,15 +258,3 @@ def test_of_two_ways_the_one_that_was_not_stopped_is_shown(tmp_path):
 def test_what_is_stopped_before_anything_is_known_is_not_kept(tmp_path, streams):
     with pytest.raises(UserError, match="before anything was seen"):
         stopped(tmp_path, streams, after=2)
-
-
-def test_a_request_is_made_by_a_line_and_not_by_an_end():
-    for line in (b"\n", b""):
-        read, write = os.pipe()
-        request, made = StopRequest(), threading.Event()
-        with request.stops(made.set):
-            request.listen(read)
-            os.write(write, line)
-            os.close(write)
-            assert made.wait(1 if line else 0.1) == request.made == bool(line)
-        os.close(read)

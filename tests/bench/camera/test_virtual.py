@@ -108,3 +108,17 @@ def test_equal_to_another_simulator(policy, capacity):
         assert [None if math.isnan(t) else t for t in timeline.answered_s] == [
             None if math.isnan(t) else t for t in expected
         ]
+        stamps = [t for t in expected if not math.isnan(t)]
+        queries = sorted([*due_s, *stamps])
+        assert figures(timeline).newest_answers(np.array(queries)).tolist() == newest_by_walking(stamps, queries)
+
+
+def newest_by_walking(stamps, queries):
+    """The rule of streaming perception (sAP, mtli/sAP det/streaming_eval.py): at each query time the last answer that
+    is there by then; -1: none."""
+    last, found = -1, []
+    for query in queries:
+        while last + 1 < len(stamps) and stamps[last + 1] <= query:
+            last += 1
+        found.append(last)
+    return found

@@ -169,12 +169,12 @@ def test_what_the_reference_answered_is_sent_to_the_processes_of_other_engines(t
     pytest.importorskip("onnxruntime")
     measure_one = Parent.measure
 
-    def measure_with_zeros(self, turn, *rest):
-        if turn.case.backend == "onnxruntime":
+    def measure_with_zeros(self, process, *rest):
+        if process.case.backend == "onnxruntime":
             for case, answers in self.answers.items():
                 zeros = base64.b64encode(bytes(len(base64.b64decode(answers.float32)))).decode()
                 self.answers[case] = answers.model_copy(update={"float32": zeros})
-        return measure_one(self, turn, *rest)
+        return measure_one(self, process, *rest)
 
     monkeypatch.setattr(Parent, "measure", measure_with_zeros)
     records = run(config(tmp_path, ["tiny-frames"], backends=["eager", "fused", "onnxruntime"]), worker=WORKER)

@@ -1,11 +1,13 @@
 """Accuracy from scores: figures by hand, by plain definitions, and by known intervals."""
 
+import io
 import random
 
 import numpy as np
 import pytest
 
 from co3d_bench.bench.errors import UserError
+from co3d_bench.bench.record.blobs import write_blob
 from co3d_bench.bench.record.evaluation import Share
 from co3d_bench.bench.record.predictions import Predictions, read_predictions, stored_scores, write_predictions
 from co3d_bench.bench.stats.scores import Scores, average_precisions, mistakes, wilson
@@ -159,6 +161,13 @@ def test_a_blob_that_holds_something_else_is_refused(tmp_path, labels):
     name = write_predictions(tmp_path / "blobs", wrong)
     with pytest.raises(UserError, match="holds no predictions"):
         read_predictions(tmp_path / "blobs", name)
+
+
+def test_a_blob_of_frame_times_holds_no_predictions(tmp_path):
+    file = io.BytesIO()
+    np.savez(file, allow_pickle=False, due_s=np.zeros(3))
+    with pytest.raises(UserError, match="holds no predictions"):
+        read_predictions(tmp_path / "blobs", write_blob(tmp_path / "blobs", file.getvalue()))
 
 
 def test_the_interval_of_map_is_corrected_for_the_bias_of_the_bootstrap():
