@@ -23,7 +23,7 @@ from ..bench.errors import FAILED, INTERNAL, UserError
 APART = "CO3D_BENCH_APART"
 # In the context of a verb: the words of its command line.
 ARGUMENTS = "co3d_bench.arguments"
-# There too: columns of the terminal that its lines are for; 0: they go into a file or pipe, where `grep` wants them whole.
+# There too: columns of the terminal that shows its lines; 0: none does, and whole lines suit `grep`.
 COLUMNS = "co3d_bench.columns"
 
 

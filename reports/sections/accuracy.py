@@ -51,9 +51,9 @@ MOST_FIGURES = 12  # to keep the page usable
 MOST_PAIRS = 20
 
 PAIRS: tuple[Column[tuple[str, int, int]], ...] = (
-    Column("answer", lambda pair: Cell(pair[0], pair[0]), kind=WORDS),
-    figure("films", lambda pair: pair[1], write="{:.0f}".format),
-    figure("of", lambda pair: pair[2], write="{:.0f}".format),
+    Column("Answer", lambda pair: Cell(pair[0], pair[0]), kind=WORDS),
+    figure("Films", lambda pair: pair[1], write="{:.0f}".format),
+    figure("Of", lambda pair: pair[2], write="{:.0f}".format),
 )
 
 

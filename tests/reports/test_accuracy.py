@@ -73,10 +73,10 @@ def test_the_table_has_intervals_and_the_number_of_films(tmp_path):
     record = stored(tmp_path, predictions())
     (row,) = build([record]).rows
     shown = dict(zip((column.head for column in build([record]).columns), row.cells, strict=True))
-    assert shown["top-1"].text == "65.0 (49.5 to 77.9)"  # 26 of 40, by Wilson
-    assert shown["films"].text == "40"
+    assert shown["Top-1"].text == "65.0 (49.5 to 77.9)"  # 26 of 40, by Wilson
+    assert shown["Films"].text == "40"
     assert "mAP" not in shown
-    assert "unreadable" not in shown  # there is none
+    assert "Unreadable" not in shown  # there is none
     assert summary([record]) == "X3D-S (eager, float32) on val has a top-1 of 65.0 (49.5 to 77.9) %"
 
 

@@ -100,8 +100,8 @@ def test_what_fits_is_what_brute_force_finds():
             for way in brute_ways(c, limits.get("fps"))
         ]
         found = choose(store, limits)
-        told = [(v.candidate.case.key, v.use.way, frozenset(w.constraint.name for w in v.violations)) for v in found]
-        assert sorted(told, key=repr) == sorted(expected, key=repr)
+        judged = [(v.candidate.case.key, v.use.way, frozenset(w.constraint.name for w in v.violations)) for v in found]
+        assert sorted(judged, key=repr) == sorted(expected, key=repr)
         fit = [verdict for verdict in found if verdict.feasible]
         assert found[: len(fit)] == tuple(fit)  # they stand first
         for better, worse in pairwise(fit):
