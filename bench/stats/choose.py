@@ -212,6 +212,8 @@ def judge(candidate: Candidate, use: Use, limits: Limits) -> Verdict:
     found = []
     for constraint in CONSTRAINTS:
         limit, value = limits.get(constraint.name), known[constraint.name]
+        if limit is None and constraint.name == "fps" and limits and value is not None:
+            limit = use.fps  # its other figures are of that camera, so it has to keep up with it
         if limit is None:
             continue
         if constraint.name == "fps":
