@@ -106,7 +106,7 @@ def interval(fps: float, trained_per_s: float | None) -> int:
 
 def same_camera(a: float, b: float) -> bool:
     """Whether two frame rates are those of one camera."""
-    return abs(a - b) <= SAME_CAMERA * max(a, b)
+    return math.isclose(a, b, rel_tol=SAME_CAMERA)
 
 
 def uses(candidate: Candidate, fps: float | None) -> tuple[Use, ...]:

@@ -13,7 +13,7 @@ from ...bench.stats.accuracy import accuracy_at
 from ...bench.stats.camera import FrameTimes, binomial_interval
 from ...bench.stats.metrics import MB, MS, PERCENT, S
 from ..minutes import minutes_text, run_minutes, sensor_notes
-from ..notation import answers_due, fixed, number
+from ..notation import answers_due, fixed, number, with_ends
 from ..select import model_title
 from .streams import cameras_text, kept_up, streams_sentence
 from .table import WORDS, Cell, Column, Row, Table, cells, figure, filled
@@ -30,7 +30,7 @@ def _misses(record: Record) -> Cell:
 def misses_text(run: CameraRun) -> str:
     """Misses in per cent of what was due, with the exact 95 % interval: `2.50 (0.519 to 7.13)`."""
     low, high = binomial_interval(run.missed, run.due)
-    return f"{number(100 * (run.missed_share or 0.0))} ({number(100 * low)} to {number(100 * high)})"
+    return with_ends(100 * (run.missed_share or 0.0), (100 * low, 100 * high))
 
 
 def rate_text(record: Record) -> str:

@@ -205,3 +205,11 @@ def test_the_chart_holds_every_film_and_is_vega_lite():
     assert sum(int(cell["tooltip"]["Films"].split()[0]) for cell in cells(scores)) == 40
     assert {cell["truth"] for cell in cells(scores)} == set("012345")
     assert confusion_chart(Scores(predictions(films=99, classes=MOST_CLASSES + 1)), "clip") is None
+
+
+def test_a_checkpoint_whose_scores_are_gone_is_named_beside_one_whose_scores_are_there(tmp_path):
+    first = trained(stored(tmp_path, predictions()), "a.pth sha256:0123456789ab")
+    gone = first.evaluation.model_copy(update={"predictions": "f" * 64})
+    second = trained(first, "b.pth sha256:ba9876543210").model_copy(update={"evaluation": gone})
+    page = render_html([first, second], scores=film_scores(tmp_path, [first, second]))
+    assert page.count("the scores of its films (in blobs, beside the records) cannot be read") == 1
