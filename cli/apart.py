@@ -19,10 +19,12 @@ import click
 
 from ..bench.errors import FAILED, INTERNAL, UserError
 
-# Set in the environment of such a process.
+# Set in the environment of such a process, to what COLUMNS is below.
 APART = "CO3D_BENCH_APART"
 # In the context of a verb: the words of its command line.
 ARGUMENTS = "co3d_bench.arguments"
+# There too: columns of the terminal that shows its lines; 0: none does, and whole lines suit `grep`.
+COLUMNS = "co3d_bench.columns"
 
 
 def apart(function: Callable[..., Sequence[str]]) -> Callable[..., None]:
@@ -35,18 +37,26 @@ def apart(function: Callable[..., Sequence[str]]) -> Callable[..., None]:
     def run(*given: Any, model: str, **options: Any) -> None:
         from ..bench.plan.custom_models import is_custom
 
+        context = click.get_current_context()
+        asked = os.environ.pop(APART, None)
+        context.meta[COLUMNS] = _columns() if asked is None else int(asked)
+
         def lines() -> Sequence[str]:
             with redirect_stdout(sys.stderr):
                 return function(*given, model=model, **options)
 
-        if os.environ.pop(APART, None):
+        if asked is not None:
             _answer(lines)
         elif is_custom(model):
-            _print(_ask(model, click.get_current_context().find_root().meta[ARGUMENTS]))
+            _print(_ask(model, context.meta[ARGUMENTS], context.meta[COLUMNS]))
         else:
             _print(lines())
 
     return run
+
+
+def _columns() -> int:
+    return shutil.get_terminal_size().columns if sys.stdout.isatty() else 0
 
 
 def _print(lines: Sequence[str]) -> None:
@@ -66,16 +76,16 @@ def _answer(lines: Callable[[], Sequence[str]]) -> None:
     channel.send(json.dumps(answer).encode() + b"\n")
 
 
-def _ask(model: str, arguments: Sequence[str]) -> Sequence[str]:
+def _ask(model: str, arguments: Sequence[str], columns: int) -> Sequence[str]:
     """The lines of a verb that runs in another process. Raises UserError."""
     from ..devices.own_path import python_command
     from ..devices.processes import Guarded, run_guarded
 
     environment = {
-        APART: "1",
+        APART: str(columns),
         # A file in the current folder with a library's name must not be imported instead of the library.
         "PYTHONSAFEPATH": "1",
-        "COLUMNS": str(shutil.get_terminal_size().columns),
+        "COLUMNS": str(shutil.get_terminal_size().columns),  # for tables
     }
     output, text = bytearray(), codecs.getincrementaldecoder("utf-8")("replace")
     ended = run_guarded(

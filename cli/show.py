@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import shutil
-import sys
 from dataclasses import fields
 from pathlib import Path
 from textwrap import wrap
@@ -13,7 +11,7 @@ from typing import Any
 import click
 
 from ..bench.errors import USAGE, UserError
-from .apart import apart
+from .apart import COLUMNS, apart
 from .history import of_network, records_of_store
 from .options import STORE, Given, model, spec_of, verb
 from .streams import drawn
@@ -49,7 +47,7 @@ def show(given: Given, model: str, store: Path | None, reaction: bool, as_json: 
     from ..bench.measure.describe import describe
 
     facts = describe(spec_of(model), given.value("plan.weights"), given.value("plan.classes"), react=reaction)
-    columns = shutil.get_terminal_size().columns if sys.stdout.isatty() else 0  # whole lines for `grep`
+    columns = click.get_current_context().meta[COLUMNS]
     return [json.dumps(facts, indent=2)] if as_json else lines(facts, columns)
 
 

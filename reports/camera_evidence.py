@@ -13,7 +13,7 @@ from ..bench.record.sensing import Sensors
 from ..bench.stats.camera import FrameTimes
 from ..bench.stats.metrics import MB, MS, S
 from .minutes import minutes_table, minutes_text, run_minutes, sensor_notes
-from .notation import number
+from .notation import number, with_ends
 from .select import model_title, setting_of
 from .tables.camera import misses_text, rate_text, whole
 from .tables.streams import trials_table
@@ -83,10 +83,6 @@ def _lines(run: CameraRun) -> Iterator[str]:
 
 
 def _reaction(found: Reaction) -> str:
-    half, most = _range(found.half_s, found.half_range_s), _range(found.nine_tenths_s, found.nine_tenths_range_s)
+    half, most = with_ends(found.half_s, found.half_range_s), with_ends(found.nine_tenths_s, found.nine_tenths_range_s)
     scenes = f"{found.scenes} scenes of {found.source}"
     return f"reacts to a new scene: half of the way after {half} s, nine tenths after {most} s; {scenes}"
-
-
-def _range(value: float, ends: tuple[float, float]) -> str:
-    return f"{number(value)} ({number(ends[0])} to {number(ends[1])})"

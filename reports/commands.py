@@ -44,7 +44,7 @@ class Content:
         try:
             speed_records(self.records, self.store or "the store")
         except UserError as error:
-            raise ReportError(error.message, error.exit_code) from error
+            raise ReportError(f"{error.message}; --format md or html shows these", error.exit_code) from error
 
 
 def _html(content: Content) -> bytes:

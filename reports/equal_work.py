@@ -38,6 +38,16 @@ class Work:
         return model_title(self.pair.result)
 
     @property
+    def models(self) -> frozenset[str]:
+        """The names of both networks."""
+        return frozenset((self.pair.origin.case.model, self.pair.result.case.model))
+
+    @property
+    def same(self) -> tuple[object, ...]:
+        """What another engine's has in common with it, where the cost does not depend on the engine."""
+        return self.models, self.cost.word, self.costs
+
+    @property
     def word(self) -> str:
         return COSTS[self.cost.word]
 
@@ -106,27 +116,32 @@ def sentence(work: EqualWork, clip: str, frame: str) -> str:
     )
 
 
-def works_of(cases: Iterable[CaseResult], models: Collection[str]) -> dict[Setting, tuple[Work, ...]]:
-    """By setting, those of the pairs in which one of these networks is."""
-    found = {}
-    for setting, group in by_setting(case for case in cases if case.ok).items():
-        named = (work for work in works(group) if models & {work.pair.origin.case.model, work.pair.result.case.model})
-        if kept := tuple(named):
-            found[setting] = kept
+def works_by_setting(groups: Mapping[Setting, Sequence[CaseResult]]) -> dict[Setting, tuple[Work, ...]]:
+    """The costs of each setting that has any; MACs, which no engine changes, where they first appear."""
+    found, seen = {}, set()
+    for setting, cases in groups.items():
+        new = [work for work in works([case for case in cases if case.ok]) if work.cost.noisy or work.same not in seen]
+        seen |= {work.same for work in new}
+        if new:
+            found[setting] = tuple(new)
     return found
 
 
+def works_of(cases: Iterable[CaseResult], models: Collection[str]) -> dict[Setting, tuple[Work, ...]]:
+    """By setting, those of the pairs in which one of these networks is."""
+    everything = works_by_setting(by_setting(cases))
+    named = {setting: tuple(work for work in found if models & work.models) for setting, found in everything.items()}
+    return {setting: found for setting, found in named.items() if found}
+
+
 def render_equal_work(found: Mapping[Setting, Sequence[Work]]) -> RenderableType:
-    """For the terminal: each cost of each pair, in two lines; MACs, which no engine changes, once."""
+    """For the terminal: each cost of each pair, in two lines."""
     lines: list[Text] = []
-    told: set[str] = set()
     for setting, group in found.items():
         lines += [Text(""), Text(f"Clips and frames at equal work: {setting.title}", "bold")]
         for work in group:
             text = costs_text(work.costs, work.cost.unit, work.word, work.clip, work.frame)
-            if work.cost.noisy or text not in told:
-                lines += [Text(text), Text(f"  {said(work)}")]
-            told.add(text)
+            lines += [Text(text), Text(f"  {said(work)}")]
     return Group(*lines)
 
 
@@ -143,16 +158,16 @@ def _shown(work: Work, stride: int | None = None) -> Cell:
 
 
 COLUMNS: tuple[Column[Work], ...] = (
-    Column("cost", lambda work: Cell(work.word, work.word), kind=WORDS),
-    Column("frame by frame", _shown, explains="by the frame network, at every frame"),
-    Column("clips, stride 1", lambda work: _shown(work, 1), explains="by the clip network, called at every frame"),
+    Column("Cost", lambda work: Cell(work.word, work.word), kind=WORDS),
+    Column("Frame by frame", _shown, explains="by the frame network, at every frame"),
+    Column("Clips, stride 1", lambda work: _shown(work, 1), explains="by the clip network, called at every frame"),
     Column(
-        "without overlap",
+        "Without overlap",
         lambda work: _shown(work, work.costs.clip_frames),
         explains="by the clip network, called once for each clip of new frames",
     ),
     Column(
-        "clips cheaper from",
+        "Clips cheaper from",
         lambda work: Cell(f"stride {work.costs.cheaper_from}", work.costs.cheaper_from),
         explains="the smallest stride, in frames, at which the clip network costs less",
     ),

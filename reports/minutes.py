@@ -69,13 +69,13 @@ def _median(found: RunMinute) -> Cell:
 
 
 COLUMNS: tuple[Column[RunMinute], ...] = (
-    Column("missed", lambda found: _percent(found.frames.missed_share), PERCENT),
+    Column("Missed", lambda found: _percent(found.frames.missed_share), PERCENT),
     Column("p50", _median, MS),
-    Column("answers", lambda found: _percent(found.kept), PERCENT, "a second, of the first minute's"),
-    figure("heat", lambda found: _device("heat_c", found), CELSIUS, explains="the highest of the hottest zone"),
+    Column("Answers", lambda found: _percent(found.kept), PERCENT, "a second, of the first minute's"),
+    figure("Heat", lambda found: _device("heat_c", found), CELSIUS, explains="the highest of the hottest zone"),
     figure("CPU clock", lambda found: _device("cpu_hz", found), GHZ),
     figure("GPU clock", lambda found: _device("gpu_hz", found), GHZ),
-    Column("throttled", lambda found: Cell("; ".join(found.signs), "yes" if found.signs else None), kind=WORDS),
+    Column("Throttled", lambda found: Cell("; ".join(found.signs), "yes" if found.signs else None), kind=WORDS),
 )
 
 
@@ -108,7 +108,7 @@ def _said(found: Sequence[RunMinute], sensors: Sensors | None) -> Iterator[str]:
 
 
 # Columns whose first minute and last are named in the sentence, and how.
-_FROM_TO = {"heat": "hottest zone", "CPU clock": "CPU clock", "GPU clock": "GPU clock"}
+_FROM_TO = {"Heat": "hottest zone", "CPU clock": "CPU clock", "GPU clock": "GPU clock"}
 
 
 def _throttled(found: Sequence[RunMinute], sensors: Sensors | None) -> Iterator[str]:

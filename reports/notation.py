@@ -59,6 +59,11 @@ def plus_minus(value: float | None, spread: float | None) -> str:
     return f"{text} ± {spread:.{places}f}"
 
 
+def with_ends(value: float, ends: tuple[float, float]) -> str:
+    """`8.00 (7.80 to 8.40)`: a figure and the ends of its interval or range, each with three figures."""
+    return f"{number(value)} ({number(ends[0])} to {number(ends[1])})"
+
+
 def with_interval(figure: Figure | None, unit: Unit = MS) -> str:
     """`27.4 (26.9 to 28.1)`; of fewer than six processes, whose range it is then, also how many: `27.4 (n = 1)`."""
     if figure is None:

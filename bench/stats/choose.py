@@ -106,7 +106,7 @@ def interval(fps: float, trained_per_s: float | None) -> int:
 
 def same_camera(a: float, b: float) -> bool:
     """Whether two frame rates are those of one camera."""
-    return abs(a - b) <= SAME_CAMERA * max(a, b)
+    return math.isclose(a, b, rel_tol=SAME_CAMERA)
 
 
 def uses(candidate: Candidate, fps: float | None) -> tuple[Use, ...]:
@@ -212,6 +212,8 @@ def judge(candidate: Candidate, use: Use, limits: Limits) -> Verdict:
     found = []
     for constraint in CONSTRAINTS:
         limit, value = limits.get(constraint.name), known[constraint.name]
+        if limit is None and constraint.name == "fps" and limits and value is not None:
+            limit = use.fps  # its other figures are of that camera, so it has to keep up with it
         if limit is None:
             continue
         if constraint.name == "fps":

@@ -1,7 +1,7 @@
 """The frames of one camera: their times in, Vega-Lite specifications (dicts) out.
 
 The strip says when frames were answered in time, late, or not at all; the curve what share was answered by a time
-since they were due; two more go minute by minute. Of long runs neighbours are drawn as one, and no miss is left out.
+since they were due. Of long runs neighbours are drawn as one, and no miss is left out.
 """
 
 from __future__ import annotations

@@ -42,7 +42,7 @@ def median_by_minute(
 
 
 # What the device did: the name of the column -> the label of its chart, and its unit, in which the axis is.
-DEVICE = {"heat": "Heat of the hottest zone", "CPU clock": "CPU clock", "GPU clock": "GPU clock"}
+DEVICE = {"Heat": "Heat of the hottest zone", "CPU clock": "CPU clock", "GPU clock": "GPU clock"}
 
 
 def device_by_minute(
@@ -55,8 +55,8 @@ def device_by_minute(
         rows = _rows(found, lambda each, column=column: _shown(column, each)) if label else []
         if label and rows:
             values = [row["value"] for row in rows]
-            low = 10 * math.floor(min(values) / 10 - 0.5) if column.head == "heat" else 0
-            high = 10 * math.ceil(max(values) / 10 + 0.5) if column.head == "heat" else 1.15 * max(values)
+            low = 10 * math.floor(min(values) / 10 - 0.5) if column.head == "Heat" else 0
+            high = 10 * math.ceil(max(values) / 10 + 0.5) if column.head == "Heat" else 1.15 * max(values)
             layers = [*_throttled(found, palette), *_line(found, palette["ink"], low, high, column.unit.text)]
             text = f"{label}, minute by minute: {number(min(values))} to {number(max(values))} {column.unit.text}"
             drawn.append((label, _chart(layers, rows, text)))
@@ -83,7 +83,7 @@ def _tooltip(each: RunMinute) -> dict[str, str]:
         cell = column.cell(each)
         if cell.value is not None:
             unit = "" if cell.text == "dropped" else column.unit.text
-            shown[column.head[:1].upper() + column.head[1:]] = f"{cell.text} {unit}".strip()
+            shown[column.head] = f"{cell.text} {unit}".strip()
     return shown
 
 

@@ -11,7 +11,7 @@ from ...bench.record.camera import Reaction
 from ...bench.record.record import Record
 from ...bench.stats.case_result import CaseResult, case_results
 from .. import theme
-from ..notation import number
+from ..notation import with_ends
 from ..select import model_title
 from .pareto import Plot, pareto_chart
 from .spec import Spec
@@ -41,11 +41,6 @@ def reaction_of(record: Record) -> Reaction | None:
     return record.camera.reaction if record.camera else None
 
 
-def seconds(value: float, ends: tuple[float, float]) -> str:
-    """`8.00 (7.80 to 8.40)`: the median of the scenes, the quickest and the slowest."""
-    return f"{number(value)} ({number(ends[0])} to {number(ends[1])})"
-
-
 def reaction_chart(records: Sequence[Record], palette: Mapping[str, str] = theme.VARIABLES) -> Spec | None:
     """The networks of `same_scenes`; None where no two have an accuracy and a reaction."""
     cases = case_results(same_scenes(records), ("camera",))
@@ -60,7 +55,7 @@ def _tooltip(case: CaseResult) -> dict[str, str]:
         return {}
     return {
         "title": model_title(case),
-        "Half of the way": f"{seconds(found.half_s, found.half_range_s)} s",
-        "Nine tenths": f"{seconds(found.nine_tenths_s, found.nine_tenths_range_s)} s",
+        "Half of the way": f"{with_ends(found.half_s, found.half_range_s)} s",
+        "Nine tenths": f"{with_ends(found.nine_tenths_s, found.nine_tenths_range_s)} s",
         "Scenes": f"{found.scenes} of {found.source}",
     }

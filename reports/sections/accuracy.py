@@ -51,9 +51,9 @@ MOST_FIGURES = 12  # to keep the page usable
 MOST_PAIRS = 20
 
 PAIRS: tuple[Column[tuple[str, int, int]], ...] = (
-    Column("answer", lambda pair: Cell(pair[0], pair[0]), kind=WORDS),
-    figure("films", lambda pair: pair[1], write="{:.0f}".format),
-    figure("of", lambda pair: pair[2], write="{:.0f}".format),
+    Column("Answer", lambda pair: Cell(pair[0], pair[0]), kind=WORDS),
+    figure("Films", lambda pair: pair[1], write="{:.0f}".format),
+    figure("Of", lambda pair: pair[2], write="{:.0f}".format),
 )
 
 
@@ -87,11 +87,14 @@ def _read(page: Page) -> Iterator[tuple[Record, Scores]]:
             yield record, scores
 
 
+def _unread(record: Record, page: Page) -> bool:
+    return record.evaluation is not None and record.evaluation.predictions not in page.scores
+
+
 def render(page: Page) -> Markup | None:
     if not page.evaluations:
         return None
     table, figures = build(page.evaluations), list(_figures(page))
-    read = {record.key for record, _ in _read(page)}
     return fragment(
         _TEMPLATE,
         table=table_html(table, "Accuracy over films", "accuracy"),
@@ -99,7 +102,7 @@ def render(page: Page) -> Markup | None:
         said=list(said(page.evaluations)),
         figures=figures[:MOST_FIGURES],
         others=len(figures[MOST_FIGURES:]),
-        unread=[title_of(record) for record in page.evaluations if record.evaluation and record.key not in read],
+        unread=[title_of(each) for each in page.evaluations if _unread(each, page)],
     )
 
 

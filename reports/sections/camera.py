@@ -20,13 +20,15 @@ from . import Section
 _TEMPLATE = """\
 <p class="lead">Frames come at a fixed rate, whether or not a network keeps up. Each that is due an answer is \
 answered in time, answered late, or dropped.</p>
+{{ table }}
+{{ explained }}
+<details class="explained"><summary>Each of them in a sentence</summary>
 <ul>
 {% for sentence in sentences %}
 <li>{{ sentence }}.</li>
 {% endfor %}
 </ul>
-{{ table }}
-{{ explained }}
+</details>
 {% for note in notes %}
 <p class="note">{{ note }}.</p>
 {% endfor %}

@@ -4,7 +4,7 @@ from markupsafe import Markup
 
 from ..charts.equal_work import equal_work_chart
 from ..engines import plotted
-from ..equal_work import COLUMNS, Work, said, table, works
+from ..equal_work import COLUMNS, Work, said, table, works_by_setting
 from ..page import Page, chart, fragment
 from ..tables.html import explained, table_html
 from . import Section
@@ -50,10 +50,9 @@ def _plot(work: Work) -> tuple[str, Markup, str]:
 
 def render(page: Page) -> Markup | None:
     groups = []
-    for setting, cases in plotted(page.records).items():
-        if found := works([case for case in cases if case.ok]):
-            shown = table_html(table(found), f"A second of video by clips and by frames: {setting.title}", "equal-work")
-            groups.append((setting, shown, list(map(_plot, _drawn(found)))))
+    for setting, found in works_by_setting(plotted(page.records)).items():
+        shown = table_html(table(found), f"A second of video by clips and by frames: {setting.title}", "equal-work")
+        groups.append((setting, shown, list(map(_plot, _drawn(found)))))
     return fragment(_TEMPLATE, groups=groups, explained=explained(COLUMNS)) if groups else None
 
 

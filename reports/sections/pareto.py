@@ -90,7 +90,7 @@ def render(page: Page) -> Markup | None:
         forms=forms(page.records),
         titles=FORM_TITLES,
         mark=WARNING,
-        at_15=any(plot.least > 1 for _, plots in groups for plot, *_ in plots),
+        at_15=any(plot.accuracy_metric == "accuracy_15fps" for _, plots in groups for plot, *_ in plots),
         others=len(by_setting(page.records)) - len(shown),
     )
 

@@ -5,8 +5,8 @@ from markupsafe import Markup
 from ...bench.record.camera import Reaction
 from ...bench.record.record import Record
 from ...bench.stats.metrics import S
-from ..charts.reaction import PLOT, reaction_chart, reaction_of, same_scenes, seconds
-from ..notation import number
+from ..charts.reaction import PLOT, reaction_chart, reaction_of, same_scenes
+from ..notation import rate, with_ends
 from ..page import Page, chart, fragment
 from ..select import model_title
 from ..tables.html import table_html
@@ -29,18 +29,14 @@ milliseconds of a prediction. Frames come at the rate that the weights were trai
 {% endif %}"""
 
 
-def _text(found: Reaction) -> str:
-    return f"{number(1 / found.frame_s)}/s"
-
-
 COLUMNS: tuple[Column[Reaction], ...] = (
-    Column("half of the way", lambda found: Cell(seconds(found.half_s, found.half_range_s), found.half_s), S),
+    Column("Half of the way", lambda found: Cell(with_ends(found.half_s, found.half_range_s), found.half_s), S),
     Column(
-        "nine tenths",
-        lambda found: Cell(seconds(found.nine_tenths_s, found.nine_tenths_range_s), found.nine_tenths_s),
+        "Nine tenths",
+        lambda found: Cell(with_ends(found.nine_tenths_s, found.nine_tenths_range_s), found.nine_tenths_s),
         S,
     ),
-    Column("frames", lambda found: Cell(_text(found), 1 / found.frame_s), kind=WORDS),
+    Column("Frames", lambda found: Cell(f"{rate(1 / found.frame_s)}/s", 1 / found.frame_s), kind=WORDS),
 )
 
 

@@ -4,10 +4,8 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from functools import partial
 
 from rich.console import Group, RenderableType
-from rich.table import Table as RichTable
 from rich.text import Text
 
 from ...bench.record.evaluation import Evaluation, Share
@@ -16,10 +14,9 @@ from ...bench.stats.metrics import PERCENT
 from ..notation import fixed
 from ..select import PRECISION_TITLES, model_title
 from .table import WORDS, Cell, Column, Row, Table, cells, figure, filled
-from .terminal import Fitted, draw
+from .terminal import fitted
 
 one_digit = fixed(1)
-LEAST_COLUMNS = 2
 MOST_NAMED = 5  # films, in the terminal
 _OF_FILE = " sha256:"  # in what a record says about weights that come from a file
 
@@ -57,27 +54,27 @@ def _weights(record: Record) -> Cell:
 
 # Most wanted first: the terminal leaves out the last ones where there is no room.
 COLUMNS: tuple[Column[Record], ...] = (
-    _share("top-1", "top1", "films whose class has the highest score"),
+    _share("Top-1", "top1", "films whose class has the highest score"),
     _share("mAP", "mean_ap", "mean average precision over classes"),
-    _count("films", lambda run: run.scored, "that were scored"),
-    Column("engine", lambda record: Cell(record.case.backend, record.case.backend), kind=WORDS),
-    Column("precision", lambda record: Cell(record.case.precision, record.case.precision), kind=WORDS),
+    _count("Films", lambda run: run.scored, "that were scored"),
+    Column("Engine", lambda record: Cell(record.case.backend, record.case.backend), kind=WORDS),
+    Column("Precision", lambda record: Cell(record.case.precision, record.case.precision), kind=WORDS),
     Column(
-        "data", lambda record: Cell(found.data, found.data) if (found := record.case.evaluation) else Cell(), kind=WORDS
+        "Data", lambda record: Cell(found.data, found.data) if (found := record.case.evaluation) else Cell(), kind=WORDS
     ),
-    Column("frames", _rate, kind=WORDS, explains="frames a second that the network saw, where that was asked for"),
+    Column("Frames", _rate, kind=WORDS, explains="frames a second that the network saw, where that was asked for"),
     _count(
-        "unreadable",
+        "Unreadable",
         lambda run: len(run.unreadable),
         "films that could not be decoded; they are not among those scored",
     ),
-    Column("weights", _weights, kind=WORDS, explains="the checkpoint, and the begin of its sha256"),
-    _share("top-5", "top5", "films whose class is among the five highest scores"),
-    _share("class mean", "mean_class", "top-1 of each class, and the mean of these"),
-    _count("missing", lambda run: run.missing, "films that the data names and that are not there"),
-    _count("damaged", lambda run: len(run.damaged), "films that were scored by what could be decoded of them"),
-    _count("padded", lambda run: run.padded, "films so short that their last frame was repeated"),
-    _count("unanswered", lambda run: run.unanswered, "films without a finite answer; they count as wrong"),
+    Column("Weights", _weights, kind=WORDS, explains="the checkpoint, and the first digits of its sha256"),
+    _share("Top-5", "top5", "films whose class is among the five highest scores"),
+    _share("Class mean", "mean_class", "top-1 of each class, and the mean of these"),
+    _count("Missing", lambda run: run.missing, "films that the data names and that are not there"),
+    _count("Damaged", lambda run: len(run.damaged), "films that were scored by what could be decoded of them"),
+    _count("Padded", lambda run: run.padded, "films so short that their last frame was repeated"),
+    _count("Unanswered", lambda run: run.unanswered, "films without a finite answer; they count as wrong"),
 )
 
 
@@ -103,13 +100,6 @@ def _grouped(records: Sequence[Record]) -> list[Record]:
 def _films(record: Record) -> str:
     """Names the films of a record, their labels and the order of classes."""
     return record.case.evaluation.sha256 if record.case.evaluation else ""
-
-
-def _drawings(table: Table) -> Iterator[Callable[[], RichTable]]:
-    """Fewer and fewer columns, intervals kept."""
-    for count in range(len(table.columns), LEAST_COLUMNS - 1, -1):
-        heads = {column.head for column in table.columns[:count]}
-        yield partial(draw, table.only(lambda column, heads=heads: column.head in heads))
 
 
 def checkpoint_of(record: Record) -> str:
@@ -166,4 +156,4 @@ def render_accuracy(records: Sequence[Record]) -> RenderableType:
         for record in shown
         if record.error
     ]
-    return Group(Fitted(_drawings(build(shown))), Text(""), *map(Text, said(shown)), *failed)
+    return Group(fitted(build(shown)), Text(""), *map(Text, said(shown)), *failed)

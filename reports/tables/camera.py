@@ -13,7 +13,7 @@ from ...bench.stats.accuracy import accuracy_at
 from ...bench.stats.camera import FrameTimes, binomial_interval
 from ...bench.stats.metrics import MB, MS, PERCENT, S
 from ..minutes import minutes_text, run_minutes, sensor_notes
-from ..notation import answers_due, fixed, number
+from ..notation import answers_due, fixed, number, with_ends
 from ..select import model_title
 from .streams import cameras_text, kept_up, streams_sentence
 from .table import WORDS, Cell, Column, Row, Table, cells, figure, filled
@@ -30,7 +30,7 @@ def _misses(record: Record) -> Cell:
 def misses_text(run: CameraRun) -> str:
     """Misses in per cent of what was due, with the exact 95 % interval: `2.50 (0.519 to 7.13)`."""
     low, high = binomial_interval(run.missed, run.due)
-    return f"{number(100 * (run.missed_share or 0.0))} ({number(100 * low)} to {number(100 * high)})"
+    return with_ends(100 * (run.missed_share or 0.0), (100 * low, 100 * high))
 
 
 def rate_text(record: Record) -> str:
@@ -50,6 +50,11 @@ def _rate(record: Record) -> Cell:
 def _cameras(record: Record) -> Cell:
     found = record.camera.streams if record.camera else None
     return Cell(cameras_text(found, record.case.camera), found.count) if found else Cell()
+
+
+def _way(record: Record) -> Cell:
+    found = record.camera.streams if record.camera else None
+    return Cell(found.way, found.way) if found else Cell()
 
 
 def _latency(percent: str) -> Column[Record]:
@@ -85,36 +90,37 @@ def whole(value: float) -> str:
 
 # Most wanted first: the terminal leaves out the last ones where there is no room.
 COLUMNS: tuple[Column[Record], ...] = (
-    Column("answers due", _rate, kind=WORDS),
-    Column("missed", _misses, PERCENT, "late or dropped, of all that were due, with the exact 95 % interval"),
-    Column("cameras", _cameras, kind=WORDS, explains="that are kept up with: each misses at most 1 % of its deadlines"),
+    Column("Answers due", _rate, kind=WORDS),
+    Column("Missed", _misses, PERCENT, "late or dropped, of all that were due, with the exact 95 % interval"),
+    Column("Cameras", _cameras, kind=WORDS, explains="that are kept up with: each misses at most 1 % of its deadlines"),
     _latency("p50"),
     _latency("p99"),
-    figure("mean age", _run("mean_age_s"), MS, explains="of the newest answer, over time"),
-    Column("engine", lambda record: Cell(record.case.backend, record.case.backend), kind=WORDS),
+    figure("Mean age", _run("mean_age_s"), MS, explains="of the newest answer, over time"),
+    Column("Engine", lambda record: Cell(record.case.backend, record.case.backend), kind=WORDS),
     figure(
-        "reacts",
+        "Reacts",
         _reaction,
         S,
         explains="after a change of scene: until half of the way to the new answer, at the "
         "frame rate of the weights; the whole way is longer",
     ),
-    figure("peak age", _run("peak_age_s"), MS, explains="the largest age of the newest answer"),
-    figure("longest gap", _run("longest_gap_s"), MS, explains="the longest time without an answer"),
-    figure("late", _run("late"), write=whole),
-    figure("dropped", _run("dropped"), write=whole),
+    figure("Peak age", _run("peak_age_s"), MS, explains="the largest age of the newest answer"),
+    figure("Longest gap", _run("longest_gap_s"), MS, explains="the longest time without an answer"),
+    Column("Served", _way, kind=WORDS, explains="how several cameras are"),
+    figure("Late", _run("late"), write=whole),
+    figure("Dropped", _run("dropped"), write=whole),
     _latency("p90"),
     _latency("p99.9"),
     figure(
-        "accuracy",
+        "Accuracy",
         _accuracy,
         PERCENT,
         fixed(1),
         explains="as published for the frame rate at which the network sees this camera, not measured here; "
         "empty where none is published for it",
     ),
-    figure("states", _run("state_bytes"), MB, explains="memory of the state; of interleaved ones together"),
-    figure("memory growth", _run("growth_bytes"), MB, explains="of resident memory, from the first frame to the last"),
+    figure("States", _run("state_bytes"), MB, explains="memory of the state; of interleaved ones together"),
+    figure("Memory growth", _run("growth_bytes"), MB, explains="of resident memory, from the first frame to the last"),
 )
 
 

@@ -120,37 +120,37 @@ def _of(name: str) -> Callable[[Verdict], float | None]:
 
 
 ACCURACY = figure(
-    "accuracy",
+    "Accuracy",
     _of("accuracy"),
     PERCENT,
     fixed(1),
     name="accuracy_top1_percent",
     explains="published, of the frame rate that the network sees",
 )
-ANSWERS = Column("answers", _answers, kind=WORDS, name="answers_per_s", explains="how often one is due")
+ANSWERS = Column("Answers", _answers, kind=WORDS, name="answers_per_s", explains="how often one is due")
 LATENCY = Column(
-    "latency",
+    "Latency",
     _latency,
     MS,
     name="latency_ms",
     explains="p99, or the highest percentile that so few samples allow; of a camera from when a frame was due, else of "
     "the call",
 )
-MEASURED = Column("measured", _measured, kind=WORDS, name="measured", explains="camera: in front of one; calls: alone")
+MEASURED = Column("Measured", _measured, kind=WORDS, name="measured", explains="camera: in front of one; calls: alone")
 # By the constraint that limits it.
 MORE: dict[str, Column[Verdict]] = {
     "react": figure(
-        "reacts",
+        "Reacts",
         _of("react"),
         S,
         name="reaction_s",
         explains="after a change of scene: until half of the way to the new answer",
     ),
     "memory": figure(
-        "memory", _of("memory"), MB, name="memory_mb", explains="highest resident memory of the whole process"
+        "Memory", _of("memory"), MB, name="memory_mb", explains="highest resident memory of the whole process"
     ),
     "watts": figure(
-        "power",
+        "Power",
         _of("watts"),
         W,
         name="power_w",
@@ -214,8 +214,8 @@ def build(choice: Choice) -> Table:
         text = why(verdict)
         return Cell(text, text) if text else Cell()
 
-    first = Column("rank", rank, name="rank", explains="accuracy, then latency, answers a second and memory")
-    last = Column("why not", reason, kind=WORDS, name="why_not", explains="which limits it does not keep")
+    first = Column("Rank", rank, name="rank", explains="accuracy, then latency, answers a second and memory")
+    last = Column("Why not", reason, kind=WORDS, name="why_not", explains="which limits it does not keep")
     columns = (first, *_columns(choice), last)
     failed = [
         Row(model_title(case), tuple(Cell() for _ in columns), case.case, error=case.error.message)
@@ -234,7 +234,7 @@ def _columns(choice: Choice) -> tuple[Column[Verdict], ...]:
 
     asked = [column for name, column in MORE.items() if name in choice.limits]
     others = [column for name, column in MORE.items() if name not in choice.limits]
-    return (ACCURACY, ANSWERS, Column("engine", engine, kind=WORDS), LATENCY, *asked, MEASURED, *others)
+    return (ACCURACY, ANSWERS, Column("Engine", engine, kind=WORDS), LATENCY, *asked, MEASURED, *others)
 
 
 def _row(verdict: Verdict, columns: Sequence[Column[Verdict]]) -> Row:

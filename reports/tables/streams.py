@@ -23,14 +23,14 @@ def kept_up(run: CameraRun) -> bool:
 
 
 def cameras_text(found: Streams, setup: CameraSetup | None) -> str:
-    """How many, and how: `4 one after the other; 5 not`."""
+    """How many: `4; 5 not`."""
     if setup is None or setup.streams != AUTO_STREAMS:
-        return f"{found.count} {found.way}"
+        return str(found.count)
     more = next_more(found)
     beyond = "" if more is None else f"; {more.streams} {'not' if more.verdict == 'no' else 'not known'}"
     if not found.count:
         return "not even one" if found.shown and found.shown.verdict == "no" else "not known"
-    return f"{found.count} {found.way}{beyond}"
+    return f"{found.count}{beyond}"
 
 
 def streams_sentence(run: CameraRun, setup: CameraSetup, rate: str) -> str:
@@ -54,22 +54,18 @@ def streams_sentence(run: CameraRun, setup: CameraSetup, rate: str) -> str:
 def _none_found(shown: StreamsTrial | None, setup: CameraSetup, rate: str) -> str:
     if shown is None:
         return f"may or may not keep up with one camera, {rate}"
-    told = f"one camera, {rate}: {_missed(shown)} in {number(shown.seconds)} s"
+    watched = f"one camera, {rate}: {shown.missed} of {shown.due} missed in {number(shown.seconds)} s"
     if shown.verdict == "no":
-        return f"does not keep up with even {told}"
+        return f"does not keep up with even {watched}"
     needed_s = shortest_claim_s(setup.fps / setup.every)
     earliest = f"known after {needed_s:g} s without a miss at the earliest (--duration)"
-    return f"may or may not keep up with {told}; {earliest if needed_s > shown.seconds else LONGER}"
+    return f"may or may not keep up with {watched}; {earliest if needed_s > shown.seconds else LONGER}"
 
 
 def _searched(found: Streams, shown: StreamsTrial | None, rate: str) -> str:
     count = "one camera" if found.count == 1 else f"{found.count} cameras"
     more = next_more(found)
     return f"keeps up with {count}, {rate}, {found.way}: each misses {RULE}{_beyond(more)}{_other_way(found)}"
-
-
-def _missed(trial: StreamsTrial) -> str:
-    return f"{trial.missed} of {trial.due} missed"
 
 
 def _beyond(more: StreamsTrial | None) -> str:

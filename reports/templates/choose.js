@@ -74,6 +74,7 @@ function judge(candidate, use, rules, limits) {
   for (const constraint of rules.constraints) {
     const { name, better } = constraint;
     let [limit, value] = [limits[name] ?? null, figures[name]];
+    if (limit === null && name === "fps" && Object.keys(limits).length && value !== null) limit = use.fps;
     if (limit === null) continue;
     if (name === "fps") {
       if (use.fps !== null && !within(rules.camera, use.fps, limit)) value = null;

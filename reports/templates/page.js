@@ -166,7 +166,7 @@
     return found;
   }
 
-  function tell(row, text, fits) {
+  function mark(row, text, fits) {
     const line = row.querySelector(".why") ?? document.createElement("span");
     line.className = fits ? "why fits" : "why";
     line.textContent = text;
@@ -205,8 +205,8 @@
     fitting = any ? ["", ...[...found.keys()].filter((key) => fits(found.get(key)))] : [];
     for (const row of all(".results tr[data-case], .camera tr[data-case]")) {
       const verdict = found.get(row.dataset.case);
-      if (!verdict) tell(row, "");
-      else tell(row, fits(verdict) ? `fits: ${answers(verdict.use)}` : why(verdict), fits(verdict));
+      if (!verdict) mark(row, "");
+      else mark(row, fits(verdict) ? `fits: ${answers(verdict.use)}` : why(verdict), fits(verdict));
     }
     const fit = networks.filter(fits);
     const more = fit.length > MOST_NAMED ? `; the first ${MOST_NAMED}:` : fit.length ? ":" : "";

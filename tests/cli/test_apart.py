@@ -2,8 +2,11 @@
 
 import json
 import os
+import subprocess
+import sys
 
 import psutil
+import pytest
 
 from co3d_bench.bench.errors import ENVIRONMENT
 
@@ -68,3 +71,18 @@ def test_a_place_that_cannot_be_written_is_no_fault_of_the_network(tmp_path):
     done = command.call(tmp_path, "export", "net.py:leaves", "-o", "/proc/net.onnx")
     assert done.returncode == ENVIRONMENT
     assert done.stderr.endswith("co3d-bench: /proc/net.onnx: cannot be written: No such file or directory\n")
+
+
+@pytest.mark.parametrize(("model", "terminal"), [("net.py:leaves", "stdout"), ("x3d-xs", "stderr")])
+def test_facts_are_folded_for_the_terminal_that_shows_them_and_for_no_other(tmp_path, model, terminal):
+    """Standard error is a terminal where somebody redirects the facts alone."""
+    (tmp_path / "net.py").write_text(CODE.replace("if os.fork()", "if False and os.fork()"))
+    reader, writer = os.openpty()
+    streams = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, terminal: writer}
+    environment = {name: value for name, value in os.environ.items() if name != "COLUMNS"}
+    done = subprocess.run([sys.executable, "-m", "co3d_bench", "show", model], cwd=tmp_path, env=environment, **streams)
+    os.close(writer)
+    text = os.read(reader, 65536).decode() if terminal == "stdout" else done.stdout.decode()
+    os.close(reader)
+    assert done.returncode == 0
+    assert (max(map(len, text.splitlines())) <= 80) == (terminal == "stdout")

@@ -73,10 +73,10 @@ def test_the_table_has_intervals_and_the_number_of_films(tmp_path):
     record = stored(tmp_path, predictions())
     (row,) = build([record]).rows
     shown = dict(zip((column.head for column in build([record]).columns), row.cells, strict=True))
-    assert shown["top-1"].text == "65.0 (49.5 to 77.9)"  # 26 of 40, by Wilson
-    assert shown["films"].text == "40"
+    assert shown["Top-1"].text == "65.0 (49.5 to 77.9)"  # 26 of 40, by Wilson
+    assert shown["Films"].text == "40"
     assert "mAP" not in shown
-    assert "unreadable" not in shown  # there is none
+    assert "Unreadable" not in shown  # there is none
     assert summary([record]) == "X3D-S (eager, float32) on val has a top-1 of 65.0 (49.5 to 77.9) %"
 
 
@@ -205,3 +205,11 @@ def test_the_chart_holds_every_film_and_is_vega_lite():
     assert sum(int(cell["tooltip"]["Films"].split()[0]) for cell in cells(scores)) == 40
     assert {cell["truth"] for cell in cells(scores)} == set("012345")
     assert confusion_chart(Scores(predictions(films=99, classes=MOST_CLASSES + 1)), "clip") is None
+
+
+def test_a_checkpoint_whose_scores_are_gone_is_named_beside_one_whose_scores_are_there(tmp_path):
+    first = trained(stored(tmp_path, predictions()), "a.pth sha256:0123456789ab")
+    gone = first.evaluation.model_copy(update={"predictions": "f" * 64})
+    second = trained(first, "b.pth sha256:ba9876543210").model_copy(update={"evaluation": gone})
+    page = render_html([first, second], scores=film_scores(tmp_path, [first, second]))
+    assert page.count("the scores of its films (in blobs, beside the records) cannot be read") == 1

@@ -79,7 +79,7 @@ def printed(records, width, times=None, render=render_camera):
 
 def test_misses_stand_with_their_exact_interval():
     table = build([watched(late=2, dropped=1)])
-    missed = table.rows[0].cells[[column.head for column in table.columns].index("missed")]
+    missed = table.rows[0].cells[[column.head for column in table.columns].index("Missed")]
     assert missed.value == 3 / 120
     assert missed.text == "2.50 (0.519 to 7.13)"  # scipy.stats.binomtest(3, 120).proportion_ci()
     assert missed.bad
@@ -101,7 +101,7 @@ def test_the_accuracy_is_that_of_the_rate_at_which_frames_are_seen(model, every,
     record = record.model_copy(update={"case": record.case.model_copy(update={"camera": setup})})
     table = build([record])
     heads = [column.head for column in table.columns]
-    assert (table.rows[0].cells[heads.index("accuracy")].text if "accuracy" in heads else None) == shown
+    assert (table.rows[0].cells[heads.index("Accuracy")].text if "Accuracy" in heads else None) == shown
 
 
 def test_a_sentence_says_at_which_rate_it_keeps_up():
@@ -140,10 +140,10 @@ def test_notes_stand_below_the_table_each_once_with_the_networks_they_are_about(
 
 def test_a_narrow_terminal_has_fewer_columns_and_never_half_a_name():
     wide, narrow = printed([watched()], 160), printed([watched()], 50)
-    assert "longest gap" in wide
-    assert "longest gap" not in narrow
+    assert "Longest gap" in wide
+    assert "Longest gap" not in narrow
     assert "CoX3D-S (13)" in narrow
-    assert "missed" in narrow
+    assert "Missed" in narrow
 
 
 def test_the_page_has_them_beside_the_figures_of_speed_and_alone():
@@ -183,7 +183,7 @@ def test_the_page_draws_the_frames_from_their_blob_and_says_what_cannot_be_read(
     assert "95.0 % of 120" not in damaged
 
 
-def test_a_run_of_two_minutes_is_told_minute_by_minute_and_a_shorter_one_is_not(tmp_path):
+def test_a_run_of_two_minutes_is_shown_minute_by_minute_and_a_shorter_one_is_not(tmp_path):
     short, long = stored(tmp_path / "short"), stored(tmp_path / "long", seconds=120.0)
     times = camera_times(tmp_path / "short", [short]) | camera_times(tmp_path / "long", [long])
     assert "minutes" not in printed([short], 160, times)
@@ -262,13 +262,13 @@ def test_show_prints_both_speed_first_and_other_verbs_say_that_there_is_no_speed
 def test_a_table_of_markdown_has_cameras_below_speed(tmp_path):
     stored(tmp_path)
     (head, _, row) = render_report(tmp_path).splitlines()
-    assert head.startswith("| Network | Form | answers due | missed, % |")
+    assert head.startswith("| Network | Form | Answers due | Missed, % |")
     assert row.startswith("| CoX3D-S (13) | frame | 6/s (1 in 5) | 5.00 (1.86 to 10.6) |")
-    with pytest.raises(ReportError, match="no speed"):
+    with pytest.raises(ReportError, match=r"no speed.*; --format md or html shows these$"):
         render_report(tmp_path, "csv")
     append_record(tmp_path, make_record("cox3d-s-13"))
     both = render_report(tmp_path)
-    assert 0 < both.index("Throughput") < both.index("answers due")
+    assert 0 < both.index("Throughput") < both.index("Answers due")
 
 
 def test_states_that_take_turns_are_named():

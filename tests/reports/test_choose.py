@@ -36,7 +36,7 @@ STORES = 200
 HOSTILE = "<img src=x onerror=alert(1)>"
 
 
-def told(verdict: Verdict) -> list[Any]:
+def judged(verdict: Verdict) -> list[Any]:
     """What the page must say as well, to the last digit."""
     numbers = {name: "infinite" if value == math.inf else value for name, value in verdict.figures.items()}
     wrong = [
@@ -66,7 +66,7 @@ def test_the_page_judges_as_the_terminal_does(page: Opened) -> None:
     stores = [(make_candidates(draw), make_limits(draw)) for _ in range(STORES)]
     given = [[[candidate_data(each) for each in store], rules(store), limits] for store, limits in stores]
     found = page.page.evaluate(ON_THE_PAGE, given)
-    expected = [[told(verdict) for verdict in choose(store, limits)] for store, limits in stores]
+    expected = [[judged(verdict) for verdict in choose(store, limits)] for store, limits in stores]
     assert found == json.loads(json.dumps(expected))
     assert sum(any(not verdict[-1] for verdict in store) for store in expected) > STORES / 5
     assert page.complaints == []
@@ -305,7 +305,7 @@ def test_text_and_data_have_a_row_for_each_network_or_with_all_for_each_use(stor
     # 3 clip networks in two ways, one of them watched in one of these; 3 frame networks in three; one failed
     assert len(rows) == 2 * 3 + 3 * 3 + 1
     done = call(store, "choose", "--format", "md")
-    assert done.stdout.startswith("| Network | Form | rank | accuracy, % | answers |")
+    assert done.stdout.startswith("| Network | Form | Rank | Accuracy, % | Answers |")
 
 
 @pytest.mark.parametrize(

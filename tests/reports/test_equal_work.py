@@ -127,3 +127,5 @@ def test_macs_which_no_engine_changes_are_said_once():
     assert len(found) == 2
     assert captured.get().count("MACs of a second of video") == 1
     assert captured.get().count("Time of a second of video") == 2
+    page = render_html(records)
+    assert (page.count('data-value="MACs"'), page.count('data-value="Time"')) == (1, 2)

@@ -27,11 +27,11 @@ def test_a_sentence_has_the_frames_and_the_device():
 
 def test_a_row_for_each_minute_with_the_columns_that_are_known():
     table = minutes_table(run_minutes(frames(), by_minute()))
-    assert [column.head for column in table.columns] == ["missed", "p50", "answers", "heat", "CPU clock", "throttled"]
+    assert [column.head for column in table.columns] == ["Missed", "p50", "Answers", "Heat", "CPU clock", "Throttled"]
     assert [row.title for row in table.rows] == ["1", "2"]
     assert [cell.text for cell in table.rows[1].cells[:5]] == ["50.0", "500", "100", "85.0", "2.00"]
     alone = minutes_table(run_minutes(frames(), None))
-    assert [column.head for column in alone.columns] == ["missed", "p50", "answers"]
+    assert [column.head for column in alone.columns] == ["Missed", "p50", "Answers"]
 
 
 def test_what_no_sensor_reads_is_said_once_with_its_reason():

@@ -66,6 +66,8 @@ def brute_wrong(c, way, limits):
         elsewhere = c.watched is not None and not close(c.watched.fps, limits["fps"], 0.01)
         if elsewhere or c.rate_per_s is None or c.rate_per_s < answers:
             wrong.add("fps")
+    elif limits and c.watched is not None and c.rate_per_s is not None and c.rate_per_s < answers:
+        wrong.add("fps")  # of its own camera
     if "deadline" in limits:
         too_often = c.missed is not None and c.missed.share > 0.01 and c.missed.deadline_s >= limits["deadline"]
         if c.latency_s is None or c.latency_s > limits["deadline"] or too_often:
@@ -100,8 +102,8 @@ def test_what_fits_is_what_brute_force_finds():
             for way in brute_ways(c, limits.get("fps"))
         ]
         found = choose(store, limits)
-        told = [(v.candidate.case.key, v.use.way, frozenset(w.constraint.name for w in v.violations)) for v in found]
-        assert sorted(told, key=repr) == sorted(expected, key=repr)
+        judged = [(v.candidate.case.key, v.use.way, frozenset(w.constraint.name for w in v.violations)) for v in found]
+        assert sorted(judged, key=repr) == sorted(expected, key=repr)
         fit = [verdict for verdict in found if verdict.feasible]
         assert found[: len(fit)] == tuple(fit)  # they stand first
         for better, worse in pairwise(fit):
@@ -334,6 +336,12 @@ def test_dropped_frames_are_infinitely_late_and_too_many_of_them_do_not_keep_up(
         "fps",
         "deadline",
     ]
+    assert [w.constraint.name for w in choose([lost], {"react": 99.0})[0].violations] == [
+        "fps",  # of its own camera, though none was asked for: a reaction is of a rate that is kept
+        "react",
+    ]
+    assert choose([lost], {})[0].feasible
+    assert nearest([lost], {"memory": 1.0}) is None
     few = candidates([watched(due=100, latency_s={"p50": 0.03, "p90": 0.04})])[0]
     assert (few.percent, few.latency_s) == (90, 0.04)
     none = candidates([watched(due=5, latency_s={})])[0]

@@ -25,7 +25,7 @@ def test_minute_by_minute_misses_and_medians():
     missed, median = missed_by_minute(two_minutes()), median_by_minute(two_minutes(), "frame")
     (bars,) = layers(missed, "bar")
     assert [(bar["minute"], bar["value"]) for bar in bars] == [(1, 0), (2, 1)]
-    assert bars[1]["tooltip"] == {"Minute": "2", "Missed": "60 of 60", "P50": "dropped", "Answers": "1.67 %"}
+    assert bars[1]["tooltip"] == {"Minute": "2", "Missed": "60 of 60", "p50": "dropped", "Answers": "1.67 %"}
     (dots,) = layers(median, "point")
     assert [(dot["minute"], dot["value"]) for dot in dots] == [(1, pytest.approx(50))]
     assert not layers(missed, "rect")
