@@ -66,7 +66,7 @@ def measure_case(job: Job, emit: Emit, find_model: FindModel = find_model) -> Ev
     allocator = keep_freed_memory()
     with paused_collector():  # importing torch leaves little to collect, and the search for it takes a tenth as long
         import torch
-    gc.freeze()  # nor is it looked through again while the network is built
+    gc.freeze()  # nor is it searched again while the network is built
 
     started = datetime.now(timezone.utc)
     environ = dict(os.environ)  # as torch has read it; the network's code may change it
