@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
@@ -72,12 +73,12 @@ def labels_of(data: Data, classes: int | None, given: Sequence[str] = (), networ
     if given and len(given) != classes:
         raise UserError(f"--classes: {len(given)} names, but {network} has {classes} classes")
     names = tuple(given) or _names(data, classes, network)
-    places = _places(names) if data.own_classes else {}
+    known = _positions(names) if data.own_classes else {}
     positions, wrong = [], []
     for film in data.films:
-        found = [_place(word, places, classes) for word in film.labels]
-        positions.append(tuple(place for place in found if place is not None))
-        wrong += [f"{film.where}: {word!r}" for word, place in zip(film.labels, found, strict=True) if place is None]
+        found = [_position(word, known, classes) for word in film.labels]
+        positions.append(tuple(position for position in found if position is not None))
+        wrong += [f"{film.where}: {word!r}" for word, at in zip(film.labels, found, strict=True) if at is None]
     if wrong:
         more = f"\nand {len(wrong) - _MOST_NAMED} more" if len(wrong) > _MOST_NAMED else ""
         what = "not in the list of classes" if data.own_classes else f"no position from 0 to {classes - 1}"
@@ -88,7 +89,7 @@ def labels_of(data: Data, classes: int | None, given: Sequence[str] = (), networ
 def _names(data: Data, classes: int, network: str) -> tuple[str, ...]:
     """The list where none was given: the data's own, or that of Kinetics-400. Raises UserError where neither fits."""
     own = data.own_classes
-    if own and classes == len(kinetics400()) and {_word(name) for name in own} <= _places(kinetics400()).keys():
+    if own and classes == len(kinetics400()) and {_word(name) for name in own} <= _positions(kinetics400()).keys():
         return kinetics400()
     if not own or len(own) == classes:
         return own
@@ -99,15 +100,18 @@ def _names(data: Data, classes: int, network: str) -> tuple[str, ...]:
     )
 
 
-def _places(names: Sequence[str]) -> Mapping[str, int]:
-    """Positions by name, and by the code in front of it as Charades has them (`c092 Smiling ...`)."""
-    codes = {name.split()[0]: place for place, name in enumerate(names) if re.match(r"c\d{3}( |$)", name)}
-    return codes | {_word(name): place for place, name in enumerate(names)}
+def _positions(names: Sequence[str]) -> Mapping[str, int]:
+    """Positions by name, as it stands and by its letters, and by the code in front of it as Charades has them
+    (`c092 Smiling ...`). Letters that two names share (C and C++) are neither's."""
+    codes = {name.split()[0]: position for position, name in enumerate(names) if re.match(r"c\d{3}( |$)", name)}
+    shared = Counter(map(_word, names))
+    letters = {_word(name): position for position, name in enumerate(names) if shared[_word(name)] == 1}
+    return codes | letters | {name: position for position, name in enumerate(names)}
 
 
-def _place(word: str, places: Mapping[str, int], classes: int) -> int | None:
-    if places:
-        return places.get(_word(word), places.get(word))
+def _position(word: str, known: Mapping[str, int], classes: int) -> int | None:
+    if known:
+        return known.get(word, known.get(_word(word)))
     return int(word) if word.isdecimal() and int(word) < classes else None
 
 

@@ -1,7 +1,7 @@
 """Films with labels, from what people have: folders, Kinetics' and Charades' CSV, lists of files.
 
-Kinds are told apart by their content. What is wrong is named by file and line; a film that is not there is none of the
-mistakes, since public sets lose some every year: it is counted and named.
+Kinds are told apart by their content. What is wrong is named by file and line; a film that is not there is no
+error, since public sets lose some every year: it is counted and named.
 """
 
 from __future__ import annotations

@@ -112,12 +112,12 @@ def each_shown(
     A film whose decoder crashes is unreadable, and the rest goes on.
     """
     left, waiting = deque(files), deque["Future[Shown | Unreadable]"]()
-    largest = 1  # bytes of a film so far
+    largest = 0  # bytes of a film so far
     processes = _Decoders(sampling, show)
     threads = ThreadPoolExecutor(decoders)  # each waits for a decoder of its own
     try:
         while left or waiting:
-            most = max(1, min(_AHEAD * decoders, AHEAD_BYTES // largest))
+            most = max(1, min(_AHEAD * decoders, AHEAD_BYTES // largest)) if largest else decoders
             while left and len(waiting) < most:
                 waiting.append(threads.submit(processes.show, left.popleft()))
             found = waiting.popleft().result()

@@ -205,10 +205,10 @@ def _predictions(films: _Films, done: Mapping[int, Scored]) -> Predictions:
     positions = [films.labels.positions[number] for number in numbers]
     if films.data.several:
         labels = np.zeros(scores.shape, bool)
-        for row, places in enumerate(positions):
-            labels[row, list(places)] = True
+        for row, classes in enumerate(positions):
+            labels[row, list(classes)] = True
     else:
-        labels = np.array([places[0] for places in positions], np.int32)
+        labels = np.array([classes[0] for classes in positions], np.int32)
     return Predictions(tuple(films.data.films[number].name for number in numbers), scores, labels, films.labels.names)
 
 

@@ -70,8 +70,8 @@ class Film:
         """Frames at equal distances over its whole length; none where it does not say how long it is."""
         begin = (self.stream.start_time or 0) * (self.stream.time_base or Fraction(0))
         length = self._claimed_s()
-        for place in range(count if length and self.stream.time_base else 0):
-            wanted = begin + (length or 0) * Fraction(2 * place + 1, 2 * count)
+        for index in range(count if length and self.stream.time_base else 0):
+            wanted = begin + (length or 0) * Fraction(2 * index + 1, 2 * count)
             self.container.seek(int(wanted / (self.stream.time_base or 1)), stream=self.stream)
             self.ended = False
             found = None

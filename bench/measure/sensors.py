@@ -97,11 +97,11 @@ def _figure(of: Figure, times: Sequence[float], series: Sequence[Reading], begin
 def _minutes(of: Figure, pairs: Sequence[tuple[float, Reading]], begin: float, end: float) -> tuple[InMinute, ...]:
     """A figure minute by minute; `pairs` are its readings with their times."""
     edges = [begin + edge for edge in minute_edges(end - begin)]
-    places = [bisect_right(pairs, edge, key=lambda pair: pair[0]) for edge in edges]
+    edge_indices = [bisect_right(pairs, edge, key=lambda pair: pair[0]) for edge in edges]
     readings = [reading for _, reading in pairs]
     return tuple(
         _in_minute(of, readings[first:last], readings[first - 1].value if first else None)
-        for first, last in pairwise(places)
+        for first, last in pairwise(edge_indices)
     )
 
 

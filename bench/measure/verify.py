@@ -10,7 +10,7 @@
 
 `compare` compares every other engine and precision with the reference, over a stream of frames or many clips, so that a
 drifting state shows. Both draw the same inputs: what the reference answered to a stream is sent from its process to
-those of other engines (`pack_answers`), which need not step it through the same frames again.
+those of other engines (`AnswersToSend`), which need not step it through the same frames again.
 """
 
 from __future__ import annotations
@@ -115,8 +115,8 @@ def verify(
     like: Example | None = None,
     on_answer: Callable[[Any], None] = lambda answer: None,
 ) -> Verification:
-    """Compare the runnable with the reference; a frame network is left with its receptive field filled. `on_answer`
-    hears every answer of the runnable.
+    """Compare the runnable with the reference; a frame network is left with its receptive field filled. `on_answer` is
+    given every answer of the runnable, and of a frame network the one after its receptive field as well.
 
     `example` is one input as timed; others are drawn `like` the author's example, else from the normal distribution. Of
     a batch the first and the last row are compared, or all of it where the answer does not have the batch in front. A
@@ -143,6 +143,7 @@ def verify(
         shown.append(like.rows(x, rows) if by_row else x)
     runnable.synchronize()
     if is_frame_network(net):
+        on_answer(runnable.step(like.draw(batch, generator)))
         what, reference = _frame_reference(net, count, like.rows(example, slice(1)), memory_for_clip_bytes)
     else:
         what, reference = "the network called plainly on the same input", lambda inputs: call(net, inputs[0])
@@ -178,15 +179,15 @@ def compare(
     """Compare the runnable with the eager network in float32, prediction by prediction.
 
     A frame network sees one stream of 1,000 frames, any other network 100 inputs; fewer where that takes longer than
-    `budget_s`, but a frame network at least its receptive field, and any other at least two inputs. Its state is left
-    filled. `known`: as many predictions as these are compared with them; they are the answers of the eager network in
-    another process.
+    `budget_s`, but a frame network at least one frame more than its receptive field, so that every buffer is written
+    over, and any other at least two inputs. Its state is left filled. `known`: as many predictions as these are
+    compared with them; they are the answers of the eager network in another process.
     """
     import torch
 
     generator = torch.Generator().manual_seed(SEED)
     by_frames = is_frame_network(net)
-    wanted, least = (STREAM_FRAMES, receptive_field_of(net)) if by_frames else (INPUTS, FEWEST_INPUTS)
+    wanted, least = (STREAM_FRAMES, receptive_field_of(net) + 1) if by_frames else (INPUTS, FEWEST_INPUTS)
     like = like or _normal(example)
     batch = like.batch_of(example)
     state = net.initial_state(batch) if by_frames else ()
@@ -211,17 +212,32 @@ def compare(
     return tally.verification(f"the eager network in fp32 on {what}{where}", tolerance)
 
 
-def pack_answers(answers: Sequence[Any]) -> Answers | None:
-    """Answers of the reference, to be sent; None where they are not float32 tensors of one shape, or too large."""
-    import torch
+class AnswersToSend:
+    """Answers of the reference, kept as long as they can be sent: float32 tensors of one shape, and not too large."""
 
-    if not all(isinstance(each, torch.Tensor) and each.dtype == torch.float32 for each in answers):
-        return None
-    size = sum(each.numel() * each.element_size() for each in answers)
-    if len({each.shape for each in answers}) != 1 or size > SENT_BYTES:
-        return None
-    numbers = torch.stack(list(answers)).cpu().contiguous().numpy()
-    return Answers(shape=numbers.shape, float32=base64.b64encode(numbers.tobytes()).decode())
+    def __init__(self) -> None:
+        self._kept: list[Tensor] = []
+        self._can_be_sent = True
+
+    def add(self, answer: Any) -> None:
+        import torch
+
+        if self._can_be_sent and isinstance(answer, torch.Tensor) and answer.dtype == torch.float32:
+            self._kept.append(answer.detach().cpu().clone())  # a network may write its next answer there
+            first = self._kept[0]
+            if answer.shape == first.shape and first.nbytes * len(self._kept) <= SENT_BYTES:
+                return
+        self._can_be_sent = False
+        self._kept.clear()
+
+    def packed(self) -> Answers | None:
+        """All of them; None where there are none that can be sent."""
+        import torch
+
+        if not self._kept:
+            return None
+        numbers = torch.stack(self._kept).numpy()
+        return Answers(shape=numbers.shape, float32=base64.b64encode(numbers.tobytes()).decode())
 
 
 def unpack_answers(answers: Answers) -> tuple[Tensor, ...]:

@@ -16,7 +16,6 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timezone
 from functools import partial
 from pathlib import Path
-from typing import Any, NoReturn
 
 from ...devices.host import HostFacts, free_memory_bytes, read_host
 from ...devices.processes import Channel
@@ -44,7 +43,7 @@ from .passes import CaseClock, Emit, Subject, TimedNetwork, counting_pass, load,
 from .search import search_batches
 from .sensors import SensorWatch
 from .turns import WAITING, Turns
-from .verify import compare, pack_answers, unpack_answers, verify
+from .verify import AnswersToSend, compare, unpack_answers, verify
 
 FindModel = Callable[[str], ModelSpec]
 
@@ -52,9 +51,10 @@ _PACKAGES = {"site-packages", "dist-packages"}  # folders into which packages ar
 # Shares of the free memory, and of the time of a case, for verification.
 _VERIFY_SHARE = 0.5
 _VERIFY_TIME_SHARE = 0.25
-# How long an engine is compared with the reference, beyond a receptive field of frames, which reaches every state
-# buffer. Short: a wrong kernel shows at once, and the first page waits for this. In float32 it is off by rounding
-# alone, on every input alike; elsewhere the share of equal best classes is known the better the more there are.
+# How long an engine is compared with the reference where that is called beside it, beyond a receptive field of frames,
+# which reaches every state buffer. Short: a wrong kernel shows at once, and the first page waits for this. In float32
+# it is off by rounding alone, on every input alike; elsewhere the share of equal best classes is known the better the
+# more there are.
 _COMPARE_S = {"fp32": 0.25}
 _COMPARE_ROUNDED_S = 1.0
 
@@ -66,7 +66,7 @@ def measure_case(job: Job, emit: Emit, find_model: FindModel = find_model) -> Ev
     allocator = keep_freed_memory()
     with paused_collector():  # importing torch leaves little to collect, and the search for it takes a tenth as long
         import torch
-    gc.freeze()  # nor is it looked through again while the network is built
+    gc.freeze()  # nor is it searched again while the network is built
 
     started = datetime.now(timezone.utc)
     environ = dict(os.environ)  # as torch has read it; the network's code may change it
@@ -256,7 +256,7 @@ def _compared(job: Job, subject: Subject, timed: TimedNetwork, emit: Emit) -> Ve
 
 def _verified(subject: Subject, timed: TimedNetwork, tolerance: float, emit: Emit) -> Verification:
     """The reference, compared with its definition; what it answered to a stream is sent where it is right."""
-    answers: list[Any] = []
+    answers = AnswersToSend()
     found = verify(
         timed.runnable,
         timed.net,
@@ -264,14 +264,18 @@ def _verified(subject: Subject, timed: TimedNetwork, tolerance: float, emit: Emi
         tolerance,
         memory_for_clip_bytes=_VERIFY_SHARE * free_memory_bytes(),
         like=subject.loaded.example,
-        on_answer=answers.append,
+        on_answer=answers.add,
     )
-    if found.passed and is_frame_network(timed.net) and (packed := pack_answers(answers)):
+    if found.passed and is_frame_network(timed.net) and (packed := answers.packed()):
         emit(Event(event="answered", answers=packed))
     return found
 
 
-def main(find_model: FindModel = find_model) -> int:
+def _as_python_does(job: Job) -> int:
+    return 0
+
+
+def main(find_model: FindModel = find_model, end: Callable[[Job], int] = _as_python_does) -> int:
     """Measure the job on standard input, or search for its batches."""
 
     def work(job: Job, emit: Emit) -> Event:
@@ -279,11 +283,11 @@ def main(find_model: FindModel = find_model) -> int:
             return Event(event="done", search=search_batches(job, spec_of(job, find_model), emit))
         return measure_case(job, emit, find_model)
 
-    return serve(work)
+    return serve(work, end)
 
 
-def serve(work: Callable[[Job, Emit], Event]) -> int:
-    """Read a job, do its work, report. Returns 0 also where the case failed: the failure is an event."""
+def serve(work: Callable[[Job, Emit], Event], end: Callable[[Job], int] = _as_python_does) -> int:
+    """Read a job, do its work, report, and `end`. Returns 0 also where the case failed: the failure is an event."""
     channel = Channel()
 
     def emit(event: Event) -> None:
@@ -295,16 +299,21 @@ def serve(work: Callable[[Job, Emit], Event]) -> int:
     except Exception as error:  # noqa: BLE001 - whatever a network raises is reported
         emit(Event(event="failed", failure=failure_of(error)))
     gc.freeze()  # Python would search all of torch for circles once more before it ends, a second on a slow core
-    return 0
+    return end(job)
 
 
-def leave(code: int) -> NoReturn:
-    """End this process once what others registered for its end is done, without taking torch apart piece by piece."""
+def leave(job: Job) -> int:
+    """End this process once what others registered for its end is done, without taking torch apart piece by piece.
+
+    That of a custom network ends as Python does, which writes the rest of files that its code left open.
+    """
+    if job.own:
+        return 0
     atexit._run_exitfuncs()
     for stream in (sys.stdout, sys.stderr):
         with suppress(Exception):  # closed by the network's code
             stream.flush()
-    os._exit(code)
+    os._exit(0)
 
 
 def spec_of(job: Job, find_model: FindModel) -> ModelSpec:
@@ -313,4 +322,4 @@ def spec_of(job: Job, find_model: FindModel) -> ModelSpec:
 
 
 if __name__ == "__main__":
-    leave(main())
+    sys.exit(main(end=leave))

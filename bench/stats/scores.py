@@ -163,9 +163,9 @@ class Scores:
         np.add.at(counts, (given.labels[answered], given.scores[answered].argmax(1)), 1)
         return counts
 
-    def name(self, place: int) -> str:
+    def name(self, index: int) -> str:
         """The name of a class, or its position."""
-        return self.predictions.classes[place] if self.predictions.classes else str(place)
+        return self.predictions.classes[index] if self.predictions.classes else str(index)
 
     def figures(self) -> dict[str, Share | int | None]:
         """Those of the record, by their names there."""

@@ -54,7 +54,7 @@ def proven_before(text: str | None) -> Iterator[None]:
 
 @contextmanager
 def noted_proofs() -> Iterator[list[str]]:
-    """How each conversion inside was proven. Those around it learn of them too."""
+    """How each conversion inside was proven. Those around it get them too."""
     found: list[str] = []
     around = _NOTED.get()
     token = _NOTED.set(found)
@@ -77,7 +77,7 @@ def asked_by_harness() -> bool:
 
 
 def as_one(proofs: Sequence[str]) -> str | None:
-    """What to tell of a network in which these were noted; None where nothing was converted."""
+    """The sentence for a network in which these were noted; None where nothing was converted."""
     return "; ".join(dict.fromkeys(proofs)) or None
 
 

@@ -187,7 +187,14 @@ def test_lists_of_classes(tmp_path):
 
 def test_folders_may_write_a_name_in_their_own_way(tmp_path):
     data = read_data(films(tmp_path, "massaging_person's_head/a.mp4", "Tai_Chi/b.mp4"))
-    assert [kinetics400()[places[0]] for places in labels_of(data, 400).positions] == [
+    assert [kinetics400()[classes[0]] for classes in labels_of(data, 400).positions] == [
         "tai chi",
         "massaging person's head",
     ]
+
+
+def test_names_that_differ_in_signs_alone_are_two_classes(tmp_path):
+    data = read_data(films(tmp_path / "data", "C/a.mp4", "C++/b.mp4"))
+    assert labels_of(data, 2).positions == ((0,), (1,))
+    lower = read_data(write(films(tmp_path, "a.mp4") / "list.txt", "a.mp4 c"))
+    assert "list.txt, line 1: 'c'" in refused(lambda: labels_of(lower, 2, ("C", "C++")))

@@ -124,5 +124,5 @@ def test_what_waits_for_the_network_is_bounded(monkeypatch, most_bytes, ahead):
     shown = each_shown([Path(str(number)) for number in range(20)], CLIP, 3)
     for taken in range(1, 10):
         next(shown)
-        assert Threads.started <= max(6, taken - 1 + ahead)  # before the first film its size is not known
+        assert Threads.started <= max(3, taken - 1 + ahead)  # one film a process before the first's size is known
     assert len(list(shown)) == 11

@@ -1,6 +1,7 @@
 """`evaluate` beside some twenty plain lines that do the same: the same answers, film by film."""
 
 import math
+import random
 
 import av
 import moving
@@ -8,20 +9,25 @@ import numpy as np
 import pytest
 import torch
 
+from co3d_bench.bench.backends import eager
+from co3d_bench.bench.errors import UserError
 from co3d_bench.bench.evaluate import worker
-from co3d_bench.bench.evaluate.films import show
+from co3d_bench.bench.evaluate.films import Shown, sampling_of, show
 from co3d_bench.bench.evaluate.plan import evaluation_config, evaluation_plan, films_of_config
-from co3d_bench.bench.evaluate.worker import evaluate_case
+from co3d_bench.bench.evaluate.worker import _identity, evaluate_case
 from co3d_bench.bench.measure.job import Job
 from co3d_bench.bench.plan.catalog import Catalog
 from co3d_bench.bench.plan.plan import PlanFacts
 from co3d_bench.bench.plan.plan import plan as cross
 from co3d_bench.bench.plan.resolve import make_config
 from co3d_bench.bench.record.blobs import blobs_folder
+from co3d_bench.bench.record.case import WeightsFile
 from co3d_bench.bench.record.predictions import read_predictions
 from co3d_bench.bench.run.processes import evaluation_job
 from co3d_bench.bench.run.ready import settings_of
 from co3d_bench.bench.stats.scores import Scores
+
+SAMPLING = sampling_of(moving.SPECS["clip"], None, None)
 
 
 @pytest.fixture(autouse=True)
@@ -159,11 +165,21 @@ def test_films_that_cannot_be_decoded_are_named_and_the_rest_is_scored(films, tm
         (data / name).write_bytes((films / name).read_bytes() if "1" not in name else b"no film")
     (data / "left").mkdir()
     listed = tmp_path / "list.txt"
-    listed.write_text("data/up/0.mp4 4\ndata/up/1.mp4 4\ndata/gone.mp4 1\ndata/down/0.mp4 1\n")
+    cut = data / "left/0.mkv"  # two thirds of a film
+    moving.write_film(cut, moving.pictures("left", 60, random.Random(0)))
+    cut.write_bytes(cut.read_bytes()[: cut.stat().st_size * 2 // 3])
+    moving.write_film(data / "left/short.mp4", moving.pictures("left", 5, random.Random(1)))
+    names = ("up/0.mp4 4", "up/1.mp4 4", "gone.mp4 1", "down/0.mp4 1", "left/0.mkv 2", "left/short.mp4 2")
+    listed.write_text("".join(f"data/{name}\n" for name in names))
     run, found = evaluated(tmp_path, listed, "clip")
-    assert (run.asked, run.scored, run.missing) == (3, 2, 1)
+    assert (run.asked, run.scored, run.missing) == (5, 4, 1)
     assert [note.film for note in run.unreadable] == ["data/up/1.mp4"]
-    assert found.labels.tolist() == [4, 1]
+    assert [note.film for note in run.damaged] == ["data/left/0.mkv"]
+    assert found.labels.tolist() == [4, 1, 2, 2]
+    short = sum(isinstance(each := show(data / name.split()[0], SAMPLING), Shown) and each.padded for name in names)
+    assert run.padded == short > 0
+    assert 0 < run.network_s < run.duration_s
+    assert 0 < run.waited_s < run.duration_s
 
 
 def test_what_is_scored_is_not_scored_again(films, tmp_path, monkeypatch):
@@ -196,3 +212,35 @@ def test_what_is_scored_is_not_scored_again(films, tmp_path, monkeypatch):
     assert again.measurement.evaluation
     assert again.measurement.evaluation.predictions == done.measurement.evaluation.predictions
     assert asked == [30, 18, 30]
+
+
+def test_films_scored_by_other_weights_do_not_count(films, tmp_path):
+    (job,) = jobs(tmp_path, films, models=["clip"])
+    (other,) = jobs(tmp_path, films, {"fps": 10}, models=["clip"])
+    assert _identity(job) == _identity(job.model_copy(update={"run_id": "run-2"}))
+    weights = WeightsFile(path="a.pth", sha256="0" * 64)
+    jobs_apart = job, other, job.model_copy(update={"weights": weights}), job.model_copy(update={"classes": 7})
+    assert len({_identity(each) for each in jobs_apart}) == 4
+
+
+def test_an_engine_that_answers_otherwise_has_no_accuracy(films, tmp_path, monkeypatch):
+    (job,) = jobs(tmp_path, films, models=["clip"])
+
+    step = eager.EagerRunnable.step
+    monkeypatch.setattr(eager.EagerRunnable, "step", lambda self, x: step(self, x) + torch.arange(5))
+    done = evaluate_case(job, lambda event: None, moving.SPECS.__getitem__)
+    assert done.measurement
+    assert done.measurement.verification
+    assert not done.measurement.verification.passed
+    assert done.measurement.evaluation is None
+
+
+def test_films_that_change_during_a_run_are_not_scored(films, tmp_path):
+    data = tmp_path / "data"
+    for name in moving.CLASSES:
+        (data / name).mkdir(parents=True)
+        (data / name / "0.mp4").write_bytes((films / name / "0.mp4").read_bytes())
+    (job,) = jobs(tmp_path, data, models=["clip"])
+    (data / "up/1.mp4").write_bytes(b"one more")
+    with pytest.raises(UserError, match="changed during the run"):
+        evaluate_case(job, lambda event: None, moving.SPECS.__getitem__)

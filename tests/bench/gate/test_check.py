@@ -1,4 +1,4 @@
-"""`check --pair` as a whole: real commands as both both, and the rounds and mistakes with both that are made up."""
+"""`check --pair` as a whole: real commands as base and head, and the rounds and errors with made-up ones."""
 
 from __future__ import annotations
 

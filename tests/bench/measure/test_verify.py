@@ -6,7 +6,15 @@ import tiny_zoo
 import torch
 
 from co3d_bench.bench.backends.eager import prepare
-from co3d_bench.bench.measure.verify import compare, difference, pack_answers, relative_error, unpack_answers, verify
+from co3d_bench.bench.measure import verify as module
+from co3d_bench.bench.measure.verify import (
+    AnswersToSend,
+    compare,
+    difference,
+    relative_error,
+    unpack_answers,
+    verify,
+)
 
 
 @pytest.fixture(autouse=True)
@@ -187,10 +195,17 @@ def test_any_other_network_is_compared_on_a_hundred_inputs():
 
 
 def reference_answers(net):
-    """What its verification heard of the reference, as another process gets it."""
-    heard = []
-    assert check(net, torch.zeros(1, 3, 8, 8), on_answer=heard.append).passed
-    return unpack_answers(pack_answers(heard))
+    """What the reference answered when it was verified, as another process gets it."""
+    answers = AnswersToSend()
+    assert check(net, torch.zeros(1, 3, 8, 8), on_answer=answers.add).passed
+    return unpack_answers(answers.packed())
+
+
+def packed(answers):
+    sent = AnswersToSend()
+    for answer in answers:
+        sent.add(answer)
+    return sent.packed()
 
 
 def test_what_the_reference_answered_elsewhere_need_not_be_computed_again(monkeypatch):
@@ -199,34 +214,59 @@ def test_what_the_reference_answered_elsewhere_need_not_be_computed_again(monkey
     steps = []
     monkeypatch.setattr(runnable, "step", lambda x, step=runnable.step: steps.append(x) or step(x))
     found = compared(net, runnable, (1, 3, 8, 8), known=known, budget_s=0)
-    assert (found.passed, found.relative_error, found.compared) == (True, 0, net.receptive_field)
-    assert len(steps) == net.receptive_field
+    assert (found.passed, found.relative_error, found.compared) == (True, 0, net.receptive_field + 1)
+    assert len(steps) == net.receptive_field + 1
     assert found.reference == f"the eager network in fp32 on a stream of {len(steps)} frames, from its own process"
 
 
-def test_an_engine_that_is_wrong_at_the_end_of_the_stream_only_is_found_out():
+@pytest.mark.parametrize("elsewhere", [True, False])
+def test_an_engine_that_is_wrong_once_its_buffers_are_written_over_is_refused(elsewhere):
+    """A network of one layer has a buffer as long as its receptive field: the next frame is the first that shows it."""
     net = tiny_zoo.TinyFrames().eval()
-    known = reference_answers(net)
+    known = reference_answers(net) if elsewhere else ()
 
     class Late(Drifts):
         def step(self, x):
             self.seen += 1
-            return self.runnable.step(x) + (self.seen == len(known))
+            return self.runnable.step(x) + (self.seen > net.receptive_field)
 
-    assert not compared(net, Late(net, 0), (1, 3, 8, 8), known=known).passed
+    assert not compared(net, Late(net, 0), (1, 3, 8, 8), known=known, budget_s=0).passed
 
 
 @pytest.mark.parametrize(
     "answers",
-    [[], [None], [torch.zeros(2, 3), torch.zeros(2, 4)], [torch.zeros(2, dtype=torch.float64)], [[torch.zeros(2)]]],
+    [
+        [],
+        [None],
+        [torch.zeros(2, 3), torch.zeros(2, 4)],
+        [torch.zeros(2), None, torch.zeros(2)],
+        [torch.zeros(2, dtype=torch.float64)],
+        [[torch.zeros(2)]],
+    ],
 )
 def test_answers_of_other_kinds_are_not_sent(answers):
-    assert pack_answers(answers) is None
+    assert packed(answers) is None
+
+
+def test_large_answers_are_not_kept_in_memory(monkeypatch):
+    monkeypatch.setattr(module, "SENT_BYTES", 100)
+    sent = AnswersToSend()
+    for _ in range(3):
+        sent.add(torch.zeros(10))
+    assert sent.packed() is None
+    assert sent._kept == []
 
 
 def test_sent_answers_are_the_same_to_the_bit():
     answers = [torch.randn(2, 5) for _ in range(3)]
-    assert all(torch.equal(a, b) for a, b in zip(unpack_answers(pack_answers(answers)), answers, strict=True))
+    assert all(torch.equal(a, b) for a, b in zip(unpack_answers(packed(answers)), answers, strict=True))
+
+
+def test_a_network_may_write_each_answer_to_the_same_memory():
+    sent, answer = AnswersToSend(), torch.zeros(1, 2)
+    for number in range(3):
+        sent.add(answer.fill_(number))
+    assert [each[0, 0].item() for each in unpack_answers(sent.packed())] == [0, 1, 2]
 
 
 def test_a_clip_network_is_compared_on_two_inputs_at_least():
@@ -239,7 +279,7 @@ def test_a_comparison_ends_with_its_budget_but_not_before_the_receptive_field():
     ticks = iter(range(1000))
     runnable = prepare(net, torch.zeros(1, 3, 8, 8))
     found = compared(net, runnable, (1, 3, 8, 8), budget_s=0.5, clock=lambda: next(ticks))
-    assert found.compared == net.receptive_field
+    assert found.compared == net.receptive_field + 1
 
 
 def test_the_share_of_equal_best_classes_is_counted_by_row():
