@@ -181,7 +181,7 @@ def test_what_the_reference_answered_is_sent_to_the_processes_of_other_engines(t
     eager, fused, other = (record.verification for record in records)
     assert all(each.passed for each in (eager, fused, other))
     assert eager.reference == "the clip form of the same 3 frames"
-    assert fused.reference == "the eager network in fp32 on a stream of 3 frames, from its own process"
+    assert fused.reference == "the eager network in fp32 on a stream of 4 frames, from its own process"
     assert "from its own process" not in other.reference
 
 
