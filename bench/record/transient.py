@@ -48,8 +48,8 @@ class Transient(Frozen):
     damaged: tuple[FilmNote, ...] = Field(default=(), description="films of which a part could not be decoded")
     classes: Count | None = Field(default=None, description="of the network; None: no data")
     answers: str = Field(
-        description="sha256 of the blob. top1: films, ranks (films, frames), how many classes come before a film's "
-        "own; error: errors (scenes, frames)"
+        description="sha256 of the blob: a row a film or scene, a column a frame. top1: how many classes come before "
+        "the film's own; error: of that scene"
     )
     duration_s: Duration = Field(description="of all, decoding included; of the last run where it was resumed")
     network_s: Duration = Field(description="of that: calls of the network")
