@@ -11,7 +11,7 @@ from ...bench.record.record import Record
 from ...bench.record.transient import CurvePoint, Transient
 from ...bench.stats.metrics import PERCENT
 from ...bench.stats.transient import HALF, NINE_TENTHS, after_delay, at, delay, frames_to, receptive_field, steady
-from ..notation import number, with_ends
+from ..notation import with_ends
 from ..select import PRECISION_TITLES, model_title
 from .accuracy import checkpoint_of, film_notes, one_digit
 from .table import WORDS, Cell, Column, Row, Table, cells, figure, filled
@@ -135,7 +135,7 @@ def summary(records: Sequence[Record]) -> str:
         run, end, frames = record.transient, steady(record), frames_to(record, NINE_TENTHS)
         if run and end and frames:
             what = f"from a start of {START_TITLES[run.start]}" if run.start != "cut" else "after a cut"
-            return f"{title_of(record)}: {what} nine tenths of the way takes {number(frames)} frames"
+            return f"{title_of(record)}: {what} nine tenths of the way takes {frames} frames"
     return "No start could be measured"
 
 
