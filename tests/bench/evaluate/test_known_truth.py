@@ -226,8 +226,8 @@ def test_films_scored_by_other_weights_do_not_count(films, tmp_path):
 def test_an_engine_that_answers_otherwise_has_no_accuracy(films, tmp_path, monkeypatch):
     (job,) = jobs(tmp_path, films, models=["clip"])
 
-    step = eager.EagerRunnable.step
-    monkeypatch.setattr(eager.EagerRunnable, "step", lambda self, x: step(self, x) + torch.arange(5))
+    step = eager.EagerClip.step
+    monkeypatch.setattr(eager.EagerClip, "step", lambda self, x: step(self, x) + torch.arange(5))
     done = evaluate_case(job, lambda event: None, moving.SPECS.__getitem__)
     assert done.measurement
     assert done.measurement.verification
