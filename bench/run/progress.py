@@ -202,8 +202,8 @@ def describe(record: Record) -> str:
     if (found := record.evaluation) and (shown := found.top1 or found.mean_ap):
         return f"{'top-1' if found.top1 else 'mAP'} {100 * shown.value:.1f} % of {found.scored} films"
     if found := record.transient:
-        what = "films, top-1" if found.measure == "top1" else "scenes, error"
-        return f"{len(found.curve)} frames of {found.shown} {what}"
+        what, figure = ("film", "top-1") if found.measure == "top1" else ("scene", "error")
+        return f"{figure} at {len(found.curve)} frames of {found.shown} {what}{'s' if found.shown != 1 else ''}"
     if record.timing is None:
         return "not timed"
     mark = "  !" if warnings(record) else ""

@@ -10,17 +10,19 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ...bench.record.record import Record
-from ...bench.record.transient import CurvePoint, Transient
+from ...bench.record.transient import CurvePoint, Measure, Transient
 from ...bench.stats.transient import delay, receptive_field
 from .. import theme
 from ..select import model_title
-from ..tables.transient import MEASURE_TITLES, point_text
+from ..tables.transient import LEAST, MEASURE_TITLES, point_text
 from .spec import Row, Spec, chart, expr, layer, name_of, names, number_of
 
 HEIGHT_PX = 240
 # By start: a colour of the theme, and a dash.
 STYLES = {"zeros": ("frame", (1, 0)), "replicate": ("clip", (6, 3)), "cut": ("highlight", (2, 2))}
 _SILENT = {"aria": False}
+_LEGEND = {"title": None, "orient": "top", "symbolType": "stroke", "symbolSize": 400, "symbolStrokeWidth": 2}
+_FLOOR = 100 * LEAST  # errors below it are rounding, and are drawn there
 
 
 def transient_chart(
@@ -32,40 +34,46 @@ def transient_chart(
     rows = [_row(run, number, point) for _, run in runs for number, point in enumerate(run.curve, 1)]
     longest = max(row["frames"] for row in rows)
     high = max([row["high"] for row in rows] + [100 * value for value in (levels or {}).values()])
-    across = number_of(
-        "frames",
-        title="frames since the start",
-        scale={"domain": [0, longest + 1], "nice": False},
-        axis={"grid": False, "tickMinStep": 1, "format": "d"},
-    )
-    measure = runs[0][1].measure
-    up = number_of(
-        "value", title=f"{MEASURE_TITLES[measure]}, %", scale={"domain": [0, 1.1 * high or 1], "nice": False}
-    )
+    across, up = _across(longest), _upwards(runs[0][1].measure, high)
     starts = list(dict.fromkeys(run.start for _, run in runs))
     colours = {"domain": starts, "range": [palette[STYLES[start][0]] for start in starts]}
     dashes = {"domain": starts, "range": [list(STYLES[start][1]) for start in starts]}
-    legend = {"title": None, "orient": "top", "symbolType": "stroke"}
-    colour = {"field": "start", "type": "nominal", "scale": colours, "legend": legend}
-    dash = {"field": "start", "type": "nominal", "scale": dashes, "legend": legend}
-    shade = {"opacity": 0.14} | _SILENT
-    line = {"strokeWidth": 1.8} | _SILENT
+    colour = {"field": "start", "type": "nominal", "scale": colours, "legend": _LEGEND}
+    dash = {"field": "start", "type": "nominal", "scale": dashes, "legend": _LEGEND}
     dot = {"filled": True, "size": 22, "opacity": 1, "tooltip": expr("datum.tooltip")} | _SILENT
+    ends = {"y": up | {"field": "low"}, "y2": {"field": "high"}}
     layers = [
-        layer("area", "answers", shade, x=across, y=up | {"field": "low"}, y2={"field": "high"}, fill=colour),
+        layer("area", "answers", {"fillOpacity": 0.14} | _SILENT, x=across, fill=colour, **ends),
         *_marks(runs[0][0], longest, across, palette),
         *_levels(levels or {}, longest, across, up, palette),
-        layer("line", "answers", line, x=across, y=up, stroke=colour, strokeDash=dash),
+        layer("line", "answers", {"strokeWidth": 1.8} | _SILENT, x=across, y=up, stroke=colour, strokeDash=dash),
         layer("point", "answers", dot, x=across, y=up, fill=colour),
     ]
-    return chart(
-        layers, width="container", height=HEIGHT_PX, description=_described(records), datasets={"answers": rows}
-    )
+    text = _described(records)
+    return chart(layers, width="container", height=HEIGHT_PX, description=text, datasets={"answers": rows})
+
+
+def _across(longest: int) -> Spec:
+    scale = {"domain": [0, longest + 1], "nice": False}
+    axis = {"grid": False, "tickMinStep": 1, "format": "d"}
+    return number_of("frames", title="frames since the start", scale=scale, axis=axis)
+
+
+def _upwards(measure: Measure, high: float) -> Spec:
+    """In per cent. An error falls by decades, down to where it is rounding."""
+    title = f"{MEASURE_TITLES[measure]}, %"
+    if measure == "top1":
+        return number_of("value", title=title, scale={"domain": [0, 1.1 * high or 1], "nice": False})
+    scale = {"type": "log", "domain": [_FLOOR, max(1.5 * high, 10 * _FLOOR)], "nice": False, "zero": False}
+    axis = {"values": [10.0**power for power in range(-3, 6)], "format": "~r"}
+    return number_of("value", title=f"{title} (log)", scale=scale, axis=axis)
 
 
 def _row(run: Transient, number: int, point: CurvePoint) -> dict[str, Any]:
     tooltip = {"Start": run.start, "Frames": str(number), MEASURE_TITLES[run.measure]: f"{point_text(run, point)} %"}
     ends = {name: 100 * getattr(point, name) for name in ("value", "low", "high")}
+    if run.measure == "error":
+        ends = {name: max(value, _FLOOR) for name, value in ends.items()}
     return {"frames": number, "start": run.start, "tooltip": tooltip, **ends}
 
 

@@ -70,11 +70,11 @@ COLUMNS: tuple[Column[Record], ...] = (
     _words("Of", lambda record: _MEASURES[record.transient.measure] if record.transient else "",
            "top-1: films whose class has the highest score, with its 95 % interval; error: |answer - steady answer| / "
            "|steady answer|, of scenes the median, the smallest and the largest"),
+    _frames("Half", lambda record: frames_to(record, HALF), "frames until half of the way to the steady figure"),
+    _frames("Nine tenths", lambda record: frames_to(record, NINE_TENTHS), "likewise, nine tenths of it"),
     _point("First answer", lambda record: at(record.transient, 1) if record.transient else None, "to the first frame"),
     _point("After the delay", after_delay, "to the first frame that as many came before as the network's delay has"),
     _point("Steady", steady, "to the last frame, if nothing of the start is left in it"),
-    _frames("Half", lambda record: frames_to(record, HALF), "frames until half of the way to the steady figure"),
-    _frames("Nine tenths", lambda record: frames_to(record, NINE_TENTHS), "likewise, nine tenths of it"),
     _frames("Delay", delay, "of the network: frames before the first answer that rests on no padding"),
     _frames("Receptive field", receptive_field, "of the network: frames after which nothing of the start is left"),
     _words("Data", lambda record: record.transient.source if record.transient else "", "films, or scenes of them"),
