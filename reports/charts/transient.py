@@ -45,7 +45,7 @@ def transient_chart(
     layers = [
         layer("area", "answers", {"fillOpacity": 0.14} | _SILENT, x=across, fill=colour, **ends),
         *_marks(runs[0][0], longest, across, palette),
-        *_levels(levels or {}, longest, across, up, palette),
+        *_levels(levels or {}, across, up, palette),
         layer("line", "answers", {"strokeWidth": 1.8} | _SILENT, x=across, y=up, stroke=colour, strokeDash=dash),
         layer("point", "answers", dot, x=across, y=up, fill=colour),
     ]
@@ -92,11 +92,9 @@ def _marks(record: Record, longest: int, across: Spec, palette: Mapping[str, str
     ]
 
 
-def _levels(
-    levels: Mapping[str, float], longest: int, across: Spec, up: Spec, palette: Mapping[str, str]
-) -> list[Spec]:
+def _levels(levels: Mapping[str, float], across: Spec, up: Spec, palette: Mapping[str, str]) -> list[Spec]:
     rows: list[Row] = [
-        {"frames": longest, "value": 100 * value, "text": text, "align": "right", "dx": 0, "dy": -8}
+        {"frames": 0, "value": 100 * value, "text": text, "align": "left", "dx": 6, "dy": -8}
         for text, value in levels.items()
     ]
     if not rows:

@@ -90,4 +90,4 @@ def render(page: Page) -> Markup | None:
     )
 
 
-SECTION = Section("After a start", order=14, render=render)
+SECTION = Section("After a start", order=16, render=render)
