@@ -127,6 +127,14 @@ def said(records: Sequence[Record]) -> Iterator[str]:
     for title, frames in short.items():
         reason = "it never forgets its start" if frames is None else f"it needs {frames} frames, its receptive field"
         yield f"{title}: no steady figure: {reason}"
+    for title in dict.fromkeys(model_title(each) for each in records if _random_error(each)):
+        yield f"{title}: random weights: the error says how a start is forgotten, not what it costs in accuracy"
+
+
+def _random_error(record: Record) -> bool:
+    """Whether an error is of weights of the zoo that nobody trained."""
+    return bool(record.transient and record.transient.measure == "error" and record.model
+                and record.model.weights == "seeded")  # fmt: skip
 
 
 def summary(records: Sequence[Record]) -> str:

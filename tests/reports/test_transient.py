@@ -91,6 +91,7 @@ def test_sentences(tmp_path):
     assert list(said([short, stored(tmp_path, data=True, unreadable=notes)])) == [
         "a.mp4: not scored: no film",
         "CoX3D-M (16): no steady figure: it needs 72 frames, its receptive field",
+        "CoX3D-M (16): random weights: the error says how a start is forgotten, not what it costs in accuracy",
     ]
     assert summary([short]) == "No start could be measured"
     assert summary([short, stored(tmp_path)]) == (
