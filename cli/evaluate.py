@@ -44,8 +44,8 @@ def evaluate(given: Given, resume: bool) -> int:
     films = films_of_config(config.evaluate)
     plan = evaluation_plan(config, make_plan(config), films)
     show_notes(plan)
-    _show_missing(films.data.missing)
-    _show_random(config)
+    show_missing(films.data.missing)
+    show_random(config)
     store = records_file(config.run.out).parent
     stopped = None
     try:
@@ -57,12 +57,12 @@ def evaluate(given: Given, resume: bool) -> int:
         click.echo(drawn(render_accuracy(records)), nl=False)
         click.echo(f"records: {records_file(config.run.out)}")
     if stopped:
-        _show_kept(plan, str(store), newest_run(config.run.out) or "")
+        show_kept(plan, str(store), newest_run(config.run.out) or "")
         raise stopped
     return OK if all(record.ok for record in records) else FAILED
 
 
-def _show_missing(missing: tuple[str, ...]) -> None:
+def show_missing(missing: tuple[str, ...]) -> None:
     """Films that the data names and that are not there."""
     if missing:
         more = f"\n  and {len(missing) - _MOST_NAMED} more" if len(missing) > _MOST_NAMED else ""
@@ -70,14 +70,14 @@ def _show_missing(missing: tuple[str, ...]) -> None:
         click.echo(f"films that are not there, and are left out: {len(missing)}\n{named}{more}", err=True)
 
 
-def _show_random(config: Resolved) -> None:
+def show_random(config: Resolved) -> None:
     """Networks of the zoo without a checkpoint: what they answer is chance."""
     random = [name for name in config.plan.models if name not in config.custom]
     if random and config.plan.weights is None:
         click.echo(f"{', '.join(random)}: random weights, so accuracy is that of chance; give --weights", err=True)
 
 
-def _show_kept(plan: Plan, store: str, run_id: str) -> None:
+def show_kept(plan: Plan, store: str, run_id: str) -> None:
     """What is scored of cases that have no record yet."""
     from ..bench.evaluate.journal import films_done
 

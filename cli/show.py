@@ -60,8 +60,9 @@ def _evidence(store: Path, model: str) -> list[str]:
     from ..reports.commands import camera_times
     from ..reports.equal_work import render_equal_work, works_of
     from ..reports.evidence import render_evidence
-    from ..reports.select import newest_cameras, newest_evaluations
+    from ..reports.select import newest_cameras, newest_evaluations, newest_transients
     from ..reports.tables.accuracy import render_accuracy
+    from ..reports.tables.transient import render_transient
 
     everything = records_of_store(store)
     records = of_network(everything, store, model)
@@ -71,6 +72,7 @@ def _evidence(store: Path, model: str) -> list[str]:
     parts += [""] if cases and cameras else []
     parts += [render_camera_evidence(cameras, camera_times(store, cameras))] if cameras else []
     parts += [render_accuracy(evaluations)] if (evaluations := newest_evaluations(records)) else []
+    parts += [render_transient(transients)] if (transients := newest_transients(records)) else []
     return drawn(Group(*parts)).splitlines()
 
 

@@ -29,6 +29,7 @@ from .report import report
 from .run import run
 from .schema import schema
 from .show import show
+from .transient import transient
 from .weights import weights
 
 # In the order of --help.
@@ -36,6 +37,7 @@ VERBS = (
     run,
     camera,
     evaluate,
+    transient,
     plan,
     list_,
     doctor,

@@ -15,7 +15,7 @@ from ..bench.profile.operator_profile import Profile
 from ..bench.record.garbage import paused_collector
 from ..bench.record.record import Record
 from ..bench.stats.case_result import CaseResult, case_results, speed_records
-from .select import newest_cameras, newest_evaluations
+from .select import newest_cameras, newest_evaluations, newest_transients
 
 if TYPE_CHECKING:
     from ..bench.stats.camera import FrameTimes
@@ -67,13 +67,16 @@ def _table(form: str) -> Callable[[Content], bytes]:
 
 
 def _markdown(content: Content) -> bytes:
-    from .tables import accuracy, camera, results
+    from .tables import accuracy, camera, results, transient
     from .tables.render import markdown
 
     cameras, evaluations = newest_cameras(content.records), newest_evaluations(content.records)
-    tables = [results.build(content.cases)] if content.cases or not (cameras or evaluations) else []
+    transients = newest_transients(content.records)
+    others = cameras or evaluations or transients
+    tables = [results.build(content.cases)] if content.cases or not others else []
     tables += [camera.build(cameras)] if cameras else []
     tables += [accuracy.build(evaluations)] if evaluations else []
+    tables += [transient.build(transients)] if transients else []
     return "\n".join(map(markdown, tables)).encode()
 
 

@@ -20,7 +20,7 @@ from ..bench.stats.trend import Series, series
 from .charts.pareto import PLOTS, front_of, tooltips
 from .engines import worth_most
 from .headline import Headline, headline
-from .select import by_setting, newest_cameras, newest_evaluations
+from .select import by_setting, newest_cameras, newest_evaluations, newest_transients
 from .tables.results import build
 from .tables.table import Table
 
@@ -51,6 +51,7 @@ class Page:
     times: Mapping[str, FrameTimes] = field(default_factory=dict)  # of their frames, by blob, where it can be read
     evaluations: tuple[Record, ...] = ()  # of each case whose accuracy was measured the newest
     scores: Mapping[str, Scores] = field(default_factory=dict)  # of their films, by blob, where it can be read
+    transients: tuple[Record, ...] = ()  # of each case whose frames since a start were measured the newest
 
     def row_id(self, key: str) -> str | None:
         """The anchor of a case's row; None where it has no row."""
@@ -81,6 +82,7 @@ def page_of(
         times=times or {},
         evaluations=newest_evaluations(records),
         scores=scores or {},
+        transients=newest_transients(records),
     )
 
 

@@ -41,6 +41,12 @@ def newest_evaluations(records: Iterable[Record]) -> tuple[Record, ...]:
     return tuple({(record.key, record.model.weights if record.model else None): record for record in found}.values())
 
 
+def newest_transients(records: Iterable[Record]) -> tuple[Record, ...]:
+    """Of each case whose frames since a start were measured the newest record of each checkpoint, likewise."""
+    found = (record for record in records if record.kind == "transient")
+    return tuple({(record.key, record.model.weights if record.model else None): record for record in found}.values())
+
+
 def device_kind(record: CaseResult) -> str:
     """The profile that a record's device extends; its name where that was not recorded."""
     return record.device_kind or record.case.device

@@ -28,19 +28,22 @@ class Scored(Frozen):
     """A film that is done: its scores, or why it cannot be decoded."""
 
     film: int = Field(ge=0, description="position among the films of the data")
-    scores: str | None = Field(default=None, description="float16 in base64; None: the film cannot be decoded")
+    scores: str | None = Field(
+        default=None,
+        description="in base64: scores in float16, or of a transient ranks in uint16; None: the film cannot be decoded",
+    )
     padded: bool = False
     damage: str = ""
 
     @classmethod
-    def of(cls, film: int, scores: NDArray[np.float16], padded: bool, damage: str) -> Scored:
+    def of(cls, film: int, scores: NDArray[np.float16 | np.uint16], padded: bool, damage: str) -> Scored:
         return cls(film=film, scores=base64.b64encode(scores.tobytes()).decode(), padded=padded, damage=damage)
 
-    def row(self) -> NDArray[Any]:
-        """Its scores, of a film that has some."""
+    def row(self, kind: str = "float16") -> NDArray[Any]:
+        """Its scores, of a film that has some; `kind`: of numbers, as it was written."""
         import numpy as np
 
-        return np.frombuffer(base64.b64decode(self.scores or ""), np.float16)
+        return np.frombuffer(base64.b64decode(self.scores or ""), kind)
 
 
 @dataclass(frozen=True)

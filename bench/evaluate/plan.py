@@ -47,6 +47,11 @@ def evaluation_config(config: Resolved) -> Resolved:
     wrong = [why for name in config.plan.models if (why := config.spec(name).not_watchable())]
     if wrong:
         raise UserError("\n".join(wrong), USAGE)
+    return scored_once(config)
+
+
+def scored_once(config: Resolved) -> Resolved:
+    """The config of a run in which each case takes one process, as long as its films or frames do."""
     run = config.run.model_copy(
         update={"processes": 1, "runs": 1, "min_s": 0.0, "timeout_s": NO_LIMIT_S, "energy": False}
     )

@@ -19,7 +19,7 @@ from ..backends import Runnable
 from ..errors import ENVIRONMENT, NOTHING, USAGE, UserError
 from ..measure.allocator import keep_freed_memory
 from ..measure.in_force import hold_threads
-from ..measure.job import EvaluationJob, Event, Job, Measurement, phase_event
+from ..measure.job import Event, Job, Measurement, phase_event
 from ..measure.loop import seldom
 from ..measure.passes import CaseClock, Emit, Subject
 from ..measure.verify import compare
@@ -46,21 +46,29 @@ _COMPARE_S = 1.0
 FindModel = Callable[[str], ModelSpec]
 
 
+# Of a job and its subject, before anything is prepared: what then makes the parts of its measurement.
+Begin = Callable[[Job, Subject, Emit], Callable[[Runnable], dict[str, Any]]]
+
+
 def evaluate_case(job: Job, emit: Emit, find_model: FindModel = find_model) -> Event:
     """One network over all films; returns the last event. Errors of the network, or of classes that do not fit, are
     raised."""
+    return verified_case(job, emit, find_model, _begin)
+
+
+def verified_case(job: Job, emit: Emit, find_model: FindModel, begin: Begin) -> Event:
+    """Prepare the network of a case, compare it with the reference, and do the rest if it answers right; returns the
+    last event."""
     case_clock = CaseClock.now(job.settings)
     allocator = keep_freed_memory()
     import torch
 
-    if job.evaluation is None or job.case.evaluation is None:
-        raise UserError(f"{job.case.key}: no films", USAGE)
     started = datetime.now(timezone.utc)
     environ = dict(os.environ)  # as torch has read it; the network's code may change it
     torch.set_num_threads(job.case.threads)
     host = read_host()
     subject = subject_of(job, emit, find_model)
-    films = _films(job, job.evaluation, subject.spec)
+    rest = begin(job, subject, emit)
     with torch.inference_mode():
         runnable = subject.backend.prepare(subject.loaded.net, subject.inputs.ring[0], subject.ask)
         emit(phase_event("verifying"))
@@ -70,7 +78,7 @@ def evaluate_case(job: Job, emit: Emit, find_model: FindModel = find_model) -> E
         hold_threads(job.case.threads)
         emit(Event(event="measured", measurement=Measurement(engine=runnable.engine())))
         runnable.warm(subject.accelerator.to_device(subject.inputs.ring)[0])
-        evaluation = _evaluated(job, films, _Network(subject, runnable), emit) if verification.passed else None
+        parts = rest(runnable) if verification.passed else {}
     measurement = Measurement(
         started_at=started.isoformat(timespec="milliseconds"),
         duration_s=case_clock.passed_s(),
@@ -78,26 +86,35 @@ def evaluate_case(job: Job, emit: Emit, find_model: FindModel = find_model) -> E
         environment=environment_of(job, host, None, Process(torch.get_num_threads(), allocator, environ)),
         verification=verification,
         engine=runnable.engine(),
-        evaluation=evaluation,
         notes=tuple(dict.fromkeys((*subject.inputs.notes, *subject.loaded.notes, *subject.spec.notes()))),
+        **parts,
     )
     return Event(event="done", measurement=measurement)
 
 
+def _begin(job: Job, subject: Subject, emit: Emit) -> Callable[[Runnable], dict[str, Any]]:
+    films = films_of_job(job, subject.spec)
+    return lambda runnable: {"evaluation": _evaluated(job, films, _Network(subject, runnable), emit)}
+
+
 @dataclass(frozen=True)
-class _Films:
+class LabelledFilms:
     """The films of a case with their labels, as this network counts classes."""
 
     data: Data
     labels: Labels
 
 
-def _films(job: Job, given: EvaluationJob, spec: ModelSpec) -> _Films:
+def films_of_job(job: Job, spec: ModelSpec) -> LabelledFilms:
+    """The films that the job names. Raises UserError where they are not those of its case any more, and where their
+    classes do not fit the network."""
+    given, setup = job.evaluation, job.case.evaluation
+    if given is None or setup is None:
+        raise UserError(f"{job.case.key}: no films", USAGE)
     found = films_of(given.data, given.films, given.classes, given.limit)
-    setup = job.case.evaluation
-    if setup is None or found.setup(setup.fps) != setup:
+    if found.setup(setup.fps) != setup:
         raise UserError(f"{given.data}: the films or their labels changed during the run; run again", ENVIRONMENT)
-    return _Films(found.data, labels_of(found.data, spec.classes, found.classes, spec.title))
+    return LabelledFilms(found.data, labels_of(found.data, spec.classes, found.classes, spec.title))
 
 
 @dataclass(frozen=True)
@@ -137,10 +154,10 @@ class _Time:
     waited_s: float = 0.0
 
 
-def _evaluated(job: Job, films: _Films, network: _Network, emit: Emit) -> Evaluation:
+def _evaluated(job: Job, films: LabelledFilms, network: _Network, emit: Emit) -> Evaluation:
     """Score the films that are not scored yet, and compute the figures of all."""
     assert job.evaluation is not None and job.case.evaluation is not None  # noqa: S101, PT018 - as above
-    journal = Journal(journal_file(job.evaluation.store, job.run_id, job.case), _identity(job))
+    journal = Journal(journal_file(job.evaluation.store, job.run_id, job.case), identity(job))
     done = journal.begin()
     left = [number for number in range(len(films.data.films)) if number not in done]
     decoders = len(os.sched_getaffinity(0))
@@ -169,8 +186,8 @@ def _evaluated(job: Job, films: _Films, network: _Network, emit: Emit) -> Evalua
         missing=len(films.data.missing),
         padded=sum(each.padded for each in done.values()),
         classes=given.scores.shape[1],
-        unreadable=_notes(films.data, {n: each for n, each in done.items() if each.scores is None}),
-        damaged=_notes(films.data, {n: each for n, each in done.items() if each.scores is not None and each.damage}),
+        unreadable=notes_of(films.data, {n: each for n, each in done.items() if each.scores is None}),
+        damaged=notes_of(films.data, {n: each for n, each in done.items() if each.scores is not None and each.damage}),
         predictions=write_predictions(folder, given),
         duration_s=duration_s,
         network_s=time_.network_s,
@@ -189,11 +206,12 @@ def _scored(number: int, film: Shown | Unreadable, data: Data, network: _Network
     return Scored.of(number, stored_scores(scores, several=data.several), film.padded, film.damage)
 
 
-def _notes(data: Data, which: Mapping[int, Scored]) -> tuple[FilmNote, ...]:
+def notes_of(data: Data, which: Mapping[int, Scored]) -> tuple[FilmNote, ...]:
+    """What is wrong with these films, by their positions."""
     return tuple(FilmNote(film=data.films[number].name, why=which[number].damage) for number in sorted(which))
 
 
-def _predictions(films: _Films, done: Mapping[int, Scored]) -> Predictions:
+def _predictions(films: LabelledFilms, done: Mapping[int, Scored]) -> Predictions:
     """Those of the films that could be decoded, in the order of the data. Raises UserError where there is none."""
     import numpy as np
 
@@ -212,7 +230,7 @@ def _predictions(films: _Films, done: Mapping[int, Scored]) -> Predictions:
     return Predictions(tuple(films.data.films[number].name for number in numbers), scores, labels, films.labels.names)
 
 
-def _identity(job: Job) -> str:
+def identity(job: Job) -> str:
     """Names all that decides on the scores of a film."""
     text = job.model_dump_json(include={"case", "own", "weights", "classes", "git_commit"})
     return hashlib.sha256(text.encode()).hexdigest()

@@ -28,6 +28,7 @@ from ..record.record import (
     Verification,
 )
 from ..record.sensing import Energy, Sensors
+from ..record.transient import Transient
 
 
 class BoardHost(Frozen):
@@ -57,6 +58,12 @@ class EvaluationJob(Frozen):
     classes: str | None = Field(default=None, description="path of the checkpoint's list of classes")
     limit: int | None = None
     store: str = Field(description="folder for the predictions and for what is scored so far")
+
+
+class TransientJob(Frozen):
+    """The frames since a start, besides what the case names."""
+
+    store: str = Field(description="folder for the answers")
 
 
 class TurnPipes(Frozen):
@@ -115,6 +122,7 @@ class Job(Frozen):
     video: str | None = Field(default=None, description="path of the video, where the case's input is one")
     camera: CameraJob | None = Field(default=None, description="None: no camera")
     evaluation: EvaluationJob | None = Field(default=None, description="None: accuracy is not measured")
+    transient: TransientJob | None = Field(default=None, description="None: answers after a start are not")
     place: BoardHost | None = Field(default=None, description="the board to run it on; None: this machine")
     git_commit: str | None = None
     git_dirty: bool | None = None
@@ -139,6 +147,7 @@ class Measurement(Frozen):
     energy: Energy | None = None
     camera: CameraRun | None = None
     evaluation: Evaluation | None = None
+    transient: Transient | None = None
     counters: Counters | None = None
     notes: tuple[str, ...] | None = None
 

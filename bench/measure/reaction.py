@@ -19,6 +19,7 @@ from ...models.spec import ModelSpec, is_frame_network
 from ..errors import UserError
 from ..record.camera import Reaction, SceneSource
 from ..record.facts import has_receptive_field
+from ..stats.transient import HALF, NINE_TENTHS, frames_until
 from .video import read_apart, trained_frames_per_s
 
 if TYPE_CHECKING:
@@ -28,7 +29,6 @@ if TYPE_CHECKING:
 
 SCENES = 4
 SEED = 20_260_101
-HALF, NINE_TENTHS = 0.5, 0.1  # what is left of the way
 AT_ONCE = 8  # frames of one call: more are no faster, and need more memory
 UNBOUNDED = 3  # receptive fields that a network is shown which forgets ever more, but never all
 
@@ -101,10 +101,10 @@ def of_frames(net: Any, receptive_field: int) -> Answers:
         state, y = net.initial_state(1), None
         for _ in range(receptive_field):
             y, state = net.step(old, state)
-        yield _scores(y)
+        yield scores_of(y)
         for _ in range(receptive_field):
             y, state = net.step(new, state)
-            yield _scores(y)
+            yield scores_of(y)
 
     return answers
 
@@ -116,11 +116,11 @@ def of_continual(net: FrameNetwork) -> Answers:
 
     def answers(old: Tensor, new: Tensor) -> Iterator[Tensor]:
         y, state = net.step(old, net.initial_state(1, fill="replicate", frame=old))
-        yield _scores(y)
+        yield scores_of(y)
         for done in range(0, count, AT_ONCE):
             clip = new[:, :, None].expand(-1, -1, min(AT_ONCE, count - done), -1, -1)
             y, state = net.steps(clip, state)
-            yield from (_scores(each) for each in y.unbind(-1))
+            yield from (scores_of(each) for each in y.unbind(-1))
 
     return answers
 
@@ -131,12 +131,12 @@ def of_clips(net: Callable[[Tensor], Any], frames: int) -> Answers:
 
     def answers(old: Tensor, new: Tensor) -> Iterator[Tensor]:
         for count in range(frames + 1):
-            yield _scores(net(torch.stack([old] * (frames - count) + [new] * count, 2)))
+            yield scores_of(net(torch.stack([old] * (frames - count) + [new] * count, 2)))
 
     return answers
 
 
-def _scores(answer: Any) -> Tensor:
+def scores_of(answer: Any) -> Tensor:
     """All numbers of an answer in a row, as a copy: a network may write its next answer to the same place."""
     import torch
 
@@ -181,8 +181,3 @@ def frames_of(answers: Answers, pairs: Sequence[Pair], source: SceneSource) -> F
         half.append(frames_until(left, HALF))
         nine_tenths.append(frames_until(left, NINE_TENTHS))
     return Frames(tuple(half), tuple(nine_tenths), source) if half else None
-
-
-def frames_until(left: Sequence[float], share: float) -> int:
-    """After how many frames at most this share of the way is left, and stays so; `left[0]` is before the first."""
-    return 1 + max((frame for frame, rest in enumerate(left) if rest > share), default=-1)

@@ -17,7 +17,7 @@ from ...models.spec import UnknownModelError
 from ...models.stated import complaints as complaints_of
 from ...models.weights.locate import is_path
 from ..errors import ENVIRONMENT, USAGE, UserError
-from ..record.case import Gap, Policy
+from ..record.case import Gap, Policy, Start
 from .catalog import Catalog
 from .complaints import complaints, nearest
 
@@ -137,6 +137,13 @@ class EvaluateTable(_Table):
     limit: Positive | None = None
 
 
+class TransientTable(_Table):
+    """[transient]: for `co3d-bench transient`."""
+
+    start: Annotated[tuple[Start, ...], _List, Field(min_length=1)] = ("zeros", "replicate")
+    frames: Annotated[int | None, Field(ge=1, le=100_000)] = None  # None: a quarter more than the receptive field
+
+
 class Tables(_Table):
     """Every key that a bench.toml may have."""
 
@@ -145,6 +152,7 @@ class Tables(_Table):
     input: InputTable = InputTable()
     camera: CameraTable = CameraTable()
     evaluate: EvaluateTable = EvaluateTable()
+    transient: TransientTable = TransientTable()
     # [models."file.py:factory"]: what their author states of custom models; checked by `models/stated.py`
     models: dict[str, Any] = Field(default_factory=dict)
     # [devices.NAME]: profiles beside ours, and values that override theirs; checked by `with_custom`
@@ -193,6 +201,7 @@ class Config:
     camera: CameraTable = field(default_factory=CameraTable)
     stated: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)  # of custom models, by their names
     evaluate: EvaluateTable = field(default_factory=EvaluateTable)
+    transient: TransientTable = field(default_factory=TransientTable)
 
     @property
     def source(self) -> str:
@@ -293,7 +302,7 @@ def check_config(table: Mapping[str, Any], origin: Origin, catalog: Catalog) -> 
             evaluate = evaluate.model_copy(update={name: str(origin.base(f"evaluate.{name}") / word)})
     stated = {case_name(word): values for word, values in tables.models.items()}
     notes = tuple(_without_effect(tables.run, origin))
-    return Config(tables.run, plan, source, origin, catalog, notes, camera, stated, evaluate)
+    return Config(tables.run, plan, source, origin, catalog, notes, camera, stated, evaluate, tables.transient)
 
 
 def _profiles(tables: Mapping[str, Any], label: str, catalog: Catalog) -> dict[str, DeviceProfile]:

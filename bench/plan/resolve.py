@@ -65,6 +65,7 @@ def resolve(config: Config) -> Resolved:
         config.camera,
         config.stated,
         config.evaluate,
+        config.transient,
         custom,
     )
     if config.input.kind == "video" and not wrong:

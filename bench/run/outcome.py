@@ -49,6 +49,7 @@ def to_record(job: Job, spec: ModelSpec, outcome: Outcome, oom_kills: int, durat
         energy=measured.energy,
         camera=None if failure else measured.camera,
         evaluation=None if failure else measured.evaluation,
+        transient=None if failure else measured.transient,
         batch_search=job.batch_search,
         notes=notes,
         error=failure,

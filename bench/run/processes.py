@@ -12,7 +12,7 @@ from pathlib import Path
 from ...devices.cgroup import oom_kills
 from ...devices.host import read_host
 from ...models.spec import ModelSpec
-from ..measure.job import Answers, BoardHost, CameraJob, EvaluationJob, Event, Job, job_line
+from ..measure.job import Answers, BoardHost, CameraJob, EvaluationJob, Event, Job, TransientJob, job_line
 from ..plan.plan import CaseProcess, Plan
 from ..plan.resolve import Resolved
 from ..record.blobs import blobs_folder
@@ -120,6 +120,7 @@ class Parent:
             place=host,
             camera=camera_job(config) if case.camera else None,
             evaluation=evaluation_job(config) if case.evaluation else None,
+            transient=transient_job(config) if case.transient else None,
             git_commit=self.checkout.commit,
             git_dirty=self.checkout.dirty,
         )
@@ -167,6 +168,11 @@ def evaluation_job(config: Resolved) -> EvaluationJob:
     }
     store = records_file(config.run.out).parent
     return EvaluationJob(**paths, limit=given.limit, store=str(store.absolute()))
+
+
+def transient_job(config: Resolved) -> TransientJob:
+    """Where the answers of a run go, for its processes."""
+    return TransientJob(store=str(records_file(config.run.out).parent.absolute()))
 
 
 def refusal(outcome: Outcome) -> str | None:

@@ -33,6 +33,7 @@ _DIFFER: dict[str, Callable[[Case], str]] = {
     "batch": lambda case: f"b{case.batch}",
     "threads": lambda case: f"t{case.threads}",
     "camera": lambda case: _camera(case.camera) if case.camera else "",
+    "transient": lambda case: case.transient.start if case.transient else "",
 }
 
 
@@ -200,6 +201,9 @@ def describe(record: Record) -> str:
         return f"{cameras}{record.camera.missed} of {record.camera.due} answers missed their deadline"
     if (found := record.evaluation) and (shown := found.top1 or found.mean_ap):
         return f"{'top-1' if found.top1 else 'mAP'} {100 * shown.value:.1f} % of {found.scored} films"
+    if found := record.transient:
+        what, figure = ("film", "top-1") if found.measure == "top1" else ("scene", "error")
+        return f"{figure} at {len(found.curve)} frames of {found.shown} {what}{'s' if found.shown != 1 else ''}"
     if record.timing is None:
         return "not timed"
     mark = "  !" if warnings(record) else ""

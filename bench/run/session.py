@@ -79,12 +79,13 @@ class TimeShare:
 
 
 def measuring_s(record: Record) -> float:
-    """Seconds that a process spent on measuring: warm-up, samples, blocks of energy, frames of a camera, films."""
+    """Seconds that a process spent on measuring: warm-up, samples, blocks of energy, frames of a camera, films,
+    frames since a start."""
     timing = record.timing
     blocks = (*record.energy.busy, *record.energy.idle) if record.energy else ()
     energy_s = sum(block.seconds for block in blocks)
     camera_s = record.camera.watched_s if record.camera else 0.0
-    films_s = record.evaluation.duration_s if record.evaluation else 0.0
+    films_s = sum(each.duration_s for each in (record.evaluation, record.transient) if each)
     return (timing.warmup_s + timing.sampling_wall_s if timing else 0.0) + energy_s + camera_s + films_s
 
 

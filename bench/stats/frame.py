@@ -13,6 +13,8 @@ from ..record.evaluation import Share
 from ..record.garbage import paused_collector
 from ..record.record import KINDS, Failure, Record, commit_of
 from ..record.store import each_record
+from ..record.transient import CurvePoint
+from . import transient
 from .accuracy import main_accuracy
 from .case_result import CaseResult, case_results
 from .metrics import METRICS, Metric
@@ -78,7 +80,7 @@ FACTS: tuple[Field[Record], ...] = (
     Field("run_id", lambda r: r.run_id, "the run it was measured in; sorts by time"),
     Field("started_at", lambda r: r.started_at, "UTC"),
     Field("case", lambda r: r.key, "key of the case"),
-    Field("kind", lambda r: r.kind, "speed, camera or accuracy: the columns of one are empty for the others"),
+    Field("kind", lambda r: r.kind, "speed, camera, accuracy or transient: columns of one are empty for the others"),
     Field("model", lambda r: r.case.model, "the network's name"),
     Field("device", lambda r: r.case.device, "the device profile"),
     Field("device_kind", lambda r: r.device_kind, "our profile that the device extends, or its own name"),
@@ -236,6 +238,37 @@ ACCURACY_FIELDS: tuple[Field[Record], ...] = (
     _evaluated("classes", "of the network", "accuracy_classes"),
 )
 
+
+def _transient(name: str, value: Callable[[Record], Value], explains: str) -> Field[Record]:
+    return Field(f"transient_{name}", lambda record: value(record) if record.transient else None, explains)
+
+
+def _point_of(find: Callable[[Record], CurvePoint | None]) -> Callable[[Record], Value]:
+    return lambda record: found.value if (found := find(record)) else None
+
+
+def _of_transient(name: str) -> Callable[[Record], Value]:
+    return lambda record: getattr(record.transient, name)
+
+
+# Of the frames since a start; missing for the other kinds. The whole curve is in the record (`Record.transient`).
+TRANSIENT_FIELDS: tuple[Field[Record], ...] = (
+    _transient("start", _of_transient("start"), "what the state held before the first frame: zeros, replicate or cut"),
+    _transient("measure", _of_transient("measure"), "top1 of films, or error against the steady answer; shares of 1"),
+    _transient("source", _of_transient("source"), "name of the data, noise, or name of the film"),
+    _transient("shown", _of_transient("shown"), "films, or scenes"),
+    _transient("frames", lambda r: len(r.transient.curve) if r.transient else None, "that were answered"),
+    _transient("first", _point_of(lambda r: transient.at(r.transient, 1) if r.transient else None), "of the first"),
+    _transient("after_delay", _point_of(transient.after_delay), "of the first answer after the network's delay"),
+    _transient("steady", _point_of(transient.steady), "of the last answer, if nothing of the start is left in it"),
+    _transient("half_frames", lambda r: transient.frames_to(r, transient.HALF), "until half of the way to steady"),
+    _transient("nine_tenths_frames", lambda r: transient.frames_to(r, transient.NINE_TENTHS), "until nine tenths"),
+    _transient("delay_frames", transient.delay, "of the network"),
+    _transient("receptive_field_frames", transient.receptive_field, "of the network"),
+)
+
+OTHER_FIELDS = (*CAMERA_FIELDS, *ACCURACY_FIELDS, *TRANSIENT_FIELDS)
+
 # The table by process. Columns after the figures may differ between processes of a case.
 FIELDS: tuple[Field[Record], ...] = (
     *FACTS,
@@ -245,8 +278,7 @@ FIELDS: tuple[Field[Record], ...] = (
     Field("samples", lambda r: len(r.timing.samples) if r.timing else None, "timed calls"),
     Field("background_load", background_load, "background load during the samples, in cores"),
     Field("reference_s", reference_s, "median time of the reference workload, before and after the samples"),
-    *CAMERA_FIELDS,
-    *ACCURACY_FIELDS,
+    *OTHER_FIELDS,
     Field("status", lambda r: _status(r.error, r.timing or _other(r)), "measured, failed or untimed"),
     Field("warnings", lambda r: "; ".join(warnings(r)) or None, "warnings about the speed"),
     Field("error", _error, "why there is no figure"),
@@ -268,7 +300,7 @@ def _end(name: Literal["low", "high"]) -> Callable[[CaseResult], Value]:
 
 def _other(record: Record) -> object:
     """What a record has that is of no speed."""
-    return record.camera or record.evaluation
+    return record.camera or record.evaluation or record.transient
 
 
 def _of_record(fact: Field[Record]) -> Callable[[CaseResult], Value]:
@@ -294,7 +326,7 @@ CASE_FIELDS: tuple[Field[CaseResult], ...] = (
     Field("processes", lambda r: len(r.timed), "fresh processes with figures"),
     Field("failed_processes", lambda r: sum(not each.ok for each in r.records), "fresh processes without figures"),
     Field("samples", lambda r: len(r.latency_s), "timed predictions of all processes"),
-    *(Field(field.name, _of_record(field), field.explains) for field in (*CAMERA_FIELDS, *ACCURACY_FIELDS)),
+    *(Field(field.name, _of_record(field), field.explains) for field in OTHER_FIELDS),
     Field("status", lambda r: _status(r.error, r.timed or _other(r.record)), "measured, failed or untimed"),
     Field("warnings", lambda r: "; ".join(r.warnings) or None, "warnings about the speed"),
     Field("error", _error, "why there is no figure"),
@@ -305,8 +337,9 @@ def load(path: str | Path, by: Literal["process", "case"] = "process") -> pandas
     """The records of a store (a folder, or a .jsonl file) as a table, oldest first; missing figures are missing values.
 
     `by="process"`: every record a row, columns as in `FIELDS`. `by="case"`: what each case's newest run gave, in the
-    figures that the report shows: columns as in `CASE_FIELDS`, and `FACTS` before them. `kind` tells speed, cameras and
-    accuracy apart; the columns of one (`CAMERA_FIELDS`, `ACCURACY_FIELDS`) are empty for the others.
+    figures that the report shows: columns as in `CASE_FIELDS`, and `FACTS` before them. `kind` tells speed, cameras,
+    accuracy and starts apart; the columns of one (`CAMERA_FIELDS`, `ACCURACY_FIELDS`, `TRANSIENT_FIELDS`) are empty for
+    the others.
     Raises UserError where there is no store or it cannot be read, ValueError for another `by`.
     """
     if by not in ("process", "case"):

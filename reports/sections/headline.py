@@ -6,7 +6,7 @@ from markupsafe import Markup
 
 from ..headline import Headline
 from ..page import Page, fragment
-from ..tables import accuracy
+from ..tables import accuracy, transient
 from ..tables.camera import summary
 from . import Section
 
@@ -45,8 +45,9 @@ def render(page: Page) -> Markup:
 def _headline(page: Page) -> Headline:
     """That of the speed of calls; where networks were watched, with what was seen, which may be less."""
     seen = summary(page.cameras) if page.cameras else ""
-    if not page.records and (page.cameras or page.evaluations):
-        return Headline(seen or accuracy.summary(page.evaluations))
+    if not page.records and (page.cameras or page.evaluations or page.transients):
+        measured = accuracy.summary(page.evaluations) if page.evaluations else transient.summary(page.transients)
+        return Headline(seen or measured)
     if not seen:
         return page.headline
     first = f"What keeps up is judged here by the speed of calls alone. {seen}: see \u201cIn front of a camera\u201d."

@@ -10,6 +10,7 @@ from rich.text import Text
 
 from ...bench.record.evaluation import Evaluation, Share
 from ...bench.record.record import Record
+from ...bench.record.transient import Transient
 from ...bench.stats.metrics import PERCENT
 from ..notation import fixed
 from ..select import PRECISION_TITLES, model_title
@@ -118,8 +119,12 @@ def title_of(record: Record) -> str:
 
 
 def said(records: Iterable[Record]) -> Iterator[str]:
-    """What is wrong with the films of these, in sentences: each film once, however many networks it was shown to."""
-    runs = [record.evaluation for record in records if record.evaluation]
+    """What is wrong with the films of these, in sentences."""
+    return film_notes([record.evaluation for record in records if record.evaluation])
+
+
+def film_notes(runs: Sequence[Evaluation | Transient]) -> Iterator[str]:
+    """What is wrong with films, in sentences: each film once, however many networks it was shown to."""
     for name, what in (("unreadable", "not scored"), ("damaged", "scored by what could be decoded")):
         notes = dict.fromkeys(note for run in runs for note in getattr(run, name))
         yield from (f"{note.film}: {what}: {note.why}" for note in list(notes)[:MOST_NAMED])

@@ -28,6 +28,8 @@ IN_WORDS = (
     "--data",
     "--films",
     "--limit",
+    "--start",
+    "--frames",
 )
 
 
@@ -65,6 +67,7 @@ def test_the_default_that_is_said_is_the_one_that_holds_and_the_example_is_taken
         assert replace(said, run=said.run.model_copy(update=same)) == default
     device = ["--device", "xavier"] if row.flag == "--host" else []
     words = [row.flag, row.example] if row.example else [row.flag]
+    words += ["cox3d-s-13"] if verb is app.commands["transient"] else []  # it names its networks without a flag
     assert asked_for(*words, *device, verb=verb) != asked_for(*device)
 
 

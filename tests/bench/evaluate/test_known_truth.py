@@ -14,7 +14,7 @@ from co3d_bench.bench.errors import UserError
 from co3d_bench.bench.evaluate import worker
 from co3d_bench.bench.evaluate.films import Shown, sampling_of, show
 from co3d_bench.bench.evaluate.plan import evaluation_config, evaluation_plan, films_of_config
-from co3d_bench.bench.evaluate.worker import _identity, evaluate_case
+from co3d_bench.bench.evaluate.worker import evaluate_case, identity
 from co3d_bench.bench.measure.job import Job
 from co3d_bench.bench.plan.catalog import Catalog
 from co3d_bench.bench.plan.plan import PlanFacts
@@ -217,10 +217,10 @@ def test_what_is_scored_is_not_scored_again(films, tmp_path, monkeypatch):
 def test_films_scored_by_other_weights_do_not_count(films, tmp_path):
     (job,) = jobs(tmp_path, films, models=["clip"])
     (other,) = jobs(tmp_path, films, {"fps": 10}, models=["clip"])
-    assert _identity(job) == _identity(job.model_copy(update={"run_id": "run-2"}))
+    assert identity(job) == identity(job.model_copy(update={"run_id": "run-2"}))
     weights = WeightsFile(path="a.pth", sha256="0" * 64)
     jobs_apart = job, other, job.model_copy(update={"weights": weights}), job.model_copy(update={"classes": 7})
-    assert len({_identity(each) for each in jobs_apart}) == 4
+    assert len({identity(each) for each in jobs_apart}) == 4
 
 
 def test_an_engine_that_answers_otherwise_has_no_accuracy(films, tmp_path, monkeypatch):
