@@ -45,6 +45,7 @@ class Frozen(BaseModel):
 _NOT_A_WORD = re.compile(r"[^A-Za-z0-9._-]+")  # a key is one word with slashes
 Policy = Literal["newest", "oldest", "block"]
 Gap = Literal["step", "repeat"]
+Start = Literal["zeros", "replicate", "cut"]
 AUTO_STREAMS = "auto"  # as many cameras as the network keeps up with
 
 
@@ -95,6 +96,22 @@ class EvaluationSetup(Frozen):
         return f"accuracy-{_NOT_A_WORD.sub('_', self.data)}-{self.films}films-{self.sha256}{rate}"
 
 
+class TransientSetup(Frozen):
+    """A start whose frames are answered one by one. With the films of an evaluation the curve is their accuracy, else
+    the error against the steady answer, in scenes of the case's input."""
+
+    start: Start = Field(
+        description="what the state holds before the first frame. zeros; replicate: as if the first frame had been "
+        "shown for ever; cut: as another film or scene left it"
+    )
+    frames: Ordinal | None = Field(default=None, description="that are answered; None: by the receptive field")
+
+    @property
+    def key(self) -> str:
+        """As a part of a case's key: transient-zeros-96frames."""
+        return f"transient-{self.start}" + ("" if self.frames is None else f"-{self.frames}frames")
+
+
 class Case(Frozen):
     """One cell of the plan. Its `key` names it for ever: records are matched by it.
 
@@ -111,12 +128,13 @@ class Case(Frozen):
     input: str = Field(default="random-0", description="random-SEED, or video:NAME:first 12 of its sha256")
     camera: CameraSetup | None = Field(default=None, description="None: called again and again, as fast as it answers")
     evaluation: EvaluationSetup | None = Field(default=None, description="None: its accuracy is not measured")
+    transient: TransientSetup | None = Field(default=None, description="None: its answers after a start are not")
 
     @property
     def key(self) -> str:
         """The case as one line of text without spaces, e.g. `cox3d-m-16/cpu/eager/fp32/b1/t2/random-0`."""
         way = f"{self.model}/{self.device}/{self.backend}/{self.precision}/b{self.batch}/t{self.threads}/{self.input}"
-        return "/".join((way, *(each.key for each in (self.camera, self.evaluation) if each)))
+        return "/".join((way, *(each.key for each in (self.camera, self.evaluation, self.transient) if each)))
 
 
 class WeightsFile(Frozen):

@@ -19,12 +19,14 @@ from .case import Case, Count, Duration, Frozen, Latency, Moment, Number, Ordina
 from .cuda_facts import CudaFacts
 from .evaluation import Evaluation
 from .sensing import Energy, Sensors
+from .transient import Transient
 
 SCHEMA_VERSION = 2
 
-# What a record is of: calls as fast as the network answers, frames of a camera, or films whose classes are known.
-Kind = Literal["speed", "camera", "accuracy"]
-KINDS: tuple[Kind, ...] = ("speed", "camera", "accuracy")
+# What a record is of: calls as fast as the network answers, frames of a camera, films whose classes are known, or the
+# frames since a start.
+Kind = Literal["speed", "camera", "accuracy", "transient"]
+KINDS: tuple[Kind, ...] = ("speed", "camera", "accuracy", "transient")
 
 # Backend and precision of the reference, for answers and for speed.
 REFERENCE = ("eager", "fp32")
@@ -359,6 +361,7 @@ class Record(Frozen):
     energy: Energy | None = Field(default=None, description="None: not requested")
     camera: CameraRun | None = Field(default=None, description="what became of a camera's frames; None: no camera")
     evaluation: Evaluation | None = Field(default=None, description="its accuracy over films; None: not measured")
+    transient: Transient | None = Field(default=None, description="its answers after a start; None: not measured")
     batch_search: BatchSearch | None = Field(default=None, description="where `--batch auto` chose the batch")
     notes: tuple[str, ...] = Field(default=(), description="what a reader should know, e.g. a video that looped")
     error: Failure | None = None
@@ -369,7 +372,10 @@ class Record(Frozen):
 
     @property
     def kind(self) -> Kind:
-        """What was measured: calls as fast as the network answers, frames of a camera, or accuracy over films."""
+        """What was measured: calls as fast as the network answers, frames of a camera, accuracy over films, or the
+        frames since a start."""
+        if self.case.transient:
+            return "transient"
         return "camera" if self.case.camera else "accuracy" if self.case.evaluation else "speed"
 
     @property
