@@ -14,6 +14,8 @@ from functools import cached_property, partial
 
 from ...models.paper import Dataset, Line, PaperTable, Printed, Start, starts, tables
 from ...models.published import DEVICES
+from ...models.spec import ModelSpec
+from ...models.zoo import find_model
 from ..record.case import EvaluationSetup, TransientSetup
 from ..record.evaluation import Share
 from ..record.record import REFERENCE, Record
@@ -92,9 +94,15 @@ class Curve:
     """The start of a network: the paper's words, and what was measured of it."""
 
     printed: Start
+    line: Line  # of Table 3
     command: Command
     measured: tuple[Record, ...] = ()  # accuracies under the paper's conditions, of each start the newest
     others: tuple[tuple[Record, tuple[str, ...]], ...] = ()
+
+    @property
+    def clip(self) -> ModelSpec:
+        """The clip network that it is compared with."""
+        return find_model(self.line.spec.counterpart or self.line.model)
 
 
 @dataclass(frozen=True)
@@ -260,7 +268,7 @@ def _options(setup: EvaluationSetup | None) -> list[tuple[str, object]]:
     """What was asked for beyond films and rate: dropped frames, or whatever comes."""
     if setup is None:
         return []
-    plain = EvaluationSetup(data=setup.data, films=setup.films, sha256=setup.sha256, fps=setup.fps)
+    plain = type(setup)(data=setup.data, films=setup.films, sha256=setup.sha256, fps=setup.fps)
     return [(name, value) for name, value in setup if value != getattr(plain, name)]
 
 
@@ -329,23 +337,20 @@ def _command_of(table: PaperTable, line: Line, key: str, store: _Store) -> tuple
     return run_command(line, store.out, key if key in PAPER_BOARDS else None), ""
 
 
-def _cell(store: _Store, table: PaperTable, line: Line, key: str, place: Place | None = None) -> PaperCell:
+def _cell(store: _Store, table: PaperTable, line: Line, key: str, place: Place | None) -> PaperCell:
     fill = None if line.elsewhere and key == "accuracy" else _fill_of(table, key, place)
     measured, others = fill(store, table, line) if fill else (None, ())
-    command, why = _command_of(table, line, "here" if place else key, store)
-    printed = None if place else line.figures.get(key)
-    return PaperCell(line, key, _unit(table, key), printed, measured, others, command, why, place)
+    command, why = _command_of(table, line, key, store)
+    return PaperCell(line, key, _unit(table, key), line.figures.get(key), measured, others, command, why, place)
 
 
 def _reproduced(store: _Store, table: PaperTable) -> Reproduction:
-    places = store.places if table.number == 1 else ()
-    rows = (
-        (
-            *(_cell(store, table, line, key) for key in table.columns),
-            *(_cell(store, table, line, "here", place) for place in places),
-        )
-        for line in table.lines
-    )
+    """Its columns as the paper has them, with other machines in front of the paper's devices."""
+    columns: list[tuple[str, Place | None]] = [(key, None) for key in table.columns]
+    if "cpu" in table.columns:
+        at = table.columns.index("cpu")
+        columns[at:at] = [("here", place) for place in store.places]
+    rows = (tuple(_cell(store, table, line, *column) for column in columns) for line in table.lines)
     return Reproduction(table, tuple(rows))
 
 
@@ -366,7 +371,9 @@ def _curve(store: _Store, printed: Start) -> Curve:
             others[record.key, record.model.weights if record.model else ""] = (record, tuple(why))
         else:
             fitting[setup.model_copy(update={"frames": None})] = record
-    return Curve(printed, transient_command(line, table, store.out), tuple(fitting.values()), tuple(others.values()))
+    return Curve(
+        printed, line, transient_command(line, table, store.out), tuple(fitting.values()), tuple(others.values())
+    )
 
 
 def paper_of(records: Sequence[Record], out: tuple[str, ...] = ()) -> Paper:

@@ -51,7 +51,7 @@ def _line(paper: Paper, cell: PaperCell) -> list[object]:
     found = cell.measured
     record = found.record if found else None
     case, model = (record.case, record.model) if record else (None, None)
-    exact = found is None or found.low is None
+    counted = (found.count, found.counted) if found and found.low is not None else (None, None)
     return [
         cell.line.table,
         cell.line.model,
@@ -59,7 +59,7 @@ def _line(paper: Paper, cell: PaperCell) -> list[object]:
         cell.unit.text,
         cell.state,
         *((found.value, found.low, found.high) if found else (None,) * 3),
-        *((None, None) if exact else (found.count, found.counted)),
+        *counted,
         machine_of(record) if record else None,
         *((case.device, case.backend, case.precision) if case else (None,) * 3),
         model.weights if model else None,

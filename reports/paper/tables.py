@@ -7,9 +7,9 @@ from dataclasses import dataclass
 
 from ...bench.record.record import Record
 from ...bench.stats.case_result import Figure
-from ...bench.stats.metrics import PER_S
+from ...bench.stats.metrics import PER_S, Unit
 from ...bench.stats.paper import Measured, Paper, PaperCell, Place, Reproduction, Unfit
-from ..notation import Footnotes, fixed, with_interval
+from ..notation import SHORT_UNITS, Footnotes, fixed, with_interval
 from ..tables.results import PAPER_DEVICES
 from ..tables.table import Cell, Column, Row, Table
 
@@ -150,9 +150,11 @@ def shown_rows(reproduction: Reproduction) -> tuple[tuple[PaperCell, ...], ...]:
 def _columns(first: Sequence[PaperCell], places: Sequence[Place]) -> Iterator[Column[PaperCell]]:
     for cell in first:
         head = head_of(cell, places)
-        group = THROUGHPUT if cell.unit == PER_S else ""
+        is_speed = cell.unit == PER_S
+        unit = Unit(SHORT_UNITS[PER_S.text]) if is_speed else cell.unit
+        group = THROUGHPUT if is_speed else ""
         kind = "paper-column" if cell.key == "cpu" else ""
-        yield Column(head.text, _cell, cell.unit, head.explains, group=group, kind=kind)
+        yield Column(head.text, _cell, unit, head.explains, group=group, kind=kind)
 
 
 def _warnings(row: Sequence[PaperCell], places: Sequence[Place]) -> tuple[str, ...]:
