@@ -177,7 +177,7 @@ Fill = Callable[[_Store, PaperTable, Line], Filled]
 
 def _fact(store: _Store, table: PaperTable, line: Line, metric: str, unit: Unit) -> Filled:
     """A figure without noise, the same on every machine."""
-    case = store.newest(line)
+    case = store.newest(line, lambda case: case.figure(metric) is not None)
     figure = case.figure(metric) if case else None
     return (Measured(unit.of(figure.value), figure.record) if figure else None), ()
 

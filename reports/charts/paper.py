@@ -18,6 +18,7 @@ from .pareto import FORMS, SHAPES, MarkStyles
 from .spec import Spec, Width, chart, either, expr, layer, name_of, names, number_of, only
 
 HEIGHT_PX = 380
+WIDTHS_PX = (280.0, 500.0)  # phone, half a desk; on a whole one points lie further apart
 _POINTS = "points"
 
 
@@ -61,7 +62,7 @@ def tradeoff_chart(
 
     named = [labels.Point(*at(spot), spot.title) for spot in spots]
     crossed = [labels.Line(at(start), at(end), 10.0) for start, end in lines]
-    positions = labels.label_positions(named, crossed, HEIGHT_PX)
+    positions = labels.label_positions(named, crossed, HEIGHT_PX, WIDTHS_PX)
     rows = [_row(spot, position) for spot, position in zip(spots, positions, strict=True)]
     style, channels = theme.mark_styles(palette), {"x": x.channel("x", across), "y": y.channel("y", "accuracy, %")}
     ties = [{"x": a.x, "y": a.y, "x2": b.x, "y2": b.y} for a, b in lines]

@@ -74,7 +74,7 @@ _TABLE = """\
 _LEADS = {
     1: "Top-1 accuracy on Kinetics-400 by one clip or, for frame networks, at the last frame of a film; the cost of "
     "one prediction; and how many a second a device gives. Which processor the paper means we do not know, so nothing "
-    "measured here stands in that column. Its authors' scripts ran larger batches on boards and card, and half "
+    "measured here stands in that column. Its authors' scripts ran larger batches on Xavier and RTX 2080 Ti, and half "
     "precision on the Xavier; here it is one clip or frame a call, in float32.",
     2: "Mean average precision on Charades, with weights for Charades.",
     3: "A longer last average, with every film shown at 15 frames a second to weights that were trained at 5 or 6. "
