@@ -22,6 +22,7 @@ from .export import export
 from .history import history
 from .list import list_
 from .options import Verbs
+from .paper import paper
 from .plan import plan
 from .profile import profile
 from .query import query
@@ -45,6 +46,7 @@ VERBS = (
     profile,
     export,
     report,
+    paper,
     choose,
     compare,
     check,

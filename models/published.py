@@ -44,7 +44,8 @@ NOTES: dict[Name, str] = {
 }
 
 
-def _lines(table: str) -> Iterator[dict[str, str]]:
+def lines(table: str) -> Iterator[dict[str, str]]:
+    """The lines of one of the paper's tables, by the heads of its columns."""
     path = Path(__file__).parent / "paper_tables" / table
     with path.open(encoding="utf-8", newline="") as file:
         yield from csv.DictReader(file)
@@ -62,7 +63,7 @@ class Row:
 def _table1() -> dict[Name, Row]:
     return {
         (row["model"], int(row["pool_or_clip_frames"])): Row(_figures(row), _view1(row))
-        for row in _lines("table1_kinetics400.csv")
+        for row in lines("table1_kinetics400.csv")
     }
 
 
@@ -95,7 +96,7 @@ def _table3() -> dict[Name, PublishedAccuracy]:
         (f"{row['model']}-{row['size']}", int(row["pool"])): PublishedAccuracy(
             float(row["accuracy_15fps"]), TABLE3_FRAMES_PER_S, _view3(row), TABLE3
         )
-        for row in _lines("table3_pool_size.csv")
+        for row in lines("table3_pool_size.csv")
     }
 
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 
-from .published import SOURCE, table1_rows
-from .zoo import our_models
+from .published import SOURCE, TABLE3, lines, table1_rows
+from .weights.sources import checkpoints_for
+from .zoo import find_model, our_models
 
 
 @dataclass(frozen=True)
@@ -24,4 +25,24 @@ def paper() -> tuple[str, ...]:
     return tuple(name for row in table1_rows() for name, printed in figures.items() if printed == row)
 
 
-SUITES: Mapping[str, Suite] = {suite.name: suite for suite in (Suite("paper", SOURCE, paper),)}
+def public() -> tuple[str, ...]:
+    """Those of them that have public weights."""
+    return tuple(name for name in paper() if checkpoints_for(find_model(name)))
+
+
+def table3() -> tuple[str, ...]:
+    """Every network of the paper's Table 3, in its order."""
+    return tuple(
+        f"{row['model']}-{row['size']}" + (f"-{row['pool']}" if row["model"].startswith("co") else "")
+        for row in lines("table3_pool_size.csv")
+    )
+
+
+SUITES: Mapping[str, Suite] = {
+    suite.name: suite
+    for suite in (
+        Suite("paper", SOURCE, paper),
+        Suite("paper-public", f"{SOURCE}, with public weights", public),
+        Suite("paper-table3", TABLE3, table3),
+    )
+}

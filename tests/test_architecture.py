@@ -88,6 +88,7 @@ START_UPS = {
     "list devices": "main(['list', 'devices'])",
     "list backends": "main(['list', 'backends'])",
     "plan": "main(['plan'])",
+    "paper": "main(['paper', '--format', 'csv'])",
     "schema": "main(['schema'])",
     "report": "import co3d_bench.reports.commands",
 }

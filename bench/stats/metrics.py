@@ -36,7 +36,7 @@ class Unit:
 
 
 S, MS = Unit("s"), Unit("ms", 1e-3)
-MB, M, G = Unit("MB", 1e6), Unit("M", 1e6), Unit("G", 1e9)
+MB, K, M, G = Unit("MB", 1e6), Unit("K", 1e3), Unit("M", 1e6), Unit("G", 1e9)
 MJ, PER_S, PERCENT = Unit("mJ", 1e-3), Unit("predictions/s"), Unit("%")
 
 

@@ -89,7 +89,8 @@ aria-label="note {{ mark }} on {{ row.title }}">{{ mark }}</a>{{ "," if not loop
 {% set cell = row.cells[covered + loop.index0] %}
 <td{% if cell.value is not none %} data-value="{{ cell.value }}"{% endif %}\
 {% if column.kind %} class="{{ column.kind }}"{% endif %}>\
-<span class="value{{ ' warned' if cell.bad or (row.warnings and column.noisy and cell.value is not none) }}\
+<span class="value{{ ' quoted' if cell.quoted }}\
+{{ ' warned' if cell.bad or (row.warnings and column.noisy and cell.value is not none) }}\
 {{ ' outcome tone-' ~ cell.tone if cell.tone }}">\
 {% if cell.sign %}<span class="sign" aria-hidden="true">{{ cell.sign }}</span>{% endif %}{{ cell.text }}</span>
 {% if cell.paper_text %}

@@ -48,8 +48,9 @@ def escape_markdown(text: str) -> str:
 
 
 def escape_latex(text: str) -> str:
-    """Text that LaTeX prints as it is."""
-    return "".join(_LATEX_SPECIAL.get(letter, letter) for letter in plain(text))
+    """Text that LaTeX prints as it is. Two hyphens, as of an option, stay two: side by side they are one dash."""
+    apart = re.sub(r"-(?=-)", "-\0", plain(text))
+    return "".join(_LATEX_SPECIAL.get(letter, letter) for letter in apart).replace("\0", "{}")
 
 
 def _shown(cell: Cell, escape: Callable[[str], str]) -> str:
@@ -60,7 +61,15 @@ def _shown(cell: Cell, escape: Callable[[str], str]) -> str:
 def markdown_cell(cell: Cell) -> str:
     """A cell as Markdown; bold where its colour says that it matters."""
     shown = _shown(cell, escape_markdown)
+    if cell.quoted:
+        return f"*{shown}*"
     return f"**{shown}**" if cell.tone not in ("", "muted") else shown
+
+
+def latex_cell(cell: Cell) -> str:
+    """A cell as LaTeX."""
+    shown = _shown(cell, escape_latex)
+    return rf"\textit{{{shown}}}" if cell.quoted else shown
 
 
 def _raised_markdown(marks: tuple[str, ...]) -> str:
@@ -155,7 +164,7 @@ def latex(table: Table) -> str:
         if row.error:
             lines.append(rf"{title} & \multicolumn{{{len(heads) - 1}}}{{l}}{{failed: {escape_latex(row.error)}}} \\")
             continue
-        lines.append(" & ".join([title, *(_shown(cell, escape_latex) for cell in row.cells)]) + r" \\")
+        lines.append(" & ".join([title, *map(latex_cell, row.cells)]) + r" \\")
     lines += [r"\bottomrule", r"\end{tabular}"]
     if below := _below(table):
         lines += ["", r"\par\footnotesize"]

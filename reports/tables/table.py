@@ -28,6 +28,7 @@ class Cell:
     spread: float | None = None  # in SI; a second number of data: the standard deviation, the half-width
     paper: float | None = None  # the paper's, in the unit of the column
     detail: str = ""  # what belongs to it, in small letters
+    quoted: bool = False  # another's figure in the place of ours, in italics
     bad: bool = False
     sign: str = ""  # before the text, for the eye alone: the text says the same
     tone: str = ""  # a colour of `theme.LIGHT`
