@@ -153,6 +153,9 @@ RUN_OPTIONS = (
               "evaluate", type=number),
     RunOption("--limit", "evaluate.limit", "N", "So many films, spread evenly over the data.", "all", "500", "evaluate",
               type=number),
+    RunOption("--drop", "evaluate.drop", "SHARE|STORE", "Frames that never reach the network: a share of them, drawn "
+              "by --seed, or those that had no answer in the camera's record of the same network and engine in STORE.",
+              "none", "10%", "evaluate"),
     RunOption("--video", "input.file", "FILE", "Frames of a video.", "seeded random frames", "clip.mp4",
               "run plan evaluate"),
     RunOption("--seed", "input.seed", "N", "Seed of the random frames.", "0", "7", "run plan evaluate", type=number),

@@ -214,6 +214,14 @@ def _shown(name: str) -> Callable[[Record], Value]:
     return lambda record: getattr(record.case.evaluation, name) if record.case.evaluation else None
 
 
+def _drop(name: str) -> Callable[[Record], Value]:
+    def value(record: Record) -> Value:
+        drop = record.case.evaluation.drop if record.case.evaluation else None
+        return getattr(drop, name) if drop else None
+
+    return value
+
+
 def _weights(record: Record) -> Value:
     return record.model.weights if record.model and record.case.evaluation else None
 
@@ -222,6 +230,8 @@ def _weights(record: Record) -> Value:
 ACCURACY_FIELDS: tuple[Field[Record], ...] = (
     Field("accuracy_data", _shown("data"), "name of the folder or file with the labels"),
     Field("accuracy_fps", _shown("fps"), "frames a second that the network saw; missing: those of its weights"),
+    Field("accuracy_drop", _drop("share"), "share of the frames that never reached the network; missing: none"),
+    Field("accuracy_drop_times", _drop("times"), "blob of the camera's record laid over films; missing: drawn"),
     Field("accuracy_weights", _weights, "file and sha256 of the checkpoint, or how weights were made without one"),
     *_share("top1", "share of films whose class has the highest score"),
     *_share("top5", "share of films whose class is among the five highest scores"),

@@ -8,10 +8,11 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from rich.console import Group, RenderableType
 from rich.text import Text
 
+from ...bench.record.case import Drop
 from ...bench.record.evaluation import Evaluation, Share
 from ...bench.record.record import Record
 from ...bench.stats.metrics import PERCENT
-from ..notation import fixed
+from ..notation import fixed, percent
 from ..select import PRECISION_TITLES, model_title
 from .table import WORDS, Cell, Column, Row, Table, cells, figure, filled
 from .terminal import fitted
@@ -47,6 +48,16 @@ def _rate(record: Record) -> Cell:
     return Cell(f"{setup.fps:g}/s", setup.fps) if setup and setup.fps else Cell("")
 
 
+def dropped_text(drop: Drop) -> str:
+    """`10 %`, `3.4 % as before the camera`."""
+    return f"{percent(drop.share)} %" + (" as before the camera" if drop.times else "")
+
+
+def _dropped(record: Record) -> Cell:
+    drop = record.case.evaluation.drop if record.case.evaluation else None
+    return Cell(dropped_text(drop), drop.share) if drop else Cell("")
+
+
 def _weights(record: Record) -> Cell:
     text = checkpoint_of(record)
     return Cell(text, text)
@@ -63,6 +74,12 @@ COLUMNS: tuple[Column[Record], ...] = (
         "Data", lambda record: Cell(found.data, found.data) if (found := record.case.evaluation) else Cell(), kind=WORDS
     ),
     Column("Frames", _rate, kind=WORDS, explains="frames a second that the network saw, where that was asked for"),
+    Column(
+        "Dropped",
+        _dropped,
+        kind=WORDS,
+        explains="frames that never reached the network: drawn, or those without an answer in a camera's record",
+    ),
     _count(
         "Unreadable",
         lambda run: len(run.unreadable),
@@ -97,9 +114,10 @@ def _grouped(records: Sequence[Record]) -> list[Record]:
     return sorted(records, key=lambda record: (films.index(_films(record)), models.index(record.case.model)))
 
 
-def _films(record: Record) -> str:
-    """Names the films of a record, their labels and the order of classes."""
-    return record.case.evaluation.sha256 if record.case.evaluation else ""
+def _films(record: Record) -> tuple[str, str]:
+    """Names the films of a record, their labels and the order of classes, and which frames of them were dropped."""
+    setup = record.case.evaluation
+    return (setup.sha256, setup.drop.key if setup.drop else "") if setup else ("", "")
 
 
 def checkpoint_of(record: Record) -> str:
@@ -109,11 +127,12 @@ def checkpoint_of(record: Record) -> str:
 
 
 def title_of(record: Record) -> str:
-    """A network with its engine and precision, the films, and their rate where one was asked for:
-    `X3D-S (openvino, float32) on val at 15 frames/s`."""
+    """A network with its engine and precision, the films, their rate where one was asked for, and what was dropped:
+    `X3D-S (openvino, float32) on val at 15 frames/s, 10 % of frames dropped`."""
     precision = PRECISION_TITLES.get(record.case.precision, record.case.precision)
     setup = record.case.evaluation
     rate = f" at {setup.fps:g} frames/s" if setup and setup.fps else ""
+    rate += f", {dropped_text(setup.drop)} of frames dropped" if setup and setup.drop else ""
     return f"{model_title(record)} ({record.case.backend}, {precision})" + (f" on {setup.data}{rate}" if setup else "")
 
 
