@@ -11,7 +11,6 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from ...models.spec import ModelSpec
 from ..errors import NOTHING, UserError
 from ..record.blobs import blobs_folder, read_arrays
 from ..record.case import Case, Drop
@@ -19,7 +18,6 @@ from ..record.record import Record
 from ..record.store import read_records
 from ..stats.accuracy import SAME_RATE, same_rate
 from .clips import Arrivals
-from .films import step_of
 
 
 @dataclass(frozen=True)
@@ -60,25 +58,23 @@ def _of_blob(store: Path, times: str) -> Arrivals:
     return Arrivals(arrived, answered)
 
 
-def drop_of(word: float | str | None, seed: int, case: Case, spec: ModelSpec, fps: float | None) -> Drop | None:
-    """What a case is called by: of a share, or of the camera's record of the same case in a store.
+def drop_of(word: float | str | None, seed: int, ways: Sequence[Case], rate: float) -> Drop | None:
+    """What a case is called by: of a share, or of the newest camera's record of the same case in a store. `ways`: the
+    case, and what it becomes where its engine does not run the network; `rate`: frames a second that it sees.
 
-    Raises UserError where no such record has a rate that films are sampled at.
+    Raises UserError where no such record can be laid over films.
     """
     if not word:
         return None
     if not isinstance(word, str):
         return Drop(share=word, seed=seed)
-    rate = float(1 / step_of(spec, fps))
     watched = [record for record in read_records(word) if record.ok and record.camera and record.case.camera]
-    own = [record for record in watched if _as_scored(record.case) == _as_scored(case)]
-    reasons = [(record, _why_not(record, rate)) for record in own]
+    wanted = [_as_scored(case) for case in ways]
+    reasons = [(record, _why_not(record, rate)) for record in watched if _as_scored(record.case) in wanted]
     found = next((record for record, why in reversed(reasons) if not why), None)
     if found is None or found.camera is None:
-        raise UserError(f"--drop {word}: {_none_fits(case, watched, reasons)}", NOTHING)
+        raise UserError(f"--drop {word}: {_none_fits(ways, watched, reasons)}", NOTHING)
     run = found.camera
-    if not run.dropped:
-        return None
     return Drop(share=round(run.dropped / run.due, 6), seed=seed, times=run.times)
 
 
@@ -106,8 +102,9 @@ def _why_not(record: Record, rate: float) -> str:
     return ""
 
 
-def _none_fits(case: Case, watched: Sequence[Record], reasons: Iterable[tuple[Record, str]]) -> str:
-    how = f"{case.model} by {case.backend} in {case.precision} with {case.threads} threads on {case.device}"
+def _none_fits(ways: Sequence[Case], watched: Sequence[Record], reasons: Iterable[tuple[Record, str]]) -> str:
+    case, engines = ways[0], " or ".join(dict.fromkeys(way.backend for way in ways))
+    how = f"{case.model} by {engines} in {case.precision} with {case.threads} threads on {case.device}"
     refused = [f"  {record.key}: {why}" for record, why in reasons]
     if refused:
         return "\n".join((f"no camera's record of {how} can be laid over these films:", *dict.fromkeys(refused)))

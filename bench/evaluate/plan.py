@@ -16,6 +16,7 @@ from ..record.case import Case, Drop, EvaluationSetup
 from .classes import labels_of, read_classes
 from .data import Data, read_data
 from .drops import drop_of
+from .films import step_of
 
 # A case takes as long as its films do: the limit of a process is that of bench.toml's own bounds.
 NO_LIMIT_S = 1_000_000.0
@@ -76,7 +77,9 @@ def evaluation_plan(config: Resolved, planned: Plan, films: Films) -> Plan:
         if config.catalog.backends[case.backend].external:
             left_out.append(LeftOut(f"{case.model} {case.backend}", "it times itself, and cannot be shown films"))
             continue
-        drop = drop_of(given.drop, config.input.seed, case, config.spec(case.model), given.fps)
+        ways = [case.model_copy(update={"backend": name}) for name in (case.backend, *planned.instead.get(case, ()))]
+        rate = float(1 / step_of(config.spec(case.model), given.fps))
+        drop = drop_of(given.drop, config.input.seed, ways, rate)
         scored = case.model_copy(update={"evaluation": setup.model_copy(update={"drop": drop})})
         cases.append(scored)
         if case in planned.instead:

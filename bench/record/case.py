@@ -80,7 +80,7 @@ class Drop(Frozen):
     """Frames of films that never reach the network."""
 
     share: float = Field(
-        gt=0, le=1, description="the chance of each frame; of a camera's record the share that had no answer there"
+        ge=0, le=1, description="the chance of each frame; of a camera's record the share that had no answer there"
     )
     seed: int = Field(default=0, ge=0, description="of the draws, with the film's name")
     times: str | None = Field(

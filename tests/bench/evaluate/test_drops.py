@@ -4,7 +4,6 @@ import io
 import random
 from pathlib import Path
 
-import moving
 import numpy as np
 import pytest
 
@@ -19,7 +18,6 @@ from co3d_bench.bench.record.store import append_record
 from ..records import make_record
 
 CASE = Case(model="frames", backend="eager", threads=2)
-SPEC = moving.SPECS["frames"]
 FILMS = {Path(f"/films/{name}"): name for name in ("up/0.mp4", "up/1.mp4")}
 
 
@@ -50,8 +48,8 @@ def watched(store, answered, arrived=None, *, fps=15.0, case=CASE, **setup):
     return run
 
 
-def drop(store, case=CASE, fps=None):
-    return drop_of(str(store), 0, case, SPEC, fps)
+def drop(store, *ways, rate=15.0):
+    return drop_of(str(store), 0, ways or [CASE], rate)
 
 
 def test_a_share_is_drawn_by_the_name_of_the_film_and_the_seed_alone():
@@ -87,19 +85,23 @@ def test_the_newest_record_of_the_same_case_whose_rate_fits_is_taken(tmp_path):
     watched(tmp_path, [0, 1])
     run = watched(tmp_path, [1, 0, 1, 0], fps=30.0, every=2)
     watched(tmp_path, [0, 1, 1], fps=30.0)
-    watched(tmp_path, [0, 1, 1], case=CASE.model_copy(update={"backend": "fused"}))
+    fused = CASE.model_copy(update={"backend": "fused"})
+    other = watched(tmp_path, [0, 1, 1], case=fused)
     named = drop(tmp_path)
     assert named
     assert named.times == run.times
-    at_30 = drop(tmp_path, fps=30.0)
+    at_30 = drop(tmp_path, rate=30.0)
     assert at_30
-    assert at_30.times != run.times
+    assert at_30.times not in (run.times, other.times)
+    instead = drop(tmp_path, CASE.model_copy(update={"backend": "native"}), fused)  # where native does not run it
+    assert instead
+    assert instead.times == other.times
 
 
-def test_a_record_without_a_dropped_frame_is_as_none(tmp_path):
-    watched(tmp_path, [1, 1, 1])
-    assert drop(tmp_path) is None
-    assert drop_of(0.0, 0, CASE, SPEC, None) is drop_of(None, 0, CASE, SPEC, None) is None
+def test_no_share_is_no_drop_and_a_record_that_dropped_none_is_named(tmp_path):
+    assert drop_of(0.0, 0, [CASE], 15.0) is drop_of(None, 0, [CASE], 15.0) is None
+    run = watched(tmp_path, [1, 1, 1])
+    assert drop(tmp_path) == Drop(share=0.0, times=run.times)
 
 
 @pytest.mark.parametrize(
@@ -119,8 +121,10 @@ def test_a_record_that_cannot_be_laid_over_films_is_refused_with_the_reason(tmp_
 
 def test_a_store_without_a_record_of_the_case_says_what_it_has(tmp_path):
     watched(tmp_path, [0, 1])
-    with pytest.raises(UserError, match=r"(?s)clip by eager in fp32 with 2 threads on cpu; it has:.*frames/cpu/eager"):
-        drop(tmp_path, CASE.model_copy(update={"model": "clip"}))
+    with pytest.raises(
+        UserError, match=r"(?s)clip by eager or fused in fp32 with 2 threads on cpu; it has:.*frames/cpu/eager"
+    ):
+        drop(tmp_path, *(CASE.model_copy(update={"model": "clip", "backend": name}) for name in ("eager", "fused")))
     append_record(tmp_path / "speed", make_record())
     with pytest.raises(UserError, match="`co3d-bench camera` makes one"):
         drop(tmp_path / "speed")
