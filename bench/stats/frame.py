@@ -13,7 +13,7 @@ from ..record.evaluation import Share
 from ..record.garbage import paused_collector
 from ..record.record import KINDS, Failure, Record, commit_of
 from ..record.store import each_record
-from .accuracy import main_accuracy
+from .accuracy import MeasuredAccuracy, known_accuracy
 from .case_result import CaseResult, case_results
 from .metrics import METRICS, Metric
 from .normalise import reference_s
@@ -44,7 +44,19 @@ def _engine(name: str) -> Callable[[Record], Value]:
 
 
 def _accuracy(name: str) -> Callable[[Record], Value]:
-    return lambda record: getattr(main_accuracy(record.model), name, None)
+    return lambda record: getattr(known_accuracy(record, record.model).main, name, None)
+
+
+def _accuracy_of_case(name: str) -> Callable[[CaseResult], Value]:
+    return lambda result: getattr(result.accuracy.main, name, None)
+
+
+def _accuracy_end(end: int) -> Callable[[CaseResult], Value]:
+    def value(result: CaseResult) -> Value:
+        found = result.accuracy.main
+        return found.ends[end] if isinstance(found, MeasuredAccuracy) else None
+
+    return value
 
 
 def _version(of: str) -> Callable[[Record], Value]:
@@ -89,9 +101,9 @@ FACTS: tuple[Field[Record], ...] = (
     Field("input", lambda r: r.case.input, "input of the network: seeded noise or a video"),
     Field("family", lambda r: r.model.family if r.model else None, "the network's family"),
     Field("form", lambda r: r.model.form if r.model else None, "clip, frame, or input"),
-    Field("accuracy_frames_per_s", _accuracy("frames_per_s"), "at which the published accuracy was measured"),
+    Field("accuracy_frames_per_s", _accuracy("frames_per_s"), "at which `accuracy_top1_percent` was measured"),
     Field("accuracy_view", _accuracy("view"), "what the network saw then: one clip, whole film, or steady state"),
-    Field("accuracy_source", _accuracy("source"), "who published that accuracy, and where"),
+    Field("accuracy_source", _accuracy("source"), "who published it and where, or which films it was measured on"),
     Field("highest_temperature_c", _highest_temperature_c, "of any zone, while samples were taken"),
     Field("throttled", throttled, "signs that the device throttled during the samples; missing: none"),
     Field("gpu", lambda r: r.cuda.name if r.cuda else None, "the GPU's name"),
@@ -288,6 +300,8 @@ def _of_record(fact: Field[Record]) -> Callable[[CaseResult], Value]:
 # The figures of the table by case (`case_result.py`). Its facts come from the process whose latency is shown.
 CASE_FIELDS: tuple[Field[CaseResult], ...] = (
     *map(_figure, METRICS),
+    Field("accuracy_low_percent", _accuracy_end(0), "lower end of its 95 % interval; missing: as published"),
+    Field("accuracy_high_percent", _accuracy_end(1), "upper end"),
     Field("latency_low_s", _end("low"), "lower end of the latency's 95 % interval; below six processes of their range"),
     Field("latency_high_s", _end("high"), "upper end"),
     Field(
@@ -332,7 +346,16 @@ def frame(records: Iterable[Record]) -> pandas.DataFrame:
 
 def case_frame(results: Iterable[CaseResult]) -> pandas.DataFrame:
     """These cases as a table: facts, then figures."""
-    return _table(results, (*(Field(fact.name, _of_record(fact), "") for fact in FACTS), *CASE_FIELDS))
+    return _table(results, (*map(_fact_of_case, FACTS), *CASE_FIELDS))
+
+
+def _fact_of_case(fact: Field[Record]) -> Field[CaseResult]:
+    own = _OF_CASE.get(fact.name)
+    return Field(fact.name, _accuracy_of_case(own) if own else _of_record(fact), "")
+
+
+# What belongs to the accuracy of a case, which may be another record's.
+_OF_CASE = {"accuracy_frames_per_s": "frames_per_s", "accuracy_view": "view", "accuracy_source": "source"}
 
 
 def _table(rows: Iterable[Any], fields: Sequence[Field[Any]]) -> pandas.DataFrame:

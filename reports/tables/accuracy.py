@@ -31,16 +31,22 @@ def share_text(share: Share) -> str:
 def _share(head: str, name: str, explains: str) -> Column[Record]:
     def cell(record: Record) -> Cell:
         found: Share | None = getattr(record.evaluation, name) if record.evaluation else None
-        return Cell(share_text(found), found.value) if found else Cell()
+        ends = tuple((f"{name}_{end}_percent", 100 * getattr(found, end) if found else None) for end in ("low", "high"))
+        return Cell(share_text(found), 100 * found.value, data=ends) if found else Cell(data=ends)
 
-    return Column(head, cell, PERCENT, f"{explains}; with its 95 % interval")
+    return Column(head, cell, PERCENT, f"{explains}; with its 95 % interval", name=f"{name}_percent")
 
 
 def _count(head: str, value: Callable[[Evaluation], int], explains: str) -> Column[Record]:
     def counted(record: Record) -> float | None:
         return (value(record.evaluation) or None) if record.evaluation else None
 
-    return figure(head, counted, write="{:.0f}".format, explains=explains)
+    name = "films_scored" if head == "Films" else f"films_{head.lower()}"
+    return figure(head, counted, write="{:.0f}".format, explains=explains, name=name)
+
+
+def _data(record: Record) -> Cell:
+    return Cell(found.data, found.data) if (found := record.case.evaluation) else Cell()
 
 
 def _rate(record: Record) -> Cell:
@@ -70,22 +76,29 @@ COLUMNS: tuple[Column[Record], ...] = (
     _count("Films", lambda run: run.scored, "that were scored"),
     Column("Engine", lambda record: Cell(record.case.backend, record.case.backend), kind=WORDS),
     Column("Precision", lambda record: Cell(record.case.precision, record.case.precision), kind=WORDS),
+    Column("Data", _data, kind=WORDS, name="data"),
     Column(
-        "Data", lambda record: Cell(found.data, found.data) if (found := record.case.evaluation) else Cell(), kind=WORDS
+        "Frames",
+        _rate,
+        kind=WORDS,
+        explains="frames a second that the network saw, where that was asked for",
+        name="fps",
     ),
-    Column("Frames", _rate, kind=WORDS, explains="frames a second that the network saw, where that was asked for"),
     Column(
         "Dropped",
         _dropped,
         kind=WORDS,
         explains="frames that never reached the network: drawn, or those without an answer in a camera's record",
+        name="drop_share",
     ),
     _count(
         "Unreadable",
         lambda run: len(run.unreadable),
         "films that could not be decoded; they are not among those scored",
     ),
-    Column("Weights", _weights, kind=WORDS, explains="the checkpoint, and the first digits of its sha256"),
+    Column(
+        "Weights", _weights, kind=WORDS, explains="the checkpoint, and the first digits of its sha256", name="weights"
+    ),
     _share("Top-5", "top5", "films whose class is among the five highest scores"),
     _share("Class mean", "mean_class", "top-1 of each class, and the mean of these"),
     _count("Missing", lambda run: run.missing, "films that the data names and that are not there"),
