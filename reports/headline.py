@@ -177,7 +177,9 @@ def _pair_sentence(pair: Pair) -> str:
         ours, theirs = both[0].top1, both[1].top1
         better = f"{abs(ours - theirs):.1f} points {'higher' if ours >= theirs else 'lower'}"
         seen = f"{_percent_of(both[0])} ({both[0].view}) against {_percent_of(both[1])} ({both[1].view})"
-        text += f"; at {_frames_per_s(rate)} its accuracy is {better}: {seen}"
+        mixed = any(isinstance(_accuracy(each), MeasuredAccuracy) for each in (frame, clip))
+        which = f"{_how(both[0])} accuracy" if mixed else "accuracy"
+        text += f"; at {_frames_per_s(rate)} its {which} is {better}: {seen}"
     return f"{text} (measured with a warning)." if _warned(frame, clip) else f"{text}."
 
 

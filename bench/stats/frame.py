@@ -256,6 +256,7 @@ ACCURACY_FIELDS: tuple[Field[Record], ...] = (
     _evaluated("padded", "films so short that their last frame was repeated", "films_padded"),
     _evaluated("unanswered", "films without a finite answer", "films_unanswered"),
     _evaluated("classes", "of the network", "accuracy_classes"),
+    _evaluated("empty_classes", "of those: without a scored film, and in no mean", "accuracy_empty_classes"),
 )
 
 # The table by process. Columns after the figures may differ between processes of a case.

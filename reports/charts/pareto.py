@@ -52,7 +52,7 @@ class Plot:
     limit_text: str = ""
     least_share: float = 0.0  # of the networks that must have the figure; of fewer, the plot would show a few as all
     accuracy_metric: str = "accuracy"
-    at_rate: str = ", each at its own frame rate"  # which accuracies these are, for the axis
+    at_rate: str = ""  # which accuracies these are, for the axis; empty: each at its own
     least: int = 1  # points that are worth a plot
 
     @property
@@ -78,7 +78,7 @@ class Plot:
         """What the vertical axis shows of these cases."""
         measured = next((each for case in cases if isinstance(each := self.known(case), MeasuredAccuracy)), None)
         if measured is None:
-            return f"published accuracy{self.at_rate}, %"
+            return f"published accuracy{self.at_rate or ', each at its own frame rate'}, %"
         return f"top-1 on {measured.data}, {measured.films} films{self.at_rate}, %"
 
 

@@ -55,8 +55,8 @@ def _rate(record: Record) -> Cell:
 
 
 def dropped_text(drop: Drop) -> str:
-    """`10 %`, `3.4 % as before the camera`."""
-    return f"{percent(drop.share)} %" + (" as before the camera" if drop.times else "")
+    """`10 %`, `3.4 % (as a camera's)`."""
+    return f"{percent(drop.share)} %" + (" (as a camera's)" if drop.times else "")
 
 
 def _dropped(record: Record) -> Cell:
@@ -141,17 +141,20 @@ def checkpoint_of(record: Record) -> str:
 
 def title_of(record: Record) -> str:
     """A network with its engine and precision, the films, their rate where one was asked for, and what was dropped:
-    `X3D-S (openvino, float32) on val at 15 frames/s, 10 % of frames dropped`."""
+    `X3D-S (openvino, float32) on val at 15 frames/s, frames dropped: 10 %`."""
     precision = PRECISION_TITLES.get(record.case.precision, record.case.precision)
     setup = record.case.evaluation
     rate = f" at {setup.fps:g} frames/s" if setup and setup.fps else ""
-    rate += f", {dropped_text(setup.drop)} of frames dropped" if setup and setup.drop else ""
+    rate += f", frames dropped: {dropped_text(setup.drop)}" if setup and setup.drop else ""
     return f"{model_title(record)} ({record.case.backend}, {precision})" + (f" on {setup.data}{rate}" if setup else "")
 
 
 def said(records: Iterable[Record]) -> Iterator[str]:
     """What is wrong with the films of these, in sentences: each film once, however many networks it was shown to."""
     runs = [record.evaluation for record in records if record.evaluation]
+    empty = dict.fromkeys((run.data, run.empty_classes, run.classes) for run in runs if run.empty_classes)
+    for data, none, classes in empty:
+        yield f"{data}: of {none} of {classes} classes no film was scored; the mean over classes is of the others"
     for name, what in (("unreadable", "not scored"), ("damaged", "scored by what could be decoded")):
         notes = dict.fromkeys(note for run in runs for note in getattr(run, name))
         yield from (f"{note.film}: {what}: {note.why}" for note in list(notes)[:MOST_NAMED])

@@ -100,7 +100,7 @@ def test_the_plot_has_intervals_and_one_set_of_films():
     spec = pareto_chart(case_results(MEASURED), PLOTS[0])
     assert_valid(spec)
     assert spec
-    assert "top-1 on val, 500 films, each at its own frame rate, %" in str(spec)
+    assert "top-1 on val, 500 films, %" in str(spec)
     bars = layers(spec, "tick")[0]
     assert [(row["low"], row["high"]) for row in bars] == [pytest.approx((45, 55)), pytest.approx((35, 45))]
     assert len(layers(spec, "tick")) == 2
