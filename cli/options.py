@@ -160,6 +160,9 @@ RUN_OPTIONS = (
               "what another film or scene left.", "zeros and replicate", "cut", "transient", several=True),
     RunOption("--frames", "transient.frames", "N", "Frames that are answered after the start.",
               "a quarter more than the receptive field", "128", "transient", type=number),
+    RunOption("--drop", "evaluate.drop", "SHARE|STORE", "Frames that never reach the network: a share of them, drawn "
+              "by --seed, or those that had no answer in the camera's record of the same network and engine in STORE.",
+              "none", "10%", "evaluate"),
     RunOption("--video", "input.file", "FILE", "Frames of a video.", "seeded random frames", "clip.mp4",
               "run plan evaluate transient"),
     RunOption("--seed", "input.seed", "N", "Seed of the random frames.", "0", "7", "run plan evaluate transient",

@@ -56,12 +56,16 @@ def _html(content: Content) -> bytes:
 
 
 def _table(form: str) -> Callable[[Content], bytes]:
-    def write(content: Content) -> bytes:
-        from .tables import render
-        from .tables.results import build
+    """Of the speed; where there is none, of the accuracies."""
 
+    def write(content: Content) -> bytes:
+        from .tables import accuracy, render, results
+
+        evaluations = newest_evaluations(content.records)
+        if evaluations and not content.cases:
+            return getattr(render, form)(accuracy.build(evaluations)).encode()
         content.must_have_speed()
-        return getattr(render, form)(build(content.cases)).encode()
+        return getattr(render, form)(results.build(content.cases)).encode()
 
     return write
 
@@ -74,7 +78,7 @@ def _markdown(content: Content) -> bytes:
     transients = newest_transients(content.records)
     others = cameras or evaluations or transients
     tables = [results.build(content.cases)] if content.cases or not others else []
-    tables += [camera.build(cameras)] if cameras else []
+    tables += [camera.build(cameras, evaluations)] if cameras else []
     tables += [accuracy.build(evaluations)] if evaluations else []
     tables += [transient.build(transients)] if transients else []
     return "\n".join(map(markdown, tables)).encode()

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from ..bench.record.record import REFERENCE, PublishedAccuracy
-from ..bench.stats.accuracy import accuracy_at, comparable_pair, main_accuracy
+from ..bench.record.record import REFERENCE
+from ..bench.stats.accuracy import Accuracy, MeasuredAccuracy, comparable_pair, films_of, most_films
 from ..bench.stats.case_result import CaseResult
 from .engines import best_by_network, best_gain, precision_title
-from .notation import conditions, fixed, number, times
+from .notation import accuracy_text, conditions, fixed, number, times
 from .select import Pair, clip_counterparts, differing_facts, model_title, setting_of, short_titles
 
 REAL_TIME_PER_S = 30.0  # every frame of an ordinary camera
@@ -61,18 +61,29 @@ def _rate(record: CaseResult) -> float:
     return record.value("per_stream") or 0.0
 
 
-def _accuracy(record: CaseResult) -> PublishedAccuracy | None:
-    return main_accuracy(record.model)
+def _accuracy(record: CaseResult) -> Accuracy | None:
+    return record.accuracy.main
+
+
+def _how(accuracy: Accuracy) -> str:
+    return "measured" if isinstance(accuracy, MeasuredAccuracy) else "published"
+
+
+def _percent_of(accuracy: Accuracy) -> str:
+    """With its interval, where it was measured."""
+    if isinstance(accuracy, MeasuredAccuracy):
+        return f"{accuracy_text(accuracy)}{_NO_BREAK}%"
+    return _percent(accuracy.top1)
 
 
 def _frames_per_s(rate: float) -> str:
     return f"{rate:.3g}{_NO_BREAK}frames/s"
 
 
-def _with_rate(accuracy: PublishedAccuracy) -> str:
+def _with_rate(accuracy: Accuracy) -> str:
     """An accuracy and the frame rate at which it was measured, where that is known."""
     rate = accuracy.frames_per_s
-    return _percent(accuracy.top1) + ("" if rate is None else f" at {_frames_per_s(rate)}")
+    return _percent_of(accuracy) + ("" if rate is None else f" at {_frames_per_s(rate)}")
 
 
 def _warned(*records: CaseResult) -> bool:
@@ -102,8 +113,11 @@ def _sees_every_frame(record: CaseResult) -> bool:
 
 
 def _most_accurate(measured: Sequence[CaseResult]) -> CaseResult | None:
-    """Of the networks that keep up at the frame rate of their accuracy."""
-    ranked = [(known.top1, _rate(r), r) for r in measured if (known := _accuracy(r)) and _rate(r) >= _needed(r)]
+    """Of the networks that keep up at the frame rate of their accuracy; where accuracies are of several sets of films,
+    of the set that most networks have."""
+    able = [(known, r) for r in measured if (known := _accuracy(r)) and _rate(r) >= _needed(r)]
+    films = most_films(_accuracy(r) for r in measured)
+    ranked = [(known.top1, _rate(r), r) for known, r in able if films_of(known) == films]
     return max(ranked, key=lambda each: each[:2], default=(0.0, 0.0, None))[2]
 
 
@@ -117,10 +131,10 @@ def _claim(measured: Sequence[CaseResult]) -> tuple[str, Sequence[CaseResult]]:
     best = _most_accurate(measured)
     fastest = max(measured, key=_rate)
     if best is not None and (accuracy := _accuracy(best)):
-        head = f"{named(best)} has the highest published accuracy of all that keep up"
+        head = f"{named(best)} has the highest {_how(accuracy)} accuracy of all that keep up"
         video = _frames_per_s(_video_rate(best))
         if _needed(best) == _video_rate(best):
-            return f"{head} with a {video} video here: {_percent(accuracy.top1)} at {_per_s(best)}", (best,)
+            return f"{head} with a {video} video here: {_percent_of(accuracy)} at {_per_s(best)}", (best,)
         more = f"keep up with {video} too" if _sees_every_frame(best) else f"are too few for {video}"
         return f"{head} here: {_with_rate(accuracy)}. Its {_per_s(best)} {more}", (best,)
     if _sees_every_frame(fastest):
@@ -159,11 +173,13 @@ def _pair_sentence(pair: Pair) -> str:
         f"{named(frame)} is {times(ratio(pair))} as fast as its clip counterpart {named(clip)},"
         " by median time per prediction"
     )
-    if (both := comparable_pair(frame.model, clip.model)) and (rate := both[0].frames_per_s):
+    if (both := comparable_pair(frame.accuracy.all, clip.accuracy.all)) and (rate := both[0].frames_per_s):
         ours, theirs = both[0].top1, both[1].top1
         better = f"{abs(ours - theirs):.1f} points {'higher' if ours >= theirs else 'lower'}"
-        seen = f"{_percent(ours)} ({both[0].view}) against {_percent(theirs)} ({both[1].view})"
-        text += f"; at {_frames_per_s(rate)} its accuracy is {better}: {seen}"
+        seen = f"{_percent_of(both[0])} ({both[0].view}) against {_percent_of(both[1])} ({both[1].view})"
+        mixed = any(isinstance(_accuracy(each), MeasuredAccuracy) for each in (frame, clip))
+        which = f"{_how(both[0])} accuracy" if mixed else "accuracy"
+        text += f"; at {_frames_per_s(rate)} its {which} is {better}: {seen}"
     return f"{text} (measured with a warning)." if _warned(frame, clip) else f"{text}."
 
 
@@ -173,9 +189,9 @@ def _facts(measured: Sequence[CaseResult], compared: Sequence[Pair]) -> tuple[Fa
     if best is not None and (accuracy := _accuracy(best)):
         facts.append(
             Fact(
-                "Highest published accuracy that keeps up",
+                f"Highest {_how(accuracy)} accuracy that keeps up",
                 named(best),
-                f"{_percent(accuracy.top1)} top-1 ({conditions(accuracy)}), {_per_s(best)}",
+                f"{_percent_of(accuracy)} top-1 ({conditions(accuracy)}), {_per_s(best)}",
                 _warned(best),
             )
         )
@@ -210,13 +226,14 @@ def _every_frame(measured: Sequence[CaseResult]) -> Fact:
     able = [r for r in measured if _sees_every_frame(r)]
     if not able:
         return Fact(label, "no network", "all are slower")
-    at_rate = [(r, accuracy_at(r.model, _video_rate(r))) for r in able if r.model]
-    known = [(found.top1, r) for r, found in at_rate if found and found.frames_per_s]
+    at_rate = [(found, r) for r in able if (found := r.accuracy.at(_video_rate(r))) and found.frames_per_s]
+    films = most_films(found for found, _ in at_rate)
+    known = [(found, r) for found, r in at_rate if films_of(found) == films]
     if known:
-        top1, best = max(known, key=lambda each: each[0])
-        detail = f"most accurate at that rate: {named(best)}, {_percent(top1)}"
+        accuracy, best = max(known, key=lambda each: each[0].top1)
+        detail = f"most accurate at that rate: {named(best)}, {_percent_of(accuracy)}"
     else:
-        detail = f"{'its' if len(able) == 1 else 'their'} accuracy at that rate is not published"
+        detail = f"{'its' if len(able) == 1 else 'their'} accuracy at that rate is not known"
     value = named(able[0]) if len(able) == 1 else f"{len(able)} of {len(measured)} networks"
     return Fact(label, value, detail, _warned(*able))
 
@@ -224,15 +241,27 @@ def _every_frame(measured: Sequence[CaseResult]) -> Fact:
 def _rate_sentence(best: CaseResult) -> str | None:
     """That a frame network before every frame of a video is not the one whose accuracy was published."""
     model, accuracy = best.model, _accuracy(best)
-    if not _sees_every_frame(best) or model is None or accuracy is None or accuracy_at(model, _video_rate(best)):
+    if not _sees_every_frame(best) or model is None or accuracy is None or best.accuracy.at(_video_rate(best)):
         return None
     if accuracy.frames_per_s is None:
         return f"At which frame rate the accuracy of {named(best)} was measured is not known."
-    text = f"Shown every frame of a {_frames_per_s(_video_rate(best))} video, {named(best)} has no published accuracy"
-    if model.trained_frames_per_s and accuracy_at(model) == accuracy:
+    video = _frames_per_s(_video_rate(best))
+    text = f"Shown every frame of a {video} video, {named(best)} has no {_how(accuracy)} accuracy"
+    if model.trained_frames_per_s and best.accuracy.at() == accuracy:
         kept = f"{_with_rate(accuracy)} is kept for every frame by interleaved states"
         return f"{text}; {kept} (co3d-bench camera --interleave)."
-    return f"{text}: {_percent(accuracy.top1)} belongs to {_frames_per_s(accuracy.frames_per_s)}."
+    return f"{text}: {_percent_of(accuracy)} belongs to {_frames_per_s(accuracy.frames_per_s)}."
+
+
+def _where_from(group: Sequence[CaseResult]) -> str:
+    """Where the accuracies of these come from."""
+    known = [accuracy for record in group if (accuracy := _accuracy(record))]
+    sources = dict.fromkeys(each.source for each in known if isinstance(each, MeasuredAccuracy))
+    if not sources:
+        return "Accuracies are as published, not measured here; each belongs to its frame rate."
+    text = f"Accuracies are {' and '.join(sources)}, with 95\u00a0% intervals over films"
+    others = sum(not isinstance(each, MeasuredAccuracy) for each in known)
+    return f"{text}; of {others} networks as published." if others else f"{text}."
 
 
 def _engine_sentence(records: Sequence[CaseResult]) -> str | None:
@@ -302,7 +331,7 @@ def headline(chosen: Sequence[CaseResult]) -> Headline:
     if sentence := _engine_sentence(measured):
         sentences.append(sentence)
     if best is not None:
-        sentences.append("Accuracies are as published, not measured here; each belongs to its frame rate.")
+        sentences.append(_where_from(group))
     if len(measured) > len(group):
         shown = f"Of {len(measured)} measured cases, this shows each network by its fastest engine"
         sentences.append(f"{shown}: {_of(group)}.")

@@ -9,8 +9,10 @@ from __future__ import annotations
 import math
 import random
 from typing import Any, Literal
+from zlib import crc32
 
-from co3d_bench.bench.record.case import Case
+from co3d_bench.bench.record.case import Case, Drop, EvaluationSetup
+from co3d_bench.bench.record.evaluation import Evaluation, Share
 from co3d_bench.bench.record.record import (
     BatchSearch,
     BatchTrial,
@@ -235,6 +237,42 @@ def make_record(model: str = "x3d-m", /, *, samples: Samples | None = None, **ch
         else None,
     }
     return Record(**(basis | changes))
+
+
+WEIGHTS = "x3d_m.pyth sha256:0123456789ab"
+
+
+def make_accuracy_record(
+    model: str = "x3d-m",
+    /,
+    top1: float = 0.6,
+    films: int = 500,
+    *,
+    data: str = "val",
+    fps: float | None = None,
+    drop: Drop | None = None,
+    weights: str = WEIGHTS,
+    **setting: Any,
+) -> Record:
+    """The accuracy of one network over so many films, with an interval of five points to each side."""
+    setup = EvaluationSetup(
+        data=data, films=films, sha256=f"{crc32(f'{data} {films}'.encode()):012x}", fps=fps, drop=drop
+    )
+    run = Evaluation(
+        data=data,
+        asked=films,
+        scored=films,
+        classes=400,
+        top1=Share(value=top1, low=top1 - 0.05, high=top1 + 0.05),
+        predictions="0" * 64,
+        duration_s=1.0,
+        network_s=0.5,
+        waited_s=0.5,
+        decoders=2,
+    )
+    case = make_case(model, evaluation=setup, **setting)
+    record = make_record(model, case=case, model=make_model(model, weights=weights))
+    return record.model_copy(update={"timing": None, "evaluation": run})
 
 
 def make_noisy_record(model: str = "x3d-m", /, **changes: Any) -> Record:

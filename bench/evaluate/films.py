@@ -9,17 +9,18 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from fractions import Fraction
+from functools import partial
 from multiprocessing import Pipe
 from multiprocessing.connection import Connection
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 from ...devices.own_path import python_command
 from ...models.spec import FILM_FRAMES_PER_S, ModelSpec, Preprocessing
 from ..errors import UserError
 from ..measure.film import open_film
 from ..measure.video import prepare
-from .clips import clip_moments, nearest, stream_moments
+from .clips import Arrivals, clip_moments, nearest, stream_moments
 
 if TYPE_CHECKING:
     import numpy as np
@@ -28,6 +29,14 @@ if TYPE_CHECKING:
 AHEAD_BYTES = 1 << 29  # of frames that wait for the network
 _AHEAD = 2  # films that each decoder may be ahead
 CRASHED = "its decoder crashed"
+
+
+class Dropping(Protocol):
+    """Which frames of films arrive."""
+
+    def arrivals(self, file: Path, frames: int) -> Arrivals:
+        """Of the first so many frames of a film."""
+        ...
 
 
 @dataclass(frozen=True)
@@ -39,29 +48,38 @@ class Sampling:
     step_s: Fraction
     how: Preprocessing
     size: tuple[int, int]  # height, width
+    drops: Dropping | None = None  # None: every frame arrives
 
-    def moments(self, last_s: Fraction) -> tuple[Fraction, ...]:
-        """When, in a film whose last frame is at `last_s`."""
+    def moments(self, last_s: Fraction, file: Path = Path()) -> tuple[Fraction, ...]:
+        """When, in a film whose last frame is at `last_s`; empty where none of its frames arrives."""
+        arriving = partial(self.drops.arrivals, file) if self.drops else None
         if self.form == "clip":
-            return clip_moments(last_s, self.frames or 1, self.step_s)
-        return stream_moments(last_s, self.step_s, self.frames)
+            return clip_moments(last_s, self.frames or 1, self.step_s, arriving)
+        return stream_moments(last_s, self.step_s, self.frames, arriving)
 
 
-def sampling_of(spec: ModelSpec, receptive_field: int | None, fps: float | None) -> Sampling:
-    """The protocol for a network that can read a video; `fps`: frames a second instead of those of its weights."""
+def step_of(spec: ModelSpec, fps: float | None) -> Fraction:
+    """Seconds from one frame that a network sees to the next; `fps`: frames a second instead of those of its weights.
+    Raises UserError for one that cannot read a video."""
     how = spec.preprocessing
     if how is None or spec.form == "input":
         raise UserError(spec.not_watchable() or f"{spec.name} takes neither clips nor frames")
-    step_s = (
-        Fraction(how.frame_interval, FILM_FRAMES_PER_S) if fps is None else 1 / Fraction(fps).limit_denominator(1001)
-    )
+    return Fraction(how.frame_interval, FILM_FRAMES_PER_S) if fps is None else 1 / Fraction(fps).limit_denominator(1001)
+
+
+def sampling_of(
+    spec: ModelSpec, receptive_field: int | None, fps: float | None, drops: Dropping | None = None
+) -> Sampling:
+    """The protocol for a network that can read a video; `fps`: frames a second instead of those of its weights."""
+    step_s, how = step_of(spec, fps), spec.preprocessing
+    assert how is not None and spec.form != "input"  # noqa: S101, PT018 - `step_of` has seen to it
     frames = spec.input_shape[1] if spec.form == "clip" else receptive_field
-    return Sampling(spec.form, frames, step_s, how, (spec.input_shape[-2], spec.input_shape[-1]))
+    return Sampling(spec.form, frames, step_s, how, (spec.input_shape[-2], spec.input_shape[-1]), drops)
 
 
 @dataclass(frozen=True)
 class Shown:
-    """The frames of a film, (N, C, H, W) in float32, in order."""
+    """The frames of a film, (N, C, H, W) in float32, in order; N is 0 where none of them arrives."""
 
     frames: NDArray[np.float32]
     padded: bool  # whether its last frame was repeated because it is short
@@ -83,7 +101,7 @@ def show(file: Path, sampling: Sampling) -> Shown | Unreadable:
         with open_film(file) as film:
             last_s = film.last_s()
             damage = film.damage()
-        moments = sampling.moments(last_s)
+        moments = sampling.moments(last_s, file)
         pictures: list[Any] = []
         before = None
         with open_film(file) as film:
@@ -98,7 +116,9 @@ def show(file: Path, sampling: Sampling) -> Shown | Unreadable:
         return Unreadable(error.message.removeprefix(f"video {file}: "))
     except Exception as error:  # noqa: BLE001 - whatever a damaged file makes a library raise
         return Unreadable(f"{type(error).__name__}: {error}")
-    return Shown(np.stack(pictures), padded=moments[-1] > last_s, damage="; ".join(damage))
+    frames = np.stack(pictures) if pictures else np.empty((0, 3, *sampling.size), np.float32)
+    repeated = len(set(moments)) < len(moments) or any(moment > last_s for moment in moments)
+    return Shown(frames, padded=repeated, damage="; ".join(damage))
 
 
 Show = Callable[[Path, Sampling], "Shown | Unreadable"]

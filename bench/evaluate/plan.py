@@ -12,9 +12,11 @@ from ..errors import NOTHING, USAGE, UserError
 from ..plan.config import EvaluateTable
 from ..plan.plan import REFERENCE_ENGINE, LeftOut, Plan
 from ..plan.resolve import Resolved
-from ..record.case import Case, EvaluationSetup
+from ..record.case import Case, Drop, EvaluationSetup
 from .classes import labels_of, read_classes
 from .data import Data, read_data
+from .drops import drop_of
+from .films import step_of
 
 # A case takes as long as its films do: the limit of a process is that of bench.toml's own bounds.
 NO_LIMIT_S = 1_000_000.0
@@ -27,11 +29,11 @@ class Films:
     data: Data
     classes: tuple[str, ...] = ()
 
-    def setup(self, fps: float | None) -> EvaluationSetup:
+    def setup(self, fps: float | None, drop: Drop | None = None) -> EvaluationSetup:
         """As a case names them."""
         text = "\n".join((self.data.fingerprint(), *self.classes))
         digest = hashlib.sha256(text.encode()).hexdigest()[:12]
-        return EvaluationSetup(data=self.data.name, films=len(self.data.films), sha256=digest, fps=fps)
+        return EvaluationSetup(data=self.data.name, films=len(self.data.films), sha256=digest, fps=fps, drop=drop)
 
 
 def films_of(data: str, films: str | None, classes: str | None, limit: int | None) -> Films:
@@ -72,7 +74,7 @@ def evaluation_plan(config: Resolved, planned: Plan, films: Films) -> Plan:
     for name in config.plan.models if config.plan.weights is None else config.custom:
         spec = config.spec(name)
         labels_of(films.data, config.plan.classes or spec.classes, films.classes, spec.title)
-    setup = films.setup(config.evaluate.fps)
+    setup, given = films.setup(config.evaluate.fps), config.evaluate
     cases: list[Case] = []
     instead: dict[Case, Sequence[str]] = {}
     left_out = list(planned.left_out)
@@ -80,7 +82,10 @@ def evaluation_plan(config: Resolved, planned: Plan, films: Films) -> Plan:
         if config.catalog.backends[case.backend].external:
             left_out.append(LeftOut(f"{case.model} {case.backend}", "it times itself, and cannot be shown films"))
             continue
-        scored = case.model_copy(update={"evaluation": setup})
+        ways = [case.model_copy(update={"backend": name}) for name in (case.backend, *planned.instead.get(case, ()))]
+        rate = float(1 / step_of(config.spec(case.model), given.fps))
+        drop = drop_of(given.drop, config.input.seed, ways, rate)
+        scored = case.model_copy(update={"evaluation": setup.model_copy(update={"drop": drop})})
         cases.append(scored)
         if case in planned.instead:
             instead[scored] = (*planned.instead[case], REFERENCE_ENGINE)

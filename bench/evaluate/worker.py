@@ -32,6 +32,7 @@ from ..record.predictions import Predictions, stored_scores, write_predictions
 from ..stats.scores import Scores
 from .classes import Labels, labels_of
 from .data import Data
+from .drops import Drops, drops_of
 from .films import Sampling, Shown, Unreadable, each_shown, sampling_of
 from .journal import Journal, Scored, journal_file
 from .plan import films_of
@@ -112,7 +113,7 @@ def films_of_job(job: Job, spec: ModelSpec) -> LabelledFilms:
     if given is None or setup is None:
         raise UserError(f"{job.case.key}: no films", USAGE)
     found = films_of(given.data, given.films, given.classes, given.limit)
-    if found.setup(setup.fps) != setup:
+    if found.setup(setup.fps, setup.drop) != setup:
         raise UserError(f"{given.data}: the films or their labels changed during the run; run again", ENVIRONMENT)
     return LabelledFilms(found.data, labels_of(found.data, spec.classes, found.classes, spec.title))
 
@@ -124,14 +125,19 @@ class _Network:
     subject: Subject
     runnable: Runnable
 
-    def sampling(self, fps: float | None) -> Sampling:
+    def sampling(self, fps: float | None, drops: Drops | None = None) -> Sampling:
         net = self.subject.loaded.net
-        return sampling_of(self.subject.spec, receptive_field_of(net) if has_receptive_field(net) else None, fps)
+        field = receptive_field_of(net) if has_receptive_field(net) else None
+        return sampling_of(self.subject.spec, field, fps, drops)
 
     def scores(self, frames: NDArray[np.float32]) -> NDArray[np.float32]:
-        """The answer to a film, (classes,): to its clip, or to its last frame after all others, from a fresh state."""
+        """The answer to a film, (classes,): to its clip, or to its last frame after all others, from a fresh state.
+        NaN where no frame arrived."""
+        import numpy as np
         import torch
 
+        if not len(frames):
+            return np.full(self.subject.spec.classes or 1, np.nan, np.float32)
         runnable, accelerator = self.runnable, self.subject.accelerator
         given = torch.from_numpy(frames)
         if self.subject.spec.form == "clip":
@@ -165,7 +171,9 @@ def _evaluated(job: Job, films: LabelledFilms, network: _Network, emit: Emit) ->
     total = len(films.data.films)
     emit(phase_event("scoring", len(done), total))
     report = seldom(lambda count: emit(phase_event("scoring", count, total)), time.perf_counter)
-    sampling = network.sampling(job.case.evaluation.fps)
+    names = {film.file: film.name for film in films.data.films}
+    drops = drops_of(job.case.evaluation.drop, names, job.evaluation.cameras)
+    sampling = network.sampling(job.case.evaluation.fps, drops)
     shown = each_shown([films.data.films[number].file for number in left], sampling, decoders)
     for number in left:
         at = time.perf_counter()

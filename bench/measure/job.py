@@ -57,6 +57,7 @@ class EvaluationJob(Frozen):
     films: str | None = Field(default=None, description="folder of the films, where they are not with the data")
     classes: str | None = Field(default=None, description="path of the checkpoint's list of classes")
     limit: int | None = None
+    cameras: str | None = Field(default=None, description="store of the camera's record whose drops the case names")
     store: str = Field(description="folder for the predictions and for what is scored so far")
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
 import sys
 from collections.abc import Iterator, Mapping
@@ -44,6 +45,16 @@ def _as_share(value: Any) -> Any:
             return float(value[:-1]) / 100
         except ValueError:
             return value
+    return value
+
+
+def _as_drop(value: Any) -> Any:
+    """`"10%"` and `"0.1"` are a share; any other text is the path of a store."""
+    value = _as_share(value)
+    with contextlib.suppress(ValueError, TypeError):
+        value = float(value)
+    if isinstance(value, float) and not 0 <= value < 1:
+        raise ValueError("must be a share below 1 (0.1 or 10%), or the store of a camera's record")
     return value
 
 
@@ -135,6 +146,8 @@ class EvaluateTable(_Table):
     classes: Text | None = None  # file with the checkpoint's classes; None: those of the data, or of Kinetics-400
     fps: Annotated[float | None, Field(gt=0, le=1000)] = None  # None: the rate of the weights
     limit: Positive | None = None
+    # Share of the frames that are dropped, or the store with the record of a camera whose drops are laid over films.
+    drop: Annotated[float | Text | None, BeforeValidator(_as_drop)] = None
 
 
 class TransientTable(_Table):
@@ -297,8 +310,8 @@ def check_config(table: Mapping[str, Any], origin: Origin, catalog: Catalog) -> 
     if camera.source != "random" and "://" not in camera.source:
         camera = camera.model_copy(update={"source": str(origin.base("camera.source") / camera.source)})
     evaluate = tables.evaluate
-    for name in ("data", "films", "classes"):
-        if (word := getattr(evaluate, name)) is not None:
+    for name in ("data", "films", "classes", "drop"):
+        if isinstance(word := getattr(evaluate, name), str):
             evaluate = evaluate.model_copy(update={name: str(origin.base(f"evaluate.{name}") / word)})
     stated = {case_name(word): values for word, values in tables.models.items()}
     notes = tuple(_without_effect(tables.run, origin))

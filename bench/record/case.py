@@ -77,6 +77,25 @@ class CameraSetup(Frozen):
         return self.every / self.fps
 
 
+class Drop(Frozen):
+    """Frames of films that never reach the network."""
+
+    share: float = Field(
+        ge=0, le=1, description="the chance of each frame; of a camera's record the share that had no answer there"
+    )
+    seed: int = Field(default=0, ge=0, description="of the draws, with the film's name")
+    times: str | None = Field(
+        default=None, description="sha256 of the blob with the times of a camera's frames, which are laid over films"
+    )
+
+    @property
+    def key(self) -> str:
+        """As a part of a case's key: drop0.1, drop0.25-seed3, drop0.034-camera-0123456789ab."""
+        seed = f"-seed{self.seed}" if self.seed else ""
+        camera = f"-camera-{self.times[:12]}" if self.times else ""
+        return f"drop{self.share:g}{seed}{camera}"
+
+
 class EvaluationSetup(Frozen):
     """Films whose classes are known, and how they are shown to the network."""
 
@@ -88,12 +107,14 @@ class EvaluationSetup(Frozen):
     fps: Rate | None = Field(
         default=None, description="frames a second that the network sees; None: as its weights want"
     )
+    drop: Drop | None = Field(default=None, description="None: every frame reaches it")
 
     @property
     def key(self) -> str:
-        """As a part of a case's key: accuracy-val-400films-0123456789ab-15fps."""
+        """As a part of a case's key: accuracy-val-400films-0123456789ab-15fps-drop0.1."""
         rate = "" if self.fps is None else f"-{self.fps:g}fps"
-        return f"accuracy-{_NOT_A_WORD.sub('_', self.data)}-{self.films}films-{self.sha256}{rate}"
+        drop = f"-{self.drop.key}" if self.drop else ""
+        return f"accuracy-{_NOT_A_WORD.sub('_', self.data)}-{self.films}films-{self.sha256}{rate}{drop}"
 
 
 class TransientSetup(Frozen):

@@ -51,6 +51,9 @@ class Evaluation(Frozen):
         default=None,
         description="mean average precision over classes that have a film; None: one label a film; by bootstrap",
     )
+    empty_classes: Count = Field(
+        default=0, description="classes of the network of which no film was scored; they are in no mean over classes"
+    )
     unanswered: Count = Field(default=0, description="films without a finite answer; they count as wrong")
     unreadable: tuple[FilmNote, ...] = Field(default=(), description="films that could not be decoded, and why")
     damaged: tuple[FilmNote, ...] = Field(

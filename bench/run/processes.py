@@ -167,7 +167,8 @@ def evaluation_job(config: Resolved) -> EvaluationJob:
         name: str(Path(path).absolute()) for name in ("data", "films", "classes") if (path := getattr(given, name))
     }
     store = records_file(config.run.out).parent
-    return EvaluationJob(**paths, limit=given.limit, store=str(store.absolute()))
+    cameras = str(Path(given.drop).absolute()) if isinstance(given.drop, str) else None
+    return EvaluationJob(**paths, limit=given.limit, cameras=cameras, store=str(store.absolute()))
 
 
 def transient_job(config: Resolved) -> TransientJob:

@@ -7,7 +7,7 @@ SQL table `cases` use them. Each figure is the value of one of the case's record
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -29,7 +29,8 @@ from ..record.record import (
     Verification,
 )
 from ..record.sensing import Energy, Sensors
-from .metrics import Metric, get_metric
+from .accuracy import Accuracy, Known, MeasuredAccuracy, known_accuracy
+from .metrics import ACCURACY_15FPS_RATE, Metric, get_metric
 from .summary import Summary, background_load, cores_text, is_loaded, throttled
 
 T = TypeVar("T")
@@ -61,6 +62,7 @@ class CaseResult:
     """A case as measured by one run: the records of its fresh processes in order; at least one."""
 
     records: tuple[Record, ...]
+    scored: tuple[Record, ...] = ()  # records of the store with an accuracy of this network
 
     @property
     def case(self) -> Case:
@@ -143,10 +145,17 @@ class CaseResult:
     def device_kind(self) -> str | None:
         return self._known(lambda record: record.device_kind)
 
+    @cached_property
+    def accuracy(self) -> Known:
+        """As measured of this very artefact, else as published."""
+        return known_accuracy(self.record, self.model, self.scored)
+
     def figure(self, metric: str | Metric) -> Figure | None:
         """One metric over all processes; None where no process has it. A failed case keeps its exact figures (MACs,
-        bytes), but has no noisy ones."""
+        bytes), but has no noisy ones. An accuracy is that of `accuracy`, with its interval over films."""
         chosen = get_metric(metric) if isinstance(metric, str) else metric
+        if chosen.name in ACCURACIES:
+            return _accuracy_figure(ACCURACIES[chosen.name](self.accuracy), self.record)
         return figure_of(self.measured if chosen.noisy else self.records, chosen)
 
     def value(self, metric: str | Metric) -> float | None:
@@ -204,6 +213,21 @@ class CaseResult:
         return tuple(found)
 
 
+# The metrics that are of an artefact rather than of a process.
+ACCURACIES: Mapping[str, Callable[[Known], Accuracy | None]] = {
+    "accuracy_top1_percent": lambda known: known.main,
+    "accuracy_15fps_percent": lambda known: known.on_camera(ACCURACY_15FPS_RATE),
+}
+
+
+def _accuracy_figure(found: Accuracy | None, record: Record) -> Figure | None:
+    if found is None:
+        return None
+    if isinstance(found, MeasuredAccuracy):
+        return Figure(found.top1, *found.ends, 1, found.record)
+    return Figure(found.top1, found.top1, found.top1, 1, record)
+
+
 def figure_of(records: Sequence[Record], metric: Metric) -> Figure | None:
     """The lower median of these processes and its interval; None where none has the metric."""
     found = [(value, record) for record in records if (value := metric.value(record)) is not None]
@@ -254,14 +278,18 @@ def case_results(records: Iterable[Record], kinds: Sequence[Kind] = ("speed",)) 
     """Of each case of these kinds its newest run, in the order in which the cases first appeared.
 
     The order of a store is the order of time. A process that was measured again, since it had failed, counts as it
-    came out last.
+    came out last. Each comes with the records of its network's accuracy.
     """
     found: dict[str, dict[int, Record]] = {}
+    scored: dict[str, list[Record]] = {}
     for record in records:
+        if record.evaluation:
+            scored.setdefault(record.case.model, []).append(record)
         if record.kind not in kinds:
             continue
         run = found.setdefault(record.key, {})
         if any(other.run_id != record.run_id for other in run.values()):
             run.clear()
         run[record.process] = record
-    return tuple(CaseResult(tuple(run[process] for process in sorted(run))) for run in found.values())
+    runs = [tuple(run[process] for process in sorted(run)) for run in found.values()]
+    return tuple(CaseResult(run, tuple(scored.get(run[0].case.model, ()))) for run in runs)

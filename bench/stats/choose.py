@@ -16,7 +16,7 @@ from typing import Literal
 from ..record.camera import CameraRun, Reaction
 from ..record.case import CameraSetup, Case
 from ..record.record import Record
-from .accuracy import accuracy_at, published_accuracies, same_rate
+from .accuracy import MeasuredAccuracy, same_rate
 from .capacity import SHARE
 from .case_result import CaseResult, case_results
 from .metrics import MB, MS, PERCENT, Better, S, Unit, idle_power_w
@@ -87,6 +87,7 @@ class Candidate:
     percent: int = MEDIAN  # which percentile that is
     trained_per_s: float | None = None  # frames a second that the weights were trained at
     accuracies: tuple[tuple[float, float], ...] = ()  # (frames a second that it sees, percent)
+    intervals: tuple[tuple[float, float, float], ...] = ()  # (that rate, low, high) of those that were measured
     accuracy: float | None = None  # percent, where the rate of the weights is not known
     reaction_frames: float | None = None  # that the network sees until half of the way to the new answer
     memory_bytes: float | None = None
@@ -326,7 +327,7 @@ def candidates(records: Iterable[Record]) -> tuple[Candidate, ...]:
     for result in case_results(kept, ("camera",)):
         record, run, setup = result.record, result.record.camera, result.case.camera
         if record.ok and run and run.due and setup and setup.policy != "block" and setup.streams == 1:
-            seen = _Watched(record, run, setup)
+            seen = _Watched(result, run, setup)
             watched.append(_of_camera(seen, reactions, by_network.get(as_run(record.case))))
     cameras: dict[Case, tuple[tuple[Way, float], ...]] = {}
     for each in watched:
@@ -338,9 +339,9 @@ def candidates(records: Iterable[Record]) -> tuple[Candidate, ...]:
 
 @dataclass(frozen=True)
 class _Watched:
-    """A record of a camera."""
+    """A case in front of a camera."""
 
-    record: Record
+    case: CaseResult
     run: CameraRun
     setup: CameraSetup
 
@@ -363,17 +364,20 @@ def _reactions(records: Iterable[Record]) -> dict[_Network, Reaction]:
     return {_network(record): run.reaction for record, run in runs if run and run.reaction}
 
 
-def _facts(record: Record, reactions: Mapping[_Network, Reaction]) -> Candidate:
-    """What does not depend on how it was run."""
+def _facts(case: CaseResult, reactions: Mapping[_Network, Reaction]) -> Candidate:
+    """What does not depend on how fast it was."""
+    record, known = case.record, case.accuracy
     model, reaction = record.model, reactions.get(_network(record))
-    accuracy = accuracy_at(model) if model else None
+    accuracy = known.at()
+    rated = [(each.frames_per_s, each) for each in known.all if each.frames_per_s]
     return Candidate(
         case=record.case,
         title=model.title if model else record.case.model,
         form=model.form if model else "",
         trained_per_s=model.trained_frames_per_s if model else None,
         accuracy=accuracy.top1 if accuracy else None,
-        accuracies=tuple((each.frames_per_s, each.top1) for each in published_accuracies(model) if each.frames_per_s),
+        accuracies=tuple((rate, each.top1) for rate, each in rated),
+        intervals=tuple((rate, *each.ends) for rate, each in rated if isinstance(each, MeasuredAccuracy)),
         reaction_frames=reaction.half_s / reaction.frame_s if reaction else None,
     )
 
@@ -385,7 +389,7 @@ def _of_speed(case: CaseResult, reactions: Mapping[_Network, Reaction]) -> Candi
     )
     answer_j = case.value("energy_above_idle_j")
     return replace(
-        _facts(case.record, reactions),
+        _facts(case, reactions),
         rate_per_s=case.value("per_stream_per_s"),
         latency_s=latency_s,
         percent=percent,
@@ -401,12 +405,12 @@ def _of_camera(seen: _Watched, reactions: Mapping[_Network, Reaction], speed: Ca
     """`speed` is the same network by the same engine, called as fast as it answers: what a camera's record does not
     hold, memory in those of early versions and energy, is taken from there."""
     run, setup = seen.run, seen.setup
-    facts = _facts(seen.record, reactions)
+    facts = _facts(seen.case, reactions)
     percent = next((percent for percent in PERCENTS if run.due >= SAMPLES_FOR_PERCENTILE[percent]), None)
     latency_s = run.latency_s.get(f"p{percent}", math.inf) if percent else None
     due_per_s = setup.fps / setup.every
     kept = 1.0 if run.dropped <= SHARE * run.due else 1 - run.dropped / run.due
-    memory_bytes = seen.record.peak_rss_bytes
+    memory_bytes = seen.case.record.peak_rss_bytes
     return replace(
         facts,
         rate_per_s=None if percent is None else due_per_s * kept,
@@ -417,7 +421,7 @@ def _of_camera(seen: _Watched, reactions: Mapping[_Network, Reaction], speed: Ca
         answer_j=speed.answer_j if speed else None,
         watched=_use_of(setup, facts),
         missed=Missed(run.deadline_s, run.missed / run.due),
-        warnings=(f"the device throttled: {signs}",) if (signs := throttled(seen.record)) else (),
+        warnings=(f"the device throttled: {signs}",) if (signs := throttled(seen.case.record)) else (),
     )
 
 

@@ -15,7 +15,7 @@ from ..record.record import KINDS, Failure, Record, commit_of
 from ..record.store import each_record
 from ..record.transient import CurvePoint
 from . import transient
-from .accuracy import main_accuracy
+from .accuracy import MeasuredAccuracy, known_accuracy
 from .case_result import CaseResult, case_results
 from .metrics import METRICS, Metric
 from .normalise import reference_s
@@ -46,7 +46,19 @@ def _engine(name: str) -> Callable[[Record], Value]:
 
 
 def _accuracy(name: str) -> Callable[[Record], Value]:
-    return lambda record: getattr(main_accuracy(record.model), name, None)
+    return lambda record: getattr(known_accuracy(record, record.model).main, name, None)
+
+
+def _accuracy_of_case(name: str) -> Callable[[CaseResult], Value]:
+    return lambda result: getattr(result.accuracy.main, name, None)
+
+
+def _accuracy_end(end: int) -> Callable[[CaseResult], Value]:
+    def value(result: CaseResult) -> Value:
+        found = result.accuracy.main
+        return found.ends[end] if isinstance(found, MeasuredAccuracy) else None
+
+    return value
 
 
 def _version(of: str) -> Callable[[Record], Value]:
@@ -91,9 +103,9 @@ FACTS: tuple[Field[Record], ...] = (
     Field("input", lambda r: r.case.input, "input of the network: seeded noise or a video"),
     Field("family", lambda r: r.model.family if r.model else None, "the network's family"),
     Field("form", lambda r: r.model.form if r.model else None, "clip, frame, or input"),
-    Field("accuracy_frames_per_s", _accuracy("frames_per_s"), "at which the published accuracy was measured"),
+    Field("accuracy_frames_per_s", _accuracy("frames_per_s"), "at which `accuracy_top1_percent` was measured"),
     Field("accuracy_view", _accuracy("view"), "what the network saw then: one clip, whole film, or steady state"),
-    Field("accuracy_source", _accuracy("source"), "who published that accuracy, and where"),
+    Field("accuracy_source", _accuracy("source"), "who published it and where, or which films it was measured on"),
     Field("highest_temperature_c", _highest_temperature_c, "of any zone, while samples were taken"),
     Field("throttled", throttled, "signs that the device throttled during the samples; missing: none"),
     Field("gpu", lambda r: r.cuda.name if r.cuda else None, "the GPU's name"),
@@ -216,6 +228,14 @@ def _shown(name: str) -> Callable[[Record], Value]:
     return lambda record: getattr(record.case.evaluation, name) if record.case.evaluation else None
 
 
+def _drop(name: str) -> Callable[[Record], Value]:
+    def value(record: Record) -> Value:
+        drop = record.case.evaluation.drop if record.case.evaluation else None
+        return getattr(drop, name) if drop else None
+
+    return value
+
+
 def _weights(record: Record) -> Value:
     return record.model.weights if record.model and record.case.evaluation else None
 
@@ -224,6 +244,8 @@ def _weights(record: Record) -> Value:
 ACCURACY_FIELDS: tuple[Field[Record], ...] = (
     Field("accuracy_data", _shown("data"), "name of the folder or file with the labels"),
     Field("accuracy_fps", _shown("fps"), "frames a second that the network saw; missing: those of its weights"),
+    Field("accuracy_drop", _drop("share"), "share of the frames that never reached the network; missing: none"),
+    Field("accuracy_drop_times", _drop("times"), "blob of the camera's record laid over films; missing: drawn"),
     Field("accuracy_weights", _weights, "file and sha256 of the checkpoint, or how weights were made without one"),
     *_share("top1", "share of films whose class has the highest score"),
     *_share("top5", "share of films whose class is among the five highest scores"),
@@ -236,6 +258,7 @@ ACCURACY_FIELDS: tuple[Field[Record], ...] = (
     _evaluated("padded", "films so short that their last frame was repeated", "films_padded"),
     _evaluated("unanswered", "films without a finite answer", "films_unanswered"),
     _evaluated("classes", "of the network", "accuracy_classes"),
+    _evaluated("empty_classes", "of those: without a scored film, and in no mean", "accuracy_empty_classes"),
 )
 
 
@@ -310,6 +333,8 @@ def _of_record(fact: Field[Record]) -> Callable[[CaseResult], Value]:
 # The figures of the table by case (`case_result.py`). Its facts come from the process whose latency is shown.
 CASE_FIELDS: tuple[Field[CaseResult], ...] = (
     *map(_figure, METRICS),
+    Field("accuracy_low_percent", _accuracy_end(0), "lower end of its 95 % interval; missing: as published"),
+    Field("accuracy_high_percent", _accuracy_end(1), "upper end"),
     Field("latency_low_s", _end("low"), "lower end of the latency's 95 % interval; below six processes of their range"),
     Field("latency_high_s", _end("high"), "upper end"),
     Field(
@@ -355,7 +380,16 @@ def frame(records: Iterable[Record]) -> pandas.DataFrame:
 
 def case_frame(results: Iterable[CaseResult]) -> pandas.DataFrame:
     """These cases as a table: facts, then figures."""
-    return _table(results, (*(Field(fact.name, _of_record(fact), "") for fact in FACTS), *CASE_FIELDS))
+    return _table(results, (*map(_fact_of_case, FACTS), *CASE_FIELDS))
+
+
+def _fact_of_case(fact: Field[Record]) -> Field[CaseResult]:
+    own = _OF_CASE.get(fact.name)
+    return Field(fact.name, _accuracy_of_case(own) if own else _of_record(fact), "")
+
+
+# What belongs to the accuracy of a case, which may be another record's.
+_OF_CASE = {"accuracy_frames_per_s": "frames_per_s", "accuracy_view": "view", "accuracy_source": "source"}
 
 
 def _table(rows: Iterable[Any], fields: Sequence[Field[Any]]) -> pandas.DataFrame:

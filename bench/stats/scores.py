@@ -128,6 +128,13 @@ class Scores:
         return int(np.isnan(self.predictions.scores).any(1).sum())
 
     @property
+    def empty_classes(self) -> int:
+        """Classes without a film: they are in no mean over classes."""
+        labels = self.predictions.labels
+        films = labels.sum(0) if self.predictions.several else np.bincount(labels, minlength=self.classes)
+        return int((films == 0).sum())
+
+    @property
     def top1(self) -> Share | None:
         return None if self._ranks is None else wilson(int((self._ranks < 1).sum()), self.films)
 
@@ -174,6 +181,7 @@ class Scores:
             "top5": self.top5,
             "mean_class": self.mean_class,
             "mean_ap": self.mean_ap,
+            "empty_classes": self.empty_classes,
             "unanswered": self.unanswered,
         }
 

@@ -1,9 +1,10 @@
 """The Pareto plots: accuracy against what a network costs. Cases in, Vega-Lite specifications (dicts) out.
 
 `PLOTS` is the list of plots; a new one is a line there. Clip networks are squares, frame networks circles, others
-triangles; an arrow leads from a clip network to its frame version, and from there to the longer pool. A point with a
-warning is hollow and dashed. Every plot has two parameters that the page sets in all plots at once: of `picked`, a list
-of models or case keys, the others fade; of `hidden`, a list of case keys, the points are not drawn.
+triangles; an arrow leads from a clip network to its frame version, and from there to the longer pool. An accuracy that
+was measured has its 95 % interval as a line through its point. A point with a warning is hollow and dashed. Every plot
+has two parameters that the page sets in all plots at once: of `picked`, a list of models or case keys, the others fade;
+of `hidden`, a list of case keys, the points are not drawn.
 """
 
 from __future__ import annotations
@@ -13,7 +14,8 @@ from dataclasses import dataclass, replace
 from itertools import pairwise
 from typing import Any, Literal
 
-from ...bench.stats.case_result import CaseResult
+from ...bench.stats.accuracy import Accuracy, MeasuredAccuracy, films_of, most_films
+from ...bench.stats.case_result import ACCURACIES, CaseResult
 from ...bench.stats.metrics import ACCURACY_15FPS_RATE, Metric, get_metric
 from .. import theme
 from ..front import front
@@ -50,7 +52,7 @@ class Plot:
     limit_text: str = ""
     least_share: float = 0.0  # of the networks that must have the figure; of fewer, the plot would show a few as all
     accuracy_metric: str = "accuracy"
-    accuracy_axis: str = "published accuracy, each at its own frame rate, %"
+    at_rate: str = ""  # which accuracies these are, for the axis; empty: each at its own
     least: int = 1  # points that are worth a plot
 
     @property
@@ -67,6 +69,17 @@ class Plot:
         """The point of a case: across and up, each in the unit of its axis; 0 for a missing figure."""
         cost, accuracy = (metric.unit.of(case.value(metric) or 0.0) for metric in (self.cost, self.accuracy))
         return cost, accuracy
+
+    def known(self, case: CaseResult) -> Accuracy | None:
+        """The accuracy of a case that lies on the vertical axis."""
+        return ACCURACIES[self.accuracy.name](case.accuracy)
+
+    def accuracy_axis(self, cases: Sequence[CaseResult]) -> str:
+        """What the vertical axis shows of these cases."""
+        measured = next((each for case in cases if isinstance(each := self.known(case), MeasuredAccuracy)), None)
+        if measured is None:
+            return f"published accuracy{self.at_rate or ', each at its own frame rate'}, %"
+        return f"top-1 on {measured.data}, {measured.films} films{self.at_rate}, %"
 
 
 PLOTS = (
@@ -90,7 +103,7 @@ PLOTS = (
         limit=ACCURACY_15FPS_RATE,
         limit_text="every frame of 15 a second",
         accuracy_metric="accuracy_15fps",
-        accuracy_axis="published accuracy at 15 frames/s, %",
+        at_rate=" at 15 frames/s",
         least=2,
     ),
     Plot("macs", "macs", "MACs", "Accuracy against computation", "← multiply-accumulates per prediction, G (log)"),
@@ -107,11 +120,14 @@ PLOTS = (
 
 
 def drawable(cases: Sequence[CaseResult], plot: Plot) -> tuple[CaseResult, ...]:
-    """The cases that have a point in this plot; none where too few have the cost."""
+    """The cases that have a point in this plot; none where too few have the cost. Accuracies of other films are no
+    height in it: it has those of the films that most of these cases have."""
     measured = [case for case in cases if case.ok]
     if sum(case.value(plot.cost) is not None for case in measured) < plot.least_share * len(measured):
         return ()
-    found = [c for c in measured if c.model and c.value(plot.accuracy) is not None and (c.value(plot.cost) or 0) > 0]
+    found = [case for case in measured if case.model and plot.known(case) and (case.value(plot.cost) or 0) > 0]
+    films = most_films(plot.known(case) for case in found)
+    found = [case for case in found if films_of(plot.known(case)) == films]
     return tuple(found) if len(found) >= plot.least else ()
 
 
@@ -153,6 +169,8 @@ class _Drawing:
 
 def _point(case: CaseResult, plot: Plot, tooltip: Mapping[str, str]) -> dict[str, Any]:
     x, y = plot.position(case)
+    known = plot.known(case)
+    low, high = known.ends if isinstance(known, MeasuredAccuracy) else (y, y)
     return {
         "case": case.key,
         "model": case.case.model,
@@ -160,6 +178,8 @@ def _point(case: CaseResult, plot: Plot, tooltip: Mapping[str, str]) -> dict[str
         "form": case.model.form if case.model else "",
         "x": x,
         "y": y,
+        "low": low,
+        "high": high,
         # Counted figures have no noise: a warning about the speed does not concern the MACs.
         "hollow": plot.cost.noisy and bool(case.warnings),
         "tooltip": tooltip,
@@ -199,7 +219,7 @@ def _drawing(cases: Sequence[CaseResult], plot: Plot, texts: Mapping[str, Mappin
         [{"x": x, "y": y} for x, y in sorted(set(map(plot.position, members)))],
         tuple(model_title(case) for case in members),
         axis_of(across, plot.scale, 0.14),
-        axis_of([point["y"] for point in points], "linear", 0.16, below=floor),
+        axis_of([point[end] for point in points for end in ("low", "high")], "linear", 0.16, below=floor),
     )
     for point, spot in zip(points, _label_positions(drawing), strict=True):
         point |= {"dx": spot.dx, "dy": spot.dy, "align": spot.align, "far": spot.far}
@@ -216,6 +236,7 @@ def _label_positions(drawing: _Drawing) -> tuple[labels.LabelPosition, ...]:
     corners = [at(*corner) for corner in _corners(drawing.steps, plot)]
     lines = [labels.Line(at(a["x"], a["y"]), at(a["x2"], a["y2"]), 10.0) for a in drawing.arrows]
     lines += [labels.Line(a, b, 8.0) for a, b in pairwise(corners)]
+    lines += [labels.Line(at(p["x"], p["low"]), at(p["x"], p["high"]), 4.0) for p in _uncertain(drawing.points)]
     if plot.limit is not None:
         lines.append(labels.Line(at(plot.limit, y.low), at(plot.limit, y.high), 3.0))
     named = [labels.Point(*at(point["x"], point["y"]), point["title"]) for point in drawing.points]
@@ -289,6 +310,27 @@ def _arrow_marks(drawing: _Drawing, style: MarkStyles, across: Spec, up: Spec) -
     return [only(where, shafts), only(where, heads)]
 
 
+def _uncertain(points: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
+    """Those whose accuracy has an interval."""
+    return [point for point in points if point["low"] < point["high"]]
+
+
+def _intervals(drawing: _Drawing, palette: Mapping[str, str], across: Spec, up: Spec) -> list[Spec]:
+    """The 95 % intervals of accuracies that were measured, with a bar at both ends."""
+    rows = _uncertain(drawing.points)
+    if not rows:
+        return []
+    colour = name_of("form", FORMS, [palette[form] for form in FORMS])
+    more = {"opacity": _OPACITY, "color": colour}
+    line, bar = (
+        {"strokeWidth": 1.5, "aria": False},
+        {"orient": "horizontal", "size": 9, "thickness": 1.5, "aria": False},
+    )
+    ends = [layer("tick", rows, bar, x=across, y=up | {"field": end}, **more) for end in ("low", "high")]
+    whole = layer("rule", rows, line, x=across, y=up | {"field": "low"}, y2={"field": "high"}, **more)
+    return [only(_SHOWN, each) for each in (whole, *ends)]
+
+
 def _networks(drawing: _Drawing, style: MarkStyles, palette: Mapping[str, str], across: Spec, up: Spec) -> list[Spec]:
     """Each network as a point with its name, and a thin line between the two where the name had to go far."""
     rows = _dataset(drawing.plot)
@@ -336,12 +378,13 @@ def pareto_chart(
     many = sum(case.ok for case in cases)
     plot = replace(plot, height_px=plot.height_px + EXTRA_HEIGHT_PX * max(0, many - 8))
     drawing, style = _drawing(shown, plot, texts or {}), theme.mark_styles(palette)
-    across, up = drawing.x.channel("x", plot.axis), drawing.y.channel("y", plot.accuracy_axis)
+    across, up = drawing.x.channel("x", plot.axis), drawing.y.channel("y", plot.accuracy_axis(shown))
     return chart(
         [
             *_limit(drawing, style, across),
             *_front(drawing, style, across, up),
             *_arrow_marks(drawing, style, across, up),
+            *_intervals(drawing, palette, across, up),
             *_networks(drawing, style, palette, across, up),
         ],
         params=[{"name": "picked", "value": []}, {"name": "hidden", "value": []}],

@@ -41,9 +41,12 @@ def reaction_of(record: Record) -> Reaction | None:
     return record.camera.reaction if record.camera else None
 
 
-def reaction_chart(records: Sequence[Record], palette: Mapping[str, str] = theme.VARIABLES) -> Spec | None:
-    """The networks of `same_scenes`; None where no two have an accuracy and a reaction."""
-    cases = case_results(same_scenes(records), ("camera",))
+def reaction_chart(
+    records: Sequence[Record], scored: Sequence[Record] = (), palette: Mapping[str, str] = theme.VARIABLES
+) -> Spec | None:
+    """The networks of `same_scenes`; None where no two have an accuracy and a reaction. `scored`: records of the store
+    with an accuracy."""
+    cases = case_results([*same_scenes(records), *scored], ("camera",))
     texts = {case.key: _tooltip(case) for case in cases}
     spec = pareto_chart(cases, PLOT, texts, palette=palette)
     return spec if spec and len(spec["datasets"]["reaction-points"]) > 1 else None

@@ -118,7 +118,7 @@ def _figure(record: Record, times: FrameTimes) -> dict[str, Any]:
 def render(page: Page) -> Markup | None:
     if not page.cameras:
         return None
-    table = build(page.cameras)
+    table = build(page.cameras, page.evaluations)
     watched = [(record, record.camera) for record in page.cameras if record.camera and record.camera.due]
     read = [(record, page.times[run.times]) for record, run in watched if run.times in page.times]
     unread = [f"{model_title(record)} ({rate_text(record)})" for record, run in watched if run.times not in page.times]

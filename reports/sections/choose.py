@@ -128,7 +128,7 @@ def rules(found: Sequence[Candidate]) -> dict[str, Any]:
 
 
 def render(page: Page) -> Markup | None:
-    found = candidates([*(record for case in page.shown for record in case.records), *page.cameras])
+    found = candidates([*(record for case in page.shown for record in case.records), *page.cameras, *page.evaluations])
     if not found:
         return None
     engine = engine_text(found)

@@ -2,17 +2,20 @@
 
 from markupsafe import Markup
 
+from ...bench.stats.accuracy import MeasuredAccuracy
 from ...bench.stats.case_result import CaseResult
-from ..charts.pareto import PLOTS, Plot, front_of, pareto_chart
+from ..charts.pareto import PLOTS, Plot, drawable, front_of, pareto_chart
 from ..engines import plotted
-from ..notation import fixed, number
+from ..notation import accuracy_text, number
 from ..page import Page, chart, fragment
 from ..select import FORM_TITLES, by_setting, forms, model_title
 from ..tables.table import WARNING
 from . import Section
 
 _TEMPLATE = """\
-<p class="lead">Up is more accurate. Accuracies are as published, each at its own frame rate and after one clip or \
+<p class="lead">Up is more accurate. {% if measured %}Accuracies that were measured here have their 95&nbsp;% \
+interval over films as a line; a plot has accuracies of one set of films. {% else %}Accuracies are as published, \
+{% endif %}{{ "Each is" if measured else "each" }} at its own frame rate and after one clip or \
 the whole film, as the table says.{% if at_15 %} In the plot at 15 frames/s they are all as on a camera: after one \
 clip, or in the steady state of a frame network.{% endif %} The dotted line is every frame of a video; at the frame \
 rate of its accuracy a network needs fewer predictions.</p>
@@ -27,6 +30,9 @@ the tables.{% endif %}</p>
 {% endfor %}
 <li><span class="shape hollow"></span>hollow: measured with a warning</li>
 <li><span class="front"></span>Pareto front</li>
+{% if measured %}
+<li><span class="interval"></span>95&nbsp;% interval of a measured accuracy</li>
+{% endif %}
 </ul>
 {% for setting, plots in groups %}
 <div class="group">
@@ -34,10 +40,14 @@ the tables.{% endif %}</p>
 <h3>{{ setting.title }}</h3>
 {% endif %}
 <div class="plots">
-{% for plot, drawing, members in plots %}
+{% for plot, drawing, members, elsewhere in plots %}
 <figure class="card plot-{{ plot.name }}">
 <figcaption>{{ plot.title }}</figcaption>
 {{ drawing }}
+{% if elsewhere %}
+<p class="note">{{ elsewhere }} more {{ "has" if elsewhere == 1 else "have" }} an accuracy of other films: see the \
+table.</p>
+{% endif %}
 {% if members %}
 <p class="note members">On the front:
 {% for row, title, figures, warned in members %}
@@ -62,12 +72,19 @@ def _members(page: Page, cases: tuple[CaseResult, ...], plot: Plot) -> list[tupl
         (
             page.row_id(case.key),
             model_title(case),
-            f"{fixed(2)(accuracy)}\u00a0% at {number(value)}\u00a0{unit}",
+            f"{accuracy_text(known)}\u00a0% at {number(value)}\u00a0{unit}",
             cost.noisy and bool(case.warnings),
         )
         for case in front_of(cases, plot)
-        for value, accuracy in [plot.position(case)]
+        if (known := plot.known(case))
+        for value, _ in [plot.position(case)]
     ]
+
+
+def _elsewhere(cases: tuple[CaseResult, ...], plot: Plot) -> int:
+    """How many have an accuracy and a cost and are not in the plot, since their accuracy is of other films."""
+    known = sum(case.ok and plot.known(case) is not None and (case.value(plot.cost) or 0) > 0 for case in cases)
+    return known - len(drawable(cases, plot))
 
 
 def render(page: Page) -> Markup | None:
@@ -76,7 +93,7 @@ def render(page: Page) -> Markup | None:
     for setting, cases in shown.items():
         specs = [(plot, pareto_chart(cases, plot, page.tooltips)) for plot in PLOTS]
         plots = [
-            (plot, chart(spec, f"{plot.title}: {setting.title}"), _members(page, cases, plot))
+            (plot, chart(spec, f"{plot.title}: {setting.title}"), _members(page, cases, plot), _elsewhere(cases, plot))
             for plot, spec in specs
             if spec
         ]
@@ -90,6 +107,7 @@ def render(page: Page) -> Markup | None:
         forms=forms(page.records),
         titles=FORM_TITLES,
         mark=WARNING,
+        measured=any(isinstance(case.accuracy.main, MeasuredAccuracy) for case in page.records),
         at_15=any(plot.accuracy_metric == "accuracy_15fps" for _, plots in groups for plot, *_ in plots),
         others=len(by_setting(page.records)) - len(shown),
     )

@@ -49,7 +49,7 @@ def render(page: Page) -> Markup | None:
     shown = [(record, found) for record in same_scenes(page.cameras) if (found := reaction_of(record))]
     if not shown:
         return None
-    spec = reaction_chart(page.cameras)
+    spec = reaction_chart(page.cameras, page.evaluations)
     rows = tuple(_row(record, found) for record, found in sorted(shown, key=lambda each: each[1].half_s))
     return fragment(
         _TEMPLATE,

@@ -8,11 +8,12 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from rich.console import Group, RenderableType
 from rich.text import Text
 
+from ...bench.record.case import Drop
 from ...bench.record.evaluation import Evaluation, Share
 from ...bench.record.record import Record
 from ...bench.record.transient import Transient
 from ...bench.stats.metrics import PERCENT
-from ..notation import fixed
+from ..notation import fixed, percent
 from ..select import PRECISION_TITLES, model_title
 from .table import WORDS, Cell, Column, Row, Table, cells, figure, filled
 from .terminal import fitted
@@ -31,21 +32,37 @@ def share_text(share: Share) -> str:
 def _share(head: str, name: str, explains: str) -> Column[Record]:
     def cell(record: Record) -> Cell:
         found: Share | None = getattr(record.evaluation, name) if record.evaluation else None
-        return Cell(share_text(found), found.value) if found else Cell()
+        ends = tuple((f"{name}_{end}_percent", 100 * getattr(found, end) if found else None) for end in ("low", "high"))
+        return Cell(share_text(found), 100 * found.value, data=ends) if found else Cell(data=ends)
 
-    return Column(head, cell, PERCENT, f"{explains}; with its 95 % interval")
+    return Column(head, cell, PERCENT, f"{explains}; with its 95 % interval", name=f"{name}_percent")
 
 
 def _count(head: str, value: Callable[[Evaluation], int], explains: str) -> Column[Record]:
     def counted(record: Record) -> float | None:
         return (value(record.evaluation) or None) if record.evaluation else None
 
-    return figure(head, counted, write="{:.0f}".format, explains=explains)
+    name = "films_scored" if head == "Films" else f"films_{head.lower()}"
+    return figure(head, counted, write="{:.0f}".format, explains=explains, name=name)
+
+
+def _data(record: Record) -> Cell:
+    return Cell(found.data, found.data) if (found := record.case.evaluation) else Cell()
 
 
 def _rate(record: Record) -> Cell:
     setup = record.case.evaluation
     return Cell(f"{setup.fps:g}/s", setup.fps) if setup and setup.fps else Cell("")
+
+
+def dropped_text(drop: Drop) -> str:
+    """`10 %`, `3.4 % (as a camera's)`."""
+    return f"{percent(drop.share)} %" + (" (as a camera's)" if drop.times else "")
+
+
+def _dropped(record: Record) -> Cell:
+    drop = record.case.evaluation.drop if record.case.evaluation else None
+    return Cell(dropped_text(drop), drop.share) if drop else Cell("")
 
 
 def _weights(record: Record) -> Cell:
@@ -60,16 +77,29 @@ COLUMNS: tuple[Column[Record], ...] = (
     _count("Films", lambda run: run.scored, "that were scored"),
     Column("Engine", lambda record: Cell(record.case.backend, record.case.backend), kind=WORDS),
     Column("Precision", lambda record: Cell(record.case.precision, record.case.precision), kind=WORDS),
+    Column("Data", _data, kind=WORDS, name="data"),
     Column(
-        "Data", lambda record: Cell(found.data, found.data) if (found := record.case.evaluation) else Cell(), kind=WORDS
+        "Frames",
+        _rate,
+        kind=WORDS,
+        explains="frames a second that the network saw, where that was asked for",
+        name="fps",
     ),
-    Column("Frames", _rate, kind=WORDS, explains="frames a second that the network saw, where that was asked for"),
+    Column(
+        "Dropped",
+        _dropped,
+        kind=WORDS,
+        explains="frames that never reached the network: drawn, or those without an answer in a camera's record",
+        name="drop_share",
+    ),
     _count(
         "Unreadable",
         lambda run: len(run.unreadable),
         "films that could not be decoded; they are not among those scored",
     ),
-    Column("Weights", _weights, kind=WORDS, explains="the checkpoint, and the first digits of its sha256"),
+    Column(
+        "Weights", _weights, kind=WORDS, explains="the checkpoint, and the first digits of its sha256", name="weights"
+    ),
     _share("Top-5", "top5", "films whose class is among the five highest scores"),
     _share("Class mean", "mean_class", "top-1 of each class, and the mean of these"),
     _count("Missing", lambda run: run.missing, "films that the data names and that are not there"),
@@ -98,9 +128,10 @@ def _grouped(records: Sequence[Record]) -> list[Record]:
     return sorted(records, key=lambda record: (films.index(_films(record)), models.index(record.case.model)))
 
 
-def _films(record: Record) -> str:
-    """Names the films of a record, their labels and the order of classes."""
-    return record.case.evaluation.sha256 if record.case.evaluation else ""
+def _films(record: Record) -> tuple[str, str]:
+    """Names the films of a record, their labels and the order of classes, and which frames of them were dropped."""
+    setup = record.case.evaluation
+    return (setup.sha256, setup.drop.key if setup.drop else "") if setup else ("", "")
 
 
 def checkpoint_of(record: Record) -> str:
@@ -110,17 +141,22 @@ def checkpoint_of(record: Record) -> str:
 
 
 def title_of(record: Record) -> str:
-    """A network with its engine and precision, the films, and their rate where one was asked for:
-    `X3D-S (openvino, float32) on val at 15 frames/s`."""
+    """A network with its engine and precision, the films, their rate where one was asked for, and what was dropped:
+    `X3D-S (openvino, float32) on val at 15 frames/s, frames dropped: 10 %`."""
     precision = PRECISION_TITLES.get(record.case.precision, record.case.precision)
     setup = record.case.evaluation
     rate = f" at {setup.fps:g} frames/s" if setup and setup.fps else ""
+    rate += f", frames dropped: {dropped_text(setup.drop)}" if setup and setup.drop else ""
     return f"{model_title(record)} ({record.case.backend}, {precision})" + (f" on {setup.data}{rate}" if setup else "")
 
 
 def said(records: Iterable[Record]) -> Iterator[str]:
     """What is wrong with the films of these, in sentences."""
-    return film_notes([record.evaluation for record in records if record.evaluation])
+    runs = [record.evaluation for record in records if record.evaluation]
+    empty = dict.fromkeys((run.data, run.empty_classes, run.classes) for run in runs if run.empty_classes)
+    for data, none, classes in empty:
+        yield f"{data}: of {none} of {classes} classes no film was scored; the mean over classes is of the others"
+    yield from film_notes(runs)
 
 
 def film_notes(runs: Sequence[Evaluation | Transient]) -> Iterator[str]:

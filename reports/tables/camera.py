@@ -9,11 +9,11 @@ from rich.text import Text
 
 from ...bench.record.camera import CameraRun
 from ...bench.record.record import Record
-from ...bench.stats.accuracy import accuracy_at
+from ...bench.stats.accuracy import Accuracy, known_accuracy
 from ...bench.stats.camera import FrameTimes, binomial_interval
 from ...bench.stats.metrics import MB, MS, PERCENT, S
 from ..minutes import minutes_text, run_minutes, sensor_notes
-from ..notation import answers_due, fixed, number, with_ends
+from ..notation import accuracy_text, answers_due, number, with_ends
 from ..select import model_title
 from .streams import cameras_text, kept_up, streams_sentence
 from .table import WORDS, Cell, Column, Row, Table, cells, figure, filled
@@ -75,12 +75,23 @@ def _reaction(record: Record) -> float | None:
     return found.half_s if found else None
 
 
-def _accuracy(record: Record) -> float | None:
-    setup = record.case.camera
-    if setup is None or record.model is None:
-        return None
-    found = accuracy_at(record.model, setup.fps / setup.every / setup.states)  # states that take turns see it slower
-    return found.top1 if found else None
+def _accuracy_column(scored: Sequence[Record]) -> Column[Record]:
+    """`scored`: records of the store with an accuracy."""
+
+    def cell(record: Record) -> Cell:
+        setup = record.case.camera
+        known = known_accuracy(record, record.model, scored)
+        # States that take turns see it slower.
+        found: Accuracy | None = known.at(setup.fps / setup.every / setup.states) if setup else None
+        return Cell(accuracy_text(found, 1), found.top1) if found else Cell()
+
+    return Column(
+        "Accuracy",
+        cell,
+        PERCENT,
+        "for the frame rate at which the network sees this camera: measured by `co3d-bench evaluate` where there is an "
+        "interval, else as published for float32; empty where neither is for it",
+    )
 
 
 def whole(value: float) -> str:
@@ -111,30 +122,28 @@ COLUMNS: tuple[Column[Record], ...] = (
     figure("Dropped", _run("dropped"), write=whole),
     _latency("p90"),
     _latency("p99.9"),
-    figure(
-        "Accuracy",
-        _accuracy,
-        PERCENT,
-        fixed(1),
-        explains="as published for the frame rate at which the network sees this camera, not measured here; "
-        "empty where none is published for it",
-    ),
     figure("States", _run("state_bytes"), MB, explains="memory of the state; of interleaved ones together"),
     figure("Memory growth", _run("growth_bytes"), MB, explains="of resident memory, from the first frame to the last"),
 )
 
 
-def build(records: Sequence[Record]) -> Table:
-    """A row for each record of a camera."""
+def columns_of(scored: Sequence[Record]) -> tuple[Column[Record], ...]:
+    """The columns, with the accuracy last but two."""
+    return (*COLUMNS[:-2], _accuracy_column(scored), *COLUMNS[-2:])
+
+
+def build(records: Sequence[Record], scored: Sequence[Record] = ()) -> Table:
+    """A row for each record of a camera. `scored`: records of the store with an accuracy."""
+    everything = columns_of(scored)
 
     def row(record: Record) -> Row:
         which = f"{rate_text(record)}, {record.case.backend}"  # else all failed rows of a network look alike
         error = f"{which}: {record.error.message}" if record.error else None
         form = record.model.form if record.model else ""
-        return Row(model_title(record), cells(COLUMNS, record), record.case, form, error=error)
+        return Row(model_title(record), cells(everything, record), record.case, form, error=error)
 
-    columns = filled(COLUMNS, records)
-    return Table("Network", COLUMNS, tuple(map(row, records))).only(lambda column: column in columns)
+    columns = filled(everything, records)
+    return Table("Network", everything, tuple(map(row, records))).only(lambda column: column in columns)
 
 
 def keeps_up(record: Record) -> str | None:

@@ -12,7 +12,7 @@ from rich.text import Text
 
 from ...bench.stats.case_result import CaseResult
 from ..notation import SHORT_UNITS
-from .results import build
+from .results import NOT_MEASURED, build
 from .table import WARNING, WORDS, Cell, Row, Table
 
 # Stands for the first of the paper's columns, which is of the device that was measured, if the paper has it.
@@ -133,7 +133,10 @@ def _conditions(table: Table) -> str:
         if detail := table.cell(row, ACCURACY).detail:
             together.setdefault(detail, {})[row.title] = None
     said = "; ".join(f"{', '.join(names)}: {detail}" for detail, names in together.items())
-    return f"Accuracies are as published. {said}" if said else ""
+    other = any(detail.startswith(("measured", NOT_MEASURED)) for detail in together)
+    head = f"Accuracies are as published{', but where it is said' if other else ''}"
+    how = " (`co3d-bench evaluate` measures them)" if NOT_MEASURED in together else ""
+    return f"{head}. {said}{how}" if said else ""
 
 
 def warnings_line(found: Sequence[tuple[str, str]]) -> Text:

@@ -11,7 +11,7 @@ from rich.console import Console
 import co3d_bench
 from co3d_bench.bench.errors import NOTHING, UserError
 from co3d_bench.bench.record.blobs import blobs_folder
-from co3d_bench.bench.record.case import EvaluationSetup
+from co3d_bench.bench.record.case import Drop, EvaluationSetup
 from co3d_bench.bench.record.evaluation import Evaluation, FilmNote
 from co3d_bench.bench.record.predictions import Predictions, write_predictions
 from co3d_bench.bench.record.store import append_record, read_records
@@ -22,7 +22,7 @@ from co3d_bench.reports.charts.confusion import MOST_CLASSES, cells, confusion_c
 from co3d_bench.reports.commands import film_scores, render_report, write_report
 from co3d_bench.reports.html import render_html
 from co3d_bench.reports.select import newest_evaluations
-from co3d_bench.reports.tables.accuracy import build, checkpoint_of, render_accuracy, said, summary
+from co3d_bench.reports.tables.accuracy import build, checkpoint_of, render_accuracy, said, summary, title_of
 
 from ..command import call
 from ..factories import make_failed_record, make_record
@@ -213,3 +213,27 @@ def test_a_checkpoint_whose_scores_are_gone_is_named_beside_one_whose_scores_are
     second = trained(first, "b.pth sha256:ba9876543210").model_copy(update={"evaluation": gone})
     page = render_html([first, second], scores=film_scores(tmp_path, [first, second]))
     assert page.count("the scores of its films (in blobs, beside the records) cannot be read") == 1
+
+
+def test_a_class_without_a_film_is_said_since_it_is_in_no_mean(tmp_path):
+    record = stored(tmp_path, predictions(films=4))
+    sentence = "val: of 2 of 6 classes no film was scored; the mean over classes is of the others"
+    assert list(said([record, record])) == [sentence]
+    assert sentence in text(render_accuracy([record]))
+
+
+def test_what_was_dropped_is_said_and_kept_apart(tmp_path):
+    record = stored(tmp_path, predictions())
+    drop = Drop(share=0.25, times="ab" * 32)
+    setup = record.case.evaluation.model_copy(update={"drop": drop})
+    other = record.model_copy(update={"case": record.case.model_copy(update={"evaluation": setup})})
+    assert title_of(other) == "X3D-S (eager, float32) on val, frames dropped: 25 % (as a camera's)"
+    assert "has the highest" not in summary([record, other])  # not of the same frames
+    assert newest_evaluations([record, other]) == (record, other)
+    row = build([record, other]).rows[1]
+    assert "25 % (as a camera's)" in [cell.text for cell in row.cells]
+    (found,) = co3d_bench.load(tmp_path)["accuracy_drop"].isna()
+    assert found
+    append_record(tmp_path, other)
+    assert co3d_bench.load(tmp_path)["accuracy_drop"].tolist()[1] == 0.25
+    assert co3d_bench.query("SELECT accuracy_drop_times t FROM records", tmp_path)["t"].tolist()[1] == "ab" * 32

@@ -95,7 +95,7 @@ def test_the_most_accurate_that_keeps_up_and_how_much_faster_frames_are():
             "CoX3D-M (64)",
             "71.0 % top-1 (6 frames/s, whole film), 32.0 predictions/s",
         ),
-        ("Every frame of a 30 frames/s video", "3 of 4 networks", "their accuracy at that rate is not published"),
+        ("Every frame of a 30 frames/s video", "3 of 4 networks", "their accuracy at that rate is not known"),
         ("Fastest", "CoX3D-S (13)", "80.0 predictions/s"),
         ("Frame by frame instead of clips", "9.0 \u00d7 as fast", "CoX3D-M (16) against X3D-M"),
     ]
@@ -122,7 +122,7 @@ def every_frame(records):
 def test_for_every_frame_networks_are_ranked_by_accuracies_of_that_rate_alone():
     label = "Every frame of a 30 frames/s video"
     frames = even("cox3d-m-64", 40)
-    assert every_frame([frames]) == (label, "CoX3D-M (64)", "its accuracy at that rate is not published")
+    assert every_frame([frames]) == (label, "CoX3D-M (64)", "its accuracy at that rate is not known")
     # A clip network is shown every 12th frame whatever the rate of its answers.
     ranked = "most accurate at that rate: X3D-XS, 59.4 %"
     assert every_frame([frames, even("x3d-xs", 31)]) == (label, "2 of 2 networks", ranked)

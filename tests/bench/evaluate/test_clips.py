@@ -2,7 +2,7 @@
 
 from fractions import Fraction
 
-from co3d_bench.bench.evaluate.clips import clip_moments, nearest, stream_moments
+from co3d_bench.bench.evaluate.clips import Arrivals, clip_moments, nearest, stream_moments
 
 
 def film(count, rate=30):
@@ -77,3 +77,41 @@ def test_no_frame_is_decoded_after_the_last_that_is_needed():
 
 def test_of_no_frame_nothing_is_taken():
     assert list(nearest([], [Fraction(0)])) == []
+
+
+def arriving(arrived, answered=None):
+    return lambda count: Arrivals(tuple(map(bool, arrived[:count])), tuple(map(bool, (answered or arrived)[:count])))
+
+
+def test_a_clip_is_of_the_frames_that_arrived_by_the_moment_that_is_asked():
+    def dropped(arrived, answered=None, count=21, frames=3):
+        moments = clip_moments(last_s(count), frames, Fraction(2, 30), arriving(arrived, answered))
+        return list(nearest(film(count), moments))
+
+    assert clip(21, frames=3, interval=2) == [8, 10, 12]  # due are 0, 2, 4, 6, 8, 10 and 12
+    assert dropped([1] * 7) == [8, 10, 12]
+    assert dropped([1, 1, 1, 1, 1, 0, 1]) == [6, 8, 12]
+    assert dropped([1, 1, 1, 1, 1, 1, 0]) == [6, 8, 10]  # the newest that is there
+    assert dropped([0, 0, 0, 0, 0, 1, 0]) == [10, 10, 10]
+    assert dropped([0] * 7) == []
+    # Before a camera a frame without an answer of its own stands in later clips.
+    assert dropped([1] * 7, [1, 1, 1, 1, 1, 0, 1]) == [8, 10, 12]
+    assert dropped([1, 1, 1, 1, 0, 1, 1], [1, 1, 1, 1, 0, 1, 0]) == [4, 6, 10]
+    # A film that is shorter than a clip: due are 0, 2 and 4.
+    assert clip(6, frames=4, interval=2) == [0, 2, 4, 5]
+    assert dropped([1, 1, 1], count=6, frames=4) == [0, 2, 4, 5]
+    assert dropped([1, 0, 1], count=6, frames=4) == [0, 4, 4, 4]
+
+
+def test_a_stream_skips_what_is_dropped_and_ends_with_the_last_frame_that_arrived():
+    def dropped(arrived, receptive_field=None, count=10):
+        moments = stream_moments(last_s(count), Fraction(2, 30), receptive_field, arriving(arrived))
+        return list(nearest(film(count), moments))
+
+    assert dropped([1] * 5) == [0, 2, 4, 6, 8]
+    assert dropped([1, 0, 1, 1, 1]) == [0, 4, 6, 8]
+    assert dropped([1, 1, 1, 1, 0], receptive_field=2) == [4, 6]
+    assert stream(10, interval=2, receptive_field=9) == [0, 2, 4, 6, 8, 9, 9, 9]  # 7.2 frames
+    assert dropped([1] * 5, receptive_field=9) == [0, 2, 4, 6, 8, 9, 9, 9]
+    assert dropped([1, 1, 1, 0, 1], receptive_field=9) == [0, 2, 4, 8, 8, 8, 8, 8]
+    assert dropped([0] * 5, receptive_field=9) == []

@@ -2,6 +2,7 @@
 
 import math
 import random
+from functools import partial
 
 import av
 import moving
@@ -21,11 +22,13 @@ from co3d_bench.bench.plan.plan import PlanFacts
 from co3d_bench.bench.plan.plan import plan as cross
 from co3d_bench.bench.plan.resolve import make_config
 from co3d_bench.bench.record.blobs import blobs_folder
-from co3d_bench.bench.record.case import WeightsFile
+from co3d_bench.bench.record.case import Case, WeightsFile
 from co3d_bench.bench.record.predictions import read_predictions
 from co3d_bench.bench.run.processes import evaluation_job
 from co3d_bench.bench.run.ready import settings_of
 from co3d_bench.bench.stats.scores import Scores
+
+from .test_drops import watched
 
 SAMPLING = sampling_of(moving.SPECS["clip"], None, None)
 
@@ -39,20 +42,27 @@ def _decoded_here(request, monkeypatch):
         )
 
 
-def plain(model, folder):
-    """(names of films, scores, labels), in float32 and without anything of ours but the network."""
+def plain(model, folder, dropped=lambda name, number: False):
+    """(names of films, scores, labels), in float32 and without anything of ours but the network. `dropped`: of a film
+    the n-th of those that are due."""
     net, found = moving.SPECS[model].build().eval(), []
     for label, name in enumerate(sorted(each.name for each in folder.iterdir())):
         for file in sorted((folder / name).iterdir()):
             with av.open(str(file)) as container:
                 pictures = [frame.to_ndarray(format="rgb24") for frame in container.decode(video=0)]
             last = len(pictures) - 1
+            lost = partial(dropped, f"{name}/{file.name}")
             if model == "clip":  # every second of 30 frames a second, in the middle
                 begin = max(0, (last - 14) / 2)
-                chosen = [min(last, math.floor(begin + 2 * number + 0.5)) for number in range(8)]
+                due = [begin % 2 + 2 * number for number in range(len(pictures))]
+                due = [math.floor(at + 0.5) for at in due if at <= min(last, begin + 14)]
+                chosen = [at for number, at in enumerate(due) if not lost(number)][-8:]
+                whole, least = len(chosen) == min(8, len(due)), 8
             else:
-                chosen = list(range(0, last + 1, 2))
-                chosen += [last] * (math.ceil(0.8 * 8) - len(chosen))
+                due = list(range(0, last + 1, 2))
+                chosen = [at for number, at in enumerate(due) if not lost(number)]
+                whole, least = len(chosen) == len(due), math.ceil(0.8 * 8)
+            chosen += [last if whole else chosen[-1]] * (least - len(chosen))
             x = torch.stack([torch.from_numpy(pictures[number]) for number in chosen]).permute(0, 3, 1, 2) / 255
             x = torch.nn.functional.interpolate(x, (32, 42), mode="bilinear", align_corners=False)[:, :, :, 5:37]
             x = ((x - 0.5) / 0.5).transpose(0, 1)[None]
@@ -66,22 +76,70 @@ def plain(model, folder):
     return found
 
 
-def jobs(folder, data, evaluate=None, **plan):
+def jobs(folder, data, evaluate=None, source=None, **plan):
     table = {"plan": plan, "evaluate": {"data": str(data), **(evaluate or {})}, "run": {"out": str(folder)}}
+    table["input"] = source or {}
     config = evaluation_config(make_config(table, Catalog(find_model=moving.SPECS.__getitem__)))
     planned = evaluation_plan(config, cross(config, PlanFacts(auto_threads=1)), films_of_config(config.evaluate))
     for case in planned.cases:
         yield Job(run_id="run-1", case=case, settings=settings_of(config), evaluation=evaluation_job(config))
 
 
-def evaluated(folder, data, model, evaluate=None, **plan):
+def evaluated(folder, data, model, evaluate=None, source=None, **plan):
     """(the record's evaluation, its predictions)"""
-    (job,) = jobs(folder, data, evaluate, models=[model], **plan)
+    (job,) = jobs(folder, data, evaluate, source, models=[model], **plan)
     done = evaluate_case(job, lambda event: None, moving.SPECS.__getitem__)
     assert done.measurement
     assert done.measurement.evaluation
     run = done.measurement.evaluation
     return run, read_predictions(blobs_folder(folder), run.predictions)
+
+
+@pytest.mark.parametrize(("model", "backend"), [("clip", "eager"), ("frames", "eager"), ("frames", "openvino")])
+def test_dropped_frames_are_those_of_the_same_plain_lines(films, tmp_path, model, backend):
+    draws = {}
+
+    def dropped(name, number):  # each frame has a draw of its own, in order
+        draw = draws.setdefault(name, (random.Random(f"3 {name}"), []))
+        while len(draw[1]) <= number:
+            draw[1].append(draw[0].random() < 0.3)
+        return draw[1][number]
+
+    run, found = evaluated(tmp_path, films, model, {"drop": "30%"}, {"seed": 3}, backends=[backend])
+    want = plain(model, films, dropped)
+    scores = np.stack([row for _, row, _ in want])
+    np.testing.assert_allclose(found.scores, scores - scores.max(1, keepdims=True), atol=2e-3 * np.abs(scores).max())
+    assert run.top1
+    assert run.top1.value == sum(row.argmax() == label for _, row, label in want) / len(want)
+    whole = np.stack([row for _, row, _ in plain(model, films)])
+    assert (np.abs(scores - whole).max(1) > 0.005).sum() > 15  # most films lose something
+
+
+def test_nothing_dropped_is_as_without_drops(films, tmp_path):
+    run, _ = evaluated(tmp_path, films, "frames", {"limit": 5})
+    none, _ = evaluated(tmp_path, films, "frames", {"limit": 5, "drop": "0%"})
+    assert none.predictions == run.predictions
+
+
+def test_the_drops_of_a_cameras_record_by_hand(films, tmp_path):
+    pattern = [1, 1, 0, 0, 1, 1, 1, 0]
+    watched(tmp_path / "board", pattern, case=Case(model="frames", threads=1))
+    _, found = evaluated(tmp_path, films, "frames", {"drop": str(tmp_path / "board")}, backends=["eager"])
+
+    def dropped(name, number):
+        return not pattern[(random.Random(f"0 {name}").randrange(8) + number) % 8]
+
+    scores = np.stack([row for _, row, _ in plain("frames", films, dropped)])
+    np.testing.assert_allclose(found.scores, scores - scores.max(1, keepdims=True), atol=2e-3 * np.abs(scores).max())
+
+
+def test_a_film_of_which_no_frame_arrives_has_no_answer_and_is_wrong(films, tmp_path):
+    run, found = evaluated(tmp_path, films, "frames", {"drop": 0.9})
+    lost = np.isnan(found.scores).any(1)
+    assert 0 < lost.sum() < 30
+    assert (run.scored, run.unanswered) == (30, lost.sum())
+    assert run.top1
+    assert run.top1.value == (found.scores[~lost].argmax(1) == found.labels[~lost]).sum() / 30
 
 
 @pytest.mark.parametrize(

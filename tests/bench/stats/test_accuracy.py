@@ -4,18 +4,32 @@ from dataclasses import replace
 
 import pytest
 
+from co3d_bench.bench.record.case import Drop
 from co3d_bench.bench.record.facts import model_facts
-from co3d_bench.bench.record.record import ModelFacts, PublishedAccuracy
-from co3d_bench.bench.stats.accuracy import accuracy_at, accuracy_on_camera, comparable, comparable_pair, main_accuracy
+from co3d_bench.bench.record.record import ModelFacts, ModelSource, PublishedAccuracy
+from co3d_bench.bench.stats.accuracy import (
+    MeasuredAccuracy,
+    comparable,
+    comparable_pair,
+    films_of,
+    known_accuracy,
+    most_films,
+)
+from co3d_bench.bench.stats.case_result import case_results
 from co3d_bench.models.spec import Published, Source
 from co3d_bench.models.spec import PublishedAccuracy as SpecAccuracy
 from co3d_bench.models.zoo import find_model
 
-from ...factories import make_model
+from ...factories import WEIGHTS, make_accuracy_record, make_case, make_model, make_record
 
 
 def facts(name):
     return model_facts(find_model(name))
+
+
+def known(model, precision="fp32", scored=()):
+    record = make_record(model.name, model=model, case=make_case(model.name, precision=precision))
+    return known_accuracy(record, model, scored)
 
 
 def accuracy(top1=70.0, frames_per_s=6.0, view="one clip"):
@@ -41,7 +55,7 @@ def accuracy(top1=70.0, frames_per_s=6.0, view="one clip"):
     ],
 )
 def test_an_accuracy_belongs_to_the_rate_at_which_frames_are_shown(name, frames_per_s, top1):
-    found = accuracy_at(facts(name), frames_per_s)
+    found = known(facts(name)).at(frames_per_s)
     assert (found and found.top1) == top1
 
 
@@ -49,29 +63,29 @@ def test_a_network_of_unknown_rate_has_its_main_accuracy_at_its_own_rate_alone()
     early = make_model("cox3d-m-64", trained_frames_per_s=None)
     early = early.model_copy(update={"published": early.published.model_copy(update={"accuracies": ()})})
     unknown = PublishedAccuracy(top1=71.03, source=early.published.source)
-    assert main_accuracy(early) == accuracy_at(early) == unknown
-    assert accuracy_at(early, 6.0) is None
-    assert accuracy_at(make_model("x3d-m", published=None)) is None
+    assert known(early).main == known(early).at() == unknown
+    assert known(early).at(6.0) is None
+    assert known(make_model("x3d-m", published=None)).at() is None
 
 
 def test_a_record_of_an_early_version_loads_and_its_conditions_are_not_known():
     raw = facts("x3d-m").model_dump(mode="json")
     del raw["trained_frames_per_s"], raw["published"]["accuracies"]
     early = ModelFacts.model_validate(raw)
-    assert main_accuracy(early) == PublishedAccuracy(top1=67.24, source=early.published.source)
-    assert comparable_pair(early, facts("cox3d-m-64")) is None
+    assert known(early).main == PublishedAccuracy(top1=67.24, source=early.published.source)
+    assert comparable_pair(known(early).all, known(facts("cox3d-m-64")).all) is None
 
 
 def test_an_authors_accuracy_is_that_of_the_authors_preprocessing_unless_another_rate_is_stated():
     def own(**stated):
         published = Published("its author", 61.5, (SpecAccuracy(61.5, view=None, source="its author", **stated),))
-        return main_accuracy(model_facts(replace(find_model("x3d-m"), published=published, source=Source())))
+        return known(model_facts(replace(find_model("x3d-m"), published=published, source=Source()))).main
 
     assert own(frames_per_s=None).frames_per_s == 6
     assert own(frames_per_s=10).frames_per_s == 10
     bare = replace(find_model("x3d-m"), published=Published("its author", 61.5), source=Source())
-    assert main_accuracy(model_facts(bare)).frames_per_s == 6
-    assert main_accuracy(model_facts(replace(bare, preprocessing=None))).frames_per_s is None
+    assert known(model_facts(bare)).main.frames_per_s == 6
+    assert known(model_facts(replace(bare, preprocessing=None))).main.frames_per_s is None
 
 
 @pytest.mark.parametrize(
@@ -97,7 +111,7 @@ def test_what_is_not_known_of_both_is_not_the_same():
 
 def test_on_a_camera_stand_accuracies_of_one_clip_and_of_a_steady_state():
     names = ("x3d-m", "cox3d-m-64", "cox3d-l-64", "r2plus1d-18-16", "x3d-xs")
-    found = [accuracy_on_camera(facts(name), 15.0) for name in names]
+    found = [known(facts(name)).on_camera(15.0) for name in names]
     assert [each and each.top1 for each in found] == [62.1, 64.9, None, 59.29, None]
 
 
@@ -111,5 +125,107 @@ def test_on_a_camera_stand_accuracies_of_one_clip_and_of_a_steady_state():
     ],
 )
 def test_two_networks_are_compared_by_accuracies_of_the_same_conditions(a, b, expected):
-    found = comparable_pair(facts(a), facts(b))
+    found = comparable_pair(known(facts(a)).all, known(facts(b)).all)
     assert (found and tuple(each.top1 for each in found)) == expected
+
+
+# --- measured
+
+
+def case(model="x3d-m", weights=WEIGHTS, **setting):
+    """A case whose speed was measured."""
+    return make_record(model, case=make_case(model, **setting), model=make_model(model, weights=weights))
+
+
+def accuracies(*records):
+    """What is known of the first one's case."""
+    return case_results(records)[0].accuracy
+
+
+def test_published_is_for_float32_alone():
+    assert accuracies(case()).main.top1 == 67.24
+    for precision in ("tf32", "bf16", "fp16", "int8"):
+        assert accuracies(case(precision=precision)).all == ()
+
+
+def test_what_is_measured_of_the_same_artefact_takes_the_place_of_what_is_published():
+    found = accuracies(case(), make_accuracy_record())
+    assert isinstance(found.main, MeasuredAccuracy)
+    assert found.main.top1 == pytest.approx(60)
+    assert found.main.ends == pytest.approx((55, 65))
+    assert (found.main.frames_per_s, found.main.view, found.main.source) == (
+        6.0,
+        "one clip",
+        "measured on val, 500 films",
+    )
+    assert [(each.top1, each.frames_per_s) for each in found.all[1:]] == [(62.1, 15.0)]  # of other conditions
+    int8 = accuracies(case(precision="int8"), make_accuracy_record(precision="int8", top1=0.5))
+    assert [each.top1 for each in int8.all] == [pytest.approx(50)]
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        {"precision": "bf16"},
+        {"weights": "x3d_m.pyth sha256:ba9876543210"},
+        {"drop": Drop(share=0.1)},
+    ],
+)
+def test_what_is_measured_of_something_else_is_not_taken(other):
+    assert accuracies(case(), make_accuracy_record(**other)).main.top1 == 67.24
+    assert accuracies(case(), make_accuracy_record("x3d-s")).main.top1 == 67.24
+
+
+def test_of_another_engine_it_is_taken_in_float32_alone():
+    assert accuracies(case(), make_accuracy_record(backend="openvino")).main.top1 == pytest.approx(60)
+    assert accuracies(
+        case(), make_accuracy_record(top1=0.6), make_accuracy_record(top1=0.5, backend="openvino")
+    ).main.top1 == pytest.approx(60)
+    int8 = {"precision": "int8"}
+    assert accuracies(case(**int8), make_accuracy_record(backend="openvino", **int8)).all == ()
+
+
+def test_of_random_weights_none_is_taken_and_of_ones_own_code_that_of_the_same_code():
+    assert accuracies(case(weights="seeded"), make_accuracy_record(weights="seeded")).main.top1 == 67.24
+
+    def own(sha256, record):
+        source = ModelSource(file="net.py", sha256=sha256)
+        model = record.model.model_copy(update={"weights": "as its factory makes them", "source": source})
+        return record.model_copy(update={"model": model.model_copy(update={"published": None})})
+
+    assert accuracies(own("ab", case()), own("ab", make_accuracy_record())).main.top1 == pytest.approx(60)
+    assert accuracies(own("ab", case()), own("cd", make_accuracy_record())).main is None
+
+
+def test_of_several_sets_the_one_with_most_films_counts_then_the_newest():
+    records = [
+        make_accuracy_record(top1=0.4, films=1000),
+        make_accuracy_record(top1=0.5, films=1000),
+        make_accuracy_record(top1=0.6, films=20),
+    ]
+    assert accuracies(case(), *records).main.top1 == pytest.approx(50)
+
+
+def test_the_rate_of_the_weights_is_the_first_and_another_rate_is_its_own():
+    found = accuracies(
+        case("cox3d-m-64"), make_accuracy_record("cox3d-m-64", fps=15.0), make_accuracy_record("cox3d-m-64", top1=0.7)
+    )
+    assert [(each.top1, each.frames_per_s, each.view) for each in found.all] == [
+        (pytest.approx(70), 6.0, "whole film"),
+        (pytest.approx(60), 15.0, "whole film"),
+        (64.9, 15.0, "steady state"),
+    ]
+    assert found.at(15.0).top1 == pytest.approx(60)
+    assert found.on_camera(15.0).top1 == 64.9
+
+
+def test_accuracies_of_other_films_are_not_compared():
+    one, other = (accuracies(case(), make_accuracy_record(data=data)).main for data in ("val", "test"))
+    published = accuracies(case()).main
+    assert comparable(one, one)
+    assert not comparable(one, other)
+    assert not comparable(one, published)
+    assert most_films([one, one, other, published, None]) == films_of(one)
+    assert most_films([one, published]) == films_of(one)  # as many of each: the measured ones
+    assert most_films([published]) == ""
+    assert most_films([None]) is None

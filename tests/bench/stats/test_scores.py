@@ -178,3 +178,10 @@ def test_the_interval_of_map_is_corrected_for_the_bias_of_the_bootstrap():
     found = Scores(Predictions(films, draw.random((600, 12)).astype(np.float16), truth)).mean_ap
     assert found
     assert found.low < 0.05 < found.value < found.high
+
+
+def test_classes_without_a_film_are_counted():
+    one = Predictions(("a", "b"), np.zeros((2, 5), np.float16), np.array([1, 1], np.int32))
+    assert Scores(one).empty_classes == 4
+    several = Predictions(("a", "b"), np.zeros((2, 3), np.float16), np.array([[1, 0, 0], [1, 1, 0]], bool))
+    assert Scores(several).empty_classes == 1
