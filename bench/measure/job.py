@@ -68,7 +68,7 @@ class TransientJob(Frozen):
 
 
 class TurnPipes(Frozen):
-    """The pipes of one of two interleaved processes: file descriptors that it was started with (`turns.py`)."""
+    """The pipes of one of two interleaved processes: file descriptors that it was started with (`interleaved.py`)."""
 
     take: int = Field(ge=0, description="to read the turn from")
     give: int = Field(ge=0, description="to hand the turn over")
@@ -90,7 +90,11 @@ class Answers(Frozen):
 
 
 class Job(Frozen):
-    """One case to be measured, as the parent hands it to a fresh process on its standard input."""
+    """One case to be measured, as the parent hands it to a fresh process on its standard input.
+
+    The gate hands jobs to the processes of older commits too, by the names of fields that those know: `own` and
+    `in_turn`, among others, keep theirs.
+    """
 
     run_id: str
     case: Case
@@ -124,7 +128,7 @@ class Job(Frozen):
     camera: CameraJob | None = Field(default=None, description="None: no camera")
     evaluation: EvaluationJob | None = Field(default=None, description="None: accuracy is not measured")
     transient: TransientJob | None = Field(default=None, description="None: answers after a start are not")
-    place: BoardHost | None = Field(default=None, description="the board to run it on; None: this machine")
+    host: BoardHost | None = Field(default=None, description="the board to run it on; None: this machine")
     git_commit: str | None = None
     git_dirty: bool | None = None
     prove: tuple[str, ...] | None = Field(default=None, description="report which loaded modules lie in these folders")
@@ -162,8 +166,8 @@ class Event(Frozen):
 
     `sampled`: the timed loop is over. `answered`: the reference is right, and answers so. `measured` and `done` carry
     parts of the measurement; should the process end in between, the earlier parts are kept. `tried`: a batch that a
-    search tried. `loaded` names the files of the modules in the folders of `Job.prove`. `lost`: the board of the case
-    cannot be reached any more; `phase` says why.
+    search tried; of numbers of cameras `phase` says what one came to. `loaded` names the files of the modules in the
+    folders of `Job.prove`. `lost`: the board of the case cannot be reached any more; `phase` says why.
     """
 
     event: Literal["phase", "sampled", "answered", "measured", "loaded", "tried", "done", "failed", "lost"]
