@@ -877,7 +877,7 @@ struct Engine {
         for (size_t i = 0; i < nodes.size(); ++i) {
             call(nodes[i], team);
             barrier.wait(thread);
-            if (ends_ns && thread == 0) ends_ns[i] = Clock::now().time_since_epoch().count();
+            if (thread == 0 && ends_ns) ends_ns[i] = Clock::now().time_since_epoch().count();
         }
     }
 
