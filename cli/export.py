@@ -79,7 +79,9 @@ def _check_place(chosen: Format, out: Path) -> None:
 
 def _bytes(path: Path) -> int:
     """Of a file, or of all files below a folder."""
-    return sum(file.stat().st_size for file in path.rglob("*") if file.is_file()) if path.is_dir() else path.stat().st_size
+    return (
+        sum(file.stat().st_size for file in path.rglob("*") if file.is_file()) if path.is_dir() else path.stat().st_size
+    )
 
 
 @dataclass(frozen=True)

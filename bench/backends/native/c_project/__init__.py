@@ -212,7 +212,7 @@ def _cannot_load() -> str | None:
 
 
 def load(files: tuple[Path, ...]) -> Callable[[Any], Sequence[Tensor]]:
-    """Its answers by the library that its Makefile builds. Its speed is measured meanwhile, and written into its README."""
+    """Its answers, by the library that its Makefile builds; meanwhile its README is told how fast it is here."""
     from .build import Program, built, checked, measured
 
     folder = files[0]

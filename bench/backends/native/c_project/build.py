@@ -63,11 +63,14 @@ def checked(folder: Path, build: Path) -> None:
 def measured(folder: Path, build: Path) -> str:
     """The time of a step here, in words, by the example that was built."""
     command = [str(build / "example"), str(folder / "weights.bin"), "--time", str(STEPS)]
-    host, lines = read_host(), []
-    for threads in dict.fromkeys((1, host.usable_cores)):
-        lines.append("- " + _run([*command, "--threads", str(threads)], folder, "cannot be timed").strip())
+    host = read_host()
+    lines = [
+        f"- {_run([*command, '--threads', str(threads)], folder, 'cannot be timed').strip()}"
+        for threads in dict.fromkeys((1, host.usable_cores))
+    ]
     day = datetime.now(timezone.utc).date().isoformat()
-    return "\n".join((f"By that command, {day}, on {host.cpu_model}:", "", *lines))
+    where = f"{host.cpu_model}, {host.usable_cores} cores, by {compiler()}"
+    return "\n".join((f"By that command, {day}, on {where}, beside whatever else ran there:", "", *lines))
 
 
 def _run(command: Sequence[str], folder: Path, what: str) -> str:
