@@ -73,7 +73,8 @@ def table_of(lowered: Lowered, layout: Layout) -> Table:
     body = "\n".join(
         (
             f"constexpr int PLACES = {len(layout.offset)}, STATES = {layout.states};",
-            f"constexpr int64_t MEMORY_FLOATS = {layout.floats}, WEIGHT_FLOATS = {numbers.floats}, INITIAL = {initial};",
+            f"constexpr int64_t MEMORY_FLOATS = {layout.floats}, WEIGHT_FLOATS = {numbers.floats};",
+            f"constexpr int64_t INITIAL = {initial};  // where in the weights stands what a stream begins with",
             "// Where each place of the table of addresses lies in the memory, in floats; the first is the input.",
             _array("int64_t", "OFFSET", layout.offset),
             "// For each: the place whose address it takes after a step.",
