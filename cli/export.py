@@ -1,4 +1,4 @@
-"""`co3d-bench export MODEL -o FILE`: a network as a file for other programs."""
+"""`co3d-bench export MODEL -o FILE`: a network as a file, or a C project, for other programs."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import click
 
 from ..bench.errors import ENVIRONMENT, UserError
 from .apart import apart
-from .options import FILE, Given, model, spec_of, verb
+from .options import STORE, Given, model, spec_of, verb
 
 if TYPE_CHECKING:
     from ..bench.export import Format, Options
@@ -19,13 +19,13 @@ if TYPE_CHECKING:
 
 @verb("export", batch=1, precision="fp32")
 @model
-@click.option("-o", "--out", type=FILE, required=True, help="File to write; e.g. net.onnx.")
-@click.option("--format", metavar="NAME", help="File format. Default: by the ending of FILE; e.g. onnx.")
+@click.option("-o", "--out", type=STORE, required=True, help="File to write, or folder; e.g. net.onnx.")
+@click.option("--format", metavar="NAME", help="File format; c: a C project. Default: by the ending of FILE; e.g. c.")
 @click.option("--opset", type=int, metavar="N", help="Version of the ONNX operators. Default: the exporter's; e.g. 18.")
 @click.option("--no-verify", is_flag=True, help="Do not run the file and compare its answers with the network's.")
 @apart
 def export(given: Given, model: str, out: Path, format: str | None, opset: int | None, no_verify: bool) -> list[str]:
-    """Write a network to a file, for other programs.
+    """Write a network to a file, or as a C project, for other programs.
 
     A clip network is written as it is; a frame network as one step, with its state as inputs and outputs. The file is
     run and compared with the network; one that answers otherwise is not kept.
@@ -40,8 +40,7 @@ def export(given: Given, model: str, out: Path, format: str | None, opset: int |
         raise UserError(f"--format {chosen.name}: {lacks}", ENVIRONMENT)
     if opset is not None and not chosen.takes_opset:
         raise UserError(f"--opset: {chosen.name} has none; leave the option out")
-    if not out.parent.is_dir():
-        raise UserError(f"--out: {out.parent}: no such folder; make it first")
+    _check_place(chosen, out)
 
     from ..bench.export.precision import DTYPES
     from ..bench.measure.passes import load
@@ -58,13 +57,31 @@ def export(given: Given, model: str, out: Path, format: str | None, opset: int |
             f"--format {chosen.name}: takes one float32 tensor, and {spec.name} is called with {spec.inputs}"
         )
     loaded = load(spec, find_file(weights, spec) if weights else None, classes)
-    order = Order(out, batch, precision, Options(opset=opset))
+    order = Order(out, batch, precision, Options(opset, spec.name, spec.preprocessing))
     try:
         files, verdict = _written(chosen, loaded, order, verify=not no_verify)
     except OSError as error:
         raise UserError(f"{out}: cannot be written: {error.strerror or error}", ENVIRONMENT) from error
     click.echo(verdict, err=True)
-    return [f"{file}: {file.stat().st_size:,} bytes" for file in files]
+    return [f"{file}: {_bytes(file):,} bytes" for file in files]
+
+
+def _check_place(chosen: Format, out: Path) -> None:
+    """Raises UserError where the file or folder cannot go there."""
+    if not out.absolute().parent.is_dir():
+        raise UserError(f"--out: {out.parent}: no such folder; make it first")
+    if not chosen.folder:
+        if out.is_dir():
+            raise UserError(f"--out: {out}: is a folder; --format {chosen.name} writes a file")
+    elif out.exists() and (not out.is_dir() or any(out.iterdir())):
+        raise UserError(f"--out: {out}: exists and is not empty; name a new folder, or remove that one")
+
+
+def _bytes(path: Path) -> int:
+    """Of a file, or of all files below a folder."""
+    return (
+        sum(file.stat().st_size for file in path.rglob("*") if file.is_file()) if path.is_dir() else path.stat().st_size
+    )
 
 
 @dataclass(frozen=True)
@@ -104,17 +121,18 @@ def _written(chosen: Format, loaded: Loaded, order: Order, *, verify: bool) -> t
 
 def _format(name: str | None, out: Path) -> Format:
     """The format of that name, or by the ending of the file."""
-    from ..bench.export import get_format, list_formats
+    from ..bench.backends.native.c_project import FORMAT as C_PROJECT
+    from ..bench.export import list_formats
     from ..bench.plan.complaints import nearest
 
-    rows = list_formats()
+    rows = sorted((*list_formats(), C_PROJECT), key=lambda row: row.name)
     if name is None:
-        by_suffix = [row for row in rows if out.name.endswith(row.suffix)]
+        by_suffix = [row for row in rows if row.suffix and out.name.endswith(row.suffix)]
         if len(by_suffix) != 1:
-            known = ", ".join(f"{row.name} ({row.suffix})" for row in rows)
+            known = ", ".join(f"{row.name} ({row.suffix or 'a folder'})" for row in rows)
             raise UserError(f"--out: {out.name}: no format has such files; name one by --format: {known}")
         return by_suffix[0]
-    try:
-        return get_format(name)
-    except KeyError:
-        raise UserError(f"--format: {name}: {nearest(name, [row.name for row in rows])}") from None
+    for row in rows:
+        if row.name == name:
+            return row
+    raise UserError(f"--format: {name}: {nearest(name, [row.name for row in rows])}")

@@ -17,12 +17,16 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from torch import Tensor
 
+    from ...models.spec import Preprocessing
+
 
 @dataclass(frozen=True)
 class Options:
     """Options of an export; a format refuses those that it does not have."""
 
     opset: int | None = None  # of ONNX's operators; None: the format's own choice
+    model: str = ""  # its name, for people
+    preprocessing: Preprocessing | None = None  # how frames become its input, where that is known
 
 
 # (network in eval mode, which it must not change; one input as it will be given; the file; options) -> every file
@@ -36,7 +40,7 @@ class Format:
 
     name: str
     title: str
-    suffix: str  # with its dot, for file names that are ours to choose
+    suffix: str  # with its dot, for file names that are ours to choose; empty for a folder
     write: Write
     # The written files as they answer: a function of one input (`models/inputs.py`), whose state runs along.
     load: Callable[[tuple[Path, ...]], Callable[[Any], Sequence[Tensor]]]
@@ -45,6 +49,7 @@ class Format:
     # None if its files can be run here, else why not
     cannot_load: Callable[[], str | None] = lambda: None
     takes_opset: bool = False
+    folder: bool = False  # it is a folder and not a file
     any_input: bool = False  # several tensors, integers and bools; else one float32 tensor
 
 

@@ -138,7 +138,7 @@ class Engine:
         addresses = (ctypes.c_void_p * len(layout.offset))(*(base + 4 * offset for offset in layout.offset))
         self._addresses = addresses
         order = (_INT * len(layout.order))(*layout.order)
-        nodes = (Node * len(calls))(*(_node(call, layout) for call in calls))
+        nodes = (Node * len(calls))(*(node_of(call, layout) for call in calls))
         entry = self._library.engine_make(nodes, len(calls), addresses, order, len(addresses), layout.states, threads)
         self._engine = ctypes.c_void_p(entry)
         weakref.finalize(self, self._library.engine_free, self._engine)
@@ -164,7 +164,7 @@ class Engine:
         return self._library.engine_position(self._engine, call)
 
 
-def _node(call: Call, layout: Layout) -> Node:
+def node_of(call: Call, layout: Layout) -> Node:
     given, out = call.taps[0].map, call.output
     batch, in_frames, out_frames = given.batch, given.frames, out.frames
     if (groups := _groups(call)) is not None:

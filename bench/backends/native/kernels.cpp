@@ -10,6 +10,8 @@
 #include <cstdint>
 #include <cstdlib>
 #include <cstring>
+#include <memory>
+#include <new>
 #include <system_error>
 #include <thread>
 #include <vector>
@@ -19,6 +21,11 @@
 #include <sched.h>
 #include <sys/syscall.h>
 #include <unistd.h>
+#endif
+
+// In a C project (`c_project/`) each network has kernels of its own, so that a program can hold several.
+#if defined(KERNELS_NAMESPACE)
+namespace KERNELS_NAMESPACE {
 #endif
 
 #if defined(__AVX512F__)
@@ -84,8 +91,9 @@ static inline vec smaller(vec a, vec b) { return a < b ? a : b; }
 // unit in the last place.
 static inline vec exponential(vec x) {
     x = smaller(splat(88.0f), larger(splat(-87.0f), x));
-    const vec magic = splat(12582912.0f);  // 1.5 x 2^23: adding it rounds to an integer
-    const vec n = (x * 1.44269504f + magic) - magic;
+    const vec magic = splat(12582912.0f);  // 1.5 x 2^23: adding it rounds to an integer, which are the lowest bits
+    const vec rounded = x * 1.44269504f + magic;
+    const vec n = rounded - magic;
     const vec r = (x - n * 0.693359375f) + n * 2.12194440e-4f;  // ln 2 in two parts, the first one exact
     vec y = splat(1.0f / 5040);
     y = y * r + 1.0f / 720;
@@ -95,7 +103,7 @@ static inline vec exponential(vec x) {
     y = y * r + 0.5f;
     y = y * r + 1.0f;
     y = y * r + 1.0f;
-    const ivec exponent = (__builtin_convertvector(n, ivec) + 127) << 23;
+    const ivec exponent = ((ivec)rounded - (ivec)magic + 127) << 23;  // g++ converts vectors from 9 on only
     return y * (vec)exponent;
 }
 
@@ -869,13 +877,14 @@ struct Engine {
         for (size_t i = 0; i < nodes.size(); ++i) {
             call(nodes[i], team);
             barrier.wait(thread);
-            if (ends_ns && thread == 0) ends_ns[i] = Clock::now().time_since_epoch().count();
+            if (thread == 0 && ends_ns) ends_ns[i] = Clock::now().time_since_epoch().count();
         }
     }
 
     float *own(int64_t floats) {
         const size_t bytes = (size_t)(ceiling(int(floats), 64) + 1) * 64 * sizeof(float);
         void *memory = aligned_alloc(64, bytes);
+        if (!memory) throw std::bad_alloc();
         memset(memory, 0, bytes);
         owned.push_back(memory);
         return (float *)memory;
@@ -990,7 +999,9 @@ struct Engine {
     }
 };
 
+#if !defined(KERNELS_NAMESPACE)
 extern "C" {
+#endif
 
 int engine_vector_floats() { return V; }
 
@@ -998,7 +1009,7 @@ int engine_node_bytes() { return sizeof(Node); }
 
 Engine *engine_make(const Node *nodes, int count, float *const *at, const int32_t *order, int places, int states,
                     int threads) {
-    auto *engine = new Engine(threads);
+    std::unique_ptr<Engine> engine(new Engine(threads));
     engine->nodes.assign(nodes, nodes + count);
     engine->at.assign(at, at + places);
     engine->rotated = engine->at;
@@ -1006,7 +1017,7 @@ Engine *engine_make(const Node *nodes, int count, float *const *at, const int32_
     engine->hire();
     int64_t zeros = 64, scratch = 64;
     for (Node &node : engine->nodes) {
-        engine->pack(node);
+        if (!node.packed_weight) engine->pack(node);  // else another engine did, which lives longer
         node.position = node.slots - 1;
         const int64_t row = (int64_t)node.in_pitch * (node.kernel_w + 1) + V;
         zeros = row > zeros ? row : zeros;
@@ -1016,7 +1027,7 @@ Engine *engine_make(const Node *nodes, int count, float *const *at, const int32_
     engine->look_ahead(states);
     engine->zeros = engine->own(zeros);
     engine->scratch = engine->own(scratch);
-    return engine;
+    return engine.release();
 }
 
 void engine_free(Engine *engine) { delete engine; }
