@@ -13,7 +13,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from .conv import Conv3d
-from .frames import check_clip
+from .frames import check_clip, to_clip, to_frames
 from .state import Fill, State, Temporal
 
 
@@ -101,11 +101,10 @@ class SameMean(nn.Module):
     """The mean over 3 x 3 pixels at stride 2 of frames or clips, of those that are there: TensorFlow's `same`."""
 
     def forward(self, x: Tensor) -> Tensor:
+        if x.dim() == 5:
+            return to_clip(self(to_frames(x)), len(x))
         height, width = x.shape[-2:]
-        pads = (height % 2, width % 2)
-        if x.dim() == 4:
-            return F.avg_pool2d(x, 3, 2, pads, ceil_mode=True, count_include_pad=False)
-        return F.avg_pool3d(x, (1, 3, 3), (1, 2, 2), (0, *pads), ceil_mode=True, count_include_pad=False)
+        return F.avg_pool2d(x, 3, 2, (height % 2, width % 2), ceil_mode=True, count_include_pad=False)
 
 
 class HardSigmoid(nn.Module):

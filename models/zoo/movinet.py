@@ -22,7 +22,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from .. import continual as co
-from ..spec import Family, ModelSpec, Preprocessing, Published
+from ..spec import Family, ModelSpec, Preprocessing
 
 if TYPE_CHECKING:
     from torch import nn
@@ -31,7 +31,7 @@ CLASSES = 600
 FRAMES = 50  # of a film of 10 s, 5 frames a second
 HIDDEN = 2048  # channels between the two layers of the classifier
 EPS = 1e-3  # of every batch norm
-SOURCE = "Kondratyuk et al., CVPR 2021 (tensorflow/models, official/projects/movinet)"
+SOURCE = "tensorflow/models, official/projects/movinet"
 
 Kernel = tuple[int, int]  # frames, pixels
 K13, K15, K33, K53 = (1, 3), (1, 5), (3, 3), (5, 3)
@@ -59,7 +59,6 @@ class Size:
     head_channels: int
     gflops: float  # of a film of 50 frames
     top1: tuple[float, float]  # percent on Kinetics-600, base and stream
-    tflite_ms: int  # a frame of the stream network
 
 
 SIZES = (
@@ -78,7 +77,6 @@ SIZES = (
         head_channels=480,
         gflops=2.7,
         top1=(72.28, 72.05),
-        tflite_ms=16,
     ),
     Size(
         "a1",
@@ -95,7 +93,6 @@ SIZES = (
         head_channels=600,
         gflops=6.0,
         top1=(76.69, 76.45),
-        tflite_ms=33,
     ),
     Size(
         "a2",
@@ -112,7 +109,6 @@ SIZES = (
         head_channels=640,
         gflops=10,
         top1=(78.62, 78.40),
-        tflite_ms=66,
     ),
 )
 
@@ -241,15 +237,16 @@ def build_stream(size: Size, *, classes: int = CLASSES) -> co.FrameNetwork:
     return co.FrameNetwork(layers_of(size, classes, stream=True), (3, size.pixels, size.pixels))
 
 
+def _notes(size: Size, stream: bool) -> tuple[str, ...]:
+    accuracy = (
+        f"{SOURCE}: {size.top1[stream]:.2f} % top-1 on Kinetics-600, which compares with no accuracy on Kinetics-400; "
+        f"{size.gflops:g} GFLOPs for a film of {FRAMES} frames"
+    )
+    reset = "its averages count all frames since initial_state alike: begin a new state with every film or event"
+    return (accuracy, reset) if stream else (accuracy,)
+
+
 def _spec(size: Size, stream: bool) -> ModelSpec:
-    top1 = size.top1[stream]
-    note = f"{top1} % top-1 is of Kinetics-600, so it stands beside no accuracy on Kinetics-400"
-    if stream:
-        note += (
-            f"; {size.gflops:g} GFLOPs are printed of a film of 50 frames, and {size.tflite_ms} ms a frame of TF Lite "
-            "on one core of a Xeon W-2135; its averages count all frames since initial_state alike: begin a new state "
-            "with every film or event"
-        )
     return ModelSpec(
         name=f"movinet-{size.name}-stream" if stream else f"movinet-{size.name}",
         title=f"MoViNet-{size.name.upper()}{'-Stream' if stream else ''}",
@@ -260,7 +257,7 @@ def _spec(size: Size, stream: bool) -> ModelSpec:
         build=partial(build_stream if stream else build_base, size),
         # Only divided by 255; every fifth frame of films of about 25 frames a second.
         preprocessing=Preprocessing((0.0, 0.0, 0.0), (1.0, 1.0, 1.0), size.short_side, frame_interval=6),
-        published=Published(SOURCE, macs_g=None if stream else size.gflops, note=note),
+        notes=partial(_notes, size, stream),
     )
 
 
