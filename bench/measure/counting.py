@@ -150,6 +150,7 @@ def _every_layer_once() -> Hooks:
         co.ClipMean: hooks.pool_flops_counter_hook,
         co.Pool3d: _output_of(_pooled_in_time),
         co.ClipPool: _output_of(_pooled_in_time),
+        co.CumulativeMean: _pooled_frame,
         co.Projection: _classifier,
     }
 

@@ -112,7 +112,7 @@ def of_frames(net: Any, receptive_field: int) -> Answers:
 def of_continual(net: FrameNetwork) -> Answers:
     """Of a frame network of our layers, which gives the same answers sooner: its state is filled as if the old picture
     had been shown for ever, and then it is shown many frames at once."""
-    count = net.receptive_field * (UNBOUNDED if net.unbounded else 1)
+    count = net.blocks.temporal.receptive_field * (UNBOUNDED if net.unbounded else 1)
 
     def answers(old: Tensor, new: Tensor) -> Iterator[Tensor]:
         y, state = net.step(old, net.initial_state(1, fill="replicate", frame=old))

@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from torch.nn import Dropout as Dropout
+    from torch.nn import Hardsigmoid as Hardsigmoid
+    from torch.nn import Hardswish as Hardswish
     from torch.nn import Identity as Identity
     from torch.nn import ReLU as ReLU
     from torch.nn import ReLU6 as ReLU6
@@ -20,6 +22,12 @@ if TYPE_CHECKING:
     from .blocks import Projection as Projection
     from .blocks import Residual as Residual
     from .blocks import Swish as Swish
+    from .causal import CausalConv3d as CausalConv3d
+    from .causal import CumulativeMean as CumulativeMean
+    from .causal import HardSigmoid as HardSigmoid
+    from .causal import SameMean as SameMean
+    from .causal import SamePadding as SamePadding
+    from .causal import Scale as Scale
     from .conv import Conv3d as Conv3d
     from .conversion import ConversionError as ConversionError
     from .conversion import convert as convert
@@ -49,9 +57,10 @@ if TYPE_CHECKING:
     from .weights import initialise as initialise
 
 _NAMES = {
-    "torch.nn": ("Dropout", "Identity", "ReLU", "ReLU6"),
+    "torch.nn": ("Dropout", "Hardsigmoid", "Hardswish", "Identity", "ReLU", "ReLU6"),
     ".attention": ("SqueezeExcitation", "sliding_mean"),
     ".blocks": ("BatchNorm3d", "Projection", "Residual", "Swish"),
+    ".causal": ("CausalConv3d", "CumulativeMean", "HardSigmoid", "SameMean", "SamePadding", "Scale"),
     ".conv": ("Conv3d",),
     ".conversion": ("ConversionError", "convert"),
     ".delay": ("Delay", "Subsample"),

@@ -32,9 +32,23 @@ class SqueezeExcitation(nn.Module):
 
     scale: Callable[[Tensor, Tensor], Tensor] = staticmethod(torch.mul)  # `tuning.py` may put another one here
 
-    def __init__(self, channels: int, reduced: int, pool: nn.Module | None = None) -> None:
+    def __init__(
+        self,
+        channels: int,
+        reduced: int,
+        pool: nn.Module | None = None,
+        *,
+        pooled: int | None = None,  # channels that come from the pool, where those are not as many as go in
+        activation: nn.Module | None = None,
+        gate: nn.Module | None = None,
+    ) -> None:
         super().__init__()
-        self.block = Sequential(Conv3d(channels, reduced, 1), nn.ReLU(), Conv3d(reduced, channels, 1), nn.Sigmoid())
+        self.block = Sequential(
+            Conv3d(pooled or channels, reduced, 1),
+            activation or nn.ReLU(),
+            Conv3d(reduced, channels, 1),
+            gate or nn.Sigmoid(),
+        )
         self.set_pool(ClipMean() if pool is None else pool)
 
     def set_pool(self, pool: nn.Module) -> None:

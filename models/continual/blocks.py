@@ -41,7 +41,7 @@ class Residual(nn.Module):
     """activation(shortcut(x) + branch2(x)), the shortcut delayed as much as the branch delays (section 3.3).
 
     Where the shortcut projects, the projected frames are kept: never larger than the unprojected, and a quarter
-    of them at spatial stride 2.
+    of them at spatial stride 2. `branch1_conv` may be a chain of layers without state.
     """
 
     add: Callable[[Tensor, Tensor], Tensor] = staticmethod(torch.add)
@@ -50,7 +50,7 @@ class Residual(nn.Module):
         self,
         branch2: Sequential,
         activation: nn.Module,
-        branch1_conv: Conv3d | None = None,
+        branch1_conv: Conv3d | Sequential | None = None,
         branch1_norm: nn.Module | None = None,
     ) -> None:
         super().__init__()

@@ -10,6 +10,7 @@ import torch
 from torch import nn
 
 from .blocks import Residual
+from .causal import Scale
 from .conv import Conv3d
 from .graph import Graph, Node
 from .state import Sequential
@@ -58,16 +59,18 @@ def is_chain(module: nn.Sequential) -> bool:
 
 
 def _fold_chain(chain: nn.Sequential, last: Conv3d | None, shared: set[nn.Module]) -> Conv3d | None:
-    """Take out the norms that `last` and the chain's own convolutions take over; returns the one it ends with.
+    """Take out the norms and factors that `last` and the chain's own convolutions take over.
 
-    In place, since a graph may hold the chain as well.
+    Returns the convolution it ends with. In place, since a graph may hold the chain as well.
     """
     for name, layer in list(chain._modules.items()):  # named_children() leaves out the second place of a layer
         if layer is None:
             continue
         if isinstance(layer, nn.BatchNorm3d) and last is not None:
             _fold(last, layer)
-            last = None
+            del chain._modules[name]
+        elif isinstance(layer, Scale) and last is not None:
+            _scale(last, layer.alpha)
             del chain._modules[name]
         elif isinstance(layer, nn.Sequential) and is_chain(layer):
             last = _fold_chain(layer, last, shared)
@@ -111,3 +114,9 @@ def _fold(conv: Conv3d, norm: nn.BatchNorm3d) -> None:
         bias = bias + norm.bias
     conv.weight = nn.Parameter(conv.weight * gain.view(-1, 1, 1, 1, 1), requires_grad=False)
     conv.bias = nn.Parameter(bias, requires_grad=False)
+
+
+def _scale(conv: Conv3d, factor: torch.Tensor) -> None:
+    conv.weight = nn.Parameter(conv.weight * factor, requires_grad=False)
+    if conv.bias is not None:
+        conv.bias = nn.Parameter(conv.bias * factor, requires_grad=False)

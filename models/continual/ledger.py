@@ -16,6 +16,7 @@ from torch import Tensor, nn
 
 from .attention import SqueezeExcitation
 from .blocks import Residual
+from .causal import CumulativeMean
 from .conv import Conv3d
 from .delay import Delay
 from .graph import Graph
@@ -73,6 +74,7 @@ def _of_all(layers: Any) -> Iterator[str]:
 _RULES: dict[type[nn.Module], Callable[[Any], Any]] = {
     Conv3d: lambda layer: ["convolution"] * layer.state_count,
     Pool3d: lambda layer: ["pool"] * layer.state_count,
+    CumulativeMean: lambda layer: ["pool"] * layer.state_count,
     Delay: lambda layer: ["residual"] * layer.state_count,
     Residual: _of_residual,
     SqueezeExcitation: lambda layer: _kinds(layer.pool),

@@ -79,9 +79,10 @@ class FrameNetwork(nn.Module):
         return self.blocks.temporal.unbounded
 
     @property
-    def receptive_field(self) -> int:
-        """Frames one prediction depends on (section 3.6)."""
-        return self.blocks.temporal.receptive_field
+    def receptive_field(self) -> int | None:
+        """Frames one prediction depends on (section 3.6); None with a cumulative mean, which forgets nothing."""
+        reach = self.blocks.temporal
+        return None if reach.endless else reach.receptive_field
 
     @property
     def padding(self) -> int:
@@ -147,11 +148,13 @@ class FrameNetwork(nn.Module):
     def forward(self, clip: Tensor) -> Tensor:
         """The regular form without temporal padding: (B, C, T, H, W) -> (B, classes) for the clip's last frame.
 
+        That of a causal network, which pads before the first frame alone, is its steps through the clip from zeros.
+
         Differentiable like any 3D CNN: a frame network can be trained so, unrolled (section 3.8).
         Raises ValueError for fewer than `receptive_field` frames.
         """
         check_shape(clip, "clip", ("B", self._channels, "T", "H", "W"))
-        if clip.shape[2] < self.receptive_field:
+        if self.receptive_field is not None and clip.shape[2] < self.receptive_field:
             raise ValueError(
                 f"a clip of {clip.shape[2]} frames does not fill the receptive field of {self.receptive_field}; "
                 "give more frames, or step through them"

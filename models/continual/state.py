@@ -30,6 +30,7 @@ class Temporal:
     padding: int = 0
     stride: int = 1  # regular form only: a frame network answers at every frame
     unbounded: bool = False  # a recurrent layer besides remembers, ever less, all that came before
+    endless: bool = False  # a cumulative mean besides holds all that came before, every frame alike
 
     @property
     def delay(self) -> int:
@@ -43,6 +44,7 @@ class Temporal:
             self.padding + after.padding * self.stride,
             self.stride * after.stride,
             self.unbounded or after.unbounded,
+            self.endless or after.endless,
         )
 
 

@@ -18,6 +18,7 @@ from torch import Tensor, nn
 from . import quick
 from .attention import SqueezeExcitation
 from .blocks import BatchNorm3d, Projection, Residual, Swish
+from .causal import SameMean, SamePadding, Scale
 from .conv import Conv3d
 from .folding import in_several_places, is_chain
 from .graph import Graph
@@ -98,7 +99,10 @@ def _tune_convolution(layer: Conv3d) -> None:
 
 # What returns a tensor that it has just created: nothing else uses it, and its gradient does not read it. All others
 # keep their result, hand on their input, or are not known.
-_FRESH = (Conv3d, BatchNorm3d, SqueezeExcitation, Swish, Projection, SpatialMean, ClipMean, Shift)
+_FRESH = (
+    *(Conv3d, BatchNorm3d, SqueezeExcitation, Swish, Projection, SpatialMean, ClipMean, Shift),
+    *(SamePadding, SameMean, Scale, nn.Hardswish),
+)
 _FRESH_SUMS = (torch.add, torch.sub, torch.mul)
 # What may write into its input, and by which function.
 _IN_PLACE: tuple[tuple[type[nn.Module], str, Callable[..., Tensor]], ...] = (
@@ -107,7 +111,7 @@ _IN_PLACE: tuple[tuple[type[nn.Module], str, Callable[..., Tensor]], ...] = (
     (SqueezeExcitation, "scale", quick.scale_),
 )
 # torch's own activations, whose gradient is right in place too, and the mark of those that `tune` asked to.
-_ACTIVATIONS = (nn.ReLU, nn.Hardtanh)
+_ACTIVATIONS = (nn.ReLU, nn.Hardtanh, nn.Hardswish)
 _ASKED = "inplace_by_tuning"
 
 

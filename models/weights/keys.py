@@ -123,11 +123,48 @@ _CAFFE2 = {
     "Caffe2 ResNet": (_CAFFE2_STAGES, _PYSLOWFAST_RESNET),
 }
 
+# ---- Atze00/MoViNet-pytorch (movinets/models.py): a convolution is conv2d in its stream networks, else conv3d.
+
+_BLOCK = r"blocks\.(b\d_l\d+)"
+_BLOCK_HERE = r"blocks.blocks.\1"
+
+
+def _movinet_conv(theirs: str, ours: str, group: int) -> tuple[Rule, ...]:
+    """A convolution and its norm, of the part in groups before `group`."""
+    return (
+        (rf"{theirs}\.conv[23]d\.weight", rf"{ours}.conv.weight"),
+        (rf"{theirs}\.norm\.{_NORM}", rf"{ours}.norm.\{group}"),
+    )
+
+
+_MOVINET = (
+    *_movinet_conv(r"(conv[17])\.conv_1", r"blocks.\1", 2),
+    *_movinet_conv(rf"{_BLOCK}\.(expand|project)\.conv_1", rf"{_BLOCK_HERE}.branch2.\2", 3),
+    *_movinet_conv(rf"{_BLOCK}\.deep\.conv_1", rf"{_BLOCK_HERE}.branch2.deep.0", 2),
+    *_movinet_conv(rf"{_BLOCK}\.deep\.conv_2", rf"{_BLOCK_HERE}.branch2.deep.1", 2),
+    *_movinet_conv(rf"{_BLOCK}\.res\.[01]\.conv_1", rf"{_BLOCK_HERE}.branch1_conv", 2),
+    (rf"{_BLOCK}\.se\.fc1\.conv_1\.conv[23]d\.(weight|bias)", rf"{_BLOCK_HERE}.branch2.se.block.0.\2"),
+    (rf"{_BLOCK}\.se\.fc2\.conv_1\.conv[23]d\.(weight|bias)", rf"{_BLOCK_HERE}.branch2.se.block.2.\2"),
+    (rf"{_BLOCK}\.alpha", rf"{_BLOCK_HERE}.branch2.scale.alpha"),
+    (r"classifier\.([03])\.conv_1\.conv[23]d\.(weight|bias)", r"blocks.classifier.\1.\2"),
+)
+
+# ---- torchvision's MobileNetV3 (torchvision/models/mobilenetv3.py)
+
+_MOBILENETV3 = (
+    (r"features\.(\d+)\.block\.(\d+)\.fc1\.(weight|bias)", r"blocks.features.\1.branch2.\2.block.0.\3"),
+    (r"features\.(\d+)\.block\.(\d+)\.fc2\.(weight|bias)", r"blocks.features.\1.branch2.\2.block.2.\3"),
+    (r"features\.(\d+)\.block\.(.+)", r"blocks.features.\1.branch2.\2"),
+    (r"((?:features|classifier)\.\d.*)", r"blocks.\1"),
+)
+
 # The first whose mark is among the names of a file is the file's naming.
 NAMINGS = (
     Naming("PyTorchVideo", r"blocks\.\d+\..*"),
     Naming("co3d-bench", r"blocks\.layer1\.0\.conv1\.0\.0\.weight"),
     Naming("torchvision", r"layer1\.0\.conv1\.0\.0\.weight", _TORCHVISION),
+    Naming("torchvision MobileNetV3", r"features\.1\.block\.0\.0\.weight", _MOBILENETV3),
+    Naming("MoViNet-pytorch", r"conv1\.conv_1\.conv[23]d\.weight", _MOVINET),
     Naming("PySlowFast X3D", r"s1\.pathway0_stem\.conv_xy\.weight", _PYSLOWFAST_X3D),
     Naming("PySlowFast SlowFast", r"s1\.pathway1_stem\.conv\.weight", _PYSLOWFAST_SLOWFAST),
     Naming("PySlowFast ResNet", r"s1\.pathway0_stem\.conv\.weight", _PYSLOWFAST_RESNET),

@@ -108,8 +108,10 @@ def _tensors_of(net: nn.Module, spec: ModelSpec) -> dict[str, Tensor]:
 
 def _fits(stored: Any, wanted: Tensor) -> bool:
     """Whether a tensor of a file can be that of the network. Caffe2 writes what is one by one by one also without
-    those ones."""
-    return _is_number_for(stored, wanted) and _core(stored) == _core(wanted)
+    those ones, and networks of pictures have kernels (O, I, H, W) where ours have an axis of time."""
+    shape = tuple(stored.shape)
+    of_pictures = len(shape) == 4 and wanted.dim() == 5 and (*shape[:2], 1, *shape[2:]) == tuple(wanted.shape)
+    return _is_number_for(stored, wanted) and (of_pictures or _core(shape) == _core(wanted.shape))
 
 
 def _is_number_for(stored: Any, wanted: Tensor) -> bool:
@@ -126,7 +128,9 @@ def _classes(spec: ModelSpec, wanted: dict[str, Tensor], wrong: dict[str, Any]) 
 def _of_classifier(spec: ModelSpec, stored: Any, wanted: Tensor) -> bool:
     """Whether a tensor has another number of classes, and is the same beside."""
     found, own = tuple(stored.shape), tuple(wanted.shape)
-    differs = found and own and own[0] == spec.classes and found[0] not in (0, own[0]) and found[1:] == own[1:]
+    differs = (
+        found and own and own[0] == spec.classes and found[0] not in (0, own[0]) and _core(found[1:]) == _core(own[1:])
+    )
     return bool(differs) and _is_number_for(stored, wanted)
 
 
@@ -167,9 +171,9 @@ def _absent(modules: Iterable[str], wanted: Iterable[str], held: Iterable[str]) 
     )
 
 
-def _core(tensor: Any) -> tuple[int, ...]:
-    """The shape without ones at its end."""
-    shape = tuple(tensor.shape)
+def _core(shape: Iterable[int]) -> tuple[int, ...]:
+    """A shape without ones at its end."""
+    shape = tuple(shape)
     while shape and shape[-1] == 1:
         shape = shape[:-1]
     return shape
@@ -211,5 +215,5 @@ def _some(names: list[str], between: str = ", ") -> str:
 def _dims(tensor: Any, other: Any = None) -> str:
     """The shape for people; with the type where that is what differs from `other`."""
     shape = " x ".join(str(length) for length in tensor.shape) or "a single number"
-    differs = other is not None and _core(tensor) == _core(other)
+    differs = other is not None and _core(tensor.shape) == _core(other.shape)
     return f"{shape} of {str(tensor.dtype).removeprefix('torch.')}" if differs else shape

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from co3d_bench.models.zoo import families
+from co3d_bench.models.zoo import families, find_model
 
 from ..reference import relative_error
 from .networks import built, clip_of, empty_state, step_through_all
@@ -14,6 +14,7 @@ PIXELS = 16  # a small map keeps whole networks quick; every layer, stride and d
 NETWORKS = (
     *("cox3d-s-4", "coi3d-r50-3", "coslow-r50-3", "coc2d-r50-2"),
     *("coslowfast-8x8-r50-2", "cor2plus1d-18-3", "rcu-3", "tsm-mobilenetv2-3"),
+    *("movinet-a0-stream", "mobilenetv3-large"),
 )
 
 
@@ -29,13 +30,13 @@ def test_every_family_is_here():
 @pytest.mark.parametrize("name", NETWORKS)
 def test_steps_one_by_one_or_many_at_once_equal_the_clip_without_temporal_padding(name):
     net = built(name)
-    clip = clip_of(max(net.receptive_field + 1, 8), batch=2, pixels=PIXELS)
+    clip = clip_of(max((net.receptive_field or 0) + 1, 8), batch=2, pixels=PIXELS)
     start = empty_state(net, clip)
     stepped, state = step_through_all(net, clip, start)
     first, between = net.steps(clip[:, :, :5], start)
     second, after = net.steps(clip[:, :, 5:], between)
     together = torch.cat((first, second), -1)
-    assert together.shape == stepped.shape == (2, 400, clip.shape[2])
+    assert together.shape == stepped.shape == (2, find_model(name).classes, clip.shape[2])
     for frame in range(clip.shape[2]):
         assert relative_error(together[..., frame], stepped[..., frame]) <= 1e-5
     expected = stepped[..., -1]
@@ -47,7 +48,7 @@ def test_steps_one_by_one_or_many_at_once_equal_the_clip_without_temporal_paddin
         assert relative_error(mine, theirs) <= 1e-4  # single features may cancel to almost nothing
 
 
-@pytest.mark.parametrize("name", ["cox3d-s-4", "coi3d-r50-3", "rcu-3", "tsm-mobilenetv2-3"])
+@pytest.mark.parametrize("name", ["cox3d-s-4", "coi3d-r50-3", "rcu-3", "tsm-mobilenetv2-3", "movinet-a0-stream"])
 def test_a_step_changes_neither_its_frame_nor_its_state(name):
     net = built(name)
     clip = clip_of(3, pixels=PIXELS)

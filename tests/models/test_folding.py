@@ -62,7 +62,9 @@ def test_folding_changes_no_feature(name):
     assert all(torch.equal(tensor, before[key]) for key, tensor in net.state_dict().items())
 
 
-@pytest.mark.parametrize("name", ["cox3d-s-4", "coslow-r50-3", "cor2plus1d-18-3", "tsm-mobilenetv2"])
+@pytest.mark.parametrize(
+    "name", ["cox3d-s-4", "coslow-r50-3", "cor2plus1d-18-3", "tsm-mobilenetv2", "movinet-a0-stream"]
+)
 @torch.no_grad()
 def test_folded_networks_of_the_zoo_step_as_before(name):
     net = built(name)

@@ -94,6 +94,27 @@ OURS_ALONE = {
     "residual around a shift": co.Residual(
         co.Sequential(co.Shift(share=2, pad_time=False), conv(6, 6, 1)), nn.Identity()
     ),
+    "mean of all frames so far": co.CumulativeMean(),
+    "mean of all frames so far beside the frame": co.CumulativeMean(beside=True),
+    "causal": co.CausalConv3d(6, 6, (5, 1, 1), groups=6, bias=False),
+    "causal, keeps sums": co.CausalConv3d(6, 4, (3, 3, 3), padding=(1, 1)),
+    "causal residual whose shortcut is averaged": co.Residual(
+        co.Sequential(
+            co.SamePadding(),
+            conv(6, 8, (1, 5, 5), stride=2, padding=(0, 1, 1)),
+            nn.Hardswish(),
+            co.CausalConv3d(8, 8, (3, 1, 1), groups=8),
+            co.SqueezeExcitation(
+                *(8, 8, co.Sequential(co.SpatialMean(), co.CumulativeMean(beside=True))),
+                pooled=16,
+                activation=nn.Hardswish(),
+                gate=co.HardSigmoid(),
+            ),
+            co.Scale(),
+        ),
+        nn.Identity(),
+        co.Sequential(co.SameMean(), conv(6, 8, 1)),
+    ),
 }
 LAYERS = CONVOLUTIONS | POOLS | BLOCKS | OURS_ALONE
 TUNED = {f"{name}, tuned": co.tune(deepcopy(layer)) for name, layer in LAYERS.items()}
@@ -134,8 +155,9 @@ def test_steps_equal_the_clip_form_without_temporal_padding(name):
     layer = EITHER[name]
     clip = example(layer, name)
     stepped, _ = step_through(layer, clip, start(layer, clip))
-    reach = co.temporal_of(layer).receptive_field
-    assert relative_error(stepped[:, :, reach - 1 :], layer(clip)) <= 1e-5
+    whole = layer(clip)  # of a causal layer as many outputs as steps, of others those of full reach
+    assert whole.shape[2] == FRAMES - (0 if "causal" in name else co.temporal_of(layer).receptive_field - 1)
+    assert relative_error(stepped[:, :, FRAMES - whole.shape[2] :], whole) <= 1e-5
 
 
 @pytest.mark.parametrize("name", LAYERS)
@@ -208,10 +230,12 @@ def test_replicate_starts_as_if_the_first_frame_had_been_shown_for_ever(name):
     layer = EITHER[name]
     clip = example(layer, name)
     still = clip[:, :, :1].expand(-1, -1, FRAMES + 8, -1, -1)
-    settled, state = step_through(layer, still, start(layer, still))
     replicated = start(layer, still, "replicate")
-    for mine, theirs in zip(replicated, state, strict=True):
-        assert relative_error(mine, theirs) <= 1e-5
+    endless = co.temporal_of(layer).endless  # it never forgets the frames of a beginning from zeros, nor their number
+    settled, state = step_through(layer, still, replicated if endless else start(layer, still))
+    if not endless:
+        for mine, theirs in zip(replicated, state, strict=True):
+            assert relative_error(mine, theirs) <= 1e-5
     y, _ = layer.step(still[:, :, 0], replicated)
     assert relative_error(y, settled[:, :, -1]) <= 1e-5
 
@@ -306,6 +330,66 @@ def test_the_recurrence_forgets_by_half_with_each_frame_and_lets_through_what_st
     layer.hidden.weight.copy_(torch.eye(6).view_as(layer.hidden.weight))  # as its authors begin
     (at_rest,) = layer.initial_state(impulse[:, :, 0], "replicate")
     assert relative_error(at_rest, impulse[:, :, 0]) <= 1e-5
+
+
+def test_a_mean_of_all_frames_counts_each_alike_and_begins_anew_with_its_state():
+    layer, clip = co.CumulativeMean(), torch.randn(2, 3, 1000, 1, 1)
+    expected = clip.double().cumsum(2) / torch.arange(1, 1001).view(-1, 1, 1)
+    stepped, (mean, count) = step_through(layer, clip, start(layer, clip))
+    assert relative_error(stepped.double(), expected) <= 1e-6
+    assert torch.equal(count.flatten(), torch.full((2,), 1000.0))
+    assert torch.equal(mean, stepped[:, :, -1])
+    first, _ = layer.step(clip[:, :, 7], start(layer, clip))
+    assert torch.equal(first, clip[:, :, 7])
+
+
+def test_streams_of_one_batch_may_have_begun_at_different_frames():
+    layer, clip = co.CumulativeMean(), torch.randn(2, 3, 4, 1, 1)
+    _, (mean, count) = step_through(layer, clip, start(layer, clip))
+    begun = torch.tensor([1.0, 0.0]).view(2, 1, 1, 1)  # the second starts anew
+    y, _ = layer.step(clip[:, :, 0], (mean * begun, count * begun))
+    assert torch.equal(y[1], clip[1, :, 0])
+    assert relative_error(y[0], (clip[0].sum(1) + clip[0, :, 0]) / 5) <= 1e-6
+
+
+def test_in_half_precision_a_long_mean_forgets_instead_of_standing_still():
+    layer = co.CumulativeMean()
+    ones = torch.ones(1, 1, 1, 1, dtype=torch.float16)
+    state = layer.initial_state(ones, "zeros")
+    for _ in range(3000):
+        y, state = layer.step(-ones, state)
+    assert state[1].item() == 2048
+    for _ in range(6000):
+        y, state = layer.step(ones, state)
+    assert y.item() > 0.4
+
+
+@pytest.mark.parametrize("size", [6, 7, 11, 12])
+@pytest.mark.parametrize("kernel", [3, 5])
+def test_padding_and_mean_of_tensorflow(size, kernel):
+    """`same`: ceil(size / 2) outputs, the rim in halves, the larger one behind; a mean over what is there."""
+    x = torch.randn(2, 3, size, size)
+    whole = max((-(-size // 2) - 1) * 2 + kernel - size, 0)
+    before, after = whole // 2, whole - whole // 2
+    weight = torch.randn(3, 1, kernel, kernel)
+    expected = nn.functional.conv2d(nn.functional.pad(x, (before, after, before, after)), weight, stride=2, groups=3)
+    layer = conv(3, 3, (1, kernel, kernel), stride=2, padding=(0, (kernel - 3) // 2, (kernel - 3) // 2), groups=3)
+    layer.weight.copy_(weight.unsqueeze(2))
+    layer.bias.zero_()
+    padded = co.SamePadding()(x)
+    assert relative_error(layer.step(padded, ())[0], expected) <= 1e-5
+    assert torch.equal(co.SamePadding()(x.unsqueeze(2)).squeeze(2), padded)
+    if kernel == 3:
+        ones = nn.functional.pad(torch.ones_like(x), (before, after, before, after))
+        rim = nn.functional.pad(x, (before, after, before, after))
+        mean = nn.functional.avg_pool2d(rim, 3, 2) / nn.functional.avg_pool2d(ones, 3, 2)
+        assert relative_error(co.SameMean()(x), mean) <= 1e-6
+        assert torch.equal(co.SameMean()(x.unsqueeze(2)).squeeze(2), co.SameMean()(x))
+
+
+def test_the_hard_sigmoid_is_tensorflows():
+    x = torch.linspace(-4, 4, 81)
+    assert relative_error(co.HardSigmoid()(x), (0.2 * x + 0.5).clamp(0, 1)) <= 1e-6
 
 
 @pytest.mark.parametrize("pad_time", [True, False])

@@ -43,7 +43,8 @@ def test_every_tensor_of_the_state_is_on_one_account(name):
         module.state_count for module in net.modules() if type(module).__name__ in ("RecurrentUnit", "Shift")
     )
     pools = [module for module in net.modules() if isinstance(module, co.Pool3d) and module.state_count]
-    assert kinds["pool"].tensors == len(pools)
+    means = [module for module in net.modules() if isinstance(module, co.CumulativeMean)]
+    assert kinds["pool"].tensors == len(pools) + 2 * len(means)
 
 
 @pytest.mark.parametrize(("pool", "pooled"), [(16, 15 * 432), (4, 3 * 432), (64, 63 * 432)])

@@ -22,8 +22,8 @@ SCHEMA = 1
 EXAMPLES = 4
 # Every operator that a file may call; torch 1.10 has them all.
 NAMES = """add add_ addcmul addcmul_ amax avg_pool2d avg_pool3d batch_norm cat chunk clone constant_pad_nd conv2d conv3d
-expand hardtanh hardtanh_ index_select linear max_pool2d max_pool3d mean mul mul_ narrow permute relu relu_ reshape
-select sigmoid sigmoid_ silu silu_ split stack transpose unbind unfold unsqueeze"""
+div expand hardsigmoid hardswish hardtanh hardtanh_ index_select linear max_pool2d max_pool3d mean mul mul_ narrow
+permute relu relu_ reshape select sigmoid sigmoid_ silu silu_ split stack sub transpose unbind unfold unsqueeze"""
 OPS = frozenset(NAMES.split())
 ERRORS = (OSError, LookupError, TypeError, ValueError, AttributeError, RuntimeError, zipfile.BadZipFile)
 

@@ -213,7 +213,7 @@ def _compared_clips(claim: Claim, clips: _Clips) -> str | None:
 
 def _compared_steps(claim: Claim, clips: _Clips) -> str | None:
     net = clips.probe
-    frames = net.receptive_field + 1
+    frames = net.blocks.temporal.receptive_field + 1
     size = clips.size(frames, _RUNS[1], LIMIT_S)
     if size is None:
         return None
@@ -389,7 +389,7 @@ def _guessed(claim: Claim, kind: Tensor) -> Shape | None:
     """The shape of a clip that the module takes, where nobody said it."""
     convolutions = (layer for layer in claim.module.modules() if isinstance(layer, nn.Conv3d))
     channels = next((layer.in_channels for layer in convolutions), 3)
-    frames = max(claim.net.receptive_field, _GUESSED_FRAMES)
+    frames = max(claim.net.blocks.temporal.receptive_field, _GUESSED_FRAMES)
     for pixels in _GUESSES:
         try:
             claim.module(kind.new_zeros(1, channels, frames, pixels, pixels))

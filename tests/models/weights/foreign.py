@@ -290,3 +290,137 @@ def torchvision_r2plus1d() -> Shapes:
 def filled(names: Shapes) -> dict[str, torch.Tensor]:
     """Tensors of those shapes, each full of a number of its own, in almost no memory."""
     return {name: torch.tensor(float(number)).expand(shape) for number, (name, shape) in enumerate(names.items())}
+
+
+# Atze00/MoViNet-pytorch, movinets/config.py: channels of the stem and of the last convolution; of each stage channels,
+# stride of its first block, and its blocks: channels inside / kernel in time / kernel in space.
+_MOVINETS = {
+    "a0": (
+        *(8, 480),
+        (8, 2, "24/1/5"),
+        (32, 2, "80/3/3 80/3/3 80/3/3"),
+        (56, 2, "184/5/3 112/3/3 184/3/3"),
+        (56, 1, "184/5/3 184/3/3 184/3/3 184/3/3"),
+        (104, 2, "384/5/3 280/1/5 280/1/5 344/1/5"),
+    ),
+    "a1": (
+        *(16, 600),
+        (16, 2, "40/1/5 40/3/3"),
+        (40, 2, "96/3/3 120/3/3 96/3/3 96/3/3"),
+        (64, 2, "216/5/3 128/3/3 216/3/3 168/3/3 216/3/3"),
+        (64, 1, "216/5/3 216/3/3 216/3/3 128/3/3 128/1/5 216/3/3"),
+        (136, 2, "456/5/3 360/1/5 360/1/5 360/1/5 456/1/5 456/3/3 544/1/3"),
+    ),
+    "a2": (
+        *(16, 640),
+        (16, 2, "40/1/5 40/3/3 64/3/3"),
+        (40, 2, "96/3/3 120/3/3 96/3/3 96/3/3 120/3/3"),
+        (72, 2, "240/5/3 160/3/3 240/3/3 192/3/3 240/3/3"),
+        (72, 1, "240/5/3 240/3/3 240/3/3 240/3/3 144/1/5 240/3/3"),
+        (144, 2, "480/5/3 384/1/5 384/1/5 480/1/5 480/1/5 480/3/3 576/1/3"),
+    ),
+}
+
+
+@dataclass(frozen=True)
+class MovinetBlock:
+    """A block as Atze00/MoViNet-pytorch numbers it."""
+
+    name: str
+    channels_in: int
+    inner: int
+    channels: int
+    frames: int
+    pixels: int
+    stride: int
+
+
+def movinet_blocks(size: str) -> Iterator[MovinetBlock]:
+    """The blocks of MoViNet A0, A1 or A2 (`a0`, `a1`, `a2`)."""
+    channels_in, _, *stages = _MOVINETS[size]
+    for number, (channels, stride, rows) in enumerate(stages):
+        for index, row in enumerate(rows.split()):
+            inner, frames, pixels = map(int, row.split("/"))
+            name = f"blocks.b{number}_l{index}"
+            yield MovinetBlock(name, channels_in, inner, channels, frames, pixels, 1 if index else stride)
+            channels_in = channels
+
+
+def movinet_pytorch(network: str, classes: int = 600) -> Shapes:
+    """The names of Atze00/MoViNet-pytorch for movinet-a0, movinet-a0-stream and so on."""
+    size, stream = network.split("-")[1], network.endswith("-stream")
+    names: Shapes = {}
+
+    def conv(name, shape, bias=False):
+        """A `ConvBlock3D` without what follows: of a stream network's kernel two of its three axes."""
+        if stream:
+            shape = (*shape[:2], *(shape[3:] if shape[2] == 1 else (shape[2], 1)))
+        names[f"{name}.conv{'2d' if stream else '3d'}.weight"] = shape
+        if bias:
+            names[f"{name}.conv{'2d' if stream else '3d'}.bias"] = shape[:1]
+
+    def normed(name, shape):
+        conv(name, shape)
+        names.update({f"{name}.norm.{entry}": shape[:1] for entry in _NORM_ENTRIES})
+        names[f"{name}.norm.num_batches_tracked"] = ()
+
+    stem, last, *_ = _MOVINETS[size]
+    normed("conv1.conv_1", (stem, 3, 1, 3, 3))
+    for block in movinet_blocks(size):
+        name, inner = block.name, block.inner
+        names[f"{name}.alpha"] = ()
+        normed(f"{name}.expand.conv_1", (inner, block.channels_in, 1, 1, 1))
+        if stream:
+            normed(f"{name}.deep.conv_1", (inner, 1, 1, block.pixels, block.pixels))
+            if block.frames > 1:
+                normed(f"{name}.deep.conv_2", (inner, 1, block.frames, 1, 1))
+        else:
+            normed(f"{name}.deep.conv_1", (inner, 1, block.frames, block.pixels, block.pixels))
+        wanted = inner // 4 * (2 if stream else 1)
+        squeezed = max(8, (wanted + 4) // 8 * 8)
+        squeezed += 8 if squeezed < 0.9 * wanted else 0
+        conv(f"{name}.se.fc1.conv_1", (squeezed, inner * (2 if stream else 1), 1, 1, 1), bias=True)
+        conv(f"{name}.se.fc2.conv_1", (inner, squeezed, 1, 1, 1), bias=True)
+        normed(f"{name}.project.conv_1", (block.channels, inner, 1, 1, 1))
+        if block.stride > 1 or block.channels_in != block.channels:
+            normed(f"{name}.res.{int(block.stride > 1)}.conv_1", (block.channels, block.channels_in, 1, 1, 1))
+    normed("conv7.conv_1", (last, block.channels, 1, 1, 1))
+    conv("classifier.0.conv_1", (2048, last, 1, 1, 1), bias=True)
+    conv("classifier.3.conv_1", (classes, 2048, 1, 1, 1), bias=True)
+    return names
+
+
+def torchvision_mobilenetv3(classes: int = 1000) -> Shapes:
+    """The names of torchvision's mobilenet_v3_large (torchvision/models/mobilenetv3.py)."""
+    names: Shapes = {}
+
+    def normed(name, *shape):
+        names[f"{name}.0.weight"] = shape
+        names.update({f"{name}.1.{entry}": shape[:1] for entry in _NORM_ENTRIES})
+        names[f"{name}.1.num_batches_tracked"] = ()
+
+    def biased(name, *shape):
+        names.update({f"{name}.weight": shape, f"{name}.bias": shape[:1]})
+
+    normed("features.0", 16, 3, 3, 3)
+    channels_in = 16
+    # kernel, inside, channels, squeezed to
+    rows = "3/16/16/0 3/64/24/0 3/72/24/0 5/72/40/24 5/120/40/32 5/120/40/32 3/240/80/0 3/200/80/0 3/184/80/0"
+    rows += " 3/184/80/0 3/480/112/120 3/672/112/168 5/672/160/168 5/960/160/240 5/960/160/240"
+    for index, row in enumerate(rows.split(), start=1):
+        kernel, inner, channels, squeezed = map(int, row.split("/"))
+        part = 0
+        if inner != channels_in:
+            normed(f"features.{index}.block.0", inner, channels_in, 1, 1)
+            part = 1
+        normed(f"features.{index}.block.{part}", inner, 1, kernel, kernel)
+        if squeezed:
+            part += 1
+            biased(f"features.{index}.block.{part}.fc1", squeezed, inner, 1, 1)
+            biased(f"features.{index}.block.{part}.fc2", inner, squeezed, 1, 1)
+        normed(f"features.{index}.block.{part + 1}", channels, inner, 1, 1)
+        channels_in = channels
+    normed("features.16", 960, 160, 1, 1)
+    biased("classifier.0", 1280, 960)
+    biased("classifier.3", classes, 1280)
+    return names

@@ -26,7 +26,7 @@ def test_no_two_addresses_share_a_file():
         assert len(set(values)) == len(values)
     for row in CHECKPOINTS:
         assert row.url.startswith("https://")
-        assert re.fullmatch(r"[\w.-]+\.(pyth|pth|pkl)", row.file)
+        assert re.fullmatch(r"[\w.-]+\.(pyth|pth|pkl)|modelA\d(_stream)?_statedict_v3", row.file)
         assert row.sha256 is None or re.fullmatch(r"[0-9a-f]{8,64}", row.sha256)
 
 

@@ -9,6 +9,7 @@ import pytest
 import torch
 
 from co3d_bench.models.weights.load import load_weights
+from co3d_bench.models.weights.names import read_names
 from co3d_bench.models.weights.sources import CHECKPOINTS, checkpoints_for
 from co3d_bench.models.zoo import find_model, list_models
 
@@ -16,10 +17,16 @@ from ..networks import shapes_of
 from . import foreign
 
 R2PLUS1D = ("r2plus1d-18-8", "r2plus1d-18-16")
+OURS_ALONE = ("movinet", "mobilenetv3")
 
 
 def our_names(network):
-    """Names and shapes a network of ours should have: PyTorchVideo's, or torchvision's inside `blocks`."""
+    """Names and shapes a network of ours should have: PyTorchVideo's, or torchvision's inside `blocks`.
+
+    Those of MoViNet and MobileNetV3 are ours alone.
+    """
+    if network.startswith(OURS_ALONE):
+        return {key: tuple(tensor.shape) for key, tensor in shapes_of(network).state_dict().items()}
     if network in R2PLUS1D:
         return {f"blocks.{name}": shape for name, shape in foreign.torchvision_r2plus1d().items()}
     return foreign.pytorchvideo(network)
@@ -55,6 +62,8 @@ def test_every_public_checkpoint_fits_its_network(tmp_path, row):
     names = {"pyslowfast": foreign.pyslowfast, "pytorchvideo": foreign.pytorchvideo}
     if network in R2PLUS1D:
         theirs = foreign.torchvision_r2plus1d()
+    elif network.startswith(OURS_ALONE):
+        theirs = foreign.torchvision_mobilenetv3() if form == "pth" else foreign.movinet_pytorch(network)
     elif form == "pkl":
         theirs = foreign.caffe2(network)
     elif row.project.name == "pytorchvideo" and network.startswith("x3d"):
@@ -62,6 +71,10 @@ def test_every_public_checkpoint_fits_its_network(tmp_path, row):
     else:
         theirs = names[row.project.name](network)
     ours = our_names(network)
+    if network.startswith(OURS_ALONE):  # pair by pair, as the rules say
+        reading = read_names(dict.fromkeys(theirs, ""), ours)
+        assert set(reading.names) == set(theirs)
+        ours = {reading.names[name]: ours[reading.names[name]] for name in theirs}
     if form == "pkl":
         ours = {name: shape for name, shape in ours.items() if not name.endswith("tracked")}
     if row.project.name == "pytorchvideo":
