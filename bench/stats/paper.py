@@ -251,7 +251,7 @@ def misfits(record: Record, line: Line, dataset: Dataset, fps: float | None) -> 
     rate = setup.fps if setup else None
     if rate != fps and not (fps is None and record.model and rate == record.model.trained_frames_per_s):
         found.append("at the frame rate of its weights" if rate is None else f"at {rate:g} frames/s")
-    found += [f"{name} {value}" for name, value in _options(setup)]
+    found += [str(getattr(value, "key", f"{name} {value}")) for name, value in _options(setup)]
     return (*found, *_data(_shown(record), dataset))
 
 

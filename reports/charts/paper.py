@@ -161,7 +161,7 @@ def start_chart(lines: StartLines, width: Width = "container", palette: Mapping[
     scale = {"domain": [0, longest], "nice": False}
     across = number_of("seen", title="frames seen", scale=scale, axis={"labelFlush": False, "tickCount": 6})
     up = number_of("value", title="accuracy at 15 frames/s, %", scale={"domain": [0, MOST_PERCENT]})
-    delay = [{"seen": lines.delay, "text": f"{lines.delay} frames of initialisation"}]
+    delay = [{"seen": lines.delay, "text": f"delay: {lines.delay} frames"}]
     seen, value = lines.peak
     peak = [{"seen": seen, "value": value, "text": f"{value} % at {seen} frames (paper)"}]
     # Above the name of the clip network's level, where that lies at the same height.

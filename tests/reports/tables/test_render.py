@@ -5,8 +5,17 @@ import re
 import pytest
 
 from co3d_bench.bench.stats.case_result import case_results
-from co3d_bench.reports.tables.render import csv, escape_latex, escape_markdown, latex, markdown
+from co3d_bench.reports.tables.render import (
+    csv,
+    escape_latex,
+    escape_markdown,
+    latex,
+    latex_cell,
+    markdown,
+    markdown_cell,
+)
 from co3d_bench.reports.tables.results import build
+from co3d_bench.reports.tables.table import Cell
 
 from ...factories import make_record
 
@@ -45,3 +54,17 @@ def test_latex_prints_a_name_as_it_is(text):
 @pytest.mark.parametrize("text", ["=1+1", "+1", "-1+1", "@SUM(1)", '=HYPERLINK("http://x","y")'])
 def test_no_cell_of_csv_is_a_formula(text):
     assert not re.search(r'(^|,|")[=+@-](?![0-9.]+(,|$))', csv(table_of(text, text)).partition("\n")[2], re.MULTILINE)
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"), [("a-b", "a-b"), ("--data", "-{}-data"), ("---", "-{}-{}-"), ("\u2013", "--"), ("-{-", r"-\{-")]
+)
+def test_two_hyphens_stay_two_in_latex(text, shown):
+    assert escape_latex(text) == shown
+
+
+def test_a_quoted_figure_is_in_italics():
+    cell = Cell("62_80", quoted=True)
+    assert markdown_cell(cell) == r"*62\_80*"
+    assert latex_cell(cell) == r"\textit{62\_80}"
+    assert latex_cell(Cell("62_80")) == r"62\_80"
