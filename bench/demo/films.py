@@ -42,7 +42,11 @@ def any_look(draw: random.Random) -> Look:
         draw.randint(low, high) for low, high in [(130, 255)] * 3 + [(0, 60)] * 3
     )
     return Look(
-        draw.choice(SHAPES), (red, green, blue), (dark_red, dark_green, dark_blue), draw.randint(0, 30), draw.randrange(99)
+        draw.choice(SHAPES),
+        (red, green, blue),
+        (dark_red, dark_green, dark_blue),
+        draw.randint(0, 30),
+        draw.randrange(99),
     )
 
 

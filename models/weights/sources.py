@@ -7,6 +7,7 @@ docs/source/model_zoo.md, pytorch/vision models/video/resnet.py. None of the fir
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 
 from ..spec import ModelSpec
 
@@ -80,6 +81,14 @@ CHECKPOINTS = (
         sha256="91a641e6",  # the file's name ends in the beginning of its hash, as torch.hub checks it
     ),
 )
+
+# Clip networks of ours whose weights come with co3d-bench, and the file of each: `shipped/README.md`.
+SHIPPED = {"demo-x3d": Path(__file__).parent / "shipped" / "demo_x3d.safetensors"}
+
+
+def shipped_for(spec: ModelSpec) -> Path | None:
+    """The file that comes with co3d-bench for a network, or for its clip network; None for all others."""
+    return SHIPPED.get(spec.counterpart or spec.name)
 
 
 def checkpoints_for(spec: ModelSpec) -> tuple[PublicCheckpoint, ...]:

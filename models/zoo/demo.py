@@ -36,6 +36,4 @@ CLIP = ModelSpec(
     preprocessing=Preprocessing((0.45, 0.45, 0.45), (0.225, 0.225, 0.225), SIZE.short_side, SIZE.frame_interval),
 )
 
-FAMILY = family(
-    "demo", [Pair(CLIP, "demo-cox3d", "Demo CoX3D", (SIZE.frames,))], pattern="demo-cox3d-POOL", order=900
-)
+FAMILY = family("demo", [Pair(CLIP, "demo-cox3d", "Demo CoX3D", (SIZE.frames,))], pattern="demo-cox3d-POOL", order=900)
