@@ -1,5 +1,5 @@
-"""Films of a shape whose class is how it moves. No single frame shows it: the shape trembles by more than it moves from
-one frame to the next."""
+"""Films of a shape whose class is how it moves. No single frame shows it, and two hardly do: the shape trembles by as
+much as it moves from one frame to the next."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ Size = tuple[int, int]  # width, height
 SMALL, LARGE = (64, 48), (160, 120)
 
 # In pixels of a picture 48 high; a larger one has the same film, larger.
-_HEIGHT, _HALF, _RADIUS, _TREMBLE = 48, 4, 10, 1.0
+_HEIGHT, _HALF, _RADIUS = 48, 4, 10
 
 
 @dataclass(frozen=True)
@@ -34,19 +34,20 @@ class Look:
     ground: tuple[int, int, int] = (20, 20, 20)
     grain: int = 0  # by how much spots of the ground differ from it
     seed: int = 0  # of the spots
+    tremble: float = 1.0  # standard deviation, in pixels of a picture 48 high
 
 
 def any_look(draw: random.Random) -> Look:
     """Another shape, other colours and another ground for each film."""
-    red, green, blue, dark_red, dark_green, dark_blue = (
-        draw.randint(low, high) for low, high in [(130, 255)] * 3 + [(0, 60)] * 3
-    )
+    red, green, blue = (draw.randint(130, 255) for _ in range(3))
+    dark_red, dark_green, dark_blue = (draw.randint(0, 60) for _ in range(3))
     return Look(
-        draw.choice(SHAPES),
-        (red, green, blue),
-        (dark_red, dark_green, dark_blue),
-        draw.randint(0, 30),
-        draw.randrange(99),
+        shape=draw.choice(SHAPES),
+        colour=(red, green, blue),
+        ground=(dark_red, dark_green, dark_blue),
+        grain=draw.randint(0, 30),
+        seed=draw.randrange(99),
+        tremble=0.5,
     )
 
 
@@ -69,7 +70,7 @@ def pictures(
             at = width / 2 + radius * math.cos(angle), height / 2 + radius * math.sin(angle)
         else:
             at = x + speed * step[kind][0] * (number - count / 2), y + speed * step[kind][1] * (number - count / 2)
-        left, top = (round(place + draw.gauss(0, _TREMBLE * scale)) - round(_HALF * scale) for place in at)
+        left, top = (round(place + draw.gauss(0, look.tremble * scale)) - round(_HALF * scale) for place in at)
         picture = ground.copy()
         picture[_mask(look.shape, left, top, round(2 * _HALF * scale), size)] = look.colour
         yield picture

@@ -32,7 +32,7 @@ LENGTHS = (32, 48)  # frames: at least the receptive field, and short enough tha
 class Recipe:
     """How it is trained."""
 
-    films: int = 80  # of each class
+    films: int = 120  # of each class
     steps: int = 1000
     batch: int = 16  # clips
     rate: float = 0.01  # the highest learning rate, of one cycle

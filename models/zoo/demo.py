@@ -17,11 +17,11 @@ SIZE = Size(
     "demo",
     depth_factor=1.0,
     frames=16,
-    pixels=64,
-    short_side=64,
+    pixels=48,
+    short_side=48,
     frame_interval=1,
-    stem_channels=16,
-    stages=((16, 1), (32, 2), (48, 3)),
+    stem_channels=12,
+    stages=((12, 1), (24, 2), (48, 2)),
     head_channels=128,
 )
 

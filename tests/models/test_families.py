@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from co3d_bench.models.zoo import families
+from co3d_bench.models.zoo import families, find_model
 
 from ..reference import relative_error
 from .networks import built, clip_of, empty_state, step_through_all
@@ -13,7 +13,7 @@ from .networks import built, clip_of, empty_state, step_through_all
 PIXELS = 16  # a small map keeps whole networks quick; every layer, stride and delay is there all the same
 NETWORKS = (
     *("cox3d-s-4", "coi3d-r50-3", "coslow-r50-3", "coc2d-r50-2"),
-    *("coslowfast-8x8-r50-2", "cor2plus1d-18-3", "rcu-3", "tsm-mobilenetv2-3"),
+    *("coslowfast-8x8-r50-2", "cor2plus1d-18-3", "rcu-3", "tsm-mobilenetv2-3", "demo-cox3d-3"),
 )
 
 
@@ -35,7 +35,7 @@ def test_steps_one_by_one_or_many_at_once_equal_the_clip_without_temporal_paddin
     first, between = net.steps(clip[:, :, :5], start)
     second, after = net.steps(clip[:, :, 5:], between)
     together = torch.cat((first, second), -1)
-    assert together.shape == stepped.shape == (2, 400, clip.shape[2])
+    assert together.shape == stepped.shape == (2, find_model(name).classes, clip.shape[2])
     for frame in range(clip.shape[2]):
         assert relative_error(together[..., frame], stepped[..., frame]) <= 1e-5
     expected = stepped[..., -1]
