@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import os
 import shlex
-import tempfile
 import time
-import webbrowser
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -66,6 +64,8 @@ def _demo(output: Path | None, *, opens: bool) -> int:
         code = _steps(folder)
     click.echo(f"\nThe demo took {duration_text(time.monotonic() - begun)}. Its page: {page}")
     if opens and has_display(os.environ):
+        import webbrowser
+
         webbrowser.open(page.as_uri())
     return code
 
@@ -131,14 +131,18 @@ def _train(output: Path | None) -> int:
     if path.is_dir() or not path.parent.is_dir():
         raise UserError(f"{path}: is a folder, or in none that is there; name a file with -o", ENVIRONMENT)
     os.environ.update(wait_settings(os.environ))  # before torch is loaded: beside other work, spinning threads crawl
+    import tempfile
+
     import torch
 
+    from ..bench.demo.films import CLASSES
     from ..bench.demo.train import CLIP, FRAMES, Recipe, demo_films, score, train
     from ..bench.plan.weights import as_user_error
     from ..bench.run.rounds import duration_text
     from ..models.weights.safetensors import write_safetensors
 
     begun, recipe = time.monotonic(), Recipe()
+    click.echo(f"{CLIP}: {recipe.films * len(CLASSES)} films are made, then {recipe.steps} steps are trained")
 
     def report(step: int, loss: float) -> None:
         if step % REPORT_EVERY == 0:

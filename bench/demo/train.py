@@ -78,7 +78,7 @@ def score(net: nn.Module, name: str, folder: Path) -> Share:
     spec = find_model(name)
     own = spec.build()
     own.load_state_dict(net.state_dict())
-    sampling = sampling_of(spec, own.eval().receptive_field, None)
+    sampling = sampling_of(spec, getattr(own.eval(), "receptive_field", None), None)
     right = films = 0
     with torch.inference_mode():
         for clip, label in _films(folder, sampling):
