@@ -126,10 +126,7 @@ def _train(output: Path | None) -> int:
     from ..bench.record.openmp import wait_settings
 
     path = output or WEIGHTS
-    if output is None and path.exists():
-        raise UserError(f"{path}: is there already; name a file with -o to write over it", ENVIRONMENT)
-    if path.is_dir() or not path.parent.is_dir():
-        raise UserError(f"{path}: is a folder, or in none that is there; name a file with -o", ENVIRONMENT)
+    _check_target(path, asked=output is not None)
     os.environ.update(wait_settings(os.environ))  # before torch is loaded: beside other work, spinning threads crawl
     import tempfile
 
@@ -161,3 +158,17 @@ def _train(output: Path | None) -> int:
                 f"{name}: top-1 {share.value:.1%} ({share.low:.1%} to {share.high:.1%}) of films it was not trained on"
             )
     return OK
+
+
+def _check_target(path: Path, *, asked: bool) -> None:
+    """Raises UserError, before minutes of training, for a file that cannot be written or that was not asked for."""
+    import tempfile
+
+    if path.is_dir() or (path.exists() and not asked):
+        what = "is a folder" if path.is_dir() else "is there already"
+        raise UserError(f"{path}: {what}; name the file to write with -o", ENVIRONMENT)
+    try:
+        with tempfile.TemporaryFile(dir=path.parent):
+            pass
+    except OSError as error:
+        raise UserError(f"{path}: cannot be written: {error.strerror}; name another with -o", ENVIRONMENT) from error
