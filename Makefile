@@ -1,4 +1,5 @@
 # make bench   measure this machine with bench.toml, after setting everything up (once)
+# make demo    the whole tool in three minutes, likewise; nothing is downloaded but what it is installed from
 # make check ARGS="--baseline main"   the regression gate (docs/ci.md)
 # make test    lint, types and tests, likewise
 # make acceptance   the tests that take long: whole gates, boards, films, every network; the installed executable
@@ -13,10 +14,13 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet --constr
 SOURCES := pyproject.toml constraints.txt
 
 .DELETE_ON_ERROR:
-.PHONY: bench check test acceptance lint speed picture clean
+.PHONY: bench demo check test acceptance lint speed picture clean
 
 bench: $(VENV)/.installed
 	$(BIN)/co3d-bench run $(ARGS)
+
+demo: $(VENV)/.installed
+	$(BIN)/co3d-bench demo $(ARGS)
 
 check: $(VENV)/.installed
 	$(BIN)/co3d-bench check $(ARGS)

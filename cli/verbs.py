@@ -16,6 +16,7 @@ from .camera import camera
 from .check import check
 from .choose import choose
 from .compare import compare
+from .demo import demo
 from .doctor import doctor
 from .evaluate import evaluate
 from .export import export
@@ -35,6 +36,7 @@ from .weights import weights
 
 # In the order of --help.
 VERBS = (
+    demo,
     run,
     camera,
     evaluate,

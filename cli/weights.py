@@ -28,7 +28,7 @@ def list_() -> None:
     """
     from ..models.weights.cache import cache_folder
     from ..models.weights.errors import NoCacheError
-    from ..models.weights.sources import CHECKPOINTS
+    from ..models.weights.sources import CHECKPOINTS, SHIPPED
 
     try:
         kept = f"kept in {cache_folder() / 'weights'}"
@@ -39,7 +39,8 @@ def list_() -> None:
     for row in rows:
         click.echo("  ".join(f"{text:<{width}}" for text, width in zip(row, [*widths, 0], strict=True)))
     click.echo(
-        f"{kept}; a frame network takes the weights of its clip network; `auto` is the first checkpoint of a network",
+        f"{kept}; a frame network takes the weights of its clip network; `auto` is the first checkpoint of a network; "
+        f"those of {', '.join(SHIPPED)} come with co3d-bench",
         err=True,
     )
 

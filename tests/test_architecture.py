@@ -21,7 +21,20 @@ ALLOWED = {
     "cli": ROOMS,
 }
 # The pipeline: each folder of bench may import those before it, and `bench/errors.py`.
-PIPELINE = ("record", "stats", "profile", "export", "backends", "plan", "measure", "camera", "evaluate", "run", "gate")
+PIPELINE = (
+    "record",
+    "stats",
+    "profile",
+    "export",
+    "backends",
+    "plan",
+    "measure",
+    "camera",
+    "evaluate",
+    "run",
+    "demo",
+    "gate",
+)
 
 FILES = [file for room in ROOMS for file in sorted((ROOT / room).rglob("*.py"))]
 

@@ -79,6 +79,7 @@ def test_a_wheel_holds_the_rooms_with_their_data_and_no_test(tmp_path):
         "co3d_bench/models/paper_tables/section_facts.csv",
         "co3d_bench/models/paper_tables/table2_charades.csv",
         "co3d_bench/models/paper_tables/table3_pool_size.csv",
+        "co3d_bench/models/weights/shipped/demo_x3d.safetensors",
         "co3d_bench/models/zoo/x3d.py",
     ):
         assert expected in names

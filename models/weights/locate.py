@@ -11,7 +11,7 @@ from ..spec import ModelSpec
 from .cache import cached_path, url_path
 from .errors import UnknownWeightsError, WeightsError
 from .fetch import OnProgress, check_url, fetch
-from .sources import CHECKPOINTS, PublicCheckpoint, checkpoints_for, find_checkpoint
+from .sources import CHECKPOINTS, PublicCheckpoint, checkpoints_for, find_checkpoint, shipped_for
 
 AUTO = "auto"
 
@@ -24,12 +24,12 @@ def is_path(weights: str) -> bool:
 def locate(weights: str, spec: ModelSpec, on_progress: OnProgress | None = None) -> Path:
     """The file of `weights` for that network.
 
-    A path is taken as it is. An address is fetched into the cache, once. `auto` is the network's own public
-    checkpoint and `pyslowfast/x3d_m` one by its name: both must be in the cache already, nothing is fetched that was
-    not asked for. Raises WeightsError if there is no file.
+    A path is taken as it is. An address is fetched into the cache, once. `auto` is the file that comes with co3d-bench,
+    else the network's own public checkpoint, and `pyslowfast/x3d_m` one by its name: these must be in the cache
+    already, nothing is fetched that was not asked for. Raises WeightsError if there is no file.
     """
     if weights == AUTO:
-        return _in_cache(_only(spec), spec.name)
+        return shipped_for(spec) or _in_cache(_only(spec), spec.name)
     if "://" in weights:
         return _of_address(weights, on_progress)
     path = Path(weights)
@@ -70,6 +70,10 @@ def _network(name: str, find_model: Callable[[str], ModelSpec]) -> ModelSpec:
 def _only(spec: ModelSpec) -> PublicCheckpoint:
     if rows := checkpoints_for(spec):
         return rows[0]
+    if (shipped := shipped_for(spec)) is not None:
+        raise UnknownWeightsError(
+            f"{spec.name}: nothing to fetch, its weights come with co3d-bench ({shipped.name}): --weights auto"
+        )
     raise UnknownWeightsError(f"{spec.name}: no public weights are known; give a file or an https address")
 
 

@@ -8,6 +8,7 @@ movinets/config.py. Only torchvision publishes hashes.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 
 from ..spec import ModelSpec
 
@@ -95,6 +96,14 @@ CHECKPOINTS = (
         for size in range(3)
     ),
 )
+
+# Clip networks of ours whose weights come with co3d-bench, and the file of each: `shipped/README.md`.
+SHIPPED = {"demo-x3d": Path(__file__).parent / "shipped" / "demo_x3d.safetensors"}
+
+
+def shipped_for(spec: ModelSpec) -> Path | None:
+    """The file that comes with co3d-bench for a network, or for its clip network; None for all others."""
+    return SHIPPED.get(spec.counterpart or spec.name)
 
 
 def checkpoints_for(spec: ModelSpec) -> tuple[PublicCheckpoint, ...]:

@@ -31,7 +31,7 @@ HEAD_CHANNELS = 2048
 
 @dataclass(frozen=True)
 class Size:
-    """One size of the family: how deep, and on what input."""
+    """One size of the family: how deep, how wide, and on what input."""
 
     name: str
     depth_factor: float
@@ -39,6 +39,9 @@ class Size:
     pixels: int
     short_side: int
     frame_interval: int
+    stem_channels: int = STEM_CHANNELS
+    stages: tuple[tuple[int, int], ...] = STAGES
+    head_channels: int = HEAD_CHANNELS
 
 
 SIZES = (
@@ -94,22 +97,22 @@ def residual(channels_in: int, channels: int, index: int, norm_first: bool) -> c
 
 
 def build_clip(size: Size, *, norm_first: bool = True, classes: int = CLASSES) -> co.ClipNetwork:
-    """X3D: stem, four stages and head, as PyTorchVideo numbers them.
+    """X3D: stem, stages and head, as PyTorchVideo numbers them.
 
     `norm_first=False` leaves out the first shortcut's batch norm, as PyTorchVideo's checkpoints do.
     """
-    conv_t = co.Conv3d(3, STEM_CHANNELS, (1, 3, 3), stride=(1, 2, 2), padding=(0, 1, 1), bias=False)
-    conv_xy = co.Conv3d(STEM_CHANNELS, STEM_CHANNELS, (5, 1, 1), padding=(2, 0, 0), groups=STEM_CHANNELS, bias=False)
+    channels_in = size.stem_channels
+    conv_t = co.Conv3d(3, channels_in, (1, 3, 3), stride=(1, 2, 2), padding=(0, 1, 1), bias=False)
+    conv_xy = co.Conv3d(channels_in, channels_in, (5, 1, 1), padding=(2, 0, 0), groups=channels_in, bias=False)
     stem = co.Sequential(
         OrderedDict(
             conv=co.Sequential(OrderedDict(conv_t=conv_t, conv_xy=conv_xy)),
-            norm=co.BatchNorm3d(STEM_CHANNELS),
+            norm=co.BatchNorm3d(channels_in),
             activation=co.ReLU(),
         )
     )
     stages = []
-    channels_in = STEM_CHANNELS
-    for channels, blocks in STAGES:
+    for channels, blocks in size.stages:
         chain = []
         for index in range(math.ceil(blocks * size.depth_factor)):
             chain.append(residual(channels_in, channels, index, norm_first))
@@ -125,12 +128,12 @@ def build_clip(size: Size, *, norm_first: bool = True, classes: int = CLASSES) -
                     pre_act=co.ReLU(),
                     space=co.SpatialMean(),
                     time=co.ClipPool(size.frames),
-                    post_conv=co.Conv3d(inner, HEAD_CHANNELS, 1, bias=False),
+                    post_conv=co.Conv3d(inner, size.head_channels, 1, bias=False),
                     post_act=co.ReLU(),
                 )
             ),
             dropout=co.Dropout(0.5),
-            proj=co.Projection(HEAD_CHANNELS, classes),
+            proj=co.Projection(size.head_channels, classes),
         )
     )
     blocks = co.Sequential(stem, *stages, head)

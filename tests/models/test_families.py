@@ -13,7 +13,7 @@ from .networks import built, clip_of, empty_state, step_through_all
 PIXELS = 16  # a small map keeps whole networks quick; every layer, stride and delay is there all the same
 NETWORKS = (
     *("cox3d-s-4", "coi3d-r50-3", "coslow-r50-3", "coc2d-r50-2"),
-    *("coslowfast-8x8-r50-2", "cor2plus1d-18-3", "rcu-3", "tsm-mobilenetv2-3"),
+    *("coslowfast-8x8-r50-2", "cor2plus1d-18-3", "rcu-3", "tsm-mobilenetv2-3", "demo-cox3d-3"),
     *("movinet-a0-stream", "mobilenetv3-large"),
 )
 

@@ -6,18 +6,17 @@ mean of its steps along each axis, and of its turns about the middle.
 
 from __future__ import annotations
 
-import math
 import os
-import random
 from pathlib import Path
 
 import torch
 from torch import Tensor, nn
 
+from co3d_bench.bench.demo.films import CLASSES, make_films, pictures, write_film
 from co3d_bench.bench.evaluate.films import show
 from co3d_bench.models.spec import ModelSpec, Preprocessing
 
-CLASSES = ("clockwise", "down", "left", "right", "up")  # in the order of class folders
+__all__ = ["CLASSES", "make_films", "pictures", "write_film"]  # the films of `co3d-bench demo`
 SIDE, FRAMES = 32, 8
 
 
@@ -83,50 +82,6 @@ def clip() -> nn.Module:
 
 def frames() -> nn.Module:
     return Frames()
-
-
-def pictures(kind: str, count: int, draw: random.Random, size=(64, 48)):
-    """(H, W, 3) of bytes, one after the other. The square trembles, so that some films are hard."""
-    import numpy as np
-
-    width, height = size
-    turn = draw.random() * 2 * math.pi
-    x, y = draw.uniform(0.3, 0.7) * width, draw.uniform(0.3, 0.7) * height
-    speed = draw.uniform(0.2, 0.6)
-    step = {"down": (0, 1), "up": (0, -1), "left": (-1, 0), "right": (1, 0)}
-    for number in range(count):
-        if kind == "clockwise":
-            at = width / 2 + 10 * math.cos(turn + 0.1 * number), height / 2 + 10 * math.sin(turn + 0.1 * number)
-        else:
-            at = x + speed * step[kind][0] * (number - count / 2), y + speed * step[kind][1] * (number - count / 2)
-        left, top = (round(place + draw.gauss(0, 1.0)) - 4 for place in at)
-        picture = np.full((height, width, 3), 20, np.uint8)
-        picture[max(0, top) : max(0, top + 8), max(0, left) : max(0, left + 8)] = 230
-        yield picture
-
-
-def write_film(file: Path, frames, rate=30, codec="mpeg4") -> None:
-    import av
-
-    file.parent.mkdir(parents=True, exist_ok=True)
-    with av.open(str(file), "w") as container:
-        stream = container.add_stream(codec, rate=rate)
-        stream.pix_fmt = "yuv420p"
-        for number, picture in enumerate(frames):
-            if not number:
-                stream.height, stream.width = picture.shape[:2]
-            container.mux(stream.encode(av.VideoFrame.from_ndarray(picture, format="rgb24")))
-        container.mux(stream.encode())
-
-
-def make_films(folder: Path, each: int = 8, seed: int = 0, rate=30, lengths=(10, 40)) -> Path:
-    """A folder of class folders, `each` films of a class, of different lengths."""
-    for kind in CLASSES:
-        for number in range(each):
-            draw = random.Random(f"{seed} {kind} {number}")
-            count = draw.randint(*lengths)
-            write_film(folder / kind / f"{number}.mp4", pictures(kind, count, draw), rate)
-    return folder
 
 
 class Many(Clip):

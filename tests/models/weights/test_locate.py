@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 
 from co3d_bench.models.weights.cache import cache_folder, cached_path, checked_sha256, note_path, url_path
-from co3d_bench.models.weights.errors import WeightsError
+from co3d_bench.models.weights.errors import UnknownWeightsError, WeightsError
 from co3d_bench.models.weights.locate import locate, wanted_checkpoints
-from co3d_bench.models.weights.sources import CHECKPOINTS, checkpoints_for, find_checkpoint
+from co3d_bench.models.weights.sources import CHECKPOINTS, SHIPPED, checkpoints_for, find_checkpoint
 from co3d_bench.models.zoo import find_model
 
 
@@ -83,6 +83,16 @@ def test_a_user_without_a_home_needs_no_cache_for_a_file_and_learns_what_to_set_
 def test_auto_is_the_networks_own_checkpoint_from_the_cache(cache):
     path = put(cache / "weights" / "pyslowfast" / "x3d_m.pyth")
     assert locate("auto", find_model("cox3d-m-64")) == path
+
+
+@pytest.mark.parametrize("name", ["demo-x3d", "demo-cox3d-16", "demo-cox3d-64"])
+def test_auto_is_the_file_that_comes_with_co3d_bench(name):
+    assert locate("auto", find_model(name)) == SHIPPED["demo-x3d"]
+
+
+def test_what_comes_with_co3d_bench_is_not_fetched():
+    with pytest.raises(UnknownWeightsError, match="nothing to fetch, its weights come with co3d-bench"):
+        wanted_checkpoints(["demo-cox3d-16"], find_model)
 
 
 def test_auto_fetches_nothing_and_names_the_command_that_would():
