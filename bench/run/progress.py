@@ -206,8 +206,10 @@ def describe(record: Record) -> str:
     if (found := record.evaluation) and (shown := found.top1 or found.mean_ap):
         return f"{'top-1' if found.top1 else 'mAP'} {100 * shown.value:.1f} % of {found.scored} films"
     if found := record.transient:
-        what, figure = ("film", "top-1") if found.measure == "top1" else ("scene", "error")
-        return f"{figure} at {len(found.curve)} frames of {found.shown} {what}{'s' if found.shown != 1 else ''}"
+        ends = f"{100 * found.curve[0].value:.1f} % at the first of {len(found.curve)} frames, "
+        shown = f"{found.shown} {'film' if found.measure == 'top1' else 'scene'}{'s' if found.shown != 1 else ''}"
+        figure = "top-1" if found.measure == "top1" else "error"
+        return f"{figure} {ends}{100 * found.curve[-1].value:.1f} % at the last; {shown}"
     if record.timing is None:
         return "not timed"
     mark = "  !" if warnings(record) else ""

@@ -44,10 +44,10 @@ def transient_chart(
     ends = {"y": up | {"field": "low"}, "y2": {"field": "high"}}
     layers = [
         layer("area", "answers", {"fillOpacity": 0.14} | _SILENT, x=across, fill=colour, **ends),
-        *_marks(runs[0][0], longest, across, palette),
-        *_levels(levels or {}, across, up, palette),
         layer("line", "answers", {"strokeWidth": 1.8} | _SILENT, x=across, y=up, stroke=colour, strokeDash=dash),
         layer("point", "answers", dot, x=across, y=up, fill=colour),
+        *_marks(runs[0][0], longest, across, palette),
+        *_levels(levels or {}, across, up, palette),
     ]
     text = _described(records)
     return chart(layers, width="container", height=HEIGHT_PX, description=text, datasets={"answers": rows})
@@ -60,11 +60,11 @@ def _across(longest: int) -> Spec:
 
 
 def _upwards(measure: Measure, high: float) -> Spec:
-    """In per cent. An error falls by decades, down to where it is rounding."""
+    """In per cent. An error falls by decades, down to where it is rounding; above it is room for names."""
     title = f"{MEASURE_TITLES[measure]}, %"
     if measure == "top1":
         return number_of("value", title=title, scale={"domain": [0, 1.1 * high or 1], "nice": False})
-    scale = {"type": "log", "domain": [_FLOOR, max(1.5 * high, 10 * _FLOOR)], "nice": False, "zero": False}
+    scale = {"type": "log", "domain": [_FLOOR, max(8 * high, 10 * _FLOOR)], "nice": False, "zero": False}
     axis = {"values": [10.0**power for power in range(-3, 6)], "format": "~r"}
     return number_of("value", title=f"{title} (log)", scale=scale, axis=axis)
 

@@ -7,7 +7,8 @@ from records import failed_record, make_record
 
 from co3d_bench.bench.measure.job import Event, phase_event
 from co3d_bench.bench.record.case import Case
-from co3d_bench.bench.run.progress import Lines, Silent
+from co3d_bench.bench.record.transient import CurvePoint, Transient
+from co3d_bench.bench.run.progress import Lines, Silent, describe
 
 EAGER = Case(model="x3d-xs")
 NATIVE = Case(model="cox3d-s-13", backend="native")
@@ -119,3 +120,21 @@ def test_a_reader_that_is_gone_is_no_reason_to_stop():
 
     Lines(Gone(), live=True).note("x")
     Silent().note("x")
+
+
+def test_a_start_is_told_by_its_first_and_its_last_figure():
+    curve = tuple(CurvePoint(value=value, low=value, high=value) for value in (0.2, 0.5, 0.838))
+    run = Transient(
+        start="cut",
+        measure="top1",
+        source="val",
+        shown=40,
+        curve=curve,
+        answers="0" * 64,
+        duration_s=1.0,
+        network_s=1.0,
+    )
+    record = make_record().model_copy(update={"timing": None, "transient": run})
+    assert describe(record) == "top-1 20.0 % at the first of 3 frames, 83.8 % at the last; 40 films"
+    scene = run.model_copy(update={"measure": "error", "shown": 1})
+    assert describe(record.model_copy(update={"transient": scene})).endswith("; 1 scene")
