@@ -66,7 +66,7 @@ def _dropped(record: Record) -> Cell:
 
 def _weights(record: Record) -> Cell:
     text = checkpoint_of(record)
-    return Cell(text, text)
+    return Cell(text, text or None)
 
 
 # Most wanted first: the terminal leaves out the last ones where there is no room.

@@ -73,8 +73,10 @@ def test_what_was_measured_stands_in_every_reader_with_its_interval_and_films(tm
     cases = case_results(MEASURED)
     cell = accuracy_cell(build(cases))
     assert (cell.text, cell.detail) == ("50.0 (45.0 to 55.0)", "measured on val, 500 films, 6 frames/s, one clip")
-    assert "Accuracies are as published, but where it is said. X3D-M: measured on val" in text(
-        terminal.render(build(cases))
+    assert "Accuracies: X3D-M: measured on val" in text(terminal.render(build(cases)))
+    mixed = case_results([*MEASURED, timed("x3d-s", "fp32")])
+    assert "Accuracies are as published, but where it is said. X3D-M: measured on" in text(
+        terminal.render(build(mixed))
     )
     said = headline(cases)
     assert "X3D-M by openvino has the highest measured accuracy of all that keep up" in said.title
