@@ -129,3 +129,16 @@ def test_without_speed_the_accuracies_are_the_csv(tmp_path):
 def test_a_case_of_another_store_knows_nothing_of_it():
     assert case_results([MEASURED[0]])[0].accuracy.main is None
     assert make_case(CLIP).key == "x3d-m/cpu/eager/fp32/b1/t2/random-0"
+
+
+def test_accuracies_of_other_films_stay_out_of_headline_and_plots_and_that_is_said():
+    """Two of three networks were measured here; of the third a higher accuracy is published, of other films."""
+    models = (CLIP, FRAMES, "x3d-s")
+    records = [timed(model, "fp32") for model in models]
+    records += [make_accuracy_record(CLIP, 0.5), make_accuracy_record(FRAMES, 0.4)]
+    said = headline(case_results(records))
+    assert "X3D-M by openvino has the highest measured accuracy" in said.title
+    last = next(each for each in said.sentences if each.startswith("Accuracies"))
+    assert last.endswith("with 95\u00a0% intervals over films; 1 more is as published.")
+    assert "1 more has an accuracy of other films" in render_html(records)
+    assert "more has an accuracy of other films" not in render_html(records[:3])
