@@ -43,7 +43,7 @@ LIMITS = (
     Limit("memory", "SIZE", "Resident memory of the whole process, at most.", "512MB",
           "an amount of memory above 0: 512MB, 2GB, 512MiB", _SIZE),
     Limit("watts", "W", "Mean power, at most.", "10", "a number above 0, of watts", {**_PLAIN, "W": 1.0, "mW": 1e-3}),
-    Limit("accuracy", "PERCENT", "Published accuracy at the frame rate that the network sees, at least.", "65",
+    Limit("accuracy", "PERCENT", "Accuracy at the frame rate that the network sees, at least.", "65",
           "a percentage above 0, up to 100", {**_PLAIN, "%": 1.0}, most=100.0),
 )
 # fmt: on

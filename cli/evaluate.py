@@ -26,7 +26,7 @@ def evaluate(given: Given, resume: bool) -> int:
 
     One answer for each film, as the paper has it: clip networks for the clip in the middle, frame networks at the last
     frame. Scored is what `run` times: the same engine, precision and preprocessing. With `auto` among the engines it
-    is the fastest one that is installed.
+    is the fastest one that is installed. With --drop, frames are missing, as they are before a camera.
 
     Example: co3d-bench evaluate --model cox3d-s-13 --weights auto --data kinetics/val.csv
     """

@@ -108,11 +108,13 @@ class _Shown:
         _print(f"report:  {self._page}")
 
     def _show_table(self, records: Sequence[Record]) -> None:
+        from ..bench.record.store import each_record
         from ..bench.stats.case_result import case_results
         from ..reports.tables.terminal import render_table
 
         self._table_of = len(records)
-        _print(drawn(render_table(case_results(records))))
+        scored = [record for record in each_record(self._out) if record.evaluation]  # of earlier runs
+        _print(drawn(render_table(case_results([*records, *scored]))))
 
     def _write_page(self, records: Sequence[Record]) -> None:
         from ..reports.commands import write_report

@@ -261,7 +261,7 @@ def _where_from(group: Sequence[CaseResult]) -> str:
         return "Accuracies are as published, not measured here; each belongs to its frame rate."
     text = f"Accuracies are {' and '.join(sources)}, with 95\u00a0% intervals over films"
     others = sum(not isinstance(each, MeasuredAccuracy) for each in known)
-    return f"{text}; of {others} networks as published." if others else f"{text}."
+    return f"{text}; {others} more {'is' if others == 1 else 'are'} as published." if others else f"{text}."
 
 
 def _engine_sentence(records: Sequence[CaseResult]) -> str | None:

@@ -104,7 +104,8 @@ def _why_not(record: Record, rate: float) -> str:
 
 def _none_fits(ways: Sequence[Case], watched: Sequence[Record], reasons: Iterable[tuple[Record, str]]) -> str:
     case, engines = ways[0], " or ".join(dict.fromkeys(way.backend for way in ways))
-    how = f"{case.model} by {engines} in {case.precision} with {case.threads} threads on {case.device}"
+    threads = f"{case.threads} thread{'s' if case.threads != 1 else ''}"
+    how = f"{case.model} by {engines} in {case.precision} with {threads} on {case.device}"
     refused = [f"  {record.key}: {why}" for record, why in reasons]
     if refused:
         return "\n".join((f"no camera's record of {how} can be laid over these films:", *dict.fromkeys(refused)))

@@ -16,7 +16,9 @@ from . import Section
 
 _TEMPLATE = """\
 <p class="lead">One answer for each film: clip networks for the clip in the middle, frame networks at the last frame. \
-Scored is the same network, engine and precision that is timed.</p>
+Scored is the same network, engine and precision that is timed.{% if dropped %} Where frames were dropped, they never \
+reached the network: a state skips them, a clip is of the last ones that arrived, and a film of which none arrives is \
+answered wrong.{% endif %}</p>
 {{ table }}
 {{ explained }}
 {% if said %}
@@ -100,6 +102,7 @@ def render(page: Page) -> Markup | None:
         table=table_html(table, "Accuracy over films", "accuracy"),
         explained=explained(table.columns),
         said=list(said(page.evaluations)),
+        dropped=any(each.case.evaluation and each.case.evaluation.drop for each in page.evaluations),
         figures=figures[:MOST_FIGURES],
         others=len(figures[MOST_FIGURES:]),
         unread=[title_of(each) for each in page.evaluations if _unread(each, page)],

@@ -56,8 +56,8 @@ def _rate(record: Record) -> Cell:
 
 
 def dropped_text(drop: Drop) -> str:
-    """`10 %`, `3.4 % (as a camera's)`."""
-    return f"{percent(drop.share)} %" + (" (as a camera's)" if drop.times else "")
+    """`10 %`, `3.4 % (camera)`."""
+    return f"{percent(drop.share)} %" + (" (camera)" if drop.times else "")
 
 
 def _dropped(record: Record) -> Cell:
@@ -67,7 +67,7 @@ def _dropped(record: Record) -> Cell:
 
 def _weights(record: Record) -> Cell:
     text = checkpoint_of(record)
-    return Cell(text, text)
+    return Cell(text, text or None)
 
 
 # Most wanted first: the terminal leaves out the last ones where there is no room.
@@ -75,6 +75,13 @@ COLUMNS: tuple[Column[Record], ...] = (
     _share("Top-1", "top1", "films whose class has the highest score"),
     _share("mAP", "mean_ap", "mean average precision over classes"),
     _count("Films", lambda run: run.scored, "that were scored"),
+    Column(
+        "Dropped",
+        _dropped,
+        kind=WORDS,
+        explains="frames that never reached the network: drawn, or those without an answer in a camera's record",
+        name="drop_share",
+    ),
     Column("Engine", lambda record: Cell(record.case.backend, record.case.backend), kind=WORDS),
     Column("Precision", lambda record: Cell(record.case.precision, record.case.precision), kind=WORDS),
     Column("Data", _data, kind=WORDS, name="data"),
@@ -84,13 +91,6 @@ COLUMNS: tuple[Column[Record], ...] = (
         kind=WORDS,
         explains="frames a second that the network saw, where that was asked for",
         name="fps",
-    ),
-    Column(
-        "Dropped",
-        _dropped,
-        kind=WORDS,
-        explains="frames that never reached the network: drawn, or those without an answer in a camera's record",
-        name="drop_share",
     ),
     _count(
         "Unreadable",

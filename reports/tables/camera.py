@@ -192,12 +192,12 @@ def summary(records: Sequence[Record]) -> str:
 
 def render_camera(records: Sequence[Record], times: Mapping[str, FrameTimes] | None = None) -> RenderableType:
     """The table and what it says, as a rich renderable; with the `times` of their frames, by blob, long runs minute by
-    minute."""
+    minute. Records of accuracies among these stand in it."""
     shown = [record for record in records if record.kind == "camera"]
     times = times or {}
     said = [text for record in shown for text in _said(record, times)]
     below = [Text(note, style="dim") for note in (*notes_by_minute(shown, times), *notes(shown))]
-    table = build(shown)
+    table = build(shown, [record for record in records if record.evaluation])
     failed = [
         Text.assemble((row.title, "bold red"), (" failed, ", "red"), row.error) for row in table.rows if row.error
     ]

@@ -133,10 +133,11 @@ def _conditions(table: Table) -> str:
         if detail := table.cell(row, ACCURACY).detail:
             together.setdefault(detail, {})[row.title] = None
     said = "; ".join(f"{', '.join(names)}: {detail}" for detail, names in together.items())
-    other = any(detail.startswith(("measured", NOT_MEASURED)) for detail in together)
-    head = f"Accuracies are as published{', but where it is said' if other else ''}"
+    others = sum(detail.startswith(("measured", NOT_MEASURED)) for detail in together)
+    published = f"Accuracies are as published{', but where it is said' if others else ''}."
+    head = published if others < len(together) else "Accuracies:"
     how = " (`co3d-bench evaluate` measures them)" if NOT_MEASURED in together else ""
-    return f"{head}. {said}{how}" if said else ""
+    return f"{head} {said}{how}" if said else ""
 
 
 def warnings_line(found: Sequence[tuple[str, str]]) -> Text:

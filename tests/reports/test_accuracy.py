@@ -227,11 +227,11 @@ def test_what_was_dropped_is_said_and_kept_apart(tmp_path):
     drop = Drop(share=0.25, times="ab" * 32)
     setup = record.case.evaluation.model_copy(update={"drop": drop})
     other = record.model_copy(update={"case": record.case.model_copy(update={"evaluation": setup})})
-    assert title_of(other) == "X3D-S (eager, float32) on val, frames dropped: 25 % (as a camera's)"
+    assert title_of(other) == "X3D-S (eager, float32) on val, frames dropped: 25 % (camera)"
     assert "has the highest" not in summary([record, other])  # not of the same frames
     assert newest_evaluations([record, other]) == (record, other)
     row = build([record, other]).rows[1]
-    assert "25 % (as a camera's)" in [cell.text for cell in row.cells]
+    assert "25 % (camera)" in [cell.text for cell in row.cells]
     (found,) = co3d_bench.load(tmp_path)["accuracy_drop"].isna()
     assert found
     append_record(tmp_path, other)

@@ -620,7 +620,7 @@ def every_frame(chosen):
         top = max(clips, key=lambda case: case.accuracy)
         detail = f"most accurate at that rate: {top.named}, {percent(top.accuracy)}"
     else:
-        detail = "their accuracy at that rate is not published"
+        detail = "their accuracy at that rate is not known"
     label = "Every frame of a 30 frames/s video"
     return label, f"{len(able)} of {len(chosen)} networks", detail, any(case.warned for case in able)
 
