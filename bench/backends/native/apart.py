@@ -41,8 +41,9 @@ def taken_apart(graph: Graph) -> Parts:
         return function(*args, **kwargs)
 
     examples = [torch.zeros(each.meta["val"].shape, dtype=each.meta["val"].dtype) for each in given]
+    table: Any = core_aten_decompositions()
     with torch.no_grad():
-        module = make_fx(called, decomposition_table=core_aten_decompositions())(*examples)
+        module = make_fx(called, decomposition_table=table)(*examples)
     module.graph.eliminate_dead_code()
     targets = [each.target for each in module.graph.nodes if each.op == "get_attr"]
     return Parts(module.graph, given, {target: getattr(module, target) for target in targets})
@@ -59,7 +60,12 @@ def _log_softmax(x: Tensor, dim: int, *_: Any, **__: Any) -> Tensor:
 
 
 def _layer_norm(
-    x: Tensor, shape: Sequence[int], weight: Tensor | None = None, bias: Tensor | None = None, eps: float = 1e-5, *_: Any
+    x: Tensor,
+    shape: Sequence[int],
+    weight: Tensor | None = None,
+    bias: Tensor | None = None,
+    eps: float = 1e-5,
+    *_: Any,
 ) -> Tensor:
     dims = list(range(-len(shape), 0))
     away = x - x.mean(dims, keepdim=True)

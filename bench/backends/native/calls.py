@@ -150,8 +150,8 @@ class Call:
     """One call of a kernel: activation(kernel(taps) + addends), all in one pass.
 
     Weights are float32: dense (taps x height x width x channels in, channels out), depthwise
-    (outputs, taps x height x width, channels); biases (outputs, channels). Of a plain kind the weight is its table, int32
-    looked at as float32, and the bias its constants.
+    (outputs, taps x height x width, channels); biases (outputs, channels). Of a plain kind the weight is its table,
+    int32 looked at as float32, and the bias its constants.
     """
 
     kind: Kind

@@ -119,6 +119,8 @@ class Graph:
     def materialised(self, view: View, out: FeatureMap) -> FeatureMap:
         """The numbers of a view in a map of that size: where they lie so already, that map."""
         same, call = materialise(view, out, self.name)
+        if call is not None and not call.taps:  # constants alone
+            call.taps.append(Tap(next(each.map for each in self.values.values() if isinstance(each, Planes))))
         return same if call is None else self.add(call)
 
     def pack(self, planes: Planes, paddings: tuple[int, int, int] | None = None) -> FeatureMap:
@@ -144,11 +146,7 @@ class Graph:
         if not isinstance(value, FeatureMap) or value.shared or len(node.users) > 1 or value not in self.maker:
             return None
         call = self.maker[value]
-        return (
-            call
-            if call.activation == Activation.NONE and call.kind in ACTIVATES
-            else None
-        )
+        return call if call.activation == Activation.NONE and call.kind in ACTIVATES else None
 
     def replace(self, old: Sequence[Call], new: Call) -> FeatureMap:
         """Replace calls by one, after all that are left."""

@@ -13,12 +13,12 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
+from ...errors import UserError
 from ...export.aten.capture import refuse_writes
 from ...export.entry import Entry, make_entry
-from ...errors import UserError
 from .. import toolchain
-from .calls import MAX_ADDENDS, Call, FeatureMap, Kind, Tap, Window
 from .apart import Parts, taken_apart
+from .calls import MAX_ADDENDS, Call, FeatureMap, Kind, Tap, Window
 from .graph import Graph, Past, Planes, like, memory_of
 from .plain import PLAIN
 from .rules import RULES
@@ -90,8 +90,8 @@ def _lowered(operators: Operators, entry: Entry, *, rings: bool) -> Lowered:
                 inputs.append(graph.values[node])
         elif node.op == "call_function":
             graph.values[node] = value_of(graph, node)
-    graph.node = node  # the last one is the output
-    results = node.args[0]
+    graph.node = operators.graph.output_node()
+    results = graph.node.args[0]
     refuse_writes(len(results), entry)
     states = [memory_of(value) for value in inputs[1:]]
     new = [state for state, source in zip(states, entry.sources, strict=True) if source is None]
@@ -117,7 +117,7 @@ def value_of(graph: Graph, node: Node) -> Any:
     refusal = graph.refusal()
     try:
         parts = taken_apart(graph)
-    except Exception:
+    except Exception:  # noqa: BLE001 - whatever PyTorch says of its own affairs
         raise refusal from None
     return _value_of_parts(graph, node, parts, refusal)
 
@@ -133,7 +133,11 @@ def _value_of_parts(graph: Graph, node: Node, parts: Parts, refusal: UserError) 
             graph.values[part] = parts.constants[part.target]
         elif part.op == "output":
             (result,) = part.args
-            found = [graph.values.get(each) for each in result] if isinstance(result, list | tuple) else graph.values[result]
+            found = (
+                [graph.values.get(each) for each in result]
+                if isinstance(result, list | tuple)
+                else graph.values[result]
+            )
         elif part.target is node.target:
             raise refusal
         else:

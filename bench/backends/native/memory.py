@@ -75,7 +75,7 @@ def _overwriting(lowered: Lowered) -> dict[FeatureMap, FeatureMap]:
     """
     uses: Counter[FeatureMap] = Counter()
     for call in lowered.calls:
-        uses.update([*(tap.map.memory for tap in call.taps), *(value.memory for value, _ in call.addends)])
+        uses.update(value.memory for value in call.inputs)
     kept = {lowered.state[source] for source in lowered.entry.sources if source is not None}
     new, state = set(lowered.new), set(lowered.state)
     overwritten: dict[FeatureMap, FeatureMap] = {}
@@ -100,9 +100,7 @@ def _order(lowered: Lowered, slot: dict[FeatureMap, int], moving: int) -> list[i
 
 def _temporaries(lowered: Lowered, fixed: dict[FeatureMap, int]) -> tuple[dict[FeatureMap, int], int]:
     """Offsets of the maps that are gone after a step, and how many floats they need together."""
-    last = {tap.map.memory: at for at, call in enumerate(lowered.calls) for tap in call.taps}
-    for at, call in enumerate(lowered.calls):
-        last.update({value.memory: at for value, _ in call.addends})
+    last = {value.memory: at for at, call in enumerate(lowered.calls) for value in call.inputs}
     offsets: dict[FeatureMap, int] = {}
     living: dict[FeatureMap, tuple[int, int]] = {}
     size = 0

@@ -40,6 +40,7 @@ def _moved(graph: Graph, *arguments: Any, constants: bool = False, **options: An
     if len({source for view in views for source in view.sources}) > MAX_TAPS:
         views = [_side_by_side(graph, view) for view in _in_few(graph, views)]
     whole, index = joined(views)
+    index = [each.contiguous() for each in index]  # a view of it is then what it is of the value
     known = dict(zip(nodes, index, strict=True))
     given = tree_map(
         lambda each: known.get(each, graph.values.get(each)) if hasattr(each, "op") else each, (arguments, options)
@@ -63,7 +64,9 @@ def _in_few(graph: Graph, views: Sequence[View]) -> list[View]:
 
     parts: list[View] = []
     for first in range(0, len(views), MAX_TAPS):
-        some = [_side_by_side(graph, view) if len(view.sources) > 1 else view for view in views[first : first + MAX_TAPS]]
+        some = [
+            _side_by_side(graph, view) if len(view.sources) > 1 else view for view in views[first : first + MAX_TAPS]
+        ]
         whole, index = joined(some)
         flat = View(whole.sources, whole.constants, torch.cat([each.flatten() for each in index]))
         row = _side_by_side(graph, flat)
@@ -76,9 +79,7 @@ def _in_few(graph: Graph, views: Sequence[View]) -> list[View]:
     return parts
 
 
-def _padded(
-    graph: Graph, x: Node, pad: Sequence[int], mode: str = "constant", value: float | None = None
-) -> View:
+def _padded(graph: Graph, x: Node, pad: Sequence[int], mode: str = "constant", value: float | None = None) -> View:
     import torch.nn.functional as F
 
     view = graph.view(x)
@@ -304,9 +305,10 @@ def _batch_norm(
         training, (_, eps) = False, others
     if training or mean is None:
         raise graph.refusal("by the statistics of its input")
-    known = [None if each is None else graph.values[each].float() for each in (weight, bias, mean, variance)]
-    factor = torch.rsqrt(known[3] + eps) * (1 if known[0] is None else known[0])
-    shift = (0 if known[1] is None else known[1]) - known[2] * factor
+    factor = torch.rsqrt(constant(graph, variance) + eps)
+    factor = factor if weight is None else factor * constant(graph, weight)
+    shift = -constant(graph, mean) * factor
+    shift = shift if bias is None else shift + constant(graph, bias)
     ones = [1] * (x.meta["val"].dim() - 2)
     return scaled(graph, x, factor.view(-1, *ones), shift.view(-1, *ones))
 
@@ -493,13 +495,31 @@ def _multiplied(graph: Graph, a: Node, b: Node) -> View:
 
 _O = Operation
 _UNARY = {
-    **{"neg": _O.NEGATE, "abs": _O.ABSOLUTE, "exp": _O.EXPONENTIAL, "log": _O.LOGARITHM, "sqrt": _O.ROOT},
-    **{"tanh": _O.TANH, "erf": _O.ERF, "sin": _O.SINE, "cos": _O.COSINE, "floor": _O.FLOOR, "round": _O.ROUND},
+    "neg": _O.NEGATE,
+    "abs": _O.ABSOLUTE,
+    "exp": _O.EXPONENTIAL,
+    "log": _O.LOGARITHM,
+    "sqrt": _O.ROOT,
+    "tanh": _O.TANH,
+    "erf": _O.ERF,
+    "sin": _O.SINE,
+    "cos": _O.COSINE,
+    "floor": _O.FLOOR,
+    "round": _O.ROUND,
     "trunc": _O.TRUNCATE,
 }
 _BINARY = {
-    **{"add": _O.ADD, "sub": _O.SUBTRACT, "mul": _O.MULTIPLY, "div": _O.DIVIDE, "gt": _O.GREATER, "lt": _O.LESS},
-    **{"ge": _O.GREATER_EQUAL, "le": _O.LESS_EQUAL, "eq": _O.EQUAL, "ne": _O.NOT_EQUAL, "maximum": _O.LARGER},
+    "add": _O.ADD,
+    "sub": _O.SUBTRACT,
+    "mul": _O.MULTIPLY,
+    "div": _O.DIVIDE,
+    "gt": _O.GREATER,
+    "lt": _O.LESS,
+    "ge": _O.GREATER_EQUAL,
+    "le": _O.LESS_EQUAL,
+    "eq": _O.EQUAL,
+    "ne": _O.NOT_EQUAL,
+    "maximum": _O.LARGER,
     "minimum": _O.SMALLER,
 }
 _OVERLOADS = ("Tensor", "Scalar", "default")
@@ -508,7 +528,14 @@ _MOVES = (
     *("view.default", "_unsafe_view.default", "reshape.default", "flatten.using_ints", "unflatten.int"),
     *("permute.default", "movedim.int", "movedim.intlist", "transpose.int", "t.default", "swapaxes.default"),
     *("unsqueeze.default", "squeeze.default", "squeeze.dim", "squeeze.dims", "expand.default", "expand_as.default"),
-    *("repeat.default", "tile.default", "repeat_interleave.self_int", "flip.default", "roll.default", "view_as.default"),
+    *(
+        "repeat.default",
+        "tile.default",
+        "repeat_interleave.self_int",
+        "flip.default",
+        "roll.default",
+        "view_as.default",
+    ),
     *("slice.Tensor", "select.int", "narrow.default", "index_select.default", "index.Tensor", "reshape_as.default"),
     *("chunk.default", "split.Tensor", "split.sizes", "split_with_sizes.default", "unbind.int", "diagonal.default"),
     *("pixel_shuffle.default", "pixel_unshuffle.default", "channel_shuffle.default", "unfold.default"),
@@ -560,7 +587,8 @@ PLAIN: dict[str, Callable[..., Any]] = {
     **{f"avg_pool{count}d.default": partial(_pooled, **_AVERAGES) for count in (1, 2, 3)},
     **{f"max_pool{count}d.default": partial(_pooled, **_MAXIMA) for count in (1, 2, 3)},
     **{f"max_pool{count}d_with_indices.default": partial(_pooled, **_MAXIMA, pairs=True) for count in (2, 3)},
-    **{f"{kind}adaptive_avg_pool{count}d.default": partial(_adaptive, **_AVERAGES) for kind in ("", "_") for count in (1, 2, 3)},
+    **{f"adaptive_avg_pool{count}d.default": partial(_adaptive, **_AVERAGES) for count in (1, 2, 3)},
+    **{f"_adaptive_avg_pool{count}d.default": partial(_adaptive, **_AVERAGES) for count in (2, 3)},
     **{f"adaptive_max_pool{count}d.default": partial(_adaptive, **_MAXIMA, pairs=True) for count in (1, 2, 3)},
     "linear.default": _linear,
     **dict.fromkeys(("matmul.default", "bmm.default", "mm.default"), _multiplied),

@@ -89,7 +89,9 @@ class _Filter:
 
     @property
     def window(self) -> Window:
-        return Window(tuple(self.kernel.shape[3:]), self.strides[1:], self.paddings[1:], self.dilations[1:])
+        return Window(
+            (self.kernel.shape[3], self.kernel.shape[4]), self.strides[1:], self.paddings[1:], self.dilations[1:]
+        )
 
     def sizes(self, given: FeatureMap) -> list[int]:
         """(time, height, width) of what comes out."""
@@ -124,7 +126,7 @@ def _convolution(
         spans = [spread * (length - 1) for spread, length in zip(dilations, kernel.shape[2:], strict=True)]
         if any(span % 2 for span in spans):
             raise graph.refusal("padded more on one side")
-        paddings = tuple(span // 2 for span in spans)
+        paddings = _in_time([span // 2 for span in spans], 3, 0)
     else:
         paddings = _in_time(padding, dims, 0)
     filter = _Filter(kernel, row, strides, paddings, dilations, groups)
@@ -177,6 +179,7 @@ def _convolved(graph: Graph, given: FeatureMap, filter: _Filter) -> FeatureMap:
     taps = [Tap(given, at * filter.dilations[0] - filter.paddings[0]) for at in range(kernel.shape[2])]
     row = None if filter.bias is None else filter.bias.unsqueeze(0).contiguous()
     before: FeatureMap | None = None
+    out = FeatureMap(given.batch, out_frames, out_height, out_width, kernel.shape[0])
     for first in range(0, len(taps), MAX_TAPS):
         some, part = taps[first : first + MAX_TAPS], kernel[:, :, first : first + MAX_TAPS]
         if filter.groups == 1:
@@ -187,7 +190,7 @@ def _convolved(graph: Graph, given: FeatureMap, filter: _Filter) -> FeatureMap:
             fits = len(some) * window.kernel[0] <= MAX_LINES
         if not fits:
             raise graph.refusal("with so large a kernel")
-        out = FeatureMap(given.batch, out_frames, out_height, out_width, kernel.shape[0])
+        out = like(out)
         call = Call(
             kind,
             graph.name,
@@ -236,9 +239,7 @@ def _transposed(
     index = torch.nn.functional.pad(spread, [edge for pair in reversed(edges) for edge in pair], value=at)
     padded = View(view.sources, view.constants, index)
     given = graph.materialised(padded, map_of(index.shape))
-    filter = _Filter(
-        turned, None if bias is None else constant(graph, bias), (1, 1, 1), (0, 0, 0), dilations, groups
-    )
+    filter = _Filter(turned, None if bias is None else constant(graph, bias), (1, 1, 1), (0, 0, 0), dilations, groups)
     if groups == 1 or groups == given.channels == turned.shape[0]:
         return _convolved(graph, given, filter)
     raise graph.refusal("in groups of several channels")
@@ -270,7 +271,8 @@ def _in_time(values: Any, dims: int, fill: int) -> tuple[int, int, int]:
     """(time, height, width) of what is given for so many dimensions."""
     numbers = tuple(values) if isinstance(values, list | tuple) else (values,)
     numbers = numbers * dims if len(numbers) == 1 else numbers
-    return {1: (*numbers, fill, fill), 2: (fill, *numbers), 3: numbers}[dims]  # type: ignore[return-value]
+    time, height, width = {1: (*numbers, fill, fill), 2: (fill, *numbers), 3: numbers}[dims]
+    return time, height, width
 
 
 def _linear(graph: Graph, x: Node, weight: Node, bias: Node | None = None) -> FeatureMap:
@@ -421,8 +423,9 @@ def _three(values: Any, fill: int) -> Any:
 RULES: dict[str, Callable[..., Any]] = {
     **dict.fromkeys(("conv2d.default", "conv3d.default"), _convolution),
     "conv1d.default": _convolution,
-    **dict.fromkeys(("conv1d.padding", "conv2d.padding", "conv3d.padding"), _convolution),
-    **dict.fromkeys((f"conv_transpose{dims}d{form}" for dims in (1, 2, 3) for form in (".default", ".input")), _transposed),
+    **dict.fromkeys((f"conv{dims}d.padding" for dims in (1, 2, 3)), _convolution),
+    **dict.fromkeys((f"conv_transpose{dims}d.default" for dims in (1, 2, 3)), _transposed),
+    **dict.fromkeys((f"conv_transpose{dims}d.input" for dims in (2, 3)), _transposed),
     "convolution.default": _any_convolution,
     "linear.default": _linear,
     "add.Tensor": _added,

@@ -1,4 +1,4 @@
-"""Where the numbers of a value lie, one by one: what only moves numbers needs no call until they are needed side by side.
+"""Where the numbers of a value lie, one by one: what only moves them needs no call until they must lie side by side.
 
 An operator that moves numbers is called with their places in place of them, and PyTorch itself says where each comes
 from. Places are float64, which has kernels for every such operator, and is exact up to 2^53.
@@ -97,8 +97,6 @@ def with_constant(view: View, number: float) -> tuple[View, int]:
 def materialise(view: View, out: FeatureMap, name: str) -> tuple[FeatureMap, Call | None]:
     """The map that has the numbers of a view, in their order, in the size of `out`; and the call that puts them there,
     if they do not lie so already."""
-    import torch
-
     to = places(out).flatten()
     lies = view.index.flatten()
     if len(view.sources) == 1 and bool((lies - SOURCE == to).all()):
@@ -109,8 +107,6 @@ def materialise(view: View, out: FeatureMap, name: str) -> tuple[FeatureMap, Cal
             return FeatureMap(*out.size, out.planes, shared=True, of=source), None
     order = to.argsort()
     table = _table(to[order].long(), lies[order].long())
-    if not view.sources and not len(view.constants):
-        raise ValueError("a view of nothing")
     taps = [Tap(source) for source in view.sources]
     return out, Call(Kind.GATHER, name, taps, [out], weight=as_weight(table), bias=view.constants)
 
