@@ -78,11 +78,11 @@ class NativeRunnable:
     def reset(self) -> None:
         self._engine.reset()
         for value, initial, offset in zip(self._lowered.state, self._initial, self._layout.offset[1:], strict=False):
-            view = self._view(value, offset)  # (B, slots, C, 1, H, W)
+            view = self._view(value, offset)  # (B, slots, C, T, H, W)
             if value.slots > 1:
                 view[:, :-1, :, 0].copy_(initial)
             else:
-                view[:, 0, :, 0].copy_(initial)
+                view[:, 0].view(initial.shape).copy_(initial)
 
     def step(self, x: Tensor) -> Any:
         x = x.float().contiguous()
@@ -115,12 +115,12 @@ class NativeRunnable:
         base = self._memory.data_ptr()
         found = []
         for index, value in enumerate(self._lowered.state, start=1):
-            view = self._view(value, (self._engine.address(index) - base) // 4)[:, :, :, 0]
+            view = self._view(value, (self._engine.address(index) - base) // 4)
             if value.slots > 1:
                 oldest = self._engine.position(self._rings[value]) + 1
-                found.append(view.roll(-oldest, 1)[:, :-1])
+                found.append(view[:, :, :, 0].roll(-oldest, 1)[:, :-1])
             else:
-                found.append(view[:, 0])
+                found.append(view[:, 0].view(self._initial[index - 1].shape))
         return tuple(found)
 
     def engine(self) -> EngineRecord:

@@ -25,6 +25,11 @@ class Kind(IntEnum):
     POOL = 6
     SLIDE = 7
     UNPACK = 8
+    # Plain: what no other one does. The weight is a table of int32, the bias what constants it needs.
+    GATHER = 9
+    ELEMENTWISE = 10
+    REDUCE = 11
+    PRODUCT = 12
 
 
 class Activation(IntEnum):
@@ -32,11 +37,54 @@ class Activation(IntEnum):
     RELU = 1
     SILU = 2
     SIGMOID = 3
+    HARDSWISH = 4
+    HARDSIGMOID = 5
+    RELU6 = 6
 
 
 class Reduction(IntEnum):
     AVERAGE = 0
     MAXIMUM = 1
+    AVERAGE_INSIDE = 2  # of what is there, without padding
+    SUM = 3
+    MINIMUM = 4
+
+
+class Operation(IntEnum):
+    """Of ELEMENTWISE."""
+
+    COPY = 0
+    ADD = 1
+    SUBTRACT = 2
+    MULTIPLY = 3
+    DIVIDE = 4
+    LARGER = 5
+    SMALLER = 6
+    POWER = 7
+    GREATER = 8
+    LESS = 9
+    GREATER_EQUAL = 10
+    LESS_EQUAL = 11
+    EQUAL = 12
+    NOT_EQUAL = 13
+    WHERE = 14
+    NEGATE = 15
+    ABSOLUTE = 16
+    EXPONENTIAL = 17
+    LOGARITHM = 18
+    ROOT = 19
+    TANH = 20
+    ERF = 21
+    SINE = 22
+    COSINE = 23
+    FLOOR = 24
+    ROUND = 25
+    TRUNCATE = 26
+
+
+# What can do an activation where it writes.
+ACTIVATES = {Kind.DENSE, Kind.DEPTHWISE, Kind.SCALE, Kind.POOL, Kind.SLIDE, Kind.ELEMENTWISE}
+PLAIN = {Kind.GATHER, Kind.ELEMENTWISE, Kind.REDUCE, Kind.PRODUCT}
 
 
 @dataclass(eq=False)
@@ -54,6 +102,12 @@ class FeatureMap:
     planes: bool = False
     slots: int = 1  # maps of a ring, one after the other
     shared: bool = False  # whether another value of the graph is the same memory
+    of: FeatureMap | None = None  # whose memory it is, seen in another size
+
+    @property
+    def memory(self) -> FeatureMap:
+        """The map that it lies in: itself, but for another size of one."""
+        return self.of or self
 
     @property
     def pitch(self) -> int:
@@ -96,7 +150,8 @@ class Call:
     """One call of a kernel: activation(kernel(taps) + addends), all in one pass.
 
     Weights are float32: dense (taps x height x width x channels in, channels out), depthwise
-    (outputs, taps x height x width, channels); biases (outputs, channels).
+    (outputs, taps x height x width, channels); biases (outputs, channels). Of a plain kind the weight is its table,
+    int32 looked at as float32, and the bias its constants.
     """
 
     kind: Kind
@@ -115,6 +170,10 @@ class Call:
     @property
     def output(self) -> FeatureMap:
         return self.outputs[0]
+
+    @property
+    def inputs(self) -> list[FeatureMap]:
+        return [*(tap.map for tap in self.taps), *(value for value, _ in self.addends)]
 
     @property
     def is_convolution(self) -> bool:
@@ -146,3 +205,17 @@ class Call:
             weight=torch.cat((self.weight, other.weight), 0 if self.kind == Kind.DENSE else 1),
             bias=sum(both[1:], start=both[0]) if both else None,
         )
+
+
+def as_weight(table: Tensor) -> Tensor:
+    """The table of a plain kind, as kernels take it."""
+    import torch
+
+    return table.to(torch.int32).contiguous().view(torch.float32)
+
+
+def table_of(call: Call) -> list[int]:
+    """The table of a plain kind."""
+    import torch
+
+    return [] if call.weight is None else call.weight.view(torch.int32).tolist()

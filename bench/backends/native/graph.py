@@ -7,9 +7,11 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from ...errors import UserError
-from .calls import Activation, Call, FeatureMap, Kind, Tap, Window
+from .calls import ACTIVATES, Activation, Call, FeatureMap, Kind, Tap, Window
+from .views import View, map_of, materialise, view_of
 
 if TYPE_CHECKING:
+    from torch import Tensor
     from torch.fx import Node
 
 
@@ -38,20 +40,26 @@ class Unsqueezed:
     map: FeatureMap
 
 
-def memory_of(value: Planes | Past | FeatureMap) -> FeatureMap:
+def memory_of(value: Planes | Past | FeatureMap | View) -> FeatureMap:
     """Where an input lies."""
+    if isinstance(value, View):
+        return value.sources[0]
     return value.ring if isinstance(value, Past) else value.map if isinstance(value, Planes) else value
-
-
-def map_of(shape: tuple[int, ...], *, planes: bool = False) -> FeatureMap:
-    """(B, C, H, W) or (B, C, T, H, W)."""
-    batch, channels, *frames, height, width = shape
-    return FeatureMap(batch, frames[0] if frames else 1, height, width, channels, planes)
 
 
 def like(given: FeatureMap) -> FeatureMap:
     """A new feature map of the same size."""
     return FeatureMap(*given.size)
+
+
+def constant(graph: Graph, node: Any) -> Tensor:
+    """Weights. Raises UserError where they depend on the input."""
+    import torch
+
+    value = graph.values.get(node)
+    if not isinstance(value, torch.Tensor):
+        raise graph.refusal("with weights that depend on the input")
+    return value.detach().float()
 
 
 class Graph:
@@ -86,9 +94,34 @@ class Graph:
         if isinstance(value, Planes):
             self.packed = self.packed or self.pack(value)
             return self.packed
+        if isinstance(value, View):
+            value = self.values[node] = self.materialised(value, map_of(tuple(value.index.shape)))
         if not isinstance(value, FeatureMap):
             raise self.refusal()
         return value
+
+    def view(self, node: Any) -> View:
+        """The value of a node as the places where its numbers lie. Raises UserError where it has none."""
+        import torch
+
+        value = self.values.get(node)
+        if isinstance(value, View):
+            return value
+        if isinstance(value, torch.Tensor):
+            return View((), value.float().flatten(), torch.arange(value.numel(), dtype=torch.float64).view(value.shape))
+        if isinstance(value, Unsqueezed | Planes):
+            value = value.map
+        if not isinstance(value, FeatureMap):
+            raise self.refusal()
+        value.shared = True
+        return view_of(value, tuple(node.meta["val"].shape))
+
+    def materialised(self, view: View, out: FeatureMap) -> FeatureMap:
+        """The numbers of a view in a map of that size: where they lie so already, that map."""
+        same, call = materialise(view, out, self.name)
+        if call is not None and not call.taps:  # constants alone
+            call.taps.append(Tap(next(each.map for each in self.values.values() if isinstance(each, Planes))))
+        return same if call is None else self.add(call)
 
     def pack(self, planes: Planes, paddings: tuple[int, int, int] | None = None) -> FeatureMap:
         """The input channels last; for the one convolution that reads it, in planes with its padding around."""
@@ -113,11 +146,7 @@ class Graph:
         if not isinstance(value, FeatureMap) or value.shared or len(node.users) > 1 or value not in self.maker:
             return None
         call = self.maker[value]
-        return (
-            call
-            if call.activation == Activation.NONE and call.kind not in (Kind.PACK_PLANES, Kind.PACK_CHANNELS)
-            else None
-        )
+        return call if call.activation == Activation.NONE and call.kind in ACTIVATES else None
 
     def replace(self, old: Sequence[Call], new: Call) -> FeatureMap:
         """Replace calls by one, after all that are left."""

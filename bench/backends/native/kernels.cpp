@@ -7,6 +7,7 @@
 
 #include <atomic>
 #include <chrono>
+#include <cmath>
 #include <cstdint>
 #include <cstdlib>
 #include <cstring>
@@ -45,9 +46,17 @@ typedef float half __attribute__((vector_size(32), aligned(4), may_alias));
 
 constexpr int MAX_TAPS = 8, MAX_ADDENDS = 4, MAX_OUTPUTS = 8, MAX_SEGMENTS = 512;
 
-enum Kind : int32_t { PACK_PLANES, PACK_CHANNELS, DENSE, DEPTHWISE, SCALE, MEAN, POOL, SLIDE, UNPACK };
-enum Activation : int32_t { NONE, RELU, SILU, SIGMOID };
-enum Reduction : int32_t { AVERAGE, MAXIMUM };
+enum Kind : int32_t {
+    PACK_PLANES, PACK_CHANNELS, DENSE, DEPTHWISE, SCALE, MEAN, POOL, SLIDE, UNPACK,
+    GATHER, ELEMENTWISE, REDUCE, PRODUCT,  // plain: what no other one does
+};
+enum Activation : int32_t { NONE, RELU, SILU, SIGMOID, HARDSWISH, HARDSIGMOID, RELU6 };
+enum Reduction : int32_t { AVERAGE, MAXIMUM, AVERAGE_INSIDE, SUM, MINIMUM };
+enum Operation : int32_t {
+    COPY, ADD, SUBTRACT, MULTIPLY, DIVIDE, LARGER, SMALLER, POWER,
+    GREATER, LESS, GREATER_EQUAL, LESS_EQUAL, EQUAL, NOT_EQUAL, WHERE,
+    NEGATE, ABSOLUTE, EXPONENTIAL, LOGARITHM, ROOT, TANH, ERF, SINE, COSINE, FLOOR, ROUND, TRUNCATE,
+};
 
 // One call. Tensors are places of the table of addresses; unused fields are zero. `compiled.py` has the same fields.
 struct Node {
@@ -60,7 +69,9 @@ struct Node {
     int32_t kernel_h, kernel_w, stride_h, stride_w, padding_h, padding_w, dilation_h, dilation_w;
     int32_t in_planes;  // whether the input lies in planes (batch, channels, frames, height, width)
     int32_t slots, dilation_t, position;  // of a window in time: its frames, and which is written next
-    const float *weight, *bias;  // dense: (inner, out_c); depthwise: (outputs, taps x kernel_h x kernel_w, out_c)
+    // Dense: (inner, out_c); depthwise: (outputs, taps x kernel_h x kernel_w, out_c). Of a plain kind the weight is a table
+    // of int32, and the bias what constants it needs.
+    const float *weight, *bias;
     float *packed_weight, *packed_bias;
     int32_t *offsets;  // of the inputs of a pixel in planes; else null
     const struct Region *ahead;
@@ -114,6 +125,9 @@ static inline vec activated(vec x, int activation) {
         case RELU: return larger(vec{}, x);
         case SILU: return x * sigmoid(x);
         case SIGMOID: return sigmoid(x);
+        case HARDSWISH: return x * (smaller(splat(6.0f), larger(vec{}, x + 3.0f)) / 6.0f);
+        case HARDSIGMOID: return smaller(splat(6.0f), larger(vec{}, x + 3.0f)) / 6.0f;
+        case RELU6: return smaller(splat(6.0f), larger(vec{}, x));
         default: return x;
     }
 }
@@ -739,27 +753,35 @@ static void mean(const Node &node, const Team &team, Barrier &barrier) {
         }
 }
 
-// Averages or maxima over windows in space; an average counts the padding.
+// Averages or maxima over windows in space, and in time over as many frames as there are taps. An average counts the
+// padding or, as AVERAGE_INSIDE, what is there.
 static void pool(const Node &node, const Team &team) {
     const int lines = node.batch * node.out_frames * node.out_h, pitch = node.in_pitch;
+    const int64_t in_image = (int64_t)node.in_h * node.in_w * pitch;
     const Range own = share(lines, team.thread, team.threads);
-    const float factor = 1.0f / (node.kernel_h * node.kernel_w);
+    const float factor = 1.0f / (node.taps * node.kernel_h * node.kernel_w);
     for (int line = own.first; line < own.end; ++line)
         for (int x = 0; x < node.out_w; ++x)
             for (int channel = 0; channel < node.out_c; channel += V) {
-                const int y = line % node.out_h;
-                const float *image =
-                    team.at[node.input[0]] + (int64_t)(line / node.out_h) * node.in_h * node.in_w * pitch + channel;
+                const int y = line % node.out_h, image = line / node.out_h, frame = image % node.out_frames;
+                const float *element = team.at[node.input[0]] + image / node.out_frames * node.in_frames * in_image + channel;
                 vec found = splat(node.reduction == MAXIMUM ? -__builtin_inff() : 0.0f);
-                for (int ky = 0; ky < node.kernel_h; ++ky)
-                    for (int kx = 0; kx < node.kernel_w; ++kx) {
-                        const int in_y = y * node.stride_h + ky - node.padding_h;
-                        const int in_x = x * node.stride_w + kx - node.padding_w;
-                        if (in_y < 0 || in_y >= node.in_h || in_x < 0 || in_x >= node.in_w) continue;
-                        const vec value = load(image + (int64_t)(in_y * node.in_w + in_x) * pitch);
-                        found = node.reduction == MAXIMUM ? larger(found, value) : found + value;
-                    }
+                int inside = 0;
+                for (int tap = 0; tap < node.taps; ++tap) {
+                    const int in_frame = frame * node.frame_stride + node.shift[tap];
+                    if (in_frame < 0 || in_frame >= node.in_frames) continue;
+                    for (int ky = 0; ky < node.kernel_h; ++ky)
+                        for (int kx = 0; kx < node.kernel_w; ++kx) {
+                            const int in_y = y * node.stride_h + ky * node.dilation_h - node.padding_h;
+                            const int in_x = x * node.stride_w + kx * node.dilation_w - node.padding_w;
+                            if (in_y < 0 || in_y >= node.in_h || in_x < 0 || in_x >= node.in_w) continue;
+                            const vec value = load(element + in_frame * in_image + (int64_t)(in_y * node.in_w + in_x) * pitch);
+                            found = node.reduction == MAXIMUM ? larger(found, value) : found + value;
+                            ++inside;
+                        }
+                }
                 if (node.reduction == AVERAGE) found *= factor;
+                if (node.reduction == AVERAGE_INSIDE) found *= 1.0f / inside;
                 store_part(team.at[node.output[0]] + ((int64_t)line * node.out_w + x) * node.out_pitch + channel,
                            activated(found, node.activation), node.out_pitch - channel);
             }
@@ -826,6 +848,146 @@ static void unpack(const Node &node, const Team &team) {
         float *to = team.at[node.output[0]] + (int64_t)element * node.out_pitch;
         for (int c = own.first; c < own.end; ++c)
             for (int64_t i = 0; i < pixels; ++i) to[c * pixels + i] = from[i * node.in_pitch + c];
+    }
+}
+
+// -- plain kinds --------------------------------------------------------------------------------------------------------
+
+// What they do stands in a table of numbers, which `plain.py` writes. A source is a tap or, below zero, the constants.
+typedef int32_t number __attribute__((may_alias));
+
+static const number *table_of(const Node &node) { return (const number *)node.weight; }
+
+static const float *source_of(const Node &node, const Team &team, int tap) {
+    return tap < 0 ? node.bias : team.at[node.input[tap]];
+}
+
+// Runs of floats, each {to, tap, from, stride, count}: the numbers that lie `stride` apart, put side by side.
+static void gather(const Node &node, const Team &team) {
+    const number *table = table_of(node);
+    const Range own = share(table[0], team.thread, team.threads);
+    for (int i = own.first; i < own.end; ++i) {
+        const number *run = table + 1 + 5 * (int64_t)i;
+        float *to = team.at[node.output[0]] + run[0];
+        const float *from = source_of(node, team, run[1]) + run[2];
+        const int stride = run[3], count = run[4];
+        if (stride == 1)
+            memcpy(to, from, count * sizeof(float));
+        else
+            for (int k = 0; k < count; ++k) to[k] = from[(int64_t)k * stride];
+    }
+}
+
+template <typename Function> static inline vec lanes(vec x, Function function) {
+    for (int i = 0; i < V; ++i) x[i] = function(x[i]);
+    return x;
+}
+
+static vec computed(int operation, vec a, vec b, vec c) {
+    const vec zero = {}, one = splat(1.0f);
+    switch (operation) {
+        case ADD: return a + b;
+        case SUBTRACT: return a - b;
+        case MULTIPLY: return a * b;
+        case DIVIDE: return a / b;
+        case LARGER: return a != a ? a : larger(a, b);
+        case SMALLER: return a != a ? a : smaller(a, b);
+        case POWER:
+            for (int i = 0; i < V; ++i) a[i] = std::pow(a[i], b[i]);
+            return a;
+        case GREATER: return a > b ? one : zero;
+        case LESS: return a < b ? one : zero;
+        case GREATER_EQUAL: return a >= b ? one : zero;
+        case LESS_EQUAL: return a <= b ? one : zero;
+        case EQUAL: return a == b ? one : zero;
+        case NOT_EQUAL: return a != b ? one : zero;
+        case WHERE: return a != zero ? b : c;
+        case NEGATE: return -a;
+        case ABSOLUTE: return lanes(a, [](float x) { return std::fabs(x); });
+        case EXPONENTIAL: return lanes(a, [](float x) { return std::exp(x); });
+        case LOGARITHM: return lanes(a, [](float x) { return std::log(x); });
+        case ROOT: return lanes(a, [](float x) { return std::sqrt(x); });
+        case TANH: return lanes(a, [](float x) { return std::tanh(x); });
+        case ERF: return lanes(a, [](float x) { return std::erf(x); });
+        case SINE: return lanes(a, [](float x) { return std::sin(x); });
+        case COSINE: return lanes(a, [](float x) { return std::cos(x); });
+        case FLOOR: return lanes(a, [](float x) { return std::floor(x); });
+        case ROUND: return lanes(a, [](float x) { return std::nearbyint(x); });
+        case TRUNCATE: return lanes(a, [](float x) { return std::trunc(x); });
+        default: return a;
+    }
+}
+
+// {operation, operands, floats, floats of a block}, and of each operand {tap, from, group, period}: it has `period`
+// floats for each `group` of the output's, again and again; a period of 0 is one number for all.
+static void elementwise(const Node &node, const Team &team) {
+    const number *table = table_of(node);
+    const int operands = table[1], floats = table[2], block = table[3];
+    const Range own = share(ceiling(floats, block), team.thread, team.threads);
+    float *out = team.at[node.output[0]];
+    for (int i = own.first; i < own.end; ++i) {
+        const int start = i * block, count = floats - start < block ? floats - start : block;
+        const float *from[3] = {};
+        int step[3] = {};
+        for (int q = 0; q < operands; ++q) {
+            const number *operand = table + 4 + 4 * q;
+            const int group = operand[2], period = operand[3];
+            from[q] = source_of(node, team, operand[0]) + operand[1];
+            if (period) from[q] += start / group * period + start % group % period;
+            step[q] = period ? 1 : 0;
+        }
+        for (int at = 0; at < count; at += V) {
+            vec x[3] = {};
+            for (int q = 0; q < operands; ++q) x[q] = step[q] ? load(from[q] + at) : splat(*from[q]);
+            store_part(out + start + at, activated(computed(table[0], x[0], x[1], x[2]), node.activation), count - at);
+        }
+    }
+}
+
+static vec reduced(int reduction, vec a, vec b) {
+    if (reduction == MAXIMUM) return a != a ? a : larger(a, b);
+    if (reduction == MINIMUM) return a != a ? a : smaller(a, b);
+    return a + b;
+}
+
+// {rows, length}: each row to one number. The first constant is what an average is multiplied by.
+static void reduce(const Node &node, const Team &team) {
+    const number *table = table_of(node);
+    const int length = table[1];
+    const float first = node.reduction == MAXIMUM ? -__builtin_inff() : node.reduction == MINIMUM ? __builtin_inff() : 0.0f;
+    const Range own = share(table[0], team.thread, team.threads);
+    for (int row = own.first; row < own.end; ++row) {
+        const float *from = team.at[node.input[0]] + (int64_t)row * length;
+        vec found = splat(first);
+        int i = 0;
+        for (; i + V <= length; i += V) found = reduced(node.reduction, found, load(from + i));
+        vec rest = splat(first);
+        for (int lane = 0; i < length; ++lane, ++i) rest[lane] = from[i];
+        found = reduced(node.reduction, found, rest);
+        for (int width = V / 2; width; width /= 2) {
+            vec other = found;
+            for (int lane = 0; lane < width; ++lane) other[lane] = found[lane + width];
+            found = reduced(node.reduction, found, other);
+        }
+        team.at[node.output[0]][row] = node.reduction == SUM ? found[0] * *node.bias : found[0];
+    }
+}
+
+// {batch, rows, inner, columns}: products of matrices that lie row by row.
+static void product(const Node &node, const Team &team) {
+    const number *table = table_of(node);
+    const int rows = table[1], inner = table[2], columns = table[3];
+    const Range own = share(table[0] * rows, team.thread, team.threads);
+    for (int row = own.first; row < own.end; ++row) {
+        const float *a = team.at[node.input[0]] + (int64_t)row * inner;
+        const float *b = team.at[node.input[1]] + (int64_t)(row / rows) * inner * columns;
+        float *out = team.at[node.output[0]] + (int64_t)row * columns;
+        for (int column = 0; column < columns; column += V) {
+            vec sum = {};
+            for (int k = 0; k < inner; ++k) sum += splat(a[k]) * load(b + (int64_t)k * columns + column);
+            const int left = columns - column;
+            memcpy(out + column, &sum, (left < V ? left : V) * sizeof(float));
+        }
     }
 }
 
@@ -985,6 +1147,10 @@ struct Engine {
             case POOL: return pool(node, team);
             case SLIDE: return slide(node, team);
             case UNPACK: return unpack(node, team);
+            case GATHER: return gather(node, team);
+            case ELEMENTWISE: return elementwise(node, team);
+            case REDUCE: return reduce(node, team);
+            case PRODUCT: return product(node, team);
         }
     }
 

@@ -6,18 +6,23 @@ to a convolution's output, and the activation behind it, are done where the conv
 
 from __future__ import annotations
 
+import math
 import warnings
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
+from ...errors import UserError
 from ...export.aten.capture import refuse_writes
 from ...export.entry import Entry, make_entry
 from .. import toolchain
+from .apart import Parts, taken_apart
 from .calls import MAX_ADDENDS, Call, FeatureMap, Kind, Tap, Window
-from .graph import Graph, Past, Planes, like, map_of, memory_of
+from .graph import Graph, Past, Planes, like, memory_of
+from .plain import PLAIN
 from .rules import RULES
+from .views import View, map_of, row_of, view_of
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -53,59 +58,117 @@ def lower(net: nn.Module, example: Tensor) -> Lowered:
         warnings.simplefilter("ignore")  # of torch's own affairs
         entry = make_entry(net, example.clone(), plain=True, moves=False)
         with suppress(Exception):  # whatever it is: torch.export may do it, or says why it cannot be done
-            return _lowered(record(entry), entry)
+            return lowered_of(record(entry), entry)
         try:
             operators = export(entry, functional=True)
         except Exception as error:
             raise toolchain.refusal("native", net, error) from error
-        return _lowered(operators, entry)
+        return lowered_of(operators, entry)
 
 
-def _lowered(operators: Operators, entry: Entry) -> Lowered:
-    import torch
+def lowered_of(operators: Operators, entry: Entry) -> Lowered:
+    """With the states of pools as rings, if they are used as such, else as they are."""
+    try:
+        return _lowered(operators, entry, rings=True)
+    except UserError as refusal:
+        if all(tensor.dim() != 5 for tensor in entry.state):
+            raise
+        with suppress(UserError):
+            return _lowered(operators, entry, rings=False)
+        raise refusal from None
 
+
+def _lowered(operators: Operators, entry: Entry, *, rings: bool) -> Lowered:
     inputs, graph = [], Graph()
     for node in operators.graph.nodes:
-        graph.node = node
         if node.op == "placeholder":
+            graph.node = node
             if (constant := operators.constants.get(node)) is not None:
                 graph.values[node] = constant
             else:
-                graph.values[node] = _input(graph, first=not inputs)
+                graph.values[node] = _input(graph, first=not inputs, rings=rings)
                 inputs.append(graph.values[node])
         elif node.op == "call_function":
-            given = [graph.values.get(each) for each in node.all_input_nodes]
-            if all(isinstance(value, torch.Tensor) for value in given):
-                graph.values[node] = _constant(graph)
-            elif (rule := RULES.get(graph.name)) is not None:
-                graph.values[node] = rule(graph, *node.args, **node.kwargs)
-            else:
-                raise graph.refusal()
-    graph.calls = _with_groups(graph.calls)
-    results = graph.node.args[0]  # the last node is the output
+            graph.values[node] = value_of(graph, node)
+    graph.node = operators.graph.output_node()
+    results = graph.node.args[0]
     refuse_writes(len(results), entry)
-    ends, count = _ends(graph, inputs, results), entry.answers
-    return Lowered(
-        entry,
-        graph.calls,
-        inputs[0].map,
-        [memory_of(value) for value in inputs[1:]],
-        ends[:count],
-        ends[count:],
-        [tuple(node.meta["val"].shape) for node in results[:count]],
-    )
+    states = [memory_of(value) for value in inputs[1:]]
+    new = [state for state, source in zip(states, entry.sources, strict=True) if source is None]
+    count = entry.answers
+    ends = _ends(graph, inputs, results, [*[None] * count, *new])
+    calls = _with_groups(_needed(graph.calls, ends))
+    shapes = [tuple(node.meta["val"].shape) for node in results[:count]]
+    return Lowered(entry, calls, inputs[0].map, states, ends[:count], ends[count:], shapes)
 
 
-def _input(graph: Graph, *, first: bool) -> Planes | Past | FeatureMap:
+def value_of(graph: Graph, node: Node) -> Any:
+    """What a node is, by the first rule that has a kernel for it; else it is taken apart."""
+    import torch
+
+    graph.node = node
+    given = [graph.values.get(each) for each in node.all_input_nodes]
+    if all(isinstance(value, torch.Tensor) for value in given):
+        return _constant(graph)
+    for rules in (RULES, PLAIN):
+        if (rule := rules.get(graph.name)) is not None:
+            with suppress(UserError):
+                return rule(graph, *node.args, **node.kwargs)
+    refusal = graph.refusal()
+    try:
+        parts = taken_apart(graph)
+    except Exception:  # noqa: BLE001 - whatever PyTorch says of its own affairs
+        raise refusal from None
+    return _value_of_parts(graph, node, parts, refusal)
+
+
+def _value_of_parts(graph: Graph, node: Node, parts: Parts, refusal: UserError) -> Any:
+    found: Any = None
+    for part in parts.graph.nodes:
+        if part.op == "placeholder":
+            value = graph.values[part] = graph.values[parts.given.pop(0)]
+            if isinstance(value, FeatureMap):
+                value.shared = True  # whoever else reads it does not read the part's
+        elif part.op == "get_attr":
+            graph.values[part] = parts.constants[part.target]
+        elif part.op == "output":
+            (result,) = part.args
+            found = (
+                [graph.values.get(each) for each in result]
+                if isinstance(result, list | tuple)
+                else graph.values[result]
+            )
+        elif part.target is node.target:
+            raise refusal
+        else:
+            graph.values[part] = value_of(graph, part)
+    graph.node = node
+    for value in found if isinstance(found, list) else [found]:
+        if isinstance(value, FeatureMap):
+            value.shared = True
+    return found
+
+
+def _needed(calls: Sequence[Call], ends: Sequence[FeatureMap]) -> list[Call]:
+    """Without those that a rule began which then was not the one."""
+    needed, wanted = [], set(ends)
+    for call in reversed(calls):
+        if call.kind == Kind.SLIDE or not wanted.isdisjoint(call.outputs):
+            needed.append(call)
+            wanted.update(value.memory for value in call.inputs)
+    return needed[::-1]
+
+
+def _input(graph: Graph, *, first: bool, rings: bool) -> Planes | Past | FeatureMap | View:
     shape = tuple(graph.node.meta["val"].shape)
-    if first and len(shape) in (4, 5):
+    if first:
         return Planes(map_of(shape, planes=True))
-    if len(shape) == 4:
-        return map_of(shape)
-    if len(shape) == 5:
+    if len(shape) == 5 and rings:
         batch, past, channels, height, width = shape
         return Past(FeatureMap(batch, 1, height, width, channels, slots=past + 1))
-    raise graph.refusal("an input that is no feature map")
+    if len(shape) == 5:
+        return view_of(row_of(math.prod(shape)), shape)
+    return map_of(shape)
 
 
 def _constant(graph: Graph) -> Any:
@@ -116,11 +179,13 @@ def _constant(graph: Graph) -> Any:
     return graph.node.target(*given, **graph.node.kwargs)
 
 
-def _ends(graph: Graph, inputs: Sequence[Any], results: Sequence[Node]) -> list[FeatureMap]:
-    """The feature map of each result; each part of the state has its own memory."""
+def _ends(
+    graph: Graph, inputs: Sequence[Any], results: Sequence[Node], like_them: Sequence[FeatureMap | None]
+) -> list[FeatureMap]:
+    """The feature map of each result; each part of the state has its own memory, laid out as the part it replaces."""
     taken = {memory_of(value) for value in inputs}
     ends: list[FeatureMap] = []
-    for node in results:
+    for node, old in zip(results, like_them, strict=True):
         graph.node = node
         value = graph.values[node]
         if isinstance(value, Past):
@@ -128,8 +193,11 @@ def _ends(graph: Graph, inputs: Sequence[Any], results: Sequence[Node]) -> list[
                 raise graph.refusal("a pool's state that does not move up")
             ends.append(value.ring)
             continue
-        end = graph.map(node)
-        if end in taken:
+        if isinstance(value, View) or (old is not None and graph.map(node).size != old.size):
+            end = graph.materialised(graph.view(node), like(old) if old else map_of(node.meta["val"].shape))
+        else:
+            end = graph.map(node)
+        if end in taken or end.of is not None:
             end = graph.add(Call(Kind.SCALE, "copy", [Tap(end)], [like(end)]))
         taken.add(end)
         ends.append(end)

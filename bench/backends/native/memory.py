@@ -60,6 +60,8 @@ def lay_out(lowered: Lowered) -> Layout:
     for value, start in temporary.items():
         index[value] = len(offset)
         offset.append(top + start)
+    for value in (value for call in lowered.calls for value in call.inputs):
+        index[value] = index[value.memory]
     order = _order(lowered, index, moving)
     order += range(moving, len(offset))
     return Layout(index, offset, order, len(lowered.state), top + size + _SLACK)
@@ -73,7 +75,7 @@ def _overwriting(lowered: Lowered) -> dict[FeatureMap, FeatureMap]:
     """
     uses: Counter[FeatureMap] = Counter()
     for call in lowered.calls:
-        uses.update([*(tap.map for tap in call.taps), *(value for value, _ in call.addends)])
+        uses.update(value.memory for value in call.inputs)
     kept = {lowered.state[source] for source in lowered.entry.sources if source is not None}
     new, state = set(lowered.new), set(lowered.state)
     overwritten: dict[FeatureMap, FeatureMap] = {}
@@ -98,14 +100,12 @@ def _order(lowered: Lowered, slot: dict[FeatureMap, int], moving: int) -> list[i
 
 def _temporaries(lowered: Lowered, fixed: dict[FeatureMap, int]) -> tuple[dict[FeatureMap, int], int]:
     """Offsets of the maps that are gone after a step, and how many floats they need together."""
-    last = {tap.map: at for at, call in enumerate(lowered.calls) for tap in call.taps}
-    for at, call in enumerate(lowered.calls):
-        last.update({value: at for value, _ in call.addends})
+    last = {value.memory: at for at, call in enumerate(lowered.calls) for value in call.inputs}
     offsets: dict[FeatureMap, int] = {}
     living: dict[FeatureMap, tuple[int, int]] = {}
     size = 0
     for at, call in enumerate(lowered.calls):
-        given = call.taps[0].map
+        given = call.taps[0].map.memory
         for out in call.outputs:
             if out in fixed:
                 continue

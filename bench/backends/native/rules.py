@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -21,22 +21,17 @@ from .calls import (
     Tap,
     Window,
 )
-from .graph import Graph, Past, Planes, Unsqueezed, like
+from .graph import Graph, Past, Planes, Unsqueezed, constant, like
+from .views import View, map_of, with_constant
 
 if TYPE_CHECKING:
     from torch import Tensor
     from torch.fx import Node
 
-# What a pool takes behind its padding, and the values of it that there are kernels for.
+# What a pool takes behind its padding.
 _POOL_OPTIONS = {
     Reduction.AVERAGE: ("ceil_mode", "count_include_pad", "divisor_override"),
     Reduction.MAXIMUM: ("dilation", "ceil_mode"),
-}
-_USUAL: dict[str, tuple[Any, ...]] = {
-    "ceil_mode": (False,),
-    "count_include_pad": (True,),
-    "divisor_override": (None,),
-    "dilation": (1, [1], [1, 1], [1, 1, 1]),
 }
 
 
@@ -49,6 +44,7 @@ def _activated(graph: Graph, x: Node, activation: Activation) -> FeatureMap:
 
 
 def _added(graph: Graph, a: Node, b: Node, alpha: float = 1) -> FeatureMap:
+    _refuse_other_shapes(graph, a, b)
     left, right = graph.map(a), graph.map(b)
     if alpha != 1 or left.size != right.size:
         raise graph.refusal("of two shapes")
@@ -62,7 +58,14 @@ def _added(graph: Graph, a: Node, b: Node, alpha: float = 1) -> FeatureMap:
     return graph.add(Call(Kind.SCALE, "add", [Tap(left)], [like(left)], addends=[(right, 0)]))
 
 
+def _refuse_other_shapes(graph: Graph, a: Any, b: Any) -> None:
+    """Dimensions are counted from the last: with fewer of them, the first ones are others."""
+    if not (hasattr(a, "op") and hasattr(b, "op")) or a.meta["val"].dim() != b.meta["val"].dim():
+        raise graph.refusal("of two shapes")
+
+
 def _multiplied(graph: Graph, a: Node, b: Node) -> FeatureMap:
+    _refuse_other_shapes(graph, a, b)
     left, right = graph.map(a), graph.map(b)
     if left.is_vector and not right.is_vector:
         left, right = right, left
@@ -73,72 +76,211 @@ def _multiplied(graph: Graph, a: Node, b: Node) -> FeatureMap:
     return graph.add(Call(Kind.SCALE, "mul", [Tap(left), Tap(right)], [like(left)]))
 
 
+@dataclass(frozen=True)
+class _Filter:
+    """A convolution's kernel (out, in of a group, time, height, width), and what it does in (time, height, width)."""
+
+    kernel: Tensor
+    bias: Tensor | None
+    strides: tuple[int, int, int]
+    paddings: tuple[int, int, int]
+    dilations: tuple[int, int, int]
+    groups: int
+
+    @property
+    def window(self) -> Window:
+        return Window(
+            (self.kernel.shape[3], self.kernel.shape[4]), self.strides[1:], self.paddings[1:], self.dilations[1:]
+        )
+
+    def sizes(self, given: FeatureMap) -> list[int]:
+        """(time, height, width) of what comes out."""
+        lengths = (given.frames, given.height, given.width)
+        return [
+            (size + 2 * pad - spread * (length - 1) - 1) // step + 1
+            for size, pad, spread, length, step in zip(
+                lengths, self.paddings, self.dilations, self.kernel.shape[2:], self.strides, strict=True
+            )
+        ]
+
+
 def _convolution(
     graph: Graph,
     x: Node,
     weight: Node,
     bias: Node | None = None,
     stride: Sequence[int] = (1,),
-    padding: Sequence[int] = (0,),
+    padding: Sequence[int] | str = (0,),
     dilation: Sequence[int] = (1,),
     groups: int = 1,
 ) -> FeatureMap:
-    kernel: Tensor = graph.values[weight]
-    if isinstance(padding, str) or kernel.dim() not in (4, 5):
-        raise graph.refusal("of this form")
-    if kernel.dim() == 4:
-        kernel = kernel.unsqueeze(2)
-    strides, paddings, dilations = (_three(each, fill) for each, fill in ((stride, 1), (padding, 0), (dilation, 1)))
-    window = Window((kernel.shape[3], kernel.shape[4]), strides[1:], paddings[1:], dilations[1:])
+    kernel, row = constant(graph, weight), None if bias is None else constant(graph, bias)
+    dims = kernel.dim() - 2
+    if dims != x.meta["val"].dim() - 2:
+        raise graph.refusal("of one input alone")
+    kernel = _in_five(kernel)
+    strides, dilations = _in_time(stride, dims, 1), _in_time(dilation, dims, 1)
+    if padding == "valid":
+        padding = (0,)
+    if isinstance(padding, str):
+        spans = [spread * (length - 1) for spread, length in zip(dilations, kernel.shape[2:], strict=True)]
+        if any(span % 2 for span in spans):
+            raise graph.refusal("padded more on one side")
+        paddings = _in_time([span // 2 for span in spans], 3, 0)
+    else:
+        paddings = _in_time(padding, dims, 0)
+    filter = _Filter(kernel, row, strides, paddings, dilations, groups)
     value = graph.values[x]
-    if isinstance(value, Planes) and groups == 1 and not value.shared and len(x.users) == 1:
-        given = graph.pack(value, paddings)
-        window, paddings = replace(window, padding=(0, 0)), (0, 0, 0)
-    else:
-        given = graph.map(x)
-    out_frames, out_height, out_width = (
-        (size + 2 * pad - spread * (length - 1) - 1) // step + 1
-        for size, pad, spread, length, step in zip(
-            (given.frames, given.height, given.width),
-            (paddings[0], *window.padding),
-            dilations,
-            kernel.shape[2:],
-            strides,
-            strict=True,
-        )
-    )
-    taps = [Tap(given, index * dilations[0] - paddings[0]) for index in range(kernel.shape[2])]
+    if dims > 1 and groups == 1 and isinstance(value, Planes) and not value.shared and len(x.users) == 1:
+        return _convolved(graph, graph.pack(value, paddings), replace(filter, paddings=(0, 0, 0)))
+    if dims > 1 and groups == 1 and isinstance(value, View) and all(source.planes for source in value.sources):
+        return _convolved(graph, _planes(graph, value, paddings), replace(filter, paddings=(0, 0, 0)))
+    given = graph.map(x)
+    if groups > 1 and not groups == given.channels == kernel.shape[0]:
+        return _in_groups(graph, x, filter)
+    return _convolved(graph, given, filter)
+
+
+def _planes(graph: Graph, value: View, paddings: tuple[int, int, int]) -> FeatureMap:
+    """Numbers of the input as planes with their padding around."""
+    import torch
+
+    dims = value.index.dim() - 2
+    pads = [pad for each in reversed(paddings[-dims:]) for pad in (each, each)]
+    value, at = with_constant(value, 0.0)
+    index = torch.nn.functional.pad(value.index, pads, value=at)
+    size = map_of(index.shape, planes=True)
+    return graph.materialised(View(value.sources, value.constants, index), size)
+
+
+def _in_groups(graph: Graph, x: Node, filter: _Filter) -> FeatureMap:
+    """Of one channel each: every channel as often as there are filters for it; of several: filters with zeros for the
+    channels of the other groups."""
+    import torch
+
+    kernel, groups = filter.kernel, filter.groups
+    view = graph.view(x)
+    if kernel.shape[1] == 1:
+        index = view.index.repeat_interleave(kernel.shape[0] // groups, 1)
+        given = graph.materialised(View(view.sources, view.constants, index), map_of(index.shape))
+        return _convolved(graph, given, replace(filter, groups=given.channels))
+    each_out, each_in = kernel.shape[0] // groups, kernel.shape[1]
+    wide = torch.zeros(kernel.shape[0], each_in * groups, *kernel.shape[2:])
+    for group in range(groups):
+        rows = slice(group * each_out, (group + 1) * each_out)
+        wide[rows, group * each_in : (group + 1) * each_in] = kernel[rows]
+    return _convolved(graph, graph.map(x), replace(filter, kernel=wide, groups=1))
+
+
+def _convolved(graph: Graph, given: FeatureMap, filter: _Filter) -> FeatureMap:
+    """The call of a kernel; a long one in time takes several, each of which adds to what the one before made."""
+    kernel, window = filter.kernel, filter.window
+    out_frames, out_height, out_width = filter.sizes(given)
+    taps = [Tap(given, at * filter.dilations[0] - filter.paddings[0]) for at in range(kernel.shape[2])]
+    row = None if filter.bias is None else filter.bias.unsqueeze(0).contiguous()
+    before: FeatureMap | None = None
     out = FeatureMap(given.batch, out_frames, out_height, out_width, kernel.shape[0])
-    if groups == 1:
-        kind, laid_out = Kind.DENSE, kernel.permute(2, 3, 4, 1, 0).flatten(0, 3)
-        fits = given.planes or len(taps) * math.prod(window.kernel) <= MAX_SEGMENTS
-    elif groups == given.channels == kernel.shape[0]:
-        kind, laid_out = Kind.DEPTHWISE, kernel.permute(1, 2, 3, 4, 0).flatten(1, 3)
-        fits = len(taps) * window.kernel[0] <= MAX_LINES
-    else:
-        raise graph.refusal("in groups of several channels")
-    if not fits or len(taps) > MAX_TAPS:
-        raise graph.refusal("with so large a kernel")
-    return graph.add(
-        Call(
+    for first in range(0, len(taps), MAX_TAPS):
+        some, part = taps[first : first + MAX_TAPS], kernel[:, :, first : first + MAX_TAPS]
+        if filter.groups == 1:
+            kind, laid_out = Kind.DENSE, part.permute(2, 3, 4, 1, 0).flatten(0, 3)
+            fits = given.planes or len(some) * math.prod(window.kernel) <= MAX_SEGMENTS
+        else:
+            kind, laid_out = Kind.DEPTHWISE, part.permute(1, 2, 3, 4, 0).flatten(1, 3)
+            fits = len(some) * window.kernel[0] <= MAX_LINES
+        if not fits:
+            raise graph.refusal("with so large a kernel")
+        out = like(out)
+        call = Call(
             kind,
             graph.name,
-            taps,
+            some,
             [out],
             window,
-            strides[0],
+            filter.strides[0],
             weight=laid_out.float().contiguous(),
-            bias=None if bias is None else graph.values[bias].float().unsqueeze(0),
+            bias=row if before is None else None,
+            addends=[] if before is None else [(before, 0)],
         )
-    )
+        before = graph.add(call)
+    return out
+
+
+def _transposed(
+    graph: Graph,
+    x: Node,
+    weight: Node,
+    bias: Node | None = None,
+    stride: Sequence[int] = (1,),
+    padding: Sequence[int] = (0,),
+    output_padding: Sequence[int] = (0,),
+    groups: int = 1,
+    dilation: Sequence[int] = (1,),
+) -> FeatureMap:
+    """A convolution of the input with zeros between its pixels, by the kernel turned around."""
+    import torch
+
+    kernel = constant(graph, weight)
+    dims = kernel.dim() - 2
+    by_group = kernel.unflatten(0, (groups, -1)).transpose(1, 2).flatten(0, 1)
+    turned = _in_five(by_group.flip(tuple(range(2, kernel.dim()))))
+    strides, dilations = _in_time(stride, dims, 1), _in_time(dilation, dims, 1)
+    paddings, more = _in_time(padding, dims, 0), _in_time(output_padding, dims, 0)
+    view, at = with_constant(graph.view(x), 0.0)
+    batch, frames, height, width, channels = map_of(view.index.shape).size
+    index = view.index.reshape(batch, channels, frames, height, width)
+    sizes = [(size - 1) * step + 1 for size, step in zip(index.shape[2:], strides, strict=True)]
+    spread = torch.full((batch, channels, *sizes), float(at), dtype=torch.float64)
+    spread[:, :, :: strides[0], :: strides[1], :: strides[2]] = index
+    edges = [
+        (spread_ * (length - 1) - pad, spread_ * (length - 1) - pad + extra)
+        for spread_, length, pad, extra in zip(dilations, turned.shape[2:], paddings, more, strict=True)
+    ]
+    index = torch.nn.functional.pad(spread, [edge for pair in reversed(edges) for edge in pair], value=at)
+    padded = View(view.sources, view.constants, index)
+    given = graph.materialised(padded, map_of(index.shape))
+    filter = _Filter(turned, None if bias is None else constant(graph, bias), (1, 1, 1), (0, 0, 0), dilations, groups)
+    if groups == 1 or groups == given.channels == turned.shape[0]:
+        return _convolved(graph, given, filter)
+    raise graph.refusal("in groups of several channels")
+
+
+def _any_convolution(
+    graph: Graph,
+    x: Node,
+    weight: Node,
+    bias: Node | None,
+    stride: Sequence[int],
+    padding: Sequence[int],
+    dilation: Sequence[int],
+    transposed: bool,
+    output_padding: Sequence[int],
+    groups: int,
+) -> FeatureMap:
+    if transposed:
+        return _transposed(graph, x, weight, bias, stride, padding, output_padding, groups, dilation)
+    return _convolution(graph, x, weight, bias, stride, padding, dilation, groups)
+
+
+def _in_five(kernel: Tensor) -> Tensor:
+    """(out, in, time, height, width), of one over pixels, or over time."""
+    return kernel.unsqueeze(2) if kernel.dim() == 4 else kernel if kernel.dim() == 5 else kernel[..., None, None]
+
+
+def _in_time(values: Any, dims: int, fill: int) -> tuple[int, int, int]:
+    """(time, height, width) of what is given for so many dimensions."""
+    numbers = tuple(values) if isinstance(values, list | tuple) else (values,)
+    numbers = numbers * dims if len(numbers) == 1 else numbers
+    time, height, width = {1: (*numbers, fill, fill), 2: (fill, *numbers), 3: numbers}[dims]
+    return time, height, width
 
 
 def _linear(graph: Graph, x: Node, weight: Node, bias: Node | None = None) -> FeatureMap:
-    given, matrix = graph.map(x), graph.values[weight]
+    given, matrix = graph.map(x), constant(graph, weight)
     if not given.is_vector or tuple(x.meta["val"].shape)[-1] != given.channels:
         raise graph.refusal("over something other than channels")
     out = FeatureMap(given.batch, 1, 1, 1, matrix.shape[0])
-    row = None if bias is None else graph.values[bias].float().unsqueeze(0)
+    row = None if bias is None else constant(graph, bias).unsqueeze(0)
     return graph.add(Call(Kind.DENSE, "linear", [Tap(given)], [out], weight=matrix.float().t().contiguous(), bias=row))
 
 
@@ -181,23 +323,25 @@ def _pool(
 ) -> FeatureMap:
     given = graph.map(x)
     named = {**dict(zip(_POOL_OPTIONS[reduction], others, strict=False)), **options}
-    if any(value not in _USUAL[name] for name, value in named.items()):
+    if named.get("divisor_override") is not None or x.meta["val"].dim() not in (4, 5):
         raise graph.refusal("with these options")
     sizes = (given.frames, given.height, given.width)
     lengths, paddings = _three(kernel, 1), _three(padding, 0)
-    strides = _three(stride or kernel, 1)
+    strides, dilations = _three(stride or kernel, 1), _three(named.get("dilation", 1), 1)
     whole = paddings == (0, 0, 0) and reduction == Reduction.AVERAGE and lengths[1:] == sizes[1:]
     if whole and lengths[0] in (1, given.frames):
         return _whole_mean(graph, given, over_frames=lengths[0] == given.frames)
-    if lengths[0] != 1 or strides[0] != 1:
-        raise graph.refusal("over time")
-    high, wide = (
-        (size + 2 * pad - length) // step + 1
-        for size, pad, length, step in zip(sizes[1:], paddings[1:], lengths[1:], strides[1:], strict=True)
-    )
-    out = FeatureMap(given.batch, given.frames, high, wide, given.channels)
-    window = Window(lengths[1:], strides[1:], paddings[1:])
-    return graph.add(Call(Kind.POOL, graph.name, [Tap(given)], [out], window, reduction=reduction))
+    if lengths[0] > MAX_TAPS:
+        raise graph.refusal("over so many frames")
+    if reduction == Reduction.AVERAGE and not named.get("count_include_pad", True):
+        reduction = Reduction.AVERAGE_INSIDE
+    elif reduction == Reduction.AVERAGE and named.get("ceil_mode", False):
+        raise graph.refusal("with windows that reach over the end")
+    frames, high, wide = map_of(graph.node.meta["val"].shape).size[1:4]
+    out = FeatureMap(given.batch, frames, high, wide, given.channels)
+    taps = [Tap(given, at * dilations[0] - paddings[0]) for at in range(lengths[0])]
+    window = Window(lengths[1:], strides[1:], paddings[1:], dilations[1:])
+    return graph.add(Call(Kind.POOL, graph.name, taps, [out], window, strides[0], reduction=reduction))
 
 
 # -- a pool's past ------------------------------------------------------------------------------------------------
@@ -252,12 +396,19 @@ def _reshaped(graph: Graph, x: Node, *arguments: Any, **options: Any) -> Any:
     if isinstance(value, FeatureMap):
         if graph.name == "unsqueeze.default" and arguments == (1,) and not value.is_vector:
             return Unsqueezed(value)
-        if value.is_vector and after[0] == value.batch:
+        # One number for each channel, whatever dimensions of one lie around them.
+        if value.is_vector and before[0] == after[0] == value.batch and value.channels in after[1:]:
             return Unsqueezed(value) if graph.name == "unsqueeze.default" and arguments == (1,) else value
-        if after == (value.batch, math.prod(value.size[1:])):
+        if after == (value.batch, math.prod(value.size[1:])) and map_of(before).size == value.size:
             out = FeatureMap(value.batch, 1, 1, 1, after[1])
             return graph.add(Call(Kind.UNPACK, graph.name, [Tap(value)], [out]))
     raise graph.refusal()
+
+
+def _bounded(graph: Graph, x: Node, low: float = -1, high: float = 1) -> FeatureMap:
+    if (low, high) == (0, 6):
+        return _activated(graph, x, Activation.RELU6)
+    raise graph.refusal("between other bounds")
 
 
 def _three(values: Any, fill: int) -> Any:
@@ -271,12 +422,21 @@ def _three(values: Any, fill: int) -> Any:
 # Of an operator as the graph calls it: (graph, its arguments) -> its value.
 RULES: dict[str, Callable[..., Any]] = {
     **dict.fromkeys(("conv2d.default", "conv3d.default"), _convolution),
+    "conv1d.default": _convolution,
+    **dict.fromkeys((f"conv{dims}d.padding" for dims in (1, 2, 3)), _convolution),
+    **dict.fromkeys((f"conv_transpose{dims}d.default" for dims in (1, 2, 3)), _transposed),
+    **dict.fromkeys((f"conv_transpose{dims}d.input" for dims in (2, 3)), _transposed),
+    "convolution.default": _any_convolution,
     "linear.default": _linear,
     "add.Tensor": _added,
     "mul.Tensor": _multiplied,
     "relu.default": partial(_activated, activation=Activation.RELU),
     "silu.default": partial(_activated, activation=Activation.SILU),
     "sigmoid.default": partial(_activated, activation=Activation.SIGMOID),
+    "hardswish.default": partial(_activated, activation=Activation.HARDSWISH),
+    "hardsigmoid.default": partial(_activated, activation=Activation.HARDSIGMOID),
+    "relu6.default": partial(_activated, activation=Activation.RELU6),
+    "hardtanh.default": _bounded,
     "mean.dim": _mean,
     "amax.default": _maximum,
     **dict.fromkeys(("avg_pool2d.default", "avg_pool3d.default"), partial(_pool, reduction=Reduction.AVERAGE)),

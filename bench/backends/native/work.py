@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 
 from ...profile.work import Shape, Work
-from .calls import Call, FeatureMap, Kind
+from .calls import PLAIN, Call, FeatureMap, Kind, table_of
 
 _FLOAT = 4  # bytes
 _WORDS = {
@@ -16,6 +16,10 @@ _WORDS = {
     Kind.MEAN: "mean",
     Kind.POOL: "pool",
     Kind.SLIDE: "pool in time",
+    Kind.GATHER: "copy",
+    Kind.ELEMENTWISE: "number by number",
+    Kind.REDUCE: "sums and maxima",
+    Kind.PRODUCT: "product of two maps",
 }
 
 
@@ -25,7 +29,9 @@ def work_of(call: Call) -> Work:
     maps = [*dict.fromkeys(maps), *(value for value, _ in call.addends), *call.outputs]
     moved = sum(map(_elements, maps))
     products = 0
-    if call.weight is not None:
+    if call.kind in PLAIN:
+        products = _plain_products(call)
+    elif call.weight is not None:
         out = _elements(call.output) // call.output.channels
         products = out * call.weight.numel()
         moved += call.weight.numel() + (0 if call.bias is None else call.bias.numel())
@@ -41,8 +47,14 @@ def work_of(call: Call) -> Work:
 
 def shapes_of(call: Call) -> tuple[Shape, ...]:
     """(batch, channels, frames, height, width) of every input, and (kernel, ...) of the weights."""
-    weights = () if call.weight is None else (tuple(call.weight.shape),)
+    weights = () if call.weight is None or call.kind in PLAIN else (tuple(call.weight.shape),)
     return (*((t.map.batch, t.map.channels, *t.map.size[1:4]) for t in call.taps), *weights)
+
+
+def _plain_products(call: Call) -> int:
+    if call.kind == Kind.PRODUCT:
+        return math.prod(table_of(call))
+    return 0 if call.kind == Kind.GATHER else max(map(_elements, (*call.inputs, call.output)))
 
 
 def _kind(call: Call) -> str:
