@@ -18,7 +18,7 @@ from small_networks import clip_network
 
 from co3d_bench.bench.backends.native import c_project, calls
 from co3d_bench.bench.backends.native.c_project.build import Build, built, missing
-from co3d_bench.bench.backends.native.c_project.c_program import Program
+from co3d_bench.bench.backends.native.c_project.c_program import Program, make
 from co3d_bench.bench.errors import UserError
 from co3d_bench.bench.export import Options
 from co3d_bench.bench.measure.verify import relative_error
@@ -260,6 +260,12 @@ def test_a_folder_is_complete_and_says_what_it_knows(folder):
     assert "(0.4, 0.5, 0.6), (0.2, 0.25, 0.3)" in said
     assert c_project.NOT_MEASURED in said
     assert "none; each clip stands alone" in (folder / "clips/README.md").read_text()
+
+
+def test_a_project_is_not_made_where_there_is_no_compiler(folder, tmp_path, monkeypatch):
+    monkeypatch.setenv("PATH", str(tmp_path))
+    with pytest.raises(RuntimeError, match=r"^there is no make: apt install make g\+\+$"):
+        make(folder / "stream", tmp_path)
 
 
 @pytest.mark.parametrize(

@@ -6,6 +6,7 @@ It is copied to boards, which build the project themselves, and used by `build.p
 import ctypes
 import json
 import os
+import shutil
 import subprocess
 import weakref
 import zipfile
@@ -34,6 +35,9 @@ def unpack(archive, folder):
 
 def make(project, build, *words):
     """Run its Makefile, which builds in the folder `build`. Raises RuntimeError with what the compiler said."""
+    for tool in ("make", os.environ.get("CXX", "g++")):
+        if shutil.which(tool) is None:
+            raise RuntimeError(f"there is no {tool}: apt install make g++")
     run(["make", "-s", "-C", str(project), f"BUILD={build}", *words])
 
 
