@@ -292,7 +292,9 @@ def test_the_verb_writes_a_folder_and_leaves_one_that_is_not_empty_alone(tmp_pat
     (tmp_path / "net.py").write_text(CUSTOM)
     words = ["export", f"{tmp_path}/net.py:net", "--format", "c", "--no-verify", "-o", str(tmp_path / "out")]
     (tmp_path / "out").mkdir()
+    before = (tmp_path / "out").stat().st_ino
     call(words)
+    assert (tmp_path / "out").stat().st_ino == before
     files = [file for file in (tmp_path / "out").rglob("*") if file.is_file()]
     assert capsys.readouterr().out == f"{tmp_path}/out: {sum(file.stat().st_size for file in files):,} bytes\n"
     assert (tmp_path / "out/out.h").is_file()
