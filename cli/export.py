@@ -115,7 +115,11 @@ def _written(chosen: Format, loaded: Loaded, order: Order, *, verify: bool) -> t
             verdict = check_file(chosen, files, net, example, order.batch, dtype, TOLERANCE[order.precision])
         placed = tuple(order.out.parent / file.name for file in files)
         for file, place in zip(files, placed, strict=True):
-            file.replace(place)
+            if place.is_dir():  # an empty folder, which may be the one that somebody stands in
+                for part in file.iterdir():
+                    part.replace(place / part.name)
+            else:
+                file.replace(place)
     return placed, verdict
 
 

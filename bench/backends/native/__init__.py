@@ -137,6 +137,7 @@ BACKEND = Backend(
     name="native",
     title="co3d-bench's own kernels, compiled for this machine",
     prepare=prepare,
+    on_board={"cpu": ("fp32",)},  # bench/run/boards/native.py
     tolerance=TOLERANCE,
     missing=missing,
     in_torch=False,

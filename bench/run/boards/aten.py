@@ -33,20 +33,24 @@ def make_request(job: Job, spec: ModelSpec, net: Any, example: Tensor, folder: P
     file = folder / f"{case.model}-{case.precision}-b{case.batch}.aten.zip"
     if not file.exists():  # another case of this run may have written it
         write(net, example, case.precision, file.with_suffix(".part")).rename(file)
-    frames = receptive_field_of(net) if is_frame_network(net) else 0
     return Request(
         files={"artefact": file},
-        fields={
-            "engine": "aten-json",
-            "ring_length": ring_length(spec, case.batch),
-            "seed": int(case.input.removeprefix("random-")),
-            "fill": frames,
-            "check": frames + FRAMES_BEYOND_FILL if frames else CLIPS,
-            "rows": _rows(spec, case),
-            "unified_memory": job.device is not None and job.device.unified_memory,
-        },
+        fields={**request_fields(job, spec, net), "engine": "aten-json"},
         read=lambda lines: read(lines, job, spec, net, example, file),
     )
+
+
+def request_fields(job: Job, spec: ModelSpec, net: Any) -> dict[str, Any]:
+    """What a board is told of the case: its inputs, and the answers to be compared."""
+    case, frames = job.case, receptive_field_of(net) if is_frame_network(net) else 0
+    return {
+        "ring_length": ring_length(spec, case.batch),
+        "seed": int(case.input.removeprefix("random-")),
+        "fill": frames,
+        "check": frames + FRAMES_BEYOND_FILL if frames else CLIPS,
+        "rows": _rows(spec, case),
+        "unified_memory": job.device is not None and job.device.unified_memory,
+    }
 
 
 def _rows(spec: ModelSpec, case: Case) -> list[int]:

@@ -33,6 +33,7 @@ SCRIPTS = tuple(
         "record/garbage.py",
         "record/openmp.py",
         "export/aten/runner.py",
+        "backends/native/c_project/c_program.py",
         "backends/trtexec_tool.py",
     )
 )
@@ -86,7 +87,8 @@ def _reach_board(profile: DeviceProfile) -> BoardFacts:
         raise BoardUnavailable(_other_machine(profile, hardware))
     lacks = {"trtexec": why} if (why := _no_trtexec(hello.trtexec)) else {}
     if hello.torch_missing:
-        lacks["aten-json"] = f"{profile.python} at {profile.host} has no torch: {hello.torch_missing}"
+        why = f"{profile.python} at {profile.host} has no torch: {hello.torch_missing}"
+        lacks |= {"aten-json": why, "native": why}
     elif profile.torch_device == "cuda" and not hello.torch["gpus"]:
         lacks["aten-json"] = f"torch {hello.torch['version']} at {profile.host} sees no GPU"
     return BoardFacts(hardware.host.usable_cores, lacks)

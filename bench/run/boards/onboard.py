@@ -23,6 +23,7 @@ from pathlib import Path
 HERE = Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE))  # PYTHONSAFEPATH leaves the script's folder out
 
+import c_program
 import trtexec_tool
 from allocator import keep_freed_memory
 from garbage import paused_collector
@@ -251,6 +252,41 @@ def available_bytes():
     return status_bytes("MemAvailable", SYSROOT / "proc/meminfo")
 
 
+# --- a network as a C project, compiled here
+
+
+def native(job, folder, emit):
+    case = Case(job, emit)
+    allocator = keep_freed_memory()
+    import torch
+
+    import runner
+
+    torch.set_num_threads(1)  # the project has threads of its own
+    torch.set_num_interop_threads(1)
+    emit("phase", phase="compiling")
+    start = clock()
+    project, build = folder / "project", folder / "build"
+    c_program.unpack(HERE / job["artefact"], project)
+    c_program.make(project, build, "lib")
+    compile_s = clock() - start
+    emit("phase", phase="loading")
+    start = clock()
+    program = c_program.Program(project, build, job["threads"])
+    load_s = clock() - start
+    row = {"shape": program.shape, "dtype": "float32"}
+    calls = Calls(program.step, random_inputs(torch, row, job), lambda: None)
+    with getattr(torch, "inference_mode", torch.no_grad)():
+        measured = timed(torch, calls, case)
+        measured["timing"]["load_s"] = load_s
+        emit("phase", phase="verifying")
+        answer(runner, program, row, case)
+    compiler = c_program.run([os.environ.get("CXX", "g++"), "--version"]).splitlines()[0]
+    facts = {"compile_s": compile_s, "vector_bits": program.function("vector_bits")(), "compiler": compiler}
+    around = dict(surroundings(torch), threads=job["threads"])
+    emit("measured", allocator=allocator, native=facts, **measured, **around)
+
+
 # --- a network in ONNX, by TensorRT's own tool
 
 
@@ -260,7 +296,7 @@ def trtexec(job, folder, emit):
     emit("trtexec", versions={"python": platform.python_version()}, **done)
 
 
-ENGINES = {"aten-json": aten_json, "trtexec": trtexec}
+ENGINES = {"aten-json": aten_json, "native": native, "trtexec": trtexec}
 
 if __name__ == "__main__":
     main(Path(sys.argv[1]))

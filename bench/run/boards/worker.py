@@ -28,14 +28,14 @@ from ...record.facts import assumptions, model_facts
 from ...record.record import Environment
 from ...record.sensing import Energy
 from ..child import thread_environment
-from . import aten, trtexec
+from . import aten, native, trtexec
 from .boards import UNREADABLE
 from .facts import hardware_of, versions
 from .lines import BoardLines, unreadable
 from .measured import Measured, Request
 from .sensor_log import PERIOD_S, block_energy, energy_job, energy_meter, log_of, sensor_paths, sensors_during
 
-ENGINES = {"aten-json": aten, "trtexec": trtexec}
+ENGINES = {"aten-json": aten, "native": native, "trtexec": trtexec}
 SCRIPT = "onboard.py"
 # A case that says nothing for longer than its time and this is lost: the agent there ends it before.
 SILENCE_S = 60.0

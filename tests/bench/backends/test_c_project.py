@@ -17,7 +17,8 @@ import torch
 from small_networks import clip_network
 
 from co3d_bench.bench.backends.native import c_project, calls
-from co3d_bench.bench.backends.native.c_project.build import Build, Program, built, missing
+from co3d_bench.bench.backends.native.c_project.build import Build, built, missing
+from co3d_bench.bench.backends.native.c_project.c_program import Program, make
 from co3d_bench.bench.errors import UserError
 from co3d_bench.bench.export import Options
 from co3d_bench.bench.measure.verify import relative_error
@@ -82,7 +83,7 @@ def build(folder):
 @needs_compiler
 @pytest.mark.parametrize("threads", [1, 2])
 def test_it_streams_as_step_does(folder, build, threads):
-    net, program = stream(), Program(folder / "stream", build, threads)
+    net, program = stream(), Program(folder / "stream", build.path, threads)
     frames = torch.randn(30, 2, 3, 22, 26)
     with torch.no_grad():
         for _ in range(2):
@@ -92,12 +93,12 @@ def test_it_streams_as_step_does(folder, build, threads):
                 (given,) = program.step(frame)
                 assert given.shape == expected.shape
                 assert relative_error(given, expected) < CLOSE
-            assert program.function("reset")(program._state) == 0
+            program.reset()
 
 
 @needs_compiler
 def test_a_clip_network_beside_it_in_one_program_keeps_nothing(folder, build):
-    net, program = clip_network(), Program(folder / "clips", build)
+    net, program = clip_network(), Program(folder / "clips", build.path)
     with torch.no_grad():
         for clip in torch.randn(3, 1, 3, 4, 16, 16):
             assert relative_error(program.step(clip)[0], net(clip)) < CLOSE
@@ -110,13 +111,13 @@ def test_states_step_at_the_same_time_in_threads_of_their_own(folder, build):
     def answers(program, frames):
         return torch.stack([program.step(frame)[0] for frame in frames])
 
-    alone = [answers(Program(folder / "stream", build, 2), each) for each in frames]
-    network, function = ctypes.c_void_p(), Program(folder / "stream", build).function
+    alone = [answers(Program(folder / "stream", build.path, 2), each) for each in frames]
+    network, function = ctypes.c_void_p(), Program(folder / "stream", build.path).function
     assert function("create_from_file")(os.fsencode(folder / "stream/weights.bin"), 2, ctypes.byref(network)) == 0
-    programs = [Program(folder / "stream", build) for _ in frames]
+    programs = [Program(folder / "stream", build.path) for _ in frames]
     for program in programs:  # all of them of one network
-        function("destroy_state")(program._state)
-        assert function("initial_state")(network, ctypes.byref(program._state)) == 0
+        function("destroy_state")(program.state)
+        assert function("initial_state")(network, ctypes.byref(program.state)) == 0
     function("destroy")(network)  # states keep what they need
     with ThreadPoolExecutor(len(frames)) as pool:
         together = list(pool.map(answers, programs, frames))
@@ -144,7 +145,7 @@ WRONG = {
 @needs_compiler
 @pytest.mark.parametrize("words", WRONG)
 def test_weights_that_are_not_its_own_are_refused(folder, build, tmp_path, words):
-    function = Program(folder / "stream", build).function
+    function = Program(folder / "stream", build.path).function
     data = WRONG[words]((folder / "stream/weights.bin").read_bytes())
     network = ctypes.c_void_p()
     error = function("create")(data, ctypes.c_size_t(len(data or b"")), 1, ctypes.byref(network))
@@ -157,7 +158,7 @@ def test_weights_that_are_not_its_own_are_refused(folder, build, tmp_path, words
 
 @needs_compiler
 def test_wrong_arguments_and_files_are_errors_in_words(folder, build):
-    function = Program(folder / "stream", build).function
+    function = Program(folder / "stream", build.path).function
     network, path = ctypes.c_void_p(), os.fsencode(folder / "stream/weights.bin")
     for threads in (0, -1, 1025):
         assert function("create_from_file")(path, threads, ctypes.byref(network)) == 1
@@ -172,14 +173,14 @@ def test_wrong_arguments_and_files_are_errors_in_words(folder, build):
 
 @needs_compiler
 def test_weights_may_lie_anywhere_and_be_freed_afterwards(folder, build):
-    net, program = stream(), Program(folder / "stream", build)
+    net, program = stream(), Program(folder / "stream", build.path)
     data = (folder / "stream/weights.bin").read_bytes()
     buffer, network = ctypes.create_string_buffer(b"x" + data), ctypes.c_void_p()
     function, at = program.function, ctypes.c_void_p(ctypes.addressof(buffer) + 1)  # at an odd address
     assert function("create")(at, ctypes.c_size_t(len(data)), 1, ctypes.byref(network)) == 0
     ctypes.memset(buffer, 255, len(buffer))
-    function("destroy_state")(program._state)
-    assert function("initial_state")(network, ctypes.byref(program._state)) == 0
+    function("destroy_state")(program.state)
+    assert function("initial_state")(network, ctypes.byref(program.state)) == 0
     function("destroy")(network)
     frame = torch.randn(2, 3, 22, 26)
     with torch.no_grad():
@@ -261,6 +262,12 @@ def test_a_folder_is_complete_and_says_what_it_knows(folder):
     assert "none; each clip stands alone" in (folder / "clips/README.md").read_text()
 
 
+def test_a_project_is_not_made_where_there_is_no_compiler(folder, tmp_path, monkeypatch):
+    monkeypatch.setenv("PATH", str(tmp_path))
+    with pytest.raises(RuntimeError, match=r"^there is no make: apt install make g\+\+$"):
+        make(folder / "stream", tmp_path)
+
+
 @pytest.mark.parametrize(
     ("name", "word"),
     [("cox3d-m-16", "cox3d_m_16"), ("3d net", "net_3d_net"), ("é", "net"), ("a'; rm -rf \"b", "a_rm_rf_b")],
@@ -285,7 +292,9 @@ def test_the_verb_writes_a_folder_and_leaves_one_that_is_not_empty_alone(tmp_pat
     (tmp_path / "net.py").write_text(CUSTOM)
     words = ["export", f"{tmp_path}/net.py:net", "--format", "c", "--no-verify", "-o", str(tmp_path / "out")]
     (tmp_path / "out").mkdir()
+    before = (tmp_path / "out").stat().st_ino
     call(words)
+    assert (tmp_path / "out").stat().st_ino == before
     files = [file for file in (tmp_path / "out").rglob("*") if file.is_file()]
     assert capsys.readouterr().out == f"{tmp_path}/out: {sum(file.stat().st_size for file in files):,} bytes\n"
     assert (tmp_path / "out/out.h").is_file()

@@ -116,6 +116,7 @@ def _facts(project: Project) -> dict[str, Any]:
         "name": project.name,
         "input": [frame.batch, frame.channels, frame.frames, frame.height, frame.width],
         "answers": [list(shape) for shape in project.lowered.answer_shapes],
+        "clip": project.lowered.entry.inputs[0].dim() == 5,
         "keeps_state": bool(project.lowered.state),
         "mean": project.mean,
         "std": project.std,
@@ -128,7 +129,7 @@ def _values(project: Project) -> dict[str, object]:
     from .table import VERSION
 
     frame, shapes = project.lowered.frame, project.lowered.answer_shapes
-    stream, state_mb = bool(project.lowered.state), 4 * project.layout.floats / 1e6
+    stream = bool(project.lowered.state)
     mean, std = (", ".join(f"{value:g}" for value in values) for values in (project.mean, project.std))
     what = f"({frame.batch}, {frame.channels}, {frame.height}, {frame.width}), (batch, channels, height, width)"
     if not stream and frame.frames > 1:
@@ -136,7 +137,7 @@ def _values(project: Project) -> dict[str, object]:
             f"({frame.batch}, {frame.channels}, {frame.frames}, {frame.height}, {frame.width}), "
             "(batch, channels, frames, height, width)"
         )
-    memory = f"{state_mb:.1f} MB for each state, {len(project.table.weights) / 1e6:.1f} MB for the weights"
+    memory = f"{_size(4 * project.layout.floats)} for each state, {_size(len(project.table.weights))} for the weights"
     facts = {
         "input": f"float32 {what}; value = (byte / 255 - mean) / std",
         "mean, std": f"({mean}), ({std})",
@@ -180,6 +181,10 @@ def _values(project: Project) -> dict[str, object]:
     }
 
 
+def _size(count: int) -> str:
+    return f"{count / 1e6:.1f} MB" if count >= 1e6 else f"{count / 1e3:.0f} kB"
+
+
 def _write_test(net: Any, project: Project, folder: Path) -> None:
     """Frames of noise as bytes, and what the network in PyTorch answers to them."""
     import torch
@@ -213,14 +218,15 @@ def _cannot_load() -> str | None:
 
 def load(files: tuple[Path, ...]) -> Callable[[Any], Sequence[Tensor]]:
     """Its answers, by the library that its Makefile builds; meanwhile its README is told how fast it is here."""
-    from .build import Program, built, checked, measured
+    from .build import built, checked, measured
+    from .c_program import Program
 
     folder = files[0]
     build = built(folder)
     checked(folder, build.path)
     readme = folder / "README.md"
     _write(readme, readme.read_text(encoding="utf-8").replace(NOT_MEASURED, measured(folder, build.path)))
-    return Program(folder, build).step
+    return Program(folder, build.path).step  # the library stays, its file need not
 
 
 FORMAT = Format(

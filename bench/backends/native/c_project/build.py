@@ -1,28 +1,20 @@
-"""A written project built by its own Makefile, in a folder that goes away, and run: checked, timed, called."""
+"""A written project built by its own Makefile, in a folder that goes away, and run: checked and timed."""
 
 from __future__ import annotations
 
-import ctypes
-import json
-import math
 import os
 import shutil
-import subprocess
-import weakref
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timezone
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import TYPE_CHECKING, Any
 
 from .....devices.host import read_host
 from ....errors import FAILED, UserError
 from ... import toolchain
 from ..compiled import compiler
-
-if TYPE_CHECKING:
-    from torch import Tensor
+from .c_program import run
 
 STEPS = 200
 
@@ -75,47 +67,6 @@ def measured(folder: Path, build: Path) -> str:
 
 def _run(command: Sequence[str], folder: Path, what: str) -> str:
     try:
-        done = subprocess.run(command, capture_output=True, text=True, errors="replace", check=False)  # noqa: S603
-    except OSError as error:
-        raise UserError(f"{folder.name}: {what}: {command[0]}: {error.strerror}", FAILED) from error
-    if done.returncode:
-        said = [line for line in (done.stderr or done.stdout).splitlines() if line.strip()]
-        reason = next((line for line in said if "error" in line), said[0] if said else f"exit code {done.returncode}")
-        raise UserError(f"{folder.name}: {what}: {reason}", FAILED)
-    return done.stdout
-
-
-class Program:
-    """The library by ctypes: one stream."""
-
-    def __init__(self, folder: Path, build: Build, threads: int = 1) -> None:
-        facts = json.loads((folder / "network.json").read_text(encoding="utf-8"))
-        self._build, self._name, self._shapes = build, facts["name"], facts["answers"]
-        self._library = ctypes.CDLL(str(build.path / f"lib{self._name}.so"))
-        self.function("error_text").restype = ctypes.c_char_p
-        for name in ("destroy", "destroy_state"):
-            self.function(name).restype = None
-        network, self._state = ctypes.c_void_p(), ctypes.c_void_p()
-        path = os.fsencode(folder / "weights.bin")
-        self._must(self.function("create_from_file")(path, threads, ctypes.byref(network)))
-        self._must(self.function("initial_state")(network, ctypes.byref(self._state)))
-        self.function("destroy")(network)  # the state keeps what it needs
-        weakref.finalize(self, self.function("destroy_state"), self._state)
-
-    def function(self, name: str) -> Any:
-        """A function of the library, by its name without the network's."""
-        return getattr(self._library, f"{self._name}_{name}")
-
-    def _must(self, error: int) -> None:
-        if error:
-            raise UserError(f"{self._name}: {self.function('error_text')(error).decode()}", FAILED)
-
-    def step(self, x: Tensor) -> list[Tensor]:
-        """The answers to one input, each with its shape."""
-        import torch
-
-        x = x.float().contiguous()
-        scores = torch.empty(sum(map(math.prod, self._shapes)))
-        self._must(self.function("step")(self._state, *(ctypes.c_void_p(each.data_ptr()) for each in (x, scores))))
-        parts = scores.split([math.prod(shape) for shape in self._shapes])
-        return [part.view(shape) for part, shape in zip(parts, self._shapes, strict=True)]
+        return run(command)
+    except RuntimeError as error:
+        raise UserError(f"{folder.name}: {what}: {error}", FAILED) from error

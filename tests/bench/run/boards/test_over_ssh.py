@@ -288,6 +288,27 @@ def test_what_a_board_cannot_run_is_left_out_with_the_reason(sshd, tmp_path):
 
 
 @pytest.mark.acceptance
+def test_native_is_compiled_there_and_streams(sshd, tmp_path):
+    made = config(tmp_path, {"tx2": ("tx2", "tx2.local")}, models=("small-frames", "small-clip"))
+    records = measure(replace(made, plan=made.plan.model_copy(update={"backends": ("native",)})))
+    assert [record.case.key for record in records] == [
+        "small-frames/tx2/native/fp32/b1/t1/random-0",
+        "small-clip/tx2/native/fp32/b1/t1/random-0",
+    ]
+    for record in records:
+        assert record.ok, record.error
+        assert record.verification.passed
+        assert record.verification.relative_error < 1e-5
+        assert record.engine.compile_s > 0
+        assert "vectors" in record.engine.provider
+        assert record.engine.threads == 1
+        assert record.counters.macs > 0
+    assert records[0].verification.compared > records[0].model.receptive_field
+    assert records[0].counters.state_bytes > 0
+    assert left(sshd) == ["lock"]
+
+
+@pytest.mark.acceptance
 def test_tensorrt_runs_the_onnx_file_and_answers_in_mid_stream(sshd, tmp_path):
     made = config(tmp_path, {"tx2": ("tx2", "trt.local")})
     profiles = {"tx2": made.profiles["tx2"].model_copy(update={"torch_device": "cuda"})}

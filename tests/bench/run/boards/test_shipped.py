@@ -107,4 +107,4 @@ def test_a_case_runs_there_and_a_slow_one_keeps_its_samples(python, folder):
     assert min(computed.samples.latency_s) > 1e-5
     assert 0 < there["overhead_s"] < 1e-2
     assert there["rss"] > 1 << 20
-    assert (there["collecting"], there["engines"]) == (True, ["aten-json", "trtexec"])
+    assert (there["collecting"], there["engines"]) == (True, ["aten-json", "native", "trtexec"])
