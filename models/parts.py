@@ -18,6 +18,12 @@ RESNET50_DEPTHS = (3, 4, 6, 3)  # blocks in each stage
 RESNET50_STRIDES = (1, 2, 2, 2)  # in space, of the first block of each stage
 
 
+def round_to_eight(channels: float) -> int:
+    """The nearest multiple of 8, at least 8, and not more than a tenth below."""
+    rounded = max(8, int(channels + 4) // 8 * 8)
+    return rounded + 8 if rounded < 0.9 * channels else rounded
+
+
 def resnet_stem(channels: int, kernel_frames: int) -> co.Sequential:
     """(B, 3, T, H, W) -> (B, channels, T, H / 4, W / 4): a convolution over 7 x 7 pixels, then a maximum over 3 x 3."""
     return co.Sequential(

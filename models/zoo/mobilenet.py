@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from .. import continual as co
+from ..parts import round_to_eight
 from ..spec import Family, ModelSpec, Preprocessing
 
 if TYPE_CHECKING:
@@ -57,12 +58,6 @@ BLOCKS = (
 
 # torchvision's: pictures at the scale of ImageNet. It knows no frame rate: every frame of a film is one picture.
 PREPROCESSING = Preprocessing((0.485, 0.456, 0.406), (0.229, 0.224, 0.225), short_side=256, frame_interval=1)
-
-
-def round_to_eight(channels: int) -> int:
-    """The nearest multiple of 8, at least 8, and not more than a tenth below."""
-    rounded = max(8, (channels + 4) // 8 * 8)
-    return rounded + 8 if rounded < 0.9 * channels else rounded
 
 
 def _conv(

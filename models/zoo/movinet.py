@@ -22,6 +22,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from .. import continual as co
+from ..parts import round_to_eight
 from ..spec import Family, ModelSpec, Preprocessing
 
 if TYPE_CHECKING:
@@ -111,12 +112,6 @@ SIZES = (
         top1=(78.62, 78.40),
     ),
 )
-
-
-def round_to_eight(channels: int) -> int:
-    """The nearest multiple of 8, at least 8, and not more than a tenth below."""
-    rounded = max(8, (channels + 4) // 8 * 8)
-    return rounded + 8 if rounded < 0.9 * channels else rounded
 
 
 def activation(stream: bool) -> nn.Module:

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 
 from .. import continual as co
 from ..pairs import Pair, family
+from ..parts import round_to_eight
 from ..published import published
 from ..spec import ModelSpec, Preprocessing
 
@@ -55,12 +56,6 @@ LISTED_POOLS = {
     "m": (16, 64),
     "l": (16, 64),
 }  # the rows of Table 1; any other length is found too
-
-
-def round_to_eight(channels: float) -> int:
-    """The nearest multiple of 8, at least 8, and not more than a tenth below."""
-    rounded = max(8, int(channels + 4) // 8 * 8)
-    return rounded + 8 if rounded < 0.9 * channels else rounded
 
 
 def bottleneck(channels_in: int, channels: int, stride: int, squeeze: bool) -> co.Sequential:

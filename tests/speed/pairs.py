@@ -14,12 +14,14 @@ from co3d_bench.bench.backends.eager import BACKEND
 from co3d_bench.models.zoo import find_model
 
 
-def arguments(doc: str | None, models: list[str], pairs: int, **lists: list[str]) -> argparse.Namespace:
+def arguments(
+    doc: str | None, models: list[str], pairs: int, *, threads: int = 2, **lists: list[str]
+) -> argparse.Namespace:
     """The options of a speed script, `lists` being more of them; sets torch's threads and says what runs."""
     parser = argparse.ArgumentParser(description=doc, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--models", nargs="+", default=models)
     parser.add_argument("--pairs", type=int, default=pairs)
-    parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--threads", type=int, default=threads)
     for name, words in lists.items():
         parser.add_argument(f"--{name}", nargs="+", default=words)
     options = parser.parse_args()
