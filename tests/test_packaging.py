@@ -74,6 +74,7 @@ def test_a_wheel_holds_the_rooms_with_their_data_and_no_test(tmp_path):
     for expected in (
         "co3d_bench/bench.toml",
         "co3d_bench/py.typed",
+        "co3d_bench/bench/backends/native/c_project/templates/network.cpp.in",
         "co3d_bench/devices/profiles/cpu.toml",
         "co3d_bench/models/paper_tables/table1_kinetics400.csv",
         "co3d_bench/models/paper_tables/section_facts.csv",

@@ -328,7 +328,7 @@ def test_it_is_clean_under_the_sanitizers_of_memory(folder, tmp_path, name, comp
     flags = "-fsanitize=address,undefined -fno-sanitize-recover=all"
     probe = [compilers[1], *flags.split(), str(tmp_path / "empty.c"), "-o", str(tmp_path / "empty")]
     if subprocess.run(probe, capture_output=True).returncode:
-        flags = ""  # Debian's clang comes without; it builds without a warning at least
+        flags = ""  # Debian's clang wants libclang-rt-14-dev; it builds without a warning at least
     words = {"CFLAGS": flags, "CXXFLAGS": flags, "LDFLAGS": flags, "OURS": f"-O1 -g -march=native {STRICT}"}
     run_make(folder / name, BUILD=tmp_path, CC=compilers[0], CXX=compilers[1], **words)
     example, weights = str(tmp_path / "example"), folder / name / "weights.bin"
