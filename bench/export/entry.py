@@ -58,13 +58,13 @@ def make_entry(net: Any, example: Input, *, plain: bool = False, moves: bool = T
     """
     import torch
 
-    from ...models.continual import fold_batch_norm, plain_form
+    from ...models.continual import fold_batch_norm, make_plain
 
     refuse_kept_state(net)
     inputs = tensors_of(example)
 
-    net = fold_batch_norm(net)
-    net = plain_form(net) if plain else net
+    net = fold_batch_norm(net)  # a copy
+    net = make_plain(net) if plain else net
     with torch.no_grad():
         if not is_frame_network(net):
             with _shapes(example):

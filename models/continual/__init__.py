@@ -44,7 +44,7 @@ if TYPE_CHECKING:
     from .training import set_step_momentum as set_step_momentum
     from .training import step_momentum as step_momentum
     from .training import transient as transient
-    from .tuning import plain_form as plain_form
+    from .tuning import make_plain as make_plain
     from .tuning import tune as tune
     from .weights import initialise as initialise
 
@@ -63,7 +63,7 @@ _NAMES = {
     ".shift": ("Shift",),
     ".state": ("Sequential", "State", "Temporal", "as_continual", "temporal_of"),
     ".training": ("set_step_momentum", "step_momentum", "transient"),
-    ".tuning": ("plain_form", "tune"),
+    ".tuning": ("make_plain", "tune"),
     ".weights": ("initialise",),
 }
 _HOME = {name: module for module, names in _NAMES.items() for name in names}

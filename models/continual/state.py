@@ -73,7 +73,8 @@ def as_continual(module: object) -> Continual | None:
 
 def temporal_of(module: nn.Module) -> Temporal:
     """A module's reach in time; 1 frame for stateless ones."""
-    return cast(Continual, module).temporal if hasattr(module, "temporal") else Temporal()
+    # Asked once: a chain computes it from its layers, and asking each twice doubles with every level of nesting.
+    return getattr(module, "temporal", None) or Temporal()
 
 
 class Sequential(nn.Sequential):

@@ -7,7 +7,6 @@ place; `tuned=False` makes one that is not.
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Callable
 from functools import partial
 from typing import Any, TypeVar
@@ -62,14 +61,14 @@ def untune(net: Module) -> Module:
     return net
 
 
-def plain_form(net: Module) -> Module:
-    """A copy with the same weights and the same answers for engines that read a graph, which holds the convolutions
-    and pools themselves.
+def make_plain(net: Module) -> Module:
+    """The network itself, with the same weights and the same answers, for engines that read a graph, which holds the
+    convolutions and pools themselves.
 
     Written into a graph, what is quick in eager PyTorch becomes transpositions and copies, which an engine does one by
     one, and which hide the convolution that it would have fused with what follows.
     """
-    net = untune(copy.deepcopy(net))
+    untune(net)
     for layer in net.modules():
         if isinstance(layer, SpatialMean):
             layer.mean = _mean_as_pool

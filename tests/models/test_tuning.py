@@ -11,7 +11,7 @@ from torch import nn
 from co3d_bench.models import continual as co
 from co3d_bench.models.continual import quick
 from co3d_bench.models.continual.graph import Node
-from co3d_bench.models.continual.tuning import FUNCTIONS, plain_form, tune, untune
+from co3d_bench.models.continual.tuning import FUNCTIONS, make_plain, tune, untune
 
 from ..reference import randomise_batch_norm, relative_error
 
@@ -53,7 +53,11 @@ def untuned(net):
     return type(net)(untune(blocks), net.input_shape, tuned=False).eval()
 
 
-FORMS = {"for engines": co.plain_form, "made without": untuned}
+def plain(net):
+    return co.make_plain(copy.deepcopy(net))
+
+
+FORMS = {"for engines": plain, "made without": untuned}
 
 
 @pytest.mark.parametrize("form", FORMS)
@@ -86,14 +90,14 @@ def functions(net):
 def test_the_network_itself_stays_as_it_is():
     net = network()
     before = functions(net)
-    assert before == functions(copy.deepcopy(net)) != functions(co.plain_form(net))
+    assert before == functions(copy.deepcopy(net)) != functions(co.make_plain(copy.deepcopy(net)))
     assert functions(net) == before
 
 
 @pytest.mark.parametrize("form", ["clip", "frame"])
 def test_its_graph_calls_convolutions(form):
     net = network() if form == "clip" else co.convert(network(), prove=False)
-    plain = co.plain_form(net)
+    plain = co.make_plain(copy.deepcopy(net))
 
     class Graph(torch.nn.Module):
         def forward(self, x, *state):
@@ -187,5 +191,5 @@ def test_a_tuned_network_can_be_saved(tmp_path):
 def test_what_other_layers_call_by_the_same_names_stays():
     layer = torch.nn.Module()
     layer.scale, layer.mean = torch.ones(1), 0.45
-    assert plain_form(layer).mean == 0.45
+    assert make_plain(layer).mean == 0.45
     assert tune(layer).scale is not None

@@ -149,6 +149,9 @@ class _Tape(TorchDispatchMode):
         raise NotRecorded(f"{func} depends on values")
 
 
+_ONE = (bool, int, float, str, type(None))  # most of what modules hold; torch takes long to find that it is no tree
+
+
 def _kept_in(module: nn.Module) -> list[tuple[str, str, int, int]]:
     """What its modules hold besides weights, buffers and modules: which objects, and which version of a tensor."""
     registered = ("_parameters", "_buffers", "_modules")
@@ -157,7 +160,7 @@ def _kept_in(module: nn.Module) -> list[tuple[str, str, int, int]]:
         for name, each in module.named_modules()
         for key, value in vars(each).items()
         if key not in registered
-        for leaf in tree_leaves(value)
+        for leaf in ((value,) if isinstance(value, _ONE) else tree_leaves(value))
     ]
 
 

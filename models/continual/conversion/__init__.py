@@ -141,7 +141,7 @@ def _convert(module: nn.Module, shape: tuple[int, int, int, int] | None, choice:
     if len(set(modes.values())) == 1:
         net.train(module.training)  # also what was put in between
     if not asked_by_harness():
-        _tell_training(modes)
+        _warn_of_training(modes)
     differs = differences(net, module, findings, choice.pool_frames, choice.squeeze)
     claim = Claim(reference, clip_form, after, net, exact=not differs)
     text = TURNED_OFF if not choice.prove else known or _proven(claim, shape, findings)
@@ -179,7 +179,7 @@ def _form(
     return cast("Sequential | Graph", blocks), after.axes
 
 
-def _tell_training(modes: Mapping[nn.Module, bool]) -> None:
+def _warn_of_training(modes: Mapping[nn.Module, bool]) -> None:
     kinds = (nn.modules.batchnorm._BatchNorm, nn.modules.dropout._DropoutNd)
     if any(training and isinstance(layer, kinds) for layer, training in modes.items()):
         message = (

@@ -137,7 +137,7 @@ class Shared:
         if not has_tensors(layer):
             return made
         first = self._made.setdefault(layer, made)
-        if temporal_of(first) != temporal_of(made):
+        if first is not made and temporal_of(first) != temporal_of(made):
             raise ConversionError(label(layer, where), "is used twice, with a temporal stride in between")
         return first
 
