@@ -19,8 +19,8 @@ from ...devices.cgroup import oom_kills
 from ...devices.own_path import python_command
 from ...models.custom import CustomModelError
 from ..errors import USAGE, UserError
+from ..measure.interleaved import WAITING
 from ..measure.job import Event, Job, TurnPipes
-from ..measure.turns import WAITING
 from ..plan.catalog import Catalog
 from ..plan.custom_models import CustomModel, describe_custom
 from ..record.case import Case

@@ -60,7 +60,7 @@ class EvaluationJob(Frozen):
 
 
 class TurnPipes(Frozen):
-    """The pipes of one of two interleaved processes: file descriptors that it was started with (`turns.py`)."""
+    """The pipes of one of two interleaved processes: file descriptors that it was started with (`interleaved.py`)."""
 
     take: int = Field(ge=0, description="to read the turn from")
     give: int = Field(ge=0, description="to hand the turn over")
@@ -82,7 +82,11 @@ class Answers(Frozen):
 
 
 class Job(Frozen):
-    """One case to be measured, as the parent hands it to a fresh process on its standard input."""
+    """One case to be measured, as the parent hands it to a fresh process on its standard input.
+
+    The gate hands jobs to the processes of older commits too, by the names of fields that those know: `own` and
+    `in_turn`, among others, keep theirs.
+    """
 
     run_id: str
     case: Case
@@ -115,7 +119,7 @@ class Job(Frozen):
     video: str | None = Field(default=None, description="path of the video, where the case's input is one")
     camera: CameraJob | None = Field(default=None, description="None: no camera")
     evaluation: EvaluationJob | None = Field(default=None, description="None: accuracy is not measured")
-    place: BoardHost | None = Field(default=None, description="the board to run it on; None: this machine")
+    host: BoardHost | None = Field(default=None, description="the board to run it on; None: this machine")
     git_commit: str | None = None
     git_dirty: bool | None = None
     prove: tuple[str, ...] | None = Field(default=None, description="report which loaded modules lie in these folders")

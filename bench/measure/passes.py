@@ -30,6 +30,7 @@ from ..stats.summary import MAX_BACKGROUND_SHARE
 from .accelerator import Accelerator
 from .in_force import hold_threads, threads_in_force
 from .input import Inputs
+from .interleaved import Turns, with_uncounted_call
 from .job import Event, phase_event
 from .loop import (
     SAMPLING_TIME_SHARE,
@@ -48,13 +49,12 @@ from .loop import (
 from .memory import peak_allocated_bytes, tensor_bytes, weights
 from .probe import KernelProbe, Use, UseProbe, background_load, peak_rss_bytes, thread_seconds
 from .reference_workload import workload_for
-from .turns import Turns, with_uncounted_call
 
 if TYPE_CHECKING:
     from ...models.example import Example
 
 # For two interleaved processes: a noisy machine affects both, so only the network itself has to be warm.
-IN_TURN = WarmUpRule(max_predictions=30, max_seconds=1.5)
+INTERLEAVED_WARM_UP = WarmUpRule(max_predictions=30, max_seconds=1.5)
 
 Emit = Callable[[Event], None]
 
@@ -172,7 +172,9 @@ def timing_pass(subject: Subject, case_clock: CaseClock, emit: Emit, turns: Turn
     runnable.warm(ring[0])
     calls = Calls(runnable.step, ring, runnable.synchronize)
     fill = receptive_field_of(net) if subject.spec.form == "frame" else 0
-    rule = (IN_TURN if turns else WarmUpRule())._replace(fill=fill, until=case_clock.until(WARMUP_TIME_SHARE))
+    rule = (INTERLEAVED_WARM_UP if turns else WarmUpRule())._replace(
+        fill=fill, until=case_clock.until(WARMUP_TIME_SHARE)
+    )
     warmed = warm_up(calls, clock, rule)
 
     hold_threads(subject.ask.threads)

@@ -37,12 +37,12 @@ from .energy import energy_pass, find_meter
 from .external import MeasuredEngine, external_pass, verify_answers
 from .in_force import limit_inter_op, note_of, weights_notes
 from .input import make_inputs
+from .interleaved import WAITING, Turns
 from .job import Event, Job, Measurement, TurnPipes, phase_event
 from .loop import Calls
 from .passes import CaseClock, Emit, Subject, TimedNetwork, counting_pass, load, timing_pass, undisturbed
 from .search import search_batches
 from .sensors import SensorWatch
-from .turns import WAITING, Turns
 from .verify import AnswersToSend, compare, unpack_answers, verify
 
 FindModel = Callable[[str], ModelSpec]

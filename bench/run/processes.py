@@ -89,10 +89,10 @@ class Parent:
         outcome = run_child(
             worker,
             job_line(job),
-            job.settings.timeout_s + (BOARD_EXTRA_S if job.place else 0.0),
+            job.settings.timeout_s + (BOARD_EXTRA_S if job.host else 0.0),
             stop=self.stop,
             on_event=on_event,
-            environment=child_environment(job.case.threads if job.place is None else read_host().usable_cores),
+            environment=child_environment(job.case.threads if job.host is None else read_host().usable_cores),
             finishing=partial(self.progress.note, FINISHING) if job.camera else None,
         )
         if outcome.final and outcome.final.event == "lost":
@@ -117,7 +117,7 @@ class Parent:
             torch_device=config.profiles[case.device].torch_device,
             device=config.profiles[case.device],
             video=str(Path(config.input.file).absolute()) if config.input.file else None,
-            place=host,
+            host=host,
             camera=camera_job(config) if case.camera else None,
             evaluation=evaluation_job(config) if case.evaluation else None,
             git_commit=self.checkout.commit,

@@ -29,7 +29,7 @@ def make_request(job: Job, spec: ModelSpec, net: Any, example: Tensor, folder: P
         raise UserError(f"{NAME}: {lacks}")
     case = job.case
     ring = make_inputs(spec, case.batch, case.input, None).ring
-    help_text = (job.place and job.place.trtexec) or ""
+    help_text = (job.host and job.host.trtexec) or ""
     given = Ask(case.precision, case.threads, calibration=ring)
     session = make_session(net, ring, given, job.settings, help_text, verify=True)
     data, fields = session.files()

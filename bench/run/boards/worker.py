@@ -163,9 +163,9 @@ def main(find_model: FindModel = find_model) -> int:
     """Read a job and measure it on its board."""
 
     def work(job: Job, emit: Emit) -> Event:
-        if job.place is None:
+        if job.host is None:
             raise UserError(f"{job.case.key}: the job names no board")
-        return measure(job, job.place, emit, find_model)
+        return measure(job, job.host, emit, find_model)
 
     return serve(work)
 

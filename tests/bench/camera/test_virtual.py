@@ -79,7 +79,7 @@ def test_a_camera_that_blocks_drops_nothing_and_its_latency_grows_without_end():
     assert found.latency_s[-1] == 1.5 * PERIOD_S + 999 * 0.5 * PERIOD_S
 
 
-def test_two_service_times_in_turn():
+def test_two_alternating_service_times():
     """Half a period and two periods: in steady state a frame in three is dropped."""
     timeline = simulate(due_times(3000), [PERIOD_S / 2, 2 * PERIOD_S], 1, "newest")
     assert figures(timeline).answered_s.tolist() == pytest.approx(

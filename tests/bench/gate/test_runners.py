@@ -12,8 +12,8 @@ from co3d_bench.bench.errors import WRONG_CODE, UserError
 from co3d_bench.bench.gate.code import Code
 from co3d_bench.bench.gate.proof import CURRENT, describe, entry_of
 from co3d_bench.bench.gate.runners import Measured, Processes, code_runner, command_runner, known_fields
+from co3d_bench.bench.measure.interleaved import WAITING
 from co3d_bench.bench.measure.job import Event, Job, parse_event, phase_event
-from co3d_bench.bench.measure.turns import WAITING
 from co3d_bench.bench.measure.worker import modules_in
 from co3d_bench.bench.plan.catalog import Catalog
 from co3d_bench.bench.record.case import Case

@@ -3,7 +3,7 @@
 import os
 import threading
 
-from co3d_bench.bench.measure.turns import TURN_S, Turns, with_uncounted_call
+from co3d_bench.bench.measure.interleaved import TURN_S, Turns, with_uncounted_call
 
 
 class Clock:

@@ -240,7 +240,7 @@ class Drawn(Recurrent):
         return y + torch.rand(1), state
 
 
-class Untold(tiny_zoo.TinyFrames):
+class Unstated(tiny_zoo.TinyFrames):
     """Has a clip form, but nobody knows of how many frames."""
 
     receptive_field = None
@@ -255,7 +255,7 @@ class NoPieces(tiny_zoo.TinyFrames):
     [
         (Recurrent, 1e9, True, "the same 64 frames from a fresh state"),
         (Drawn, 1e9, False, "the same 64 frames from a fresh state"),
-        (Untold, 1e9, True, "the same 64 frames from a fresh state"),
+        (Unstated, 1e9, True, "the same 64 frames from a fresh state"),
         (NoPieces, 1e9, True, "the clip form of the same 3 frames"),
         (NoPieces, 0, True, "the same 3 frames from a fresh state"),
     ],

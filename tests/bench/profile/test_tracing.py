@@ -224,7 +224,7 @@ PRODUCTS = ("convolution", "depthwise", "matrix product")
 
 @pytest.fixture(scope="module")
 def eager() -> tuple[Operator, ...]:
-    # Without what torch reckons with sizes, one dimension each.
+    # Without what torch computes with sizes, one dimension each.
     return tuple(each for each in profiled("eager").operators if any(len(shape) > 1 for shape in each.shapes))
 
 

@@ -1,4 +1,4 @@
-"""What operators have to do, against numbers reckoned by hand."""
+"""What operators have to do, against numbers computed by hand."""
 
 from __future__ import annotations
 
