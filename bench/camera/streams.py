@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 
 from ..errors import INTERRUPTED, UserError
 from ..measure.accelerator import Memory
-from ..measure.job import phase_event
+from ..measure.job import Event, phase_event
 from ..measure.search import MEMORY_SHARE
 from ..record.camera import CameraRun, Streams, StreamsTrial, Verdict, Way
 from ..record.case import AUTO_STREAMS
@@ -145,6 +145,8 @@ class Trials:
             trial = self._failed(way, streams, f"{streams} failed: {failure_of(error).message}")
         if trial:
             self.tried.append(trial)
+            if not whole:
+                self.scene.emit(Event(event="tried", phase=f"{cameras}: {_decision(trial)}"))
         return trial.verdict if trial else "not known"
 
     def _failed(self, way: Way, streams: int, why: str) -> StreamsTrial:
@@ -179,6 +181,13 @@ class Trials:
         verdict = looks.misses.verdict
         why = self._calls.why_not(streams) if verdict == "yes" and not whole else None
         return _trial(way, "not known" if why else verdict, why, frame_times_of(scene, seen, end_s))
+
+
+def _decision(trial: StreamsTrial) -> str:
+    """What a trial of a search came to, in a line."""
+    kept_up = {"yes": "kept up", "no": "not kept up", "not known": "not known"}[trial.verdict]
+    missed = f"{trial.missed} of {trial.due} answers missed their deadline" if trial.due else ""
+    return "; ".join(filter(None, (kept_up, missed, trial.why)))
 
 
 def _trial(way: Way, verdict: Verdict, why: str | None, cameras: Sequence[FrameTimes]) -> StreamsTrial:

@@ -156,8 +156,8 @@ class Event(Frozen):
 
     `sampled`: the timed loop is over. `answered`: the reference is right, and answers so. `measured` and `done` carry
     parts of the measurement; should the process end in between, the earlier parts are kept. `tried`: a batch that a
-    search tried. `loaded` names the files of the modules in the folders of `Job.prove`. `lost`: the board of the case
-    cannot be reached any more; `phase` says why.
+    search tried; of numbers of cameras `phase` says what one came to. `loaded` names the files of the modules in the
+    folders of `Job.prove`. `lost`: the board of the case cannot be reached any more; `phase` says why.
     """
 
     event: Literal["phase", "sampled", "answered", "measured", "loaded", "tried", "done", "failed", "lost"]

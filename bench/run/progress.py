@@ -127,6 +127,10 @@ class Lines:
         self._now(left)
 
     def event(self, event: Event) -> None:
+        if event.event == "tried":
+            if event.phase and not self._live:  # a number of cameras: a search for it takes minutes
+                self._print(f"{self._head}  {event.phase}")
+            return
         # Before a camera a line stands for a minute or an hour, and is changed before the first frame.
         if event.phase and (self._phases or (self._camera and event.phase != "sampling")):
             count = f" {event.done}/{event.total}" if event.total else ""

@@ -153,9 +153,9 @@ class FakeMemory:
         return self.peak
 
 
-def scene_of(folder, streams, duration_s=0.3):
+def scene_of(folder, streams, duration_s=0.3, emit=lambda event: None):
     job = CameraJob(source="random", duration_s=duration_s, deadline_s=5.0, blobs=str(folder))
-    return Scene(Noise([torch.zeros(1, 3, 2, 2)]), CameraSetup(fps=50, streams=streams), job, lambda event: None)
+    return Scene(Noise([torch.zeros(1, 3, 2, 2)]), CameraSetup(fps=50, streams=streams), job, emit)
 
 
 def test_both_ways_are_watched_and_the_frames_of_one_are_kept(tmp_path):
@@ -191,13 +191,19 @@ def test_a_network_that_cannot_answer_a_batch_is_watched_one_way(tmp_path):
 
 def test_what_does_not_fit_into_memory_is_not_tried_or_noted(tmp_path):
     memory = FakeMemory()
-    trials = Trials(scene_of(tmp_path, "auto"), FakeNetworks(fails_from=4), memory)
+    events = []
+    trials = Trials(scene_of(tmp_path, "auto", emit=events.append), FakeNetworks(fails_from=4), memory)
     assert trials.attempt(ONE_BY_ONE, 4, 1) == "no"
     assert "you tried to allocate" in (trials.tried[-1].why or "")
     memory.peak = 18 * 10**8
     assert trials.attempt(ONE_BY_ONE, 2, 1) == "not known"
     assert trials.attempt(ONE_BY_ONE, 3, 1) == "no"
     assert trials.tried[-1].why == "3 would need 2.6 GB of 1.9"
+    assert [event.phase for event in events if event.event == "tried"] == [
+        "4 cameras, one after the other: not kept up; 4 failed: RuntimeError: not enough memory: you tried to allocate 8 GB",
+        f"2 cameras, one after the other: not known; 0 of {trials.tried[1].due} answers missed their deadline",
+        "3 cameras, one after the other: not kept up; 3 would need 2.6 GB of 1.9",
+    ]
     assert len(trials.notes) == 2
 
 

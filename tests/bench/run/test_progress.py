@@ -5,7 +5,7 @@ import io
 import pytest
 from records import failed_record, make_record
 
-from co3d_bench.bench.measure.job import phase_event
+from co3d_bench.bench.measure.job import Event, phase_event
 from co3d_bench.bench.record.case import Case
 from co3d_bench.bench.run.progress import Lines, Silent
 
@@ -35,6 +35,17 @@ def test_without_a_terminal_there_is_one_line_a_case_and_round():
         "round 2  x3d-xs eager       27.4 ms",
         "round 2  cox3d-s-13 native  27.4 ms",
     ]
+
+
+@pytest.mark.parametrize(("live", "lines"), [(False, ["round 1  x3d-xs eager  2 cameras: kept up"]), (True, [])])
+def test_without_a_terminal_there_is_a_line_for_each_number_of_cameras_that_a_search_tried(live, lines):
+    stream = io.StringIO()
+    shown = Lines(stream, live=live)
+    shown.begin("r1", (EAGER,), "1 round", 0)
+    shown.started(1, EAGER, "", False)
+    for event in (phase_event("2 cameras, up to 60 s"), Event(event="tried", phase="2 cameras: kept up")):
+        shown.event(event)
+    assert [line for line in stream.getvalue().splitlines() if "kept up" in line] == lines
 
 
 def test_a_warning_is_one_mark():
