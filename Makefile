@@ -13,7 +13,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet --constr
 SOURCES := pyproject.toml constraints.txt
 
 .DELETE_ON_ERROR:
-.PHONY: bench check test acceptance lint speed clean
+.PHONY: bench check test acceptance lint speed picture clean
 
 bench: $(VENV)/.installed
 	$(BIN)/co3d-bench run $(ARGS)
@@ -39,6 +39,10 @@ speed: $(VENV)/.installed-test
 	$(BIN)/python tests/speed/clip_vs_plain_torch.py
 	$(BIN)/python tests/speed/engines.py
 	$(BIN)/python tests/speed/clip_engines_vs_plain.py
+
+# The README's picture, of a store that was measured on an idle machine: make picture STORE=results
+picture: $(VENV)/.installed-test
+	$(BIN)/python tests/reports/picture.py $(STORE)
 
 $(BIN)/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 10))' || \
