@@ -1,6 +1,7 @@
 """How much faster a frame network's step is than the same network built from `continual-inference` modules.
 
     python tests/speed/step_vs_continual_inference.py [--models cox3d-s-13 ...] [--pairs 40] [--threads 2]
+        [--device cpu|cuda]
 
 Same weights, one process, interleaved, plain eager float32 with batch norm as it is; the reference is put together as
 the paper's authors put theirs. Printed, once the outputs of both were compared with all frames of the receptive
@@ -45,13 +46,25 @@ def reference_stepper(net: torch.nn.Module, frames: list[torch.Tensor]) -> Calla
     return lambda: blocks.forward_step(next(endless))
 
 
-def compare(name: str, pairs: int) -> str:
+def waiting(call: Callable[[], torch.Tensor], device: str) -> Callable[[], torch.Tensor]:
+    """The call, which on a GPU is over only when the GPU is."""
+
+    def to_its_end() -> torch.Tensor:
+        answer = call()
+        torch.cuda.synchronize()
+        return answer
+
+    return to_its_end if device == "cuda" else call
+
+
+def compare(name: str, pairs: int, device: str) -> str:
     torch.manual_seed(0)
-    net = randomise_batch_norm(find_model(name).build()).eval()
+    net = randomise_batch_norm(find_model(name).build()).eval().to(device)
     torch.manual_seed(0)
-    as_theirs = randomise_batch_norm(undilated(name)).eval()
-    frames = [torch.randn(1, *net.input_shape) for _ in range(8)]
-    ours, theirs = stepper(net, frames), reference_stepper(as_theirs, frames)
+    as_theirs = randomise_batch_norm(undilated(name)).eval().to(device)
+    frames = [torch.randn(1, *net.input_shape).to(device) for _ in range(8)]
+    ours = waiting(stepper(net, frames), device)
+    theirs = waiting(reference_stepper(as_theirs, frames), device)
     same = stepper(as_theirs, frames)
     for _ in range(as_theirs.receptive_field):
         y, reference = same(), theirs()
@@ -63,10 +76,11 @@ def compare(name: str, pairs: int) -> str:
 
 
 def main() -> None:
-    options = arguments(__doc__, ["cox3d-s-13", "cox3d-m-16", "cox3d-l-16", "coi3d-r50-8", "coslow-r50-8"], pairs=40)
+    models = ["cox3d-s-13", "cox3d-m-16", "cox3d-l-16", "coi3d-r50-8", "coslow-r50-8"]
+    options = arguments(__doc__, models, pairs=40, device=["cpu"])
     with torch.inference_mode():
         for name in options.models:
-            print(compare(name, options.pairs), flush=True)
+            print(compare(name, options.pairs, options.device[0]), flush=True)
 
 
 if __name__ == "__main__":
