@@ -6,8 +6,8 @@ from pathlib import Path
 
 import click
 
-from ..bench.errors import UserError
-from .options import store, verb
+from ..bench.errors import USAGE, UserError
+from .options import FILE, store, verb
 
 
 @verb("query")
@@ -16,8 +16,9 @@ from .options import store, verb
 @click.option(
     "--format", type=click.Choice(("table", "csv", "json")), default="table", help="Default: table; e.g. csv."
 )
+@click.option("-o", "--output", type=FILE, help="Write a Parquet file, e.g. for a dashboard; e.g. history.parquet.")
 @click.option("--columns", is_flag=True, help="List the columns of both tables and stop.")
-def query(sql: str | None, store: Path, format: str, columns: bool) -> None:
+def query(sql: str | None, store: Path, format: str, output: Path | None, columns: bool) -> None:
     """Query the records with SQL.
 
     The table `cases` has one row for each case, `records` one for each process. It needs DuckDB:
@@ -30,10 +31,20 @@ def query(sql: str | None, store: Path, format: str, columns: bool) -> None:
         return
     if sql is None:
         raise UserError("query needs a statement: 'SELECT model, latency_s FROM cases'; --columns lists the columns")
+    if output and (output.suffix != ".parquet" or format != "table"):
+        raise UserError(
+            f"{output}: -o writes Parquet: name a file that ends in .parquet; --format is for printing", USAGE
+        )
     from ..bench.record.plain import inert_table
+    from ..bench.stats.query import parquet
     from ..bench.stats.query import query as ask
+    from ..reports.commands import write_whole
 
     answer = ask(sql, store)
+    if output:
+        write_whole(output, parquet(answer))
+        click.echo(f"table: {output}")
+        return
     if format == "csv":
         click.echo(inert_table(answer).to_csv(index=False), nl=False)
     elif format == "json":

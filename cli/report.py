@@ -8,7 +8,7 @@ import click
 
 from .options import FILE, store, verb
 
-FORMATS = ("html", "md", "csv", "latex", "png", "svg", "pdf")
+FORMATS = ("html", "md", "csv", "latex", "png", "svg", "pdf", "pyperf", "github-action-benchmark")
 
 
 @verb("report")
@@ -18,7 +18,8 @@ FORMATS = ("html", "md", "csv", "latex", "png", "svg", "pdf")
 def report(store: Path, output: Path | None, format: str | None) -> None:
     """Write the records as a page, a table or a picture.
 
-    Without -o, tables (md, csv, latex) are printed; the rest is written beside the records.
+    Without -o, tables (md, csv, latex) and the files of other programs (pyperf; github-action-benchmark, read by its
+    customSmallerIsBetter) are printed; the rest is written beside the records.
 
     Example: co3d-bench report results --format md
     """

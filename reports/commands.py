@@ -90,12 +90,28 @@ def _picture(format: str) -> Callable[[Content], bytes]:
     return write
 
 
+def _exchange(name: str) -> Callable[[Content], bytes]:
+    """A function of `exchange.py`."""
+
+    def write(content: Content) -> bytes:
+        from . import exchange
+
+        content.must_have_speed()
+        text = getattr(exchange, name)(content.cases)
+        if text is None:
+            raise ReportError("no case was timed: all have failed, as --format md shows", NOTHING)
+        return text.encode()
+
+    return write
+
+
 @dataclass(frozen=True)
 class Format:
-    """One form of a report: how it is written, and whether a terminal can show it."""
+    """One form of a report: how it is written, whether a terminal can show it, and how its file ends."""
 
     write: Callable[[Content], bytes]
     text: bool
+    ending: str = ""  # empty: the name of the format
 
 
 # A new form of report is one line here. Renderers are imported when used, so that each costs only its own imports.
@@ -103,10 +119,12 @@ FORMATS: dict[str, Format] = {
     "html": Format(_html, text=False),
     "md": Format(_markdown, text=True),
     "csv": Format(_table("csv"), text=True),
-    "latex": Format(_table("latex"), text=True),
+    "latex": Format(_table("latex"), text=True, ending="tex"),
     "png": Format(_picture("png"), text=False),
     "svg": Format(_picture("svg"), text=False),
     "pdf": Format(_picture("pdf"), text=False),
+    "pyperf": Format(_exchange("pyperf"), text=True, ending="pyperf.json"),
+    "github-action-benchmark": Format(_exchange("github_action_benchmark"), text=True, ending="benchmark.json"),
 }
 
 
@@ -175,16 +193,16 @@ def render_report(store: Path, format: str = "md") -> str:
 def default_output(store: Path, format: str) -> Path:
     """Where a report goes by default: beside the records, as report.html, report.md, ... (LaTeX: report.tex)."""
     folder = store if store.is_dir() else store.parent
-    return folder / f"report.{'tex' if format == 'latex' else format}"
+    return folder / f"report.{FORMATS[format].ending or format}"
 
 
 def write_report(store: Path, output: Path | None = None, format: str | None = None) -> Path:
     """Write the report of a store; returns its path.
 
     `store` is a folder that holds records.jsonl, or a .jsonl file. `output` is the file to write; without it the
-    report lies beside the records (`default_output`). `format` is one of `FORMATS`: html, md, csv, latex, png, svg
-    or pdf; the last three are the Pareto plots. Without it the ending of `output` decides, else it is html. To
-    print a text format instead, call `render_report`.
+    report lies beside the records (`default_output`). `format` is one of `FORMATS`: html, md, csv, latex, png, svg,
+    pdf (these three are the Pareto plots), pyperf or github-action-benchmark. Without it the ending of `output`
+    decides, else it is html. To print a text format instead, call `render_report`.
     The file appears whole or not at all. ReportError names a user's mistake in one line: no records, unknown
     format, nothing to plot, a path that cannot be written.
     """

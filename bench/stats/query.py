@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tempfile
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -53,6 +54,16 @@ def query(sql: str, path: str | Path) -> pandas.DataFrame:
             return database.execute(sql).df()
         except duckdb.Error as error:
             raise UserError(f"DuckDB rejects the statement: {_words(error)}", USAGE) from error
+
+
+def parquet(table: pandas.DataFrame) -> bytes:
+    """A result as a Parquet file, which dashboards read."""
+    import duckdb
+
+    with tempfile.TemporaryDirectory() as folder, duckdb.connect(config={"threads": 1}) as database:
+        file = Path(folder) / "table.parquet"
+        database.from_df(table).write_parquet(str(file))
+        return file.read_bytes()
 
 
 def _words(error: Exception) -> str:

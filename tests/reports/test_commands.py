@@ -29,13 +29,16 @@ MAGIC = {
     "png": b"\x89PNG",
     "svg": b"<svg",
     "pdf": b"%PDF",
+    "pyperf": b'{\n "version": "1.0"',
+    "github-action-benchmark": b'[\n {\n  "name": ',
 }
+ENDINGS = {"latex": "tex", "pyperf": "pyperf.json", "github-action-benchmark": "benchmark.json"}
 
 
 @pytest.mark.parametrize("format", FORMATS)
 def test_every_format_is_written_beside_the_records(store, format):
     path = write_report(store, format=format)
-    assert path == store / f"report.{'tex' if format == 'latex' else format}"
+    assert path == store / f"report.{ENDINGS.get(format, format)}"
     assert path.read_bytes().startswith(MAGIC[format])
     assert sorted(p.name for p in store.iterdir()) == sorted(["records.jsonl", path.name])  # nothing left behind
 
@@ -88,7 +91,8 @@ def test_no_records(tmp_path):
 
 def test_unknown_format(store):
     assert complaint(lambda: write_report(store, format="docx")) == (
-        "unknown report format 'docx': choose one of html, md, csv, latex, png, svg, pdf",
+        "unknown report format 'docx': choose one of html, md, csv, latex, png, svg, pdf, pyperf, "
+        "github-action-benchmark",
         USAGE,
     )
 

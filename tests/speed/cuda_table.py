@@ -138,13 +138,13 @@ def missing(device: str) -> str | None:
     try:
         import torch
 
-        import co3d_bench
+        from co3d_bench import __version__
     except ImportError as error:
         return f"{error.name} is missing: unpack the wheels (--wheels) beside torch, then install this checkout"
     if device == "cuda" and not torch.cuda.is_available():
         built = f"built for CUDA {torch.version.cuda}" if torch.version.cuda else "built without CUDA"
         return (
-            f"torch {torch.__version__} ({built}) sees no CUDA device, so co3d-bench {co3d_bench.__version__} has "
+            f"torch {torch.__version__} ({built}) sees no CUDA device, so co3d-bench {__version__} has "
             "nothing to measure; --device cpu is a rehearsal"
         )
     return None

@@ -6,7 +6,7 @@ import sys
 import pytest
 
 import co3d_bench
-from co3d_bench.bench.errors import USAGE, UserError
+from co3d_bench.bench.errors import ENVIRONMENT, USAGE, UserError
 from co3d_bench.bench.record.store import append_record
 from co3d_bench.bench.stats import query as module
 from co3d_bench.bench.stats.frame import CASE_FIELDS, FIELDS
@@ -14,7 +14,7 @@ from co3d_bench.cli.main import main
 
 from ...factories import make_default_records
 
-pytest.importorskip("duckdb", reason="an optional extra: pip install 'co3d-bench[query]'")
+duckdb = pytest.importorskip("duckdb", reason="an optional extra: pip install 'co3d-bench[query]'")
 
 
 @pytest.fixture
@@ -72,6 +72,20 @@ def test_the_verb_prints_tables_csv_and_json(store, monkeypatch, capsys):
     assert capsys.readouterr().out.splitlines() == ["model,batch", "cox3d-m-16,1"]
     assert run(monkeypatch, "query", sql, store, "--format", "json") == 0
     assert json.loads(capsys.readouterr().out) == [{"model": "cox3d-m-16", "batch": 1}]
+
+
+def test_the_verb_writes_what_it_found_as_parquet(store, monkeypatch, capsys, tmp_path):
+    sql = 'SELECT "commit", model, batch, latency_s FROM records'
+    file = tmp_path / "history.parquet"
+    assert run(monkeypatch, "query", sql, store, "-o", file) == 0
+    assert capsys.readouterr().out == f"table: {file}\n"
+    written, expected = duckdb.read_parquet(str(file)).df(), module.query(sql, store)
+    assert written.columns.tolist() == expected.columns.tolist()
+    assert written["model"].tolist() == expected["model"].tolist()
+    assert written["latency_s"].dropna().tolist() == expected["latency_s"].dropna().tolist()
+    assert written["batch"].tolist() == expected["batch"].tolist()
+    assert run(monkeypatch, "query", sql, store, "-o", tmp_path / "nowhere" / "a.parquet") == ENVIRONMENT
+    assert run(monkeypatch, "query", sql, store, "-o", tmp_path / "a.csv") == USAGE
 
 
 def test_the_verb_lists_the_columns_of_both_tables(monkeypatch, capsys):
