@@ -32,9 +32,7 @@ def query(sql: str | None, store: Path, format: str, output: Path | None, column
     if sql is None:
         raise UserError("query needs a statement: 'SELECT model, latency_s FROM cases'; --columns lists the columns")
     if output and (output.suffix != ".parquet" or format != "table"):
-        raise UserError(
-            f"{output}: -o writes Parquet: name a file that ends in .parquet; --format is for printing", USAGE
-        )
+        raise UserError(f"{output}: -o writes Parquet: name it FILE.parquet, and leave --format out", USAGE)
     from ..bench.record.plain import inert_table
     from ..bench.stats.query import parquet
     from ..bench.stats.query import query as ask
