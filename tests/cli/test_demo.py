@@ -96,10 +96,11 @@ def test_ctrl_c_says_how_to_see_what_was_measured_and_how_to_go_on(called, demo,
 def test_an_error_before_anything_was_measured_says_so(called, demo, tmp_path):
     called[1]["evaluate"] = UserError("no engine", NOTHING)
     (tmp_path / "empty/results").mkdir(parents=True)
-    with pytest.MonkeyPatch.context() as patch, pytest.raises(UserError) as caught:
+    (tmp_path / "empty/results/records.jsonl").touch()  # as a run does before its first record
+    with pytest.MonkeyPatch.context() as patch:
         patch.setattr("co3d_bench.bench.demo.folder.new_folder", lambda asked: asked)
-        (tmp_path / "empty/results/records.jsonl").touch()  # as a run does before its first record
-        demo("-o", "empty")
+        with pytest.raises(UserError) as caught:
+            demo("-o", "empty")
     assert caught.value.message == "no engine\nnothing is measured yet"
     assert caught.value.exit_code == NOTHING
 
