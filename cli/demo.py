@@ -92,11 +92,12 @@ def _stopped(folder: Path, command: str, error: UserError | KeyboardInterrupt) -
     from ..bench.record.store import records_file
 
     known = error if isinstance(error, UserError) else UserError("stopped by Ctrl-C", INTERRUPTED)
-    kept = records_file("results").exists()
+    store = records_file("results")
+    kept = store.is_file() and store.stat().st_size > 0  # a run makes the file before its first record
     here = f"cd {shlex.quote(str(folder))}"
     lines = [
         known.message,
-        f"what was measured is kept: {here} && co3d-bench report" if kept else "nothing was measured",
+        f"what was measured is kept: {here} && co3d-bench report" if kept else "nothing is measured yet",
     ]
     if known.exit_code in (INTERRUPTED, TERMINATED):
         lines[0] = lines[0].partition(";")[0]

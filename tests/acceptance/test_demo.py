@@ -52,7 +52,7 @@ def test_ctrl_c_keeps_what_is_measured_and_the_command_that_it_names_shows_it(tm
     )
     until = time.monotonic() + 300
     store = tmp_path / "co3d-bench-demo/results/records.jsonl"
-    while not store.exists() and time.monotonic() < until:
+    while not (store.exists() and store.stat().st_size) and time.monotonic() < until:
         time.sleep(0.1)
     os.kill(process.pid, signal.SIGINT)
     _, errors = process.communicate(timeout=120)

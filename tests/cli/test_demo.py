@@ -80,7 +80,7 @@ def test_ctrl_c_says_how_to_see_what_was_measured_and_how_to_go_on(called, demo,
     found, ends = called
     ends["run"] = ends_with
     (tmp_path / "my folder/results").mkdir(parents=True)
-    (tmp_path / "my folder/results/records.jsonl").touch()
+    (tmp_path / "my folder/results/records.jsonl").write_text("{}\n")
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("co3d_bench.bench.demo.folder.new_folder", lambda asked: asked)
         with pytest.raises(UserError) as caught:
@@ -93,11 +93,15 @@ def test_ctrl_c_says_how_to_see_what_was_measured_and_how_to_go_on(called, demo,
     assert on == "to go on: cd 'my folder' && co3d-bench run --time 60s --resume"
 
 
-def test_an_error_before_anything_was_measured_says_so(called, demo):
+def test_an_error_before_anything_was_measured_says_so(called, demo, tmp_path):
     called[1]["evaluate"] = UserError("no engine", NOTHING)
-    with pytest.raises(UserError) as caught:
-        demo()
-    assert caught.value.message == "no engine\nnothing was measured"
+    (tmp_path / "empty/results").mkdir(parents=True)
+    (tmp_path / "empty/results/records.jsonl").touch()  # as a run does before its first record
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("co3d_bench.bench.demo.folder.new_folder", lambda asked: asked)
+        with pytest.raises(UserError) as caught:
+            demo("-o", "empty")
+    assert caught.value.message == "no engine\nnothing is measured yet"
     assert caught.value.exit_code == NOTHING
 
 
