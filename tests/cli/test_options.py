@@ -28,6 +28,7 @@ IN_WORDS = (
     "--data",
     "--films",
     "--limit",
+    "--drop",
 )
 
 
