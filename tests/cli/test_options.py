@@ -30,6 +30,7 @@ IN_WORDS = (
     "--limit",
     "--start",
     "--frames",
+    "--drop",
 )
 
 
