@@ -26,8 +26,8 @@ ONE_OF_A_KIND |= {"coc2d-r50-8", "r2plus1d-18-8", "cor2plus1d-18-8", "rcu-8", "t
 
 
 def built(name, pixels=None):
-    """The network, for frames of so many pixels, and one input. Its numbers are cheap ones: drawing as many as a network
-    asks for takes longer than running it."""
+    """The network, for frames of so many pixels, and one input. Its numbers are cheap ones: drawing as many as a
+    network asks for takes longer than running it."""
     with torch.device("meta"):
         net = find_model(name).build().eval()
     net = net.to_empty(device="cpu")
