@@ -83,6 +83,14 @@ def _group_norm(
     return y if bias is None else y + bias.view(-1, *ones)
 
 
+def _instance_norm(
+    x: Tensor, weight: Any, bias: Any, mean: Any, variance: Any, use_input: bool, *others: Any
+) -> Tensor:
+    if not use_input:
+        raise NotImplementedError
+    return _group_norm(x, x.shape[1], weight, bias, others[1])
+
+
 def _variance(x: Tensor, dims: Any = None, *_: Any, correction: float = 1, keepdim: bool = False) -> Tensor:
     dims = list(range(x.dim())) if dims is None else dims
     mean = x.mean(dims, keepdim=True)
@@ -91,21 +99,16 @@ def _variance(x: Tensor, dims: Any = None, *_: Any, correction: float = 1, keepd
     return (away * away).sum(dims, keepdim=keepdim) / (count - (1 if correction is None else correction))
 
 
-def _rsqrt(x: Tensor) -> Tensor:
-    return 1 / x.sqrt()
-
-
 OURS: dict[str, Callable[..., Any]] = {
     **dict.fromkeys(("softmax.int", "_softmax.default"), _softmax),
     **dict.fromkeys(("log_softmax.int", "_log_softmax.default"), _log_softmax),
     "layer_norm.default": _layer_norm,
     "group_norm.default": _group_norm,
+    "instance_norm.default": _instance_norm,
     "var.correction": _variance,
     "std.correction": lambda *args, **options: _variance(*args, **options).sqrt(),
     "var_mean.correction": lambda x, dims=None, *, correction=1, keepdim=False: (
         _variance(x, dims, correction=correction, keepdim=keepdim),
         x.mean(dims, keepdim=keepdim),
     ),
-    "rsqrt.default": _rsqrt,
-    "reciprocal.default": lambda x: 1 / x,
 }

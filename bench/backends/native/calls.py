@@ -80,6 +80,8 @@ class Operation(IntEnum):
     FLOOR = 24
     ROUND = 25
     TRUNCATE = 26
+    EXPONENTIAL_LESS_ONE = 27
+    LOGARITHM_OF_ONE_MORE = 28
 
 
 # What can do an activation where it writes.

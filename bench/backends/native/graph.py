@@ -75,7 +75,7 @@ class Graph:
     @property
     def name(self) -> str:
         """Of the operator; one that overwrites its argument makes the same, and nobody reads that argument any more."""
-        return str(self.node.target).removeprefix("aten.").replace("_.", ".")
+        return str(self.node.target).removeprefix("aten.").removeprefix("prims.").replace("_.", ".")
 
     def refusal(self, what: str = "") -> UserError:
         """What to raise where there is no kernel for the node, or not for this form of it."""

@@ -56,6 +56,7 @@ enum Operation : int32_t {
     COPY, ADD, SUBTRACT, MULTIPLY, DIVIDE, LARGER, SMALLER, POWER,
     GREATER, LESS, GREATER_EQUAL, LESS_EQUAL, EQUAL, NOT_EQUAL, WHERE,
     NEGATE, ABSOLUTE, EXPONENTIAL, LOGARITHM, ROOT, TANH, ERF, SINE, COSINE, FLOOR, ROUND, TRUNCATE,
+    EXPONENTIAL_LESS_ONE, LOGARITHM_OF_ONE_MORE,
 };
 
 // One call. Tensors are places of the table of addresses; unused fields are zero. `compiled.py` has the same fields.
@@ -914,6 +915,8 @@ static vec computed(int operation, vec a, vec b, vec c) {
         case FLOOR: return lanes(a, [](float x) { return std::floor(x); });
         case ROUND: return lanes(a, [](float x) { return std::nearbyint(x); });
         case TRUNCATE: return lanes(a, [](float x) { return std::trunc(x); });
+        case EXPONENTIAL_LESS_ONE: return lanes(a, [](float x) { return std::expm1(x); });
+        case LOGARITHM_OF_ONE_MORE: return lanes(a, [](float x) { return std::log1p(x); });
         default: return a;
     }
 }

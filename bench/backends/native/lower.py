@@ -110,19 +110,24 @@ def value_of(graph: Graph, node: Node) -> Any:
     given = [graph.values.get(each) for each in node.all_input_nodes]
     if all(isinstance(value, torch.Tensor) for value in given):
         return _constant(graph)
+    refusal = graph.refusal()
     for rules in (RULES, PLAIN):
         if (rule := rules.get(graph.name)) is not None:
-            with suppress(UserError):
+            try:
                 return rule(graph, *node.args, **node.kwargs)
-    refusal = graph.refusal()
+            except UserError as error:
+                refusal = error  # the last one says what even the plain kernels lack
     try:
         parts = taken_apart(graph)
     except Exception:  # noqa: BLE001 - whatever PyTorch says of its own affairs
         raise refusal from None
-    return _value_of_parts(graph, node, parts, refusal)
+    try:
+        return _value_of_parts(graph, node, parts)
+    except UserError:
+        raise refusal from None  # by the name that its author called it
 
 
-def _value_of_parts(graph: Graph, node: Node, parts: Parts, refusal: UserError) -> Any:
+def _value_of_parts(graph: Graph, node: Node, parts: Parts) -> Any:
     found: Any = None
     for part in parts.graph.nodes:
         if part.op == "placeholder":
@@ -139,7 +144,7 @@ def _value_of_parts(graph: Graph, node: Node, parts: Parts, refusal: UserError) 
                 else graph.values[result]
             )
         elif part.target is node.target:
-            raise refusal
+            raise graph.refusal()
         else:
             graph.values[part] = value_of(graph, part)
     graph.node = node

@@ -38,7 +38,7 @@ def _moved(graph: Graph, *arguments: Any, constants: bool = False, **options: An
     nodes = list(dict.fromkeys(each for each in tree_leaves((arguments, options)) if moves(each)))
     views = [graph.view(node) for node in nodes]
     if len({source for view in views for source in view.sources}) > MAX_TAPS:
-        views = [_side_by_side(graph, view) for view in _in_few(graph, views)]
+        views = _in_few(graph, views)
     whole, index = joined(views)
     index = [each.contiguous() for each in index]  # a view of it is then what it is of the value
     known = dict(zip(nodes, index, strict=True))
@@ -58,10 +58,10 @@ def _side_by_side(graph: Graph, view: View) -> View:
 
 def _in_few(graph: Graph, views: Sequence[View]) -> list[View]:
     """Of many maps: as many at once as a call can take, put into one row, of which each view is a part."""
-    if len(views) <= MAX_TAPS:
-        return list(views)
     import torch
 
+    if len(views) <= MAX_TAPS:
+        return [_side_by_side(graph, view) if len(view.sources) > 1 else view for view in views]
     parts: list[View] = []
     for first in range(0, len(views), MAX_TAPS):
         some = [
@@ -253,6 +253,13 @@ def _converted(graph: Graph, x: Node, *arguments: Any, **options: Any) -> Any:
     if str(after) == "torch.bool":
         return _elementwise(graph, x, 0.0, operation=Operation.NOT_EQUAL)
     return _elementwise(graph, x, operation=Operation.TRUNCATE)
+
+
+def _one_by(graph: Graph, x: Node, *, root: bool = False) -> View:
+    shape, view = graph.node.meta["val"].shape, graph.view(x)
+    if root:
+        view = computed(graph, Operation.ROOT, (view,), shape)
+    return computed(graph, Operation.DIVIDE, (1.0, view), shape)
 
 
 def _inverted(graph: Graph, x: Node) -> View:
@@ -498,6 +505,8 @@ _UNARY = {
     "neg": _O.NEGATE,
     "abs": _O.ABSOLUTE,
     "exp": _O.EXPONENTIAL,
+    "expm1": _O.EXPONENTIAL_LESS_ONE,
+    "log1p": _O.LOGARITHM_OF_ONE_MORE,
     "log": _O.LOGARITHM,
     "sqrt": _O.ROOT,
     "tanh": _O.TANH,
@@ -562,6 +571,8 @@ PLAIN: dict[str, Callable[..., Any]] = {
     "where.Scalar": partial(_elementwise, operation=Operation.WHERE),
     "rsub.Scalar": partial(_reversed, operation=Operation.SUBTRACT),
     "rsub.Tensor": partial(_reversed, operation=Operation.SUBTRACT),
+    "reciprocal.default": _one_by,
+    "rsqrt.default": partial(_one_by, root=True),
     "logical_not.default": _inverted,
     "bitwise_not.default": _inverted,
     "pow.Tensor_Scalar": _power,

@@ -16,11 +16,13 @@ _WORDS = {
     Kind.MEAN: "mean",
     Kind.POOL: "pool",
     Kind.SLIDE: "pool in time",
-    Kind.GATHER: "copy",
-    Kind.ELEMENTWISE: "number by number",
-    Kind.REDUCE: "sums and maxima",
+    Kind.GATHER: "gather",
+    Kind.ELEMENTWISE: "elementwise",
+    Kind.REDUCE: "reduction",
     Kind.PRODUCT: "product of two maps",
 }
+# Of the plain kinds, in a profile.
+PLAIN_WORDS = {_WORDS[kind] for kind in PLAIN}
 
 
 def work_of(call: Call) -> Work:
