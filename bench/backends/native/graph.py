@@ -80,7 +80,8 @@ class Graph:
     def refusal(self, what: str = "") -> UserError:
         """What to raise where there is no kernel for the node, or not for this form of it."""
         nodes = self.node.all_input_nodes or [self.node]
-        shapes = [tuple(each.meta["val"].shape) for each in nodes if "val" in each.meta]
+        values = [each.meta.get("val") for each in nodes]  # of a call with several results, a list of them
+        shapes = [tuple(value.shape) for value in values if hasattr(value, "shape")]
         of = f" ({what})" if what else ""
         return UserError(
             f"native: no kernel for {self.name}{of} on {', '.join(map(str, shapes))}; "
