@@ -226,8 +226,8 @@ def test_the_kernels_are_those_of_native_and_the_words_too(folder):
     ours = Path(calls.__file__).with_name("kernels.cpp").read_text()
     assert (folder / "stream/src/kernels.cpp").read_text() == ours
     for enum in (calls.Kind, calls.Activation, calls.Reduction):
-        (names,) = re.findall(rf"enum {enum.__name__} : int32_t {{([^}}]*)}}", ours)
-        assert [name.strip() for name in names.split(",")] == [member.name for member in enum]
+        (names,) = re.findall(rf"enum {enum.__name__} : int32_t {{([^}}]*)}}", re.sub("//.*", "", ours))
+        assert re.findall(r"\w+", names) == [member.name for member in enum]
     assert sorted(enum.value for enum in calls.Kind) == list(range(len(calls.Kind)))
 
 
@@ -276,12 +276,16 @@ def test_a_folder_names_the_interface(name, word):
     assert c_project.identifier(name) == word
 
 
+class FFT(torch.nn.Module):
+    def forward(self, x):
+        return torch.fft.rfft2(x).abs()
+
+
 def test_half_precision_and_what_native_has_no_kernel_for_are_refused(tmp_path):
     with pytest.raises(UserError, match="--precision: the format c computes in fp32 alone"):
         c_project.write(stream(), torch.zeros(1, 3, 22, 26, dtype=torch.float16), tmp_path / "a", Options())
-    net = torch.nn.Sequential(torch.nn.Conv2d(3, 4, 3), torch.nn.Tanh()).eval()
-    with pytest.raises(UserError, match=r"native: no kernel for tanh\.default on \(1, 4, 6, 6\)"):
-        c_project.write(net, torch.zeros(1, 3, 8, 8), tmp_path / "b", Options())
+    with pytest.raises(UserError, match=r"native: no kernel for \S*fft\S* on \(1, 3, 8, 8\)"):
+        c_project.write(FFT().eval(), torch.zeros(1, 3, 8, 8), tmp_path / "b", Options())
     assert list(tmp_path.iterdir()) == []
 
 
