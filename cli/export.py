@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 @click.option("--no-verify", is_flag=True, help="Do not run the file and compare its answers with the network's.")
 @apart
 def export(given: Given, model: str, out: Path, format: str | None, opset: int | None, no_verify: bool) -> list[str]:
-    """Write a network to a file, or as a C project, for other programs.
+    """Write a network as a file or a C project.
 
     A clip network is written as it is; a frame network as one step, with its state as inputs and outputs. The file is
     run and compared with the network; one that answers otherwise is not kept.

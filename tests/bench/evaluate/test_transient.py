@@ -1,6 +1,7 @@
 """`transient` beside plain lines that do the same, on films and networks whose truth is known."""
 
 import math
+import random
 from dataclasses import replace
 from functools import partial
 
@@ -187,7 +188,7 @@ def test_repeating_the_first_frame_is_the_fill_of_section_3_6():
 
 def test_a_film_gives_scenes_that_do_not_overlap(tmp_path):
     film = tmp_path / "film.mp4"
-    moving.write_film(film, moving.pictures("right", 150, moving.random.Random(0)))
+    moving.write_film(film, moving.pictures("right", 150, random.Random(0)))
     for job in jobs(tmp_path, "frames", video=film, start=["zeros", "cut"]):
         run, found = measured(job)
         assert run.source == "film.mp4"
