@@ -196,6 +196,9 @@ def test_what_is_measured_of_the_same_artefact_takes_the_place_of_what_is_publis
 def test_what_is_measured_of_something_else_is_not_taken(other):
     assert accuracies(case(), make_accuracy_record(**other)).main.top1 == 67.24
     assert accuracies(case(), make_accuracy_record("x3d-s")).main.top1 == 67.24
+    scored = make_accuracy_record()
+    fewer = scored.model.model_copy(update={"classes": 10})
+    assert accuracies(case(), scored.model_copy(update={"model": fewer})).main.top1 == 67.24
 
 
 def test_of_another_engine_it_is_taken_in_float32_alone():
