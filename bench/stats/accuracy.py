@@ -87,7 +87,7 @@ class Known:
         return next(found, None)
 
 
-def published_accuracies(model: ModelFacts | None) -> tuple[PublishedAccuracy, ...]:
+def _published_accuracies(model: ModelFacts | None) -> tuple[PublishedAccuracy, ...]:
     """All that is published of a network, that of its trained frame rate first. Records of early versions hold one
     without its conditions."""
     known = model.published if model else None
@@ -116,7 +116,7 @@ def known_accuracy(record: Record, model: ModelFacts | None, scored: Iterable[Re
         if kept is None or worth >= kept[0]:
             best[found.frames_per_s] = worth, found
     measured = [found for _, found in best.values()]
-    published = published_accuracies(model) if record.case.precision == REFERENCE[1] and _as_published(model) else ()
+    published = _published_accuracies(model) if record.case.precision == REFERENCE[1] and _as_published(model) else ()
     kept = [each for each in published if not any(_same_conditions(each, other) for other in measured)]
     trained = model.trained_frames_per_s if model else None
     found = [*measured, *kept]
