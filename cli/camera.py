@@ -32,7 +32,7 @@ def camera(given: Given, resume: bool, retry_failed: bool) -> int:
     from ..bench.run.ready import make_plan
     from ..bench.run.run import run
     from ..bench.run.stop import Interrupted
-    from ..reports.commands import camera_times
+    from ..reports.commands import accuracy_records, camera_times
     from ..reports.tables.camera import render_camera
 
     if retry_failed and not resume:
@@ -48,7 +48,9 @@ def camera(given: Given, resume: bool, retry_failed: bool) -> int:
     except Interrupted as error:
         records, stopped = error.records, error
     if records:
-        click.echo(drawn(render_camera(records, camera_times(Path(config.run.out), records))), nl=False)
+        out = Path(config.run.out)
+        shown = render_camera([*records, *accuracy_records(out)], camera_times(out, records))
+        click.echo(drawn(shown), nl=False)
         click.echo(f"records: {records_file(config.run.out)}")
     if stopped:
         raise stopped

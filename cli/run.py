@@ -108,13 +108,12 @@ class _Shown:
         _print(f"report:  {self._page}")
 
     def _show_table(self, records: Sequence[Record]) -> None:
-        from ..bench.record.store import each_record
         from ..bench.stats.case_result import case_results
+        from ..reports.commands import accuracy_records
         from ..reports.tables.terminal import render_table
 
         self._table_of = len(records)
-        scored = [record for record in each_record(self._out) if record.evaluation]  # of earlier runs
-        _print(drawn(render_table(case_results([*records, *scored]))))
+        _print(drawn(render_table(case_results([*records, *accuracy_records(self._out)]))))
 
     def _write_page(self, records: Sequence[Record]) -> None:
         from ..reports.commands import write_report

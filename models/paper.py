@@ -14,7 +14,7 @@ from functools import cache
 from .published import DEVICES, FILM_S, NOTES, TABLE3_FRAMES_PER_S, lines
 from .spec import ModelSpec
 from .suites import SUITES, table3
-from .weights.sources import checkpoints_for
+from .weights.sources import public_files
 from .zoo import find_model
 
 # PyTorchVideo's Slow 8x8 for Charades (docs/source/model_zoo.md there). The paper does not name its file.
@@ -115,10 +115,6 @@ def _printed(row: Mapping[str, str], columns: Mapping[str, str]) -> dict[str, Pr
     return {key: Printed(row[name], row.get(f"{name[:-5]}_std", "")) for key, name in columns.items() if row[name]}
 
 
-def _public(spec: ModelSpec) -> tuple[str, ...]:
-    return tuple(each.file for each in checkpoints_for(spec))
-
-
 _COLUMNS1 = {
     "accuracy": "accuracy_top1",
     "parameters": "params_m",
@@ -131,7 +127,7 @@ _COLUMNS1 = {
 def _table1() -> Iterable[Line]:
     for name, row in zip(SUITES["paper"].models(), lines("table1_kinetics400.csv"), strict=True):
         note = NOTES.get((row["model"], int(row["pool_or_clip_frames"])), "")
-        yield Line(1, name, _printed(row, _COLUMNS1), note, checkpoints=_public(find_model(name)))
+        yield Line(1, name, _printed(row, _COLUMNS1), note, checkpoints=public_files(find_model(name)))
 
 
 _RUN = re.compile(r"(?P<model>[\w-]+)(?: pool (?P<pool>\d+))?(?: \((?P<run>.+)\))?")
@@ -162,7 +158,7 @@ def _table3() -> Iterable[Line]:
     for name, row in zip(table3(), lines("table3_pool_size.csv"), strict=True):
         figures = _printed(row, columns)
         longer = figures["receptive_field"].value > FILM_S * TABLE3_FRAMES_PER_S
-        yield Line(3, name, figures, _NEVER_FILLED if longer else "", checkpoints=_public(find_model(name)))
+        yield Line(3, name, figures, _NEVER_FILLED if longer else "", checkpoints=public_files(find_model(name)))
 
 
 @cache

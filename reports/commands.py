@@ -156,6 +156,13 @@ def read(store: Path) -> Content:
     return Content(records, profiles, store)
 
 
+def accuracy_records(store: Path) -> tuple[Record, ...]:
+    """The records of a store with an accuracy, so that the table of a run has those that its page will have."""
+    from ..bench.record.store import each_record
+
+    return tuple(record for record in each_record(store) if record.evaluation)
+
+
 def camera_times(store: Path, records: Iterable[Record]) -> dict[str, FrameTimes]:
     """By blob the times of the frames of these records, as far as they can be read: without them a record still has its
     figures."""

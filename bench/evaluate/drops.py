@@ -68,7 +68,7 @@ def drop_of(word: float | str | None, seed: int, ways: Sequence[Case], rate: flo
         return None
     if not isinstance(word, str):
         return Drop(share=word, seed=seed)
-    watched = [record for record in read_records(word) if record.ok and record.camera and record.case.camera]
+    watched = [record for record in _records(word) if record.ok and record.camera and record.case.camera]
     wanted = [_as_scored(case) for case in ways]
     reasons = [(record, _why_not(record, rate)) for record in watched if _as_scored(record.case) in wanted]
     found = next((record for record, why in reversed(reasons) if not why), None)
@@ -76,6 +76,15 @@ def drop_of(word: float | str | None, seed: int, ways: Sequence[Case], rate: flo
         raise UserError(f"--drop {word}: {_none_fits(ways, watched, reasons)}", NOTHING)
     run = found.camera
     return Drop(share=round(run.dropped / run.due, 6), seed=seed, times=run.times)
+
+
+def _records(word: str) -> list[Record]:
+    try:
+        return read_records(word)
+    except UserError as error:
+        missing = "neither a share below 1 (0.1 or 10%) nor a store: there are no records of `co3d-bench camera`"
+        why = missing if error.exit_code == NOTHING else error.message
+        raise UserError(f"--drop {word}: {why}", error.exit_code) from error
 
 
 def _as_scored(case: Case) -> Case:

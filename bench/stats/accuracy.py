@@ -1,4 +1,4 @@
-"""How accurate a network is as it is used: by what was measured of the very artefact, else as published. Pure.
+"""How accurate a network is as it is used: by what was measured of the very artefact, else as published of it. Pure.
 
 `known_accuracy` alone decides that, for every table, plot and limit. An accuracy belongs to the frame rate at which the
 network was shown its films, and to what it saw of them before its answer. A clip network is always shown every n-th
@@ -13,6 +13,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from ...models.spec import ONE_CLIP, STEADY_STATE, WHOLE_FILM
+from ...models.weights.sources import public_files
 from ..record.evaluation import Share
 from ..record.record import REFERENCE, ModelFacts, PublishedAccuracy, Record
 
@@ -86,7 +87,7 @@ class Known:
         return next(found, None)
 
 
-def published_accuracies(model: ModelFacts | None) -> tuple[PublishedAccuracy, ...]:
+def _published_accuracies(model: ModelFacts | None) -> tuple[PublishedAccuracy, ...]:
     """All that is published of a network, that of its trained frame rate first. Records of early versions hold one
     without its conditions."""
     known = model.published if model else None
@@ -102,7 +103,8 @@ def known_accuracy(record: Record, model: ModelFacts | None, scored: Iterable[Re
     Measured is what has the same network with the same weights, from a file or made by the same code, by the same
     engine in the same precision; in float32 also by another engine, since all of them are held to eager float32. Of
     several sets of films it is the one with most of them, then the newest. It takes the place of what is published of
-    the same conditions. Published is for float32 alone: in any other precision nothing is known without a measurement.
+    the same conditions. Published is for float32 and the weights that it is of: of any others nothing is known without
+    a measurement.
     """
     best: dict[float | None, tuple[tuple[bool, int], MeasuredAccuracy]] = {}
     for each in scored:
@@ -114,7 +116,7 @@ def known_accuracy(record: Record, model: ModelFacts | None, scored: Iterable[Re
         if kept is None or worth >= kept[0]:
             best[found.frames_per_s] = worth, found
     measured = [found for _, found in best.values()]
-    published = published_accuracies(model) if record.case.precision == REFERENCE[1] else ()
+    published = _published_accuracies(model) if record.case.precision == REFERENCE[1] and _as_published(model) else ()
     kept = [each for each in published if not any(_same_conditions(each, other) for other in measured)]
     trained = model.trained_frames_per_s if model else None
     found = [*measured, *kept]
@@ -139,6 +141,19 @@ def _same_artefact(record: Record, model: ModelFacts | None, scored: Record) -> 
         return False
     float32 = record.case.precision == scored.case.precision == REFERENCE[1]
     return float32 or _engine(record) == _engine(scored)
+
+
+def weights_file(model: ModelFacts) -> str | None:
+    """Name of the file that its weights come from; None: they were made by its code."""
+    file, of_file, _ = model.weights.partition(_OF_FILE)
+    return file if of_file else None
+
+
+def _as_published(model: ModelFacts | None) -> bool:
+    """Whether what is published may stand beside these weights: those of a public checkpoint, or none from a file, the
+    network as it was designed. What the author of a custom network states of it is the author's own."""
+    file = weights_file(model) if model else None
+    return model is None or file is None or model.source is not None or file in public_files(model)
 
 
 def _weights(model: ModelFacts) -> tuple[str, ...] | None:

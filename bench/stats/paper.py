@@ -19,6 +19,7 @@ from ...models.zoo import find_model
 from ..record.case import EvaluationSetup, TransientSetup
 from ..record.evaluation import Share
 from ..record.record import REFERENCE, Record
+from .accuracy import weights_file
 from .case_result import CaseResult, case_results
 from .metrics import MB, PER_S, PERCENT, G, K, M, Unit, get_metric
 from .paper_commands import Command, evaluate_command, run_command, transient_command
@@ -256,11 +257,11 @@ def misfits(record: Record, line: Line, dataset: Dataset, fps: float | None) -> 
 
 
 def _weights(record: Record, line: Line) -> tuple[str, ...]:
-    """By the file's name: their projects print no hash."""
-    text = record.model.weights if record.model else "unknown"
-    file, of_file, _ = text.partition(" sha256:")
-    if not of_file:
-        return ("random weights",) if text == "seeded" else (f"weights {text}",)
+    if record.model is None:
+        return ("weights unknown",)
+    file = weights_file(record.model)
+    if file is None:
+        return ("random weights",)
     return () if file in line.checkpoints else (f"weights {file}",)
 
 

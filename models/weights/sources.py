@@ -9,8 +9,19 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Protocol
 
 from ..spec import ModelSpec
+
+
+class Named(Protocol):
+    """A network by name: a spec, or what a record says of one."""
+
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def counterpart(self) -> str | None: ...
 
 
 @dataclass(frozen=True)
@@ -106,10 +117,15 @@ def shipped_for(spec: ModelSpec) -> Path | None:
     return SHIPPED.get(spec.counterpart or spec.name)
 
 
-def checkpoints_for(spec: ModelSpec) -> tuple[PublicCheckpoint, ...]:
+def checkpoints_for(spec: Named) -> tuple[PublicCheckpoint, ...]:
     """The public checkpoints a network can load, the one of `auto` first; may be none."""
     names = {spec.name, spec.counterpart}
     return tuple(row for row in CHECKPOINTS if names & set(row.networks))
+
+
+def public_files(spec: Named) -> tuple[str, ...]:
+    """Names of the files of those checkpoints. They stand for their weights, since most projects print no hash."""
+    return tuple(row.file for row in checkpoints_for(spec))
 
 
 def find_checkpoint(name: str) -> PublicCheckpoint | None:

@@ -62,7 +62,7 @@ def _accuracy(case: CaseResult) -> Cell:
     ends = known.ends if isinstance(known, MeasuredAccuracy) else (None, None)
     data = tuple((f"accuracy_{name}", getattr(known, name, None)) for name in ("frames_per_s", "view", "source"))
     data += tuple(zip(("accuracy_low_percent", "accuracy_high_percent"), ends, strict=True))
-    if known is None:  # what is published is of float32
+    if known is None:  # what is published is of float32 and of other weights
         other = printed is not None and printed.accuracy_top1 is not None
         return Cell(detail=NOT_MEASURED if other else "", data=data)
     return Cell(accuracy_text(known), known.top1, detail=conditions(known), data=data)
@@ -108,8 +108,9 @@ COLUMNS: tuple[Column[CaseResult], ...] = (
         _accuracy,
         get_metric("accuracy_top1_percent").unit,
         "top-1: measured of these very weights, engine and precision by `co3d-bench evaluate`, with its 95 % interval "
-        "over films; else that of the published weights on Kinetics-400, not measured here, for float32 alone. Below "
-        "it at which frame rate, and what the network had seen: one clip, the whole film, or enough for a steady state",
+        "over films; else that of the published weights on Kinetics-400, not measured here, for float32 with seeded or "
+        "public weights. Below it at which frame rate, and what the network had seen: one clip, the whole film, or "
+        "enough for a steady state",
         name="accuracy_top1_percent",
     ),
     Column(

@@ -12,6 +12,8 @@ from co3d_bench.bench.record.blobs import blobs_folder
 from co3d_bench.bench.record.case import CameraSetup
 from co3d_bench.bench.record.store import append_record
 from co3d_bench.bench.stats.case_result import case_results
+from co3d_bench.models.weights.sources import public_files
+from co3d_bench.models.zoo import find_model
 from co3d_bench.reports.charts.pareto import PLOTS, front_of, pareto_chart
 from co3d_bench.reports.commands import render_report
 from co3d_bench.reports.headline import headline
@@ -22,15 +24,16 @@ from co3d_bench.reports.tables.choose import build as build_choice
 from co3d_bench.reports.tables.choose import choice_of, render_choice
 from co3d_bench.reports.tables.results import build
 
-from ..factories import WEIGHTS, make_accuracy_record, make_case, make_engine_record, make_model
+from ..factories import make_accuracy_record, make_case, make_engine_record, make_model
 from .charts.specs import assert_valid, layers
 from .test_accuracy import predictions, stored
 
 CLIP, FRAMES = "x3d-m", "cox3d-m-16"
 
 
-def timed(model=CLIP, precision="int8", backend="openvino"):
-    return make_engine_record(model, backend, precision, model=make_model(model, weights=WEIGHTS))
+def timed(model=CLIP, precision="int8", backend="openvino", weights=None):
+    weights = weights or f"{public_files(find_model(model))[0]} sha256:0123456789ab"
+    return make_engine_record(model, backend, precision, model=make_model(model, weights=weights))
 
 
 def text(renderable):
@@ -47,9 +50,12 @@ INT8 = {"precision": "int8", "backend": "openvino"}
 MEASURED = [timed(), timed(FRAMES), make_accuracy_record(top1=0.5, **INT8), make_accuracy_record(FRAMES, 0.4, **INT8)]
 
 
-@pytest.mark.parametrize("precision", ["bf16", "int8"])
-def test_no_other_precision_carries_the_published_accuracy(precision, tmp_path):
-    record = timed(precision=precision)
+@pytest.mark.parametrize(
+    "setting",
+    [{"precision": "bf16"}, {"precision": "int8"}, {"precision": "fp32", "weights": "tuned.pyth sha256:0123456789ab"}],
+)
+def test_no_other_precision_or_weights_carry_the_published_accuracy(setting, tmp_path):
+    record = timed(**setting)
     table = build(case_results([record]))
     assert (accuracy_cell(table).value, accuracy_cell(table).detail) == (None, "not measured")
     assert "67.2" not in text(terminal.render(table))

@@ -130,6 +130,11 @@ def test_a_store_without_a_record_of_the_case_says_what_it_has(tmp_path):
         drop(tmp_path / "speed")
 
 
+def test_what_is_neither_a_share_nor_a_store_is_named_with_the_option(tmp_path):
+    with pytest.raises(UserError, match=r"--drop \S+: neither a share below 1 .* `co3d-bench camera`"):
+        drop(tmp_path / "0,1")
+
+
 def test_drops_are_in_the_key_and_keys_without_them_stay():
     plain = EvaluationSetup(data="val", films=400, sha256="0123456789ab", fps=15)
     assert plain.key == "accuracy-val-400films-0123456789ab-15fps"

@@ -148,6 +148,28 @@ def test_published_is_for_float32_alone():
         assert accuracies(case(precision=precision)).all == ()
 
 
+@pytest.mark.parametrize(
+    ("model", "weights", "published"),
+    [
+        ("x3d-m", "seeded", 67.24),
+        ("x3d-m", "X3D_M.pyth sha256:0123456789ab", 67.24),  # the other project's
+        ("cox3d-m-64", "x3d_m.pyth sha256:0123456789ab", 71.03),  # its clip network's
+        ("x3d-m", "x3d_s.pyth sha256:0123456789ab", None),
+        ("x3d-m", "tuned.pyth sha256:0123456789ab", None),
+        ("cox3d-m-64", "tuned.pyth sha256:0123456789ab", None),
+    ],
+)
+def test_published_is_for_the_design_and_its_public_checkpoints_alone(model, weights, published):
+    found = accuracies(case(model, weights)).main
+    assert (found.top1 if found else None) == published
+
+
+def test_what_an_author_states_of_a_custom_network_is_of_the_authors_weights():
+    record = case(weights="mine.pth sha256:0123456789ab")
+    own = record.model.model_copy(update={"source": ModelSource(file="net.py", sha256="ab")})
+    assert accuracies(record.model_copy(update={"model": own})).main.top1 == 67.24
+
+
 def test_what_is_measured_of_the_same_artefact_takes_the_place_of_what_is_published():
     found = accuracies(case(), make_accuracy_record())
     assert isinstance(found.main, MeasuredAccuracy)
@@ -174,6 +196,9 @@ def test_what_is_measured_of_the_same_artefact_takes_the_place_of_what_is_publis
 def test_what_is_measured_of_something_else_is_not_taken(other):
     assert accuracies(case(), make_accuracy_record(**other)).main.top1 == 67.24
     assert accuracies(case(), make_accuracy_record("x3d-s")).main.top1 == 67.24
+    scored = make_accuracy_record()
+    fewer = scored.model.model_copy(update={"classes": 10})
+    assert accuracies(case(), scored.model_copy(update={"model": fewer})).main.top1 == 67.24
 
 
 def test_of_another_engine_it_is_taken_in_float32_alone():
