@@ -331,8 +331,8 @@ def _without_effect(run: RunTable, origin: Origin) -> Iterator[str]:
         where = origin.where("run.budget_s")
         yield f"{where} is no longer used: no sample is replaced; run.time_s (--time) limits the whole run"
     if "run.time_s" in origin.flags and run.processes != "auto":
-        number = f"{run.processes} processes of each case"
-        yield f"{origin.flags['run.time_s']} is not used: {number} are requested, however long they take"
+        number = "1 process" if run.processes == 1 else f"{run.processes} processes"
+        yield f"{origin.flags['run.time_s']} is not used: {number} of each case asked for, however long that takes"
 
 
 Wrong = list[tuple[str, str]]  # (key, message)

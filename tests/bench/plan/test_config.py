@@ -200,7 +200,7 @@ def test_what_an_option_does_no_longer_is_reported_once():
     assert note == "--budget is no longer used: no sample is replaced; run.time_s (--time) limits the whole run"
     flags = {"run.time_s": Override("--time", "90s"), "run.processes": Override("--processes", 3)}
     (note,) = read_config(None, flags).notes
-    assert note == "--time is not used: 3 processes of each case are requested, however long they take"
+    assert note == "--time is not used: 3 processes of each case asked for, however long that takes"
 
 
 def test_a_suite_instead_of_networks():
