@@ -1,8 +1,11 @@
 """`transient` beside plain lines that do the same, on films and networks whose truth is known."""
 
 import math
+import random
 from dataclasses import replace
 from functools import partial
+from types import SimpleNamespace
+from typing import Any
 
 import av
 import moving
@@ -187,7 +190,7 @@ def test_repeating_the_first_frame_is_the_fill_of_section_3_6():
 
 def test_a_film_gives_scenes_that_do_not_overlap(tmp_path):
     film = tmp_path / "film.mp4"
-    moving.write_film(film, moving.pictures("right", 150, moving.random.Random(0)))
+    moving.write_film(film, moving.pictures("right", 150, random.Random(0)))
     for job in jobs(tmp_path, "frames", video=film, start=["zeros", "cut"]):
         run, found = measured(job)
         assert run.source == "film.mp4"
@@ -262,7 +265,7 @@ def test_what_has_no_start_is_refused(films, tmp_path):
     wrong = partial(configured, tmp_path)
     with pytest.raises(UserError, match=r"clip is a clip network: .* name a frame network"):
         wrong(plan={"models": ["clip"]})
-    with pytest.raises(UserError, match=r"evaluate.fps, config: evaluate.limit: of films whose classes are known"):
+    with pytest.raises(UserError, match=r"evaluate.fps, config: evaluate.limit: for films whose classes are known"):
         wrong(plan={"models": ["frames"]}, evaluate={"fps": 15, "limit": 3})
     with pytest.raises(UserError, match=r"transient.start\[0\] = 'ones': must be 'zeros', 'replicate' or 'cut'"):
         wrong(plan={"models": ["frames"]}, transient={"start": "ones"})
@@ -283,6 +286,32 @@ def test_a_network_that_never_forgets_starts_from_zeros_on_films():
     ):
         with pytest.raises(UserError, match=f"Sums has no receptive field: it never forgets its start, .*{why}"):
             ask(setup, with_data=data)
+
+
+def test_a_custom_network_that_never_forgets_is_refused_before_anything_runs(films, tmp_path):
+    facts = SimpleNamespace(receptive_field=None)
+    own: Any = SimpleNamespace(spec=lambda: SPECS["frames"], facts=facts)
+
+    def planned(data=None, **start):
+        given = configured(tmp_path, data, plan={"models": ["frames"]}, transient=start)
+        config = replace(given, custom={"frames": own})
+        return transient_plan(config, cross(config, PlanFacts(auto_threads=1)), films_of_transient(config))
+
+    plan = planned(films, frames=9)
+    assert [case.transient.start for case in plan.cases if case.transient] == ["zeros"]
+    assert [out.what for out in plan.left_out] == ["frames from replicate"]
+    with pytest.raises(UserError, match=r"frames from zeros: .* give films by --data"):
+        planned(frames=9)
+    facts.receptive_field = 3
+    assert len(planned(frames=9).cases) == 2
+
+
+def test_classes_that_do_not_fit_are_refused_before_anything_runs(tmp_path):
+    (tmp_path / "data" / "only").mkdir(parents=True)
+    (tmp_path / "data" / "only" / "1.mp4").write_bytes(b"no film")
+    config = configured(tmp_path, tmp_path / "data", plan={"models": ["frames"]})
+    with pytest.raises(UserError, match="data has 1 class"):
+        transient_plan(config, cross(config, PlanFacts(auto_threads=1)), films_of_transient(config))
 
 
 def test_an_error_that_says_nothing_is_refused():
