@@ -15,7 +15,7 @@ from ..errors import NOTHING, UserError
 from ..record.blobs import blobs_folder, read_arrays
 from ..record.case import Case, Drop
 from ..record.record import Record
-from ..record.store import read_records
+from ..record.store import read_records, records_file
 from ..stats.accuracy import SAME_RATE, same_rate
 from .clips import Arrivals
 
@@ -68,6 +68,10 @@ def drop_of(word: float | str | None, seed: int, ways: Sequence[Case], rate: flo
         return None
     if not isinstance(word, str):
         return Drop(share=word, seed=seed)
+    if not records_file(word).is_file():
+        raise UserError(
+            f"--drop {word}: neither a share (10%) nor a store of `co3d-bench camera`: no {records_file(word)}", NOTHING
+        )
     watched = [record for record in read_records(word) if record.ok and record.camera and record.case.camera]
     wanted = [_as_scored(case) for case in ways]
     reasons = [(record, _why_not(record, rate)) for record in watched if _as_scored(record.case) in wanted]
