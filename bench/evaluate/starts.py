@@ -12,7 +12,6 @@ from ..plan.plan import REFERENCE_ENGINE, LeftOut, Plan
 from ..plan.resolve import Resolved
 from ..record.case import Case, TransientSetup
 from .plan import Films, check_classes, evaluation_config, films_of_config, scored_once
-from .transient import endless
 
 _OF_DATA = ("films", "classes", "fps", "limit")
 
@@ -69,21 +68,10 @@ def transient_plan(config: Resolved, planned: Plan, films: Films | None) -> Plan
             continue
         for start in dict.fromkeys(config.transient.start):
             begun = TransientSetup(start=start, frames=config.transient.frames)
-            if why := _endless(config, case, begun):
-                left_out.append(LeftOut(f"{case.model} from {start}", why))
-                continue
             cases.append(case.model_copy(update={"evaluation": setup, "transient": begun}))
             if case in planned.instead:
                 instead[cases[-1]] = (*planned.instead[case], REFERENCE_ENGINE)
-    left_out = list(dict.fromkeys(left_out))
     if not cases:
         reasons = "; ".join(f"{out.what}: {out.why}" for out in left_out)
         raise UserError(f"the plan holds no case ({reasons})", NOTHING)
     return replace(planned, cases=tuple(cases), left_out=tuple(left_out), instead=instead)
-
-
-def _endless(config: Resolved, case: Case, begun: TransientSetup) -> str | None:
-    """Why a custom network has no curve after this start. One of the zoo is not built here: its process says so."""
-    own = config.custom.get(case.model)
-    endless_one = own is not None and own.facts.receptive_field is None
-    return endless(begun, with_data=config.evaluate.data is not None) if endless_one else None

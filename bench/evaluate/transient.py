@@ -78,19 +78,14 @@ def extent_of(net: Any, setup: TransientSetup, title: str, *, with_data: bool) -
         length = receptive_field_of(net)
         fill = length * (UNBOUNDED if getattr(net, "unbounded", False) else 1)
         return Extent(setup.start, setup.frames or math.ceil((1 + MORE) * length), fill)
-    if why := endless(setup, with_data=with_data):
-        raise UserError(f"{title} {why}", USAGE)
-    return Extent(setup.start, setup.frames or 0, 0)
-
-
-def endless(setup: TransientSetup, *, with_data: bool) -> str | None:
-    """Why a network without a receptive field has no curve after this start; None where it has."""
-    why = "has no receptive field: it never forgets its start, "
-    if not with_data:
-        return f"{why}so it has no steady answer; give films by --data, for its accuracy"
+    why = f"{title} has no receptive field: it never forgets its start, "
     if setup.start != "zeros":
-        return f"{why}so no number of frames replaces what its state held; give --start zeros"
-    return f"{why}so its curve has no end; give one by --frames" if setup.frames is None else None
+        raise UserError(f"{why}so no number of frames replaces what its state held; give --start zeros", USAGE)
+    if not with_data:
+        raise UserError(f"{why}so it has no steady answer; give films by --data, for its accuracy", USAGE)
+    if setup.frames is None:
+        raise UserError(f"{why}so its curve has no end; give one by --frames", USAGE)
+    return Extent(setup.start, setup.frames, 0)
 
 
 @dataclass

@@ -4,8 +4,6 @@ import math
 import random
 from dataclasses import replace
 from functools import partial
-from types import SimpleNamespace
-from typing import Any
 
 import av
 import moving
@@ -286,24 +284,6 @@ def test_a_network_that_never_forgets_starts_from_zeros_on_films():
     ):
         with pytest.raises(UserError, match=f"Sums has no receptive field: it never forgets its start, .*{why}"):
             ask(setup, with_data=data)
-
-
-def test_a_custom_network_that_never_forgets_is_refused_before_anything_runs(films, tmp_path):
-    facts = SimpleNamespace(receptive_field=None)
-    own: Any = SimpleNamespace(spec=lambda: SPECS["frames"], facts=facts)
-
-    def planned(data=None, **start):
-        given = configured(tmp_path, data, plan={"models": ["frames"]}, transient=start)
-        config = replace(given, custom={"frames": own})
-        return transient_plan(config, cross(config, PlanFacts(auto_threads=1)), films_of_transient(config))
-
-    plan = planned(films, frames=9)
-    assert [case.transient.start for case in plan.cases if case.transient] == ["zeros"]
-    assert [out.what for out in plan.left_out] == ["frames from replicate"]
-    with pytest.raises(UserError, match=r"frames from zeros: .* give films by --data"):
-        planned(frames=9)
-    facts.receptive_field = 3
-    assert len(planned(frames=9).cases) == 2
 
 
 def test_classes_that_do_not_fit_are_refused_before_anything_runs(tmp_path):
