@@ -65,15 +65,18 @@ def films_of_config(table: EvaluateTable) -> Films:
     return films_of(table.data or "", table.films, table.classes, table.limit)
 
 
-def evaluation_plan(config: Resolved, planned: Plan, films: Films) -> Plan:
-    """The planned cases, each with the films; with `auto` among the engines, each network on the fastest one.
-
-    Raises UserError where classes do not fit, as far as that is known before a checkpoint was loaded: of networks of
-    the zoo the checkpoint decides how many there are.
-    """
+def check_classes(config: Resolved, films: Films) -> None:
+    """Raises UserError where classes do not fit, as far as that is known before a checkpoint was loaded: of networks of
+    the zoo the checkpoint decides how many there are."""
     for name in config.plan.models if config.plan.weights is None else config.custom:
         spec = config.spec(name)
         labels_of(films.data, config.plan.classes or spec.classes, films.classes, spec.title)
+
+
+def evaluation_plan(config: Resolved, planned: Plan, films: Films) -> Plan:
+    """The planned cases, each with the films; with `auto` among the engines, each network on the fastest one. Raises
+    UserError as `check_classes`, and where no case is left."""
+    check_classes(config, films)
     setup, given = films.setup(config.evaluate.fps), config.evaluate
     cases: list[Case] = []
     instead: dict[Case, Sequence[str]] = {}

@@ -11,7 +11,7 @@ from ..errors import NOTHING, USAGE, UserError
 from ..plan.plan import REFERENCE_ENGINE, LeftOut, Plan
 from ..plan.resolve import Resolved
 from ..record.case import Case, TransientSetup
-from .plan import Films, evaluation_config, films_of_config, scored_once
+from .plan import Films, check_classes, evaluation_config, films_of_config, scored_once
 
 _OF_DATA = ("films", "classes", "fps", "limit")
 
@@ -26,7 +26,7 @@ def transient_config(config: Resolved) -> Resolved:
     given = [f"evaluate.{name}" for name in _OF_DATA if getattr(config.evaluate, name) is not None]
     if given:
         named = ", ".join(map(config.origin.where, given))
-        raise UserError(f"{named}: of films whose classes are known; give them by --data, or leave it out", USAGE)
+        raise UserError(f"{named}: for films whose classes are known alone; give films by --data too", USAGE)
     return scored_once(config)
 
 
@@ -55,7 +55,9 @@ def films_of_transient(config: Resolved) -> Films | None:
 
 def transient_plan(config: Resolved, planned: Plan, films: Films | None) -> Plan:
     """The planned cases, each with every start of the config; with `auto` among the engines, each network on the
-    fastest one. Raises UserError where no case is left."""
+    fastest one. Raises UserError where classes do not fit, as of an evaluation, and where no case is left."""
+    if films:
+        check_classes(config, films)
     setup = films.setup(config.evaluate.fps) if films else None
     cases: list[Case] = []
     instead: dict[Case, Sequence[str]] = {}

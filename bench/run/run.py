@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 
 from ...devices.own_path import python_command
-from ..plan.plan import CaseProcess, Plan
+from ..plan.plan import REFERENCE_ENGINE, CaseProcess, Plan
 from ..plan.resolve import Resolved
 from ..plan.weights import find_weights
 from ..record.case import Case
@@ -107,7 +107,9 @@ def _tools(
     chosen = [case.model_copy(update={"backend": name}) for case, names in instead.items() for name in names]
 
     def measure(process: CaseProcess, hints: Hints) -> Record | Refusal | None:
-        may_refuse = process.number == 1 and (process.case in instead or process.case in chosen)
+        replaceable = process.case in instead or process.case in chosen
+        # What eager PyTorch does not run is no engine's refusal: the case has failed.
+        may_refuse = process.number == 1 and replaceable and process.case.backend != REFERENCE_ENGINE
         host, search = boards.host(process.case.device), searches.get(process.case)
         return parent.measure(process, hints, host, search, may_refuse)
 

@@ -54,7 +54,8 @@ def form_of(output: Path | None) -> str:
     ending = output.suffix.lower().lstrip(".") if output else ""
     form = _ENDINGS.get(ending, ending) or "html"
     if form not in FORMS:
-        raise ReportError(f"{output}: there is no such form of the paper; choose {', '.join(FORMS)} by --format", USAGE)
+        endings = ", ".join(f".{each.ending}" for each in FORMS.values())
+        raise ReportError(f"{output}: a name ends in {endings}; or give --format", USAGE)
     return form
 
 

@@ -9,12 +9,12 @@ from rich.text import Text
 
 from ...bench.record.record import Record
 from ...bench.record.transient import CurvePoint, Transient
-from ...bench.stats.metrics import PERCENT
+from ...bench.stats.metrics import PERCENT, Unit
 from ...bench.stats.transient import HALF, NINE_TENTHS, after_delay, at, delay, frames_to, receptive_field, steady
 from ..notation import with_ends
 from ..select import PRECISION_TITLES, model_title
 from .accuracy import checkpoint_of, film_notes, one_digit
-from .table import WORDS, Cell, Column, Row, Table, cells, figure, filled
+from .table import NO_UNIT, WORDS, Cell, Column, Row, Table, cells, figure, filled
 from .terminal import fitted
 
 # As a sentence has them, and as a column of words.
@@ -46,8 +46,8 @@ def _words(head: str, text: Callable[[Record], str], explains: str = "") -> Colu
     return Column(head, lambda record: Cell(text(record), text(record) or None), kind=WORDS, explains=explains)
 
 
-def _frames(head: str, value: Callable[[Record], float | None], explains: str) -> Column[Record]:
-    return figure(head, value, write="{:.0f}".format, explains=explains)
+def _whole(head: str, value: Callable[[Record], float | None], explains: str, unit: Unit = NO_UNIT) -> Column[Record]:
+    return figure(head, value, unit, "{:.0f}".format, explains=explains)
 
 
 def _count(name: str) -> Callable[[Record], float | None]:
@@ -63,6 +63,8 @@ def _rate(record: Record) -> str:
     return f"{setup.fps:g}/s" if setup and setup.fps else ""
 
 
+_FRAMES = Unit("frames")
+
 # Most wanted first: the terminal leaves out the last ones where there is no room.
 COLUMNS: tuple[Column[Record], ...] = (
     _words("Start", lambda record: record.case.transient.start if record.case.transient else "",
@@ -70,23 +72,23 @@ COLUMNS: tuple[Column[Record], ...] = (
     _words("Of", lambda record: _MEASURES[record.transient.measure] if record.transient else "",
            "top-1: films whose class has the highest score, with its 95 % interval; error: |answer - steady answer| / "
            "|steady answer|, of scenes the median, the smallest and the largest"),
-    _frames("Half", lambda record: frames_to(record, HALF), "frames until half of the way to the steady figure"),
-    _frames("Nine tenths", lambda record: frames_to(record, NINE_TENTHS), "likewise, nine tenths of it"),
+    _whole("Half way", lambda record: frames_to(record, HALF), "until half of the way to the steady figure", _FRAMES),
+    _whole("Nine tenths", lambda record: frames_to(record, NINE_TENTHS), "likewise, nine tenths of it", _FRAMES),
     _point("First answer", lambda record: at(record.transient, 1) if record.transient else None, "to the first frame"),
     _point("After the delay", after_delay, "to the first frame that as many came before as the network's delay has"),
     _point("Steady", steady, "to the last frame, if nothing of the start is left in it"),
-    _frames("Delay", delay, "of the network: frames before the first answer that rests on no padding"),
-    _frames("Receptive field", receptive_field, "of the network: frames after which nothing of the start is left"),
+    _whole("Delay", delay, "of the network: frames before the first answer that rests on no padding"),
+    _whole("Receptive field", receptive_field, "of the network: frames after which nothing of the start is left"),
     _words("Data", lambda record: record.transient.source if record.transient else "", "films, or scenes of them"),
-    _frames("Shown", _count("shown"), "films, or scenes"),
+    _whole("Shown", _count("shown"), "films, or scenes"),
     _words("Engine", lambda record: record.case.backend),
     _words("Precision", lambda record: record.case.precision),
     _words("Frames", _rate, "frames a second that the network saw, where that was asked for"),
     _words("Weights", checkpoint_of, "the checkpoint, and the first digits of its sha256"),
-    _frames("Unreadable", _count("unreadable"), "films that could not be decoded; they are not among those shown"),
-    _frames("Missing", _count("missing"), "films that the data names and that are not there"),
-    _frames("Padded", _count("padded"), "films shorter than the curve, so their last frame was repeated"),
-    _frames("Unanswered", _count("unanswered"), "films without a finite answer somewhere; there they count as wrong"),
+    _whole("Unreadable", _count("unreadable"), "films that could not be decoded; they are not among those shown"),
+    _whole("Missing", _count("missing"), "films that the data names and that are not there"),
+    _whole("Padded", _count("padded"), "films shorter than the curve, so their last frame was repeated"),
+    _whole("Unanswered", _count("unanswered"), "films without a finite answer somewhere; there they count as wrong"),
 )  # fmt: skip
 
 

@@ -82,7 +82,7 @@ def test_the_table_has_what_is_read_off_the_curve(tmp_path):
     assert films["First answer"] == "0.0 (0.0 to 8.8)"
     assert films["After the delay"] == "52.5 (37.5 to 67.1)"  # 21 of 40, by Wilson
     assert films["Steady"] == "100.0 (91.2 to 100.0)"
-    assert (films["Half"], films["Nine tenths"], films["Frames"]) == ("41", "73", "15/s")
+    assert (films["Half way"], films["Nine tenths"], films["Frames"]) == ("41", "73", "15/s")
 
 
 def test_sentences(tmp_path):

@@ -126,6 +126,8 @@ def test_a_store_without_a_record_of_the_case_says_what_it_has(tmp_path):
     ):
         drop(tmp_path, *(CASE.model_copy(update={"model": "clip", "backend": name}) for name in ("eager", "fused")))
     append_record(tmp_path / "speed", make_record())
+    with pytest.raises(UserError, match=r"--drop .*nowhere: neither a share .* nor a store: .* `co3d-bench camera`"):
+        drop_of(str(tmp_path / "nowhere"), 0, [CASE], 15.0)
     with pytest.raises(UserError, match="`co3d-bench camera` makes one"):
         drop(tmp_path / "speed")
 

@@ -263,7 +263,7 @@ def test_what_has_no_start_is_refused(films, tmp_path):
     wrong = partial(configured, tmp_path)
     with pytest.raises(UserError, match=r"clip is a clip network: .* name a frame network"):
         wrong(plan={"models": ["clip"]})
-    with pytest.raises(UserError, match=r"evaluate.fps, config: evaluate.limit: of films whose classes are known"):
+    with pytest.raises(UserError, match=r"evaluate.fps, config: evaluate.limit: for films whose classes are known"):
         wrong(plan={"models": ["frames"]}, evaluate={"fps": 15, "limit": 3})
     with pytest.raises(UserError, match=r"transient.start\[0\] = 'ones': must be 'zeros', 'replicate' or 'cut'"):
         wrong(plan={"models": ["frames"]}, transient={"start": "ones"})
@@ -284,6 +284,14 @@ def test_a_network_that_never_forgets_starts_from_zeros_on_films():
     ):
         with pytest.raises(UserError, match=f"Sums has no receptive field: it never forgets its start, .*{why}"):
             ask(setup, with_data=data)
+
+
+def test_classes_that_do_not_fit_are_refused_before_anything_runs(tmp_path):
+    (tmp_path / "data" / "only").mkdir(parents=True)
+    (tmp_path / "data" / "only" / "1.mp4").write_bytes(b"no film")
+    config = configured(tmp_path, tmp_path / "data", plan={"models": ["frames"]})
+    with pytest.raises(UserError, match="data has 1 class"):
+        transient_plan(config, cross(config, PlanFacts(auto_threads=1)), films_of_transient(config))
 
 
 def test_an_error_that_says_nothing_is_refused():

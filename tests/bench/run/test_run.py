@@ -19,6 +19,7 @@ from co3d_bench.bench.errors import NOTHING, UserError
 from co3d_bench.bench.record.store import append_record, read_records
 from co3d_bench.bench.run.processes import Parent
 from co3d_bench.bench.run.progress import Lines, Silent
+from co3d_bench.bench.run.ready import make_plan
 from co3d_bench.bench.run.run import run
 
 
@@ -202,6 +203,15 @@ def test_an_engine_that_refuses_a_network_gives_way_to_the_next(tmp_path):
     again = run(made, worker=WORKER, resume=True)
     assert again == records, "a resumed run knows which engine took the place"
     assert records[1].counters.macs == records[0].counters.macs
+
+
+def test_what_no_engine_runs_has_failed_and_is_in_the_store(tmp_path):
+    made = config(tmp_path, ["raises"], backends=["fused"])
+    planned = make_plan(made)
+    (case,) = planned.cases
+    records = run(made, plan=replace(planned, instead={case: ("eager",)}), worker=WORKER)
+    assert [(r.case.backend, r.ok) for r in records] == [("eager", False)]
+    assert read_records(tmp_path) == records
 
 
 def test_an_engine_that_was_asked_for_by_name_fails_where_it_refuses(tmp_path):

@@ -55,3 +55,9 @@ def test_nothing_is_steady_before_the_start_is_forgotten(record):
 def test_no_way_takes_no_frames():
     assert frames_to(record_of([0.0] * 5), 0.5) is None
     assert frames_until([1.0, 0.4, 0.6, 0.3, 0.0], 0.5, first=1) == 4
+
+
+def test_the_answer_to_the_frame_that_fills_the_receptive_field_is_steady():
+    found = steady(record_of([0.8, 0.5, 0.3, 0.1], receptive_field=4))
+    assert found
+    assert found.value == 0.1
