@@ -184,7 +184,7 @@ def test_wrong_arguments_and_files_are_errors_in_words(folder, build):
 @needs_compiler
 @pytest.mark.parametrize("name", ["stream", "plain"])
 def test_weights_may_lie_anywhere_and_be_freed_afterwards(folder, build, name):
-    net, program = {"stream": stream, "plain": plain}[name](), Program(folder / name, build.path)
+    program = Program(folder / name, build.path)
     data = (folder / name / "weights.bin").read_bytes()
     buffer, network = ctypes.create_string_buffer(b"x" + data), ctypes.c_void_p()
     function, at = program.function, ctypes.c_void_p(ctypes.addressof(buffer) + 1)  # at an odd address
@@ -195,7 +195,7 @@ def test_weights_may_lie_anywhere_and_be_freed_afterwards(folder, build, name):
     function("destroy")(network)
     given = torch.randn(2, 3, 22, 26) if name == "stream" else torch.randn(1, 3, 4, 16, 16)
     with torch.no_grad():
-        expected = net.step(given, net.initial_state(2))[0] if name == "stream" else net(given)
+        expected, *_ = stream().step(given, stream().initial_state(2)) if name == "stream" else (plain()(given),)
         assert relative_error(program.step(given)[0], expected) < CLOSE
 
 
@@ -221,13 +221,27 @@ def test_the_examples_agree_and_time_their_steps(folder, build, tmp_path):
     assert len(in_c) == len(in_python) == 2 * c_project.FRAMES
     best = re.compile(r"class (\d+) \(score (-?\d+\.\d{3})")
     assert [best.search(line)[1] for line in in_c] == [best.search(line)[1] for line in in_python]
-    (told,) = lines_of(example, weights, "--frames", frames, "--expect", str(project / "test/scores.bin"))
-    assert told.startswith("4 answers, ")
+    (compared,) = lines_of(example, weights, "--frames", frames, "--expect", str(project / "test/scores.bin"))
+    assert compared.startswith("4 answers, ")
     (timed,) = lines_of(example, weights, "--time", "5", "--threads", "2")
     assert re.fullmatch(
         r"threads 2: median \d+\.\d+ ms a step, fastest .* \(5 steps, batch 2, \d+-bit vectors\)", timed
     )
     assert len((project / "example.py").read_text().splitlines()) <= 50
+
+
+@needs_compiler
+def test_frames_of_another_size_are_noticed_where_the_file_ends_within_one(folder, build, tmp_path):
+    (tmp_path / "frames.bin").write_bytes((folder / "stream/test/frames.bin").read_bytes()[:-1])
+    command = [
+        str(build.path / "example"),
+        str(folder / "stream/weights.bin"),
+        "--frames",
+        str(tmp_path / "frames.bin"),
+    ]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert len(done.stdout.splitlines()) == 2 * (c_project.FRAMES - 1)
+    assert done.stderr == "the file ends within a frame: is each 26 x 22 pixels (width x height) of 3 bytes?\n"
 
 
 @needs_compiler
