@@ -15,7 +15,7 @@ from ..errors import NOTHING, UserError
 from ..record.blobs import blobs_folder, read_arrays
 from ..record.case import Case, Drop
 from ..record.record import Record
-from ..record.store import read_records, records_file
+from ..record.store import read_records
 from ..stats.accuracy import SAME_RATE, same_rate
 from .clips import Arrivals
 

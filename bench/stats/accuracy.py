@@ -103,7 +103,7 @@ def known_accuracy(record: Record, model: ModelFacts | None, scored: Iterable[Re
     Measured is what has the same network with the same weights, from a file or made by the same code, by the same
     engine in the same precision; in float32 also by another engine, since all of them are held to eager float32. Of
     several records it is one of its own engine, then the one of most films, then the newest. It takes the place of what
-    is published of the same conditions. Published is for float32 and the weights that it is of: of any others nothing is
+    is published of the same conditions. Published is for float32 and the weights that it is of: of others nothing is
     known without a measurement.
     """
     best: dict[float | None, tuple[tuple[bool, int], MeasuredAccuracy]] = {}

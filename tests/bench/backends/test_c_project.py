@@ -15,6 +15,7 @@ from tempfile import TemporaryDirectory
 import pytest
 import torch
 from small_networks import clip_network
+from torch import nn
 
 from co3d_bench.bench.backends.native import c_project, calls
 from co3d_bench.bench.backends.native.c_project.build import Build, built, missing
@@ -57,25 +58,34 @@ def stream(classes=5):
     return co.FrameNetwork(blocks, (3, 22, 26)).eval()
 
 
+def plain():
+    """A clip network of calls of plain kinds, with tables and with constants."""
+    torch.manual_seed(0)
+    layers = nn.Conv3d(3, 8, 3, padding=1), nn.Tanh(), nn.AdaptiveAvgPool3d((2, 1, 1)), nn.Flatten(), nn.Linear(16, 5)
+    return nn.Sequential(*layers).eval()
+
+
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
-    """Two projects: `stream`, a frame network with a batch of 2, and `clips`, a clip network."""
+    """Three projects: `stream`, a frame network with a batch of 2, and `clips` and `plain`, clip networks."""
     folder = tmp_path_factory.mktemp("projects")
     c_project.write(stream(), torch.zeros(2, 3, 22, 26), folder / "stream", OPTIONS)
     c_project.write(clip_network(), torch.zeros(1, 3, 4, 16, 16), folder / "clips", Options())
+    c_project.write(plain(), torch.zeros(1, 3, 4, 16, 16), folder / "plain", Options())
     return folder
 
 
 @pytest.fixture(scope="module")
 def build(folder):
-    """Both networks in one library, which is found by either name."""
+    """All of them in one library, which is found by each name."""
     if missing():
         pytest.skip(str(missing()))
     both = Build(TemporaryDirectory())
-    builds = [built(folder / name, QUICK) for name in ("stream", "clips")]
+    builds = [built(folder / name, QUICK) for name in ("stream", "clips", "plain")]
     objects = [str(each.path / "network.o") for each in builds]
     subprocess.run(["g++", "-shared", "-pthread", *objects, "-o", str(both.path / "libstream.so")], check=True)
-    (both.path / "libclips.so").symlink_to("libstream.so")
+    for name in ("clips", "plain"):
+        (both.path / f"lib{name}.so").symlink_to("libstream.so")
     shutil.copy(builds[0].path / "example", both.path)
     return both
 
@@ -172,9 +182,10 @@ def test_wrong_arguments_and_files_are_errors_in_words(folder, build):
 
 
 @needs_compiler
-def test_weights_may_lie_anywhere_and_be_freed_afterwards(folder, build):
-    net, program = stream(), Program(folder / "stream", build.path)
-    data = (folder / "stream/weights.bin").read_bytes()
+@pytest.mark.parametrize("name", ["stream", "plain"])
+def test_weights_may_lie_anywhere_and_be_freed_afterwards(folder, build, name):
+    program = Program(folder / name, build.path)
+    data = (folder / name / "weights.bin").read_bytes()
     buffer, network = ctypes.create_string_buffer(b"x" + data), ctypes.c_void_p()
     function, at = program.function, ctypes.c_void_p(ctypes.addressof(buffer) + 1)  # at an odd address
     assert function("create")(at, ctypes.c_size_t(len(data)), 1, ctypes.byref(network)) == 0
@@ -182,9 +193,17 @@ def test_weights_may_lie_anywhere_and_be_freed_afterwards(folder, build):
     function("destroy_state")(program.state)
     assert function("initial_state")(network, ctypes.byref(program.state)) == 0
     function("destroy")(network)
-    frame = torch.randn(2, 3, 22, 26)
+    given = torch.randn(2, 3, 22, 26) if name == "stream" else torch.randn(1, 3, 4, 16, 16)
     with torch.no_grad():
-        assert relative_error(program.step(frame)[0], net.step(frame, net.initial_state(2))[0]) < CLOSE
+        expected, *_ = stream().step(given, stream().initial_state(2)) if name == "stream" else (plain()(given),)
+        assert relative_error(program.step(given)[0], expected) < CLOSE
+
+
+def test_tables_of_plain_calls_are_code_and_not_weights(folder):
+    """So that no file of weights can lead a kernel out of its memory."""
+    code = (folder / "plain/src/table.h").read_text()
+    assert "n->kind = GATHER" in code
+    assert len(re.findall(r"const int32_t TABLE_", code)) == len(re.findall(r"\(const float \*\)TABLE_", code)) > 0
 
 
 def lines_of(*command):
@@ -202,13 +221,27 @@ def test_the_examples_agree_and_time_their_steps(folder, build, tmp_path):
     assert len(in_c) == len(in_python) == 2 * c_project.FRAMES
     best = re.compile(r"class (\d+) \(score (-?\d+\.\d{3})")
     assert [best.search(line)[1] for line in in_c] == [best.search(line)[1] for line in in_python]
-    (told,) = lines_of(example, weights, "--frames", frames, "--expect", str(project / "test/scores.bin"))
-    assert told.startswith("4 answers, ")
+    (compared,) = lines_of(example, weights, "--frames", frames, "--expect", str(project / "test/scores.bin"))
+    assert compared.startswith("4 answers, ")
     (timed,) = lines_of(example, weights, "--time", "5", "--threads", "2")
     assert re.fullmatch(
         r"threads 2: median \d+\.\d+ ms a step, fastest .* \(5 steps, batch 2, \d+-bit vectors\)", timed
     )
     assert len((project / "example.py").read_text().splitlines()) <= 50
+
+
+@needs_compiler
+def test_frames_of_another_size_are_noticed_where_the_file_ends_within_one(folder, build, tmp_path):
+    (tmp_path / "frames.bin").write_bytes((folder / "stream/test/frames.bin").read_bytes()[:-1])
+    command = [
+        str(build.path / "example"),
+        str(folder / "stream/weights.bin"),
+        "--frames",
+        str(tmp_path / "frames.bin"),
+    ]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert len(done.stdout.splitlines()) == 2 * (c_project.FRAMES - 1)
+    assert done.stderr == "the file ends within a frame: is each 26 x 22 pixels (width x height) of 3 bytes?\n"
 
 
 @needs_compiler
@@ -225,7 +258,7 @@ def test_another_answer_fails_the_check(folder, build, tmp_path):
 def test_the_kernels_are_those_of_native_and_the_words_too(folder):
     ours = Path(calls.__file__).with_name("kernels.cpp").read_text()
     assert (folder / "stream/src/kernels.cpp").read_text() == ours
-    for enum in (calls.Kind, calls.Activation, calls.Reduction):
+    for enum in (calls.Kind, calls.Activation, calls.Reduction, calls.Operation):
         (names,) = re.findall(rf"enum {enum.__name__} : int32_t {{([^}}]*)}}", re.sub("//.*", "", ours))
         assert re.findall(r"\w+", names) == [member.name for member in enum]
     assert sorted(enum.value for enum in calls.Kind) == list(range(len(calls.Kind)))
@@ -323,7 +356,7 @@ def run_make(project, environment=None, **words):
 
 @needs_compiler
 @pytest.mark.acceptance
-@pytest.mark.parametrize("name", ["stream", "clips"])
+@pytest.mark.parametrize("name", ["stream", "clips", "plain"])
 @pytest.mark.parametrize("compilers", [("cc", "g++"), ("clang", "clang++")], ids=lambda pair: pair[1])
 def test_it_is_clean_under_the_sanitizers_of_memory(folder, tmp_path, name, compilers):
     if not all(map(shutil.which, compilers)):
@@ -360,7 +393,7 @@ def test_it_is_clean_under_the_sanitizer_of_threads(folder, tmp_path):
 
 @needs_compiler
 @pytest.mark.acceptance
-@pytest.mark.parametrize("name", ["stream", "clips"])
+@pytest.mark.parametrize("name", ["stream", "clips", "plain"])
 def test_the_cross_compiler_for_aarch64_builds_it_and_it_answers_in_emulation(folder, tmp_path, name):
     tools = ("aarch64-linux-gnu-gcc", "aarch64-linux-gnu-g++", "qemu-aarch64")
     if not all(map(shutil.which, tools)):

@@ -12,7 +12,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from ..calls import Activation, Call, FeatureMap, Kind, Reduction
+from ..calls import PLAIN, Activation, Call, FeatureMap, Kind, Reduction
+from ..calls import table_of as plain_table_of
 from ..compiled import Node, node_of
 from ..lower import Lowered
 from ..memory import Layout
@@ -62,39 +63,38 @@ class Table:
 
 def table_of(lowered: Lowered, layout: Layout) -> Table:
     """The network as C++ and numbers."""
-    numbers = Numbers()
-    calls = [_call(index, call, layout, numbers) for index, call in enumerate(lowered.calls)]
-    initial = numbers.floats
+    weights, kept = Numbers(), Numbers()
+    calls = [_call(index, call, layout, weights, kept) for index, call in enumerate(lowered.calls)]
     fills = [
-        _fill(value, tensor, offset, initial, numbers)
+        _fill(value, tensor, offset, kept)
         for value, tensor, offset in zip(lowered.state, lowered.entry.state, layout.offset[1:], strict=False)
     ]
     answers = [_answer(value, layout) for value in lowered.answers]
     body = "\n".join(
         (
             f"constexpr int PLACES = {len(layout.offset)}, STATES = {layout.states};",
-            f"constexpr int64_t MEMORY_FLOATS = {layout.floats}, WEIGHT_FLOATS = {numbers.floats};",
-            f"constexpr int64_t INITIAL = {initial};  // where in the weights stands what a stream begins with",
+            f"constexpr int64_t MEMORY_FLOATS = {layout.floats}, WEIGHT_FLOATS = {weights.floats + kept.floats};",
+            f"constexpr int64_t KEPT = {weights.floats};  // where in the weights begins what is read after `create`",
             "// Where each place of the table of addresses lies in the memory, in floats; the first is the input.",
             _array("int64_t", "OFFSET", layout.offset),
             "// For each: the place whose address it takes after a step.",
             _array("int32_t", "ORDER", layout.order),
             "",
+            *(_plain_table(index, call) for index, call in enumerate(lowered.calls) if call.kind in PLAIN),
             _function(
-                "std::vector<Node> calls_of(const float *weights)",
+                "std::vector<Node> calls_of(const float *weights, const float *kept)",
                 [
                     f"std::vector<Node> calls({len(calls)});",
                     "Node *n = calls.data();",
                     *(line for lines in calls for line in lines),
                     "(void)n;",
                     "(void)weights;",
+                    "(void)kept;",
                     "return calls;",
                 ],
             ),
             "// What a stream begins with.",
-            _function(
-                "void fill_state(float *memory, const float *initial)", [*fills, "(void)memory;", "(void)initial;"]
-            ),
+            _function("void fill_state(float *memory, const float *kept)", [*fills, "(void)memory;", "(void)kept;"]),
             "// The answers, in the order of their dimensions.",
             _function(
                 "void read_answers(const float *memory, float *scores)",
@@ -107,22 +107,33 @@ def table_of(lowered: Lowered, layout: Layout) -> Table:
         "// This network, written by co3d-bench: calls in order, then where its state and its answers lie.\n\n"
         f"constexpr uint64_t NETWORK = 0x{id:016x}u;\n{body}"
     )
-    return Table(text, _header(id, numbers) + numbers.data(), id)
+    numbers = weights.data() + kept.data()
+    return Table(text, _header(id, numbers) + numbers, id)
 
 
-def _header(id: int, numbers: Numbers) -> bytes:
-    return struct.pack("<8sIIQQ32x", MAGIC, VERSION, zlib.crc32(numbers.data()), id, numbers.floats)
+def _header(id: int, numbers: bytes) -> bytes:
+    return struct.pack("<8sIIQQ32x", MAGIC, VERSION, zlib.crc32(numbers), id, len(numbers) // 4)
 
 
-def _call(index: int, call: Call, layout: Layout, numbers: Numbers) -> list[str]:
-    """Statements that fill the node, those of its fields that are not zero."""
+def _call(index: int, call: Call, layout: Layout, weights: Numbers, kept: Numbers) -> list[str]:
+    """Statements that fill the node, those of its fields that are not zero.
+
+    An engine packs the weights into a memory of its own, but reads the table and the constants of a plain call where
+    they are: its table is code, which no file can change, and its constants are kept.
+    """
     node = node_of(call, layout)
     fields = []
     for name, *_ in Node._fields_:
         value = getattr(node, name)
         if name in _TENSORS:
-            tensor = getattr(call, name)
-            fields += [] if tensor is None else [f"n->{name} = weights + {numbers.add(tensor)};"]
+            if (tensor := getattr(call, name)) is None:
+                continue
+            if call.kind not in PLAIN:
+                fields.append(f"n->{name} = weights + {weights.add(tensor)};")
+            elif name == "weight":
+                fields.append(f"n->weight = (const float *)TABLE_{index};")
+            else:
+                fields.append(f"n->{name} = kept + {kept.add(tensor)};")
         elif isinstance(value, ctypes.Array):
             fields += [f"n->{name}[{at}] = {each};" for at, each in enumerate(value) if each]
         elif value:
@@ -131,11 +142,17 @@ def _call(index: int, call: Call, layout: Layout, numbers: Numbers) -> list[str]
     return ["", f"// {index}: {call.name}: {given} -> {_shape(call.output)}", *_wrapped(fields), "++n;"]
 
 
+def _plain_table(index: int, call: Call) -> str:
+    numbers = [f"{number}," for number in plain_table_of(call)]
+    lines = (" ".join(numbers[at : at + 16]) for at in range(0, len(numbers), 16))
+    return "\n".join((f"static const int32_t TABLE_{index}[] = {{", *lines, "};", ""))
+
+
 def _shape(value: FeatureMap) -> str:
     return "x".join(map(str, (value.batch, value.channels, value.frames, value.height, value.width)))
 
 
-def _fill(value: FeatureMap, tensor: Tensor, offset: int, first: int, numbers: Numbers) -> str:
+def _fill(value: FeatureMap, tensor: Tensor, offset: int, kept: Numbers) -> str:
     """The statement that writes a part of the state as it is at the start: one pixel, where all are alike, else all."""
     import torch
 
@@ -147,8 +164,7 @@ def _fill(value: FeatureMap, tensor: Tensor, offset: int, first: int, numbers: N
     if bool((pixels == pixels[0]).all()):
         whole = pixels[0]
     times = slots * math.prod((value.batch, value.frames, value.height, value.width, value.pitch)) // whole.numel()
-    at = numbers.add(whole) - first
-    return f"repeat(memory + {offset}, {times}, initial + {at}, {whole.numel()});"
+    return f"repeat(memory + {offset}, {times}, kept + {kept.add(whole)}, {whole.numel()});"
 
 
 def _answer(value: FeatureMap, layout: Layout) -> str:
