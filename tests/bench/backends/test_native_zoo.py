@@ -23,6 +23,7 @@ PIXELS = 32
 # One of each graph; the others differ from them in lengths.
 ONE_OF_A_KIND = {"x3d-xs", "cox3d-s-13", "i3d-r50", "coi3d-r50-8", "slowfast-4x16-r50", "coslowfast-4x16-r50-32"}
 ONE_OF_A_KIND |= {"coc2d-r50-8", "r2plus1d-18-8", "cor2plus1d-18-8", "rcu-8", "tsm-mobilenetv2-8"}
+ONE_OF_A_KIND |= {"movinet-a0", "movinet-a0-stream", "mobilenetv3-large"}
 
 
 def built(name, pixels=None):
