@@ -230,7 +230,7 @@ def _every_frame(measured: Sequence[CaseResult]) -> Fact:
     films = most_films(found for found, _ in at_rate)
     known = [(found, r) for found, r in at_rate if films_of(found) == films]
     if known:
-        accuracy, best = max(known, key=lambda each: each[0].top1)
+        accuracy, best = max(known, key=lambda each: (each[0].top1, _rate(each[1])))
         detail = f"most accurate at that rate: {named(best)}, {_percent_of(accuracy)}"
     else:
         detail = f"{'its' if len(able) == 1 else 'their'} accuracy at that rate is not known"

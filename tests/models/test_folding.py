@@ -75,3 +75,14 @@ def test_folded_networks_of_the_zoo_step_as_before(name):
         expected, states[0] = net.step(frame, states[0])
         scores, states[1] = folded.step(frame, states[1])
         assert relative_error(scores, expected) <= 1e-4
+
+
+@torch.no_grad()
+def test_a_factor_behind_a_norm_is_folded_as_well():
+    scale = co.Scale()
+    scale.alpha.fill_(-0.3)
+    chain = randomise_batch_norm(co.Sequential(co.Conv3d(3, 4, 1), co.BatchNorm3d(4), scale)).eval()
+    folded = co.fold_batch_norm(chain)
+    assert [type(layer).__name__ for layer in folded] == ["Conv3d"]
+    frame = clip_of(1, pixels=4)[:, :, 0]
+    assert relative_error(folded.step(frame, ())[0], chain.step(frame, ())[0]) <= 1e-5

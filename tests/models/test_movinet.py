@@ -35,7 +35,7 @@ def tiny(build=build_stream):
     [
         ("movinet-a0", 3_111_799),  # the paper: 3.1 M
         ("movinet-a1", 4_690_296),  # 4.6 M
-        ("movinet-a2", 5_249_562),  # 4.8 M: the released A2 is larger than the paper's
+        ("movinet-a2", 5_249_562),  # 4.8 M
         ("movinet-a0-stream", 3_748_031),  # attention takes twice the channels, kernels are in two parts
         ("movinet-a1-stream", 6_447_352),
         ("movinet-a2-stream", 7_326_962),
@@ -49,12 +49,13 @@ def test_parameters_are_those_of_the_port(name, number):
 
 
 @pytest.mark.parametrize(
-    ("name", "macs_g"), [("movinet-a0", 2.778), ("movinet-a0-stream", 2.711), ("movinet-a2-stream", 11.491)]
+    ("name", "macs_g"),
+    [("movinet-a0", 2.778), pytest.param("movinet-a2-stream", 11.491, marks=pytest.mark.acceptance)],
 )
 def test_multiply_accumulates_of_a_film_of_50_frames(name, macs_g):
     """The authors' page prints 2.7, 6.0 and 10 GFLOPs, the paper 2.71 for A0: multiply-accumulates, not twice as many.
 
-    The released A2 has more than the paper's (10.3), as it has more parameters.
+    Of A2 the paper prints 10.3; the layers of the authors' code come to 11.5.
     """
     spec = find_model(name)
     frames = 50 if spec.form == "frame" else 1
@@ -64,7 +65,8 @@ def test_multiply_accumulates_of_a_film_of_50_frames(name, macs_g):
     assert macs_g == pytest.approx(printed, rel=0.15)
 
 
-def test_convolutions_and_products_alone():
+def test_multiply_accumulates_of_a_frame():
+    """Of a film of 50 frames 2.71 G; convolutions and products alone are less."""
     spec = find_model("movinet-a0-stream")
     counted = count(shapes_of(spec.name), spec)
     assert counted.flops_torch == 2 * 49_748_440
@@ -201,7 +203,10 @@ def test_a_checkpoint_of_theirs_gives_their_answers(tmp_path, name, pixels):
 
 @pytest.mark.parametrize(
     ("engine", "build"),
-    [("fused", build_base), ("fused", build_stream), ("onnxruntime", build_stream), ("openvino", build_stream)],
+    [
+        *(("fused", build_base), ("fused", build_stream), ("openvino", build_stream)),
+        pytest.param("onnxruntime", build_stream, marks=pytest.mark.acceptance),
+    ],
 )
 def test_engines_answer_as_the_network_does(engine, build):
     backend = get_backend(engine)

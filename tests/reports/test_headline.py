@@ -153,6 +153,15 @@ def test_a_network_for_a_slower_video_keeps_up_from_there_on():
     assert every_frame([mine, even("x3d-m", 4)])[:2] == ("Every frame of its video", "Mine")
 
 
+def test_of_equal_accuracies_both_sentences_name_the_faster_network():
+    records = [
+        even(name, per_s, model=make_model(name, published=stated(30), trained_frames_per_s=None))
+        for name, per_s in (("cox3d-m-64", 40), ("cox3d-m-16", 50), ("cox3d-s-13", 35))
+    ]
+    assert plain(headline_of(records).title).startswith("CoX3D-M (16) has the highest published accuracy")
+    assert every_frame(records)[2] == "most accurate at that rate: CoX3D-M (16), 80.0 %"
+
+
 def test_an_accuracy_of_unknown_rate_asks_for_every_frame_and_says_so():
     slow, fast = (headline_of([custom(per_s, published=stated())]) for per_s in (29, 31))
     assert plain(slow.title) == (

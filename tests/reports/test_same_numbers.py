@@ -617,7 +617,7 @@ def every_frame(chosen):
     able = [case for case in chosen.values() if rate(case) >= 30]
     clips = [case for case in able if case.form == "clip" and case.accuracies]
     if clips:
-        top = max(clips, key=lambda case: case.accuracy)
+        top = max(clips, key=lambda case: (case.accuracy, rate(case)))
         detail = f"most accurate at that rate: {top.named}, {percent(top.accuracy)}"
     else:
         detail = "their accuracy at that rate is not known"

@@ -3,10 +3,10 @@
     python tests/speed/movinet_table.py [--models movinet-a0-stream ...] [--backends native ...] [--pairs 25]
         [--threads 1]
 
-Every network by every engine in one process, in turns: a round is one turn of each, the first one moved on from round
-to round, so that what the machine does meanwhile is in all of them. Printed, once the outputs were compared: the median
-of each one's milliseconds, and for each network the ratio to the engine it is quickest by, and to CoX3D-S (13) by the
-same engine, both round by round, with quartiles. An engine that has no kernel for a network says so.
+Every network by every engine in one process, interleaved: a round is a step of each, and begins one further than the
+round before, so that what the machine does meanwhile is in all of them. Printed, once the outputs were compared: the
+median of each one's milliseconds, and for each network the ratio to the engine it is quickest by, and to CoX3D-S (13)
+by the same engine, both round by round, with quartiles. An engine that has no kernel for a network says so.
 """
 
 from __future__ import annotations

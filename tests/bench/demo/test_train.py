@@ -76,6 +76,6 @@ def test_training_is_the_same_again_and_leaves_the_callers_generator_alone(tmp_p
 @pytest.mark.usefixtures("_one_thread")
 def test_the_loss_of_a_few_films_falls(tmp_path):
     losses = []
-    train(tmp_path, Recipe(films=1, steps=30, batch=5), lambda step, loss: losses.append(loss))
+    train(tmp_path, Recipe(films=1, steps=30, batch=3), lambda step, loss: losses.append(loss))
     assert len(losses) == 30
     assert sum(losses[-10:]) < 0.9 * sum(losses[:10])

@@ -26,8 +26,9 @@ from co3d_bench.models.spec import is_frame_network
 from co3d_bench.models.zoo import find_model, our_models
 
 RUNNER = Path(runner.__file__)
-# Printed by torch 1.10.2 itself (PyPI's wheel for Python 3.6): str() of each torch._C._jit_get_schemas_for_operator;
-# div, hardsigmoid, hardswish and sub from its native_functions.yaml.
+# Printed by torch 1.10.2 itself (PyPI's wheel for Python 3.6): str() of each torch._C._jit_get_schemas_for_operator.
+# Only div, hardsigmoid, hardswish and sub are read from a native_functions.yaml, of development between 1.9 and 1.10
+# (github.com/AnirudhDagar/pytorch at 28290ef).
 SCHEMAS = [torch._C.parse_schema(line) for line in Path(__file__).with_name("aten_1_10.txt").read_text().splitlines()]
 # One of each family and form here, every network of the zoo by `make acceptance`.
 ONE_OF_A_KIND = {"x3d-xs", "cox3d-s-13", "i3d-r50", "coslow-r50-8", "coslowfast-4x16-r50-32", "cor2plus1d-18-8"}
