@@ -140,12 +140,13 @@ def computed(graph: Graph, operation: Operation, operands: Sequence[Operand], sh
         taps,
         [out],
         weight=as_weight(torch.tensor(head + table)),
-        bias=torch.cat([*constants, torch.zeros(1)]),
+        bias=torch.cat([*constants, torch.zeros(_WIDEST)]),  # the last ones are read as a whole vector
     )
     return view_of(graph.add(call), shape)
 
 
 _BLOCK = 1024  # floats that a thread computes at once
+_WIDEST = 16  # floats of a vector, by AVX-512
 
 
 def _source(graph: Graph, view: View, shape: Sequence[int], out: FeatureMap) -> tuple[FeatureMap, int, int, int]:
