@@ -45,6 +45,7 @@ def export(given: Given, model: str, out: Path, format: str | None, opset: int |
     from ..bench.export.precision import DTYPES
     from ..bench.measure.passes import load
     from ..bench.plan.weights import find_file
+    from ..bench.record.plain import plain
 
     keys = ("batch", "precisions", "weights", "classes")
     batch, precision, weights, classes = (given.value(f"plan.{key}") for key in keys)
@@ -56,8 +57,12 @@ def export(given: Given, model: str, out: Path, format: str | None, opset: int |
         raise UserError(
             f"--format {chosen.name}: takes one float32 tensor, and {spec.name} is called with {spec.inputs}"
         )
-    loaded = load(spec, find_file(weights, spec) if weights else None, classes)
-    order = Order(out, batch, precision, Options(opset, spec.name, spec.preprocessing))
+    file = find_file(weights, spec) if weights else None
+    loaded = load(spec, file, classes)
+    own = "those that its code makes" if spec.source else "random, from a seed, so its answers are chance (--weights)"
+    order = Order(
+        out, batch, precision, Options(opset, spec.name, spec.preprocessing, plain(file.text) if file else own)
+    )
     try:
         files, verdict = _written(chosen, loaded, order, verify=not no_verify)
     except OSError as error:

@@ -27,6 +27,7 @@ class Options:
     opset: int | None = None  # of ONNX's operators; None: the format's own choice
     model: str = ""  # its name, for people
     preprocessing: Preprocessing | None = None  # how frames become its input, where that is known
+    weights: str = ""  # what they are, for people
 
 
 # (network in eval mode, which it must not change; one input as it will be given; the file; options) -> every file

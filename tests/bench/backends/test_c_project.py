@@ -335,6 +335,7 @@ def test_the_verb_writes_a_folder_and_leaves_one_that_is_not_empty_alone(tmp_pat
     files = [file for file in (tmp_path / "out").rglob("*") if file.is_file()]
     assert capsys.readouterr().out == f"{tmp_path}/out: {sum(file.stat().st_size for file in files):,} bytes\n"
     assert (tmp_path / "out/out.h").is_file()
+    assert "| weights | those that its code makes |" in (tmp_path / "out/README.md").read_text()
     with pytest.raises(UserError, match="exists and is not empty; name a new folder, or remove that one"):
         call(["export", "no-such-model", "--format", "c", "-o", str(tmp_path / "out")])
     with pytest.raises(UserError, match="is a folder; --format onnx writes a file"):

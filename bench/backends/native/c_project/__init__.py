@@ -46,6 +46,7 @@ class Project:
 
     name: str  # a C identifier, which every name of the interface begins with
     title: str
+    trained: str  # what its weights are
     lowered: Lowered
     layout: Layout
     table: Table
@@ -106,7 +107,15 @@ def _project(net: Any, example: Tensor, path: Path, options: Options) -> Project
             f"crop={frame.width}:{frame.height}"
         )
     return Project(
-        name, options.model or name, lowered, layout, table_of(lowered, layout), tuple(mean), tuple(std), scaling
+        name,
+        options.model or name,
+        options.weights,
+        lowered,
+        layout,
+        table_of(lowered, layout),
+        tuple(mean),
+        tuple(std),
+        scaling,
     )
 
 
@@ -145,6 +154,8 @@ def _values(project: Project) -> dict[str, object]:
         "state": "kept from frame to frame, apart for each stream" if stream else "none; each clip stands alone",
         "memory": memory,
     }
+    if project.trained:
+        facts["weights"] = project.trained.replace("|", "\\|")
     return {
         "name": project.name,
         "NAME": project.name.upper(),
