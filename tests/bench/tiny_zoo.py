@@ -105,7 +105,8 @@ class NoNative(TinyClip):
     """Uses an operator that our own kernels have no rule for."""
 
     def forward(self, clip: Tensor) -> Tensor:
-        return torch.cumsum(super().forward(clip), dim=1)
+        scores = super().forward(clip)
+        return scores + scores.argmax(dim=1, keepdim=True)
 
 
 def _raise() -> None:
