@@ -14,6 +14,10 @@ import os
 import time
 from pathlib import Path
 
+from co3d_bench.bench.record.openmp import wait_settings
+
+os.environ.update(wait_settings(os.environ))  # as the process of an evaluation has it, before torch is loaded
+
 import numpy as np
 import torch
 
