@@ -1,5 +1,6 @@
 """A process that decodes: `python -m co3d_bench.bench.evaluate.decoder FD`. Films in, their frames out (`films.py`)."""
 
+import os
 import sys
 from contextlib import suppress
 from multiprocessing.connection import Connection
@@ -10,6 +11,7 @@ def main(descriptor: int) -> int:
     import torch
 
     torch.set_num_threads(1)
+    os.nice(19)  # a thread of the network that waits for its core holds up the others, so decoding takes what is left
     with Connection(descriptor) as pipe, suppress(EOFError, OSError):
         sampling, show = pipe.recv()
         while True:
