@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import click
@@ -13,8 +15,11 @@ from .plan import show_notes
 from .streams import drawn
 
 if TYPE_CHECKING:
+    from rich.console import RenderableType
+
     from ..bench.plan.plan import Plan
     from ..bench.plan.resolve import Resolved
+    from ..bench.record.record import Record
 
 _MOST_NAMED = 5
 
@@ -30,14 +35,9 @@ def evaluate(given: Given, resume: bool) -> int:
 
     Example: co3d-bench evaluate --model cox3d-s-13 --weights auto --data kinetics/val.csv
     """
-    from ..bench.evaluate.journal import forget
     from ..bench.evaluate.plan import evaluation_config, evaluation_plan, films_of_config
     from ..bench.evaluate.worker import COMMAND
-    from ..bench.record.store import newest_run, records_file
-    from ..bench.run.progress import Lines
     from ..bench.run.ready import make_plan
-    from ..bench.run.run import run
-    from ..bench.run.stop import Interrupted
     from ..reports.tables.accuracy import render_accuracy
 
     config = evaluation_config(given.load())
@@ -46,15 +46,34 @@ def evaluate(given: Given, resume: bool) -> int:
     show_notes(plan)
     show_missing(films.data.missing)
     show_random(config)
+    return measure_films(config, plan, Scoring(COMMAND, render_accuracy), resume=resume)
+
+
+@dataclass(frozen=True)
+class Scoring:
+    """The process that scores a case, and the table of what it gave."""
+
+    worker: list[str]
+    render: Callable[[Sequence[Record]], RenderableType]
+
+
+def measure_films(config: Resolved, plan: Plan, scoring: Scoring, *, resume: bool) -> int:
+    """Run the plan, film by film, and print its table. Returns the exit code; a Ctrl-C is raised once all is said."""
+    from ..bench.evaluate.journal import forget
+    from ..bench.record.store import newest_run, records_file
+    from ..bench.run.progress import Lines
+    from ..bench.run.run import run
+    from ..bench.run.stop import Interrupted
+
     store = records_file(config.run.out).parent
     stopped = None
     try:
-        records = run(config, plan=plan, resume=resume, progress=Lines(sys.stderr, untimed=True), worker=COMMAND)
+        records = run(config, plan=plan, resume=resume, progress=Lines(sys.stderr, untimed=True), worker=scoring.worker)
     except Interrupted as error:
         records, stopped = error.records, error
     forget(store, {record.case: record.run_id for record in records})
     if records:
-        click.echo(drawn(render_accuracy(records)), nl=False)
+        click.echo(drawn(scoring.render(records)), nl=False)
         click.echo(f"records: {records_file(config.run.out)}")
     if stopped:
         show_kept(plan, str(store), newest_run(config.run.out) or "")

@@ -41,7 +41,7 @@ def make_request(job: Job, spec: ModelSpec, net: Any, example: Tensor, folder: P
 
 
 def request_fields(job: Job, spec: ModelSpec, net: Any) -> dict[str, Any]:
-    """What a board is told of the case: its inputs, and the answers to be compared."""
+    """What a board gets of the case: its inputs, and the answers to be compared."""
     case, frames = job.case, receptive_field_of(net) if is_frame_network(net) else 0
     return {
         "ring_length": ring_length(spec, case.batch),

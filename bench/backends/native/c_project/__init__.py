@@ -228,7 +228,7 @@ def _cannot_load() -> str | None:
 
 
 def load(files: tuple[Path, ...]) -> Callable[[Any], Sequence[Tensor]]:
-    """Its answers, by the library that its Makefile builds; meanwhile its README is told how fast it is here."""
+    """Its answers, by the library that its Makefile builds; meanwhile its README gets the speed here."""
     from .build import built, checked, measured
     from .c_program import Program
 
