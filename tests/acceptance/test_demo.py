@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import signal
 import subprocess
@@ -12,12 +11,14 @@ from pathlib import Path
 
 import pytest
 
+from co3d_bench.bench.record.store import read_records
+
 EXECUTABLE = Path(sys.executable).with_name("co3d-bench")
 pytestmark = pytest.mark.acceptance
 
 
 def records_of(folder):
-    return [json.loads(line) for line in (folder / "results/records.jsonl").read_text().splitlines()]
+    return read_records(folder / "results")
 
 
 def test_everything_is_measured_and_stands_on_the_page(tmp_path):
@@ -28,12 +29,12 @@ def test_everything_is_measured_and_stands_on_the_page(tmp_path):
     assert done.returncode == 0, done.stderr
     folder = tmp_path / "co3d-bench-demo"
     records = records_of(folder)
-    assert {record["kind"] for record in records} == {"accuracy", "speed", "camera"}
-    assert not [record["error"] for record in records if record["error"]]
-    for record in records:
-        if record["kind"] == "accuracy":
-            assert record["evaluation"]["scored"] == 100
-            assert record["evaluation"]["top1"]["low"] > 0.5
+    assert {record.kind for record in records} == {"accuracy", "speed", "camera"}
+    assert not [record.error for record in records if record.error]
+    for run in filter(None, (record.evaluation for record in records)):
+        assert run.scored == 100
+        assert run.top1
+        assert run.top1.low > 0.5
     page = (folder / "results/report.html").read_text()
     for heading in ("Accuracy, measured", "In front of a camera", "Which one to take"):
         assert heading in page
