@@ -120,7 +120,7 @@ def test_ctrl_c_keeps_what_was_scored(folder, films):
 def test_clip_and_frame_networks_from_the_command_line_to_the_page(folder, films):
     done = evaluate(folder, films, "--model", "moving.py:clip", "--model", "moving.py:frames")
     assert done.returncode == 0, done.stderr
-    assert "top-1" in done.stdout
+    assert "Top-1" in done.stdout
     assert [record["evaluation"]["scored"] for record in records_of(folder)] == [60, 60]
     page = subprocess.run([EXECUTABLE, "report"], cwd=folder, capture_output=True, text=True, check=True)
     assert "Accuracy, measured" in (folder / page.stdout.split()[-1]).read_text()
