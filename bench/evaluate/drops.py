@@ -29,7 +29,7 @@ class Drops:
     record: Arrivals = field(default_factory=Arrivals)  # of a camera, where the drops are its own
 
     def arrivals(self, file: Path, frames: int) -> Arrivals:
-        """Of the first `frames` frames. A camera's record is laid over a film from a place of the film's own on, and
+        """Of the first `frames` frames. A camera's record is laid over a film from a moment of the film's own on, and
         from its beginning again where it is shorter."""
         draw = random.Random(f"{self.drop.seed} {self.names[file]}")  # noqa: S311 - no secret
         if self.drop.times is None:
@@ -37,8 +37,8 @@ class Drops:
             return Arrivals(come, come)
         arrived, answered = self.record.arrived, self.record.answered
         begin = draw.randrange(len(answered))
-        places = [(begin + number) % len(answered) for number in range(frames)]
-        return Arrivals(tuple(arrived[place] for place in places), tuple(answered[place] for place in places))
+        indices = [(begin + number) % len(answered) for number in range(frames)]
+        return Arrivals(tuple(arrived[index] for index in indices), tuple(answered[index] for index in indices))
 
 
 def drops_of(drop: Drop | None, names: Mapping[Path, str], cameras: str | None) -> Drops | None:

@@ -56,11 +56,11 @@ class Unfit:
 
 
 @dataclass(frozen=True)
-class Place:
+class Machine:
     """A machine that is none of the paper's."""
 
     device: str  # its kind
-    machine: str  # its processor or card; empty: nothing was measured yet
+    name: str  # its processor or card; empty: nothing was measured yet
 
 
 @dataclass(frozen=True)
@@ -75,7 +75,7 @@ class PaperCell:
     others: tuple[Unfit, ...] = ()
     command: Command | None = None
     why: str = ""  # why there is none
-    place: Place | None = None  # of a speed on a machine that is none of the paper's
+    machine: Machine | None = None  # of a speed on a machine that is none of the paper's
 
     @property
     def state(self) -> str:
@@ -118,8 +118,8 @@ class Paper:
         return tuple(cell for each in self.tables for row in each.rows for cell in row)
 
     @property
-    def places(self) -> tuple[Place, ...]:
-        return tuple(dict.fromkeys(cell.place for cell in self.cells if cell.place))
+    def machines(self) -> tuple[Machine, ...]:
+        return tuple(dict.fromkeys(cell.machine for cell in self.cells if cell.machine))
 
     def counts(self) -> Mapping[str, int]:
         """How many cells are measured, published only, missing."""
@@ -146,10 +146,10 @@ class _Store:
         return tuple(case for case in case_results(self.records) if case.ok and _is_plain(case))
 
     @cached_property
-    def places(self) -> tuple[Place, ...]:
+    def machines(self) -> tuple[Machine, ...]:
         """Machines that are none of the paper's; one without a name where there are none."""
-        found = dict.fromkeys(place for case in self.plain if (place := _place(case)).device not in PAPER_BOARDS)
-        return tuple(found) or (Place("cpu", ""),)
+        machines = dict.fromkeys(map(_machine_of, self.plain))
+        return tuple(each for each in machines if each.device not in PAPER_BOARDS) or (Machine("cpu", ""),)
 
     def newest(self, line: Line, where: Callable[[CaseResult], bool] = lambda case: True) -> CaseResult | None:
         found = [case for case in self.plain if case.case.model == line.model and where(case)]
@@ -164,10 +164,10 @@ def _is_plain(case: CaseResult) -> bool:
 _CLASSES = 400  # of the networks of Table 1
 
 
-def _place(case: CaseResult) -> Place:
+def _machine_of(case: CaseResult) -> Machine:
     found = case.environment
-    machine = (found.machine.gpu or found.machine.cpu_model) if found else ""
-    return Place(case.device_kind or case.case.device, machine or case.case.device)
+    name = (found.machine.gpu or found.machine.cpu_model) if found else ""
+    return Machine(case.device_kind or case.case.device, name or case.case.device)
 
 
 # --- what fills a cell
@@ -184,9 +184,9 @@ def _fact(store: _Store, table: PaperTable, line: Line, metric: str, unit: Unit)
 
 
 def _speed(
-    store: _Store, table: PaperTable, line: Line, where: Callable[[Place], bool]
+    store: _Store, table: PaperTable, line: Line, where: Callable[[Machine], bool]
 ) -> tuple[Measured | None, tuple]:
-    case = store.newest(line, lambda case: where(_place(case)))
+    case = store.newest(line, lambda case: where(_machine_of(case)))
     figure = case.figure(get_metric("throughput_per_s")) if case else None
     if case is None or figure is None:
         return None, ()
@@ -314,12 +314,12 @@ def _unit(table: PaperTable, key: str) -> Unit:
     return (K if table.number == 3 else G) if key == "macs" else _UNITS.get(key, PER_S)
 
 
-def _fill_of(table: PaperTable, key: str, place: Place | None) -> Fill | None:
+def _fill_of(table: PaperTable, key: str, machine: Machine | None) -> Fill | None:
     """The rule of a column; None where nothing measured here can stand in it."""
     if key in _METRICS:
         return partial(_fact, metric=_METRICS[key], unit=_unit(table, key))
-    if place:
-        return partial(_speed, where=lambda found: found == place)
+    if machine:
+        return partial(_speed, where=lambda found: found == machine)
     if key in PAPER_BOARDS:
         return partial(_speed, where=lambda found: found.device == key)
     return {"accuracy": _accuracy, "receptive_field": _receptive_field}.get(key)
@@ -338,19 +338,19 @@ def _command_of(table: PaperTable, line: Line, key: str, store: _Store) -> tuple
     return run_command(line, store.out, key if key in PAPER_BOARDS else None), ""
 
 
-def _cell(store: _Store, table: PaperTable, line: Line, key: str, place: Place | None) -> PaperCell:
-    fill = None if line.elsewhere and key == "accuracy" else _fill_of(table, key, place)
+def _cell(store: _Store, table: PaperTable, line: Line, key: str, machine: Machine | None) -> PaperCell:
+    fill = None if line.elsewhere and key == "accuracy" else _fill_of(table, key, machine)
     measured, others = fill(store, table, line) if fill else (None, ())
     command, why = _command_of(table, line, key, store)
-    return PaperCell(line, key, _unit(table, key), line.figures.get(key), measured, others, command, why, place)
+    return PaperCell(line, key, _unit(table, key), line.figures.get(key), measured, others, command, why, machine)
 
 
 def _reproduced(store: _Store, table: PaperTable) -> Reproduction:
     """Its columns as the paper has them, with other machines in front of the paper's devices."""
-    columns: list[tuple[str, Place | None]] = [(key, None) for key in table.columns]
+    columns: list[tuple[str, Machine | None]] = [(key, None) for key in table.columns]
     if "cpu" in table.columns:
         at = table.columns.index("cpu")
-        columns[at:at] = [("here", place) for place in store.places]
+        columns[at:at] = [("here", machine) for machine in store.machines]
     rows = (tuple(_cell(store, table, line, *column) for column in columns) for line in table.lines)
     return Reproduction(table, tuple(rows))
 

@@ -55,7 +55,7 @@ def _line(paper: Paper, cell: PaperCell) -> list[object]:
     return [
         cell.line.table,
         cell.line.model,
-        head_of(cell, paper.places).text,
+        head_of(cell, paper.machines).text,
         cell.unit.text,
         cell.state,
         *((found.value, found.low, found.high) if found else (None,) * 3),

@@ -14,7 +14,7 @@ from ..notation import MISSING, Footnotes, number
 from ..page import chart, fragment
 from ..tables.html import explained, table_html
 from ..tables.table import WARNING
-from .tables import build, head_of, how, machine_of, place_title, printed_text, shown_rows, text_of, title_of
+from .tables import build, head_of, how, machine_of, machine_title, printed_text, shown_rows, text_of, title_of
 
 SOURCE = "L. Hedegaard and A. Iosifidis, Continual 3D Convolutional Neural Networks, ECCV 2022"
 
@@ -181,7 +181,7 @@ def _measured(rows: Sequence[Sequence[PaperCell]], paper: Paper) -> Iterator[tup
     for row in rows:
         for cell in row:
             if cell.measured:
-                head = head_of(cell, paper.places).text
+                head = head_of(cell, paper.machines).text
                 yield row[0].line.spec.title, head, f"{text_of(cell)} {cell.unit.text}", how(cell.measured)
 
 
@@ -191,7 +191,7 @@ def _commands(rows: Sequence[Sequence[PaperCell]], paper: Paper) -> Iterator[tup
         found: dict[str, list[str]] = {}
         for cell in row:
             if cell.command and not cell.measured:
-                found.setdefault(cell.command.text, []).append(head_of(cell, paper.places).text)
+                found.setdefault(cell.command.text, []).append(head_of(cell, paper.machines).text)
         yield from ((text, f"{row[0].line.spec.title}: {', '.join(heads)}") for text, heads in found.items())
 
 
@@ -204,7 +204,7 @@ def _figure1(paper: Paper) -> Markup:
         for title, across, key in _costs(paper)
         if (spec := tradeoff_chart(list(spots_of(paper.tables[0], key)), title, across))
     ]
-    half = any(cell.place and cell.measured for cell in paper.cells)
+    half = any(cell.machine and cell.measured for cell in paper.cells)
     return fragment(_FIGURE1, plots=plots, half=half)
 
 
@@ -214,10 +214,10 @@ def _costs(paper: Paper) -> Iterator[tuple[str, str, int]]:
     at = {cell.key: index for index, cell in enumerate(row)}
     yield "Accuracy against computation", "multiply-accumulates of one prediction, G (log)", at["macs"]
     for index, cell in enumerate(row):
-        if cell.place and any(cells[index].measured for cells in paper.tables[0].rows):
-            yield f"Accuracy against speed: {place_title(cell.place, paper.places)}", _SPEED, index
+        if cell.machine and any(cells[index].measured for cells in paper.tables[0].rows):
+            yield f"Accuracy against speed: {machine_title(cell.machine, paper.machines)}", _SPEED, index
     for key in ("cpu", *PAPER_BOARDS):
-        yield f"Accuracy against speed: {head_of(row[at[key]], paper.places).text}", _SPEED, at[key]
+        yield f"Accuracy against speed: {head_of(row[at[key]], paper.machines).text}", _SPEED, at[key]
 
 
 _SPEED = "predictions/s (log)"
@@ -233,7 +233,7 @@ def spots_of(reproduction: Reproduction, index: int) -> Iterator[Spot]:
             yield _spot(accuracy, cost, cost.measured.value, (found.value, found.low, found.high), here=True)
         if accuracy.printed and cost.printed:
             yield _spot(accuracy, cost, cost.printed.value, (accuracy.printed.value, None, None))
-        elif accuracy.printed and cost.place and cost.measured and not accuracy.measured:
+        elif accuracy.printed and cost.machine and cost.measured and not accuracy.measured:
             yield _spot(accuracy, cost, cost.measured.value, (accuracy.printed.value, None, None))
 
 
@@ -246,7 +246,7 @@ def _spot(
         "Cost": f"{number(x)} {cost.unit.text}",
         "From": "measured here" if here else "the paper",
     }
-    if not here and cost.place:
+    if not here and cost.machine:
         tooltip["From"] = "accuracy: the paper; speed: measured here"
     return Spot(accuracy.line.model, spec.title, spec.form, accuracy.line.before, x, *y, here, tooltip)
 

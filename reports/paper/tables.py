@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from ...bench.record.record import Record
 from ...bench.stats.case_result import Figure
 from ...bench.stats.metrics import PER_S, Unit
-from ...bench.stats.paper import Measured, Paper, PaperCell, Place, Reproduction, Unfit
+from ...bench.stats.paper import Machine, Measured, Paper, PaperCell, Reproduction, Unfit
 from ..notation import SHORT_UNITS, Footnotes, fixed, with_interval
 from ..tables.results import PAPER_DEVICES
 from ..tables.table import Cell, Column, Row, Table
@@ -40,19 +40,19 @@ _PLACES = {"accuracy": {1: 2, 2: 1, 3: 1}, "parameters": {1: 2}, "memory": {1: 2
 CPU = "as the paper prints it; which processor it is we do not know, so nothing measured here stands in this column"
 
 
-def head_of(cell: PaperCell, places: Sequence[Place]) -> Head:
+def head_of(cell: PaperCell, machines: Sequence[Machine]) -> Head:
     """The head of a cell's column."""
-    if cell.place:
-        return Head(place_title(cell.place, places), f"{cell.place.machine or 'this machine'}: {_SPEED}")
+    if cell.machine:
+        return Head(machine_title(cell.machine, machines), f"{cell.machine.name or 'this machine'}: {_SPEED}")
     if cell.key == "accuracy" and cell.line.table == 2:
         return _MAP
     return Head(HEADS["cpu"].text, CPU) if cell.key == "cpu" else HEADS[cell.key]
 
 
-def place_title(place: Place, places: Sequence[Place]) -> str:
+def machine_title(machine: Machine, machines: Sequence[Machine]) -> str:
     """`This CPU`, where no other was measured; else by its name."""
-    alone = sum(each.device == "cpu" for each in places) == 1
-    return "This CPU" if place.device == "cpu" and alone else place.machine
+    alone = sum(each.device == "cpu" for each in machines) == 1
+    return "This CPU" if machine.device == "cpu" and alone else machine.name
 
 
 def printed_text(cell: PaperCell) -> str:
@@ -116,40 +116,40 @@ def _cell(cell: PaperCell) -> Cell:
 def missing(reproduction: Reproduction, paper: Paper) -> Iterator[tuple[str, str, tuple[str, ...]]]:
     """(network, command, heads of the cells) of what is a dash in the table, and could be measured."""
     for row in shown_rows(reproduction):
-        yield from ((row[0].line.spec.title, *each) for each in _missing(row, paper.places))
+        yield from ((row[0].line.spec.title, *each) for each in _missing(row, paper.machines))
 
 
-def _missing(row: Sequence[PaperCell], places: Sequence[Place]) -> Iterator[tuple[str, tuple[str, ...]]]:
+def _missing(row: Sequence[PaperCell], machines: Sequence[Machine]) -> Iterator[tuple[str, tuple[str, ...]]]:
     found: dict[str, tuple[str, ...]] = {}
     for cell in row:
         if cell.state == "missing" and cell.command:
-            found[cell.command.text] = (*found.get(cell.command.text, ()), head_of(cell, places).text)
+            found[cell.command.text] = (*found.get(cell.command.text, ()), head_of(cell, machines).text)
     yield from found.items()
 
 
-def _notes(row: Sequence[PaperCell], places: Sequence[Place], *, commands: bool) -> Iterator[str]:
+def _notes(row: Sequence[PaperCell], machines: Sequence[Machine], *, commands: bool) -> Iterator[str]:
     """Of a row: what is known of its printed figures, what else was measured, what fills its dashes."""
     if row[0].line.note:
         yield row[0].line.note
     for cell in row:
         yield from map(unfit_text, cell.others)
     if commands:
-        yield from (f"{', '.join(heads)}: {command}" for command, heads in _missing(row, places))
+        yield from (f"{', '.join(heads)}: {command}" for command, heads in _missing(row, machines))
 
 
 def shown_rows(reproduction: Reproduction) -> tuple[tuple[PaperCell, ...], ...]:
     """The cells of the columns that have something: those of machines that are none of the paper's, only once they are
     measured."""
     shown = [
-        column[0].place is None or any(cell.measured for cell in column)
+        column[0].machine is None or any(cell.measured for cell in column)
         for column in zip(*reproduction.rows, strict=True)
     ]
     return tuple(tuple(cell for cell, there in zip(row, shown, strict=True) if there) for row in reproduction.rows)
 
 
-def _columns(first: Sequence[PaperCell], places: Sequence[Place]) -> Iterator[Column[PaperCell]]:
+def _columns(first: Sequence[PaperCell], machines: Sequence[Machine]) -> Iterator[Column[PaperCell]]:
     for cell in first:
-        head = head_of(cell, places)
+        head = head_of(cell, machines)
         is_speed = cell.unit == PER_S
         unit = Unit(SHORT_UNITS[PER_S.text]) if is_speed else cell.unit
         group = THROUGHPUT if is_speed else ""
@@ -157,8 +157,8 @@ def _columns(first: Sequence[PaperCell], places: Sequence[Place]) -> Iterator[Co
         yield Column(head.text, _cell, unit, head.explains, group=group, kind=kind)
 
 
-def _warnings(row: Sequence[PaperCell], places: Sequence[Place]) -> tuple[str, ...]:
-    measured = [(head_of(cell, places).text, cell.measured) for cell in row if cell.measured]
+def _warnings(row: Sequence[PaperCell], machines: Sequence[Machine]) -> tuple[str, ...]:
+    measured = [(head_of(cell, machines).text, cell.measured) for cell in row if cell.measured]
     return tuple(f"{head}: {why}" for head, found in measured for why in found.warnings)
 
 
@@ -166,16 +166,16 @@ def build(reproduction: Reproduction, paper: Paper, notes: Footnotes | None = No
     """A table of the paper. `notes`: those of several tables on one page; `commands`: those that fill dashes are
     among them."""
     notes = notes or Footnotes()
-    cells, places = shown_rows(reproduction), paper.places
+    cells, machines = shown_rows(reproduction), paper.machines
     rows = []
     for row in cells:
-        spec, marks = row[0].line.spec, notes.marks(_notes(row, places, commands=commands))
-        warnings = _warnings(row, places)
+        spec, marks = row[0].line.spec, notes.marks(_notes(row, machines, commands=commands))
+        warnings = _warnings(row, machines)
         rows.append(Row(spec.title, tuple(map(_cell, row)), form=spec.form, marks=marks, warnings=warnings))
     texts = dict(notes.all())
     used = dict.fromkeys(mark for row in rows for mark in row.marks)
     footnotes = tuple((mark, texts[mark]) for mark in used)
-    return Table("Network", tuple(_columns(cells[0], places)), tuple(rows), footnotes)
+    return Table("Network", tuple(_columns(cells[0], machines)), tuple(rows), footnotes)
 
 
 def title_of(reproduction: Reproduction) -> str:

@@ -92,7 +92,7 @@ def test_another_machine_has_a_column_of_its_own_and_never_the_papers():
     other = make_environment(machine=make_machine(cpu_model="Another"))
     records = [on("x3d-s", "orin", "orin", gpu="Orin"), make_record("x3d-s"), make_record("x3d-m", environment=other)]
     paper = paper_of(records)
-    assert [place.machine for place in paper.places] == ["Orin", "Imaginary Core i3-1005 @ 1.20GHz", "Another"]
+    assert [machine.name for machine in paper.machines] == ["Orin", "Imaginary Core i3-1005 @ 1.20GHz", "Another"]
     assert {c.key for c in paper.cells if c.measured and c.printed} <= {
         "parameters",
         "memory",
