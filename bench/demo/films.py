@@ -8,10 +8,11 @@ import random
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 if TYPE_CHECKING:
     import numpy as np
+    from av.video.stream import VideoStream
     from numpy.typing import NDArray
 
     Picture = NDArray[np.uint8]  # (H, W, 3)
@@ -106,7 +107,7 @@ def write_film(file: Path, frames: Iterable[Picture], rate: int = 30, codec: str
 
     file.parent.mkdir(parents=True, exist_ok=True)
     with av.open(str(file), "w") as container:
-        stream = container.add_stream(codec, rate=rate)
+        stream = cast("VideoStream", container.add_stream(codec, rate=rate))  # the codecs named here are of video
         stream.pix_fmt = "yuv420p"
         for number, picture in enumerate(frames):
             if not number:
