@@ -41,7 +41,7 @@ SCORED_EACH = 100  # films of each class
 def demo(output: Path | None, no_open: bool, train: bool) -> int:
     """Try everything in three minutes, without a download.
 
-    Makes films of shapes that move, then measures a small network in both forms on them: accuracy, speed, and in front
+    Makes films of moving shapes, then measures a small network in both forms on them: accuracy, speed, and in front
     of a camera. It prints each command that it runs. The page with all of it opens at the end.
 
     Example: co3d-bench demo

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 @verb("export", batch=1, precision="fp32")
 @model
 @click.option("-o", "--out", type=STORE, required=True, help="File to write, or folder; e.g. net.onnx.")
-@click.option("--format", metavar="NAME", help="File format; c: a C project. Default: by the ending of FILE; e.g. c.")
+@click.option("--format", metavar="NAME", help="File format; c: a C project. Default: by the suffix of FILE; e.g. c.")
 @click.option("--opset", type=int, metavar="N", help="Version of the ONNX operators. Default: the exporter's; e.g. 18.")
 @click.option("--no-verify", is_flag=True, help="Do not run the file and compare its answers with the network's.")
 @apart

@@ -1,4 +1,4 @@
-"""What a record of kind `transient` holds: how answers come to be right, frame by frame since a start."""
+"""What a record of kind `transient` holds: how right answers are, frame by frame since a start."""
 
 from __future__ import annotations
 
