@@ -74,7 +74,7 @@ def export(given: Given, model: str, out: Path, format: str | None, opset: int |
 def _check_place(chosen: Format, out: Path) -> None:
     """Raises UserError where the file or folder cannot go there."""
     if not out.absolute().parent.is_dir():
-        raise UserError(f"--out: {out.parent}: no such folder; make it first")
+        raise UserError(f"--out: {out.parent}: no such folder; create it first")
     if not chosen.folder:
         if out.is_dir():
             raise UserError(f"--out: {out}: is a folder; --format {chosen.name} writes a file")
@@ -139,7 +139,7 @@ def _format(name: str | None, out: Path) -> Format:
         by_suffix = [row for row in rows if row.suffix and out.name.endswith(row.suffix)]
         if len(by_suffix) != 1:
             known = ", ".join(f"{row.name} ({row.suffix or 'a folder'})" for row in rows)
-            raise UserError(f"--out: {out.name}: no format has such files; name one by --format: {known}")
+            raise UserError(f"--out: {out.name}: no format has this suffix; name a format by --format: {known}")
         return by_suffix[0]
     for row in rows:
         if row.name == name:

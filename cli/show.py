@@ -42,7 +42,7 @@ def show(given: Given, model: str, store: Path | None, reaction: bool, as_json: 
     """
     if store is not None:
         if reaction:
-            raise UserError("--reaction measures, and a STORE shows what was measured: leave one out", USAGE)
+            raise UserError("--reaction measures now, and a STORE shows earlier measurements: leave one out", USAGE)
         return _evidence(store, model)
     from ..bench.measure.describe import describe
 
