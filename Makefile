@@ -5,7 +5,7 @@
 # make acceptance   the tests that take long: whole gates, boards, films, every network; the installed executable
 # PYTHON=python3.12 make bench      with another Python (3.10 or newer)
 # make bench ARGS="--model x3d-s"   with options of `co3d-bench run`
-# PIP_ARGS is handed to pip, for example to take torch from another index (README, "CUDA and Jetson").
+# PIP_ARGS is passed to pip, for example to take torch from another index (docs/boards.md).
 
 PYTHON ?= python3
 VENV := .venv

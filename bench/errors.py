@@ -15,9 +15,9 @@ INTERNAL = 70
 INTERRUPTED = 130
 TERMINATED = 143
 
-# The one table of exit codes; `co3d-bench --help` and bench/README.md show it.
+# The one table of exit codes; `co3d-bench --help` and cli/README.md show it.
 EXIT_CODES = {
-    OK: "all cases measured",
+    OK: "success: everything that was asked for is done",
     FAILED: "at least one case failed (the others are kept), or `check` found a regression",
     USAGE: "wrong arguments or a wrong bench.toml; nothing was run",
     NOTHING: "nothing to do: no records to read, no case in the plan, no network that fits (`choose`), or an "
@@ -25,9 +25,9 @@ EXIT_CODES = {
     ENVIRONMENT: "a file cannot be read or written, or is too new",
     NO_BASELINE: "`check`: there is no baseline to compare with",
     INCOMPARABLE: "`check`: the baseline comes from another machine or setting, so nothing was judged",
-    NOT_HERE: "a device is neither this machine nor at its host, or it cannot be reached (again)",
+    NOT_HERE: "a device is neither this machine nor at its host, or its connection was lost",
     WRONG_CODE: "`check`: base or head did not load its own code, so nothing was judged",
-    INTERNAL: "an internal error, a mistake of co3d-bench itself; CO3D_BENCH_TRACEBACK=1 shows where",
+    INTERNAL: "an internal error, a fault of co3d-bench itself; CO3D_BENCH_TRACEBACK=1 shows where",
     INTERRUPTED: "stopped by Ctrl-C; the same command with `--resume` continues",
     TERMINATED: "stopped by SIGTERM; the same command with `--resume` continues",
 }

@@ -37,13 +37,13 @@ _SIZE = {"KB": 1e3, "MB": 1e6, "GB": 1e9, "KiB": 2.0**10, "MiB": 2.0**20, "GiB":
 # fmt: off
 LIMITS = (
     Limit("fps", "N", "Frames a second of the camera.", "30", "a number above 0, of frames a second", _PLAIN),
-    Limit("deadline", "TIME", "Latency, at most.", "100ms", _A_TIME, _TIME),
-    Limit("react", "TIME", "Reaction to a change of scene, at most: until half of the way to the new answer.", "3s",
+    Limit("deadline", "TIME", "Highest latency.", "100ms", _A_TIME, _TIME),
+    Limit("react", "TIME", "Longest reaction to a change of scene, until half of the way to the new answer.", "3s",
           _A_TIME, _TIME),
-    Limit("memory", "SIZE", "Resident memory of the whole process, at most.", "512MB",
+    Limit("memory", "SIZE", "Most resident memory of the whole process.", "512MB",
           "an amount of memory above 0: 512MB, 2GB, 512MiB", _SIZE),
-    Limit("watts", "W", "Mean power, at most.", "10", "a number above 0, of watts", {**_PLAIN, "W": 1.0, "mW": 1e-3}),
-    Limit("accuracy", "PERCENT", "Accuracy at the frame rate that the network sees, at least.", "65",
+    Limit("watts", "W", "Highest mean power.", "10", "a number above 0, of watts", {**_PLAIN, "W": 1.0, "mW": 1e-3}),
+    Limit("accuracy", "PERCENT", "Lowest accuracy, at the frame rate that the network sees.", "65",
           "a percentage above 0, up to 100", {**_PLAIN, "%": 1.0}, most=100.0),
 )
 # fmt: on
@@ -80,8 +80,10 @@ def _limits(command: click.Command) -> click.Command:
 @_limits
 @verb("choose")
 @store
-@click.option("--all", "everything", is_flag=True, help="Each way to use each case, not only the best of each network.")
-@click.option("--format", type=click.Choice(FORMATS), help="Default: for the terminal; e.g. csv.")
+@click.option(
+    "--all", "everything", is_flag=True, help="Show each way to use each case, not only the best of each network."
+)
+@click.option("--format", type=click.Choice(FORMATS), help="Form of the output. Default: a table; e.g. csv.")
 def choose(store: Path, everything: bool, format: str | None, **asked: float | None) -> int:
     """Choose the networks that fit your limits.
 

@@ -32,7 +32,7 @@ max_slowdown = click.option(
 
 @verb("compare")
 @click.argument("base", help="Folder of records, .jsonl file, or FOLDER@RUN; e.g. results@previous.")
-@click.argument("head", help="Likewise. RUN is a run's id or its beginning, newest, or previous.")
+@click.argument("head", help="The same. RUN is the id of a run or its beginning, newest, or previous; e.g. results.")
 @click.option(
     "--by", metavar="WORD,...", help="Parts of a case that must agree. Default: the whole case; e.g. model,backend."
 )
@@ -44,7 +44,7 @@ max_slowdown = click.option(
 )
 @max_slowdown
 @click.option("-o", "--output", type=FILE, help="File to write. Default: printed; e.g. comparison.html.")
-@click.option("--format", type=click.Choice(("html", "md", "junit")), help="Default: by the ending of FILE; e.g. md.")
+@click.option("--format", type=click.Choice(("html", "md", "junit")), help="Default: by the suffix of FILE; e.g. md.")
 def compare(
     base: str,
     head: str,

@@ -16,7 +16,7 @@ from .options import verb
 
 # What a user would type, in this order, in the demo's folder.
 STEPS = (
-    ("How well does each network name the films?", "evaluate --data films"),
+    ("How often is each network right?", "evaluate --data films"),
     ("How fast are they, by eager PyTorch and by the fastest engine that is installed?", "run --time 60s"),
     ("Do they keep up with a camera?", "camera --source film.mp4 --duration 8s"),
     ("Which one to take for 30 frames/s, each answered within 50 ms?", "choose --fps 30 --deadline 50ms"),
@@ -41,7 +41,7 @@ SCORED_EACH = 100  # films of each class
 def demo(output: Path | None, no_open: bool, train: bool) -> int:
     """Try everything in three minutes, without a download.
 
-    Makes films of shapes that move, then measures a small network in both forms on them: accuracy, speed, and in front
+    Makes films of moving shapes, then measures a small network in both forms on them: accuracy, speed, and in front
     of a camera. It prints each command that it runs. The page with all of it opens at the end.
 
     Example: co3d-bench demo
@@ -57,7 +57,7 @@ def _demo(output: Path | None, *, opens: bool) -> int:
     begun = time.monotonic()
     folder = new_folder(output)
     fill(folder)
-    click.echo(f"{folder}: films made in {duration_text(time.monotonic() - begun)}, {FILMS} of shapes that move\n")
+    click.echo(f"{folder}: films made in {duration_text(time.monotonic() - begun)}, {FILMS} of moving shapes\n")
     click.echo(f"$ cd {shlex.quote(str(folder))}")
     page = (folder / "results" / "report.html").absolute()
     with _inside(folder):
@@ -102,7 +102,7 @@ def _stopped(folder: Path, command: str, error: UserError | KeyboardInterrupt) -
     if known.exit_code in (INTERRUPTED, TERMINATED):
         lines[0] = lines[0].partition(";")[0]
         resumes = " --resume" if command.split()[0] in MEASURING else ""
-        lines.append(f"to go on: {here} && co3d-bench {command}{resumes}")
+        lines.append(f"to continue: {here} && co3d-bench {command}{resumes}")
     return UserError("\n".join(lines), known.exit_code)
 
 

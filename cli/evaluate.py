@@ -86,14 +86,14 @@ def show_missing(missing: tuple[str, ...]) -> None:
     if missing:
         more = f"\n  and {len(missing) - _MOST_NAMED} more" if len(missing) > _MOST_NAMED else ""
         named = "\n".join(f"  {line}" for line in missing[:_MOST_NAMED])
-        click.echo(f"films that are not there, and are left out: {len(missing)}\n{named}{more}", err=True)
+        click.echo(f"missing films, which are left out: {len(missing)}\n{named}{more}", err=True)
 
 
 def show_random(config: Resolved) -> None:
     """Networks of the zoo without a checkpoint: what they answer is chance."""
     random = [name for name in config.plan.models if name not in config.custom]
     if random and config.plan.weights is None:
-        click.echo(f"{', '.join(random)}: random weights, so accuracy is that of chance; give --weights", err=True)
+        click.echo(f"{', '.join(random)}: random weights, so the accuracy is by chance; give --weights", err=True)
 
 
 def show_kept(plan: Plan, store: str, run_id: str) -> None:

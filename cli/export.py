@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 @verb("export", batch=1, precision="fp32")
 @model
 @click.option("-o", "--out", type=STORE, required=True, help="File to write, or folder; e.g. net.onnx.")
-@click.option("--format", metavar="NAME", help="File format; c: a C project. Default: by the ending of FILE; e.g. c.")
+@click.option("--format", metavar="NAME", help="File format; c: a C project. Default: by the suffix of FILE; e.g. c.")
 @click.option("--opset", type=int, metavar="N", help="Version of the ONNX operators. Default: the exporter's; e.g. 18.")
 @click.option("--no-verify", is_flag=True, help="Do not run the file and compare its answers with the network's.")
 @apart
@@ -74,7 +74,7 @@ def export(given: Given, model: str, out: Path, format: str | None, opset: int |
 def _check_place(chosen: Format, out: Path) -> None:
     """Raises UserError where the file or folder cannot go there."""
     if not out.absolute().parent.is_dir():
-        raise UserError(f"--out: {out.parent}: no such folder; make it first")
+        raise UserError(f"--out: {out.parent}: no such folder; create it first")
     if not chosen.folder:
         if out.is_dir():
             raise UserError(f"--out: {out}: is a folder; --format {chosen.name} writes a file")
@@ -139,7 +139,7 @@ def _format(name: str | None, out: Path) -> Format:
         by_suffix = [row for row in rows if row.suffix and out.name.endswith(row.suffix)]
         if len(by_suffix) != 1:
             known = ", ".join(f"{row.name} ({row.suffix or 'a folder'})" for row in rows)
-            raise UserError(f"--out: {out.name}: no format has such files; name one by --format: {known}")
+            raise UserError(f"--out: {out.name}: no format has this suffix; name a format by --format: {known}")
         return by_suffix[0]
     for row in rows:
         if row.name == name:

@@ -34,7 +34,10 @@ def main() -> None:
         discard_output()
         sys.exit(ENVIRONMENT)
     except UnicodeEncodeError as error:  # a file that an ASCII locale has no name for
-        _end(f"{error.object!a}: no name in {error.encoding}, the encoding here; set LC_ALL=C.UTF-8", ENVIRONMENT)
+        _end(
+            f"{error.object!a}: cannot be written in {error.encoding}, the encoding here; set LC_ALL=C.UTF-8",
+            ENVIRONMENT,
+        )
     except OSError as error:  # of standard output: errors of other files are handled where they are opened
         discard_output()
         _end(f"{error.filename or 'the output'}: {error.strerror or error}", ENVIRONMENT)

@@ -105,7 +105,7 @@ RUN_OPTIONS = (
     RunOption("--weights", "plan.weights", "FILE|URL", "Trained weights: a file or an https address.",
               "random ones, seeded", "x3d_s.pth", "run plan profile show export camera evaluate transient",
               auto="the public ones, which `weights fetch` downloads"),
-    RunOption("--classes", "plan.classes", "N", "Classes to build the network for.",
+    RunOption("--classes", "plan.classes", "N", "Number of classes of the network.",
               "those of the weights, else the network's own", "60", "run plan profile show export", type=count),
     RunOption("--device", "plan.devices", "NAME", "Device (`list devices`).",
               "cpu", "xavier", "run plan doctor camera evaluate transient", auto="the profile of this machine",
@@ -116,7 +116,7 @@ RUN_OPTIONS = (
               AUTO, "onnxruntime", "run plan check profile camera evaluate transient", several=True,
               auto="eager, and the fastest that is installed"),
     RunOption("--precision", "plan.precisions", "NAME",
-              "Of weights and arithmetic: fp32, tf32, bf16, fp16 or int8, where the engine has it.",
+              "Precision of weights and arithmetic: fp32, tf32, bf16, fp16 or int8, if the engine has it.",
               "fp32", "fp16", "run plan check profile export camera evaluate transient", several=True),
     RunOption("--batch", "plan.batch", "N", "Clips, or streams of frames, in one call.",
               "1", "8", "run plan check profile export", type=number, several=True,
@@ -137,33 +137,33 @@ RUN_OPTIONS = (
     RunOption("--queue", "camera.queue", "N", "Frames that may wait.", "1", "4", "camera", type=number),
     RunOption("--policy", "camera.policy", "newest|oldest|block",
               "Which frame is kept when the queue is full; block: the camera waits.", "newest", "oldest", "camera"),
-    RunOption("--gap", "camera.gap", "step|repeat", "What a dropped frame is for a network's state: nothing, or the "
-              "frame before it again.", "step", "repeat", "camera"),
-    RunOption("--interleave", "camera.interleave", "", "Frame networks answer for each frame at the rate of their "
-              "weights: as many states take turns as frames lie between two of it.", "", "", "camera", type=bool),
+    RunOption("--gap", "camera.gap", "step|repeat", "What a network's state gets for a dropped frame: step: nothing; "
+              "repeat: the frame before it again.", "step", "repeat", "camera"),
+    RunOption("--interleave", "camera.interleave", "", "Frame networks answer for each frame, "
+              "and each of several states sees frames at the rate of the weights.", "", "", "camera", type=bool),
     RunOption("--streams", "camera.streams", "N", "Cameras, each with a state of its own.", "1", "4", "camera",
-              type=number, auto="as many as each miss at most 1% of their deadlines, at 99% confidence; --duration "
-              "limits each number that is tried"),
+              type=number, auto="the most of which each misses at most 1% of its deadlines, at 99% confidence; "
+              "--duration limits the trial of each number"),
     RunOption("--data", "evaluate.data", "DATA",
               "Films with labels: a folder of class folders, Kinetics' or Charades' CSV, "
               "or a list of films and labels.", "none", "kinetics/val.csv", "evaluate transient"),
-    RunOption("--films", "evaluate.films", "FOLDER", "Where the films of a CSV or a list lie.", "beside or below it",
-              "kinetics/films", "evaluate transient"),
+    RunOption("--films", "evaluate.films", "FOLDER", "Folder of the films of a CSV or a list.",
+              "the folder of that file", "kinetics/films", "evaluate transient"),
     RunOption("--classes", "evaluate.classes", "FILE", "Classes in the order of the checkpoint, a name a line.",
               "the data's own, or those of Kinetics-400", "classes.txt", "evaluate transient"),
     RunOption("--fps", "evaluate.fps", "N", "Frames a second that the network sees.", "the rate of its weights", "15",
               "evaluate transient", type=number),
-    RunOption("--limit", "evaluate.limit", "N", "So many films, spread evenly over the data.", "all", "500",
+    RunOption("--limit", "evaluate.limit", "N", "Number of films, spread evenly over the data.", "all", "500",
               "evaluate transient", type=number),
     RunOption("--start", "transient.start", "zeros|replicate|cut",
-              "What the state holds before the first frame: zeros, as if the first frame had been shown for ever, or "
-              "what another film or scene left.", "zeros and replicate", "cut", "transient", several=True),
+              "What the state holds before the first frame: zeros; replicate: the first frame, shown for ever; cut: "
+              "another film or scene.", "zeros and replicate", "cut", "transient", several=True),
     RunOption("--frames", "transient.frames", "N", "Frames that are answered after the start.",
               "a quarter more than the receptive field", "128", "transient", type=number),
     RunOption("--drop", "evaluate.drop", "SHARE|STORE", "Frames that never reach the network: a share of them, drawn "
               "by --seed, or those that had no answer in the camera's record of the same network and engine in STORE.",
               "none", "10%", "evaluate"),
-    RunOption("--video", "input.file", "FILE", "Frames of a video.", "seeded random frames", "clip.mp4",
+    RunOption("--video", "input.file", "FILE", "Input frames from a video.", "seeded random frames", "clip.mp4",
               "run plan evaluate transient"),
     RunOption("--seed", "input.seed", "N", "Seed of the random frames.", "0", "7", "run plan evaluate transient",
               type=number),
@@ -175,7 +175,7 @@ RUN_OPTIONS = (
     RunOption("--target-precision", "run.target_precision", "SHARE",
               "Half-width of the 95 % interval that --processes auto aims at.", "2.5%", "1%", "run plan", type=number),
     RunOption("--time", "run.time_s", "TIME",
-              "Time limit of --processes auto, all rounds together; the first is always finished.",
+              "Time limit of --processes auto, all rounds together; the first round is always finished.",
               "8m", "90s", "run plan", type=number),
     RunOption("--budget", "run.budget_s", "S", "No longer used; see --time.", "", "", "run plan", type=number,
               hidden=True),

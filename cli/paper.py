@@ -13,10 +13,14 @@ FORMATS = ("html", "md", "csv", "latex")
 
 @verb("paper")
 @click.argument(
-    "store", required=False, type=STORE, help="Folder of records, or a .jsonl file. Default: results, if it is there."
+    "store", required=False, type=STORE, help="Folder of records, or a .jsonl file. Default: results, if it exists."
 )
 @click.option("-o", "--output", type=FILE, help="File to write. Default: beside the records; e.g. paper.tex.")
-@click.option("--format", type=click.Choice(FORMATS), help="Default: by the ending of FILE, else html; e.g. csv.")
+@click.option(
+    "--format",
+    type=click.Choice(FORMATS),
+    help="Form of the output. Default: by the suffix of FILE, else html; e.g. csv.",
+)
 def paper(store: Path | None, output: Path | None, format: str | None) -> None:
     """Show the paper's tables and figures with your figures in them.
 

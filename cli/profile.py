@@ -21,7 +21,10 @@ if TYPE_CHECKING:
 @model
 @click.option("--steps", default=20, type=count, metavar="N", help="Traced predictions. Default: 20; e.g. 100.")
 @click.option(
-    "--json", "json_file", type=FILE, help="Write the profile with derived figures as JSON; e.g. profile.json."
+    "--json",
+    "json_file",
+    type=FILE,
+    help="File for the profile with derived figures, as JSON. Default: none; e.g. profile.json.",
 )
 @apart
 def profile(given: Given, model: str, steps: int, json_file: Path | None) -> list[str]:

@@ -14,9 +14,14 @@ from .options import FILE, store, verb
 @click.argument("sql", required=False, help="Statement; e.g. 'SELECT model, latency_s FROM cases'.")
 @store
 @click.option(
-    "--format", type=click.Choice(("table", "csv", "json")), default="table", help="Default: table; e.g. csv."
+    "--format",
+    type=click.Choice(("table", "csv", "json")),
+    default="table",
+    help="Form of the output. Default: table; e.g. csv.",
 )
-@click.option("-o", "--output", type=FILE, help="Write a Parquet file, e.g. for a dashboard; e.g. history.parquet.")
+@click.option(
+    "-o", "--output", type=FILE, help="Parquet file to write, for a dashboard. Default: printed; e.g. history.parquet."
+)
 @click.option("--columns", is_flag=True, help="List the columns of both tables and stop.")
 def query(sql: str | None, store: Path, format: str, output: Path | None, columns: bool) -> None:
     """Query the records with SQL.

@@ -28,9 +28,9 @@ from .streams import drawn
 @click.option(
     "--reaction",
     is_flag=True,
-    help="Measure how soon the answer follows a change of scene: some seconds; a minute for CoX3D-L.",
+    help="Measure how soon the answer follows a change of scene. This takes some seconds, for CoX3D-L a minute.",
 )
-@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON in place of text.")
 @apart
 def show(given: Given, model: str, store: Path | None, reaction: bool, as_json: bool) -> list[str]:
     """Show the facts of a network without timing it.
@@ -42,7 +42,7 @@ def show(given: Given, model: str, store: Path | None, reaction: bool, as_json: 
     """
     if store is not None:
         if reaction:
-            raise UserError("--reaction measures, and a STORE shows what was measured: leave one out", USAGE)
+            raise UserError("--reaction measures now, and a STORE shows earlier measurements: leave one out", USAGE)
         return _evidence(store, model)
     from ..bench.measure.describe import describe
 

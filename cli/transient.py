@@ -1,4 +1,4 @@
-"""`co3d-bench transient MODEL`: how do answers come to be right, frame by frame after a start?"""
+"""`co3d-bench transient MODEL`: when are answers right, frame by frame after a start?"""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from .plan import show_notes
 
 @verb("transient")
 @click.argument("model", nargs=-1, required=True, help="Frame networks, as `list models` has them; e.g. cox3d-m-16.")
-@click.option("--resume", is_flag=True, help="Continue the newest run: take what is missing.")
+@click.option("--resume", is_flag=True, help="Continue the newest run: measure only what is missing.")
 def transient(given: Given, model: tuple[str, ...], resume: bool) -> int:
-    """Measure how a frame network comes to be right after a start.
+    """Measure when a frame network's answers are right after a start.
 
     Its answer at each frame since the start (section 4.2 and Fig. 5 of the paper): with --data its accuracy, else the
     error against the answer that it gives once the start is forgotten.

@@ -47,7 +47,7 @@ def list_() -> None:
 
 @weights.command()
 @click.argument(
-    "names", nargs=-1, required=True, metavar="NAME...", help="Network (x3d-m) or checkpoint (pytorchvideo/X3D_M)."
+    "names", nargs=-1, required=True, metavar="NAME...", help="Network or checkpoint; e.g. x3d-m or pytorchvideo/X3D_M."
 )
 def fetch(names: tuple[str, ...]) -> None:
     """Download public checkpoints into the cache.

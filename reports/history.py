@@ -42,7 +42,7 @@ def is_worse(series: Series, step: Step) -> bool:
 def step_text(series: Series, step: Step) -> str:
     """A step in words: when, by how much, and what else changed then."""
     unit = series.metric.unit
-    changed = "; with it " + ", ".join(step.changed) if step.changed else "; no recorded fact changed with it"
+    changed = "; with it " + ", ".join(step.changed) if step.changed else "; no recorded fact changed at the same time"
     return (
         f"{time_text(series.points[step.first])}: {'worse' if is_worse(series, step) else 'better'}, "
         f"{step.change:+.1%} ({number(unit.of(step.before))} → {number(unit.of(step.after))} {unit.text}){changed}"

@@ -43,8 +43,18 @@ def test_every_room_has_a_readme():
         assert (ROOT / room / "README.md").is_file()
 
 
-def test_the_readme_knows_every_verb_and_no_other():
-    assert set(re.findall(r"`co3d-bench ([a-z]+)", text_of("README.md"))) == set(app.commands)
+def test_the_page_of_verbs_has_a_row_for_every_verb_and_no_other():
+    rows = re.findall(r"^\| `co3d-bench ([a-z]+)", text_of("docs/verbs.md"), flags=re.MULTILINE)
+    assert sorted(rows) == sorted(app.commands)
+
+
+def test_the_readme_shows_only_verbs_that_exist():
+    assert set(re.findall(r"^\$ co3d-bench ([a-z]+)", text_of("README.md"), flags=re.MULTILINE)) <= set(app.commands)
+
+
+def slug(heading):
+    """The anchor that GitHub gives a heading."""
+    return re.sub(r"[^\w\- ]", "", heading.strip().lower()).replace(" ", "-")
 
 
 @pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: str(path.relative_to(ROOT)))
@@ -53,6 +63,11 @@ def test_links_and_named_files_exist(document):
     for target in re.findall(r"\]\(([^)#\s]+)\)", text):
         if not target.startswith("http"):
             assert (document.parent / target).exists(), target
+    for target, anchor in re.findall(r"\]\(([^)#\s]*)#([^)\s]+)\)", text):
+        if not target.startswith("http"):
+            linked = (document.parent / target if target else document).read_text(encoding="utf-8")
+            headings = re.findall(r"^#+ (.+)$", linked, flags=re.MULTILINE)
+            assert anchor in {slug(heading) for heading in headings}, anchor
     for target in re.findall(r"`((?:bench|cli|devices|models|reports|tests)/[\w./]+)`", text):
         assert (ROOT / target).exists(), target
 

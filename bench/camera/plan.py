@@ -78,7 +78,7 @@ def camera_plan(config: Resolved, planned: Plan) -> Plan:
     if camera.interleave and not any(case.camera and case.camera.states > 1 for case in cases):
         raise UserError(f"{config.origin.where('camera.interleave')}: {NOTHING_TO_INTERLEAVE}", USAGE)
     if not cases:
-        raise UserError("no network of the plan can be put before a camera", NOTHING)
+        raise UserError("no network of the plan can be put in front of a camera", NOTHING)
     return replace(planned, cases=tuple(cases), instead=instead)
 
 
@@ -100,7 +100,11 @@ def _no_camera(spec: ModelSpec) -> str | None:
     """Why no camera can be put before a network; None where one can."""
     if spec.inputs:
         return f"{spec.name} takes {spec.inputs}; a camera gives one picture after another"
-    return f"{spec.name} takes neither clips nor frames, so no camera shows it any" if spec.form == "input" else None
+    return (
+        f"{spec.name} takes neither clips nor frames, so it has no input from a camera"
+        if spec.form == "input"
+        else None
+    )
 
 
 def _own_fps(source: str) -> float:

@@ -99,7 +99,7 @@ class Calls:
         share = self.schedule.missed_share(streams, RecordedCalls(calls_s), 1.0, seconds)
         if share <= SHARE:
             return None
-        return f"all calls of the search, replayed before {streams}, miss {100 * share:.2g} %"
+        return f"all calls of the search, replayed with {streams}, miss {100 * share:.2g} %"
 
     def _as_of(self, streams: int) -> list[float]:
         """All calls, as long as they would be for so many cameras."""

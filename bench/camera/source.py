@@ -107,7 +107,7 @@ class Film:
                     yield Captured(film.picture(frame))
                 self.notes.update(dict.fromkeys(film.notes()))
                 whole_s = float(film.end + film.gap)
-            self.notes[f"video {self.name}: it is {whole_s:.2f} s long, and was played again and again"] = None
+            self.notes[f"video {self.name}: it is {whole_s:.2f} s long, and was repeated"] = None
 
 
 def film_fps(file: Path) -> float:
@@ -130,7 +130,9 @@ def live_fps(source: str) -> float:
     try:
         with _opened(source) as container:
             if source.lower().startswith("http") and container.duration:
-                raise UserError(f"{name}: a film, which comes faster than it plays: download it, give the file", USAGE)
+                raise UserError(
+                    f"{name}: a film, which would arrive faster than it plays: download it and give the file", USAGE
+                )
             stream = _picture_of(container, name)
             next(iter(container.decode(stream)), None)
             rate = stream.average_rate or stream.guessed_rate

@@ -23,7 +23,7 @@ from .serve import Timeline
 
 ONE_BY_ONE: Way = "one after the other"
 ONE_CALL: Way = "one call for all"
-_NOTHING_SEEN = "stopped before anything was seen"
+_NOTHING_SEEN = "stopped before any frame was answered"
 
 
 def watch_streams(scene: Scene, networks: Networks, memory: Memory) -> CameraRun:
@@ -46,7 +46,7 @@ def watch_streams(scene: Scene, networks: Networks, memory: Memory) -> CameraRun
     if run.stopped:
         if not run.due:
             raise UserError(_NOTHING_SEEN, INTERRUPTED)
-        wholes = {1: f" of {job.duration_s:g} s", AUTO_STREAMS: ": the search has not come to its end"}
+        wholes = {1: f" of {job.duration_s:g} s", AUTO_STREAMS: ": the search was not finished"}
         whole = wholes.get(streams, f", of {job.duration_s:g} s for each way of serving the cameras")
         scene.source.notes[f"stopped after {run.watched_s:.1f} s{whole}"] = None
     return run

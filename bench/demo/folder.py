@@ -44,7 +44,7 @@ def new_folder(asked: Path | None) -> Path:
         folder.mkdir(parents=True, exist_ok=True)
         if any(folder.iterdir()):
             raise UserError(
-                f"{folder}: has files in it, and a demo writes over none; name another folder with -o", USAGE
+                f"{folder}: is not empty, and a demo overwrites nothing; name another folder with -o", USAGE
             )
     except OSError as error:
         raise UserError(f"{folder}: cannot be made: {error.strerror or error}", ENVIRONMENT) from error

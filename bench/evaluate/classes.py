@@ -46,7 +46,7 @@ def read_classes(path: Path) -> tuple[str, ...]:
     names = _of_json(path, text) if text.lstrip()[:1] in ("{", "[") else [line.strip() for line in text.splitlines()]
     names = [name for name in names if name]
     if twice := next((name for name in names if names.count(name) > 1), None):
-        raise UserError(f"--classes {path}: {twice!r} stands there twice")
+        raise UserError(f"--classes {path}: {twice!r} is there twice")
     if not names:
         raise UserError(f"--classes {path}: names no class")
     return tuple(names)

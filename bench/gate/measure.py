@@ -38,7 +38,9 @@ class Stopped(UserError):
     def __init__(self, number: int) -> None:
         name = "Ctrl-C" if number == signal.SIGINT else "SIGTERM"
         code = INTERRUPTED if number == signal.SIGINT else TERMINATED
-        super().__init__(f"stopped by {name}: all pairs so far are kept; the same command with --resume goes on", code)
+        super().__init__(
+            f"stopped by {name}: all pairs so far are kept; the same command with --resume continues", code
+        )
 
 
 @dataclass(frozen=True)

@@ -174,7 +174,7 @@ def command_runner(text: str, timeout_s: float) -> Command:
     except ValueError as error:
         raise UserError(f"{text!r} is no command: {error}") from error
     if not words:
-        raise UserError("an empty command has nothing to be measured")
+        raise UserError("the command is empty")
     return Command(text, words, timeout_s)
 
 

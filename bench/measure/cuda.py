@@ -66,7 +66,7 @@ class Cuda:
         if not torch.cuda.is_available():
             raise UserError(
                 f"torch {torch.__version__} sees no CUDA device; install a build of torch for CUDA "
-                "(README, CUDA and Jetson), and see what `co3d-bench doctor` says"
+                "(docs/boards.md), and see what `co3d-bench doctor` reports"
             )
         self.device = device
         self._torch, self._clock, self._unified = torch, clock, unified

@@ -74,7 +74,7 @@ def check_file(
         found = why_not_repeatable(net, example, batch)
     cause = worst.cause or (found.text if found else "the format lost a part of it")
     raise UserError(
-        f"{files[0].name}: not written: it answers {worst.relative_error:.2g} off the network in PyTorch (relative; at "
+        f"{files[0].name}: not written: it is {worst.relative_error:.2g} off the network in PyTorch (relative; at "
         f"most {tolerance:.2g} is right); {cause}",
         FAILED,
     )

@@ -117,7 +117,7 @@ class Film:
         if across == down == 0:
             rgb, across, down = rgb.swapaxes(0, 1), y_across, x_down
         elif x_down or y_across:
-            self.peculiar["it is to be turned by no right angle, and its frames are used as they are stored"] = None
+            self.peculiar["its rotation is no multiple of 90 degrees, so its frames are used as they are stored"] = None
             across = down = 1
         self._look_at(frame)
         return np.ascontiguousarray(rgb[:: 1 if down > 0 else -1, :: 1 if across > 0 else -1])
@@ -244,7 +244,7 @@ def open_file(file: Path) -> Iterator[BinaryIO]:
             raise UserError(f"video {file}: not a file but {kind}", USAGE)
         source = file.open("rb")
     except (FileNotFoundError, NotADirectoryError):
-        address = "; nothing is fetched: download it first" if _ADDRESS.match(str(file)) else ""
+        address = "; co3d-bench downloads no film: download it first" if _ADDRESS.match(str(file)) else ""
         raise UserError(f"video {file}: no such file{address}", USAGE) from None
     except (OSError, ValueError) as error:
         reason = error.strerror if isinstance(error, OSError) else error

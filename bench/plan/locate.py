@@ -53,7 +53,9 @@ def check_here(wanted: Iterable[DeviceProfile], hardware: Hardware, profiles: It
 def check_local(devices: Iterable[str], profiles: Mapping[str, DeviceProfile]) -> None:
     """Raises UserError for devices with a host: for verbs that measure on this machine only."""
     if away := [f"{name} is at {profiles[name].host}" for name in devices if profiles[name].host]:
-        raise UserError(f"device {', '.join(away)}: only `run` reaches boards; this measures on this machine", NOT_HERE)
+        raise UserError(
+            f"device {', '.join(away)}: only `run` reaches boards; this verb measures on this machine", NOT_HERE
+        )
 
 
 def _not_here(profile: DeviceProfile, hardware: Hardware, here: DeviceProfile) -> str:

@@ -30,7 +30,7 @@ def ask_torch() -> TorchFacts:
     except subprocess.TimeoutExpired:
         return TorchFacts(reason=f"importing torch took more than {TIMEOUT_S:g} s")
     except (OSError, ValueError) as error:
-        return TorchFacts(reason=f"torch could not be asked: {error}")
+        return TorchFacts(reason=f"torch did not answer: {error}")
     return TorchFacts(**{**table, "architectures": tuple(table["architectures"])})
 
 

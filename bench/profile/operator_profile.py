@@ -194,5 +194,5 @@ def _parse(line: bytes) -> Profile:
     raw = parse_object(line)
     version = raw.get("schema_version")
     if isinstance(version, int) and version > SCHEMA_VERSION:
-        raise UserError("of a newer co3d-bench; update it, or remove the file", ENVIRONMENT)
+        raise UserError("written by a newer co3d-bench; update co3d-bench, or remove the file", ENVIRONMENT)
     return Profile.model_validate_json(json.dumps(cleaned(raw)))

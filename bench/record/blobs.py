@@ -64,7 +64,9 @@ def read_blob(folder: Path, name: str) -> bytes:
     except OSError as error:
         raise UserError(f"{folder / name}: cannot be read: {error.strerror}", ENVIRONMENT) from error
     if hashlib.sha256(data).hexdigest() != name:
-        raise UserError(f"{folder / name}: not what was written: its content has another sha256", ENVIRONMENT)
+        raise UserError(
+            f"{folder / name}: was changed since it was written: its content has another sha256", ENVIRONMENT
+        )
     return data
 
 

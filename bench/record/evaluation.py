@@ -33,7 +33,7 @@ class Evaluation(Frozen):
     data: str = Field(description="name of the folder or file with the labels")
     asked: Count = Field(description="films that were to be scored: all that are there, or as many as were asked for")
     scored: Count = Field(description="those that could be decoded")
-    missing: Count = Field(default=0, description="films that the data names and that are not there")
+    missing: Count = Field(default=0, description="films that the data names and that are missing")
     padded: Count = Field(
         default=0, description="of those scored: shorter than is needed, so their last frame was repeated"
     )

@@ -1,4 +1,4 @@
-"""What a record of kind `transient` holds: how answers come to be right, frame by frame since a start."""
+"""What a record of kind `transient` holds: how right answers are, frame by frame since a start."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ class Transient(Frozen):
         min_length=1, description="the first is of the answer to the first frame: 0 frames of initialisation"
     )
     asked: Count | None = Field(default=None, description="films that were to be shown; None: no data")
-    missing: Count = Field(default=0, description="films that the data names and that are not there")
+    missing: Count = Field(default=0, description="films that the data names and that are missing")
     padded: Count = Field(
         default=0, description="of those shown: shorter than the curve, so their last frame was repeated"
     )

@@ -81,7 +81,7 @@ def diagnose(outcome: Outcome, timeout_s: float, oom_kills: int) -> Failure:
     elif code == -signal.SIGKILL and oom_kills > 0:
         kind, message = "out-of-memory", "the kernel killed the process because memory ran out"
     elif code == -signal.SIGKILL:
-        kind, message = "killed", "somebody killed the process (SIGKILL)"
+        kind, message = "killed", "the process was killed (SIGKILL)"
     elif code < 0:
         kind, message = "crash", f"the process crashed: {signal.strsignal(-code) or 'unknown'} (signal {-code})"
     elif outcome.unreadable:

@@ -252,7 +252,7 @@ ACCURACY_FIELDS: tuple[Field[Record], ...] = (
     *_share("mean_class", "mean of the classes' own top1"),
     *_share("mean_ap", "mean average precision over classes, of films with several labels"),
     _evaluated("scored", "films that could be decoded", "films_scored"),
-    _evaluated("missing", "films that the data names and that are not there", "films_missing"),
+    _evaluated("missing", "films that the data names and that are missing", "films_missing"),
     _evaluated("unreadable", "films that could not be decoded", "films_unreadable"),
     _evaluated("damaged", "films that were scored by what could be decoded of them", "films_damaged"),
     _evaluated("padded", "films so short that their last frame was repeated", "films_padded"),

@@ -125,7 +125,7 @@ def clocks_locked(machine: MachineFacts) -> list[Finding]:
             "clocks-locked",
             "bad",
             f"the GPU may go from {low / 1e6:.0f} to {high / 1e6:.0f} MHz",
-            "short steps run at whatever clock the governor left behind",
+            "short steps run at a clock that depends on the earlier load",
             "sudo jetson_clocks --store before.conf && sudo jetson_clocks    # undo: --restore before.conf",
             commands=(
                 Command(
@@ -163,7 +163,7 @@ def load(machine: MachineFacts) -> list[Finding]:
     if average <= _BUSY_SHARE * cores:
         return [Finding("load", "good", what)]
     effect = "threads wait for each other, so one busy neighbour can multiply the time of a step"
-    return [Finding("load", "bad", what, effect, "end what else runs: top -o %CPU")]
+    return [Finding("load", "bad", what, effect, "end other programs: top -o %CPU")]
 
 
 def gpu_processes(machine: MachineFacts) -> list[Finding]:
@@ -191,7 +191,7 @@ def swap(machine: MachineFacts) -> list[Finding]:
     used = total - free
     if used <= _MUCH_SWAP_BYTES:
         return [Finding("swap", "good", f"{used / 1e6:.0f} of {total / 1e6:.0f} MB in use")]
-    effect = "pages may come back from the disk while something is timed"
+    effect = "pages may be read from the disk during a measurement"
     return [Finding("swap", "advice", f"{used / 1e6:.0f} MB in use", effect, "sudo swapoff -a && sudo swapon -a")]
 
 
@@ -206,7 +206,7 @@ def memory(machine: MachineFacts) -> list[Finding]:
     fix = "end what else runs"
     if machine.profile.unified_memory:
         fix = "sudo systemctl isolate multi-user.target    # the desktop shares the memory of the GPU"
-    return [Finding("memory", "bad", what, "large networks will not fit, or be swapped", fix)]
+    return [Finding("memory", "bad", what, "large networks do not fit, or are swapped", fix)]
 
 
 def affinity(machine: MachineFacts) -> list[Finding]:
@@ -242,7 +242,7 @@ def torch_on(facts: TorchFacts, profile: DeviceProfile) -> Finding:
         return Finding("torch", "bad", facts.reason or "not installed", "nothing can be measured", "pip install torch")
     if profile.torch_device == "cpu":
         return Finding("torch", "good", f"torch {facts.version}")
-    get = 'a build of torch for CUDA: README, "CUDA and Jetson"'
+    get = "a build of torch for CUDA: docs/boards.md"
     if facts.cuda is None:
         what = f"torch {facts.version} is a build for the CPU"
         return Finding("torch", "bad", what, "the GPU cannot be used", get)

@@ -171,7 +171,7 @@ class Fixer:
         if change.path is not None:
             now = self._root.contents(change.path).text
             if now != change.value:
-                return f"{change.path}: left at {now}, which somebody else set", True
+                return f"{change.path}: left at {now}, which another program or person set", True
             reason = self._root.write(change.path, change.before or "")
             if reason is None:
                 return f"{change.path}: {change.value} -> {change.before}", True

@@ -211,7 +211,7 @@ class Board:
             try:
                 return read_events()
             except OSError as error:
-                raise AgentError(f"the agent there is gone: {error}") from error
+                raise AgentError(f"the agent on the board has ended: {error}") from error
             except TooMuch as error:
                 raise AgentError(str(error)) from error
             except Unreachable as error:
@@ -231,7 +231,7 @@ class Board:
         """Wait, and return how long to wait next time. Raises Unreachable after `patience`."""
         away_s = self.patience.clock() - since_s
         if away_s + wait_s > self.patience.all_s:
-            raise Unreachable(f"{self.transport.host} is away for {away_s:.0f} s: {error}") from error
+            raise Unreachable(f"{self.transport.host} was not reachable for {away_s:.0f} s: {error}") from error
         self.on_wait(f"connection lost ({error}); trying again in {wait_s:g} s")
         self.patience.sleep(wait_s)
         return min(2 * wait_s, self.patience.most_s)

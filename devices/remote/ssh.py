@@ -160,6 +160,6 @@ def _check(size: int, limit: int, what: str) -> None:
 def _last_line(stderr: str) -> str:
     """The last line that is not empty; greetings and warnings come before it."""
     if _NOISE in stderr:
-        return "its shell prints something when nobody is logged in, which scp cannot read: make its .bashrc silent"
+        return "its shell prints text without a login, which scp cannot read: make its .bashrc print nothing"
     lines = [line.strip() for line in stderr[-STDERR_CHARACTERS:].splitlines() if line.strip()]
     return lines[-1].removeprefix("scp: ") if lines else ""

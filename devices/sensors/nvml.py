@@ -81,7 +81,7 @@ def queries(mine: frozenset[int]) -> tuple[Query, ...]:
         ),
         Query(Figure("temperature_c/gpu"), _value("nvmlDeviceGetTemperature", 0)),
         Query(
-            Figure("gpu_memory_used_bytes", note="by everybody: context, libraries and other processes are in it"),
+            Figure("gpu_memory_used_bytes", note="of all processes: context and libraries are in it"),
             lambda nvml, handle: Reading(float(nvml.nvmlDeviceGetMemoryInfo(handle).used)),
         ),
         Query(

@@ -220,7 +220,7 @@ def _more_space(error: OSError) -> str:
 
 def _again(done: int, total: int | None) -> str:
     of_total = f" of {megabytes(total)}" if total is not None else ""
-    return f"{megabytes(done)}{of_total} are kept, run it again for the rest"
+    return f"{megabytes(done)}{of_total} are kept; run it again for the rest"
 
 
 def _by_hand(target: Path) -> str:

@@ -22,7 +22,7 @@ _TEMPLATE = """\
 answered in time, answered late, or dropped.</p>
 {{ table }}
 {{ explained }}
-<details class="explained"><summary>Each of them in a sentence</summary>
+<details class="explained"><summary>Each network in a sentence</summary>
 <ul>
 {% for sentence in sentences %}
 <li>{{ sentence }}.</li>
@@ -84,7 +84,7 @@ MOST_FIGURES = 24
 
 def _drawings(times: FrameTimes, found: Sequence[RunMinute], form: str, name: str) -> list[tuple[str, Markup]]:
     """Each picture with the line above it."""
-    specs = [("What became of each frame", strip_chart(times, form))]
+    specs = [("What happened to each frame", strip_chart(times, form))]
     specs += [("Share of frames answered by a time", answered_chart(times, form))]
     if found:
         dropped = any(each.frames.mostly_dropped for each in found)

@@ -102,7 +102,7 @@ COLUMNS: tuple[Column[Record], ...] = (
     ),
     _share("Top-5", "top5", "films whose class is among the five highest scores"),
     _share("Class mean", "mean_class", "top-1 of each class, and the mean of these"),
-    _count("Missing", lambda run: run.missing, "films that the data names and that are not there"),
+    _count("Missing", lambda run: run.missing, "films that the data names and that are missing"),
     _count("Damaged", lambda run: len(run.damaged), "films that were scored by what could be decoded of them"),
     _count("Padded", lambda run: run.padded, "films so short that their last frame was repeated"),
     _count("Unanswered", lambda run: run.unanswered, "films without a finite answer; they count as wrong"),

@@ -86,7 +86,7 @@ COLUMNS: tuple[Column[Record], ...] = (
     _words("Frames", _rate, "frames a second that the network saw, where that was asked for"),
     _words("Weights", checkpoint_of, "the checkpoint, and the first digits of its sha256"),
     _whole("Unreadable", _count("unreadable"), "films that could not be decoded; they are not among those shown"),
-    _whole("Missing", _count("missing"), "films that the data names and that are not there"),
+    _whole("Missing", _count("missing"), "films that the data names and that are missing"),
     _whole("Padded", _count("padded"), "films shorter than the curve, so their last frame was repeated"),
     _whole("Unanswered", _count("unanswered"), "films without a finite answer somewhere; there they count as wrong"),
 )  # fmt: skip

@@ -177,7 +177,7 @@ def test_a_process_that_is_killed_is_a_failed_case_and_can_be_repeated(tmp_path)
     worker[-1].kill()
     out, err = process.communicate(timeout=120)
     assert process.returncode == 1
-    assert "somebody killed the process (SIGKILL)" in " ".join(out.split())
+    assert "the process was killed (SIGKILL)" in " ".join(out.split())
     assert "1 of 2 cases failed; `--resume --retry-failed` repeats them" in err
     again = camera(tmp_path, *common, "--duration", "4s", "--resume", "--retry-failed")
     assert again.returncode == 0, again.stderr
@@ -190,7 +190,7 @@ def test_what_is_wrong_with_a_run_that_ended_well_is_a_line_below_its_table(film
     done = camera(tmp_path, *common, "--duration", "7s", "--deadline", "1ms")
     assert done.returncode == 0, done.stderr
     said = " ".join(done.stdout.split())
-    assert "video film.mp4: it is 5.50 s long, and was played again and again" in said
+    assert "video film.mp4: it is 5.50 s long, and was repeated" in said
     assert "the deadline of 1 ms is below the" in said
 
 

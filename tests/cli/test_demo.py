@@ -90,7 +90,7 @@ def test_ctrl_c_says_how_to_see_what_was_measured_and_how_to_go_on(called, demo,
     first, kept, on = caught.value.message.splitlines()
     assert first.startswith("stopped by Ctrl-C")
     assert kept == "what was measured is kept: cd 'my folder' && co3d-bench report"
-    assert on == "to go on: cd 'my folder' && co3d-bench run --time 60s --resume"
+    assert on == "to continue: cd 'my folder' && co3d-bench run --time 60s --resume"
 
 
 def test_an_error_before_anything_was_measured_says_so(called, demo, tmp_path):

@@ -214,7 +214,7 @@ def test_a_name_that_the_locale_cannot_write_is_one_line(call, monkeypatch):
     monkeypatch.setattr("co3d_bench.cli.verbs.call", fails)
     code, _, error = call("plan")
     assert code == ENVIRONMENT
-    assert error == r"co3d-bench: '\xfc': no name in ascii, the encoding here; set LC_ALL=C.UTF-8" + "\n"
+    assert error == r"co3d-bench: '\xfc': cannot be written in ascii, the encoding here; set LC_ALL=C.UTF-8" + "\n"
 
 
 def test_a_reader_that_goes_away_is_no_regression():

@@ -87,7 +87,7 @@ def build(source: Path = SOURCE) -> Library:
         cache.keep(key, file)
         handle = _loaded(file)  # and not the one that is kept, which may be damaged and open in this process
         if handle is None:
-            raise UserError("native: kernels.cpp and compiled.py differ in what a node is; install co3d-bench anew")
+            raise UserError("native: kernels.cpp and compiled.py differ in what a node is; install co3d-bench again")
         return Library(handle, _short(name, version), flags, file.stat().st_size, compile_s, False)
 
 

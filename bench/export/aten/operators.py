@@ -65,7 +65,7 @@ def record(entry: Entry) -> Operators:
         with tape:
             results = torch.func.functional_call(module, given, inputs)
     if _kept_in(module) != before or any(given[name] is not tensor for name, tensor in traced.items()):
-        raise NotRecorded("it keeps something to itself")
+        raise NotRecorded("it keeps a state inside")
     tape.graph.output(tuple(tape.node_of(tensor) for tensor in results))
     if overwrites_what_is_read_later(tape.graph):
         raise NotRecorded("it overwrites what is read later")
@@ -95,7 +95,7 @@ class _Traced(Tensor):
 
     @classmethod
     def __torch_dispatch__(cls, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
-        raise NotRecorded(f"{func} behind the recorder's back")
+        raise NotRecorded(f"{func} outside the recording")
 
 
 class _Tape(TorchDispatchMode):

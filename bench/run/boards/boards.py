@@ -177,6 +177,8 @@ class Boards:
             try:
                 board.clean()
             except (Unreachable, AgentError) as error:  # noqa: PERF203 - each is left as well as can be
-                self._report(f"{device}: {board.folder} is left at {board.transport.host} for a later run: {error}")
+                self._report(
+                    f"{device}: {board.folder} at {board.transport.host} is left; a later run removes it: {error}"
+                )
         if self._work:
             self._work.cleanup()

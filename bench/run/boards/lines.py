@@ -44,7 +44,7 @@ class BoardLines:
         if failed:
             return exception(failed["message"], failed["text"], failed["detail"], memory=failed["memory"])
         if why := ended.get("why"):
-            return Failure(kind="killed", message=f"the agent of the board ended it: {why}")
+            return Failure(kind="killed", message=f"the agent on the board stopped the case: {why}")
         returncode = ended["returncode"]
         outcome = Outcome(
             # No exit code: the board ran out of memory or was restarted, or somebody killed agent and case.

@@ -62,7 +62,7 @@ def judge_verification(
     if not head:
         before = {True: "was right", False: "was wrong too", None: "was not verified"}[base]
         return _worse(key, VERIFICATION, f"the answer is wrong; that of the base {before}", accept)
-    return Judgement("improved", "right now, wrong before") if base is False else Judgement("equivalent", "right")
+    return Judgement("improved", "correct now, wrong before") if base is False else Judgement("equivalent", "right")
 
 
 def is_accepted(key: str, metric: str, accept: Collection[str]) -> bool:

@@ -115,7 +115,7 @@ def _verdict(estimate: Estimate, chance: float, cases: int, rule: Rule) -> tuple
     if direction is not None:
         if chance <= rule.q:
             return direction, estimate_text(estimate)
-        return "inconclusive", f"{estimate_text(estimate)}: among {cases} cases this may well be chance"
+        return "inconclusive", f"{estimate_text(estimate)}: among {cases} cases this may be chance"
     if within_limits(estimate, rule):
         return "equivalent", estimate_text(estimate)
     return "inconclusive", f"{estimate_text(estimate)}: too wide to call"

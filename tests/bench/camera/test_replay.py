@@ -39,7 +39,7 @@ def test_a_slow_phase_at_fewer_cameras_speaks_against_more():
     assert calls.why_not(4) is None
     calls.add(1, [timeline([1 / 60] * 60)])  # a second, in which four cameras would need two thirds more than it has
     assert calls.why_not(2) is None
-    assert (calls.why_not(4) or "").startswith("all calls of the search, replayed before 4, miss ")
+    assert (calls.why_not(4) or "").startswith("all calls of the search, replayed with 4, miss ")
 
 
 def test_calls_for_more_cameras_are_longer_where_one_answers_all():

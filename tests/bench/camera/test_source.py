@@ -29,7 +29,7 @@ def test_a_film_that_is_shorter_than_the_run_is_noted_once(film):
     list(islice(frames, 132))
     assert source.notes == {}
     list(islice(frames, 200))
-    assert list(source.notes) == ["video film.mp4: it is 5.50 s long, and was played again and again"]
+    assert list(source.notes) == ["video film.mp4: it is 5.50 s long, and was repeated"]
 
 
 def test_a_film_says_its_rate(film):

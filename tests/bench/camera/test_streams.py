@@ -252,7 +252,7 @@ def test_a_search_that_is_stopped_claims_nothing_that_was_not_shown(tmp_path):
     assert (run.stopped, run.streams.count, run.due) == (True, 0, 50)  # whole seconds count
     assert [(trial.streams, trial.verdict) for trial in run.streams.tried] == [(1, "not known")]
     assert run.streams.notes == ("one call for all: not watched, since it was stopped",)
-    assert notes == ["stopped after 1.0 s: the search has not come to its end"]
+    assert notes == ["stopped after 1.0 s: the search was not finished"]
 
 
 def test_of_two_ways_the_one_that_was_not_stopped_is_shown(tmp_path):
@@ -263,5 +263,5 @@ def test_of_two_ways_the_one_that_was_not_stopped_is_shown(tmp_path):
 
 @pytest.mark.parametrize("streams", [2, "auto"])
 def test_what_is_stopped_before_anything_is_known_is_not_kept(tmp_path, streams):
-    with pytest.raises(UserError, match="before anything was seen"):
+    with pytest.raises(UserError, match="before any frame was answered"):
         stopped(tmp_path, streams, after=2)

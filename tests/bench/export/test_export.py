@@ -72,10 +72,10 @@ def test_torch_export_of_a_clip_network(tmp_path):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["-o", "net.tflite"], "net.tflite: no format has such files; name one by --format: "),
+        (["-o", "net.tflite"], "net.tflite: no format has this suffix; name a format by --format: "),
         (["-o", "net.pt2", "--format", "onxn"], "--format: onxn: did you mean onnx?"),
         (["-o", "net.pt2", "--opset", "13"], "--opset: torch-export has none; leave the option out"),
-        (["-o", "none/net.pt2"], "--out: none: no such folder; make it first"),
+        (["-o", "none/net.pt2"], "--out: none: no such folder; create it first"),
         (["-o", "net.pt2", "--precision", "fp8"], "--precision: fp8: there are fp32, bf16, fp16"),
     ],
 )

@@ -115,7 +115,7 @@ def test_a_head_that_does_not_run_at_all_fails_and_the_other_cases_go_on(tmp_pat
 
 
 def test_a_stop_loses_no_pair_and_resume_goes_on(tmp_path):
-    with pytest.raises(Stopped, match="the same command with --resume goes on"):
+    with pytest.raises(Stopped, match="the same command with --resume continues"):
         run(tmp_path, Made("a", 0.1, 1), Made("b", 0.1, 2, stop_at=6))
     (file,) = tmp_path.glob("gate/*/pairs.jsonl")
     before = read(file)[1]

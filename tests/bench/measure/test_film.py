@@ -182,7 +182,7 @@ def test_no_name_is_an_address_a_pattern_or_a_list(tmp_path, monkeypatch):
     for name in ("list.txt", "list.m3u8"):
         with pytest.raises(UserError, match="lists other files, which are not opened"):
             check_video(Path(name))
-    with pytest.raises(UserError, match="nothing is fetched: download it first"):
+    with pytest.raises(UserError, match="co3d-bench downloads no film: download it first"):
         check_video(Path("http://127.0.0.1/film.mkv"))
 
 

@@ -81,7 +81,7 @@ def test_what_somebody_else_changed_since_is_left(machine):
     fixer(machine).apply([GOVERNOR])
     machine.write(A, "userspace")
     lines = fixer(machine).restore()
-    assert f"{A}: left at userspace, which somebody else set" in lines
+    assert f"{A}: left at userspace, which another program or person set" in lines
     assert (machine.read(A), machine.read(B)) == ("userspace", "schedutil")
 
 

@@ -348,7 +348,7 @@ def test_no_line_is_lost_or_twice_wherever_the_connection_breaks(texts, cuts):
 def test_a_lost_board_is_tried_again_less_and_less_often_and_given_up(tmp_path):
     clock = Clock()
     made = Board(Cut(b"", [0] * 1000), "r", patience=clock.patience())
-    with pytest.raises(Unreachable, match=r"nowhere is away for \d+ s: cut"):
+    with pytest.raises(Unreachable, match=r"nowhere was not reachable for \d+ s: cut"):
         made.run({}, lambda event: None)
     assert clock.waits[:7] == [1, 2, 4, 8, 16, 30, 30]
     assert 540 < clock.now <= 600
@@ -390,7 +390,7 @@ def test_an_answer_that_is_none_is_an_error_of_that_board(text, words):
 def test_a_shell_that_only_greets_is_given_up_like_a_lost_board():
     clock = Clock()
     made = Board(Says('{"event": "started"}\n'), "r", patience=clock.patience())
-    with pytest.raises(Unreachable, match="is away"):
+    with pytest.raises(Unreachable, match="was not reachable"):
         made.run({}, lambda event: None)
 
 

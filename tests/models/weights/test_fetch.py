@@ -43,7 +43,7 @@ def test_a_whole_file_with_its_hash_beside_it(served, tmp_path):
 
 def break_off(served, target):
     served.cut_at = 300_000
-    with pytest.raises(WeightsError, match=r"broke off; 0\.3 MB of 0\.7 MB are kept, run it again for the rest"):
+    with pytest.raises(WeightsError, match=r"broke off; 0\.3 MB of 0\.7 MB are kept; run it again for the rest"):
         fetch(served.address, target)
     served.cut_at = None
     assert not target.exists()
