@@ -3,6 +3,7 @@
 # make check ARGS="--baseline main"   the regression gate (docs/ci.md)
 # make test    lint, types and tests, likewise
 # make acceptance   the tests that take long: whole gates, boards, films, every network; the installed executable
+# make dist    wheel and sdist in dist/ (docs/release.md)
 # PYTHON=python3.12 make bench      with another Python (3.10 or newer)
 # make bench ARGS="--model x3d-s"   with options of `co3d-bench run`
 # PIP_ARGS is passed to pip, for example to take torch from another index (docs/boards.md).
@@ -14,7 +15,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet --constr
 SOURCES := pyproject.toml constraints.txt
 
 .DELETE_ON_ERROR:
-.PHONY: bench demo check test acceptance lint speed picture clean
+.PHONY: bench demo check test acceptance dist lint speed picture clean
 
 bench: $(VENV)/.installed
 	$(BIN)/co3d-bench run $(ARGS)
@@ -31,6 +32,12 @@ test: lint
 # One process: some of these tests measure for real.
 acceptance: $(VENV)/.installed-test
 	$(BIN)/python -m pytest -m acceptance -n 0 $(ARGS)
+
+# The wheel is built from the sdist, in a folder of its own: nothing that lies about here comes into it. Its times are
+# those of the commit, so that everybody who builds it gets the same file.
+dist: $(VENV)/.installed-test
+	rm -rf dist
+	SOURCE_DATE_EPOCH=$$(git log -1 --format=%ct 2>/dev/null || date +%s) $(BIN)/python -m build --outdir dist .
 
 lint: $(VENV)/.installed-test
 	$(BIN)/ruff check .
@@ -64,4 +71,4 @@ $(VENV)/.installed-test: $(SOURCES) $(VENV)/.installed
 	@touch $@
 
 clean:
-	rm -rf $(VENV) build *.egg-info .pytest_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) build dist *.egg-info .pytest_cache .ruff_cache .hypothesis

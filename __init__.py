@@ -11,7 +11,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
-__version__ = "0.1.0"
+__version__ = "1.0.0"
 
 # name -> the module that has it: looked up when it is used, so that importing the package costs nothing
 _LAZY = {

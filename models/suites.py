@@ -1,4 +1,4 @@
-"""Named lists of networks, for those who want a whole table and not its rows one by one."""
+"""Named lists of networks: whole tables of the paper, and those by which boards are compared."""
 
 from __future__ import annotations
 
@@ -38,11 +38,17 @@ def table3() -> tuple[str, ...]:
     )
 
 
+def board() -> tuple[str, ...]:
+    """Three regular 3D CNNs, light to heavy, each before its frame form. Fixed, so that what comes in is comparable."""
+    return ("x3d-s", "cox3d-s-13", "x3d-m", "cox3d-m-16", "slow-8x8-r50", "coslow-r50-8")
+
+
 SUITES: Mapping[str, Suite] = {
     suite.name: suite
     for suite in (
         Suite("paper", SOURCE, paper),
         Suite("paper-public", f"{SOURCE}, with public weights", public),
         Suite("paper-table3", TABLE3, table3),
+        Suite("board", "six networks by which boards are compared", board),
     )
 }

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from co3d_bench import __version__
 from co3d_bench.bench.errors import FAILED, INCOMPARABLE, NO_BASELINE, OK, USAGE
 from co3d_bench.bench.record.store import append_record
 
@@ -48,7 +49,7 @@ def run_action(tmp_path, **inputs):
     names = dict(re.findall(r"^        (CO3D_BENCH_\w+): \$\{\{ inputs\.([\w-]+) \}\}$", ACTION, flags=re.MULTILINE))
     assert set(inputs) <= {name.replace("-", "_") for name in names.values()}
     environment = {name: inputs.get(given.replace("-", "_"), "") for name, given in names.items()}
-    environment["CO3D_BENCH_PYTHON"] = sys.executable
+    environment["CO3D_BENCH_PYTHON"] = inputs.get("python", sys.executable)
     files = {"GITHUB_OUTPUT": tmp_path / "output", "GITHUB_STEP_SUMMARY": tmp_path / "summary.md"}
     environment |= {name: str(file) for name, file in files.items()}
     environment |= {"GITHUB_ACTIONS": "true", "GITHUB_ACTION_PATH": str(ROOT)}
@@ -95,6 +96,19 @@ def test_wrong_inputs_are_reported_and_nothing_of_them_is_run(tmp_path, stores):
     done, _ = run_action(tmp_path)
     assert done.returncode == USAGE
     assert "either --baseline STORE or --pair BASE HEAD" in done.stderr
+
+
+def test_it_says_where_the_interpreter_has_another_version(tmp_path, stores):
+    done, _ = run_action(tmp_path, baseline=str(stores / "base"), arguments=str(stores / "equal"))
+    assert "the action itself" not in done.stderr
+    python = tmp_path / "python"
+    python.write_text(
+        f'#!/bin/sh\nif [ "$3" = --version ]; then echo co3d-bench 0.9.0; else exec {sys.executable} "$@"; fi\n'
+    )
+    python.chmod(0o755)
+    done, _ = run_action(tmp_path, baseline=str(stores / "base"), arguments=str(stores / "equal"), python=str(python))
+    assert done.returncode == OK, done.stderr
+    assert f"{python} has co3d-bench 0.9.0, which checks; the action itself is co3d-bench {__version__}" in done.stderr
 
 
 def test_what_the_user_allows_passes(tmp_path, stores):

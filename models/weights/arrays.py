@@ -1,22 +1,39 @@
-"""Numpy arrays out of a pickle, without running anything of the pickle's, numpy's own reconstruction included.
+"""Numpy arrays out of a pickle, as tensors, without running anything of the pickle's, and without numpy.
 
-Numpy's `__setstate__` believes what it reads: a pickle that lies about a type makes it take bytes for pointers. So
-every class that a pickle names is replaced by a stand-in of ours that keeps its arguments; they become an array only
+Numpy's own `__setstate__` believes what it reads: a pickle that lies about a type makes it take bytes for pointers. So
+every class that a pickle names is replaced by a stand-in of ours that keeps its arguments; they become a tensor only
 when all of it is plain numbers of the right length.
 """
 
 from __future__ import annotations
 
+import math
 import pickle
+import sys
 from collections import OrderedDict
 from collections.abc import Callable, Mapping
 from typing import Any
 
-import numpy as np
+import torch
+from torch import Tensor
 
 # Kinds of number that weights may have, as numpy writes them; the byte order apart.
-NUMBERS = ("f2", "f4", "f8", "i1", "i2", "i4", "i8", "u1", "u2", "u4", "u8", "b1")
-_ORDERS = ("<", ">", "=", "|")
+NUMBERS: Mapping[str, torch.dtype] = {
+    "f2": torch.float16,
+    "f4": torch.float32,
+    "f8": torch.float64,
+    "i1": torch.int8,
+    "i2": torch.int16,
+    "i4": torch.int32,
+    "i8": torch.int64,
+    "u1": torch.uint8,
+    "u2": torch.uint16,
+    "u4": torch.uint32,
+    "u8": torch.uint64,
+    "b1": torch.bool,
+}
+_OTHER_ORDER = ">" if sys.byteorder == "little" else "<"
+_ORDERS = ("<", ">", "=", "|")  # "=" is this machine's, "|" is that of numbers of one byte
 # Numpy calls its inner module `core` before version 2, `_core` since.
 _CORES = ("numpy.core", "numpy._core")
 
@@ -40,11 +57,10 @@ class DtypeStandIn:
     def __str__(self) -> str:
         return ascii(self.code)
 
-    def numbers(self) -> np.dtype | None:
-        """The type, if it is one of plain numbers."""
-        if not self.plain or self.code not in NUMBERS or self.order not in _ORDERS:
-            return None
-        return np.dtype(self.code).newbyteorder(self.order if self.order != "|" else "=")
+    def numbers(self) -> torch.dtype | None:
+        """The type, if it is one of plain numbers; their byte order is `order`."""
+        known = self.plain and self.order in _ORDERS and isinstance(self.code, str)
+        return NUMBERS.get(self.code) if known else None
 
 
 class ArrayStandIn:
@@ -56,21 +72,33 @@ class ArrayStandIn:
     def __setstate__(self, state: Any) -> None:
         _, self.shape, self.dtype, self.by_columns, self.data = state
 
-    def array(self) -> np.ndarray | None:
-        """The array, a copy in this machine's byte order; None if it does not hold numbers.
+    def tensor(self) -> Tensor | None:
+        """The array as a tensor, a copy in this machine's byte order; None if it does not hold numbers.
 
         Raises ValueError if shape and data do not belong together.
         """
-        numbers = self.dtype.numbers() if isinstance(self.dtype, DtypeStandIn) else None
-        if numbers is None:
+        dtype = self.dtype.numbers() if isinstance(self.dtype, DtypeStandIn) else None
+        if dtype is None:
             return None
         data = self.data.encode("latin1") if isinstance(self.data, str) else self.data  # text: bytes of Python 2
-        flat = np.frombuffer(data, numbers) if data else np.empty(0, numbers)
         shape = tuple(int(length) for length in self.shape)
-        if min(shape, default=0) < 0:  # which numpy would replace by what fits
+        if min(shape, default=0) < 0:  # which torch would replace by what fits
             raise ValueError(f"a length of {min(shape)}")
-        shaped = flat.reshape(shape, order="F" if self.by_columns else "C")
-        return np.array(shaped, dtype=numbers.newbyteorder("="), order="C")
+        if len(data) != math.prod(shape) * dtype.itemsize:
+            raise ValueError(f"{len(data):,} bytes for the shape {shape}")
+        if not data:
+            return torch.empty(shape, dtype=dtype)
+        lengths = shape[::-1] if self.by_columns else shape
+        numbers = read_numbers(bytearray(data), dtype, swapped=self.dtype.order == _OTHER_ORDER).reshape(lengths)
+        return numbers.permute(tuple(reversed(range(len(shape))))).contiguous() if self.by_columns else numbers
+
+
+def read_numbers(data: bytearray, dtype: torch.dtype, *, swapped: bool) -> Tensor:
+    """The numbers that `data` holds, one after another; `swapped`: they are in the byte order of other machines."""
+    if not swapped:
+        return torch.frombuffer(data, dtype=dtype)
+    width = dtype.itemsize // 2 if dtype.is_complex else dtype.itemsize  # each half of a complex number is one
+    return torch.frombuffer(data, dtype=torch.uint8).view(-1, width).flip(1).flatten().view(dtype)
 
 
 class Call:

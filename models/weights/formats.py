@@ -12,7 +12,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import torch
 from torch import Tensor
 
 from .arrays import ArrayStandIn, ArrayUnpickler, ForbiddenGlobal
@@ -181,12 +180,12 @@ def _stored(value: Any, what: str, *, strict: bool) -> Tensor | StoredTensor | N
     if not isinstance(value, ArrayStandIn):
         return None
     try:
-        array = value.array()
-    except (TypeError, ValueError, AttributeError, OverflowError) as error:
+        tensor = value.tensor()
+    except (TypeError, ValueError, AttributeError, OverflowError, RuntimeError) as error:
         raise WeightsError(f"{what}: damaged ({error}); fetch the file again") from None
-    if array is None and strict:
+    if tensor is None and strict:
         raise WeightsError(f"{what}: an array of {value.dtype}, not of numbers")
-    return None if array is None else torch.from_numpy(array)
+    return tensor
 
 
 def _damaged(path: Path, error: Exception) -> WeightsError:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import struct
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -14,7 +15,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 _ALIGNED = 8  # bytes; the header is filled with spaces up to there, as the format asks for
-_NAMES = {"torch.float32": "F32", "torch.int64": "I64"}
+_NAMES = {"torch.float32": ("F32", "f"), "torch.int64": ("I64", "q")}  # the format's, and that of Python's struct
 
 
 def write_safetensors(path: Path, tensors: Mapping[str, Tensor], about: Mapping[str, str]) -> None:
@@ -23,10 +24,10 @@ def write_safetensors(path: Path, tensors: Mapping[str, Tensor], about: Mapping[
     header: dict[str, object] = {"__metadata__": dict(about)}
     parts, begin = [], 0
     for name, tensor in tensors.items():
-        array = tensor.detach().contiguous().numpy()
-        part = array.astype(array.dtype.newbyteorder("<")).tobytes()
+        dtype, code = _NAMES[str(tensor.dtype)]
+        part = struct.pack(f"<{tensor.numel()}{code}", *tensor.detach().flatten().tolist())
         offsets = [begin, begin + len(part)]
-        header[name] = {"dtype": _NAMES[str(tensor.dtype)], "shape": list(tensor.shape), "data_offsets": offsets}
+        header[name] = {"dtype": dtype, "shape": list(tensor.shape), "data_offsets": offsets}
         parts.append(part)
         begin = offsets[1]
     text = json.dumps(header, separators=(",", ":")).encode()

@@ -22,12 +22,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
 
-import numpy as np
 import torch
 from torch import Tensor
 
 from .arrays import ALLOWED as ARRAYS
-from .arrays import Call, ForbiddenGlobal
+from .arrays import Call, ForbiddenGlobal, read_numbers
 
 _DTYPES = {
     "DoubleStorage": torch.float64,
@@ -142,10 +141,7 @@ class Storage:
             data = bytearray(file.read(count * width))
         if len(data) != count * width:
             raise ValueError("the file ends in a tensor")
-        if self.swapped:
-            one = width // 2 if dtype.is_complex else width
-            data = bytearray(np.frombuffer(data, f"u{one}").byteswap().tobytes())
-        return torch.frombuffer(data, dtype=dtype)
+        return read_numbers(data, dtype, swapped=self.swapped)
 
 
 class StoredTensor:

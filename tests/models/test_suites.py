@@ -16,3 +16,11 @@ def test_the_papers_suite_is_its_table_in_its_order():
     assert found == printed
     assert sorted(names) == sorted(spec.name for spec in our_models() if spec.published)
     assert len(set(printed)) == len(printed)
+
+
+def test_boards_are_compared_by_pairs_of_a_clip_network_and_its_frame_form():
+    names = SUITES["board"].models()
+    assert len(names) == 6
+    for clip, frame in zip(names[::2], names[1::2], strict=True):
+        assert find_model(frame).counterpart == clip
+        assert {"tx2", "xavier"} <= set(find_model(clip).published.throughput or {})

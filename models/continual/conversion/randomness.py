@@ -19,7 +19,7 @@ def _numpy() -> Any:
 # Of each global generator, how its state is read and set.
 _GENERATORS: dict[str, tuple[Callable[[], Any], Callable[[Any], Any]]] = {
     "torch": (
-        lambda: torch.get_rng_state().numpy().tobytes(),
+        lambda: bytes(torch.get_rng_state().tolist()),
         lambda state: torch.set_rng_state(torch.frombuffer(bytearray(state), dtype=torch.uint8)),
     ),
     "random": (random.getstate, random.setstate),
