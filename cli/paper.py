@@ -13,7 +13,10 @@ FORMATS = ("html", "md", "csv", "latex")
 
 @verb("paper")
 @click.argument(
-    "store", required=False, type=STORE, help="Folder of records, or a .jsonl file. Default: results, if it is there."
+    "store",
+    required=False,
+    type=STORE,
+    help="Folder of records, .jsonl file, or bundle (.zip). Default: results, if it is there.",
 )
 @click.option("-o", "--output", type=FILE, help="File to write. Default: beside the records; e.g. paper.tex.")
 @click.option("--format", type=click.Choice(FORMATS), help="Default: by the ending of FILE, else html; e.g. csv.")
