@@ -18,7 +18,8 @@ TERMINATED = 143
 # The one table of exit codes; `co3d-bench --help` and cli/README.md show it.
 EXIT_CODES = {
     OK: "success: everything that was asked for is done",
-    FAILED: "at least one case failed (the others are kept), or `check` found a regression",
+    FAILED: "at least one case failed (the others are kept), `check` found a regression, or `bundle --check` a "
+    "difference",
     USAGE: "wrong arguments or a wrong bench.toml; nothing was run",
     NOTHING: "nothing to do: no records to read, no case in the plan, no network that fits (`choose`), or an "
     "engine that is not installed",

@@ -10,7 +10,7 @@ from pathlib import Path
 import click
 
 from ..bench.errors import NOTHING, OK, UserError
-from .options import store, verb
+from .options import stores, verb
 from .streams import drawn
 
 FORMATS = ("md", "csv", "json")
@@ -79,12 +79,12 @@ def _limits(command: click.Command) -> click.Command:
 
 @_limits
 @verb("choose")
-@store
+@stores
 @click.option(
     "--all", "everything", is_flag=True, help="Show each way to use each case, not only the best of each network."
 )
 @click.option("--format", type=click.Choice(FORMATS), help="Form of the output. Default: a table; e.g. csv.")
-def choose(store: Path, everything: bool, format: str | None, **asked: float | None) -> int:
+def choose(stores: tuple[Path, ...], everything: bool, format: str | None, **asked: float | None) -> int:
     """Choose the networks that fit your limits.
 
     The most accurate comes first. Of the others it says which limit they do not keep, and by how much. Figures are
@@ -97,10 +97,13 @@ def choose(store: Path, everything: bool, format: str | None, **asked: float | N
     from ..reports.tables import choose as tables
 
     limits = {name: limit for name, limit in asked.items() if limit is not None}
-    records = read(store).records
+    content = read(stores)
+    records = content.records
     choice = tables.choice_of(records, limits, everything=everything)
     if not choice.candidates:
-        speed_records(records, store)  # says so where there are none
-        raise UserError(f"{store}: no network was measured without an error, so there is none to choose", NOTHING)
+        speed_records(records, content.named)  # says so where there are none
+        raise UserError(
+            f"{content.named}: no network was measured without an error, so there is none to choose", NOTHING
+        )
     click.echo(tables.render(choice, format) if format else drawn(tables.render_choice(choice)), nl=False)
     return OK if choice.feasible else NOTHING

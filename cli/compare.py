@@ -31,7 +31,7 @@ max_slowdown = click.option(
 
 
 @verb("compare")
-@click.argument("base", help="Folder of records, .jsonl file, or FOLDER@RUN; e.g. results@previous.")
+@click.argument("base", help="Folder of records, .jsonl file, bundle (.zip), or STORE@RUN; e.g. results@previous.")
 @click.argument("head", help="The same. RUN is the id of a run or its beginning, newest, or previous; e.g. results.")
 @click.option(
     "--by", metavar="WORD,...", help="Parts of a case that must agree. Default: the whole case; e.g. model,backend."

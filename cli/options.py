@@ -272,7 +272,16 @@ FILE = click.Path(dir_okay=False, path_type=Path)
 STORE = click.Path(path_type=Path)
 model = click.argument("model", help="Name of the network, or path/to/file.py:factory; e.g. cox3d-m-64.")
 store = click.argument(
-    "store", default="results", type=STORE, help="Folder of records, or a .jsonl file. Default: results."
+    "store", default="results", type=STORE, help="Folder of records, .jsonl file, or bundle (.zip). Default: results."
+)
+stores = click.argument(
+    "stores",
+    nargs=-1,
+    type=STORE,
+    metavar="[STORE]...",
+    callback=lambda context, argument, given: given or (Path("results"),),
+    help="Folder of records, .jsonl file, or bundle (.zip); several stand together, each row with its source. "
+    "Default: results.",
 )
 
 

@@ -13,7 +13,10 @@ FORMATS = ("html", "md", "csv", "latex")
 
 @verb("paper")
 @click.argument(
-    "store", required=False, type=STORE, help="Folder of records, or a .jsonl file. Default: results, if it exists."
+    "store",
+    required=False,
+    type=STORE,
+    help="Folder of records, .jsonl file, or bundle (.zip). Default: results, if it exists.",
 )
 @click.option("-o", "--output", type=FILE, help="File to write. Default: beside the records; e.g. paper.tex.")
 @click.option(

@@ -7,12 +7,12 @@ from pathlib import Path
 import click
 
 from ..bench.errors import USAGE, UserError
-from .options import FILE, store, verb
+from .options import FILE, stores, verb
 
 
 @verb("query")
 @click.argument("sql", required=False, help="Statement; e.g. 'SELECT model, latency_s FROM cases'.")
-@store
+@stores
 @click.option(
     "--format",
     type=click.Choice(("table", "csv", "json")),
@@ -23,11 +23,11 @@ from .options import FILE, store, verb
     "-o", "--output", type=FILE, help="Parquet file to write, for a dashboard. Default: printed; e.g. history.parquet."
 )
 @click.option("--columns", is_flag=True, help="List the columns of both tables and stop.")
-def query(sql: str | None, store: Path, format: str, output: Path | None, columns: bool) -> None:
+def query(sql: str | None, stores: tuple[Path, ...], format: str, output: Path | None, columns: bool) -> None:
     """Query the records with SQL.
 
-    The table `cases` has one row for each case, `records` one for each process. It needs DuckDB:
-    pip install duckdb.
+    The table `cases` has one row for each case, `records` one for each process; of several
+    stores both have the column `source`. It needs DuckDB: pip install duckdb.
 
     Example: co3d-bench query "SELECT model, latency_s FROM cases"
     """
@@ -43,7 +43,7 @@ def query(sql: str | None, store: Path, format: str, output: Path | None, column
     from ..bench.stats.query import query as ask
     from ..reports.commands import write_whole
 
-    answer = ask(sql, store)
+    answer = ask(sql, stores)
     if output:
         write_whole(output, parquet(answer))
         click.echo(f"table: {output}")

@@ -10,8 +10,10 @@ from typing import TYPE_CHECKING
 import click
 
 from ..bench.errors import FAILED, OK, UserError
+from .bundle import check_name
+from .bundle import write as write_bundle
 from .fixes import report_leftover
-from .options import Given, verb
+from .options import FILE, Given, verb
 from .plan import show_notes, show_plan
 from .streams import discard_output, drawn
 
@@ -25,7 +27,8 @@ if TYPE_CHECKING:
 @click.option("--dry-run", is_flag=True, help="Show the plan and stop, as `co3d-bench plan` does.")
 @click.option("--resume", is_flag=True, help="Continue the newest run: measure only what is missing.")
 @click.option("--retry-failed", is_flag=True, help="With --resume: run failed cases once more.")
-def run(given: Given, dry_run: bool, resume: bool, retry_failed: bool) -> int:
+@click.option("--bundle", "bundled", type=FILE, help="Write the store as a bundle at the end; e.g. results.zip.")
+def run(given: Given, dry_run: bool, resume: bool, retry_failed: bool, bundled: Path | None) -> int:
     """Measure networks on this machine, or on a board.
 
     Every case is measured in fresh processes, round after round, and each result is saved at once. A table and a page
@@ -37,6 +40,8 @@ def run(given: Given, dry_run: bool, resume: bool, retry_failed: bool) -> int:
 
     if retry_failed and not resume:
         raise UserError("--retry-failed goes with --resume: it repeats the failed cases of the newest run")
+    if bundled:
+        check_name(bundled)
     config = given.load()
     plan = make_plan(config, boards=True)
     if dry_run:
@@ -45,7 +50,10 @@ def run(given: Given, dry_run: bool, resume: bool, retry_failed: bool) -> int:
     report_leftover()
     click.echo(f"plan from {config.source}, {config.run.runs} timed predictions of each case", err=True)
     show_notes(plan)
-    return _measure_and_show(config, plan, resume, retry_failed)
+    code = _measure_and_show(config, plan, resume, retry_failed)
+    if bundled:
+        write_bundle(Path(config.run.out), bundled)
+    return code
 
 
 def _measure_and_show(config: Resolved, plan: Plan, resume: bool, retry_failed: bool) -> int:

@@ -12,6 +12,7 @@ import click
 from .. import __version__
 from ..bench.errors import EXIT_CODES, USAGE, UserError
 from .apart import ARGUMENTS
+from .bundle import bundle
 from .camera import camera
 from .check import check
 from .choose import choose
@@ -54,6 +55,7 @@ VERBS = (
     check,
     history,
     query,
+    bundle,
     schema,
     weights,
 )

@@ -4,22 +4,27 @@ from __future__ import annotations
 
 import os
 import tempfile
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import IO, TYPE_CHECKING, TypeVar
 
 from ..bench.errors import ENVIRONMENT, NOTHING, USAGE, UserError
 from ..bench.profile.operator_profile import Profile
 from ..bench.record.garbage import paused_collector
 from ..bench.record.record import Record
+from ..bench.record.sources import Stores, read_sources, stores_of
 from ..bench.stats.case_result import CaseResult, case_results, speed_records
 from .select import newest_cameras, newest_evaluations, newest_transients
 
 if TYPE_CHECKING:
     from ..bench.stats.camera import FrameTimes
     from ..bench.stats.scores import Scores
+
+
+R = TypeVar("R")
+T = TypeVar("T")
 
 
 class ReportError(UserError, ValueError):
@@ -32,7 +37,12 @@ class Content:
 
     records: Sequence[Record]
     profiles: Sequence[Profile] = ()
-    store: Path | None = None  # where the blobs of the records lie
+    stores: tuple[Path, ...] = ()  # where the blobs of the records lie
+
+    @property
+    def named(self) -> str:
+        """The stores for people."""
+        return ", ".join(map(str, self.stores)) or "the store"
 
     @property
     def cases(self) -> tuple[CaseResult, ...]:
@@ -42,16 +52,17 @@ class Content:
     def must_have_speed(self) -> None:
         """Raises ReportError where no record is of speed."""
         try:
-            speed_records(self.records, self.store or "the store")
+            speed_records(self.records, self.named)
         except UserError as error:
             raise ReportError(f"{error.message}; --format md or html shows these", error.exit_code) from error
 
 
-def _html(content: Content) -> bytes:
+def page_of_content(content: Content) -> bytes:
+    """The page."""
     from .html import render_html
 
-    times = camera_times(content.store, newest_cameras(content.records)) if content.store else {}
-    scores = film_scores(content.store, newest_evaluations(content.records)) if content.store else {}
+    times = camera_times(content.stores, newest_cameras(content.records))
+    scores = film_scores(content.stores, newest_evaluations(content.records))
     return render_html(content.records, content.profiles, times, scores).encode()
 
 
@@ -123,7 +134,7 @@ class Format:
 
 # A new form of report is one line here. Renderers are imported when used, so that each costs only its own imports.
 FORMATS: dict[str, Format] = {
-    "html": Format(_html, text=False),
+    "html": Format(page_of_content, text=False),
     "md": Format(_markdown, text=True),
     "csv": Format(_table("csv"), text=True),
     "latex": Format(_table("latex"), text=True, ending="tex"),
@@ -142,18 +153,20 @@ def _format(name: str) -> Format:
         raise ReportError(f"unknown report format {name!r}: choose one of {', '.join(FORMATS)}", USAGE) from None
 
 
-def read(store: Path) -> Content:
-    """The contents of a store (a folder with records.jsonl, or a .jsonl file); ReportError if there are no records."""
-    from ..bench.profile.operator_profile import read_profiles
-    from ..bench.record.store import read_records
+def read(stores: Stores) -> Content:
+    """The contents of a store (a folder with records.jsonl, a .jsonl file or a bundle), or of several, each record with
+    its source; ReportError if there are no records."""
+    from ..bench.profile.operator_profile import read_profiles_of
 
+    paths = stores_of(stores)
     try:
-        records, profiles = read_records(store), read_profiles(store)
+        content = Content(read_sources(paths), read_profiles_of(paths), paths)
     except UserError as error:
         raise ReportError(error.message, error.exit_code) from error
-    if not records:
-        raise ReportError(f"{store}: holds no records; measure first with `co3d-bench run --out {store}`", NOTHING)
-    return Content(records, profiles, store)
+    if not content.records:
+        first = f"measure first with `co3d-bench run --out {paths[0]}`"
+        raise ReportError(f"{content.named}: holds no records; {first}", NOTHING)
+    return content
 
 
 def accuracy_records(store: Path) -> tuple[Record, ...]:
@@ -163,30 +176,36 @@ def accuracy_records(store: Path) -> tuple[Record, ...]:
     return tuple(record for record in each_record(store) if record.evaluation)
 
 
-def camera_times(store: Path, records: Iterable[Record]) -> dict[str, FrameTimes]:
+def camera_times(stores: Stores, records: Iterable[Record]) -> dict[str, FrameTimes]:
     """By blob the times of the frames of these records, as far as they can be read: without them a record still has its
     figures."""
-    from ..bench.record.blobs import blobs_folder, read_arrays
+    from ..bench.record.blobs import read_arrays
     from ..bench.stats.camera import frame_times
 
-    folder, found = blobs_folder(store), {}
-    for run in filter(None, (record.camera for record in records)):
-        with suppress(UserError):
-            found[run.times] = frame_times(run, read_arrays(folder, run.times))
-    return found
+    runs = {run.times: run for record in records if (run := record.camera)}
+    return _of_blobs(stores, runs, lambda folder, run: frame_times(run, read_arrays(folder, run.times)))
 
 
-def film_scores(store: Path, records: Iterable[Record]) -> dict[str, Scores]:
+def film_scores(stores: Stores, records: Iterable[Record]) -> dict[str, Scores]:
     """By blob the scores of the films of these records, as far as they can be read: without them a record still has its
     figures."""
-    from ..bench.record.blobs import blobs_folder
     from ..bench.record.predictions import read_predictions
     from ..bench.stats.scores import Scores
 
-    folder, found = blobs_folder(store), {}
-    for run in filter(None, (record.evaluation for record in records)):
-        with suppress(UserError):
-            found[run.predictions] = Scores(read_predictions(folder, run.predictions))
+    runs = {run.predictions: run for record in records if (run := record.evaluation)}
+    return _of_blobs(stores, runs, lambda folder, run: Scores(read_predictions(folder, run.predictions)))
+
+
+def _of_blobs(stores: Stores, runs: Mapping[str, R], read: Callable[[Path, R], T]) -> dict[str, T]:
+    """What these read from the blobs of their names, whichever store has them."""
+    from ..bench.record.blobs import blobs_folder
+
+    found: dict[str, T] = {}
+    for folder in map(blobs_folder, stores_of(stores)):
+        for name, run in runs.items():
+            if name not in found:
+                with suppress(UserError):
+                    found[name] = read(folder, run)
     return found
 
 
@@ -196,12 +215,12 @@ def format_of(output: Path | None) -> str:
     return {"tex": "latex", "markdown": "md"}.get(ending, ending if ending in FORMATS else "html")
 
 
-def render_report(store: Path, format: str = "md") -> str:
-    """The report of a store as text, for printing; only for the formats a terminal can show."""
+def render_report(stores: Stores, format: str = "md") -> str:
+    """The report of a store, or of several, as text, for printing; only for the formats a terminal can show."""
     chosen = _format(format)
     if not chosen.text:
         raise ReportError(f"a {format} report cannot be printed: name a file to write it to with -o", USAGE)
-    return chosen.write(read(store)).decode()
+    return chosen.write(read(stores)).decode()
 
 
 def default_output(store: Path, format: str) -> Path:
@@ -210,11 +229,11 @@ def default_output(store: Path, format: str) -> Path:
     return folder / f"report.{FORMATS[format].ending or format}"
 
 
-def write_report(store: Path, output: Path | None = None, format: str | None = None) -> Path:
-    """Write the report of a store; returns its path.
+def write_report(stores: Stores, output: Path | None = None, format: str | None = None) -> Path:
+    """Write the report of a store, or of several together; returns its path.
 
-    `store` is a folder that holds records.jsonl, or a .jsonl file. `output` is the file to write; without it the
-    report lies beside the records (`default_output`). `format` is one of `FORMATS`: html, md, csv, latex, png, svg,
+    A store is a folder that holds records.jsonl, a .jsonl file or a bundle. `output` is the file to write; without it
+    the report lies beside the records (`default_output`). `format` is one of `FORMATS`: html, md, csv, latex, png, svg,
     pdf (these three are the Pareto plots), pyperf or github-action-benchmark. Without it the ending of `output`
     decides, else it is html. To print a text format instead, call `render_report`.
     The file appears whole or not at all. ReportError names a user's mistake in one line: no records, unknown
@@ -222,30 +241,40 @@ def write_report(store: Path, output: Path | None = None, format: str | None = N
     """
     format = format_of(output) if format is None else format
     with paused_collector():
-        content = _format(format).write(read(store))
-    path = output or default_output(store, format)
+        content = _format(format).write(read(stores))
+    path = output or default_output(stores_of(stores)[0], format)
     write_whole(path, content)
     return path
 
 
-def write_whole(path: Path, content: bytes) -> None:
-    """Write beside the target, then rename: a reader never gets half a file."""
+def write_whole(path: Path, content: bytes | Callable[[IO[bytes]], None]) -> None:
+    """Write beside the target, then rename: a reader never gets half a file. What is large writes itself."""
     if path.is_dir():
         raise ReportError(f"{path}: is a folder; name a file in it, for example {path / 'report.html'}", ENVIRONMENT)
     temporary = None
     try:
         with tempfile.NamedTemporaryFile(dir=path.parent, prefix=f".{path.name}.", delete=False) as file:
             temporary = Path(file.name)
-            file.write(content)
+            if callable(content):
+                content(file)
+            else:
+                file.write(content)
             file.flush()
             os.fsync(file.fileno())
         temporary.chmod(0o666 & ~_umask())
         temporary.replace(path)
+    except UserError:
+        _remove(temporary)
+        raise
     except OSError as error:
-        if temporary is not None:
-            temporary.unlink(missing_ok=True)
+        _remove(temporary)
         reason = error.strerror or str(error)
         raise ReportError(f"{path}: cannot be written ({reason}); name another path with -o", ENVIRONMENT) from error
+
+
+def _remove(temporary: Path | None) -> None:
+    if temporary is not None:
+        temporary.unlink(missing_ok=True)
 
 
 def _umask() -> int:

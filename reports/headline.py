@@ -91,9 +91,11 @@ def _warned(*records: CaseResult) -> bool:
 
 
 def machine_text(record: CaseResult) -> str:
-    """The machine of a record in words: its processor, and the device if that is another one."""
+    """The machine of a record in words: its processor, the device if that is another one, and where there are several
+    sources which: two machines may be of one model."""
     cpu = record.environment.machine.cpu_model if record.environment else "an unknown processor"
-    return cpu if record.case.device == "cpu" else f"{record.case.device} beside {cpu}"
+    machine = cpu if record.case.device == "cpu" else f"{record.case.device} beside {cpu}"
+    return f"{machine} ({record.source})" if record.source else machine
 
 
 def _video_rate(record: CaseResult) -> float:

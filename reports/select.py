@@ -29,6 +29,11 @@ def model_title(record: CaseResult | Record) -> str:
     return record.model.title if record.model else record.case.model
 
 
+def source_of(record: Record) -> str:
+    """The store or bundle that it is of; empty where only one is shown."""
+    return record.case.source
+
+
 def newest_cameras(records: Iterable[Record]) -> tuple[Record, ...]:
     """Of each case in front of a camera the newest record, in the order in which the cases first appeared."""
     return tuple({record.key: record for record in records if record.kind == "camera"}.values())
@@ -91,7 +96,7 @@ def short_titles(settings: Iterable[Setting]) -> dict[Setting, str]:
 
 def setting_of(case: Case) -> Setting:
     """The setting in which a case was measured."""
-    return Setting(case.device, case.backend, case.precision, case.batch, case.threads, case.input)
+    return Setting(case.machine, case.backend, case.precision, case.batch, case.threads, case.input)
 
 
 def by_setting(records: Iterable[CaseResult]) -> dict[Setting, tuple[CaseResult, ...]]:

@@ -21,6 +21,7 @@ from ..errors import ENVIRONMENT, UserError
 from ..record.case import Case, Count, Duration, Frozen, Latency, Moment, Number, Ordinal, Rate
 from ..record.plain import cleaned
 from ..record.record import Engine, Environment, ModelFacts
+from ..record.sources import source_names
 from ..record.store import append_line, each_line, parse_object, records_file
 
 SCHEMA_VERSION = 1
@@ -183,14 +184,25 @@ def read_profiles(path: str | Path) -> tuple[Profile, ...]:
     """
     file = profiles_file(path)
     try:
-        return tuple({profile.case.key: profile for profile in each_line(file, _parse)}.values())
+        return tuple({profile.case.key: profile for profile in each_line(file, parse_profile)}.values())
     except (FileNotFoundError, NotADirectoryError):
         return ()
     except OSError as error:
         raise UserError(f"cannot read {file}: {error.strerror}", ENVIRONMENT) from error
 
 
-def _parse(line: bytes) -> Profile:
+def read_profiles_of(stores: Sequence[Path]) -> tuple[Profile, ...]:
+    """Those of several stores, each with its source as records have theirs (`bench/record/sources.py`)."""
+    if len(stores) == 1:
+        return read_profiles(stores[0])
+    named = zip(source_names(stores), map(read_profiles, stores), strict=True)
+    return tuple(
+        profile.model_copy(update={"case": profile.case.of_source(name)}) for name, found in named for profile in found
+    )
+
+
+def parse_profile(line: bytes) -> Profile:
+    """One line as a profile. Raises ValueError if it is none, UserError for one of a newer co3d-bench."""
     raw = parse_object(line)
     version = raw.get("schema_version")
     if isinstance(version, int) and version > SCHEMA_VERSION:

@@ -13,9 +13,10 @@ import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
-from zipfile import BadZipFile, is_zipfile
+from zipfile import BadZipFile, ZipFile, is_zipfile
 
 from ..errors import ENVIRONMENT, UserError
+from .archive import open_file
 from .store import cannot_write, make_store, records_file
 
 if TYPE_CHECKING:
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 _NAME = re.compile(r"[0-9a-f]{64}")
+MOST_ARRAY_BYTES = 1 << 30  # of a blob, unpacked: far more than the scores of Kinetics-700
 
 
 def blobs_folder(store: str | Path) -> Path:
@@ -60,7 +62,8 @@ def read_blob(folder: Path, name: str) -> bytes:
     if not _NAME.fullmatch(name):  # it may lead anywhere
         raise UserError(f"{folder}: holds no blob of the name {name[:80]!r}, which is no sha256", ENVIRONMENT)
     try:
-        data = (folder / name).read_bytes()
+        with open_file(folder / name) as file:
+            data = file.read()
     except OSError as error:
         raise UserError(f"{folder / name}: cannot be read: {error.strerror}", ENVIRONMENT) from error
     if hashlib.sha256(data).hexdigest() != name:
@@ -91,7 +94,10 @@ def load_arrays(folder: Path, name: str) -> dict[str, NDArray[Any]]:
     if not is_zipfile(io.BytesIO(data)):
         raise wrong
     try:
+        with ZipFile(io.BytesIO(data)) as packed:
+            if sum(each.file_size for each in packed.infolist()) > MOST_ARRAY_BYTES:  # a few packed bytes may be many
+                raise wrong
         with np.load(io.BytesIO(data), allow_pickle=False) as file:
             return {each: file[each] for each in file.files}
-    except (ValueError, OSError, EOFError, BadZipFile, AttributeError) as error:
+    except (ValueError, OSError, EOFError, BadZipFile, AttributeError, MemoryError) as error:
         raise wrong from error

@@ -7,7 +7,8 @@ from datetime import datetime
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, PrivateAttr
+from typing_extensions import Self
 
 # The numbers that a record can hold. Beyond these is no measurement but a damaged or invented line, which would
 # overflow in a sum, a table or a page, so readers skip it; NaN and infinity are not among them either.
@@ -150,9 +151,33 @@ class Case(Frozen):
     camera: CameraSetup | None = Field(default=None, description="None: called again and again, as fast as it answers")
     evaluation: EvaluationSetup | None = Field(default=None, description="None: its accuracy is not measured")
     transient: TransientSetup | None = Field(default=None, description="None: its answers after a start are not")
+    # The store or bundle it was read from, where several are shown together (`sources.py`). It is no part of the
+    # format: no record holds it, and none can bring it along.
+    _source: str = PrivateAttr("")
+
+    @property
+    def source(self) -> str:
+        """The store or bundle that it was read from; empty where there is only one."""
+        return self._source
+
+    def of_source(self, source: str) -> Self:
+        """The same case, of that store or bundle. It is another case than that of any other one."""
+        copy = self.model_copy()
+        copy._source = source
+        return copy
+
+    @property
+    def machine(self) -> str:
+        """Its device for people, and whose it is where stores of several machines are shown together: `cpu (a.zip)`."""
+        return f"{self.device} ({self._source})" if self._source else self.device
 
     @property
     def key(self) -> str:
+        """What tells it from every other case: its own key, after its source where there are several."""
+        return f"{self._source}:{self.own_key}" if self._source else self.own_key
+
+    @property
+    def own_key(self) -> str:
         """The case as one line of text without spaces, e.g. `cox3d-m-16/cpu/eager/fp32/b1/t2/random-0`."""
         way = f"{self.model}/{self.device}/{self.backend}/{self.precision}/b{self.batch}/t{self.threads}/{self.input}"
         return "/".join((way, *(each.key for each in (self.camera, self.evaluation, self.transient) if each)))

@@ -370,6 +370,10 @@ class Record(Frozen):
     def key(self) -> str:
         return self.case.key
 
+    def of_source(self, source: str) -> Self:
+        """The same record, read from that store or bundle (`Case.of_source`)."""
+        return self.model_copy(update={"case": self.case.of_source(source)})
+
     @property
     def kind(self) -> Kind:
         """What was measured: calls as fast as the network answers, frames of a camera, accuracy over films, or the

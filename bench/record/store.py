@@ -23,6 +23,7 @@ from pydantic import ValidationError
 from pydantic_core import from_json
 
 from ..errors import ENVIRONMENT, NOTHING, UserError
+from .archive import archive_of, open_file
 from .garbage import paused_collector
 from .migrate import migrate
 from .plain import cleaned, needs_cleaning, plain
@@ -46,7 +47,7 @@ class StoreWarning(UserWarning):
 
 
 def records_file(path: str | Path) -> Path:
-    """The file of a store: `path` itself if it is a .jsonl, else `records.jsonl` in that folder."""
+    """The file of a store: `path` itself if it is a .jsonl, else `records.jsonl` in that folder or bundle (.zip)."""
     path = Path(path)
     return path if path.suffix == ".jsonl" else path / FILE_NAME
 
@@ -102,7 +103,7 @@ def read_records(path: str | Path) -> list[Record]:
 
 
 def each_record(path: str | Path) -> Iterator[Record]:
-    """Every readable record of a store (a folder or a .jsonl file), oldest first, one in memory at a time.
+    """Every readable record of a store (a folder, a .jsonl file or a bundle), oldest first, one in memory at a time.
 
     A line that is no record is skipped with a StoreWarning. Raises UserError if there is no store,
     it cannot be read, or a record comes from a newer co3d-bench.
@@ -149,7 +150,7 @@ def each_line(file: Path, parse: Callable[[bytes], T]) -> Iterator[T]:
     if file.exists() and not (file.is_file() or file.is_dir()):
         raise OSError(errno.EINVAL, "not a file of lines")  # a pipe or a device may have no end
     skipped = 0
-    with file.open("rb") as lines:
+    with open_file(file) as lines:
         for number, line in enumerate(_bounded(lines), start=1):
             if not line.strip():
                 continue
@@ -216,7 +217,7 @@ def newest_run(path: str | Path) -> str | None:
 
 def cannot_write(file: Path, error: OSError) -> UserError:
     """The error for a file that cannot be written."""
-    reason = error.strerror or str(error)
+    reason = "a bundle is only read" if archive_of(file) else error.strerror or str(error)
     return UserError(f"cannot write {file}: {reason}; choose another folder with --out", ENVIRONMENT)
 
 

@@ -136,6 +136,8 @@ def _measured(scored: Record) -> MeasuredAccuracy | None:
 def _same_artefact(record: Record, model: ModelFacts | None, scored: Record) -> bool:
     if model is None or scored.model is None or record.case.model != scored.case.model:
         return False
+    if record.case.source != scored.case.source:  # a row's figures are all of its own source
+        return False
     weights = _weights(model)
     if weights is None or weights != _weights(scored.model) or model.classes != scored.model.classes:
         return False

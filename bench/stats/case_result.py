@@ -73,6 +73,11 @@ class CaseResult:
         return self.records[0].key
 
     @property
+    def source(self) -> str:
+        """The store or bundle that all of its records are of; empty where only one is shown."""
+        return self.case.source
+
+    @property
     def run_id(self) -> str:
         return self.records[0].run_id
 
@@ -277,6 +282,7 @@ _VERBS = {"accuracy": "evaluate"}
 def case_results(records: Iterable[Record], kinds: Sequence[Kind] = ("speed",)) -> tuple[CaseResult, ...]:
     """Of each case of these kinds its newest run, in the order in which the cases first appeared.
 
+    A case of another source is another case (`Case.key`), so no figure is of two stores or machines.
     The order of a store is the order of time. A process that was measured again, since it had failed, counts as it
     came out last. Each comes with the records of its network's accuracy.
     """

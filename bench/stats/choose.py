@@ -260,7 +260,7 @@ def best_of_each(verdicts: Iterable[Verdict]) -> tuple[Verdict, ...]:
     """Of each network on each device the first."""
     found: dict[tuple[str, str], Verdict] = {}
     for verdict in verdicts:
-        found.setdefault((verdict.candidate.case.model, verdict.candidate.case.device), verdict)
+        found.setdefault((verdict.candidate.case.model, verdict.candidate.case.machine), verdict)
     return tuple(found.values())
 
 
@@ -346,11 +346,11 @@ class _Watched:
     setup: CameraSetup
 
 
-_Network = tuple[str, str]  # name, weights
+_Network = tuple[str, str, str]  # source, name, weights
 
 
 def _network(record: Record) -> _Network:
-    return record.case.model, record.model.weights if record.model else ""
+    return record.case.source, record.case.model, record.model.weights if record.model else ""
 
 
 def as_run(case: Case) -> Case:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Generic, Literal, TypeVar
 
 from ..record.camera import CameraRun
@@ -12,7 +11,7 @@ from ..record.case import AUTO_STREAMS
 from ..record.evaluation import Share
 from ..record.garbage import paused_collector
 from ..record.record import KINDS, Failure, Record, commit_of
-from ..record.store import each_record
+from ..record.sources import Stores, each_record_of
 from ..record.transient import CurvePoint
 from . import transient
 from .accuracy import MeasuredAccuracy, known_accuracy
@@ -91,7 +90,7 @@ def _highest_temperature_c(record: Record) -> Value:
 FACTS: tuple[Field[Record], ...] = (
     Field("run_id", lambda r: r.run_id, "the run it was measured in; sorts by time"),
     Field("started_at", lambda r: r.started_at, "UTC"),
-    Field("case", lambda r: r.key, "key of the case"),
+    Field("case", lambda r: r.case.own_key, "key of the case"),
     Field("kind", lambda r: r.kind, "speed, camera, accuracy or transient: columns of one are empty for the others"),
     Field("model", lambda r: r.case.model, "the network's name"),
     Field("device", lambda r: r.case.device, "the device profile"),
@@ -358,8 +357,9 @@ CASE_FIELDS: tuple[Field[CaseResult], ...] = (
 )
 
 
-def load(path: str | Path, by: Literal["process", "case"] = "process") -> pandas.DataFrame:
-    """The records of a store (a folder, or a .jsonl file) as a table, oldest first; missing figures are missing values.
+def load(path: Stores, by: Literal["process", "case"] = "process") -> pandas.DataFrame:
+    """The records of a store (a folder, a .jsonl file or a bundle) as a table, oldest first; missing figures are
+    missing values. Of several stores the column `source` says which.
 
     `by="process"`: every record a row, columns as in `FIELDS`. `by="case"`: what each case's newest run gave, in the
     figures that the report shows: columns as in `CASE_FIELDS`, and `FACTS` before them. `kind` tells speed, cameras,
@@ -370,17 +370,20 @@ def load(path: str | Path, by: Literal["process", "case"] = "process") -> pandas
     if by not in ("process", "case"):
         raise ValueError(f"by={by!r}: must be 'process' or 'case'")
     with paused_collector():
-        return frame(each_record(path)) if by == "process" else case_frame(case_results(each_record(path), KINDS))
+        records = each_record_of(path)
+        return frame(records) if by == "process" else case_frame(case_results(records, KINDS))
 
 
 def frame(records: Iterable[Record]) -> pandas.DataFrame:
     """These records as a table; `started_at` is a time, everything else as `FIELDS` reads it."""
-    return _table(records, FIELDS)
+    return _table(records, (Field("source", lambda record: record.case.source, ""), *FIELDS))
 
 
 def case_frame(results: Iterable[CaseResult]) -> pandas.DataFrame:
     """These cases as a table: facts, then figures."""
-    return _table(results, (*map(_fact_of_case, FACTS), *CASE_FIELDS))
+    return _table(
+        results, (Field("source", lambda result: result.source, ""), *map(_fact_of_case, FACTS), *CASE_FIELDS)
+    )
 
 
 def _fact_of_case(fact: Field[Record]) -> Field[CaseResult]:
@@ -400,6 +403,8 @@ def _table(rows: Iterable[Any], fields: Sequence[Field[Any]]) -> pandas.DataFram
     for row in rows:
         for append, value in steps:
             append(value(row))
+    if not any(columns["source"]):  # of one store
+        del columns["source"]
     table = pandas.DataFrame(columns)
     table["started_at"] = pandas.to_datetime(table["started_at"], utc=True, format="ISO8601")
     return table

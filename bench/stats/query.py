@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from ..errors import NOTHING, USAGE, UserError
 from ..record.record import KINDS
-from ..record.store import read_records
+from ..record.sources import Stores, read_sources
 from .case_result import case_results
 from .frame import case_frame, frame
 
@@ -28,7 +28,7 @@ _LOCKED = {
 INSTALL = "pip install duckdb"
 
 
-def query(sql: str, path: str | Path) -> pandas.DataFrame:
+def query(sql: str, path: Stores) -> pandas.DataFrame:
     """The result of one SQL statement.
 
     It reads the tables `records`, a row a process (`frame.FIELDS`), and `cases`, a row a case with the figures that the
@@ -41,7 +41,7 @@ def query(sql: str, path: str | Path) -> pandas.DataFrame:
         raise UserError(f"query needs DuckDB: {INSTALL}", NOTHING)
     import duckdb
 
-    records = read_records(path)
+    records = read_sources(path)
     tables = {"records": frame(records), "cases": case_frame(case_results(records, KINDS))}
     with duckdb.connect(config={"threads": 1}) as database:
         for name, table in tables.items():

@@ -28,10 +28,10 @@ PLOT = Plot(
 def same_scenes(records: Sequence[Record]) -> tuple[Record, ...]:
     """Of each network the newest record with a reaction, of those scenes that most networks were shown: the answers are
     the network's, by whatever engine."""
-    groups: dict[tuple[str, str], dict[str, Record]] = {}
+    groups: dict[tuple[str, str, str], dict[str, Record]] = {}
     for record in records:
         if found := reaction_of(record):
-            scenes = (found.source, record.case.input if found.source == "film" else "")
+            scenes = (record.case.source, found.source, record.case.input if found.source == "film" else "")
             groups.setdefault(scenes, {})[record.case.model] = record
     return tuple(max(groups.values(), key=len, default={}).values())
 

@@ -134,7 +134,7 @@ def render(page: Page) -> Markup | None:
     engine = engine_text(found)
     data = [
         candidate_data(each)
-        | {"title": each.title, "engine": engine(each), "network": f"{each.case.model} {each.case.device}"}
+        | {"title": each.title, "engine": engine(each), "network": f"{each.case.model} {each.case.machine}"}
         | {"mark": WARNING if each.warnings else ""}
         for each in found
     ]

@@ -89,21 +89,21 @@ def engines(records: Sequence[CaseResult]) -> str:
 
 
 def render(page: Page) -> Markup | None:
-    groups: dict[str, list[CaseResult]] = {}
+    groups: dict[tuple[str, str], list[CaseResult]] = {}
     for record in page.records:
         if record.environment is not None:
-            groups.setdefault(_without_load(record.environment), []).append(record)
+            groups.setdefault((record.source, _without_load(record.environment)), []).append(record)
     if not groups:
         return None
     shown = []
-    for records in groups.values():
+    for (source, _), records in groups.items():
         titles = dict.fromkeys(record.model.title if record.model else record.case.model for record in records)
         models = [record.model for record in records if record.model]
         environment = next(record.environment for record in records if record.environment)
         shown_facts = facts(environment) + ([("Weights", weights(models))] if models else [])
         shown_facts += [("Networks' commits", text)] if (text := commits(models)) else []
         shown_facts += [("Engines", text)] if (text := engines(records)) else []
-        shown.append((", ".join(titles), shown_facts))
+        shown.append((f"{source}: {', '.join(titles)}" if source else ", ".join(titles), shown_facts))
     return fragment(_TEMPLATE, environments=shown)
 
 

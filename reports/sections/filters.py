@@ -36,7 +36,7 @@ def facts(case: CaseResult | Record) -> dict[str, str]:
     """What a case can be filtered by."""
     asked = case.case
     return {
-        "device": asked.device,
+        "device": asked.machine,
         "engine": asked.backend,
         "precision": asked.precision,
         "form": case.model.form if case.model else "",

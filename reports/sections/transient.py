@@ -56,10 +56,11 @@ def groups(records: Iterable[Record]) -> list[list[Record]]:
 def clip_levels(record: Record, evaluations: Sequence[Record]) -> dict[str, float]:
     """Of its clip network the accuracy over the same films, the newest; none where it was not measured."""
     name = record.model.counterpart if record.model else None
+    asked = record.case.source, name, record.case.evaluation
     return {
         f"{model_title(each)}, one clip": each.evaluation.top1.value
         for each in evaluations
-        if name and each.case.model == name and each.case.evaluation == record.case.evaluation
+        if name and (each.case.source, each.case.model, each.case.evaluation) == asked
         and each.evaluation and each.evaluation.top1
     }  # fmt: skip
 

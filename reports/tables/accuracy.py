@@ -14,8 +14,8 @@ from ...bench.record.record import Record
 from ...bench.record.transient import Transient
 from ...bench.stats.metrics import PERCENT
 from ..notation import fixed, percent
-from ..select import PRECISION_TITLES, model_title
-from .table import WORDS, Cell, Column, Row, Table, cells, figure, filled
+from ..select import PRECISION_TITLES, model_title, source_of
+from .table import WORDS, Cell, Column, Row, Table, cells, figure, filled, source_columns
 from .terminal import fitted
 
 one_digit = fixed(1)
@@ -112,13 +112,15 @@ COLUMNS: tuple[Column[Record], ...] = (
 def build(records: Sequence[Record]) -> Table:
     """A row for each record of an accuracy: those of the same films together, and of these those of a network."""
 
+    everything = (*source_columns(map(source_of, records), source_of), *COLUMNS)
+
     def row(record: Record) -> Row:
         error = record.error.message if record.error else None
         form = record.model.form if record.model else ""
-        return Row(model_title(record), cells(COLUMNS, record), record.case, form, error=error)
+        return Row(model_title(record), cells(everything, record), record.case, form, error=error)
 
-    columns = filled(COLUMNS, records)
-    return Table("Network", COLUMNS, tuple(map(row, _grouped(records)))).only(lambda column: column in columns)
+    columns = filled(everything, records)
+    return Table("Network", everything, tuple(map(row, _grouped(records)))).only(lambda column: column in columns)
 
 
 def _grouped(records: Sequence[Record]) -> list[Record]:

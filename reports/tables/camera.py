@@ -14,9 +14,9 @@ from ...bench.stats.camera import FrameTimes, binomial_interval
 from ...bench.stats.metrics import MB, MS, PERCENT, S
 from ..minutes import minutes_text, run_minutes, sensor_notes
 from ..notation import accuracy_text, answers_due, number, with_ends
-from ..select import model_title
+from ..select import model_title, source_of
 from .streams import cameras_text, kept_up, streams_sentence
-from .table import WORDS, Cell, Column, Row, Table, cells, figure, filled
+from .table import WORDS, Cell, Column, Row, Table, cells, figure, filled, source_columns
 from .terminal import fitted
 
 
@@ -134,7 +134,7 @@ def columns_of(scored: Sequence[Record]) -> tuple[Column[Record], ...]:
 
 def build(records: Sequence[Record], scored: Sequence[Record] = ()) -> Table:
     """A row for each record of a camera. `scored`: records of the store with an accuracy."""
-    everything = columns_of(scored)
+    everything = (*source_columns(map(source_of, records), source_of), *columns_of(scored))
 
     def row(record: Record) -> Row:
         which = f"{rate_text(record)}, {record.case.backend}"  # else all failed rows of a network look alike

@@ -205,11 +205,11 @@ class Choice:
 def choice_of(records: Sequence[Record], limits: Limits, *, everything: bool = False) -> Choice:
     """The records of a store against these limits."""
     found = candidates(records)
-    known = {(each.case.model, each.case.device) for each in found}
+    known = {(each.case.model, each.case.machine) for each in found}
     failed = {
-        (case.case.model, case.case.device): case
+        (case.case.model, case.case.machine): case
         for case in case_results(records, KINDS)
-        if not case.ok and (case.case.model, case.case.device) not in known
+        if not case.ok and (case.case.model, case.case.machine) not in known
     }
     return Choice(found, limits, tuple(failed.values()), everything)
 

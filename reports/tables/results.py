@@ -18,12 +18,13 @@ from ...bench.stats.metrics import MB, PER_S, Unit, get_metric
 from ..engines import several_engines, speeds
 from ..notation import Footnotes, accuracy_text, conditions, fixed, number, plus_minus, with_interval
 from ..select import FORM_TITLES, device_kind, model_title, setting_of, short_titles
-from .table import Cell, Column, Row, Table, cells, figure, filled
+from .table import Cell, Column, Row, Table, cells, figure, filled, source_columns
 
 # The paper's names of its devices; others are shown as they are.
 PAPER_DEVICES = {"cpu": "CPU", "tx2": "TX2", "xavier": "Xavier", "rtx2080ti": "RTX 2080 Ti"}
 PAPER = "Throughput in the paper"
 HERE = "On this machine"
+ON_ITS_MACHINE = "On the machine of its source"
 NOT_MEASURED = "not measured"
 ENGINES = "Against eager float32"
 
@@ -236,8 +237,10 @@ def _columns(cases: Sequence[CaseResult]) -> tuple[Column[CaseResult], ...]:
     several_rows = any(case.case.batch > 1 for case in cases)
     left_out = {*([] if several_rows else [PER_STREAM]), *(set(ENERGY) - set(filled(ENERGY, cases)))}
     engines = (speed_column(speeds(cases)), BUILD, FILE, DIFFERENCE) if several_engines(cases) else ()
-    here = f"{HERE} ({accuracy_heading(cases)})"
+    source: tuple[Column[CaseResult], ...] = source_columns([case.source for case in cases], lambda case: case.source)
+    here = f"{ON_ITS_MACHINE if source else HERE} ({accuracy_heading(cases)})"
     return (
+        *source,
         *(replace(column, group=here) for column in COLUMNS if column not in left_out),
         *(replace(column, group=ENGINES) for column in engines),
         *paper_columns(cases),

@@ -148,6 +148,14 @@ class Table:
         return replace(self, columns=tuple(self.columns[index] for index in kept), rows=rows)
 
 
+def source_columns(sources: Iterable[str], source: Callable[[R], str]) -> tuple[Column[R], ...]:
+    """Whose each row is: a column where several sources are shown together, else none."""
+    if not any(sources):
+        return ()
+    explains = "the store or bundle that its figures are of: no figure is of two"
+    return (Column("Source", lambda row: Cell(source(row), source(row)), explains=explains, name="source", kind=WORDS),)
+
+
 def cells(columns: Iterable[Column[R]], row: R) -> tuple[Cell, ...]:
     """What these columns show of a row."""
     return tuple(column.cell(row) for column in columns)

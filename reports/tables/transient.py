@@ -12,9 +12,9 @@ from ...bench.record.transient import CurvePoint, Transient
 from ...bench.stats.metrics import PERCENT, Unit
 from ...bench.stats.transient import HALF, NINE_TENTHS, after_delay, at, delay, frames_to, receptive_field, steady
 from ..notation import with_ends
-from ..select import PRECISION_TITLES, model_title
+from ..select import PRECISION_TITLES, model_title, source_of
 from .accuracy import checkpoint_of, film_notes, one_digit
-from .table import NO_UNIT, WORDS, Cell, Column, Row, Table, cells, figure, filled
+from .table import NO_UNIT, WORDS, Cell, Column, Row, Table, cells, figure, filled, source_columns
 from .terminal import fitted
 
 # As a sentence has them, and as a column of words.
@@ -95,15 +95,17 @@ COLUMNS: tuple[Column[Record], ...] = (
 def build(records: Sequence[Record]) -> Table:
     """A row for each record of a transient: those of a network together."""
 
+    everything = (*source_columns(map(source_of, records), source_of), *COLUMNS)
+
     def row(record: Record) -> Row:
         error = record.error.message if record.error else None
         form = record.model.form if record.model else ""
-        return Row(model_title(record), cells(COLUMNS, record), record.case, form, error=error)
+        return Row(model_title(record), cells(everything, record), record.case, form, error=error)
 
     models = list(dict.fromkeys(record.case.model for record in records))
     ordered = sorted(records, key=lambda record: models.index(record.case.model))
-    columns = filled(COLUMNS, records)
-    return Table("Network", COLUMNS, tuple(map(row, ordered))).only(lambda column: column in columns)
+    columns = filled(everything, records)
+    return Table("Network", everything, tuple(map(row, ordered))).only(lambda column: column in columns)
 
 
 def title_of(record: Record) -> str:
