@@ -71,7 +71,7 @@ def labels_of(data: Data, classes: int | None, given: Sequence[str] = (), networ
     if classes is None:
         raise UserError(f"{network}: its answer is not a score for each class, so it has no accuracy")
     if given and len(given) != classes:
-        raise UserError(f"--classes: {len(given)} names, but {network} has {classes} classes")
+        raise UserError(f"--classes: {len(given)} names, but {network} has {classes} class{'es' * (classes != 1)}")
     names = tuple(given) or _names(data, classes, network)
     known = _positions(names) if data.own_classes else {}
     positions, wrong = [], []

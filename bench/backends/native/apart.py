@@ -99,6 +99,10 @@ def _variance(x: Tensor, dims: Any = None, *_: Any, correction: float = 1, keepd
     return (away * away).sum(dims, keepdim=keepdim) / (count - (1 if correction is None else correction))
 
 
+def _spread(x: Tensor, dims: Any = None, unbiased: bool = True, keepdim: bool = False) -> Tensor:
+    return _variance(x, dims, correction=int(unbiased), keepdim=keepdim)
+
+
 OURS: dict[str, Callable[..., Any]] = {
     **dict.fromkeys(("softmax.int", "_softmax.default"), _softmax),
     **dict.fromkeys(("log_softmax.int", "_log_softmax.default"), _log_softmax),
@@ -107,6 +111,8 @@ OURS: dict[str, Callable[..., Any]] = {
     "instance_norm.default": _instance_norm,
     "var.correction": _variance,
     "std.correction": lambda *args, **options: _variance(*args, **options).sqrt(),
+    "var.dim": _spread,
+    "std.dim": lambda *args, **options: _spread(*args, **options).sqrt(),
     "var_mean.correction": lambda x, dims=None, *, correction=1, keepdim=False: (
         _variance(x, dims, correction=correction, keepdim=keepdim),
         x.mean(dims, keepdim=keepdim),

@@ -88,9 +88,13 @@ class Graph:
             "another backend may run it (co3d-bench list backends)"
         )
 
-    def map(self, node: Any) -> FeatureMap:
+    def map(self, node: Any, *, any_order: bool = False) -> FeatureMap:
         """The value of a node as a feature map, the input's packed at its first use. Raises UserError where it is
-        none."""
+        none.
+
+        One pixel for each of the batch is the same memory with its channels in any dimension, as (B, 1, C) or
+        (B, C, 1): `any_order` is for whoever does not look at dimensions.
+        """
         value = self.values.get(node)
         if isinstance(value, Planes):
             self.packed = self.packed or self.pack(value)
@@ -99,7 +103,8 @@ class Graph:
             value = self.values[node] = self.materialised(value, map_of(tuple(value.index.shape)))
         if not isinstance(value, FeatureMap):
             raise self.refusal()
-        return value
+        size = map_of(tuple(node.meta["val"].shape))
+        return value if any_order or value.size == size.size else self.materialised(self.view(node), size)
 
     def view(self, node: Any) -> View:
         """The value of a node as the places where its numbers lie. Raises UserError where it has none."""

@@ -60,10 +60,11 @@ def lower(net: nn.Module, example: Tensor) -> Lowered:
         with suppress(Exception):  # whatever it is: torch.export may do it, or says why it cannot be done
             return lowered_of(record(entry), entry)
         try:
-            operators = export(entry, functional=True)
+            return lowered_of(export(entry, functional=True), entry)
+        except UserError:
+            raise
         except Exception as error:
             raise toolchain.refusal("native", net, error) from error
-        return lowered_of(operators, entry)
 
 
 def lowered_of(operators: Operators, entry: Entry) -> Lowered:
@@ -88,7 +89,7 @@ def _lowered(operators: Operators, entry: Entry, *, rings: bool) -> Lowered:
             else:
                 graph.values[node] = _input(graph, first=not inputs, rings=rings)
                 inputs.append(graph.values[node])
-        elif node.op == "call_function":
+        elif node.op == "call_function" and node.users:
             graph.values[node] = value_of(graph, node)
     graph.node = operators.graph.output_node()
     results = graph.node.args[0]
@@ -180,8 +181,10 @@ def _constant(graph: Graph) -> Any:
     """Values that depend on constants alone."""
     from torch.utils._pytree import tree_map
 
-    given = tree_map(lambda each: graph.values.get(each, each) if hasattr(each, "op") else each, graph.node.args)
-    return graph.node.target(*given, **graph.node.kwargs)
+    args, kwargs = tree_map(
+        lambda each: graph.values.get(each, each) if hasattr(each, "op") else each, (graph.node.args, graph.node.kwargs)
+    )
+    return graph.node.target(*args, **kwargs)
 
 
 def _ends(
@@ -198,10 +201,12 @@ def _ends(
                 raise graph.refusal("a pool's state that does not move up")
             ends.append(value.ring)
             continue
-        if isinstance(value, View) or (old is not None and graph.map(node).size != old.size):
-            end = graph.materialised(graph.view(node), like(old) if old else map_of(node.meta["val"].shape))
+        if isinstance(value, View) and old is not None:
+            end = graph.materialised(value, like(old))
         else:
-            end = graph.map(node)
+            end = graph.map(node, any_order=old is None)
+        if old is not None and end.size != old.size:
+            end = graph.materialised(graph.view(node), like(old))
         if end in taken or end.of is not None:
             end = graph.add(Call(Kind.SCALE, "copy", [Tap(end)], [like(end)]))
         taken.add(end)

@@ -106,11 +106,13 @@ def _temporaries(lowered: Lowered, fixed: dict[FeatureMap, int]) -> tuple[dict[F
     size = 0
     for at, call in enumerate(lowered.calls):
         given = call.taps[0].map.memory
+        # Pixel by pixel it may be overwritten; where a factor lies, which is read again and again, it may not.
+        alone = call.kind == Kind.SCALE and all(tap.map.memory is not given for tap in call.taps[1:])
         for out in call.outputs:
             if out in fixed:
                 continue
-            if call.kind == Kind.SCALE and last[given] == at and given in living and given.floats == out.floats:
-                living[out] = living.pop(given)  # pixel by pixel it may be overwritten
+            if alone and last[given] == at and given in living and given.floats == out.floats:
+                living[out] = living.pop(given)
             else:
                 start = _gap(sorted(living.values()), _rounded(out.floats))
                 living[out] = (start, start + _rounded(out.floats))

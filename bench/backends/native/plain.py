@@ -36,6 +36,8 @@ def _moved(graph: Graph, *arguments: Any, constants: bool = False, **options: An
         return hasattr(each, "op") and (constants or not isinstance(graph.values.get(each), torch.Tensor))
 
     nodes = list(dict.fromkeys(each for each in tree_leaves((arguments, options)) if moves(each)))
+    if any(each is not arguments[0] and not each.meta["val"].is_floating_point() for each in nodes if not constants):
+        raise graph.refusal("with indices that depend on the input")
     views = [graph.view(node) for node in nodes]
     if len({source for view in views for source in view.sources}) > MAX_TAPS:
         views = _in_few(graph, views)
@@ -82,11 +84,17 @@ def _in_few(graph: Graph, views: Sequence[View]) -> list[View]:
 def _padded(graph: Graph, x: Node, pad: Sequence[int], mode: str = "constant", value: float | None = None) -> View:
     import torch.nn.functional as F
 
-    view = graph.view(x)
     if mode == "constant":
-        view, at = with_constant(view, value or 0.0)
-        return View(view.sources, view.constants, F.pad(view.index, list(pad), value=at))
+        return _padded_with(graph, x, pad, value or 0.0)
+    view = graph.view(x)
     return View(view.sources, view.constants, F.pad(view.index, list(pad), mode=mode))
+
+
+def _padded_with(graph: Graph, x: Node, pad: Sequence[int], value: float = 0.0) -> View:
+    import torch.nn.functional as F
+
+    view, at = with_constant(graph.view(x), value)
+    return View(view.sources, view.constants, F.pad(view.index, list(pad), value=at))
 
 
 def _part(graph: Graph, parts: Node, at: int) -> Any:
@@ -154,8 +162,9 @@ def _source(graph: Graph, view: View, shape: Sequence[int], out: FeatureMap) -> 
     index = view.index.expand(tuple(shape))
     if len(view.sources) == 1 and not view.sources[0].planes:
         lies, (source,) = index - SOURCE, view.sources
-        if bool((lies == lies.flatten()[0]).all()):
-            return source, int(lies.flatten()[0]), 1, 0
+        first = int(lies.flatten()[0])  # below zero: a constant
+        if first >= 0 and bool((lies == first).all()):
+            return source, first, 1, 0
         to = places(out).reshape(lies.shape)
         image = out.height * out.width * out.pitch
         for group, period in (
@@ -202,13 +211,13 @@ def _elementwise(graph: Graph, *arguments: Any, operation: Operation, **options:
     arguments = (*arguments, *(options[name] for name in ("other", "exponent") if name in options))
     operands = [operand_of(graph, each) for each in arguments]
     if (alpha := options.get("alpha", 1)) != 1:
-        operands[1] = _times(graph, operands[1], alpha, arguments[1].meta["val"].shape)
+        operands[1] = _times(graph, operands[1], alpha)
     return computed(graph, operation, operands, graph.node.meta["val"].shape)
 
 
-def _times(graph: Graph, operand: Operand, factor: float, shape: Sequence[int]) -> Operand:
+def _times(graph: Graph, operand: Operand, factor: float) -> Operand:
     if isinstance(operand, View):
-        return computed(graph, Operation.MULTIPLY, (operand, factor), shape)
+        return computed(graph, Operation.MULTIPLY, (operand, factor), operand.index.shape)
     return operand * factor
 
 
@@ -221,10 +230,9 @@ def operand_of(graph: Graph, each: Any) -> Operand:
     return value if isinstance(value, torch.Tensor) else graph.view(each)
 
 
-def _reversed(graph: Graph, x: Any, other: Any, *, operation: Operation, alpha: float = 1) -> View:
-    if alpha != 1:
-        raise graph.refusal("with a factor")
-    return _elementwise(graph, other, x, operation=operation)
+def _reversed(graph: Graph, x: Any, other: Any, alpha: float = 1) -> View:
+    """other - alpha x."""
+    return _elementwise(graph, other, x, operation=Operation.SUBTRACT, alpha=alpha)
 
 
 def _clamped(graph: Graph, x: Node, low: Any = None, high: Any = None, **options: Any) -> View:
@@ -424,7 +432,7 @@ def _pooled(
     pooled = windowed(graph, view, positions, reduction)
     if reduction == Reduction.AVERAGE:
         # By what PyTorch divides, which it says of ones, in place of the numbers that are there.
-        ones = torch.ones([1, 1, *view.index.shape[-count:]])
+        ones = torch.ones([*[1] * (view.index.dim() - count), *view.index.shape[-count:]])
         share = graph.node.target(ones, kernel, stride, padding, *others, **options)
         pooled = computed(graph, Operation.MULTIPLY, (pooled, share), shape)
     return [pooled, None] if pairs else pooled
@@ -570,8 +578,8 @@ PLAIN: dict[str, Callable[..., Any]] = {
     "where.ScalarOther": partial(_elementwise, operation=Operation.WHERE),
     "where.ScalarSelf": partial(_elementwise, operation=Operation.WHERE),
     "where.Scalar": partial(_elementwise, operation=Operation.WHERE),
-    "rsub.Scalar": partial(_reversed, operation=Operation.SUBTRACT),
-    "rsub.Tensor": partial(_reversed, operation=Operation.SUBTRACT),
+    "rsub.Scalar": _reversed,
+    "rsub.Tensor": _reversed,
     "reciprocal.default": _one_by,
     "rsqrt.default": partial(_one_by, root=True),
     "logical_not.default": _inverted,
@@ -587,7 +595,8 @@ PLAIN: dict[str, Callable[..., Any]] = {
     **dict.fromkeys(_MOVES, _moved),
     **dict.fromkeys(_JOINS, partial(_moved, constants=True)),
     **dict.fromkeys((f"{name}.default" for name in _FILLS), _filled),
-    **dict.fromkeys(("pad.default", "constant_pad_nd.default"), _padded),
+    "pad.default": _padded,
+    "constant_pad_nd.default": _padded_with,
     "<built-in function getitem>": _part,
     **dict.fromkeys(("batch_norm.default", "_native_batch_norm_legit_no_training.default"), _batch_norm),
     **dict.fromkeys(("sum.default", "sum.dim_IntList"), partial(_reduced, reduction=Reduction.SUM)),

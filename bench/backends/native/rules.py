@@ -39,14 +39,14 @@ def _activated(graph: Graph, x: Node, activation: Activation) -> FeatureMap:
     if (call := graph.open(x)) is not None:
         call.activation = activation
         return call.output
-    given = graph.map(x)
+    given = graph.map(x, any_order=True)
     return graph.add(Call(Kind.SCALE, graph.name, [Tap(given)], [like(given)], activation=activation))
 
 
 def _added(graph: Graph, a: Node, b: Node, alpha: float = 1) -> FeatureMap:
-    _refuse_other_shapes(graph, a, b)
-    left, right = graph.map(a), graph.map(b)
-    if alpha != 1 or left.size != right.size:
+    alike = _of_one_shape(graph, a, b)
+    left, right = (graph.map(each, any_order=alike) for each in (a, b))
+    if not alike or alpha != 1 or left.size != right.size:
         raise graph.refusal("of two shapes")
     first, second = graph.open(a), graph.open(b)
     if first and second and first is not second and first.may_merge(second):
@@ -58,15 +58,17 @@ def _added(graph: Graph, a: Node, b: Node, alpha: float = 1) -> FeatureMap:
     return graph.add(Call(Kind.SCALE, "add", [Tap(left)], [like(left)], addends=[(right, 0)]))
 
 
-def _refuse_other_shapes(graph: Graph, a: Any, b: Any) -> None:
-    """Dimensions are counted from the last: with fewer of them, the first ones are others."""
+def _of_one_shape(graph: Graph, a: Any, b: Any) -> bool:
+    """Whether both have the same shape. Raises UserError where they have not as many dimensions: these are counted from
+    the last, so the first ones would be others."""
     if not (hasattr(a, "op") and hasattr(b, "op")) or a.meta["val"].dim() != b.meta["val"].dim():
         raise graph.refusal("of two shapes")
+    return a.meta["val"].shape == b.meta["val"].shape
 
 
 def _multiplied(graph: Graph, a: Node, b: Node) -> FeatureMap:
-    _refuse_other_shapes(graph, a, b)
-    left, right = graph.map(a), graph.map(b)
+    alike = _of_one_shape(graph, a, b)
+    left, right = (graph.map(each, any_order=alike) for each in (a, b))
     if left.is_vector and not right.is_vector:
         left, right = right, left
     if right.height * right.width != 1 or (right.batch, right.channels) != (left.batch, left.channels):
@@ -276,7 +278,7 @@ def _in_time(values: Any, dims: int, fill: int) -> tuple[int, int, int]:
 
 
 def _linear(graph: Graph, x: Node, weight: Node, bias: Node | None = None) -> FeatureMap:
-    given, matrix = graph.map(x), constant(graph, weight)
+    given, matrix = graph.map(x, any_order=True), constant(graph, weight)
     if not given.is_vector or tuple(x.meta["val"].shape)[-1] != given.channels:
         raise graph.refusal("over something other than channels")
     out = FeatureMap(given.batch, 1, 1, 1, matrix.shape[0])
@@ -391,7 +393,9 @@ def _same(graph: Graph, x: Node, *_: Any, **__: Any) -> Any:
 def _reshaped(graph: Graph, x: Node, *arguments: Any, **options: Any) -> Any:
     before, after = tuple(x.meta["val"].shape), tuple(graph.node.meta["val"].shape)
     value = _same(graph, x)
-    if before == after and graph.name not in ("permute.default", "movedim.int"):
+    if not graph.node.target(x.meta["val"].new_empty(before, device="meta"), *arguments, **options).is_contiguous():
+        raise graph.refusal("in another order")
+    if before == after:
         return value
     if isinstance(value, FeatureMap):
         if graph.name == "unsqueeze.default" and arguments == (1,) and not value.is_vector:

@@ -102,6 +102,7 @@ def materialise(view: View, out: FeatureMap, name: str) -> tuple[FeatureMap, Cal
     if len(view.sources) == 1 and bool((lies - SOURCE == to).all()):
         (source,) = view.sources
         if source.size == out.size and source.planes == out.planes:
+            source.shared = True  # other views of it may be read later
             return source, None
         if not source.planes:  # the caller's input, where nothing may be read behind its end
             return FeatureMap(*out.size, out.planes, shared=True, of=source), None

@@ -5,6 +5,7 @@ from __future__ import annotations
 import zipfile
 from dataclasses import replace
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
 from .... import __version__
@@ -31,11 +32,10 @@ def make_request(job: Job, spec: ModelSpec, net: Any, example: Tensor, folder: P
 
     file = folder / f"{job.case.model}-b{job.case.batch}.c.zip"
     if not file.exists():  # another case of this run may have written it
-        project = folder / f"{file.name}.files" / "network"
-        project.parent.mkdir()
-        with torch.inference_mode(False):
+        with TemporaryDirectory(dir=folder) as temporary, torch.inference_mode(False):
+            project = Path(temporary) / "network"
             c_project.write(net, torch.zeros(example.shape), project, Options(model=spec.name))
-        _pack(project, file.with_suffix(".part"))
+            _pack(project, file.with_suffix(".part"))
         file.with_suffix(".part").rename(file)
     return Request(
         files={"artefact": file},

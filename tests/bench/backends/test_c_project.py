@@ -245,9 +245,46 @@ def test_frames_of_another_size_are_noticed_where_the_file_ends_within_one(folde
 
 
 @needs_compiler
-def test_another_answer_fails_the_check(folder, build, tmp_path):
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (("--threads", "2x", "--time", "1"), "--threads: takes a whole number from 1 to 1000000"),
+        (("--time", "0"), "--time: takes a whole number from 1 to 1000000"),
+        (("--time",), "--time: takes a value"),
+        (("--time", "1", "--threads", "1025"), "{weights}: a null pointer, or threads outside of 1 to 1024"),
+    ],
+)
+def test_the_example_refuses_what_is_no_number(folder, build, words, said):
+    weights = str(folder / "stream/weights.bin")
+    done = subprocess.run([str(build.path / "example"), weights, *words], capture_output=True, text=True)
+    assert (done.returncode, done.stdout, done.stderr) == (1, "", said.format(weights=weights) + "\n")
+
+
+@needs_compiler
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        ((), "usage: .*example.py FRAMES"),
+        (("none.bin",), "none.bin: no file of whole inputs; one is 2 x 1 x 22 x 26 x 3 bytes"),
+        (("short.bin",), "short.bin: no file of whole inputs; .*"),
+    ],
+)
+def test_the_example_in_python_refuses_in_one_line(folder, build, tmp_path, words, said):
+    shutil.copytree(folder / "stream", tmp_path / "stream")
+    (tmp_path / "stream/build").symlink_to(build.path)
+    (tmp_path / "short.bin").write_bytes(b"1234")
+    command = [sys.executable, "stream/example.py", *words]
+    done = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path)
+    assert done.returncode == 1
+    assert re.fullmatch(said, done.stderr.strip())
+
+
+@needs_compiler
+@pytest.mark.parametrize("factor", [1.001, float("nan")])
+def test_another_answer_fails_the_check(folder, build, tmp_path, factor):
     expected = torch.frombuffer(bytearray((folder / "stream/test/scores.bin").read_bytes()), dtype=torch.float32)
-    (tmp_path / "scores.bin").write_bytes((expected * 1.001).numpy().tobytes())
+    expected[0] *= factor
+    (tmp_path / "scores.bin").write_bytes(expected.numpy().tobytes())
     frames = str(folder / "stream/test/frames.bin")
     command = [str(build.path / "example"), str(folder / "stream/weights.bin"), "--frames", frames]
     done = subprocess.run([*command, "--expect", str(tmp_path / "scores.bin")], capture_output=True, text=True)

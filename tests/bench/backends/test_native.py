@@ -258,6 +258,16 @@ def test_it_reports_its_calls(library):
     assert all(each.time_ns >= 0 for each in found)
 
 
+class Chosen(nn.Module):
+    def forward(self, x):
+        return x[:, x[0, :, 0, 0].long()]
+
+
+class Nothing(nn.Module):
+    def forward(self, x):
+        return x[:, :0]
+
+
 class FFT(nn.Module):
     def forward(self, x):
         return torch.fft.rfft2(x).abs()
@@ -267,6 +277,7 @@ class FFT(nn.Module):
     ("layer", "what"),
     [
         (FFT(), r"no kernel for \S+ on \(1, 4, 8, 8\)"),
+        (Chosen(), r"no kernel for index.Tensor .with indices that depend on the input."),
         (co.Conv3d(4, 8, (1, 31, 31), padding=(0, 15, 15)), r"no kernel for conv\S+ .with so large a kernel."),
     ],
 )
@@ -275,6 +286,11 @@ def test_an_operator_without_a_kernel_is_named(layer, what):
     with pytest.raises(UserError, match=what) as caught:
         lower(net, torch.randn(1, 3, 8, 8))
     assert "another backend may run it" in str(caught.value)
+
+
+def test_what_a_rule_does_not_expect_is_refused_in_words():
+    with pytest.raises(UserError, match=r"cannot take Nothing as one graph: index .*another backend may run it"):
+        lower(Nothing().eval(), torch.randn(1, 3, 8, 8))
 
 
 def test_a_compiler_that_fails_says_what_it_said(monkeypatch, tmp_path):

@@ -168,6 +168,7 @@ def test_a_list_of_classes_that_does_not_fit_is_refused(tmp_path):
     assert labels_of(data, 3, ("up", "left", "down")).positions == ((2,), (0,))
     assert "has 2 classes (down, up), X3D-S has 400" in refused(lambda: labels_of(data, 400, network="X3D-S"))
     assert "3 names, but the network has 4 classes" in refused(lambda: labels_of(data, 4, ("up", "left", "down")))
+    assert refused(lambda: labels_of(data, 1, ("up", "left"))).endswith("2 names, but the network has 1 class")
     assert "up/a.mp4: 'up'" in refused(lambda: labels_of(data, 2, ("down", "left")))
     assert "has no accuracy" in refused(lambda: labels_of(data, None))
     numbers = read_data(write(films(tmp_path, "a.mp4") / "val.txt", "a.mp4 5"))

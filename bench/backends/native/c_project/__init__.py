@@ -93,7 +93,7 @@ def identifier(name: str) -> str:
 def _project(net: Any, example: Tensor, path: Path, options: Options) -> Project:
     from ..lower import lower
     from ..memory import lay_out
-    from .table import table_of
+    from .table import network_table
 
     lowered = lower(net, example)
     layout = lay_out(lowered)
@@ -112,7 +112,7 @@ def _project(net: Any, example: Tensor, path: Path, options: Options) -> Project
         options.weights,
         lowered,
         layout,
-        table_of(lowered, layout),
+        network_table(lowered, layout),
         tuple(mean),
         tuple(std),
         scaling,

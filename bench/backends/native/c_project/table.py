@@ -12,8 +12,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from ..calls import PLAIN, Activation, Call, FeatureMap, Kind, Reduction
-from ..calls import table_of as plain_table_of
+from ..calls import PLAIN, Activation, Call, FeatureMap, Kind, Reduction, table_of
 from ..compiled import Node, node_of
 from ..lower import Lowered
 from ..memory import Layout
@@ -61,7 +60,7 @@ class Table:
     id: int  # of the text: weights of the same one fit each other's code
 
 
-def table_of(lowered: Lowered, layout: Layout) -> Table:
+def network_table(lowered: Lowered, layout: Layout) -> Table:
     """The network as C++ and numbers."""
     weights, kept = Numbers(), Numbers()
     calls = [_call(index, call, layout, weights, kept) for index, call in enumerate(lowered.calls)]
@@ -143,7 +142,7 @@ def _call(index: int, call: Call, layout: Layout, weights: Numbers, kept: Number
 
 
 def _plain_table(index: int, call: Call) -> str:
-    numbers = [f"{number}," for number in plain_table_of(call)]
+    numbers = [f"{number}," for number in table_of(call)]
     lines = (" ".join(numbers[at : at + 16]) for at in range(0, len(numbers), 16))
     return "\n".join((f"static const int32_t TABLE_{index}[] = {{", *lines, "};", ""))
 
