@@ -657,10 +657,15 @@ static void depthwise(const Node &node, const Team &team) {
         const int y = at % node.out_h, image = at / node.out_h, frame = image % node.out_frames;
         Lines lines;
         lines.count = 0;
+        const float *next[MAX_TAPS * 2];
+        int newest = 0;
         for (int tap = 0; tap < node.taps; ++tap) {
             const int in_frame = frame * node.frame_stride + node.shift[tap];
             if (in_frame < 0 || in_frame >= node.in_frames) continue;
             const int64_t in_image = (int64_t)(image / node.out_frames) * node.in_frames + in_frame;
+            const int last = y * node.stride_h + (node.kernel_h - 1) * node.dilation_h - node.padding_h;
+            for (int l = 1; l <= node.stride_h && l <= 2; ++l)
+                next[newest++] = team.at[node.input[tap]] + (in_image * node.in_h + last + l) * node.in_w * node.in_pitch;
             for (int k = 0; k < node.kernel_h; ++k) {
                 const int in_y = y * node.stride_h + k * node.dilation_h - node.padding_h;
                 if (in_y < 0 || in_y >= node.in_h) continue;
@@ -687,6 +692,13 @@ static void depthwise(const Node &node, const Team &team) {
                     ending.addend[q] = team.at[node.addend[q]] + from;
                     ending.addend_output[q] = node.addend_output[q];
                 }
+                // The next line looks at lines that nobody has read in this step, if they are of the state.
+                for (int l = 0; l < newest; ++l)
+                    for (int x = here.first * node.stride_w; x < here.end * node.stride_w; ++x)
+                        __builtin_prefetch(next[l] + (int64_t)x * node.in_pitch + channel);
+                for (int q = 0; q < node.addends; ++q)
+                    for (int i = 0; i < count; ++i)
+                        __builtin_prefetch(ending.addend[q] + ((int64_t)node.out_w + i) * node.out_pitch);
                 if (three) {
                     const RunCall call = node.outputs == 3    ? run_of<2, 3>(count, left, right)
                                          : node.stride_w == 2 ? run_of<2, 1>(count, left, right)
