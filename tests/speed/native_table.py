@@ -155,8 +155,8 @@ def engines_of(name: str, threads: int) -> tuple[dict[str, Callable[[], object]]
         backend = get_backend(engine)
         try:
             runnable: Any = backend.prepare(net, inputs[0], Ask("fp32", threads))
-        except UserError as error:
-            print(f"{name} by {engine}: {error}", file=sys.stderr, flush=True)
+        except (UserError, RuntimeError) as error:
+            print(f"{name} by {engine}: {type(error).__name__}: {error}", file=sys.stderr, flush=True)
             continue
         outcome = compare(runnable, net, inputs[0], backend.tolerance["fp32"], budget_s=COMPARE_S)
         if not outcome.passed:  # a wrong answer has no speed
