@@ -122,7 +122,7 @@ def _row(profile: Profile, shapes: tuple[tuple[int, ...], ...], operators: Seque
     macs = _sum([None if o.macs is None else o.calls * o.macs for o in operators])
     moved = _sum([None if o.moved_bytes is None else o.calls * o.moved_bytes for o in operators])
     macs_per_s, bytes_per_s = _per(macs, time_s), _per(moved, time_s)
-    bound, least_s = _bound(ceilings, calls, macs, moved)
+    bound, least_s = bound_of(ceilings, calls, macs, moved)
     return Row(
         kind=operators[0].kind,
         names=tuple(dict.fromkeys(o.name for o in operators)),
@@ -142,7 +142,7 @@ def _row(profile: Profile, shapes: tuple[tuple[int, ...], ...], operators: Seque
     )
 
 
-def _bound(
+def bound_of(
     ceilings: Ceilings, calls: float, macs: float | None, moved: float | None
 ) -> tuple[Bound | None, float | None]:
     """The part that takes longest at its peak rate, and its time."""

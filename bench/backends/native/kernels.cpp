@@ -516,6 +516,7 @@ struct Lines {
     int64_t weight_offset;
     const float *input[MAX_TAPS * 8];   // of the row's first pixel
     const float *weight[MAX_TAPS * 8];  // of the first column of the kernel's row, V floats a column
+    const float *below[MAX_TAPS * 8];   // the same for the row of the output below, if two are made at once
 };
 
 // Where the sums of a run of pixels go; offsets are those of its first pixel.
@@ -534,18 +535,20 @@ template <int PIXELS, int OUTPUTS> static inline void begin(vec (*sum)[PIXELS], 
         for (int i = 0; i < PIXELS; ++i) sum[o][i] = load(ending.bias[o]);
 }
 
-template <int PIXELS, int OUTPUTS> static inline void end(vec (*sum)[PIXELS], const RunEnding &ending) {
+template <int PIXELS, int OUTPUTS>
+static inline void end(vec (*sum)[PIXELS], const RunEnding &ending, int64_t at = 0) {
     for (int q = 0; q < ending.addends; ++q)
 #pragma GCC unroll 8
         for (int o = 0; o < OUTPUTS; ++o)
             if (OUTPUTS == 1 || ending.addend_output[q] == o)
 #pragma GCC unroll 8
-                for (int i = 0; i < PIXELS; ++i) sum[o][i] += load(ending.addend[q] + i * ending.pitch);
+                for (int i = 0; i < PIXELS; ++i) sum[o][i] += load(ending.addend[q] + at + i * ending.pitch);
     activate<PIXELS * OUTPUTS>(sum[0], ending.activation);
 #pragma GCC unroll 8
     for (int o = 0; o < OUTPUTS; ++o)
 #pragma GCC unroll 8
-        for (int i = 0; i < PIXELS; ++i) store_part(ending.output[o] + i * ending.pitch, sum[o][i], ending.channels);
+        for (int i = 0; i < PIXELS; ++i)
+            store_part(ending.output[o] + at + i * ending.pitch, sum[o][i], ending.channels);
 }
 
 // A run of pixels by a kernel of three columns, padded by one. At the LEFT and the RIGHT end of a row one column lies
@@ -572,6 +575,48 @@ static void three_columns(const Lines &lines, int x, int pitch, int between_outp
         }
     }
     end<PIXELS, OUTPUTS>(sum, ending);
+}
+
+// What a line of the input adds to the sums of one row of the output, or of two: each of its pixels is loaded once.
+template <int PIXELS, bool LEFT, bool RIGHT, int ROWS>
+static inline void add_line(vec (**sum)[PIXELS], const float *input, int pitch, const float *const *weight, int64_t from) {
+    vec w[ROWS][3];
+#pragma GCC unroll 2
+    for (int o = 0; o < ROWS; ++o)
+#pragma GCC unroll 3
+        for (int k = 0; k < 3; ++k) w[o][k] = *(const vec *)(weight[o] + from + k * V);
+#pragma GCC unroll 10
+    for (int p = 0; p < PIXELS + 2; ++p) {
+        if ((LEFT && p == 0) || (RIGHT && p == PIXELS + 1)) continue;
+        const vec value = load(input + p * pitch);
+#pragma GCC unroll 3
+        for (int k = 0; k < 3; ++k)
+            if (p >= k && p - k < PIXELS)
+#pragma GCC unroll 2
+                for (int o = 0; o < ROWS; ++o) (*sum[o])[p - k] += value * w[o][k];
+    }
+}
+
+// A run of pixels of two rows, one below the other, by a kernel of 3 x 3: both look at most of its lines, which come
+// from a core's second cache.
+template <int PIXELS, bool LEFT, bool RIGHT>
+static void two_rows(const Lines &lines, int x, int pitch, int below, const RunEnding &ending) {
+    vec upper[1][PIXELS], lower[1][PIXELS];
+    begin<PIXELS, 1>(upper, ending);
+    begin<PIXELS, 1>(lower, ending);
+    for (int r = 0; r < lines.count; ++r) {
+        const float *input = lines.input[r] + lines.channel + (x - 1) * pitch;
+        const float *weight[2] = {lines.weight[r], lines.below[r]};
+        vec(*both[2])[PIXELS] = {upper, lower};
+        if (weight[0] && weight[1])
+            add_line<PIXELS, LEFT, RIGHT, 2>(both, input, pitch, weight, lines.weight_offset);
+        else if (weight[0])
+            add_line<PIXELS, LEFT, RIGHT, 1>(both, input, pitch, weight, lines.weight_offset);
+        else
+            add_line<PIXELS, LEFT, RIGHT, 1>(both + 1, input, pitch, weight + 1, lines.weight_offset);
+    }
+    end<PIXELS, 1>(upper, ending);
+    end<PIXELS, 1>(lower, ending, below);
 }
 
 // The same by a kernel of one column.
@@ -623,6 +668,24 @@ template <int STRIDE, int OUTPUTS> static RunCall run_of(int pixels, bool left, 
     }
 }
 
+template <int PIXELS> static RunCall two_rows_of(bool left, bool right) {
+    if (left) return right ? two_rows<PIXELS, true, true> : two_rows<PIXELS, true, false>;
+    return right ? two_rows<PIXELS, false, true> : two_rows<PIXELS, false, false>;
+}
+
+static RunCall two_rows_of(int pixels, bool left, bool right) {
+    switch (pixels) {
+        case 1: return two_rows_of<1>(left, right);
+        case 2: return two_rows_of<2>(left, right);
+        case 3: return two_rows_of<3>(left, right);
+        case 4: return two_rows_of<4>(left, right);
+        case 5: return two_rows_of<5>(left, right);
+        case 6: return two_rows_of<6>(left, right);
+        case 7: return two_rows_of<7>(left, right);
+        default: return two_rows_of<8>(left, right);
+    }
+}
+
 static void one_column(int pixels, const Lines &lines, int x, int pitch, const RunEnding &ending) {
     switch (pixels) {
         case 1: return one_column<1>(lines, x, pitch, ending);
@@ -653,20 +716,30 @@ static void depthwise(const Node &node, const Team &team) {
     ending.addends = node.addends;
     ending.activation = node.activation;
     ending.pitch = node.out_pitch;
-    for (int at = own.first; at < own.end; ++at) {
+    const bool pairs = three && node.outputs == 1 && node.stride_h == 1 && node.stride_w == 1 && node.kernel_h == 3 &&
+                       node.dilation_h == 1;
+    for (int at = own.first, rows; at < own.end; at += rows) {
         const int y = at % node.out_h, image = at / node.out_h, frame = image % node.out_frames;
+        rows = pairs && at + 1 < own.end && y + 1 < node.out_h ? 2 : 1;
         Lines lines;
         lines.count = 0;
+        const float *next[MAX_TAPS * 2];
+        int newest = 0;
         for (int tap = 0; tap < node.taps; ++tap) {
             const int in_frame = frame * node.frame_stride + node.shift[tap];
             if (in_frame < 0 || in_frame >= node.in_frames) continue;
             const int64_t in_image = (int64_t)(image / node.out_frames) * node.in_frames + in_frame;
-            for (int k = 0; k < node.kernel_h; ++k) {
+            const int last = (y + rows - 1) * node.stride_h + (node.kernel_h - 1) * node.dilation_h - node.padding_h;
+            for (int l = 1; l <= rows * node.stride_h && l <= 2; ++l)
+                next[newest++] = team.at[node.input[tap]] + (in_image * node.in_h + last + l) * node.in_w * node.in_pitch;
+            for (int k = 0; k < node.kernel_h + rows - 1; ++k) {
                 const int in_y = y * node.stride_h + k * node.dilation_h - node.padding_h;
                 if (in_y < 0 || in_y >= node.in_h) continue;
                 lines.input[lines.count] =
                     team.at[node.input[tap]] + (in_image * node.in_h + in_y) * node.in_w * node.in_pitch;
-                lines.weight[lines.count++] = node.packed_weight + (tap * node.kernel_h + k) * columns * V;
+                const float *weight = node.packed_weight + (tap * node.kernel_h + k) * columns * V;
+                lines.below[lines.count] = k > 0 ? weight - columns * V : nullptr;
+                lines.weight[lines.count++] = k < node.kernel_h ? weight : nullptr;
             }
         }
         for (int run = 0; run < runs; ++run) {
@@ -687,7 +760,17 @@ static void depthwise(const Node &node, const Team &team) {
                     ending.addend[q] = team.at[node.addend[q]] + from;
                     ending.addend_output[q] = node.addend_output[q];
                 }
-                if (three) {
+                // The next line looks at lines that nobody has read in this step, if they are of the state.
+                for (int l = 0; l < newest; ++l)
+                    for (int x = here.first * node.stride_w; x < here.end * node.stride_w; ++x)
+                        __builtin_prefetch(next[l] + (int64_t)x * node.in_pitch + channel);
+                for (int q = 0; q < node.addends; ++q)
+                    for (int i = 0; i < count; ++i)
+                        __builtin_prefetch(ending.addend[q] + ((int64_t)rows * node.out_w + i) * node.out_pitch);
+                if (rows == 2) {
+                    const RunCall call = two_rows_of(count, left, right);
+                    call(lines, here.first, node.in_pitch, node.out_w * node.out_pitch, ending);
+                } else if (three) {
                     const RunCall call = node.outputs == 3    ? run_of<2, 3>(count, left, right)
                                          : node.stride_w == 2 ? run_of<2, 1>(count, left, right)
                                                               : run_of<1, 1>(count, left, right);
