@@ -66,6 +66,7 @@ def resolve(config: Config) -> Resolved:
         config.stated,
         config.evaluate,
         config.transient,
+        config.fleet,
         custom,
     )
     if config.input.kind == "video" and not wrong:
