@@ -29,6 +29,7 @@ from ..measure.verify import compare
 from ..measure.worker import Process, environment_of, subject_of
 from ..measure.worker import serve as serve_job
 from ..record.blobs import blobs_folder
+from ..record.case import Frozen
 from ..record.evaluation import Evaluation, FilmNote, HostShare
 from ..record.facts import has_receptive_field, model_facts, receptive_field_of
 from ..record.predictions import Predictions, stored_scores, write_predictions
@@ -83,6 +84,7 @@ def verified_case(job: Job, emit: Emit, find_model: FindModel, begin: Begin) -> 
         emit(Event(event="measured", measurement=Measurement(engine=runnable.engine())))
         runnable.warm(subject.accelerator.to_device(subject.inputs.ring)[0])
         parts = rest(runnable) if verification.passed else {}
+    notes = (*subject.inputs.notes, *subject.loaded.notes, *subject.spec.notes(), *parts.pop("notes", ()))
     measurement = Measurement(
         started_at=started.isoformat(timespec="milliseconds"),
         duration_s=case_clock.passed_s(),
@@ -90,7 +92,7 @@ def verified_case(job: Job, emit: Emit, find_model: FindModel, begin: Begin) -> 
         environment=environment_of(job, host, None, Process(torch.get_num_threads(), allocator, environ)),
         verification=verification,
         engine=runnable.engine(),
-        notes=tuple(dict.fromkeys((*subject.inputs.notes, *subject.loaded.notes, *subject.spec.notes()))),
+        notes=tuple(dict.fromkeys(notes)),
         **parts,
     )
     return Event(event="done", measurement=measurement)
@@ -98,7 +100,7 @@ def verified_case(job: Job, emit: Emit, find_model: FindModel, begin: Begin) -> 
 
 def _begin(score: Score, job: Job, subject: Subject, emit: Emit) -> Callable[[Runnable], dict[str, Any]]:
     films = films_of_job(job, subject.spec)
-    return lambda runnable: {"evaluation": _evaluated(job, films, Network(subject, runnable), emit, score)}
+    return lambda runnable: _evaluated(job, films, Network(subject, runnable), emit, score)
 
 
 @dataclass(frozen=True)
@@ -165,13 +167,13 @@ class ToScore:
     take: Callable[[Scored], None]  # called with each film that is done
 
 
-@dataclass(frozen=True)
-class Spent:
+class Spent(Frozen):
     """What a scoring took: seconds, and the processes that decoded."""
 
     network_s: float
     waited_s: float
     decoders: int
+    notes: tuple[str, ...] = ()  # for the record
 
 
 # Has all films scored: by the network that is ready here, or by those of other hosts.
@@ -194,10 +196,10 @@ def score_here(given: ToScore, network: Network) -> Spent:
         scored = _scored(number, film, data, network)
         network_s, waited_s = network_s + time.perf_counter() - ready, waited_s + ready - begin
         given.take(scored)
-    return Spent(network_s, waited_s, decoders)
+    return Spent(network_s=network_s, waited_s=waited_s, decoders=decoders)
 
 
-def _evaluated(job: Job, films: LabelledFilms, network: Network, emit: Emit, score: Score) -> Evaluation:
+def _evaluated(job: Job, films: LabelledFilms, network: Network, emit: Emit, score: Score) -> dict[str, Any]:
     """Have the films scored that are not scored yet, and compute the figures of all."""
     assert job.evaluation is not None  # noqa: S101 - `films_of_job` has seen to it
     journal = Journal(journal_file(job.evaluation.store, job.run_id, job.case), identity(job))
@@ -216,7 +218,7 @@ def _evaluated(job: Job, films: LabelledFilms, network: Network, emit: Emit, sco
     given = _predictions(films, done)
     folder = blobs_folder(job.evaluation.store)
     figures: dict[str, Any] = Scores(given).figures()
-    return Evaluation(
+    evaluation = Evaluation(
         data=films.data.name,
         asked=total,
         scored=len(given.films),
@@ -233,6 +235,7 @@ def _evaluated(job: Job, films: LabelledFilms, network: Network, emit: Emit, sco
         hosts=_hosts(done),
         **figures,
     )
+    return {"evaluation": evaluation, "notes": spent.notes}
 
 
 def _hosts(done: Mapping[int, Scored]) -> tuple[HostShare, ...]:

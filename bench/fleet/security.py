@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING
 
 from ...devices.own_path import system_path
 from ..errors import ENVIRONMENT, NOTHING, UserError
+from .cluster import check_installed
 
 if TYPE_CHECKING:
     from distributed.security import Security
@@ -27,25 +28,34 @@ LOOPBACK = f"tcp://127.0.0.1:{PORT}"
 CA, CERTIFICATE, KEY = FILES = ("ca.pem", "cert.pem", "key.pem")
 VALID_DAYS = 365
 _ADDRESS = re.compile(r"(?:(?P<scheme>[a-z]+)://)?(?P<host>\[[0-9a-fA-F:.]+\]|[^\s:/\[\]@]+)(?::(?P<port>\d{1,5}))?")
-INSTALL = "needs dask: pip install 'co3d-bench[fleet]' on every host"
 
 
 @dataclass(frozen=True)
-class Address:
-    """Of a scheduler, with the folder of the certificates where it is reached over TLS."""
+class SchedulerAddress:
+    """As a person names it, with the folder of the certificates where it is reached over TLS."""
 
     host: str
     port: int
     certificates: Path | None = None
 
     @property
-    def uri(self) -> str:
+    def listens_on(self) -> str | None:
+        """The address or name of this machine that a scheduler listens on; None: all of them, over TLS, since hosts
+        may name it by different ones, and its own name often leads to loopback."""
+        return None if self.certificates and self.host not in ("localhost", "127.0.0.1", "::1") else self.host
+
+    @property
+    def url(self) -> str:
         """As dask takes it."""
         host = f"[{self.host}]" if ":" in self.host else self.host
-        return f"{'tls' if self.certificates else 'tcp'}://{host}:{self.port}"
+        return f"{self.scheme}://{host}:{self.port}"
+
+    @property
+    def scheme(self) -> str:
+        return "tls" if self.certificates else "tcp"
 
 
-def parse_address(text: str, certificates: Path | None = None) -> Address:
+def parse_address(text: str, certificates: Path | None = None) -> SchedulerAddress:
     """The scheduler that a person names by HOST, HOST:PORT or with tcp:// or tls:// before it. Raises UserError for
     anything but loopback or TLS, and for certificates that cannot be used."""
     found = _ADDRESS.fullmatch(text.strip())
@@ -63,7 +73,7 @@ def parse_address(text: str, certificates: Path | None = None) -> Address:
         raise UserError(f"{text}: TLS needs its certificates; give --tls FOLDER ({', '.join(FILES)})")
     if scheme == "tcp" and certificates is not None:
         raise UserError(f"{text}: --tls and tcp:// exclude each other; write tls://{host}:{port}")
-    return Address(host, port, certificates and Path(certificates))
+    return SchedulerAddress(host, port, certificates and Path(certificates))
 
 
 def is_loopback(host: str) -> bool:
@@ -75,13 +85,12 @@ def is_loopback(host: str) -> bool:
     return all(ipaddress.ip_address(str(info[4][0]).partition("%")[0]).is_loopback for info in infos)
 
 
-def security(address: Address) -> Security | None:
+def security(address: SchedulerAddress) -> Security | None:
     """As dask takes it; None on loopback. Raises UserError for certificates that are missing, wrong or open to others,
     and where dask is not installed."""
-    try:
-        from distributed.security import Security
-    except ImportError as error:
-        raise UserError(f"a fleet of hosts {INSTALL} ({error.name} is missing)", NOTHING) from error
+    check_installed()
+    from distributed.security import Security
+
     if address.certificates is None:
         # Dask's own settings may ask for TLS; here the address has decided.
         return Security(require_encryption=False)
