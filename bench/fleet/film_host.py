@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import hashlib
 import platform
+import signal
 import socket
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
-from functools import cache
 from importlib import metadata
 from pathlib import Path
 from typing import Any
@@ -40,12 +41,34 @@ _CODE = (".py", ".cpp", ".in", ".toml")
 PLUGIN = "co3d-bench-films"
 
 
-@dataclass(frozen=True)
+@dataclass
 class FilmHost:
     """Of a worker that scores films: their folder here, where it is another one, and how its process is stopped."""
 
-    films: Path | None
-    stop: Stop
+    films: Path | None = None
+    ending: bool = False
+    _process: Stop | None = None  # of the order that runs
+
+    def end(self) -> None:
+        """Take no other order, and give back the one that runs."""
+        self.ending = True
+        self.stop_order()
+
+    def stop_order(self) -> None:
+        """End the process of the order that runs."""
+        if self._process:
+            self._process.request(signal.SIGTERM)
+
+    @contextmanager
+    def order(self) -> Iterator[Stop]:
+        """While one runs: what stops its process."""
+        with Stop() as self._process:
+            if self.ending:
+                self.stop_order()
+            try:
+                yield self._process
+            finally:
+                self._process = None
 
     def file(self, root: str, film: ShardFilm) -> Path:
         """Where a film lies here."""
@@ -114,7 +137,6 @@ def _version(distribution: str) -> str | None:
         return None
 
 
-@cache
 def code_digest(root: Path = ROOT) -> str:
     """Names the text of all our files that are run: 12 digits in hex."""
     digest = hashlib.sha256()
@@ -134,7 +156,7 @@ def differences(here: Mapping[str, str], there: Mapping[str, str]) -> tuple[str,
 def check_host(ask: Ask, dask_worker: Any) -> HostAnswer | None:
     """Whether this host can score these films; None where its worker is not for films."""
     plugin = dask_worker.plugins.get(PLUGIN)
-    if plugin is None or plugin.host.stop.signal:
+    if plugin is None or plugin.host.ending:
         return None
     host: FilmHost = plugin.host
     return HostAnswer(dask_worker.name, facts_of(ask.engines), lacks(ask, host))
@@ -175,24 +197,36 @@ def score_shard(order: Order) -> Answer:
         follow = _Follower(Path(folder, "journal.jsonl"), name)
         scored: list[Scored] = []
 
-        def on_event(event: Event | None = None) -> None:
+        def send() -> None:
             if new := follow.new():
                 scored.extend(new)
                 worker.log_event(order.topic, [each.model_dump_json() for each in new])
 
+        def on_event(event: Event) -> None:
+            send()
+            if _unwanted(worker):
+                host.stop_order()
+
         killed = oom_kills()
-        outcome = run_child(
-            command(file),
-            job_line(job),
-            job.settings.timeout_s,
-            stop=host.stop,
-            on_event=on_event,
-            environment=child_environment(job.case.threads),
-        )
-        on_event()
+        with host.order() as stop:
+            outcome = run_child(
+                command(file),
+                job_line(job),
+                job.settings.timeout_s,
+                stop=stop,
+                on_event=on_event,
+                environment=child_environment(job.case.threads),
+            )
+        send()
         spent = Path(folder, "spent.json")
         done = Spent.model_validate_json(spent.read_bytes()) if outcome.done and spent.exists() else None
         return Answer(tuple(scored), done, None if done else _failure(outcome, job, oom_kills() - killed))
+
+
+def _unwanted(worker: Any) -> bool:
+    """Whether nobody waits for the answer any more: dask lets a task that runs run on."""
+    task = worker.state.tasks.get(worker.get_current_task())
+    return task is None or task.state == "cancelled"
 
 
 def _prepared(order: Order, host: FilmHost, folder: Path) -> tuple[Job, Path]:

@@ -39,8 +39,9 @@ from .security import SchedulerAddress, parse_address, security
 if TYPE_CHECKING:
     from distributed import Client
 
-# Of the films of a host, on average: the faster ones take more parts, and at the end none waits long for another.
-PARTS_OF_A_HOST = 4
+# On average: the faster ones take more, and at the end none waits long for another. Each part is a fresh process, which
+# has the network to load.
+PARTS_OF_A_HOST = 3
 LOST = "was lost"
 _LOOK_S = 1.0  # between two looks at which hosts are there
 
@@ -93,7 +94,7 @@ def distribute(left: Sequence[int], hosts: Hosts, take: Callable[[Scored], None]
             open_films.remove(scored.film)
             take(scored)
 
-    while open_films:
+    while open_films or given:  # the last ones have yet to say what it took
         for host in hosts.idle():
             if host not in given and waiting:
                 given[host] = waiting.popleft()

@@ -38,8 +38,8 @@ def serve_scheduler(named: SchedulerAddress, ready: Callable[[str], None]) -> in
         listens: dict[str, Any] = {"protocol": named.scheme, "host": named.listens_on, "port": named.port}
         try:
             scheduler = await Scheduler(**listens, security=keys, dashboard=False, dashboard_address=LOOPBACK)
-        except (OSError, ValueError) as error:
-            raise UserError(f"{named.url}: cannot listen there: {error}", ENVIRONMENT) from error
+        except (OSError, RuntimeError, ValueError) as error:
+            raise UserError(f"{named.url}: cannot listen there: {error.__cause__ or error}", ENVIRONMENT) from error
         ready(scheduler.address)
         try:
             await _signalled(stop, scheduler.finished())
@@ -55,6 +55,8 @@ def serve_worker(named: SchedulerAddress, films: Path | None, ready: Callable[[s
     with this worker's name. Raises UserError where the scheduler is not reached."""
     keys, folder = security(named), folder_of_films(films)
 
+    host = FilmHost(folder)
+
     async def serve(stop: Stop) -> int | None:
         from distributed import Worker
 
@@ -67,20 +69,26 @@ def serve_worker(named: SchedulerAddress, films: Path | None, ready: Callable[[s
             "dashboard": False,
             "dashboard_address": LOOPBACK,
             "death_timeout": _CONNECT_S,
-            "plugins": (plugin_of(FilmHost(folder, stop)),),
+            "plugins": (plugin_of(host),),
         }
         try:
             worker = await Worker(named.url, **options)
-        except (OSError, TimeoutError, ValueError) as error:
-            raise UserError(f"no scheduler answers at {named.url}: {error or 'no answer'}", NOT_HERE) from error
+        except (OSError, RuntimeError, TimeoutError, ValueError) as error:
+            raise UserError(_no_answer(named, str(error.__cause__ or error)), NOT_HERE) from error
         ready(options["name"])
         try:
             await _signalled(stop, worker.finished())
         finally:
+            host.end()
             await worker.close()
         return stop.signal
 
     return _run(serve)
+
+
+def _no_answer(named: SchedulerAddress, why: str) -> str:
+    same = f", or its certificates are not those in {named.certificates}" if named.certificates else ""
+    return f"no scheduler answers at {named.url}{same}: {why}"
 
 
 def plugin_of(host: FilmHost) -> WorkerPlugin:
