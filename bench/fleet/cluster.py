@@ -29,11 +29,14 @@ SETTINGS = {
     "distributed.scheduler.work-stealing": False,
     # Every worker serves pages about itself, by default on all interfaces; nobody asks for them.
     "distributed.worker.http.routes": [],
+    # What workers report goes through the scheduler, which would keep a thousand of it.
+    "distributed.admin.low-level-log-length": 20,
     # A task whose worker ended is given out again by us, after a look at the records that there are.
     "distributed.scheduler.allowed-failures": 0,
 }
 
 
+INSTALL = "pip install distributed bokeh"
 # What dask serves, it serves to this machine alone.
 LOOPBACK = "127.0.0.1:0"
 
@@ -61,7 +64,7 @@ def check_installed(*, dashboard: bool = False) -> None:
     for package in ("distributed", *(["bokeh"] if dashboard else [])):
         if find_spec(package) is None:
             raise UserError(
-                f"a fleet needs {package}, which is not installed: pip install 'co3d-bench[fleet]'; nothing was run",
+                f"a fleet needs {package}, of the extra `fleet`, which is not installed: {INSTALL}; nothing was run",
                 NOTHING,
             )
 
