@@ -14,6 +14,7 @@ from ..bench.errors import OK
 from .plan import show_plan
 
 if TYPE_CHECKING:
+    from ..bench.fleet.security import SchedulerAddress
     from ..bench.record.record import Record
     from .options import Given
     from .run import Shown
@@ -30,6 +31,7 @@ class Wanted:
     resume: bool
     retry_failed: bool
     dashboard: bool
+    scheduler: SchedulerAddress | None = None  # elsewhere; None: beside us
 
 
 def run_on_boards(given: Given, wanted: Wanted) -> int:
@@ -39,6 +41,7 @@ def run_on_boards(given: Given, wanted: Wanted) -> int:
     from ..bench.fleet.lock import only_host
     from ..bench.fleet.ready import load_fleet_config, make_fleet_plan
     from ..bench.fleet.run import Asked, reach, run_fleet
+    from ..bench.fleet.security import reached_by
     from ..bench.fleet.show import Shown as ShownBoards
     from ..bench.run.progress import Lines
     from .run import measure_and_show, show_begin
@@ -49,7 +52,7 @@ def run_on_boards(given: Given, wanted: Wanted) -> int:
     if not wanted.dry_run:
         with only_host(config.run.out):  # before a board is asked that another process uses
             pass
-    with open_cluster(Fleet(boards, wanted.dashboard)) as client:
+    with open_cluster(Fleet(boards, wanted.dashboard), scheduler=reached_by(wanted.scheduler)) as client:
         if wanted.dashboard:
             click.echo(f"dask's dashboard, on this machine: {dashboard_address(client)}", err=True)
         plan = make_fleet_plan(config, boards, *reach(client, boards, config, resume=wanted.resume))

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from ..bench.errors import FAILED, OK, UserError
-from .fleet import tls
+from ..bench.errors import FAILED, OK
+from .fleet import scheduler_elsewhere, tls
 from .options import Given, verb
 from .plan import show_notes
 from .streams import drawn
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from rich.console import RenderableType
 
     from ..bench.evaluate.plan import Films
+    from ..bench.fleet.security import SchedulerAddress
     from ..bench.plan.plan import Plan
     from ..bench.plan.resolve import Resolved
     from ..bench.record.record import Record
@@ -56,18 +57,15 @@ def evaluate(given: Given, resume: bool, fleet: str | None, tls: Path | None) ->
     show_notes(plan)
     show_missing(films.data.missing)
     show_random(config)
-    if tls and not fleet:
-        raise UserError("--tls FOLDER: belongs to --fleet ADDRESS, which is missing")
-    command = _on_fleet(config, plan, films, fleet, tls) if fleet else COMMAND
+    named = scheduler_elsewhere(fleet, tls)
+    command = _on_fleet(config, plan, films, named) if named else COMMAND
     return measure_films(config, plan, Scoring(command, render_accuracy), resume=resume)
 
 
-def _on_fleet(config: Resolved, plan: Plan, films: Films, address: str, tls: Path | None) -> list[str]:
+def _on_fleet(config: Resolved, plan: Plan, films: Films, named: SchedulerAddress) -> list[str]:
     """The process of a case whose films are scored by hosts, which are checked and named first. Raises UserError."""
     from ..bench.fleet.films import ask_of_run, check_hosts, scoring_command
-    from ..bench.fleet.security import parse_address
 
-    named = parse_address(address, tls)
     hosts = check_hosts(named, ask_of_run(config, plan, films.data))
     click.echo(f"films are scored by {len(hosts)} host{'s' if len(hosts) != 1 else ''}: {', '.join(hosts)}", err=True)
     return scoring_command(named)

@@ -12,6 +12,7 @@ import click
 from ..bench.errors import FAILED, OK, UserError
 from .boards import Wanted, run_on_boards
 from .fixes import report_leftover
+from .fleet import scheduler_elsewhere, tls
 from .options import Given, verb
 from .plan import show_notes, show_plan
 from .streams import discard_output, drawn
@@ -26,9 +27,25 @@ if TYPE_CHECKING:
 @click.option("--dry-run", is_flag=True, help="Show the plan and stop, as `co3d-bench plan` does.")
 @click.option("--resume", is_flag=True, help="Continue the newest run: measure only what is missing.")
 @click.option("--retry-failed", is_flag=True, help="With --resume: run failed cases once more.")
-@click.option("--fleet", is_flag=True, help="Measure on many boards at once, those of [fleet] in bench.toml.")
+@click.option(
+    "--fleet",
+    is_flag=False,
+    flag_value="",
+    metavar="[ADDRESS]",
+    help="Measure on many boards at once, those of [fleet] in bench.toml; with ADDRESS by the workers of that "
+    "scheduler (`fleet scheduler`), e.g. tls://lab-1.",
+)
+@tls
 @click.option("--dashboard", is_flag=True, help="With --fleet: show dask's dashboard, on this machine.")
-def run(given: Given, dry_run: bool, resume: bool, retry_failed: bool, fleet: bool, dashboard: bool) -> int:
+def run(
+    given: Given,
+    dry_run: bool,
+    resume: bool,
+    retry_failed: bool,
+    fleet: str | None,
+    tls: Path | None,
+    dashboard: bool,
+) -> int:
     """Measure networks on this machine, or on a board.
 
     Every case is measured in fresh processes, round after round, and each result is saved at once. A table and a page
@@ -40,10 +57,13 @@ def run(given: Given, dry_run: bool, resume: bool, retry_failed: bool, fleet: bo
 
     if retry_failed and not resume:
         raise UserError("--retry-failed goes with --resume: it repeats the failed cases of the newest run")
-    if dashboard and not fleet:
+    if dashboard and fleet is None:
         raise UserError("--dashboard goes with --fleet: it is dask's, which carries the cases of a fleet")
-    if fleet:
-        return run_on_boards(given, Wanted(dry_run, resume, retry_failed, dashboard))
+    elsewhere = scheduler_elsewhere(fleet, tls)
+    if dashboard and elsewhere:
+        raise UserError(f"--dashboard: the scheduler at {elsewhere.url} serves no page; leave the address out")
+    if fleet is not None:
+        return run_on_boards(given, Wanted(dry_run, resume, retry_failed, dashboard, elsewhere))
     config = given.load()
     plan = make_plan(config, boards=True)
     if dry_run:

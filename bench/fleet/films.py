@@ -32,9 +32,9 @@ from ..plan.resolve import Resolved
 from ..plan.weights import find_weights
 from ..record.blobs import blobs_folder, read_blob
 from ..run.processes import evaluation_job
-from .cluster import Address, Fleet, open_cluster
+from .cluster import Fleet, open_cluster
 from .film_host import Answer, Ask, HostAnswer, Order, check_host, differences, facts_of, score_shard
-from .security import SchedulerAddress, parse_address, security
+from .security import SchedulerAddress, parse_address, reached_by
 
 if TYPE_CHECKING:
     from distributed import Client
@@ -236,7 +236,7 @@ def check_hosts(named: SchedulerAddress, ask: Ask) -> tuple[str, ...]:
 @contextmanager
 def client_of(named: SchedulerAddress) -> Iterator[Client]:
     """A client of that scheduler. Raises UserError where it is not reached."""
-    with open_cluster(Fleet(()), scheduler=Address(named.url, security(named))) as client:
+    with open_cluster(Fleet(()), scheduler=reached_by(named)) as client:
         yield client
 
 

@@ -1,4 +1,4 @@
-"""What `co3d-bench fleet` starts: a scheduler, and on each host a worker that scores films. Both serve until a signal.
+"""What `co3d-bench fleet` starts: a scheduler, and on each host workers for films or boards, until a signal.
 
 A scheduler listens on loopback or over TLS, and so does each worker; no page is served anywhere.
 """
@@ -9,13 +9,17 @@ import asyncio
 import logging
 import os
 import signal
+import tempfile
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..errors import ENVIRONMENT, NOT_HERE, UserError
 from ..run.stop import SIGNALS, Stop
+from .boards import FleetBoard
 from .cluster import LOOPBACK, SETTINGS
 from .film_host import PLUGIN, FilmHost, folder_of_films, host_name
 from .security import SchedulerAddress, security
@@ -50,18 +54,23 @@ def serve_scheduler(named: SchedulerAddress, ready: Callable[[str], None]) -> in
     return _run(serve)
 
 
-def serve_worker(named: SchedulerAddress, films: Path | None, ready: Callable[[str], None]) -> int | None:
-    """Score films for a scheduler until a signal, and return it, or until the scheduler ends: None. `ready` is called
-    with this worker's name. Raises UserError where the scheduler is not reached."""
-    keys, folder = security(named), folder_of_films(films)
+@dataclass(frozen=True)
+class Offers:
+    """What a worker is for: boards that ssh reaches from its host, or else films."""
 
-    host = FilmHost(folder)
+    films: Path | None = None  # their folder, where it is another one than on the host of `evaluate`
+    boards: tuple[FleetBoard, ...] = ()
 
-    async def serve(stop: Stop) -> int | None:
+
+def serve_worker(named: SchedulerAddress, offers: Offers, ready: Callable[[str], None]) -> int | None:
+    """Work for a scheduler until a signal, and return it, or until the scheduler ends: None. `ready` is called with the
+    name of each worker. Raises UserError where the scheduler is not reached."""
+    keys, host = security(named), FilmHost(folder_of_films(offers.films))
+
+    async def serve(stop: Stop, folder: str) -> int | None:
         from distributed import Worker
 
-        options: dict[str, Any] = {
-            "name": f"{host_name()}-{os.getpid()}",
+        common: dict[str, Any] = {
             "host": None if named.certificates else "127.0.0.1",
             "security": keys,
             "nthreads": 1,
@@ -69,21 +78,31 @@ def serve_worker(named: SchedulerAddress, films: Path | None, ready: Callable[[s
             "dashboard": False,
             "dashboard_address": LOOPBACK,
             "death_timeout": _CONNECT_S,
-            "plugins": (plugin_of(host),),
+            "local_directory": folder,
         }
+        workers: list[Any] = []
         try:
-            worker = await Worker(named.url, **options)
+            for own in _each_offer(offers, host):
+                workers.append(await Worker(named.url, **common, **own))
+                ready(own["name"])
+            await _signalled(stop, *(worker.finished() for worker in workers))
         except (OSError, RuntimeError, TimeoutError, ValueError) as error:
             raise UserError(_no_answer(named, str(error.__cause__ or error)), NOT_HERE) from error
-        ready(options["name"])
-        try:
-            await _signalled(stop, worker.finished())
         finally:
             host.end()
-            await worker.close()
+            await asyncio.gather(*(worker.close() for worker in workers))
         return stop.signal
 
-    return _run(serve)
+    with tempfile.TemporaryDirectory(prefix="co3d-bench-worker-") as folder:
+        return _run(partial(serve, folder=folder))
+
+
+def _each_offer(offers: Offers, host: FilmHost) -> Iterator[dict[str, Any]]:
+    """The worker of each board, or the one that scores films."""
+    for board in offers.boards:
+        yield {"name": board.name, "resources": board.resources}
+    if not offers.boards:
+        yield {"name": f"{host_name()}-{os.getpid()}", "plugins": (plugin_of(host),)}
 
 
 def _no_answer(named: SchedulerAddress, why: str) -> str:
@@ -104,14 +123,14 @@ def plugin_of(host: FilmHost) -> WorkerPlugin:
     return Films()
 
 
-async def _signalled(stop: Stop, finished: Awaitable[Any]) -> None:
+async def _signalled(stop: Stop, *finished: Awaitable[Any]) -> None:
     """Wait for a signal, or for the end of what is served."""
     loop = asyncio.get_running_loop()
     asked = asyncio.Event()
     for number in SIGNALS:
         if signal.getsignal(number) is not signal.SIG_IGN:  # the shell asked for it, with nohup or &
             loop.add_signal_handler(number, lambda number=number: (stop.request(number), asked.set()))
-    waiting = [asyncio.ensure_future(each) for each in (asked.wait(), finished)]
+    waiting = [asyncio.ensure_future(each) for each in (asked.wait(), *finished)]
     await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
     for each in waiting:
         each.cancel()

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 
 from ...devices.own_path import system_path
 from ..errors import ENVIRONMENT, NOTHING, UserError
-from .cluster import check_installed
+from .cluster import Address, check_installed
 
 if TYPE_CHECKING:
     from distributed.security import Security
@@ -110,6 +110,11 @@ def security(address: SchedulerAddress) -> Security | None:
     except OSError as error:  # ssl.SSLError is one
         raise UserError(f"{address.certificates}: the certificates cannot be used: {error}", ENVIRONMENT) from error
     return found
+
+
+def reached_by(named: SchedulerAddress | None) -> Address | None:
+    """As `open_cluster` takes it. Raises UserError as `security`."""
+    return Address(named.url, security(named)) if named else None
 
 
 def _files(folder: Path) -> tuple[Path, ...]:
