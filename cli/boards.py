@@ -15,6 +15,7 @@ from ..bench.errors import OK
 from .plan import show_plan
 
 if TYPE_CHECKING:
+    from ..bench.fleet.security import SchedulerAddress
     from ..bench.record.record import Record
     from .options import Given
     from .run import Shown
@@ -31,6 +32,7 @@ class Wanted:
     resume: bool
     retry_failed: bool
     dashboard: bool
+    scheduler: SchedulerAddress | None = None  # elsewhere; None: beside us
     bundled: Path | None = None
 
 
@@ -41,6 +43,7 @@ def run_on_boards(given: Given, wanted: Wanted) -> int:
     from ..bench.fleet.lock import only_host
     from ..bench.fleet.ready import load_fleet_config, make_fleet_plan
     from ..bench.fleet.run import Asked, reach, run_fleet
+    from ..bench.fleet.security import reached_by
     from ..bench.fleet.show import Shown as ShownBoards
     from ..bench.run.progress import Lines
     from .run import measure_and_show, show_begin
@@ -51,7 +54,7 @@ def run_on_boards(given: Given, wanted: Wanted) -> int:
     if not wanted.dry_run:
         with only_host(config.run.out):  # before a board is asked that another process uses
             pass
-    with open_cluster(Fleet(boards, wanted.dashboard)) as client:
+    with open_cluster(Fleet(boards, wanted.dashboard), scheduler=reached_by(wanted.scheduler)) as client:
         if wanted.dashboard:
             click.echo(f"dask's dashboard, on this machine: {dashboard_address(client)}", err=True)
         plan = make_fleet_plan(config, boards, *reach(client, boards, config, resume=wanted.resume))

@@ -5,11 +5,13 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
 from ..bench.errors import FAILED, OK
+from .fleet import scheduler_elsewhere, tls
 from .options import Given, verb
 from .plan import show_notes
 from .streams import drawn
@@ -17,6 +19,8 @@ from .streams import drawn
 if TYPE_CHECKING:
     from rich.console import RenderableType
 
+    from ..bench.evaluate.plan import Films
+    from ..bench.fleet.security import SchedulerAddress
     from ..bench.plan.plan import Plan
     from ..bench.plan.resolve import Resolved
     from ..bench.record.record import Record
@@ -26,7 +30,14 @@ _MOST_NAMED = 5
 
 @verb("evaluate")
 @click.option("--resume", is_flag=True, help="Continue the newest run: score only the films that are missing.")
-def evaluate(given: Given, resume: bool) -> int:
+@click.option(
+    "--fleet",
+    metavar="ADDRESS",
+    help="Have the films scored by the hosts of this scheduler (`fleet scheduler`). Default: this host alone; "
+    "e.g. tls://lab-1:8786.",
+)
+@tls
+def evaluate(given: Given, resume: bool, fleet: str | None, tls: Path | None) -> int:
     """Measure the accuracy of networks over films.
 
     One answer for each film, as the paper has it: clip networks for the clip in the middle, frame networks at the last
@@ -46,7 +57,18 @@ def evaluate(given: Given, resume: bool) -> int:
     show_notes(plan)
     show_missing(films.data.missing)
     show_random(config)
-    return measure_films(config, plan, Scoring(COMMAND, render_accuracy), resume=resume)
+    named = scheduler_elsewhere(fleet, tls)
+    command = _on_fleet(config, plan, films, named) if named else COMMAND
+    return measure_films(config, plan, Scoring(command, render_accuracy), resume=resume)
+
+
+def _on_fleet(config: Resolved, plan: Plan, films: Films, named: SchedulerAddress) -> list[str]:
+    """The process of a case whose films are scored by hosts, which are checked and named first. Raises UserError."""
+    from ..bench.fleet.films import ask_of_run, check_hosts, scoring_command
+
+    hosts = check_hosts(named, ask_of_run(config, plan, films.data))
+    click.echo(f"films are scored by {len(hosts)} host{'s' if len(hosts) != 1 else ''}: {', '.join(hosts)}", err=True)
+    return scoring_command(named)
 
 
 @dataclass(frozen=True)
@@ -63,13 +85,13 @@ def measure_films(config: Resolved, plan: Plan, scoring: Scoring, *, resume: boo
     from ..bench.record.store import newest_run, records_file
     from ..bench.run.progress import Lines
     from ..bench.run.run import run
-    from ..bench.run.stop import Interrupted
+    from ..bench.run.stop import Interrupted, Unfinished
 
     store = records_file(config.run.out).parent
     stopped = None
     try:
         records = run(config, plan=plan, resume=resume, progress=Lines(sys.stderr, untimed=True), worker=scoring.worker)
-    except Interrupted as error:
+    except (Interrupted, Unfinished) as error:
         records, stopped = error.records, error
     forget(store, {record.case: record.run_id for record in records})
     if records:

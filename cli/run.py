@@ -14,6 +14,7 @@ from .boards import Wanted, run_on_boards
 from .bundle import check_name
 from .bundle import write as write_bundle
 from .fixes import report_leftover
+from .fleet import scheduler_elsewhere, tls
 from .options import FILE, Given, verb
 from .plan import show_notes, show_plan
 from .streams import discard_output, drawn
@@ -28,10 +29,18 @@ if TYPE_CHECKING:
 @click.option("--dry-run", is_flag=True, help="Show the plan and stop, as `co3d-bench plan` does.")
 @click.option("--resume", is_flag=True, help="Continue the newest run: measure only what is missing.")
 @click.option("--retry-failed", is_flag=True, help="With --resume: run failed cases once more.")
-@click.option("--fleet", is_flag=True, help="Measure on many boards at once, those of [fleet] in bench.toml.")
+@click.option(
+    "--fleet",
+    is_flag=False,
+    flag_value="",
+    metavar="[ADDRESS]",
+    help="Measure on many boards at once, those of [fleet] in bench.toml; with ADDRESS by the workers of that "
+    "scheduler (`fleet scheduler`), e.g. tls://lab-1.",
+)
+@tls
 @click.option("--dashboard", is_flag=True, help="With --fleet: show dask's dashboard, on this machine.")
 @click.option("--bundle", "bundled", type=FILE, help="Write the store as a bundle at the end; e.g. results.zip.")
-def run(given: Given, fleet: bool, bundled: Path | None, **flags: bool) -> int:
+def run(given: Given, fleet: str | None, tls: Path | None, bundled: Path | None, **flags: bool) -> int:
     """Measure networks on this machine, or on a board.
 
     Every case is measured in fresh processes, round after round, and each result is saved at once. A table and a page
@@ -39,14 +48,17 @@ def run(given: Given, fleet: bool, bundled: Path | None, **flags: bool) -> int:
 
     Example: co3d-bench run --model x3d-s --model cox3d-s-13 --time 3m
     """
-    wanted = Wanted(**flags, bundled=bundled)
+    elsewhere = scheduler_elsewhere(fleet, tls)
+    wanted = Wanted(**flags, scheduler=elsewhere, bundled=bundled)
     if wanted.retry_failed and not wanted.resume:
         raise UserError("--retry-failed goes with --resume: it repeats the failed cases of the newest run")
-    if wanted.dashboard and not fleet:
+    if wanted.dashboard and fleet is None:
         raise UserError("--dashboard goes with --fleet: it is dask's, which carries the cases of a fleet")
+    if wanted.dashboard and elsewhere:
+        raise UserError(f"--dashboard: the scheduler at {elsewhere.url} serves no page; leave the address out")
     if bundled:
         check_name(bundled)
-    return run_on_boards(given, wanted) if fleet else _run(given, wanted)
+    return _run(given, wanted) if fleet is None else run_on_boards(given, wanted)
 
 
 def _run(given: Given, wanted: Wanted) -> int:

@@ -21,6 +21,7 @@ from .demo import demo
 from .doctor import doctor
 from .evaluate import evaluate
 from .export import export
+from .fleet import fleet
 from .history import history
 from .list import list_
 from .options import Verbs
@@ -42,6 +43,7 @@ VERBS = (
     camera,
     evaluate,
     transient,
+    fleet,
     plan,
     list_,
     doctor,

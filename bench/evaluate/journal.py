@@ -34,6 +34,7 @@ class Scored(Frozen):
     )
     padded: bool = False
     damage: str = ""
+    host: str = Field(default="", description="that scored it; empty: the one whose store this is")
 
     @classmethod
     def of(cls, film: int, scores: NDArray[np.float16 | np.uint16], padded: bool, damage: str) -> Scored:

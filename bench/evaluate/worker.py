@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import hashlib
 import os
+import socket
 import sys
 import time
-from collections.abc import Callable, Mapping
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timezone
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from ...devices.host import read_host
@@ -26,7 +29,8 @@ from ..measure.verify import compare
 from ..measure.worker import Process, environment_of, subject_of
 from ..measure.worker import serve as serve_job
 from ..record.blobs import blobs_folder
-from ..record.evaluation import Evaluation, FilmNote
+from ..record.case import Frozen
+from ..record.evaluation import Evaluation, FilmNote, HostShare
 from ..record.facts import has_receptive_field, model_facts, receptive_field_of
 from ..record.predictions import Predictions, stored_scores, write_predictions
 from ..stats.scores import Scores
@@ -51,10 +55,10 @@ FindModel = Callable[[str], ModelSpec]
 Begin = Callable[[Job, Subject, Emit], Callable[[Runnable], dict[str, Any]]]
 
 
-def evaluate_case(job: Job, emit: Emit, find_model: FindModel = find_model) -> Event:
-    """One network over all films; returns the last event. Errors of the network, or of classes that do not fit, are
-    raised."""
-    return verified_case(job, emit, find_model, _begin)
+def evaluate_case(job: Job, emit: Emit, find_model: FindModel = find_model, score: Score | None = None) -> Event:
+    """One network over all films, which `score` has scored (here, if None); returns the last event. Errors of the
+    network, or of classes that do not fit, are raised."""
+    return verified_case(job, emit, find_model, partial(_begin, score or score_here))
 
 
 def verified_case(job: Job, emit: Emit, find_model: FindModel, begin: Begin) -> Event:
@@ -80,6 +84,7 @@ def verified_case(job: Job, emit: Emit, find_model: FindModel, begin: Begin) -> 
         emit(Event(event="measured", measurement=Measurement(engine=runnable.engine())))
         runnable.warm(subject.accelerator.to_device(subject.inputs.ring)[0])
         parts = rest(runnable) if verification.passed else {}
+    notes = (*subject.inputs.notes, *subject.loaded.notes, *subject.spec.notes(), *parts.pop("notes", ()))
     measurement = Measurement(
         started_at=started.isoformat(timespec="milliseconds"),
         duration_s=case_clock.passed_s(),
@@ -87,15 +92,15 @@ def verified_case(job: Job, emit: Emit, find_model: FindModel, begin: Begin) -> 
         environment=environment_of(job, host, None, Process(torch.get_num_threads(), allocator, environ)),
         verification=verification,
         engine=runnable.engine(),
-        notes=tuple(dict.fromkeys((*subject.inputs.notes, *subject.loaded.notes, *subject.spec.notes()))),
+        notes=tuple(dict.fromkeys(notes)),
         **parts,
     )
     return Event(event="done", measurement=measurement)
 
 
-def _begin(job: Job, subject: Subject, emit: Emit) -> Callable[[Runnable], dict[str, Any]]:
+def _begin(score: Score, job: Job, subject: Subject, emit: Emit) -> Callable[[Runnable], dict[str, Any]]:
     films = films_of_job(job, subject.spec)
-    return lambda runnable: {"evaluation": _evaluated(job, films, _Network(subject, runnable), emit)}
+    return lambda runnable: _evaluated(job, films, Network(subject, runnable), emit, score)
 
 
 @dataclass(frozen=True)
@@ -119,7 +124,7 @@ def films_of_job(job: Job, spec: ModelSpec) -> LabelledFilms:
 
 
 @dataclass(frozen=True)
-class _Network:
+class Network:
     """A network that is ready."""
 
     subject: Subject
@@ -152,42 +157,68 @@ class _Network:
         return scores[0].float().cpu().numpy()
 
 
-@dataclass
-class _Time:
-    """Seconds of a scoring, by what they were spent on."""
+@dataclass(frozen=True)
+class ToScore:
+    """Films of a case that have no scores yet, by their positions among those of its data."""
 
-    network_s: float = 0.0
-    waited_s: float = 0.0
+    job: Job
+    data: Data
+    left: Sequence[int]
+    take: Callable[[Scored], None]  # called with each film that is done
 
 
-def _evaluated(job: Job, films: LabelledFilms, network: _Network, emit: Emit) -> Evaluation:
-    """Score the films that are not scored yet, and compute the figures of all."""
-    assert job.evaluation is not None and job.case.evaluation is not None  # noqa: S101, PT018 - as above
-    journal = Journal(journal_file(job.evaluation.store, job.run_id, job.case), identity(job))
-    done = journal.begin()
-    left = [number for number in range(len(films.data.films)) if number not in done]
-    decoders = len(os.sched_getaffinity(0))
-    begin, time_ = time.perf_counter(), _Time()
-    total = len(films.data.films)
-    emit(phase_event("scoring", len(done), total))
-    report = seldom(lambda count: emit(phase_event("scoring", count, total)), time.perf_counter)
-    names = {film.file: film.name for film in films.data.films}
+class Spent(Frozen):
+    """What a scoring took: seconds, and the processes that decoded."""
+
+    network_s: float
+    waited_s: float
+    decoders: int
+    notes: tuple[str, ...] = ()  # for the record
+
+
+# Has all films scored: by the network that is ready here, or by those of other hosts.
+Score = Callable[[ToScore, Network], Spent]
+
+
+def score_here(given: ToScore, network: Network) -> Spent:
+    """The films one after another, decoded ahead by as many processes as there are cores."""
+    job, data = given.job, given.data
+    assert job.evaluation is not None and job.case.evaluation is not None  # noqa: S101, PT018 - `films_of_job` has seen to it
+    decoders, network_s, waited_s = len(os.sched_getaffinity(0)), 0.0, 0.0
+    names = {film.file: film.name for film in data.films}
     drops = drops_of(job.case.evaluation.drop, names, job.evaluation.cameras)
     sampling = network.sampling(job.case.evaluation.fps, drops)
-    shown = each_shown([films.data.films[number].file for number in left], sampling, decoders)
-    for number in left:
-        at = time.perf_counter()
+    shown = each_shown([data.films[number].file for number in given.left], sampling, decoders)
+    for number in given.left:
+        begin = time.perf_counter()
         film = next(shown)
-        time_.waited_s += time.perf_counter() - at
-        done[number] = _scored(number, film, films.data, network, time_)
-        journal.add(done[number])
+        ready = time.perf_counter()
+        scored = _scored(number, film, data, network)
+        network_s, waited_s = network_s + time.perf_counter() - ready, waited_s + ready - begin
+        given.take(scored)
+    return Spent(network_s=network_s, waited_s=waited_s, decoders=decoders)
+
+
+def _evaluated(job: Job, films: LabelledFilms, network: Network, emit: Emit, score: Score) -> dict[str, Any]:
+    """Have the films scored that are not scored yet, and compute the figures of all."""
+    assert job.evaluation is not None  # noqa: S101 - `films_of_job` has seen to it
+    journal = Journal(journal_file(job.evaluation.store, job.run_id, job.case), identity(job))
+    done, total, begin = journal.begin(), len(films.data.films), time.perf_counter()
+    emit(phase_event("scoring", len(done), total))
+    report = seldom(lambda count: emit(phase_event("scoring", count, total)), time.perf_counter)
+
+    def take(scored: Scored) -> None:
+        done[scored.film] = scored
+        journal.add(scored)
         report(len(done))
+
+    spent = score(ToScore(job, films.data, [number for number in range(total) if number not in done], take), network)
     duration_s = time.perf_counter() - begin
     emit(phase_event("computing figures"))
     given = _predictions(films, done)
     folder = blobs_folder(job.evaluation.store)
     figures: dict[str, Any] = Scores(given).figures()
-    return Evaluation(
+    evaluation = Evaluation(
         data=films.data.name,
         asked=total,
         scored=len(given.films),
@@ -198,19 +229,27 @@ def _evaluated(job: Job, films: LabelledFilms, network: _Network, emit: Emit) ->
         damaged=notes_of(films.data, {n: each for n, each in done.items() if each.scores is not None and each.damage}),
         predictions=write_predictions(folder, given),
         duration_s=duration_s,
-        network_s=time_.network_s,
-        waited_s=time_.waited_s,
-        decoders=decoders,
+        network_s=spent.network_s,
+        waited_s=spent.waited_s,
+        decoders=spent.decoders,
+        hosts=_hosts(done),
         **figures,
     )
+    return {"evaluation": evaluation, "notes": spent.notes}
 
 
-def _scored(number: int, film: Shown | Unreadable, data: Data, network: _Network, time_: _Time) -> Scored:
+def _hosts(done: Mapping[int, Scored]) -> tuple[HostShare, ...]:
+    """How many films each host scored; empty where all were scored here."""
+    films = Counter(scored.host or socket.gethostname() for scored in done.values())
+    if not any(scored.host for scored in done.values()):
+        return ()
+    return tuple(HostShare(host=host, films=films[host]) for host in sorted(films))
+
+
+def _scored(number: int, film: Shown | Unreadable, data: Data, network: Network) -> Scored:
     if isinstance(film, Unreadable):
         return Scored(film=number, damage=film.why)
-    at = time.perf_counter()
     scores = network.scores(film.frames)
-    time_.network_s += time.perf_counter() - at
     return Scored.of(number, stored_scores(scores, several=data.several), film.padded, film.damage)
 
 

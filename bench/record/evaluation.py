@@ -26,6 +26,13 @@ class FilmNote(Frozen):
     why: str
 
 
+class HostShare(Frozen):
+    """A host of several that scored films, and how many."""
+
+    host: str
+    films: Count
+
+
 class Evaluation(Frozen):
     """The accuracy over films. Each film's scores lie in a blob, and every figure here is a function of that
     (`bench/stats/scores.py`)."""
@@ -61,6 +68,9 @@ class Evaluation(Frozen):
     )
     predictions: str = Field(description="sha256 of the blob: films, scores in float16, labels, names of the classes")
     duration_s: Duration = Field(description="of the scoring, decoding included; of the last run where it was resumed")
-    network_s: Duration = Field(description="of that: calls of the network")
-    waited_s: Duration = Field(description="of that: nothing was decoded yet")
-    decoders: Count = Field(description="processes that decoded")
+    network_s: Duration = Field(description="of that: calls of the network; of all hosts together")
+    waited_s: Duration = Field(description="of that: nothing was decoded yet; of all hosts together")
+    decoders: Count = Field(description="processes that decoded, of all hosts together")
+    hosts: tuple[HostShare, ...] = Field(
+        default=(), description="those of a fleet that scored the films; empty: this one scored all"
+    )

@@ -98,7 +98,8 @@ class Parent:
             finishing=partial(self.progress.note, FINISHING) if job.camera else None,
         )
         if outcome.final and outcome.final.event == "lost":
-            raise BoardUnavailable(f"{job.case.device} is lost: {outcome.final.phase}")
+            who = f"{job.case.device} is lost: " if job.host else ""
+            raise BoardUnavailable(f"{who}{outcome.final.phase}")
         if outcome.stopped and not outcome.done:
             return None
         if may_refuse and (why := refusal(outcome)):

@@ -1,0 +1,63 @@
+"""`co3d-bench fleet` and `evaluate --fleet` as a user meets them: what is refused, and what it says to do."""
+
+from __future__ import annotations
+
+import socket
+
+import pytest
+
+from co3d_bench.bench.demo.films import make_films
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "message"),
+    [
+        (
+            ["fleet", "scheduler", "lab-1.invalid"],
+            2,
+            "fleet scheduler tls://lab-1.invalid:8786 --tls FOLDER` makes the",
+        ),
+        (["fleet", "scheduler", "tls://lab-1"], 2, "TLS needs its certificates; give --tls FOLDER"),
+        (["fleet", "scheduler", "http://lab-1"], 2, "'http://lab-1': not the address of a scheduler"),
+        (["fleet", "worker", "10.0.0.1"], 2, "without TLS anybody on the way may run code on all hosts"),
+        (["fleet", "worker", "tls://lab-1", "--tls", "keys"], 4, "keys: ca.pem, cert.pem, key.pem missing"),
+        (["fleet", "worker", "--films", "gone"], 2, "--films gone: not a folder"),
+        (["fleet", "workers"], 2, "worker"),
+    ],
+)
+def test_what_is_refused_says_what_to_do(call, arguments, code, message):
+    done = call(*arguments)
+    assert done.returncode == code
+    assert message in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_a_port_that_is_taken_is_named(call):
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        done = call("fleet", "scheduler", f"127.0.0.1:{taken.getsockname()[1]}")
+    assert done.returncode == 4
+    assert "cannot listen there: " in done.stderr
+    assert "in use" in done.stderr
+
+
+@pytest.fixture
+def films(tmp_path):
+    make_films(tmp_path / "films", each=1)
+
+
+EVALUATE = ("evaluate", "--model", "demo-x3d", "--weights", "auto", "--backend", "eager", "--data", "films")
+
+
+@pytest.mark.usefixtures("films")
+def test_certificates_without_a_fleet_are_refused(call):
+    done = call(*EVALUATE, "--tls", "keys")
+    assert done.returncode == 2
+    assert "--tls FOLDER: belongs to --fleet ADDRESS, which is missing" in done.stderr
+
+
+@pytest.mark.usefixtures("films")
+def test_an_address_in_the_open_is_refused_before_anything_runs(call, tmp_path):
+    done = call(*EVALUATE, "--fleet", "10.0.0.1")
+    assert done.returncode == 2
+    assert "without TLS anybody on the way may run code on all hosts" in done.stderr
+    assert not (tmp_path / "results").exists()
