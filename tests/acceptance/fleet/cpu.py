@@ -60,7 +60,7 @@ class Census(threading.Thread):
 
     def seconds(self, total_s: float) -> dict[str, float]:
         """CPU seconds by role, of all that the host's tree used."""
-        found: Counter[str] = Counter()
+        found: defaultdict[str, float] = defaultdict(float)
         for role, cpu_s in self._seen.values():
             found[role] += cpu_s
         found["not seen"] = total_s - sum(found.values())

@@ -46,12 +46,13 @@ class Shelf(Sshd):
 
     def __init__(self, folder: Path, count: int, scale: float) -> None:
         self.boards = tuple(f"{KINDS[index % 2]}-{index // 2 + 1:02}" for index in range(count))
-        seconds = json.dumps([round(scale * value, 2) for value in json.loads(RECORDED.read_text())["seconds"]])
+        seconds = [round(scale * value, 2) for value in json.loads(RECORDED.read_text())["seconds"]]
+        self.mean_s = sum(seconds) / len(seconds)
         for kind in KINDS:
             found = {name: text for name, text in invented.files(kind)[0].items() if name.startswith(FACTS)}
             invented.write(folder / "system" / kind, found)
         super().__init__(folder, {board: self._environment(folder, board) for board in self.boards})
-        (folder / "seconds").write_text(seconds)
+        (folder / "seconds").write_text(json.dumps(seconds))
         with (folder / "sshd_config").open("a") as config:
             config.write(SERVER)
         (folder / "session").write_text(SESSION.format(folder=folder, sftp=SFTP_SERVER))
@@ -90,13 +91,12 @@ class Shelf(Sshd):
         return sorted(path.name for path in (self.folder / "homes" / board / ".cache/co3d-bench/agent").glob("*"))
 
     def processes(self) -> list[psutil.Process]:
-        """Whatever runs on the boards by our agents, connected or not."""
-        here = f"{self.folder}/homes/"
-        return [
-            process
-            for process in psutil.process_iter(["cmdline"])
-            if any(word.startswith(here) for word in process.info["cmdline"] or ())
-        ]
+        """What the agents run on the boards, connected or not; and the clients that are connected."""
+        return [process for process in psutil.process_iter(["cmdline"]) if self._ours(process.info["cmdline"] or [])]
+
+    def _ours(self, words: list[str]) -> bool:
+        there, client = f"{self.folder}/homes/", f"{self.folder}/ssh_config"
+        return any(word.startswith(there) or word == client for word in words)
 
 
 def kind_of(board: str) -> str:
@@ -110,7 +110,7 @@ class Links(threading.Thread):
         super().__init__(daemon=True)
         self.ports: dict[str, int] = {}
         self._boards, self._port = boards, port
-        self._open: dict[str, set[asyncio.Transport]] = {board: set() for board in boards}
+        self._open: dict[str, set[asyncio.WriteTransport]] = {board: set() for board in boards}
         self._away: set[str] = set()
         self._loop = asyncio.new_event_loop()
         self._ready = threading.Event()
@@ -143,7 +143,7 @@ class Links(threading.Thread):
         except OSError:
             writer.transport.abort()
             return
-        ends = {writer.transport, back.transport}
+        ends: set[asyncio.WriteTransport] = {writer.transport, back.transport}
         self._open[board] |= ends
         try:
             await asyncio.gather(_copy(reader, back), _copy(there, writer))
@@ -151,6 +151,10 @@ class Links(threading.Thread):
             self._open[board] -= ends
             for end in ends:
                 end.abort()
+
+    def used(self) -> list[str]:
+        """Boards with a connection."""
+        return [board for board in self._boards if self._open[board]]
 
     def cut(self, board: str, away_s: float) -> bool:
         """Break every connection of a board and refuse new ones for so long; whether there was one."""

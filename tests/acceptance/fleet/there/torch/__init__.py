@@ -1,8 +1,8 @@
 """Torch of a simulated board: as much as the agent's scripts and the network of `nets.py` take of it, without torch.
 
-What stands in: the tensors (lists of floats, correct to float32), and the time: a prediction sleeps, so that the process
-of a case lasts as long as a recorded case did. What is real is everything that calls it: agent.py, onboard.py, loop.py,
-probe.py and runner.py as they are copied to a board, with their lock, their names of jobs and their lines.
+What stands in: the tensors (lists of floats, correct to float32), and the time: a prediction sleeps, so that the
+process of a case lasts as long as a recorded case did. What is real is all that calls it: agent.py, onboard.py,
+loop.py, probe.py and runner.py as they are copied to a board, with their lock, their names of jobs and their lines.
 
 A process that measures also keeps the board's own log, which knows nothing of the agent: `begin` and `end` with the
 time, and `overlap` where another process of this board measures already (a lock that the kernel frees with its holder).
@@ -13,6 +13,7 @@ import atexit
 import contextlib
 import fcntl
 import json
+import operator
 import os
 import random
 import time
@@ -58,12 +59,12 @@ class Tensor:
 
     def __mul__(self, other):
         if isinstance(other, Tensor):
-            return Tensor([a * b for a, b in zip(self.values, other.values)], self.shape, self.dtype)
+            return Tensor(map(operator.mul, self.values, other.values), self.shape, self.dtype)
         return self.each(lambda value: value * other)
 
     def __add__(self, other):
         if isinstance(other, Tensor):
-            return Tensor([a + b for a, b in zip(self.values, other.values)], self.shape, self.dtype)
+            return Tensor(map(operator.add, self.values, other.values), self.shape, self.dtype)
         return self.each(lambda value: value + other)
 
     def __mod__(self, other):
@@ -140,7 +141,7 @@ def linear(x, weight, bias):
     time.sleep(next(naps, 0.0))
     inputs = x.shape[1]
     scores = [
-        sum(a * b for a, b in zip(x.values[row * inputs :], weight.values[unit * inputs : (unit + 1) * inputs]))
+        sum(map(operator.mul, x.values[row * inputs :], weight.values[unit * inputs : (unit + 1) * inputs]))
         + bias.values[unit]
         for row in range(x.shape[0])
         for unit in range(weight.shape[0])

@@ -1,0 +1,184 @@
+"""`co3d-bench run --fleet` on a shelf of simulated boards: every case once, whatever is cut or killed.
+
+By default 20 boards, 100 cases, 20 cut links and 3 killed hosts, in about a quarter of an hour on two idle cores.
+CO3D_FLEET_FULL=1: 50 boards, 1,000 cases, 200 cut links, 20 killed hosts; hours. CO3D_FLEET_SCALE: by what the recorded
+durations of cases are multiplied. `-s` shows the figures.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+import subprocess
+import time
+from collections import Counter
+from dataclasses import dataclass
+
+import pytest
+
+from co3d_bench.bench.record.record import Record
+from co3d_bench.bench.record.store import read_records
+
+from ..sshd import MISSING
+from .fleet.faults import CUT, KILL, draw, endure
+from .fleet.host import Host, write_plan
+from .fleet.schedule import makespan
+from .fleet.shelf import KINDS, PYTHON, THERE, Shelf, kind_of
+
+pytestmark = [pytest.mark.acceptance, pytest.mark.skipif(MISSING is not None, reason=str(MISSING))]
+
+
+@dataclass(frozen=True)
+class Size:
+    boards: int
+    cases: int
+    cuts: int
+    kills: int
+    scale: float  # of the recorded durations
+
+
+FULL = os.environ.get("CO3D_FLEET_FULL") == "1"
+SIZE = Size(50, 1000, 200, 20, 4.0) if FULL else Size(20, 100, 20, 3, 1.5)
+SCALE = float(os.environ.get("CO3D_FLEET_SCALE", SIZE.scale))
+SEED = 0
+LEAST = 0.9  # of the mean duration, since few cases may draw short ones
+PATIENCE_S = 4 * 3600.0
+LIMIT = 1.15  # the makespan, of that of list scheduling
+
+
+@pytest.fixture
+def host(tmp_path):
+    """A host with its plan, and its shelf."""
+    shelf = Shelf(tmp_path, SIZE.boards, SCALE)
+    shelf.start()
+    write_plan(tmp_path / "work", shelf, SIZE.cases)
+    host = Host(tmp_path / "work", shelf)
+    host.census.start()
+    yield host
+    if host.process and host.process.returncode is None:
+        host.kill()
+    host.census.stop()
+    shelf.stop()
+    for process in shelf.processes():
+        process.kill()
+
+
+def records_of(host: Host) -> list[Record]:
+    return read_records(host.folder / "results")
+
+
+def begun(shelf: Shelf) -> list[dict]:
+    """What boards began, in the order of time."""
+    lines = ({**line, "board": board} for board in shelf.boards for line in shelf.log(board))
+    return sorted((line for line in lines if line["event"] == "begin"), key=lambda line: line["t"])
+
+
+def check_ledger(host: Host) -> None:
+    """Every case once and right in the store; no board with two at a time; nothing held, run or left there."""
+    shelf, records = host.shelf, records_of(host)
+    count = Counter((record.case.key, record.process) for record in records)
+    assert len(count) == SIZE.cases, host.output[-3000:]
+    assert max(count.values()) == 1
+    assert [record.error for record in records if not record.ok] == []
+    assert all(record.verification and record.verification.passed for record in records)
+    assert {record.case.device for record in records} == set(KINDS)
+    measured = {line["case"]: line["board"] for line in begun(shelf)}
+    assert all(kind_of(board) == case.split("/")[1] for case, board in measured.items())
+    assert [line for board in shelf.boards for line in shelf.log(board) if line["event"] == "overlap"] == []
+    assert not shelf.processes()
+    for board in shelf.boards:
+        assert shelf.left(board) in ([], ["lock"]), board
+        lock = shelf.folder / "homes" / board / ".cache/co3d-bench/agent/lock"
+        if lock.exists():
+            with lock.open("rb") as opened:
+                fcntl.flock(opened, fcntl.LOCK_EX | fcntl.LOCK_NB)
+
+
+def list_scheduling_s(shelf: Shelf) -> float:
+    """The makespan of list scheduling of what the boards were to sleep, in the order in which they began it; each kind
+    of board has cases of its own."""
+    cases = begun(shelf)
+    return max(
+        makespan(
+            (line["seconds"] for line in cases if kind_of(line["board"]) == kind),
+            sum(kind_of(board) == kind for board in shelf.boards),
+        )
+        for kind in KINDS
+    )
+
+
+def test_list_scheduling_gives_the_next_case_to_the_first_free_board():
+    assert makespan([3, 1, 1, 1, 2], 2) == 5
+    assert makespan([], 3) == 0
+
+
+def test_a_board_that_measures_two_cases_at_a_time_is_noticed(tmp_path):
+    """The log and its lock, without an agent: what the ledger's strongest line rests on."""
+    (tmp_path / "job.json").write_text(json.dumps({"case": "a case", "settings": {"runs": 1}}))
+    env = {"HOME": str(tmp_path), "PYTHONPATH": str(THERE), "SHELF_SECONDS": "[0]"}
+    command = [PYTHON, "-c", "import torch, sys; print('begun', flush=True); sys.stdin.read()"]
+
+    def measuring():
+        pipe = subprocess.PIPE
+        process = subprocess.Popen(command, cwd=tmp_path, env=env, stdin=pipe, stdout=pipe, text=True)
+        assert process.stdout
+        assert process.stdout.readline() == "begun\n"
+        return process
+
+    def events():
+        return [json.loads(line)["event"] for line in (tmp_path / "log").read_text().splitlines()]
+
+    killed = measuring()
+    killed.kill()
+    killed.communicate()
+    assert events() == ["begin"]
+    first = measuring()
+    assert events() == ["begin"] * 2  # what was killed holds nothing
+    second = measuring()
+    for process in (first, second):
+        process.communicate("")
+    assert events() == ["begin", "begin", "overlap", "begin", "end", "end"]
+
+
+def test_the_makespan_is_near_that_of_list_scheduling(host):
+    host.named = True
+    start_s = time.monotonic()
+    host.start()
+    code = host.wait(start_s + PATIENCE_S)
+    wall_s = time.monotonic() - start_s
+    assert code == 0, host.output[-3000:]
+    check_ledger(host)
+    ends = [line["t"] for board in host.shelf.boards for line in host.shelf.log(board) if line["event"] == "end"]
+    measuring_s, ideal_s = max(ends) - begun(host.shelf)[0]["t"], list_scheduling_s(host.shelf)
+    print(f"\n{SIZE.boards} boards, {SIZE.cases} cases, recorded durations x {SCALE:g}")
+    print(f"list scheduling {ideal_s:.1f} s; first begin to last end {measuring_s:.1f} s: {measuring_s / ideal_s:.3f}")
+    print(f"the whole command {wall_s:.1f} s: {wall_s / ideal_s:.3f}")
+    print_cpu(host)
+    assert len(begun(host.shelf)) == SIZE.cases
+    assert measuring_s <= LIMIT * ideal_s
+
+
+def print_cpu(host: Host) -> None:
+    """CPU seconds a case, by what used them."""
+    parts = {**host.census.seconds(host.cpu_s), "all": host.cpu_s}
+    print(
+        f"CPU seconds of the host: {host.cpu_s:.1f}, {host.cpu_s / SIZE.cases:.3f} a case; at a time {host.census.most}"
+    )
+    for name, cpu_s in sorted(parts.items()):
+        print(f"  {name:24} {cpu_s / SIZE.cases:7.4f} a case")
+    for name, cpu_s in host.threads().items():
+        print(f"  thread {name:32} {cpu_s / SIZE.cases:7.4f} a case")
+
+
+def test_every_case_once_through_cut_links_and_killed_hosts(host):
+    shelf, start_s = host.shelf, time.monotonic()
+    least_s = SIZE.cases * shelf.mean_s / SIZE.boards
+    struck = endure(host, SEED, draw(SEED, SIZE.cuts, SIZE.kills, LEAST * least_s), PATIENCE_S)
+    cases = Counter(line["case"] for line in begun(shelf))
+    print(f"\n{SIZE.boards} boards, {SIZE.cases} cases, recorded durations x {SCALE:g}: {dict(struck)}")
+    print(f"{time.monotonic() - start_s:.0f} s, list scheduling of all that was begun {list_scheduling_s(shelf):.0f} s")
+    print(f"exit codes of the host: {dict(host.codes)}")
+    print(f"cases that boards began more than once: {sum(count > 1 for count in cases.values())}")
+    check_ledger(host)
+    assert struck == {CUT: SIZE.cuts, KILL: SIZE.kills}
