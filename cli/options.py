@@ -201,11 +201,12 @@ class Given:
         """What was given for that key of bench.toml, None if nothing was."""
         return self.overrides[key].value if key in self.overrides else None
 
-    def load(self) -> Resolved:
-        """The config, resolved against this machine; its notes are printed. Raises UserError."""
+    def load(self, load: Callable[[Path | None, dict[str, Override]], Resolved] | None = None) -> Resolved:
+        """The config, resolved against this machine, by default by `load_config`; its notes are printed. Raises
+        UserError."""
         from ..bench.plan.resolve import load_config
 
-        loaded = load_config(self.config, self.overrides)
+        loaded = (load or load_config)(self.config, self.overrides)
         for note in loaded.notes:
             click.echo(note, err=True)
         return loaded

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
 from ..bench.errors import FAILED, OK, UserError
+from .boards import Wanted, run_on_boards
 from .fixes import report_leftover
 from .options import Given, verb
 from .plan import show_notes, show_plan
@@ -25,7 +26,9 @@ if TYPE_CHECKING:
 @click.option("--dry-run", is_flag=True, help="Show the plan and stop, as `co3d-bench plan` does.")
 @click.option("--resume", is_flag=True, help="Continue the newest run: measure only what is missing.")
 @click.option("--retry-failed", is_flag=True, help="With --resume: run failed cases once more.")
-def run(given: Given, dry_run: bool, resume: bool, retry_failed: bool) -> int:
+@click.option("--fleet", is_flag=True, help="Measure on many boards at once, those of [fleet] in bench.toml.")
+@click.option("--dashboard", is_flag=True, help="With --fleet: show dask's dashboard, on this machine.")
+def run(given: Given, dry_run: bool, resume: bool, retry_failed: bool, fleet: bool, dashboard: bool) -> int:
     """Measure networks on this machine, or on a board.
 
     Every case is measured in fresh processes, round after round, and each result is saved at once. A table and a page
@@ -37,27 +40,22 @@ def run(given: Given, dry_run: bool, resume: bool, retry_failed: bool) -> int:
 
     if retry_failed and not resume:
         raise UserError("--retry-failed goes with --resume: it repeats the failed cases of the newest run")
+    if dashboard and not fleet:
+        raise UserError("--dashboard goes with --fleet: it is dask's, which carries the cases of a fleet")
+    if fleet:
+        return run_on_boards(given, Wanted(dry_run, resume, retry_failed, dashboard))
     config = given.load()
     plan = make_plan(config, boards=True)
     if dry_run:
         show_plan(config, plan)
         return OK
-    report_leftover()
-    click.echo(f"plan from {config.source}, {config.run.runs} timed predictions of each case", err=True)
-    show_notes(plan)
-    return _measure_and_show(config, plan, resume, retry_failed)
+    show_begin(config, plan)
 
+    def measure(shown: Shown) -> list[Record]:
+        from ..bench.run.progress import Lines
+        from ..bench.run.run import run as measure_plan
 
-def _measure_and_show(config: Resolved, plan: Plan, resume: bool, retry_failed: bool) -> int:
-    """Measure a plan and show its results after each round and at the end. Returns the exit code."""
-    from ..bench.run.progress import Lines
-    from ..bench.run.run import run as measure
-    from ..bench.run.stop import Interrupted, Unfinished
-
-    shown = _Shown(Path(config.run.out))
-    stopped = None
-    try:
-        records = measure(
+        return measure_plan(
             config,
             plan=plan,
             resume=resume,
@@ -65,6 +63,25 @@ def _measure_and_show(config: Resolved, plan: Plan, resume: bool, retry_failed: 
             progress=Lines(sys.stderr),
             after_round=shown.after_round,
         )
+
+    return measure_and_show(config, measure, retry_failed)
+
+
+def show_begin(config: Resolved, plan: Plan) -> None:
+    """What is measured, before it is."""
+    report_leftover()
+    click.echo(f"plan from {config.source}, {config.run.runs} timed predictions of each case", err=True)
+    show_notes(plan)
+
+
+def measure_and_show(config: Resolved, measure: Callable[[Shown], list[Record]], retry_failed: bool) -> int:
+    """Measure, and show the results meanwhile and at the end. Returns the exit code."""
+    from ..bench.run.stop import Interrupted, Unfinished
+
+    shown = Shown(Path(config.run.out))
+    stopped = None
+    try:
+        records = measure(shown)
     except (Unfinished, Interrupted) as error:
         records, stopped = error.records, error
     if records:
@@ -79,7 +96,7 @@ def _measure_and_show(config: Resolved, plan: Plan, resume: bool, retry_failed: 
     return FAILED
 
 
-class _Shown:
+class Shown:
     """Shows the results so far: table and page after the first round, then each page, and the table at the end."""
 
     def __init__(self, out: Path) -> None:
@@ -88,9 +105,13 @@ class _Shown:
         self._page: Path | None = None
 
     def after_round(self, number: int, records: Sequence[Record]) -> None:
-        """Show the results after a round; a page that cannot be written must not end the run."""
+        """Show the results after a round."""
         if not self._table_of:
             self._show_table(records)
+        self.write_page(records)
+
+    def write_page(self, records: Sequence[Record]) -> None:
+        """Renew the page; one that cannot be written must not end the run."""
         try:
             self._write_page(records)
         except UserError as error:

@@ -2,7 +2,7 @@
 
 `ssh` and `scp` of the folder `bin` are the real ones with a configuration that knows the test's boards by name; a test
 puts that folder first in PATH, as a user would have them in ~/.ssh/config. All boards are one home on this machine, and
-differ in what their sessions find in the environment.
+differ in what their sessions find in the environment; one with OWN_HOME there has a home of its own.
 """
 
 from __future__ import annotations
@@ -62,9 +62,9 @@ Host {board}
 # Every session begins in a home of the test's, and sees the environment of its board.
 SESSION = """\
 #!/bin/sh
-cd "{home}" || exit 1
 . "{folder}/environment.$BOARD"
-HOME="{home}"; export HOME
+HOME="${{OWN_HOME:-{home}}}"; export HOME
+cd "$HOME" || exit 1
 case "$SSH_ORIGINAL_COMMAND" in
   internal-sftp*|*sftp-server*) exec {sftp} ;;
 esac

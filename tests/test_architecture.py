@@ -32,6 +32,7 @@ PIPELINE = (
     "camera",
     "evaluate",
     "run",
+    "fleet",
     "demo",
     "gate",
 )

@@ -14,6 +14,7 @@ from ..record.camera import CameraRun
 from ..record.case import Case, Frozen, WeightsFile
 from ..record.cuda_facts import CudaFacts
 from ..record.evaluation import Evaluation
+from ..record.fleet import FleetFacts
 from ..record.migrate import migrate
 from ..record.record import (
     BatchSearch,
@@ -38,6 +39,9 @@ class BoardHost(Frozen):
     python: str = "python3"
     torch_device: str
     work: str = Field(description="folder of this machine in which a run keeps what it copies to the board")
+    takes_over: bool = Field(
+        default=False, description="whether another case of this run that runs there is ended: its host was killed"
+    )
     trtexec: str | None = Field(default=None, description="what TensorRT's tool there prints for --help; None: no tool")
 
 
@@ -129,6 +133,7 @@ class Job(Frozen):
     evaluation: EvaluationJob | None = Field(default=None, description="None: accuracy is not measured")
     transient: TransientJob | None = Field(default=None, description="None: answers after a start are not")
     host: BoardHost | None = Field(default=None, description="the board to run it on; None: this machine")
+    fleet: FleetFacts | None = Field(default=None, description="which board of a fleet that is; None: no fleet")
     git_commit: str | None = None
     git_dirty: bool | None = None
     prove: tuple[str, ...] | None = Field(default=None, description="report which loaded modules lie in these folders")
@@ -167,10 +172,11 @@ class Event(Frozen):
     `sampled`: the timed loop is over. `answered`: the reference is right, and answers so. `measured` and `done` carry
     parts of the measurement; should the process end in between, the earlier parts are kept. `tried`: a batch that a
     search tried; of numbers of cameras `phase` says what one came to. `loaded` names the files of the modules in the
-    folders of `Job.prove`. `lost`: the board of the case cannot be reached any more; `phase` says why.
+    folders of `Job.prove`. `watched`: how hot the board of the case is. `lost`: that board cannot be reached any more;
+    `phase` says why.
     """
 
-    event: Literal["phase", "sampled", "answered", "measured", "loaded", "tried", "done", "failed", "lost"]
+    event: Literal["phase", "sampled", "answered", "measured", "loaded", "tried", "watched", "done", "failed", "lost"]
     phase: str | None = None
     done: int | None = None
     total: int | None = None
@@ -179,6 +185,7 @@ class Event(Frozen):
     search: BatchSearch | None = None
     failure: Failure | None = None
     modules: tuple[str, ...] | None = None
+    temperature_c: float | None = None
     answers: Answers | None = None
 
     def line(self) -> bytes:

@@ -157,6 +157,37 @@ class TransientTable(_Table):
     frames: Annotated[int | None, Field(ge=1, le=100_000)] = None  # None: a quarter more than the receptive field
 
 
+def _as_cool_down(value: Any) -> Any:
+    """`"45 C"` is a temperature, anything else a time: `"60s"`."""
+    found = re.fullmatch(r"(-?[0-9]*\.?[0-9]+) ?(?:°? ?C)", value.strip()) if isinstance(value, str) else None
+    if found:
+        return CoolDown(temperature_c=float(found[1]))
+    try:
+        return CoolDown(time_s=_as_seconds(value))
+    except (ValueError, TypeError):
+        raise ValueError("must be a time (60s, 2m), or a temperature in degrees Celsius (45 C)") from None
+
+
+class CoolDown(_Table):
+    """How a board cools between two of its cases: to a temperature, or for a time. One of them is set."""
+
+    temperature_c: Annotated[float, Field(ge=-50, le=150)] | None = None
+    time_s: Annotated[float, Field(ge=0, le=86_400)] | None = None
+
+    @property
+    def text(self) -> str:
+        """As it is written in bench.toml."""
+        return f"{self.time_s:g} s" if self.temperature_c is None else f"{self.temperature_c:g} C"
+
+
+class FleetTable(_Table):
+    """[fleet]: for `co3d-bench run --fleet`."""
+
+    boards: Annotated[tuple[Text, ...], _List] = ()  # empty: every device of the file that has a host
+    cool_down: Annotated[CoolDown | None, BeforeValidator(_as_cool_down)] = None
+    seed: Annotated[int, Field(ge=0, lt=2**63)] = 0  # of the order of the cases
+
+
 class Tables(_Table):
     """Every key that a bench.toml may have."""
 
@@ -166,6 +197,7 @@ class Tables(_Table):
     camera: CameraTable = CameraTable()
     evaluate: EvaluateTable = EvaluateTable()
     transient: TransientTable = TransientTable()
+    fleet: FleetTable = FleetTable()
     # [models."file.py:factory"]: what their author states of custom models; checked by `models/stated.py`
     models: dict[str, Any] = Field(default_factory=dict)
     # [devices.NAME]: profiles beside ours, and values that override theirs; checked by `with_custom`
@@ -215,6 +247,7 @@ class Config:
     stated: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)  # of custom models, by their names
     evaluate: EvaluateTable = field(default_factory=EvaluateTable)
     transient: TransientTable = field(default_factory=TransientTable)
+    fleet: FleetTable = field(default_factory=FleetTable)
 
     @property
     def source(self) -> str:
@@ -298,7 +331,7 @@ def check_config(table: Mapping[str, Any], origin: Origin, catalog: Catalog) -> 
     catalog = replace(catalog, devices=_profiles(tables.devices, origin.label, catalog))
     plan, source = tables.plan, tables.input
     models, wrong = _models(plan, catalog)
-    wrong += [*_unknown_words(plan, catalog), *_wrong_input(source), *_wrong_statements(tables.models, catalog)]
+    wrong += [*_unknown_words(tables, catalog), *_wrong_input(source), *_wrong_statements(tables.models, catalog)]
     if wrong:
         raise UserError("\n".join(f"{origin.where(key)}: {message}" for key, message in wrong), USAGE)
     plan = plan.model_copy(update={"models": models})
@@ -315,7 +348,9 @@ def check_config(table: Mapping[str, Any], origin: Origin, catalog: Catalog) -> 
             evaluate = evaluate.model_copy(update={name: str(origin.base(f"evaluate.{name}") / word)})
     stated = {case_name(word): values for word, values in tables.models.items()}
     notes = tuple(_without_effect(tables.run, origin))
-    return Config(tables.run, plan, source, origin, catalog, notes, camera, stated, evaluate, tables.transient)
+    return Config(
+        tables.run, plan, source, origin, catalog, notes, camera, stated, evaluate, tables.transient, tables.fleet
+    )
 
 
 def _profiles(tables: Mapping[str, Any], label: str, catalog: Catalog) -> dict[str, DeviceProfile]:
@@ -361,8 +396,10 @@ def _model_words(plan: PlanTable, catalog: Catalog) -> tuple[tuple[str, ...], Wr
     return catalog.suites[plan.suite].models(), []
 
 
-def _unknown_words(plan: PlanTable, catalog: Catalog) -> Iterator[tuple[str, str]]:
+def _unknown_words(tables: Tables, catalog: Catalog) -> Iterator[tuple[str, str]]:
+    plan = tables.plan
     for key, chosen, allowed in (
+        ("fleet.boards", tables.fleet.boards, [*catalog.devices]),
         ("plan.devices", plan.devices, [*catalog.devices, AUTO]),
         ("plan.backends", plan.backends, [*catalog.backends, AUTO_ENGINE]),
         ("plan.precisions", plan.precisions, catalog.precisions()),

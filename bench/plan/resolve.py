@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -47,12 +47,13 @@ def make_config(table: Mapping[str, Any], catalog: Catalog | None = None) -> Res
     return resolve(check_config(table, Origin("config", Path.cwd()), catalog or Catalog()))
 
 
-def resolve(config: Config) -> Resolved:
-    """Find out which device this machine is, if the plan needs it, and describe each custom model.
+def resolve(config: Config, elsewhere: Collection[str] = ()) -> Resolved:
+    """Find out which device this machine is, if the plan needs it, and describe each custom model. Devices that are
+    `elsewhere`, at the boards of a fleet, are not looked for here.
 
     Raises UserError for a device that is neither here nor has a host, and for custom models that cannot be built.
     """
-    devices, notes = _devices(config)
+    devices, notes = _devices(config, elsewhere)
     models, custom, wrong = _models(config)
     plan = config.plan.model_copy(update={"devices": devices, "models": models})
     resolved = Resolved(
@@ -66,6 +67,7 @@ def resolve(config: Config) -> Resolved:
         config.stated,
         config.evaluate,
         config.transient,
+        config.fleet,
         custom,
     )
     if config.input.kind == "video" and not wrong:
@@ -76,10 +78,10 @@ def resolve(config: Config) -> Resolved:
     return resolved
 
 
-def _devices(config: Config) -> tuple[tuple[str, ...], tuple[str, ...]]:
+def _devices(config: Config, elsewhere: Collection[str]) -> tuple[tuple[str, ...], tuple[str, ...]]:
     """The plan's devices with `auto` replaced by this machine's profile, and notes."""
     profiles = config.catalog.devices
-    named = [profiles[word] for word in config.plan.devices if word != AUTO]
+    named = [profiles[word] for word in config.plan.devices if word != AUTO and word not in elsewhere]
     # The generic profile fits any machine; a board at a host is checked when it is reached.
     here = [profile for profile in named if profile.host is None and not profile.recognise.any_machine]
     is_auto = AUTO in config.plan.devices

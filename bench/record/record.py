@@ -18,6 +18,7 @@ from .camera import CameraRun
 from .case import Case, Count, Duration, Frozen, Latency, Moment, Number, Ordinal, Rate, Whole
 from .cuda_facts import CudaFacts
 from .evaluation import Evaluation
+from .fleet import FleetFacts
 from .sensing import Energy, Sensors
 from .transient import Transient
 
@@ -362,6 +363,7 @@ class Record(Frozen):
     camera: CameraRun | None = Field(default=None, description="what became of a camera's frames; None: no camera")
     evaluation: Evaluation | None = Field(default=None, description="its accuracy over films; None: not measured")
     transient: Transient | None = Field(default=None, description="its answers after a start; None: not measured")
+    fleet: FleetFacts | None = Field(default=None, description="the board of a fleet that measured it; None: no fleet")
     batch_search: BatchSearch | None = Field(default=None, description="where `--batch auto` chose the batch")
     notes: tuple[str, ...] = Field(default=(), description="what a reader should know, e.g. a video that looped")
     error: Failure | None = None

@@ -51,6 +51,7 @@ def to_record(job: Job, spec: ModelSpec, outcome: Outcome, oom_kills: int, durat
         evaluation=None if failure else measured.evaluation,
         transient=None if failure else measured.transient,
         batch_search=job.batch_search,
+        fleet=job.fleet,
         notes=notes,
         error=failure,
     )

@@ -18,6 +18,7 @@ from ..plan.resolve import Resolved
 from ..record.blobs import blobs_folder
 from ..record.case import Case, WeightsFile
 from ..record.environment import Checkout
+from ..record.fleet import FleetFacts
 from ..record.record import REFERENCE, BatchSearch, BatchTrial, Record, Settings
 from ..record.store import records_file
 from ..stats.batch import batches
@@ -46,6 +47,7 @@ class Parent:
     workers: tuple[Sequence[str], Sequence[str]]  # of this machine, and for boards
     stop: Stop
     progress: Progress
+    fleet: FleetFacts | None = None  # of the board of a fleet
     answers: dict[Case, Answers] = field(default_factory=dict)  # of the reference's cases, as far as there are any
 
     def measure(
@@ -118,6 +120,7 @@ class Parent:
             device=config.profiles[case.device],
             video=str(Path(config.input.file).absolute()) if config.input.file else None,
             host=host,
+            fleet=self.fleet,
             camera=camera_job(config) if case.camera else None,
             evaluation=evaluation_job(config) if case.evaluation else None,
             transient=transient_job(config) if case.transient else None,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 from ...devices.doctor.checks import torch_on
@@ -23,16 +24,20 @@ from .rounds import Aim, aim_of, runs_of_each
 def read_plan_facts(config: Resolved) -> PlanFacts:
     """The facts a plan needs, read from this machine and from the boards of the plan. Raises UserError for a file that
     is not a video, and where no device of the plan is reached."""
+    here = local_facts(config)
+    boards, unavailable = reach_boards(config.plan.devices, config.profiles)
+    check_some_left(config.plan.devices, unavailable)
+    return replace(here, boards=boards, unavailable=unavailable)
+
+
+def local_facts(config: Resolved) -> PlanFacts:
+    """The facts of this machine alone. Raises UserError for a file that is not a video."""
     video = config.input.file
     if video is not None:
         check_video(Path(video))
-    boards, unavailable = reach_boards(config.plan.devices, config.profiles)
-    check_some_left(config.plan.devices, unavailable)
     return PlanFacts(
         auto_threads=read_host().usable_cores,
         video_sha256=sha256(Path(video)) if video is not None else None,
-        boards=boards,
-        unavailable=unavailable,
     )
 
 
@@ -43,7 +48,12 @@ def make_plan(config: Resolved, *, boards: bool = False) -> Plan:
     """
     if not boards:
         check_local(config.plan.devices, config.profiles)
-    planned = cross(config, read_plan_facts(config))
+    return plan_of(config, read_plan_facts(config))
+
+
+def plan_of(config: Resolved, facts: PlanFacts) -> Plan:
+    """The plan of a config by these facts. Raises UserError where it has no case."""
+    planned = cross(config, facts)
     if not (planned.cases or planned.searches):
         reasons = "; ".join(f"{out.what}: {out.why}" for out in planned.left_out)
         raise UserError(f"the plan holds no case ({reasons})", NOTHING)

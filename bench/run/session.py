@@ -89,6 +89,12 @@ def measuring_s(record: Record) -> float:
     return (timing.warmup_s + timing.sampling_wall_s if timing else 0.0) + energy_s + camera_s + films_s
 
 
+def missing_processes(cases: Iterable[Case], of_case: Mapping[Case, Sequence[Record]], aim: Aim) -> int:
+    """How many of the requested processes have no record of all that was asked; those of failed cases do not count."""
+    whole = [[each for each in of_case.get(case, ()) if not each.stopped] for case in cases]
+    return sum(max(0, aim.processes - len(of)) for of in whole if not any(each.error for each in of))
+
+
 @dataclass
 class Session:
     """One run. `records` begins with those that a resumed run already has."""
@@ -102,6 +108,7 @@ class Session:
     records: list[Record] = field(default_factory=list)  # in the order of time
     at_host: frozenset[str] = frozenset()  # devices
     wants_energy: bool = False
+    known: Sequence[Record] = ()  # of other cases of this call, whose operations need not be counted again
     lost: set[str] = field(default_factory=set)  # devices
     _late: set[Case] = field(default_factory=set)  # cases whose next process would not end in time
     _last_s: dict[Case, float] = field(default_factory=dict)
@@ -140,9 +147,7 @@ class Session:
     def missing(self) -> int:
         """How many of the requested processes have no record of all that was asked; those of failed cases do not
         count."""
-        records = {case: [each for each in of if not each.stopped] for case, of in self.of_case().items()}
-        whole = {case: records.get(case, []) for case in self.cases}
-        return sum(max(0, self.aim.processes - len(of)) for of in whole.values() if not any(each.error for each in of))
+        return missing_processes(self.cases, self.of_case(), self.aim)
 
     def run(self) -> None:
         """Round after round, then energy; ends early where it is stopped."""
@@ -219,7 +224,7 @@ class Session:
     def _operations(self, model: str) -> Counters | None:
         """The counters of a network on any engine, if all could be counted."""
         ways = ("macs", "macs_once", "macs_functional", "macs_aten", "flops_torch")
-        for record in self._first.values():
+        for record in (*self._first.values(), *self.known):
             counters = record.counters
             if record.case.model == model and counters and all(getattr(counters, way) is not None for way in ways):
                 return counters

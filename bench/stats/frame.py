@@ -96,6 +96,7 @@ FACTS: tuple[Field[Record], ...] = (
     Field("model", lambda r: r.case.model, "the network's name"),
     Field("device", lambda r: r.case.device, "the device profile"),
     Field("device_kind", lambda r: r.device_kind, "our profile that the device extends, or its own name"),
+    Field("board", lambda r: r.fleet.board if r.fleet else None, "the board of a fleet; missing: no fleet"),
     Field("backend", lambda r: r.case.backend, "the engine's name"),
     Field("precision", lambda r: r.case.precision, "of weights and arithmetic"),
     Field("batch", lambda r: r.case.batch, "clips, or streams of frames, in one call"),

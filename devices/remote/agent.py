@@ -2,6 +2,7 @@
 install.
 
     python3 agent.py hello               what the machine is; reads the files whose patterns come on standard input
+    python3 agent.py holder              whose case runs, if one does: the run that holds the lock
     python3 agent.py finish_upload NAME  check the file uploaded as NAME.part: its sha256 is NAME without its suffix
     python3 agent.py start NAME          begin the case whose job comes on standard input, if it has not begun yet
     python3 agent.py follow NAME OFFSET  its lines from that byte on, as they come, until it has ended
@@ -249,7 +250,7 @@ def start(name, sysroot):
         return
     lock = os.open(str(LOCK), os.O_RDWR | os.O_CREAT, 0o600)
     if not locked(lock):
-        run, _, since = os.pread(lock, 1000, 0).decode("utf-8", "replace").partition(" ")
+        run, since = held_by(lock)
         send("busy", run=run, since=since)
         return
     os.ftruncate(lock, 0)
@@ -271,6 +272,26 @@ def start(name, sysroot):
         )
     write(folder / "supervisor", json.dumps([process.pid, start_ticks(process.pid)]))
     send("started", again=False)
+
+
+def holder():
+    """Who measures on this machine: the run whose process holds the lock, and since when; `run` is None if nobody."""
+    run, since = None, None
+    if LOCK.exists():
+        lock = os.open(str(LOCK), os.O_RDWR)
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            run, since = held_by(lock)
+        finally:
+            os.close(lock)
+    send("holder", run=run, since=since)
+
+
+def held_by(lock):
+    """The run that is written into the lock, and since when it is there."""
+    run, _, since = os.pread(lock, 1000, 0).decode("utf-8", "replace").partition(" ")
+    return run, since
 
 
 def locked(lock):
@@ -505,7 +526,7 @@ def main():
 
 
 BELOW_SYSROOT = (hello, start, supervise, watch)
-VERBS = {verb.__name__: verb for verb in (*BELOW_SYSROOT, finish_upload, follow, remove_cases, clean)}
+VERBS = {verb.__name__: verb for verb in (*BELOW_SYSROOT, holder, finish_upload, follow, remove_cases, clean)}
 
 if __name__ == "__main__":
     main()

@@ -105,6 +105,8 @@ class Board:
     python: str = "python3"
     patience: Patience = Patience()
     on_wait: Callable[[str], None] = lambda text: None  # called before each wait for a lost board
+    # End a case of the same run that is not the one to be run: its host was killed, and nobody else follows it.
+    takes_over: bool = False
     _there: set[str] = field(default_factory=set)
 
     def __post_init__(self) -> None:
@@ -164,11 +166,20 @@ class Board:
         """
         name = case_name(job)
         answer = self.again(lambda: self._ask("start", name, stdin=json.dumps(job)))
+        if answer["event"] == "busy" and answer.get("run") == self.run_id and self.takes_over:
+            self.again(self.remove_cases)
+            answer = self.again(lambda: self._ask("start", name, stdin=json.dumps(job)))
         if answer["event"] == "busy":
             run = str(answer.get("run"))
             end = shlex.join(["ssh", self.transport.host, self.python, f"{FOLDER}/{run}/agent.py", "clean"])
             raise AgentError(f"run {run} measures there since {answer.get('since')}; wait for it, or end it: {end}")
         return self._follow(name, on_event)
+
+    def holder(self) -> tuple[str, str] | None:
+        """The run whose case runs there, and since when; None where the board is free. Raises Unreachable,
+        AgentError."""
+        answer = self._ask("holder")
+        return (str(answer["run"]), str(answer.get("since"))) if answer.get("run") else None
 
     def remove_cases(self) -> None:
         """End what runs there and remove all cases, once their records are kept: the same job may be run again."""

@@ -169,6 +169,11 @@ class Boards:
             with suppress(Unreachable, AgentError):
                 self._open[device].remove_cases()
 
+    def forget(self) -> None:
+        """Remove what was kept here for the boards, and nothing there."""
+        if self._work:
+            self._work.cleanup()
+
     def __enter__(self) -> Boards:
         return self
 
@@ -178,5 +183,4 @@ class Boards:
                 board.clean()
             except (Unreachable, AgentError) as error:  # noqa: PERF203 - each is left as well as can be
                 self._report(f"{device}: {board.folder} is left at {board.transport.host} for a later run: {error}")
-        if self._work:
-            self._work.cleanup()
+        self.forget()

@@ -13,6 +13,7 @@ from ..child import Outcome
 from ..outcome import diagnose
 
 Line = dict[str, Any]
+WATCHED_EVERY_S = 5.0
 
 
 @dataclass
@@ -23,6 +24,8 @@ class BoardLines:
     answers: list[Line] = field(default_factory=list)
     watched: list[Line] = field(default_factory=list)
     results: dict[str, Line] = field(default_factory=dict)  # measured, energy, trtexec or failed
+    hottest: Callable[[Line], float | None] = lambda line: None  # by a line `watch`, in degrees Celsius
+    _shown_s: float = -WATCHED_EVERY_S
 
     def take(self, line: Line) -> None:
         """Sort the next line in. Unknown kinds are ignored: a newer agent may send more."""
@@ -33,8 +36,17 @@ class BoardLines:
             self.answers.append(line)
         elif kind in ("watch", "watched"):
             self.watched.append(line)
+            self._show_heat(line)
         else:
             self.results[kind] = line
+
+    def _show_heat(self, line: Line) -> None:
+        """Pass on how hot the board is, every few seconds: only a person looks at it meanwhile."""
+        now_s = line.get("t", self._shown_s)
+        if now_s - self._shown_s >= WATCHED_EVERY_S:
+            self._shown_s = now_s
+            if (hottest := self.hottest(line)) is not None:
+                self.emit(Event(event="watched", temperature_c=hottest))
 
     def failure(self, ended: Line, timeout_s: float) -> Failure | None:
         """Why there is no result; None where there is one."""

@@ -75,6 +75,23 @@ def log_of(lines: Sequence[Mapping[str, Any]], profile: DeviceProfile, snapshot:
     )
 
 
+class Thermometer:
+    """How hot a board is, by the sensors of its profile."""
+
+    def __init__(self, profile: DeviceProfile, snapshot: Snapshot) -> None:
+        self._replay = Replay(snapshot)
+        self._sensors = find_sensors(_without_cards(profile), self._replay)
+
+    def hottest_c(self, moment: Mapping[str, Any] | None = None) -> float | None:
+        """The hottest of its zones, in degrees Celsius, at a moment that the agent has read, else when the snapshot
+        was taken; None where no zone can be read."""
+        if moment:
+            self._replay.move(moment["files"], moment["unread"])
+        read = [each for sensor in self._sensors for each in sensor.read().items()]
+        degrees = [reading.value for name, reading in read if name.startswith("temperature_c")]
+        return max((value for value in degrees if value is not None), default=None)
+
+
 def sensors_during(log: Log, span: tuple[float, float] | None) -> Sensors:
     """The sensors between the first sample and the last one."""
     return sensors_of(log, *span) if span else Sensors(reason=log.reason or "no samples were taken")

@@ -33,7 +33,16 @@ from .boards import UNREADABLE
 from .facts import hardware_of, versions
 from .lines import BoardLines, unreadable
 from .measured import Measured, Request
-from .sensor_log import PERIOD_S, block_energy, energy_job, energy_meter, log_of, sensor_paths, sensors_during
+from .sensor_log import (
+    PERIOD_S,
+    Thermometer,
+    block_energy,
+    energy_job,
+    energy_meter,
+    log_of,
+    sensor_paths,
+    sensors_during,
+)
 
 ENGINES = {"aten-json": aten, "native": native, "trtexec": trtexec}
 SCRIPT = "onboard.py"
@@ -112,8 +121,11 @@ def _visit(job: Job, host: BoardHost, request: Request, lines: BoardLines) -> Vi
         job.run_id,
         host.python,
         on_wait=lambda text: emit(phase_event(text.replace("\n", " "))),
+        takes_over=host.takes_over,
     )
     hello = board.again(lambda: board.hello((*HOST, *MOVING, *STANDING)))
+    if profile:
+        lines.hottest = Thermometer(profile, hello.snapshot).hottest_c
     if profile and job.energy and job.case.backend == "aten-json":
         power = energy_meter(profile, hello.snapshot, job.settings.timeout_s)
     paths = sensor_paths(profile, hello.snapshot) if profile else []

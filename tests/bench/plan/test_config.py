@@ -76,7 +76,8 @@ def test_a_file_here_comes_first_and_a_named_one_before_it(here):
         ('plan.model = ["x3d-s"]', "bench.toml: plan.model: unknown key; did you mean models?"),
         (
             'source = "me"\nplan.models = "x3d-s"',
-            "bench.toml: source: unknown key; there are run, plan, input, camera, evaluate, transient, models, devices",
+            "bench.toml: source: unknown key; there are run, plan, input, camera, evaluate, transient, fleet, models, "
+            "devices",
         ),
         ('plan.models = ""', "bench.toml: plan.models[0] = '': must not be empty"),
         (
