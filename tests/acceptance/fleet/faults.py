@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import random
 import time
-from collections import Counter
+from collections import Counter, deque
+from dataclasses import dataclass
 
 from .host import Host
 
@@ -13,41 +14,65 @@ LOOK_S = 0.2
 CUT, KILL = "link cut", "host killed"
 
 
-def draw(seed: int, cuts: int, kills: int, span_s: float) -> list[tuple[float, str]]:
-    """(seconds since the start, what happens), in order; all of it amid a span that no run is quicker than."""
+@dataclass(frozen=True)
+class Fault:
+    """What happens so long after boards have begun so many cases: on a slow machine as on a quick one, amid the run."""
+
+    begun: int
+    after_s: float
+    kind: str
+
+
+def draw(seed: int, cuts: int, kills: int, cases: int, mean_s: float) -> list[Fault]:
+    """Faults of a run of that many cases, each within half the time of a case from a begin, in order."""
     number = random.Random(seed)
-    faults = [(number.uniform(0.02, 0.8) * span_s, CUT) for _ in range(cuts)]
-    faults += [(number.uniform(0.05, 0.8) * span_s, KILL) for _ in range(kills)]
-    return sorted(faults)
+    kinds = [CUT] * cuts + [KILL] * kills
+    faults = [
+        Fault(number.randrange(1, max(2, int(0.8 * cases))), number.uniform(0, mean_s / 2), kind) for kind in kinds
+    ]
+    return sorted(faults, key=lambda fault: fault.begun)
 
 
-def endure(host: Host, seed: int, faults: list[tuple[float, str]], patience_s: float) -> Counter[str]:
+def endure(host: Host, seed: int, faults: list[Fault], patience_s: float) -> Counter[str]:
     """Run to the end through all faults, resuming whenever the host has ended; returns how many of each were struck.
 
     A cut counts where there was a connection to break. Raises AssertionError where the run does not end in time.
     """
-    number, begin, struck = random.Random(seed), time.monotonic(), Counter()
+    number, until, struck = random.Random(seed), time.monotonic() + patience_s, Counter()
+    due: list[tuple[float, str]] = []
+    waiting = deque(faults)
     host.start()
-    for at_s, kind in faults:
-        hold(host, begin + at_s)
-        if kind == KILL:
-            host.kill()
-            host.start_again()
-        else:
-            while not cut(host, number):
-                hold(host, time.monotonic() + LOOK_S)
-        struck[kind] += 1
-    while (code := host.wait(begin + patience_s)) != 0:
+    while waiting or due:
+        assert time.monotonic() < until, host.output[-3000:]
+        hold(host, LOOK_S)
+        begun, now = host.shelf.begun_count(), time.monotonic()
+        while waiting and waiting[0].begun <= begun:
+            fault = waiting.popleft()
+            due.append((now + fault.after_s, fault.kind))
+        for each in [each for each in due if each[0] <= now]:
+            if strike(host, each[1], number):
+                due.remove(each)
+                struck[each[1]] += 1
+    while (code := host.wait(until)) != 0:
         assert code is not None, host.output[-3000:]
         host.start_again()
     return struck
 
 
-def hold(host: Host, until: float) -> None:
-    """Let the host run until then, resuming where it ended; that it did all of it before is an error of the draw."""
-    while (code := host.wait(until)) is not None:
-        assert code != 0, "the run was over before its faults were"
+def hold(host: Host, seconds: float) -> None:
+    """Let the host run so long, resuming where it has ended."""
+    if (code := host.wait(time.monotonic() + seconds)) is not None:
+        assert code != 0, "the run was over before all its faults were"
         host.start_again()
+
+
+def strike(host: Host, kind: str, number: random.Random) -> bool:
+    """Do it; whether it could be done."""
+    if kind == CUT:
+        return cut(host, number)
+    host.kill()
+    host.start_again()
+    return True
 
 
 def cut(host: Host, number: random.Random) -> bool:

@@ -86,6 +86,10 @@ class Shelf(Sshd):
         file = self.folder / "homes" / board / "log"
         return [json.loads(line) for line in file.read_text().splitlines()] if file.exists() else []
 
+    def begun_count(self) -> int:
+        """How many cases the boards have begun, so far and all together."""
+        return sum(line["event"] == "begin" for board in self.boards for line in self.log(board))
+
     def left(self, board: str) -> list[str]:
         """What a run has left in the folder of its agents there."""
         return sorted(path.name for path in (self.folder / "homes" / board / ".cache/co3d-bench/agent").glob("*"))
