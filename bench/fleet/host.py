@@ -12,6 +12,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
+from datetime import datetime, timezone
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -50,9 +51,15 @@ def workers_there(client: Client) -> frozenset[str]:
     return frozenset(name for worker in workers.values() for name in worker.get("resources", {}))
 
 
-def probe_on(client: Client, board: FleetBoard, config: Resolved) -> Future:
+def probe_on(client: Client, board: FleetBoard, config: Resolved, run_id: str) -> Future:
     """Have the worker of a board look who is there."""
-    return client.submit(probe, config.profiles[board.name], resources={board.resource: 1}, pure=False)
+    return client.submit(probe, config.profiles[board.name], run_id, resources={board.resource: 1}, pure=False)
+
+
+def seconds_since(record: Record) -> float:
+    """How long ago a process ended, by the clock of the calendar."""
+    begun = datetime.fromisoformat(record.started_at)
+    return (datetime.now(timezone.utc) - begun).total_seconds() - record.duration_s
 
 
 def result_of(future: Future, timeout_s: float | None = None) -> Any:
@@ -111,7 +118,10 @@ class Host:
         owners = {record.case: record.fleet.board for record in kept if record.fleet}
         waiting = [case for case in self._order if self._wants_more(case)]
         self.shelf = Shelf({each.board.name: each for each in boards}, waiting, config.plan.threads, owners)
-        self._used: set[str] = {record.fleet.board for record in kept if record.fleet}
+        self._used: set[str] = set(owners.values())
+        for record in kept:
+            if record.fleet and (each := self.shelf.boards.get(record.fleet.board)):
+                each.last_end_s = time.monotonic() - max(0.0, seconds_since(record))
         self._inbox = _Inbox()
         self._running: dict[str, _Assignment] = {}  # by token
         self._probing: set[str] = set()
@@ -270,7 +280,7 @@ class Host:
         for name, each in self.shelf.boards.items():
             if each.facts is None and name not in self._probing and each.board.resource in there:
                 self._probing.add(name)
-                self._inbox.watch(probe_on(self._client, each.board, self._config), "probed", name)
+                self._inbox.watch(probe_on(self._client, each.board, self._config, self.run_id), "probed", name)
         for token, assignment in tuple(self._running.items()):
             if assignment.each.board.resource not in there:
                 assignment.future.cancel()

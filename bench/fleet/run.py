@@ -13,7 +13,7 @@ from ..plan.plan import BoardFacts
 from ..plan.resolve import Resolved
 from ..plan.weights import find_weights
 from ..record.record import Record
-from ..record.store import check_writable, mark_run
+from ..record.store import check_writable, mark_run, newest_run
 from ..run.progress import Progress
 from ..run.ready import check_ready, settings_of
 from ..run.resume import open_run
@@ -43,12 +43,14 @@ class Asked:
 
 
 def reach(
-    client: Client, boards: Iterable[FleetBoard], config: Resolved
+    client: Client, boards: Iterable[FleetBoard], config: Resolved, *, resume: bool = False
 ) -> tuple[dict[str, BoardFacts], dict[str, str]]:
-    """What each board is, or why it is not reached; all are asked at once, each by its own worker."""
+    """What each board is, or why it is not reached; all are asked at once, each by its own worker. With `resume` what
+    runs there of the newest run is ours: its host was killed."""
+    run_id = (newest_run(config.run.out) if resume else None) or ""
     present, boards = workers_there(client), tuple(boards)
     away = {board.name: f"{board.name}: no worker offers it" for board in boards if board.resource not in present}
-    asked = {board.name: probe_on(client, board, config) for board in boards if board.name not in away}
+    asked = {board.name: probe_on(client, board, config, run_id) for board in boards if board.name not in away}
     reached: dict[str, BoardFacts] = {}
     for name, future in asked.items():
         found = result_of(future)

@@ -78,9 +78,9 @@ def for_board(config: Resolved, case: Case, board: DeviceProfile) -> Resolved:
     return replace(config, catalog=replace(config.catalog, devices={case.device: board}))
 
 
-def probe(board: DeviceProfile) -> BoardFacts | str:
-    """What a plan must know of a board, or why it is not reached."""
-    reached, unavailable = reach_boards([board.name], {board.name: board})
+def probe(board: DeviceProfile, run_id: str) -> BoardFacts | str:
+    """What a plan must know of a board, or why it is not reached, or which other run measures there."""
+    reached, unavailable = reach_boards([board.name], {board.name: board}, idle_for=run_id)
     return reached[board.name] if board.name in reached else unavailable[board.name]
 
 
@@ -103,12 +103,14 @@ def measure_case(task: CaseTask) -> Ended:
 
 def leave(run_id: str, board: DeviceProfile) -> str | None:
     """End what runs on a board for this run, and remove all that was copied; why that could not be done, or None."""
-    transport = _forget(run_id, board.name) or Board(Ssh(board.host or ""), run_id, board.python)
+    opened = _forget(run_id, board.name)
+    there = opened or Board(Ssh(board.host or ""), run_id, board.python)
     try:
-        transport.open()  # a host that was killed may have left a folder there
-        transport.clean()
+        if opened is None:  # a host that was killed may have left a folder there
+            there.open()
+        there.clean()
     except (Unreachable, AgentError) as error:
-        return f"{board.name}: {transport.folder} is left at {board.host} for a later run: {error}"
+        return f"{board.name}: {there.folder} is left at {board.host} for a later run: {error}"
     return None
 
 

@@ -11,7 +11,7 @@ class CoolDownHeld(Frozen):
     """How a board cooled before a case began."""
 
     asked: str = Field(description="the temperature or the time, as in bench.toml: 45 C, 60 s")
-    waited_s: Duration
+    waited_s: Duration = Field(description="beside the time that had passed since its last case")
     temperature_c: Number | None = Field(
         default=None, description="the hottest zone of the board when the case began; None: not read"
     )

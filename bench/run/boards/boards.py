@@ -48,15 +48,17 @@ class BoardUnavailable(Exception):
 
 
 def reach_boards(
-    devices: Iterable[str], profiles: Mapping[str, DeviceProfile]
+    devices: Iterable[str], profiles: Mapping[str, DeviceProfile], *, idle_for: str | None = None
 ) -> tuple[dict[str, BoardFacts], dict[str, str]]:
-    """Of the devices at a host: what a plan must know of each, or why it is not reached."""
+    """Of the devices at a host: what a plan must know of each, or why it is not reached. With `idle_for`, a run, a
+    board on which another one measures is left alone, and counts as not reached: importing torch to look at it would be
+    in those samples."""
     boards, unavailable = {}, {}
     for name in devices:
         if profiles[name].host is None:
             continue
         try:
-            boards[name] = _reach_board(profiles[name])
+            boards[name] = _reach_board(profiles[name], idle_for)
         except BoardUnavailable as error:
             unavailable[name] = str(error)
     return boards, unavailable
@@ -68,11 +70,13 @@ def check_some_left(devices: Iterable[str], unavailable: Mapping[str, str]) -> N
         raise UserError("\n".join(unavailable.values()), NOT_HERE)
 
 
-def _reach_board(profile: DeviceProfile) -> BoardFacts:
+def _reach_board(profile: DeviceProfile, idle_for: str | None) -> BoardFacts:
     board = Board(Ssh(profile.host or ""), f"probe-{secrets.token_hex(4)}", profile.python)
     try:
         board.open()
         try:
+            if idle_for is not None and (holder := board.holder()) and holder[0] != idle_for:
+                raise BoardUnavailable(_not_idle(profile, *holder))
             hello = board.hello(HOST, torch=True, trtexec=True)
         finally:
             board.clean()
@@ -103,6 +107,10 @@ def _no_trtexec(help_text: str | None) -> str | None:
     except UserError as error:
         return error.message
     return None
+
+
+def _not_idle(profile: DeviceProfile, run: str, since: str) -> str:
+    return f"device {profile.name} ({profile.title}): run {run} measures at {profile.host} since {since}"
 
 
 def _not_reached(profile: DeviceProfile, why: str) -> str:

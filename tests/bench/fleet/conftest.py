@@ -29,7 +29,10 @@ def sshd(tmp_path_factory):
     boards = {}
     for name in NAMES:
         (folder / f"home-{name}").mkdir()
-        boards[f"{name}.local"] = {"CO3D_BENCH_SYSROOT": str(folder / "xavier"), "OWN_HOME": str(folder / f"home-{name}")}
+        boards[f"{name}.local"] = {
+            "CO3D_BENCH_SYSROOT": str(folder / "xavier"),
+            "OWN_HOME": str(folder / f"home-{name}"),
+        }
     with serving(folder, boards) as server:
         yield server
 
