@@ -94,6 +94,11 @@ class Shelf(Sshd):
         """What a run has left in the folder of its agents there."""
         return sorted(path.name for path in (self.folder / "homes" / board / ".cache/co3d-bench/agent").glob("*"))
 
+    def cpu_s(self) -> float:
+        """CPU seconds of sshd and of all sessions that have ended; what an agent set free is not among them."""
+        assert self.process
+        return sum(psutil.Process(self.process.pid).cpu_times()[:4])
+
     def processes(self) -> list[psutil.Process]:
         """What the agents run on the boards, connected or not; and the clients that are connected."""
         return [process for process in psutil.process_iter(["cmdline"]) if self._ours(process.info["cmdline"] or [])]
