@@ -39,6 +39,7 @@ SETTINGS = {
 INSTALL = "pip install distributed bokeh"
 # What dask serves, it serves to this machine alone.
 LOOPBACK = "127.0.0.1:0"
+ANSWER = "10s"  # of a scheduler elsewhere
 
 
 @dataclass(frozen=True)
@@ -102,7 +103,7 @@ def _client_of(address: Address) -> Iterator[Client]:
     from distributed import Client
 
     try:
-        client = Client(address.url, security=address.security, timeout="10s", set_as_default=False)
+        client = Client(address.url, security=address.security, timeout=ANSWER, set_as_default=False)
     except (OSError, ValueError) as error:
         raise UserError(f"no scheduler answers at {address.url}: {error}; nothing was run", NOT_HERE) from None
     try:

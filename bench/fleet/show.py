@@ -56,12 +56,9 @@ class Shown:
         self._live: Live | None = None
         self._boards: dict[str, OnShelf] = {}
         self._states: dict[str, Mapping[str, Any]] = {}
-        self._done: set[Case] = set()
-        self._cases = 0
-        self._begin_s = time.monotonic()
 
     def begin(self, run_id: str, cases: Sequence[Case], boards: Sequence[OnShelf], until: str, done: int) -> None:
-        self._cases, self._boards = len(cases), {each.board.name: each for each in boards}
+        self._boards = {each.board.name: each for each in boards}
         kept = f"; {done} process{'es' if done != 1 else ''} measured before" if done else ""
         there = sum(each.usable for each in boards)
         self.note(
@@ -121,29 +118,26 @@ class Shown:
         from rich.text import Text
 
         table = Table(box=None, pad_edge=False, header_style="dim")
-        for head in ("board", "case", "stage", "heat", "time left"):
-            table.add_column(head, no_wrap=True, overflow="ellipsis", justify="right" if head == "heat" else "left")
+        for head, width in (("board", None), ("case", 20), ("stage", 12), ("heat", 4), ("time left", 12)):
+            justify = "right" if head == "heat" else "left"
+            table.add_column(head, no_wrap=True, overflow="ellipsis", justify=justify, min_width=width)
         for name, each in self._boards.items():
-            table.add_row(*(Text(plain_lines(cell)) for cell in row(each, self._states.get(name, {}))))
+            table.add_row(
+                *(Text(plain_lines(cell)) for cell in row(each, self._states.get(name, {}), time.monotonic()))
+            )
         return table
 
 
-def row(each: OnShelf, state: Mapping[str, Any]) -> tuple[str, str, str, str, str]:
+def row(each: OnShelf, state: Mapping[str, Any], now_s: float) -> tuple[str, str, str, str, str]:
     """A board's line in the table: board, case, stage, heat, time left."""
     if each.case is None:
-        if each.aside:
-            return each.board.name, "", f"set aside: {_first_line(each.why_away)}", "", ""
-        if each.facts is None:
-            return each.board.name, "", f"not reached: {_first_line(each.why_away)}", "", ""
-        waits = _first_line(each.why_away) if each.free_at_s > time.monotonic() else "idle"
-        return each.board.name, "", waits, "", ""
-    heat = state.get("temperature_c")
+        waits = "waits, to be tried again" if each.free_at_s > now_s else "idle"
+        stage = "set aside" if each.aside else "not reached" if each.facts is None else waits
+        return each.board.name, "", stage, "", ""
+    heat, case = state.get("temperature_c"), each.case
     shown = "" if heat is None else f"{heat:.0f} C"
-    return each.board.name, each.case.key, str(state.get("stage", "")), shown, str(state.get("left", ""))
-
-
-def _first_line(text: str) -> str:
-    return text.splitlines()[0] if text else ""
+    label = f"{case.model} {case.backend} {case.precision} b{case.batch} t{case.threads}"
+    return each.board.name, label, str(state.get("stage", "")), shown, str(state.get("left", ""))
 
 
 def _count(number: int, word: str) -> str:

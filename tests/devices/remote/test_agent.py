@@ -239,6 +239,42 @@ def test_two_runs_do_not_measure_at_once(ours, monkeypatch):
     other.clean()
 
 
+def test_who_measures_is_known_while_it_does(board):
+    assert board.holder() is None
+    seen = []
+
+    def look(event):
+        seen.append(board.holder())
+        board.remove_cases()
+
+    board.run(job("a", then_s=60), look)
+    ((run, since),) = seen
+    assert (run, len(since)) == ("run-1", len("12:00:00"))
+    assert board.holder() is None
+
+
+def test_a_host_takes_its_run_over_from_one_that_was_killed(ours):
+    """What the killed host had begun is ended where it is another case, and followed where it is the same."""
+    asked, other = job("a", then_s=60), job("b")
+
+    class Killed(Exception):
+        pass
+
+    def die(event):
+        raise Killed
+
+    with pytest.raises(Killed):
+        ours.run(asked, die)
+    agent = ours.transport.home / ours.folder / "agent.py"
+    agent.write_text(agent.read_text().replace("LOCK_PATIENCE_S = 5.0", "LOCK_PATIENCE_S = 0.5"))
+    again = Board(ours.transport, "run-1", sys.executable, takes_over=True)
+    orphan = process_of(ours, asked, "script.py")
+    lines = []
+    ended = again.run(other, lines.append)
+    assert (ended["returncode"], [line["is"] for line in lines]) == (0, ["b"])
+    assert not orphan.is_running()
+
+
 def test_sensors_are_read_beside_a_case_and_cost_what_is_reported(ours, tmp_path):
     (tmp_path / "power").write_text("152\n")
     ours.transport.environment["CO3D_BENCH_SYSROOT"] = str(tmp_path)
