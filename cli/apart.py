@@ -56,7 +56,12 @@ def apart(function: Callable[..., Sequence[str]]) -> Callable[..., None]:
 
 
 def _columns() -> int:
-    return shutil.get_terminal_size().columns if sys.stdout.isatty() else 0
+    return _terminal_columns() if sys.stdout.isatty() else 0
+
+
+def _terminal_columns() -> int:
+    """80 where the terminal does not know it, as over a serial line."""
+    return shutil.get_terminal_size().columns or 80  # 0 before Python 3.11
 
 
 def _print(lines: Sequence[str]) -> None:
@@ -85,7 +90,7 @@ def _ask(model: str, arguments: Sequence[str], columns: int) -> Sequence[str]:
         APART: str(columns),
         # A file in the current folder with a library's name must not be imported instead of the library.
         "PYTHONSAFEPATH": "1",
-        "COLUMNS": str(shutil.get_terminal_size().columns),  # for tables
+        "COLUMNS": str(_terminal_columns()),  # for tables
     }
     output, text = bytearray(), codecs.getincrementaldecoder("utf-8")("replace")
     ended = run_guarded(

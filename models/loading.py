@@ -370,18 +370,25 @@ def is_protected(name: str) -> bool:
 @cache
 def _needed_modules() -> frozenset[str]:
     """The modules of `_NEEDED` and of their requirements, as far as they are installed; without extras."""
-    wanted, needed = [*_NEEDED], set()
+    wanted, needed, modules = [*_NEEDED], set(), set()
     while wanted:
         name = _canonical(wanted.pop())
         if name in needed:
             continue
         needed.add(name)
         with suppress(metadata.PackageNotFoundError):
-            asked = (line for line in metadata.requires(name) or () if "extra ==" not in line)
+            installed = metadata.distribution(name)
+            modules |= _modules_of(installed)
+            asked = (line for line in installed.requires or () if "extra ==" not in line)
             wanted += [re.split(r"[^A-Za-z0-9._-]", line, maxsplit=1)[0] for line in asked]
-    installed = metadata.packages_distributions().items()
-    found = {module for module, names in installed if needed & {_canonical(each or "") for each in names}}
-    return frozenset(found - _BY_MISTAKE)
+    return frozenset(modules - _BY_MISTAKE)
+
+
+def _modules_of(installed: metadata.Distribution) -> set[str]:
+    """As `metadata.packages_distributions` finds them from Python 3.11 on; in 3.10 it misses whoever declares none."""
+    declared = (installed.read_text("top_level.txt") or "").split()
+    inferred = (file.parts[0].partition(".")[0] for file in installed.files or () if file.suffix in (".py", ".so"))
+    return set(declared or inferred)
 
 
 def _canonical(distribution: str) -> str:
