@@ -40,6 +40,7 @@ def run_on_boards(given: Given, wanted: Wanted) -> int:
     """Measure on the boards of a fleet, or show its plan. Returns the exit code; raises UserError."""
     from ..bench.fleet.boards import boards_of
     from ..bench.fleet.cluster import Fleet, check_installed, dashboard_address, open_cluster
+    from ..bench.fleet.film_host import check_code
     from ..bench.fleet.lock import only_host
     from ..bench.fleet.ready import load_fleet_config, make_fleet_plan
     from ..bench.fleet.run import Asked, reach, run_fleet
@@ -55,6 +56,8 @@ def run_on_boards(given: Given, wanted: Wanted) -> int:
         with only_host(config.run.out):  # before a board is asked that another process uses
             pass
     with open_cluster(Fleet(boards, wanted.dashboard), scheduler=reached_by(wanted.scheduler)) as client:
+        if wanted.scheduler:
+            check_code(client)
         if wanted.dashboard:
             click.echo(f"dask's dashboard, on this machine: {dashboard_address(client)}", err=True)
         plan = make_fleet_plan(config, boards, *reach(client, boards, config, resume=wanted.resume))

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from ..bench.errors import OK
-from .options import FILE, Verbs
+from .options import Verbs
 
 if TYPE_CHECKING:
     from ..bench.fleet.security import SchedulerAddress
@@ -79,7 +79,7 @@ def scheduler(address: str, tls: Path | None) -> int:
 )
 @click.option(
     "--boards",
-    type=FILE,
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
     metavar="FILE",
     help="Instead of films: the boards of [fleet] in this file, which ssh reaches from here; e.g. bench.toml.",
 )

@@ -16,10 +16,10 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from importlib import metadata
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ...devices.cgroup import oom_kills
-from ..errors import UserError
+from ..errors import NOT_HERE, UserError
 from ..evaluate.journal import Scored
 from ..evaluate.shards import Shard, ShardFilm, command
 from ..evaluate.worker import Spent
@@ -32,6 +32,9 @@ from ..record.record import Failure
 from ..run.child import Outcome, child_environment, run_child
 from ..run.outcome import diagnose
 from ..run.stop import Stop
+
+if TYPE_CHECKING:
+    from distributed import Client
 
 _MOST_NAMED = 5
 _ROOMS = ("bench", "cli", "devices", "models", "reports")
@@ -151,6 +154,24 @@ def differences(here: Mapping[str, str], there: Mapping[str, str]) -> tuple[str,
     names = sorted({*here, *there})
     differing = [name for name in names if here.get(name) != there.get(name)]
     return tuple(f"{name}: {there.get(name, 'not there')}, here {here.get(name, 'not there')}" for name in differing)
+
+
+# What hosts that only reach boards must have alike: they hand each other our own objects, and export networks.
+_OF_CODE = ("code of co3d-bench", "torch", "distributed")
+
+
+def check_code(client: Client) -> None:
+    """Raises UserError where a worker of a scheduler runs other code than this process, with what differs."""
+    answers: Any = client.run(facts_of, (), on_error="return")
+    here = facts_of(())
+    wrong = [
+        f"  {worker}: {line}"
+        for worker, there in sorted(answers.items())
+        if isinstance(there, dict)
+        for line in differences(*({name: facts.get(name, "") for name in _OF_CODE} for facts in (here, there)))
+    ]
+    if wrong:
+        raise UserError("\n".join(("workers run other code than this host; nothing was run:", *wrong)), NOT_HERE)
 
 
 def check_host(ask: Ask, dask_worker: Any) -> HostAnswer | None:

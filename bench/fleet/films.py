@@ -176,11 +176,9 @@ class DaskHosts:
     def _lose(self, address: str) -> None:
         """A worker is gone; dask would wait for it to come back."""
         name = self._names.pop(address)
-        future = self._running.pop(name, None) if name else None
-        if name and future is not None:
-            future.cancel()
-            self._events.put(Ended(name, why=LOST))
+        if name and (future := self._running.get(name)):
             self.report(f"host {name} {LOST}")
+            future.cancel()  # which ends the order, as `_ended` has it
 
 
 def _ended(host: str, future: Any) -> Ended:

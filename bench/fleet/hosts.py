@@ -90,7 +90,8 @@ def serve_worker(named: SchedulerAddress, offers: Offers, ready: Callable[[str],
             raise UserError(_no_answer(named, str(error.__cause__ or error)), NOT_HERE) from error
         finally:
             host.end()
-            await asyncio.gather(*(worker.close() for worker in workers))
+            # What a board measures goes on there, and is followed by the next run: nobody waits for it here.
+            await asyncio.gather(*(worker.close(executor_wait=not offers.boards) for worker in workers))
         return stop.signal
 
     with tempfile.TemporaryDirectory(prefix="co3d-bench-worker-") as folder:

@@ -22,7 +22,11 @@ from co3d_bench.bench.demo.films import make_films
         (["fleet", "worker", "10.0.0.1"], 2, "without TLS anybody on the way may run code on all hosts"),
         (["fleet", "worker", "tls://lab-1", "--tls", "keys"], 4, "keys: ca.pem, cert.pem, key.pem missing"),
         (["fleet", "worker", "--films", "gone"], 2, "--films gone: not a folder"),
+        (["fleet", "worker", "--boards", "gone.toml"], 2, "'gone.toml' does not exist"),
         (["fleet", "workers"], 2, "worker"),
+        (["run", "--fleet", "10.0.0.1"], 2, "without TLS anybody on the way may run code on all hosts"),
+        (["run", "--tls", "keys"], 2, "--tls FOLDER: belongs to --fleet ADDRESS, which is missing"),
+        (["run", "--fleet", "127.0.0.1", "--dashboard"], 2, "serves no page; leave the address out"),
     ],
 )
 def test_what_is_refused_says_what_to_do(call, arguments, code, message):

@@ -159,7 +159,7 @@ def test_a_host_says_what_it_lacks_by_name_size_and_hash(tmp_path):
     assert len(many) == 6
 
 
-def test_hosts_whose_versions_differ_are_named(monkeypatch):
+def test_hosts_whose_versions_differ_are_named():
     ask = Ask(("onnxruntime",), "/films", ())
     here = facts_of(ask.engines)
     assert {"torch", "av", "FFmpeg", "onnxruntime", "architecture", "code of co3d-bench"} <= set(here)
@@ -172,6 +172,16 @@ def test_hosts_whose_versions_differ_are_named(monkeypatch):
         f"torch: 1.0, here {here['torch']}",
         "film x",
     )
+
+
+def test_workers_of_boards_run_the_same_code():
+    here = facts_of(())
+    answers = {"tls://b:1": {**here, "architecture": "aarch64", "av": "1"}, "tls://gone:1": OSError("gone")}
+    client = SimpleNamespace(run=lambda function, engines, on_error: answers)
+    film_host.check_code(client)
+    answers["tls://c:1"] = {**here, "torch": "1.0"}
+    with pytest.raises(UserError, match=r"other code than this host.*\n  tls://c:1: torch: 1\.0, here "):
+        film_host.check_code(client)
 
 
 def test_the_code_of_all_rooms_is_one_digest(tmp_path):
