@@ -102,10 +102,8 @@ def test_a_bundle_of_a_bundle_is_the_same_file(everything, tmp_path):
 
 def test_a_bundle_is_read_and_not_unpacked_or_written_into(everything):
     folder, path = everything
-    assert "page" not in {each.name for each in path.parent.iterdir()}
-    assert (
-        write_report(path, path.parent / "a.html").read_bytes() == write_report(folder).read_bytes()
-    )  # with its blobs
+    page = write_report(path, path.parent / "a.html")  # with what is in its blobs
+    assert page.read_bytes() == write_report(folder).read_bytes()
     with pytest.raises(UserError, match="a bundle is only read; choose another folder with --out"):
         append_record(path, make_record())
 
