@@ -108,6 +108,15 @@ def test_several_stand_together(call, two, tmp_path):
     assert "source" not in call("report", "b.zip", "--format", "csv").stdout.splitlines()[0].split(",")
 
 
+def test_the_other_readers_take_a_bundle_and_nobody_measures_into_it(call, two):
+    assert "--out" not in call("paper", "b.zip", "--format", "csv").stdout
+    assert "X3D-S" in call("history", "x3d-s", "b.zip").stdout
+    assert "run run-other" in call("show", "x3d-s", "b.zip").stdout
+    done = call("report", "b.zip", "nothing", "-o", "all.html")
+    assert (done.returncode, done.stdout) == (3, "")
+    assert "no records at nothing/records.jsonl" in done.stderr
+
+
 def test_the_page_of_several_needs_a_name(call, two, tmp_path):
     done = call("report", *two)
     assert (done.returncode, done.stdout) == (2, "")
