@@ -28,7 +28,7 @@ _MOST_NAMED = 20
 )
 @click.option("--check", "checked", type=FILE, help="Check this bundle instead; e.g. results.zip.")
 def bundle(store: Path, output: Path | None, private: str | None, checked: Path | None) -> int:
-    """Write a store as one file, to send it or to keep it; or check one.
+    """Pack a store into one file, or check one.
 
     A bundle holds the records, what their figures are computed from, the page, and the commands that measure them
     again. `report`, `compare`, `choose` and `query` read it like a store. --check computes every figure again, packs

@@ -343,7 +343,8 @@ def headline(chosen: Sequence[CaseResult]) -> Headline:
         sentences.append(f"{len(warned)} of {len(measured)} cases {verb} a warning: {_listed(warned)}.")
     if failures:
         sentences.append(f"Failed: {failures}.")
-    return Headline(_title(group), circumstances(measured), _facts(group, compared), tuple(sentences))
+    whose = f"{group[0].source}: " if group[0].source else ""  # all of it is of one source
+    return Headline(f"{whose}{_title(group)}", circumstances(measured), _facts(group, compared), tuple(sentences))
 
 
 def circumstances(measured: Sequence[CaseResult]) -> str:

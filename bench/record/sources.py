@@ -7,6 +7,7 @@ import warnings
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+from .garbage import paused_collector
 from .plain import plain
 from .record import Record
 from .store import StoreWarning, each_record, read_records
@@ -40,7 +41,8 @@ def each_record_of(stores: Stores) -> Iterator[Record]:
 
 def read_sources(stores: Stores) -> list[Record]:
     """These records at once."""
-    return list(each_record_of(stores))
+    with paused_collector():
+        return list(each_record_of(stores))
 
 
 def source_names(paths: Sequence[Path]) -> tuple[str, ...]:

@@ -10,11 +10,13 @@ from typing import Any
 from pydantic import BaseModel
 
 # Folders of a system are the same everywhere; any other absolute path tells something of its owner.
-_PATH = r"(?<![\w./:])/(?!(?:usr|lib|lib64|bin|sbin|etc|dev|proc|sys|run|opt/nvidia)(?:/|\b))[\w.+-]+/[^\s'\",;:)\]]+"
+_SYSTEM = "usr|lib|lib64|bin|sbin|etc|dev|proc|sys|run|opt/nvidia"
+_REST = r"""[^\s'",;)\]]*[^\s'",;)\].:]"""  # of a path or an address, without what a sentence puts behind it
+_PATH = rf"(?<![\w./:])/(?!(?:{_SYSTEM})/)[\w.+-]+/{_REST}"
 _PRIVATE = re.compile(
     rf"""(?P<path>{_PATH})
-    |(?P<address>\b(?!https?://)[a-z][a-z0-9+.-]*://[^\s'",;)\]]+|\bhttps?://[^\s/@'"]+@[^\s'",;)\]]+)
-    |(?P<host>(?<![\w@])[\w.-]+@(?!@)[\w-]+(?:\.[\w-]+)*)""",
+    |(?P<address>\b(?!https?://)[a-z][a-z0-9+.-]*://{_REST}|\bhttps?://[^\s/@'"]+@{_REST})
+    |(?P<host>(?<![\w@])[\w.-]{{1,64}}@(?!@)[\w-]+(?:\.[\w-]+)*)""",
     re.VERBOSE,
 )
 _WHAT = {"path": "a path", "address": "an address", "host": "a user or a host"}

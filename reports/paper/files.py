@@ -63,7 +63,7 @@ def read_paper(store: Path | None) -> Paper:
     """The paper's tables from a store; from none, without records. ReportError where the named one holds none."""
     where = store or DEFAULT
     folder = where.parent if where.suffix == ".jsonl" else where
-    out = () if folder == DEFAULT else ("--out", str(folder))
+    out = () if folder == DEFAULT or folder.is_file() else ("--out", str(folder))  # nothing is measured into a bundle
     records = read_records(where) if store or where.exists() else []
     if store and not records:
         raise ReportError(f"{store}: holds no records; without a STORE the paper's own figures are shown", NOTHING)

@@ -33,7 +33,7 @@ from ...bench.stats.metrics import MB, MS, PERCENT, S, Unit
 from ..notation import answers_due, fixed, number
 from ..select import SEPARATOR, model_title, setting_of
 from .render import csv, frame, markdown
-from .table import WORDS, Cell, Column, Row, Table, cells, figure, filled
+from .table import WORDS, Cell, Column, Row, Table, cells, figure, filled, source_columns
 from .terminal import fitted, warnings_line
 
 W = Unit("W")
@@ -228,7 +228,9 @@ def build(choice: Choice) -> Table:
 
     first = Column("Rank", rank, name="rank", explains="accuracy, then latency, answers a second and memory")
     last = Column("Why not", reason, kind=WORDS, name="why_not", explains="which limits it does not keep")
-    columns = (first, *_columns(choice), last)
+    sources = [each.case.source for each in choice.candidates]
+    whose: tuple[Column[Verdict], ...] = source_columns(sources, lambda verdict: verdict.candidate.case.source)
+    columns = (first, *whose, *_columns(choice), last)
     failed = [
         Row(model_title(case), tuple(Cell() for _ in columns), case.case, error=case.error.message)
         for case in choice.failed

@@ -117,7 +117,12 @@ def _in_data(column: Column, value: float | str | None) -> float | str | None:
 def _data(table: Table, row: Row) -> dict[str, float | str | None]:
     """One row as plain values, in the units that the names end in."""
     case, texts = row.case, dict(table.footnotes)
-    line: dict[str, float | str | None] = {"case": row.key, "model": row.model, "title": row.title, "form": row.form}
+    line: dict[str, float | str | None] = {
+        "case": row.case.own_key if row.case else "",
+        "model": row.model,
+        "title": row.title,
+        "form": row.form,
+    }
     if case:
         line |= {"backend": case.backend, "precision": case.precision, "batch": case.batch, "threads": case.threads}
     for column, cell in zip(table.columns, row.cells, strict=True):

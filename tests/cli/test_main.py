@@ -59,7 +59,7 @@ def start(*arguments):
             2,
             "co3d-bench: --accept params=x3d-*: params is no exact figure: did you mean parameters?",
         ),
-        (["run", "--modle", "x"], 2, "co3d-bench: No such option '--modle'. (Did you mean one of: '--model', "),
+        (["run", "--modle", "x"], 2, "co3d-bench: No such option '--modle'. (Did you mean one of: '--bundle', "),
         (["show", "x3d-s", "--bogus"], 2, "co3d-bench: No such option '--bogus'."),
         (["profile", "x3d-s", "--batch", "auto"], 2, "co3d-bench: Invalid value for '--batch': 'auto': must be a"),
         (

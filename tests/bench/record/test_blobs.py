@@ -1,11 +1,13 @@
 """Files named by their content."""
 
 import io
+import zipfile
 
 import numpy as np
 import pytest
 
 from co3d_bench.bench.errors import UserError
+from co3d_bench.bench.record import blobs
 from co3d_bench.bench.record.blobs import blobs_folder, read_arrays, read_blob, write_blob
 
 
@@ -72,3 +74,23 @@ def test_a_blob_of_something_else_is_an_error(tmp_path, data):
     np.save(single, np.zeros(3))
     with pytest.raises(UserError, match="holds"):
         read_arrays(tmp_path / "blobs", write_blob(tmp_path / "blobs", single.getvalue()))
+
+
+def test_a_blob_that_would_unpack_to_more_than_any_measurement_is_refused(tmp_path, monkeypatch):
+    file = io.BytesIO()
+    np.savez_compressed(file, due_s=np.zeros(10_000))
+    name = write_blob(tmp_path / "blobs", file.getvalue())
+    assert len(read_arrays(tmp_path / "blobs", name)["due_s"]) == 10_000
+    monkeypatch.setattr(blobs, "MOST_ARRAY_BYTES", 10_000)
+    with pytest.raises(UserError, match="holds no arrays of numpy"):
+        read_arrays(tmp_path / "blobs", name)
+
+
+def test_an_array_that_claims_to_be_larger_than_memory_is_refused(tmp_path):
+    header = b"{'descr': '<f8', 'fortran_order': False, 'shape': (1000000000000000,), }".ljust(117) + b"\n"
+    file = io.BytesIO()
+    with zipfile.ZipFile(file, "w") as packed:
+        packed.writestr("due_s.npy", b"\x93NUMPY\x01\x00" + len(header).to_bytes(2, "little") + header)
+    name = write_blob(tmp_path / "blobs", file.getvalue())
+    with pytest.raises(UserError, match="holds no arrays of numpy"):
+        read_arrays(tmp_path / "blobs", name)
