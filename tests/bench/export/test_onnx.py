@@ -102,6 +102,19 @@ def test_a_step_holds_convolutions_and_no_transposition(frames):
 
 
 @pytest.mark.parametrize("engine", ENGINES, ids=lambda row: row.name)
+def test_a_state_that_only_waits_is_carried_along_though_no_operator_reads_it(engine):
+    blocks = co.Sequential(
+        co.Conv3d(3, 8, (3, 1, 1), dilation=(2, 1, 1)), co.ReLU(), co.SpatialMean(), co.Projection(8, 5)
+    )
+    net = co.FrameNetwork(blocks, (3, 8, 8)).eval()
+    frame = torch.randn(1, 3, 8, 8)
+    with torch.inference_mode():
+        runnable = engine.prepare(net, frame, Ask("fp32", threads=1))
+        found = compare(runnable, net, frame, engine.tolerance["fp32"], budget_s=1)
+    assert found.passed, found
+
+
+@pytest.mark.parametrize("engine", ENGINES, ids=lambda row: row.name)
 def test_a_tensor_that_goes_to_two_places_is_two_outputs(engine):
     branch = co.Sequential(co.Conv3d(8, 8, 3, padding=1))  # keeps the frame that the shortcut delays
     blocks = co.Sequential(co.Conv3d(3, 8, 1), co.Residual(branch, co.ReLU()), co.SpatialMean(), co.Projection(8, 5))
