@@ -17,8 +17,8 @@ from . import Section
 _TEMPLATE = """\
 <p class="lead">One answer for each film: clip networks for the clip in the middle, frame networks at the last frame. \
 Scored is the same network, engine and precision that is timed.{% if dropped %} Where frames were dropped, they never \
-reached the network: a state skips them, a clip is of the last ones that arrived, and a film of which none arrives is \
-answered wrong.{% endif %}</p>
+reached the network: a state skips them, a clip is made of the last frames that arrived, and a film of which no frame \
+arrives counts as wrong.{% endif %}</p>
 {{ table }}
 {{ explained }}
 {% if said %}

@@ -28,8 +28,9 @@ from ..tables.table import WARNING
 from . import Section
 
 _TEMPLATE = """\
-<p class="lead"><span class="scripted">Set limits: what fits stays lit in every plot and table, and each other row \
-says which limit it does not keep. What is not known excludes.{% if unknown %} Not known of any network here: \
+<p class="lead"><span class="scripted">Set limits: what fits stays highlighted in every plot and table, and each \
+other row says which limit it does not keep. A limit on a figure that is not known excludes the network.\
+{% if unknown %} Not known of any network here: \
 {{ unknown|join(", ") }}.{% endif %}</span> In a terminal \
 <code>co3d-bench choose --fps 30 --deadline 100ms</code> says what fits, and why the rest does not.</p>
 <form class="choice" aria-label="Limits" autocomplete="off">

@@ -17,7 +17,7 @@ MOST_SERIES = 24
 
 _TEMPLATE = """\
 <p class="lead">Each dot is one run, hollow where it has a warning and is not used in the search for steps; \
-lines are levels. A step is where the level changed for good, by 2 % or more; \
+lines are levels. A step is where the level changed and stayed, by 2 % or more; \
 what else changed then is listed, and need not be the cause.\
 {% if others %} {{ others }} more cases have several runs: <code>co3d-bench history</code> shows them.{% endif %}</p>
 <div class="strips">

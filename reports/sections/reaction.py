@@ -15,9 +15,9 @@ from . import Section
 
 _TEMPLATE = """\
 <p class="lead">A still picture is replaced by another. A clip network has its new answer as soon as its clip shows \
-nothing else, a frame network as soon as its state has forgotten the old one. For an alarm these seconds outweigh the \
-milliseconds of a prediction. Frames come at the rate that the weights were trained at. Figures are the median of \
-{{ scenes }} scenes of {{ source }}, with the quickest and the slowest.</p>
+nothing else, a frame network as soon as its state has forgotten the old one. For an alarm, these seconds can matter \
+more than the milliseconds of a prediction. Frames come at the rate that the weights were trained at. Figures are the \
+median of {{ scenes }} scenes of {{ source }}, with the fastest and the slowest.</p>
 {{ table }}
 {% if drawing %}
 <div class="charts">

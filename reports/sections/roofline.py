@@ -19,9 +19,9 @@ from . import Section
 SHOWN = 5
 
 _TEMPLATE = """\
-<p class="lead">Each circle is a kind of operator, as large as its share of the step. The line is what this machine \
-does at best: it climbs with the copy rate and ends level at the rate of a matrix product. Operators whose \
-feature maps stay in a cache can lie above the slope. Copies and views make no multiply-accumulates, so they have no \
+<p class="lead">Each circle is a kind of operator, as large as its share of the step. The line is the most that this \
+machine can do: it rises with the copy rate and is flat at the rate of a matrix product. Operators whose feature maps \
+stay in a cache can lie above the slope. Copies and views make no multiply-accumulates, so they have no \
 circle.</p>
 <ul class="legend">
 {% for bound in bounds %}

@@ -14,8 +14,8 @@ from ..tables.transient import build, said, title_of
 from . import Section
 
 _TEMPLATE = """\
-<p class="lead">A frame network answers from its first frame on, but its first answers rest on what its state held \
-before: zeros, the first frame repeated, or what another film left (a cut). Curves show how the answers come to be \
+<p class="lead">A frame network answers from its first frame on, but its first answers depend on what its state \
+held before: zeros, the first frame repeated, or what another film left (a cut). Curves show how the answers become \
 right. Bands are 95 % intervals of top-1 over films; of an error they reach from the smallest to the largest of the \
 scenes, and what is below 0.001 % is rounding, and is drawn there.</p>
 <div class="charts">
