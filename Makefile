@@ -37,7 +37,8 @@ acceptance: $(VENV)/.installed-test
 # those of the commit, so that everybody who builds it gets the same file.
 dist: $(VENV)/.installed-test
 	rm -rf dist
-	SOURCE_DATE_EPOCH=$$(git log -1 --format=%ct 2>/dev/null || date +%s) $(BIN)/python -m build --outdir dist .
+	SOURCE_DATE_EPOCH=$$(git log -1 --format=%ct 2>/dev/null || date +%s) \
+	  $(BIN)/python -m build --quiet --dependency-constraints-txt constraints.txt --outdir dist .
 
 lint: $(VENV)/.installed-test
 	$(BIN)/ruff check .

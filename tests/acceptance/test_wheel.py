@@ -130,6 +130,7 @@ def test_what_the_package_holds_is_found(installed, tmp_path):
     assert "xavier" in run(installed, "list", "devices", cwd=tmp_path)  # profiles
     assert "native" in run(installed, "list", "backends", cwd=tmp_path)
     assert "x3d-m/cpu/eager" in run(installed, "plan", cwd=tmp_path)  # the built-in bench.toml
+    assert "coslow-r50-8/cpu/eager" in run(installed, "plan", "--suite", "board", "--device", "auto", cwd=tmp_path)
     assert "71.03" in run(installed, "paper", "--format", "csv", cwd=tmp_path)  # the paper's tables
     assert "properties" in json.loads(run(installed, "schema", cwd=tmp_path))
     assert "torch" in run(installed, "doctor", cwd=tmp_path, codes=(0, 1))  # 1: this machine is busy
@@ -139,7 +140,8 @@ def test_what_the_package_holds_is_found(installed, tmp_path):
 
 def test_a_network_is_measured_shown_and_written(installed, tmp_path):
     short = ("--processes", "1", "--runs", "15", "--out", "results")
-    run(installed, "run", "--model", NETWORK, "--backend", "eager", "--backend", "native", *short, cwd=tmp_path)
+    engines = ("--backend", "eager", "--backend", "native")
+    run(installed, "run", "--model", NETWORK, *engines, *short, "--bundle", "board.zip", cwd=tmp_path)
     lines = (tmp_path / "results/records.jsonl").read_text().splitlines()
     records = [json.loads(line) for line in lines]
     assert sorted(record["case"]["backend"] for record in records) == ["eager", "native"]
@@ -150,5 +152,6 @@ def test_a_network_is_measured_shown_and_written(installed, tmp_path):
         run(installed, "report", "--format", form, "-o", f"table.{form}", cwd=tmp_path)
         assert (tmp_path / f"table.{form}").stat().st_size
     assert "native" in run(installed, "show", NETWORK, "results", cwd=tmp_path)
+    assert "2 records of 2 cases" in run(installed, "bundle", "--check", "board.zip", cwd=tmp_path)
     run(installed, "export", "demo-cox3d-16", "--weights", "auto", "--format", "c", "-o", "net", cwd=tmp_path)
     run("make", "-s", "-C", "net", "check", cwd=tmp_path)
