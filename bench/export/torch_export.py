@@ -17,12 +17,21 @@ if TYPE_CHECKING:
 
 
 def write(net: Any, example: Input, path: Path, options: Options) -> tuple[Path, ...]:
-    """`torch.export.load(path).module()` has the inputs and outputs of `make_entry`, by position."""
+    """`torch.export.load(path).module()` has the inputs and outputs of `make_entry`, by position.
+
+    Raises UserError for a network that torch.export cannot trace.
+    """
     import torch
+
+    from .aten.capture import untraceable
 
     entry = make_entry(net, example)
     with torch.no_grad():
-        torch.export.save(torch.export.export(entry.module, entry.inputs), path)
+        try:
+            program = torch.export.export(entry.module, entry.inputs)
+        except Exception as error:
+            raise untraceable(error) from error
+        torch.export.save(program, path)
     return (path, *write_initial_state(entry, path))
 
 

@@ -15,6 +15,10 @@ if TYPE_CHECKING:
     from torch.fx import Node
 
 
+# Zeros (before, behind) in (time, height, width).
+Edges = tuple[tuple[int, int], tuple[int, int], tuple[int, int]]
+
+
 @dataclass(frozen=True)
 class Planes:
     """The input, before its layout is changed."""
@@ -52,6 +56,11 @@ def like(given: FeatureMap) -> FeatureMap:
     return FeatureMap(*given.size)
 
 
+def operator_of(node: Any) -> str:
+    """The operator's name; one that overwrites its argument makes the same, and nobody reads that argument any more."""
+    return str(node.target).removeprefix("aten.").removeprefix("prims.").replace("_.", ".")
+
+
 def constant(graph: Graph, node: Any) -> Tensor:
     """Weights. Raises UserError where they depend on the input."""
     import torch
@@ -74,8 +83,7 @@ class Graph:
 
     @property
     def name(self) -> str:
-        """Of the operator; one that overwrites its argument makes the same, and nobody reads that argument any more."""
-        return str(self.node.target).removeprefix("aten.").removeprefix("prims.").replace("_.", ".")
+        return operator_of(self.node)
 
     def refusal(self, what: str = "") -> UserError:
         """What to raise where there is no kernel for the node, or not for this form of it."""
@@ -129,15 +137,16 @@ class Graph:
             call.taps.append(Tap(next(each.map for each in self.values.values() if isinstance(each, Planes))))
         return same if call is None else self.add(call)
 
-    def pack(self, planes: Planes, paddings: tuple[int, int, int] | None = None) -> FeatureMap:
+    def pack(self, planes: Planes, edges: Edges | None = None) -> FeatureMap:
         """The input channels last; for the one convolution that reads it, in planes with its padding around."""
         given = planes.map
-        if paddings is None:
+        if edges is None:
             return self.add(Call(Kind.PACK_CHANNELS, "pack", [Tap(given)], [FeatureMap(*given.size)]))
         sizes = (given.frames, given.height, given.width)
-        frames, height, width = (size + 2 * pad for size, pad in zip(sizes, paddings, strict=True))
+        frames, height, width = (size + sum(pads) for size, pads in zip(sizes, edges, strict=True))
         out = FeatureMap(given.batch, frames, height, width, given.channels, planes=True)
-        return self.add(Call(Kind.PACK_PLANES, "pack", [Tap(given)], [out], Window(padding=paddings[1:])))
+        first = Window(padding=(edges[1][0], edges[2][0]))
+        return self.add(Call(Kind.PACK_PLANES, "pack", [Tap(given)], [out], first))
 
     def add(self, call: Call) -> FeatureMap:
         """Append a call; returns its first output."""

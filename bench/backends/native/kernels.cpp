@@ -551,8 +551,8 @@ static inline void end(vec (*sum)[PIXELS], const RunEnding &ending, int64_t at =
             store_part(ending.output[o] + at + i * ending.pitch, sum[o][i], ending.channels);
 }
 
-// A run of pixels by a kernel of three columns, padded by one. At the LEFT and the RIGHT end of a row one column lies
-// outside.
+// A run of pixels by a kernel of three columns, which begins one column before its pixel. At the LEFT and the RIGHT end
+// of a row one column lies outside, where it is padded.
 template <int PIXELS, int STRIDE, bool LEFT, bool RIGHT, int OUTPUTS>
 static void three_columns(const Lines &lines, int x, int pitch, int between_outputs, const RunEnding &ending) {
     vec sum[OUTPUTS][PIXELS];
@@ -708,9 +708,10 @@ static void depthwise(const Node &node, const Team &team) {
     const Range blocks = by_lines ? Range{0, vectors} : share(vectors, team.thread, team.threads);
     const int columns = node.kernel_w, kernel = node.taps * node.kernel_h * columns;
     const bool one = columns == 1 && node.stride_w == 1 && node.padding_w == 0;
-    const bool three = columns == 3 && node.dilation_w == 1 && node.padding_w == 1 && node.stride_w <= 2 &&
-                       (node.out_w - 1) * node.stride_w < node.in_w;
-    const bool right_outside = (node.out_w - 1) * node.stride_w + 1 >= node.in_w;
+    const bool three = columns == 3 && node.dilation_w == 1 && node.padding_w <= 1 && node.stride_w <= 2 &&
+                       (node.out_w - 1) * node.stride_w + 1 - node.padding_w < node.in_w;
+    const bool right_outside = (node.out_w - 1) * node.stride_w + 2 - node.padding_w >= node.in_w;
+    const int unpadded = three && !node.padding_w ? node.in_pitch : 0;  // without it a row begins one column later
     const int most = node.outputs > 1 ? 8 * MAX_RUN / 16 : MAX_RUN, runs = ceiling(node.out_w, most);
     RunEnding ending = {};
     ending.addends = node.addends;
@@ -745,11 +746,11 @@ static void depthwise(const Node &node, const Team &team) {
         for (int run = 0; run < runs; ++run) {
             const Range here = share(node.out_w, run, runs);
             const int count = here.end - here.first;
-            const bool left = run == 0, right = run == runs - 1 && right_outside;
+            const bool left = run == 0 && node.padding_w, right = run == runs - 1 && right_outside;
             const int64_t pixel = ((int64_t)at * node.out_w + here.first) * node.out_pitch;
             for (int block = blocks.first; block < blocks.end; ++block) {
                 const int64_t channel = block * V, from = pixel + channel;
-                lines.channel = channel;
+                lines.channel = channel + unpadded;
                 lines.weight_offset = channel * node.outputs * kernel;
                 ending.channels = node.out_pitch - channel;
                 for (int o = 0; o < node.outputs; ++o) {

@@ -291,6 +291,12 @@ def scaled(graph: Graph, x: Node, factor: Any, shift: Any = None) -> FeatureMap:
     given = graph.map(x)
     if given.channels != len(factors):
         raise graph.refusal("of another layout")
+    call = graph.open(x)
+    if call and call.output is given and call.is_convolution and call.weight is not None and not call.addends:
+        row = None if call.bias is None else call.bias * factors
+        call.weight = call.weight * factors
+        call.bias = row if shifts is None else shifts.view(1, -1) + (0 if row is None else row)
+        return call.output
     out = FeatureMap(*given.size)
     bias = None if shifts is None else shifts.view(1, -1).contiguous()
     weight = factors.view(1, 1, -1).contiguous().to(torch.float32)
@@ -301,12 +307,13 @@ def _by_constant(graph: Graph, a: Any, b: Any, *, operation: Operation, **option
     """x times a constant of each channel, or plus it; else number by number."""
     import torch
 
-    left, right = operand_of(graph, a), operand_of(graph, b)
-    x, other = (b, left) if isinstance(right, View) and not isinstance(left, View) else (a, right)
-    if not options and not isinstance(other, View) and torch.as_tensor(other).dim() <= x.meta["val"].dim():
-        with suppress(UserError):
-            factor, shift = (other, None) if operation == Operation.MULTIPLY else (1.0, other)
-            return scaled(graph, x, factor, shift)
+    for x, each in ((a, b), (b, a)):
+        other = graph.values.get(each) if hasattr(each, "op") else each
+        known = isinstance(other, torch.Tensor | float | int) and not options
+        if known and torch.as_tensor(other).dim() <= x.meta["val"].dim():
+            with suppress(UserError):
+                factor, shift = (other, None) if operation == Operation.MULTIPLY else (1.0, other)
+                return scaled(graph, x, factor, shift)
     return _elementwise(graph, a, b, operation=operation, **options)
 
 

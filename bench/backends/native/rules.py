@@ -21,13 +21,14 @@ from .calls import (
     Tap,
     Window,
 )
-from .graph import Graph, Past, Planes, Unsqueezed, constant, like
+from .graph import Edges, Graph, Past, Planes, Unsqueezed, constant, like, operator_of
 from .views import View, map_of, with_constant
 
 if TYPE_CHECKING:
     from torch import Tensor
     from torch.fx import Node
 
+_NO_EDGES: Edges = ((0, 0), (0, 0), (0, 0))
 # What a pool takes behind its padding.
 _POOL_OPTIONS = {
     Reduction.AVERAGE: ("ceil_mode", "count_include_pad", "divisor_override"),
@@ -85,23 +86,27 @@ class _Filter:
     kernel: Tensor
     bias: Tensor | None
     strides: tuple[int, int, int]
-    paddings: tuple[int, int, int]
+    edges: Edges
     dilations: tuple[int, int, int]
     groups: int
 
     @property
     def window(self) -> Window:
-        return Window(
-            (self.kernel.shape[3], self.kernel.shape[4]), self.strides[1:], self.paddings[1:], self.dilations[1:]
-        )
+        before = (self.edges[1][0], self.edges[2][0])
+        return Window((self.kernel.shape[3], self.kernel.shape[4]), self.strides[1:], before, self.dilations[1:])
+
+    def may_take(self, parts: int) -> bool:
+        """Whether one call does it over the channels of so many maps."""
+        taps, height, width = parts * self.kernel.shape[2], *self.kernel.shape[3:]
+        return 0 < taps <= MAX_TAPS and taps * height <= MAX_LINES and taps * height * width <= MAX_SEGMENTS
 
     def sizes(self, given: FeatureMap) -> list[int]:
         """(time, height, width) of what comes out."""
         lengths = (given.frames, given.height, given.width)
         return [
-            (size + 2 * pad - spread * (length - 1) - 1) // step + 1
-            for size, pad, spread, length, step in zip(
-                lengths, self.paddings, self.dilations, self.kernel.shape[2:], self.strides, strict=True
+            (size + sum(pads) - spread * (length - 1) - 1) // step + 1
+            for size, pads, spread, length, step in zip(
+                lengths, self.edges, self.dilations, self.kernel.shape[2:], self.strides, strict=True
             )
         ]
 
@@ -131,24 +136,72 @@ def _convolution(
         paddings = _in_time([span // 2 for span in spans], 3, 0)
     else:
         paddings = _in_time(padding, dims, 0)
-    filter = _Filter(kernel, row, strides, paddings, dilations, groups)
+    x, edges = _unpadded(graph, x, paddings)
+    filter = _Filter(kernel, row, strides, edges, dilations, groups)
     value = graph.values[x]
     if dims > 1 and groups == 1 and isinstance(value, Planes) and not value.shared and len(x.users) == 1:
-        return _convolved(graph, graph.pack(value, paddings), replace(filter, paddings=(0, 0, 0)))
+        return _convolved(graph, graph.pack(value, edges), replace(filter, edges=_NO_EDGES))
     if dims > 1 and groups == 1 and isinstance(value, View) and all(source.planes for source in value.sources):
-        return _convolved(graph, _planes(graph, value, paddings), replace(filter, paddings=(0, 0, 0)))
+        return _convolved(graph, _planes(graph, value, edges), replace(filter, edges=_NO_EDGES))
+    if groups == 1 and filter.may_take(len(parts := _concatenated(graph, x))):
+        return _of_parts(graph, parts, filter)
     given = graph.map(x)
     if groups > 1 and not groups == given.channels == kernel.shape[0]:
         return _in_groups(graph, x, filter)
     return _convolved(graph, given, filter)
 
 
-def _planes(graph: Graph, value: View, paddings: tuple[int, int, int]) -> FeatureMap:
+def _unpadded(graph: Graph, x: Node, paddings: tuple[int, int, int]) -> tuple[Node, Edges]:
+    """What a convolution reads, and its own padding together with zeros that were put around before."""
+    time, height, width = paddings
+    edges = (time, time), (height, height), (width, width)
+    if operator_of(x) not in ("pad.default", "constant_pad_nd.default"):
+        return x, edges
+    given: Any = x.args
+    source, pad, *words = given
+    dims = source.meta["val"].dim() - 2
+    zeros = all(word in ("constant", None, 0) for word in (*words, *x.kwargs.values()))
+    if not zeros or min(pad) < 0 or len(pad) > 2 * dims:
+        return x, edges
+    pad = [*pad, *[0] * (2 * dims - len(pad))]  # from the last dimension on
+    around = _in_time([*zip(pad[::2], pad[1::2], strict=True)][::-1], dims, (0, 0))
+    if around[0][0] != around[0][1] and isinstance(graph.values[source], Planes):
+        return x, edges  # the input's planes have as many frames before as behind
+    time, height, width = ((side + first, side + last) for side, (first, last) in zip(paddings, around, strict=True))
+    return source, (time, height, width)
+
+
+def _concatenated(graph: Graph, x: Node) -> list[Node]:
+    """The maps that a value has its channels of, one after the other, if they are of one size; else none."""
+    if operator_of(x) != "cat.default" or [*x.args[1:], *x.kwargs.values()] != [1]:
+        return []
+    given: Any = x.args
+    parts = list(given[0])
+    values = [graph.values.get(part) for part in parts]
+    maps = [value for value in values if isinstance(value, FeatureMap)]
+    if len(maps) < len(values) or len({value.size for value in maps}) != 1:
+        return []
+    fits = maps[0].size == map_of(parts[0].meta["val"].shape).size
+    return parts if fits else []
+
+
+def _of_parts(graph: Graph, parts: Sequence[Node], filter: _Filter) -> FeatureMap:
+    """A convolution over the channels of several maps: the sum of one over each, in one call."""
+    kernels = filter.kernel.chunk(len(parts), 1)
+    out = _convolved(graph, graph.map(parts[0]), replace(filter, kernel=kernels[0]))
+    for part, kernel in zip(parts[1:], kernels[1:], strict=True):
+        more = _convolved(graph, graph.map(part), replace(filter, kernel=kernel, bias=None))
+        both = graph.maker[out], graph.maker[more]
+        out = graph.replace(both, both[0].merged(both[1]))
+    return out
+
+
+def _planes(graph: Graph, value: View, edges: Edges) -> FeatureMap:
     """Numbers of the input as planes with their padding around."""
     import torch
 
     dims = value.index.dim() - 2
-    pads = [pad for each in reversed(paddings[-dims:]) for pad in (each, each)]
+    pads = [pad for each in reversed(edges[-dims:]) for pad in each]
     value, at = with_constant(value, 0.0)
     index = torch.nn.functional.pad(value.index, pads, value=at)
     size = map_of(index.shape, planes=True)
@@ -178,7 +231,7 @@ def _convolved(graph: Graph, given: FeatureMap, filter: _Filter) -> FeatureMap:
     """The call of a kernel; a long one in time takes several, each of which adds to what the one before made."""
     kernel, window = filter.kernel, filter.window
     out_frames, out_height, out_width = filter.sizes(given)
-    taps = [Tap(given, at * filter.dilations[0] - filter.paddings[0]) for at in range(kernel.shape[2])]
+    taps = [Tap(given, at * filter.dilations[0] - filter.edges[0][0]) for at in range(kernel.shape[2])]
     row = None if filter.bias is None else filter.bias.unsqueeze(0).contiguous()
     before: FeatureMap | None = None
     out = FeatureMap(given.batch, out_frames, out_height, out_width, kernel.shape[0])
@@ -241,7 +294,7 @@ def _transposed(
     index = torch.nn.functional.pad(spread, [edge for pair in reversed(edges) for edge in pair], value=at)
     padded = View(view.sources, view.constants, index)
     given = graph.materialised(padded, map_of(index.shape))
-    filter = _Filter(turned, None if bias is None else constant(graph, bias), (1, 1, 1), (0, 0, 0), dilations, groups)
+    filter = _Filter(turned, None if bias is None else constant(graph, bias), (1, 1, 1), _NO_EDGES, dilations, groups)
     if groups == 1 or groups == given.channels == turned.shape[0]:
         return _convolved(graph, given, filter)
     raise graph.refusal("in groups of several channels")
@@ -269,7 +322,7 @@ def _in_five(kernel: Tensor) -> Tensor:
     return kernel.unsqueeze(2) if kernel.dim() == 4 else kernel if kernel.dim() == 5 else kernel[..., None, None]
 
 
-def _in_time(values: Any, dims: int, fill: int) -> tuple[int, int, int]:
+def _in_time(values: Any, dims: int, fill: Any) -> tuple[Any, Any, Any]:
     """(time, height, width) of what is given for so many dimensions."""
     numbers = tuple(values) if isinstance(values, list | tuple) else (values,)
     numbers = numbers * dims if len(numbers) == 1 else numbers

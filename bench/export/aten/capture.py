@@ -58,11 +58,16 @@ def capture(entry: Entry) -> Graph:
         try:
             operators = export(entry)
         except Exception as error:
-            reason = (str(error).splitlines() or [type(error).__name__])[0]
-            raise UserError(f"torch.export cannot trace this network: {reason}") from error
+            raise untraceable(error) from error
     graph = _Reader(operators, entry.input_names).read()
     refuse_writes(len(graph.outputs), entry)
     return graph
+
+
+def untraceable(error: Exception) -> UserError:
+    """What torch.export said of a network, in one line."""
+    reason = (str(error).splitlines() or [type(error).__name__])[0]
+    return UserError(f"torch.export cannot trace this network: {reason}")
 
 
 def refuse_writes(outputs: int, entry: Entry) -> None:

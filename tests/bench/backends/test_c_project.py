@@ -18,7 +18,7 @@ from small_networks import clip_network
 from torch import nn
 
 from co3d_bench.bench.backends.native import c_project, calls
-from co3d_bench.bench.backends.native.c_project.build import Build, built, missing
+from co3d_bench.bench.backends.native.c_project.build import Build, built, missing, steps_within
 from co3d_bench.bench.backends.native.c_project.c_program import Program, make
 from co3d_bench.bench.errors import UserError
 from co3d_bench.bench.export import Options
@@ -290,6 +290,11 @@ def test_another_answer_fails_the_check(folder, build, tmp_path, factor):
     done = subprocess.run([*command, "--expect", str(tmp_path / "scores.bin")], capture_output=True, text=True)
     assert done.returncode == 1
     assert done.stderr == f"{tmp_path}/scores.bin: the answers differ\n"
+
+
+@pytest.mark.parametrize(("ms", "steps"), [("0.000", 200), ("5.123", 200), ("400.000", 25), ("9000.000", 5)])
+def test_large_networks_are_timed_over_fewer_steps(ms, steps):
+    assert steps_within(f"threads 1: median {ms} ms a step, fastest 0.1 ms") == steps
 
 
 def test_the_kernels_are_those_of_native_and_the_words_too(folder):

@@ -60,6 +60,18 @@ def test_torch_export_answers_as_the_network_does(frames, tmp_path):
             assert relative_error(scores, expected) < 1e-5
 
 
+class ByItsInput(torch.nn.Module):
+    def forward(self, x):
+        return x if x.sum() > 0 else -x
+
+
+@pytest.mark.parametrize("name", ["torch-export", "aten-json"])
+def test_a_network_that_cannot_be_traced_is_refused_in_one_line(name, tmp_path):
+    with pytest.raises(UserError, match=r"torch.export cannot trace this network: .*data-dependent") as caught:
+        get_format(name).write(ByItsInput().eval(), torch.zeros(1, 3, 4), tmp_path / "net", Options())
+    assert "\n" not in str(caught.value)
+
+
 def test_torch_export_of_a_clip_network(tmp_path):
     net = clip_network()
     (path,) = get_format("torch-export").write(net, torch.zeros(1, 3, 4, 16, 16), tmp_path / "net.pt2", Options())

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -16,7 +17,7 @@ from ... import toolchain
 from ..compiled import compiler
 from .c_program import run
 
-STEPS = 200
+STEPS, LEAST_STEPS, BUDGET_S = 200, 5, 10.0
 
 
 def missing() -> str | None:
@@ -54,15 +55,23 @@ def checked(folder: Path, build: Path) -> None:
 
 def measured(folder: Path, build: Path) -> str:
     """The time of a step here, in words, by the example that was built."""
-    command = [str(build / "example"), str(folder / "weights.bin"), "--time", str(STEPS)]
+    command = [str(build / "example"), str(folder / "weights.bin")]
     host = read_host()
-    lines = [
-        f"- {_run([*command, '--threads', str(threads)], folder, 'cannot be timed').strip()}"
-        for threads in dict.fromkeys((1, host.usable_cores))
-    ]
+
+    def said(steps: int, threads: int) -> str:
+        return _run([*command, "--time", str(steps), "--threads", str(threads)], folder, "cannot be timed").strip()
+
+    lines = [f"- {said(steps_within(said(1, threads)), threads)}" for threads in dict.fromkeys((1, host.usable_cores))]
     day = datetime.now(timezone.utc).date().isoformat()
     where = f"{host.cpu_model}, {host.usable_cores} cores, by {compiler()}"
-    return "\n".join((f"By that command, {day}, on {where}, beside whatever else ran there:", "", *lines))
+    what = f"By that command, over as many steps as are named, {day}, on {where}, beside whatever else ran there:"
+    return "\n".join((what, "", *lines))
+
+
+def steps_within(line: str) -> int:
+    """How many steps to time, by what the example said of one: clips of large networks take a second each."""
+    step_s = float(re.findall(r"median (\S+) ms", line)[0]) / 1e3
+    return max(LEAST_STEPS, min(STEPS, int(BUDGET_S / max(step_s, 1e-6))))
 
 
 def _run(command: Sequence[str], folder: Path, what: str) -> str:
