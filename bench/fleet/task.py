@@ -36,6 +36,7 @@ from ..run.session import Hints, Refusal, Session, Tools
 from ..run.stop import Stop
 from .cool import Cooling, hold
 from .post import Post, Refused, posting
+from .warm import Warm
 
 
 @dataclass(frozen=True)
@@ -123,6 +124,8 @@ class _Opened:
     board: Board
 
 
+# Of this process, for all its workers.
+_WARM = Warm(BOARD_WORKER)
 # By run and board: a board is opened once, not for each case.
 _OPEN: dict[tuple[str, str], _Opened] = {}
 _LOCK = threading.Lock()
@@ -205,7 +208,7 @@ class _Case:
             weights=run.weights,
             checkout=run.checkout,
             earlier=EarlierRun(run.run_id, {}),
-            workers=(WORKER, run.board_worker),
+            workers=(WORKER, _WARM.command() if tuple(run.board_worker) == tuple(BOARD_WORKER) else run.board_worker),
             stop=self.stop,
             progress=reports,
         )
