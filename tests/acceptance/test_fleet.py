@@ -180,11 +180,11 @@ def test_the_makespan_is_near_that_of_list_scheduling(tmp_path):
 
 def print_cpu(host: Host, cases: int) -> None:
     """CPU seconds a case, by what used them."""
-    print(
-        f"CPU seconds a case: {host.cpu_s / cases:.2f} of the host, {host.shelf.cpu_s() / cases:.2f} of what sshd ran"
-    )
+    parts = host.census.seconds(host.cpu_s)
+    there_s = host.shelf.cpu_s()
+    print(f"CPU seconds a case: {sum(parts.values()) / cases:.2f} of the host, {there_s / cases:.2f} of what sshd ran")
     print(f"processes of the host at a time: {host.census.most}")
-    for name, cpu_s in sorted(host.census.seconds(host.cpu_s).items()):
+    for name, cpu_s in sorted(parts.items()):
         print(f"  {name:24} {cpu_s / cases:7.4f} s a case")
     for name, cpu_s in sorted(host.threads().items()):
         print(f"  host, thread {name:32} {cpu_s / cases:7.4f} s a case")
