@@ -25,8 +25,8 @@ class Census(threading.Thread):
     """Watches the descendants of the processes that `watch` names; a process's CPU time is what was seen last.
 
     What ends within a second of its beginning is seen in part or not at all: `seconds` has that as `not seen`, the rest
-    of what the kernel counted for the host's whole tree. It counts nothing of what is forked for cases, for which nobody
-    waits; of those the last second is missing.
+    of what the kernel counted for the host's whole tree. It counts nothing of what is forked for cases, for which
+    nobody waits; of those the last second is missing.
     """
 
     def __init__(self) -> None:
