@@ -98,8 +98,10 @@ def check_ledger(host: Host, cases: int) -> None:
     assert [record.error for record in records if not record.ok] == []
     assert all(record.verification and record.verification.passed for record in records)
     assert {record.case.device for record in records} == set(KINDS)
-    measured = {line["case"]: line["board"] for line in begun(shelf)}
-    assert all(kind_of(board) == case.split("/")[1] for case, board in measured.items())
+    assert all(kind_of(line["board"]) == line["case"].split("/")[1] for line in begun(shelf))
+    ended = {(line["case"], board) for board in shelf.boards for line in shelf.log(board) if line["event"] == "end"}
+    assert {(record.case.key, record.fleet.board) for record in records if record.fleet} <= ended
+    assert all(record.fleet for record in records)
     assert [line for board in shelf.boards for line in shelf.log(board) if line["event"] == "overlap"] == []
     assert not shelf.processes()
     for board in shelf.boards:
