@@ -40,7 +40,7 @@ class Size(NamedTuple):
 
 
 FULL = Size(50, 1000, 200, 20, 4.0)
-# A case costs this machine about five CPU seconds, host and board together: they must last long enough for two cores
+# Host and boards share this machine's cores, and a case costs seconds of them: cases must last long enough for two cores
 # to feed so many boards.
 MAKESPAN = Size(20, 100, 0, 0, 2.5)
 FAULTS = Size(20, 100, 20, 3, 1.0)
