@@ -41,7 +41,7 @@ def run_on_boards(given: Given, wanted: Wanted) -> int:
     from ..bench.fleet.boards import boards_of
     from ..bench.fleet.cluster import Fleet, check_installed, dashboard_address, open_cluster
     from ..bench.fleet.film_host import check_code
-    from ..bench.fleet.lock import only_host
+    from ..bench.fleet.lock import check_only_host
     from ..bench.fleet.ready import load_fleet_config, make_fleet_plan
     from ..bench.fleet.run import Asked, reach, run_fleet
     from ..bench.fleet.security import reached_by
@@ -53,20 +53,19 @@ def run_on_boards(given: Given, wanted: Wanted) -> int:
     config = given.load(load_fleet_config)
     boards = boards_of(config)
     if not wanted.dry_run:
-        with only_host(config.run.out):  # before a board is asked that another process uses
-            pass
+        check_only_host(config.run.out)
     with open_cluster(Fleet(boards, wanted.dashboard), scheduler=reached_by(wanted.scheduler)) as client:
         if wanted.scheduler:
             check_code(client)
         if wanted.dashboard:
             click.echo(f"dask's dashboard, on this machine: {dashboard_address(client)}", err=True)
         plan = make_fleet_plan(config, boards, *reach(client, boards, config, resume=wanted.resume))
+        for why in plan.plan.unavailable.values():
+            click.echo(why, err=True)
         if wanted.dry_run:
             show_plan(config, plan.plan)
             return OK
         show_begin(config, plan.plan)
-        for why in plan.plan.unavailable.values():
-            click.echo(why, err=True)
 
         def measure(shown: Shown) -> list[Record]:
             asked = Asked(

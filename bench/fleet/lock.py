@@ -14,6 +14,13 @@ from ..record.store import cannot_write, make_store, records_file
 FILE_NAME = "fleet.lock"
 
 
+def check_only_host(out: str | Path) -> None:
+    """Before boards are asked, which another process may use. Raises UserError as `only_host` does; makes no store."""
+    if records_file(out).with_name(FILE_NAME).exists():
+        with only_host(out):
+            pass
+
+
 @contextmanager
 def only_host(out: str | Path) -> Iterator[None]:
     """Hold the lock of a store; the kernel frees it when this process ends, however that happens. Raises UserError

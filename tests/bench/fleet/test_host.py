@@ -11,7 +11,7 @@ from co3d_bench.bench.errors import ENVIRONMENT, UserError
 from co3d_bench.bench.fleet import assign, host
 from co3d_bench.bench.fleet.boards import boards_of
 from co3d_bench.bench.fleet.host import Host
-from co3d_bench.bench.fleet.lock import only_host
+from co3d_bench.bench.fleet.lock import check_only_host, only_host
 from co3d_bench.bench.fleet.post import deliver, stop_all
 from co3d_bench.bench.fleet.ready import make_fleet_plan
 from co3d_bench.bench.fleet.show import Shown
@@ -213,7 +213,11 @@ def test_a_board_that_was_away_joins_while_another_works(world, monkeypatch):
 
 
 def test_one_host_a_store(tmp_path):
+    check_only_host(tmp_path / "results")
+    assert not (tmp_path / "results").exists()
     with only_host(tmp_path / "results"):
+        with pytest.raises(UserError, match=r"process \d+ measures a fleet"):
+            check_only_host(tmp_path / "results")
         with pytest.raises(UserError, match=r"process \d+ measures a fleet") as raised, only_host(tmp_path / "results"):
             pass
         assert raised.value.exit_code == ENVIRONMENT
