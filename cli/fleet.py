@@ -33,7 +33,7 @@ def scheduler_elsewhere(address: str | None, certificates: Path | None) -> Sched
 
 @click.group(cls=Verbs)
 def fleet() -> None:
-    """Share the work of `evaluate --fleet` and `run --fleet` among hosts.
+    """Let several hosts measure or evaluate together.
 
     Example: co3d-bench fleet scheduler
     """
