@@ -52,7 +52,7 @@ def workers_there(client: Client) -> frozenset[str]:
     return frozenset(name for worker in workers.values() for name in worker.get("resources", {}))
 
 
-def probe_on(client: Client, board: FleetBoard, config: Resolved, run_id: str) -> Future:
+def probe_on(client: Client, board: FleetBoard, config: Resolved, run_id: str | None) -> Future:
     """Have the worker of a board look who is there."""
     return client.submit(probe, config.profiles[board.name], run_id, resources={board.resource: 1}, pure=False)
 

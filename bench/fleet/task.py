@@ -79,9 +79,9 @@ def for_board(config: Resolved, case: Case, board: DeviceProfile) -> Resolved:
     return replace(config, catalog=replace(config.catalog, devices={case.device: board}))
 
 
-def probe(board: DeviceProfile, run_id: str) -> BoardFacts | str:
+def probe(board: DeviceProfile, run_id: str | None) -> BoardFacts | str:
     """What a plan must know of a board, or why it is not reached, or which other run measures there."""
-    reached, unavailable = reach_boards([board.name], {board.name: board}, idle_for=run_id)
+    reached, unavailable = reach_boards([board.name], {board.name: board}, run_id)
     return reached[board.name] if board.name in reached else unavailable[board.name]
 
 
