@@ -59,7 +59,7 @@ def run_on_boards(given: Given, wanted: Wanted) -> int:
             check_code(client)
         if wanted.dashboard:
             click.echo(f"dask's dashboard, on this machine: {dashboard_address(client)}", err=True)
-        plan = make_fleet_plan(config, boards, *reach(client, boards, config, resume=wanted.resume))
+        plan = make_fleet_plan(config, boards, *reach(client, boards, config))
         for why in plan.plan.unavailable.values():
             click.echo(why, err=True)
         if wanted.dry_run:

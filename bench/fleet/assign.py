@@ -1,7 +1,8 @@
 """The boards of a fleet and the cases that wait for them: which case a free board gets next. Pure; the time is given.
 
 Cases stand in an order drawn by a seed, and a free board gets the first that it can take. A case with a record stays
-with the board that measured it, so that no figure mixes two boards.
+with the board that measured it, so that no figure mixes two boards. One that a killed host had given to a board goes to
+that board first, since it may run there still.
 """
 
 from __future__ import annotations
@@ -55,6 +56,7 @@ class Shelf:
     waiting: list[Case]  # in their order
     asked_threads: Sequence[int | str] = ()
     owner: dict[Case, str] = field(default_factory=dict)  # of cases that have a record: the board that measured it
+    left: dict[Case, str] = field(default_factory=dict)  # of cases of a host that was killed: the board that had it
     _order: dict[Case, int] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -62,7 +64,14 @@ class Shelf:
 
     def takes(self, each: OnShelf, case: Case) -> bool:
         """Whether a board may measure a case."""
-        if not each.usable or each.facts is None or self.owner.get(case, each.board.name) != each.board.name:
+        if not self._can_run(each, case):
+            return False
+        left_at = self.boards.get(self.left.get(case, ""), each)
+        stays_with = left_at if self._can_run(left_at, case) else each
+        return self.owner.get(case, stays_with.board.name) == each.board.name
+
+    def _can_run(self, each: OnShelf, case: Case) -> bool:
+        if not each.usable or each.facts is None:
             return False
         return why_not(case, each.board, each.facts, self.asked_threads) is None
 
@@ -70,12 +79,13 @@ class Shelf:
         """The case that a board gets now, if any; those that it has begun come first."""
         if each.case is not None or now_s < each.free_at_s:
             return None
-        fitting = [case for case in self.waiting if self.takes(each, case)]
-        return next((case for case in fitting if case in self.owner), fitting[0] if fitting else None)
+        fitting = (case for case in self.waiting if self.takes(each, case))
+        return min(fitting, key=lambda case: (case not in self.left, case not in self.owner), default=None)
 
     def begin(self, each: OnShelf, case: Case) -> None:
         """A board has got a case."""
         self.waiting.remove(case)
+        self.left.pop(case, None)
         each.case = case
 
     def end(self, each: OnShelf, now_s: float) -> None:
@@ -100,7 +110,3 @@ class Shelf:
         """Another run measures on a board."""
         self.give_back(each)
         each.why_away, each.free_at_s = why, now_s + BUSY_EVERY_S
-
-    def stuck(self) -> list[Case]:
-        """The cases that wait, and that no board takes as things stand."""
-        return [case for case in self.waiting if not any(self.takes(each, case) for each in self.boards.values())]

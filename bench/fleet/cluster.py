@@ -1,7 +1,7 @@
 """Dask for a fleet: a scheduler with one worker a board beside us, or the client of a scheduler elsewhere.
 
-Boards get nothing of it: a worker is a thread of a host, and reaches its board by ssh. Dask is an extra, imported here
-and in `task.py` only.
+Boards get nothing of it: a worker is a thread of a host, and reaches its board by ssh. Dask is an extra: this room
+imports it within functions only.
 """
 
 from __future__ import annotations
@@ -40,6 +40,8 @@ INSTALL = "pip install distributed bokeh"
 # What dask serves, it serves to this machine alone.
 LOOPBACK = "127.0.0.1:0"
 ANSWER = "10s"  # of a scheduler elsewhere
+# Of every worker, here or elsewhere: it does one thing at a time, most of which is to wait for a board or for films.
+WORKER: dict[str, Any] = {"nthreads": 1, "memory_limit": 0, "dashboard": False, "dashboard_address": LOOPBACK}
 
 
 @dataclass(frozen=True)
@@ -77,15 +79,9 @@ def open_cluster(fleet: Fleet, *, scheduler: Address | None = None) -> Iterator[
     Raises UserError where dask is missing or the scheduler is not reached.
     """
     check_installed(dashboard=fleet.dashboard)
-    from dask import config
     from distributed import Client
 
-    for name in ("distributed", "distributed.client"):  # what it has to say, a person is told by us
-        logging.getLogger(name).setLevel(logging.CRITICAL)
-
-    # Without a dashboard the scheduler serves no page either.
-    pages = {} if fleet.dashboard else {"distributed.scheduler.http.routes": []}
-    with config.set({**SETTINGS, **pages}):
+    with our_dask(dashboard=fleet.dashboard):
         if scheduler is not None:
             with _client_of(scheduler) as client:
                 yield client
@@ -96,6 +92,21 @@ def open_cluster(fleet: Fleet, *, scheduler: Address | None = None) -> Iterator[
             Client(cluster, set_as_default=False) as client,
         ):
             yield client
+
+
+@contextmanager
+def our_dask(*, dashboard: bool = False) -> Iterator[None]:
+    """With our settings of dask, and without its log: what a person needs to know, we say."""
+    import distributed
+    from dask import config
+
+    for name in list(logging.root.manager.loggerDict):
+        if name.partition(".")[0] == distributed.__name__:
+            logging.getLogger(name).setLevel(logging.CRITICAL)
+    # Without a dashboard the scheduler serves no page either.
+    pages = {} if dashboard else {"distributed.scheduler.http.routes": []}
+    with config.set({**SETTINGS, **pages}):
+        yield
 
 
 @contextmanager
@@ -132,17 +143,14 @@ def _beside_us(fleet: Fleet, folder: str) -> Any:
 
 
 def workers_of(boards: Iterable[FleetBoard], folder: str) -> Iterator[tuple[str, dict[str, Any]]]:
-    """By board, the worker that reaches it: one thread, which waits for its board most of the time."""
+    """By board, the worker that reaches it."""
     from distributed import Worker
 
     for board in boards:
         options = {
+            **WORKER,
             "name": board.name,
-            "nthreads": 1,
             "resources": board.resources,
-            "memory_limit": 0,
-            "dashboard": False,
-            "dashboard_address": LOOPBACK,
             "local_directory": folder,
             "protocol": "inproc://",
         }

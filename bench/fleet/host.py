@@ -29,6 +29,7 @@ from ..run.session import missing_processes
 from ..run.stop import Stop
 from .assign import OnShelf, Shelf, in_order
 from .boards import FleetBoard
+from .given import last_given, note_given
 from .post import Message, deliver, stop_all, topic
 from .ready import FleetPlan
 from .show import FleetProgress
@@ -51,7 +52,7 @@ def workers_there(client: Client) -> frozenset[str]:
     return frozenset(name for worker in workers.values() for name in worker.get("resources", {}))
 
 
-def probe_on(client: Client, board: FleetBoard, config: Resolved, run_id: str) -> Future:
+def probe_on(client: Client, board: FleetBoard, config: Resolved, run_id: str | None) -> Future:
     """Have the worker of a board look who is there."""
     return client.submit(probe, config.profiles[board.name], run_id, resources={board.resource: 1}, pure=False)
 
@@ -118,6 +119,7 @@ class Host:
         owners = {record.case: record.fleet.board for record in kept if record.fleet}
         waiting = [case for case in self._order if self._wants_more(case)]
         self.shelf = Shelf({each.board.name: each for each in boards}, waiting, config.plan.threads, owners)
+        self.shelf.left = last_given(config.run.out, run_id)
         self._used: set[str] = set(owners.values())
         for record in kept:
             if record.fleet and (each := self.shelf.boards.get(record.fleet.board)):
@@ -134,7 +136,7 @@ class Host:
         progress: FleetProgress,
         after_case: Callable[[Sequence[Record]], None],
     ) -> None:
-        """What its tasks need, and who is told."""
+        """What its tasks need, and what reports on them."""
         config = replace(self._config, catalog=replace(self._config.catalog, devices={}))
         settings, checkout = settings_of(config), read_checkout()
         self._facts = RunFacts(config, settings, self.aim, weights, checkout, self.run_id, board_worker)
@@ -189,6 +191,7 @@ class Host:
             known=self._counted(case.model),
         )
         resources = {board.resource: 1}
+        note_given(self._config.run.out, self.run_id, board.name, case)
         future = self._client.submit(measure_case, task, key=f"{case.key}-{token}", resources=resources, pure=False)
         self._running[token] = _Assignment(case, each, future)
         self._used.add(board.name)
@@ -227,8 +230,6 @@ class Host:
         elif kind == "record":
             self._keep(assignment, Record.model_validate_json(message["record"]))
             self._answer(message, "kept")
-        elif kind == "note":
-            self._progress.note(f"{assignment.each.board.name}: {message['text']}")
         else:
             self._progress.board(assignment.each, message)
 
@@ -238,7 +239,7 @@ class Host:
             run(deliver, message["execution"], answer)
 
     def _keep(self, assignment: _Assignment, record: Record) -> None:
-        """Write a record, once, and before its task is told."""
+        """Write a record, once, and before its task goes on."""
         of_case = self._of_case[assignment.case]
         if any(other.process == record.process for other in of_case):
             return

@@ -6,12 +6,10 @@ A scheduler listens on loopback or over TLS, and so does each worker; no page is
 from __future__ import annotations
 
 import asyncio
-import logging
 import os
 import signal
 import tempfile
 from collections.abc import Awaitable, Callable, Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -20,14 +18,13 @@ from typing import TYPE_CHECKING, Any
 from ..errors import ENVIRONMENT, NOT_HERE, UserError
 from ..run.stop import SIGNALS, Stop
 from .boards import FleetBoard
-from .cluster import LOOPBACK, SETTINGS
+from .cluster import LOOPBACK, WORKER, our_dask
 from .film_host import PLUGIN, FilmHost, folder_of_films, host_name
 from .security import SchedulerAddress, security
 
 if TYPE_CHECKING:
     from distributed import WorkerPlugin
 
-_NO_PAGES = {"distributed.scheduler.http.routes": [], "distributed.worker.http.routes": []}
 _CONNECT_S = 10.0
 
 
@@ -71,12 +68,9 @@ def serve_worker(named: SchedulerAddress, offers: Offers, ready: Callable[[str],
         from distributed import Worker
 
         common: dict[str, Any] = {
+            **WORKER,
             "host": None if named.certificates else "127.0.0.1",
             "security": keys,
-            "nthreads": 1,
-            "memory_limit": 0,
-            "dashboard": False,
-            "dashboard_address": LOOPBACK,
             "death_timeout": _CONNECT_S,
             "local_directory": folder,
         }
@@ -138,18 +132,5 @@ async def _signalled(stop: Stop, *finished: Awaitable[Any]) -> None:
 
 
 def _run(serve: Callable[[Stop], Any]) -> int | None:
-    with _quiet(), Stop() as stop:
+    with our_dask(), Stop() as stop:
         return asyncio.run(serve(stop))
-
-
-@contextmanager
-def _quiet() -> Iterator[None]:
-    """With our settings of dask, and without its log: what a person needs to know we say."""
-    import distributed
-    from dask import config
-
-    for name in list(logging.root.manager.loggerDict):
-        if name.partition(".")[0] == distributed.__name__:
-            logging.getLogger(name).setLevel(logging.CRITICAL)
-    with config.set({**SETTINGS, **_NO_PAGES}):
-        yield

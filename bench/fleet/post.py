@@ -22,7 +22,7 @@ from ..run.stop import Stop
 ANSWER_S = 120.0
 
 Message = dict[str, Any]
-Kind = Literal["begin", "record", "state", "note"]
+Kind = Literal["begin", "record", "state"]
 
 
 def topic(run_id: str) -> str:
@@ -57,10 +57,6 @@ class Post:
         if state != self._last_state:
             self._last_state = state
             self._send("state", **state)
-
-    def note(self, text: str) -> None:
-        """Something about the case, for people."""
-        self._send("note", text=text)
 
     def take(self, answer: Any) -> None:
         """What came down: an answer, or None to stop."""

@@ -43,11 +43,11 @@ class Asked:
 
 
 def reach(
-    client: Client, boards: Iterable[FleetBoard], config: Resolved, *, resume: bool = False
+    client: Client, boards: Iterable[FleetBoard], config: Resolved
 ) -> tuple[dict[str, BoardFacts], dict[str, str]]:
-    """What each board is, or why it is not reached; all are asked at once, each by its own worker. With `resume` what
+    """What each board is, or why it is not reached; each is asked by its own worker. What
     runs there of the newest run is ours: its host was killed."""
-    run_id = (newest_run(config.run.out) if resume else None) or ""
+    run_id = newest_run(config.run.out)
     present, boards = workers_there(client), tuple(boards)
     away = {board.name: f"{board.name}: no worker offers it" for board in boards if board.resource not in present}
     asked = {board.name: probe_on(client, board, config, run_id) for board in boards if board.name not in away}

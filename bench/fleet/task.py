@@ -79,9 +79,10 @@ def for_board(config: Resolved, case: Case, board: DeviceProfile) -> Resolved:
     return replace(config, catalog=replace(config.catalog, devices={case.device: board}))
 
 
-def probe(board: DeviceProfile, run_id: str) -> BoardFacts | str:
+def probe(board: DeviceProfile, run_id: str | None) -> BoardFacts | str:
     """What a plan must know of a board, or why it is not reached, or which other run measures there."""
-    reached, unavailable = reach_boards([board.name], {board.name: board}, idle_for=run_id)
+    with _FEW:
+        reached, unavailable = reach_boards([board.name], {board.name: board}, run_id)
     return reached[board.name] if board.name in reached else unavailable[board.name]
 
 
@@ -91,9 +92,11 @@ def measure_case(task: CaseTask) -> Ended:
         try:
             records = post.begin()
             post.state(stage="reaching the board")
-            opened = _open(task.run.run_id, task.board)
-            if why := _other_run(opened, task):
-                return Ended("busy", why)
+            with _FEW:
+                opened = _open(task.run.run_id, task.board)
+                other = _other_run(opened, task)
+            if other:
+                return Ended("busy", other)
             return _Case(task, opened, post, stop).measure(records)
         except BoardUnavailable as error:
             _forget(task.run.run_id, task.board.name)
@@ -107,9 +110,10 @@ def leave(run_id: str, board: DeviceProfile) -> str | None:
     opened = _forget(run_id, board.name)
     there = opened or Board(Ssh(board.host or ""), run_id, board.python)
     try:
-        if opened is None:  # a host that was killed may have left a folder there
-            there.open()
-        there.clean()
+        with _FEW:
+            if opened is None:  # a host that was killed may have left a folder there
+                there.open()
+            there.clean()
     except (Unreachable, AgentError) as error:
         return f"{board.name}: {there.folder} is left at {board.host} for a later run: {error}"
     return None
@@ -124,6 +128,10 @@ class _Opened:
     board: Board
 
 
+# So many boards are asked, opened or left by one process at a time: on a busy host fifty ssh that connect at once need
+# longer than the ten seconds after which each gives up.
+MOST_AT_ONCE = 16
+_FEW = threading.BoundedSemaphore(MOST_AT_ONCE)
 # Of this process, for all its workers.
 _WARM = Warm(BOARD_WORKER)
 # By run and board: a board is opened once, not for each case.

@@ -17,6 +17,7 @@ from ..plan.plan import plan as cross
 from ..plan.resolve import Resolved
 from ..record.case import Case
 from ..record.record import Settings
+from ..record.store import newest_run
 from .boards.boards import check_some_left, reach_boards
 from .rounds import Aim, aim_of, runs_of_each
 
@@ -25,7 +26,7 @@ def read_plan_facts(config: Resolved) -> PlanFacts:
     """The facts a plan needs, read from this machine and from the boards of the plan. Raises UserError for a file that
     is not a video, and where no device of the plan is reached."""
     here = local_facts(config)
-    boards, unavailable = reach_boards(config.plan.devices, config.profiles)
+    boards, unavailable = reach_boards(config.plan.devices, config.profiles, newest_run(config.run.out))
     check_some_left(config.plan.devices, unavailable)
     return replace(here, boards=boards, unavailable=unavailable)
 

@@ -170,9 +170,7 @@ class Board:
             self.again(self.remove_cases)
             answer = self.again(lambda: self._ask("start", name, stdin=json.dumps(job)))
         if answer["event"] == "busy":
-            run = str(answer.get("run"))
-            end = shlex.join(["ssh", self.transport.host, self.python, f"{FOLDER}/{run}/agent.py", "clean"])
-            raise AgentError(f"run {run} measures there since {answer.get('since')}; wait for it, or end it: {end}")
+            raise AgentError(self.busy_text(str(answer.get("run")), str(answer.get("since"))))
         return self._follow(name, on_event)
 
     def holder(self) -> tuple[str, str] | None:
@@ -180,6 +178,11 @@ class Board:
         AgentError."""
         answer = self._ask("holder")
         return (str(answer["run"]), str(answer.get("since"))) if answer.get("run") else None
+
+    def busy_text(self, run: str, since: str) -> str:
+        """Which other run measures there, and how to end it."""
+        end = shlex.join(["ssh", self.transport.host, self.python, f"{FOLDER}/{run}/agent.py", "clean"])
+        return f"run {run} measures there since {since}; wait for it, or end it: {end}"
 
     def remove_cases(self) -> None:
         """End what runs there and remove all cases, once their records are kept: the same job may be run again."""

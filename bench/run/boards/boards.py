@@ -48,17 +48,16 @@ class BoardUnavailable(Exception):
 
 
 def reach_boards(
-    devices: Iterable[str], profiles: Mapping[str, DeviceProfile], *, idle_for: str | None = None
+    devices: Iterable[str], profiles: Mapping[str, DeviceProfile], run_id: str | None
 ) -> tuple[dict[str, BoardFacts], dict[str, str]]:
-    """Of the devices at a host: what a plan must know of each, or why it is not reached. With `idle_for`, a run, a
-    board on which another one measures is left alone, and counts as not reached: importing torch to look at it would be
-    in those samples."""
+    """Of the devices at a host: what a plan must know of each, or why it is not reached. A board on which another run
+    than `run_id` measures counts as not reached: importing torch to look at it would be in those samples."""
     boards, unavailable = {}, {}
     for name in devices:
         if profiles[name].host is None:
             continue
         try:
-            boards[name] = _reach_board(profiles[name], idle_for)
+            boards[name] = _reach_board(profiles[name], run_id)
         except BoardUnavailable as error:
             unavailable[name] = str(error)
     return boards, unavailable
@@ -70,13 +69,13 @@ def check_some_left(devices: Iterable[str], unavailable: Mapping[str, str]) -> N
         raise UserError("\n".join(unavailable.values()), NOT_HERE)
 
 
-def _reach_board(profile: DeviceProfile, idle_for: str | None) -> BoardFacts:
+def _reach_board(profile: DeviceProfile, run_id: str | None) -> BoardFacts:
     board = Board(Ssh(profile.host or ""), f"probe-{secrets.token_hex(4)}", profile.python)
     try:
         board.open()
         try:
-            if idle_for is not None and (holder := board.holder()) and holder[0] != idle_for:
-                raise BoardUnavailable(_not_idle(profile, *holder))
+            if (holder := board.holder()) and holder[0] != run_id:
+                raise BoardUnavailable(_busy(profile, board.busy_text(*holder)))
             hello = board.hello(HOST, torch=True, trtexec=True)
         finally:
             board.clean()
@@ -109,8 +108,8 @@ def _no_trtexec(help_text: str | None) -> str | None:
     return None
 
 
-def _not_idle(profile: DeviceProfile, run: str, since: str) -> str:
-    return f"device {profile.name} ({profile.title}): run {run} measures at {profile.host} since {since}"
+def _busy(profile: DeviceProfile, why: str) -> str:
+    return f"device {profile.name} ({profile.title}): {profile.host} is busy: {why}"
 
 
 def _not_reached(profile: DeviceProfile, why: str) -> str:

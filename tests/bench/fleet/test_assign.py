@@ -44,7 +44,20 @@ def test_a_case_that_has_begun_stays_with_its_board_and_comes_first_there():
     assert made.next_case(second, 0.0) == C
     assert not made.takes(first, C)
     second.aside = True
-    assert made.stuck() == [C]
+    assert not made.takes(second, C)
+    assert not made.takes(first, C)
+
+
+def test_what_a_killed_host_had_given_to_a_board_is_asked_for_there_first():
+    first, second = on_shelf("lab-1"), on_shelf("lab-2")
+    made = shelf(first, second, owner={A: "lab-2"}, left={B: "lab-2"})
+    assert (made.next_case(first, 0.0), made.next_case(second, 0.0)) == (C, B)
+    made.begin(second, B)
+    made.lose(second, "away", 0.0)
+    assert made.next_case(first, 0.0) == B  # from now on as any other
+    made.left = {B: "lab-2"}
+    second.facts = None
+    assert made.next_case(first, 0.0) == B  # nobody waits for a board that is not reached
 
 
 def test_a_board_is_set_aside_after_three_failures_in_a_row_and_its_cases_go_to_others():
@@ -90,6 +103,6 @@ def test_a_board_that_comes_late_takes_cases_from_then_on():
     late = on_shelf("lab-1", facts=None)
     made = shelf(late, on_shelf("lab-2", "tx2"), cases=(A, D))
     assert made.next_case(late, 0.0) is None
-    assert made.stuck() == [A]
+    assert not made.takes(late, A)
     late.facts = BoardFacts(4)
     assert made.next_case(late, 0.0) == A

@@ -18,7 +18,7 @@ from co3d_bench.bench.fleet.show import Shown
 from co3d_bench.bench.fleet.task import Ended, leave, measure_case, probe
 from co3d_bench.bench.plan.plan import BoardFacts
 from co3d_bench.bench.record.record import Record
-from co3d_bench.bench.record.store import read_records
+from co3d_bench.bench.record.store import StoreWarning, read_records
 from co3d_bench.bench.run.stop import Stop
 
 from .conftest import configured
@@ -88,6 +88,14 @@ class Cluster:
         return Ended("done")
 
 
+class Killed(BaseException):
+    """The end of the host's process."""
+
+
+def killed(cluster, task):
+    raise Killed
+
+
 def lost(cluster, task):
     cluster.say(task, "begin")
     return Ended("lost", f"{task.board.name} is lost: the cable")
@@ -152,15 +160,15 @@ def test_a_record_of_a_task_that_was_given_up_is_refused_and_one_that_is_there_i
     assert len(read_records(world.tables["run"]["out"])) == 4
 
 
-def test_what_the_store_has_is_told_to_the_task_and_not_measured_again(world):
+def test_what_the_store_has_is_sent_to_the_task_and_not_measured_again(world):
     first, *_ = world()[0].records
     Path(world.tables["run"]["out"], "records.jsonl").unlink()
     _, cluster, _, _ = world(kept=[first])
     assert len(cluster.measured) == 3
     world.tables["run"]["processes"] = 2
     _, cluster, _, _ = world(kept=[first])
-    told = [Record.model_validate_json(line) for answer in cluster.answers if answer != "kept" for line in answer]
-    assert first in told
+    lines = [line for answer in cluster.answers if answer != "kept" for line in answer]
+    assert first in [Record.model_validate_json(line) for line in lines]
 
 
 def test_a_board_that_is_lost_three_times_in_a_row_is_set_aside_and_the_other_does_its_cases(world):
@@ -203,6 +211,20 @@ def test_a_board_on_which_another_run_measures_is_waited_for(world):
     _, cluster, why, lines = world(reached=("lab-1",), lab_1=[busy] * 5)
     assert (why, len(cluster.measured)) == ([], 4)
     assert sum("run X measures there" in line for line in lines) == 1
+
+
+def test_a_host_after_one_that_was_killed_asks_the_board_that_has_the_case(world):
+    with pytest.raises(Killed):
+        world(reached=("lab-2",), lab_2=[killed])
+    given = Path(world.tables["run"]["out"], "fleet.jsonl")
+    assert '"board":"lab-2"' in given.read_text()
+    with given.open("a") as file:
+        file.write('{"run_id":"run-1","board":"lab')  # the power went
+    with pytest.warns(StoreWarning, match=r"fleet\.jsonl, line 2"):
+        made, cluster, why, _ = world()
+    boards = {record.case: record.fleet.board for record in made.records}
+    assert boards[made._order[0]] == "lab-2"  # lab-1 is asked first, and would get the first case
+    assert (why, len(cluster.measured)) == ([], 4)
 
 
 def test_a_board_that_was_away_joins_while_another_works(world, monkeypatch):

@@ -6,6 +6,7 @@ CO3D_BENCH_OLD_PYTHON, a Python 3.6 with torch 1.10, is what runs on the boards 
 
 from __future__ import annotations
 
+import fcntl
 import itertools
 import os
 import signal
@@ -23,7 +24,7 @@ from co3d_bench.bench.plan.catalog import Catalog
 from co3d_bench.bench.plan.locate import why_unreachable
 from co3d_bench.bench.plan.resolve import make_config
 from co3d_bench.bench.record.record import Settings
-from co3d_bench.bench.record.store import read_records
+from co3d_bench.bench.record.store import mark_run, read_records
 from co3d_bench.bench.run.progress import Silent
 from co3d_bench.bench.run.ready import make_plan
 from co3d_bench.bench.run.run import run
@@ -252,6 +253,21 @@ def test_the_wrong_board_is_refused_in_one_message(sshd, tmp_path):
     assert "nvidia,tegra186" in found
     assert "nvidia,tegra194" in wanted
     assert set(left(sshd)) <= {"lock"}
+
+
+def test_a_board_on_which_another_run_measures_is_left_alone(sshd, tmp_path):
+    made = config(tmp_path, {"tx2": ("tx2", "tx2.local")})
+    lock = sshd.home / ".cache/co3d-bench/agent/lock"
+    lock.parent.mkdir(parents=True, exist_ok=True)
+    with lock.open("w") as held:
+        fcntl.flock(held, fcntl.LOCK_EX)
+        print("run-7 12:00:00", file=held, end="", flush=True)
+        with pytest.raises(UserError, match=r"tx2\.local is busy: run run-7 measures there since 12:00:00; .*clean"):
+            make_plan(made, boards=True)
+        Path(made.run.out).mkdir()
+        mark_run(made.run.out, "run-7")  # its host, which is this one, was killed
+        assert make_plan(made, boards=True).cases
+    assert left(sshd) == ["lock"]
 
 
 def test_what_measures_this_machine_alone_refuses_a_board(tmp_path):
