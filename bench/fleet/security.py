@@ -34,7 +34,7 @@ _ADDRESS = re.compile(r"(?:(?P<scheme>[a-z]+)://)?(?P<host>\[[0-9a-fA-F:.]+\]|[^
 class SchedulerAddress:
     """As a person names it, with the folder of the certificates where it is reached over TLS."""
 
-    host: str
+    host: str  # an address of IPv6 in its brackets
     port: int
     certificates: Path | None = None
 
@@ -42,13 +42,12 @@ class SchedulerAddress:
     def listens_on(self) -> str | None:
         """The address or name of this machine that a scheduler listens on; None: all of them, over TLS, since hosts
         may name it by different ones, and its own name often leads to loopback."""
-        return None if self.certificates and self.host not in ("localhost", "127.0.0.1", "::1") else self.host
+        return None if self.certificates and self.host not in ("localhost", "127.0.0.1", "[::1]") else self.host
 
     @property
     def url(self) -> str:
         """As dask takes it."""
-        host = f"[{self.host}]" if ":" in self.host else self.host
-        return f"{self.scheme}://{host}:{self.port}"
+        return f"{self.scheme}://{self.host}:{self.port}"
 
     @property
     def scheme(self) -> str:
@@ -62,8 +61,8 @@ def parse_address(text: str, certificates: Path | None = None) -> SchedulerAddre
     scheme = found and (found["scheme"] or ("tls" if certificates else "tcp"))
     if found is None or scheme not in ("tcp", "tls") or not 0 < int(found["port"] or PORT) < 1 << 16:
         raise UserError(f"{text!r}: not the address of a scheduler; it is HOST:PORT, e.g. {LOOPBACK}")
-    host, port = found["host"].strip("[]"), int(found["port"] or PORT)
-    if scheme == "tcp" and certificates is None and not is_loopback(host):
+    host, port = found["host"], int(found["port"] or PORT)
+    if scheme == "tcp" and certificates is None and not is_loopback(host.strip("[]")):
         raise UserError(
             f"{text}: not this machine, and without TLS anybody on the way may run code on all hosts; nothing was "
             f"started. Give --tls FOLDER: `co3d-bench fleet scheduler tls://{host}:{port} --tls FOLDER` makes the "

@@ -7,6 +7,7 @@ import socket
 import pytest
 
 from co3d_bench.bench.demo.films import make_films
+from co3d_bench.bench.fleet import hosts
 
 
 @pytest.mark.parametrize(
@@ -42,6 +43,15 @@ def test_a_port_that_is_taken_is_named(call):
     assert done.returncode == 4
     assert "cannot listen there: " in done.stderr
     assert "in use" in done.stderr
+
+
+def test_a_worker_without_a_scheduler_ends_and_says_so(call, monkeypatch):
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        address = f"127.0.0.1:{free.getsockname()[1]}"
+    monkeypatch.setattr(hosts, "_CONNECT_S", 1.0)
+    done = call("fleet", "worker", address)
+    assert done.returncode == 7
+    assert done.stderr.strip().endswith(f"no scheduler answers at tcp://{address}: none within 1 s")
 
 
 @pytest.fixture

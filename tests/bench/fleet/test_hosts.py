@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import socket
 import stat
 from pathlib import Path
 from types import SimpleNamespace
@@ -47,6 +48,7 @@ def test_a_scheduler_is_named_by_host_and_port(text, tls, url):
     [
         ("tcp://10.1.2.3:8786", None, "without TLS anybody on the way may run code"),
         ("10.1.2.3", None, "Give --tls FOLDER"),
+        ("[fd00::2]:99", None, "`co3d-bench fleet scheduler tls://[fd00::2]:99 --tls FOLDER`"),
         ("0.0.0.0", None, "without TLS"),  # noqa: S104
         ("no-such-host.invalid", None, "without TLS"),
         ("tls://lab-1", None, "TLS needs its certificates; give --tls FOLDER (ca.pem, cert.pem, key.pem)"),
@@ -69,7 +71,24 @@ def test_nothing_but_loopback_and_tls(text, tls, why):
 def test_a_scheduler_with_certificates_listens_on_all_addresses_and_one_without_on_loopback():
     assert parse_address("tls://lab-1", Path("keys")).listens_on is None
     assert parse_address("tls://127.0.0.1", Path("keys")).listens_on == "127.0.0.1"
+    assert parse_address("tls://[::1]", Path("keys")).listens_on == "[::1]"
     assert parse_address("localhost").listens_on == "localhost"
+
+
+def test_a_scheduler_listens_at_an_address_of_ipv6():
+    from distributed import Scheduler
+
+    try:
+        socket.create_server(("::1", 0), family=socket.AF_INET6).close()
+    except OSError:
+        pytest.skip("this machine has no IPv6")
+
+    async def address() -> str:
+        named, options = parse_address("[::1]"), {"dashboard": False, "dashboard_address": "127.0.0.1:0"}
+        async with Scheduler(protocol=named.scheme, host=named.listens_on, port=0, **options) as scheduler:
+            return scheduler.address
+
+    assert asyncio.run(address()).startswith("tcp://[::1]:")
 
 
 def test_certificates_are_made_once_and_for_their_owner_alone(certificates):
