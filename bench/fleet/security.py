@@ -124,19 +124,31 @@ def _files(folder: Path) -> tuple[Path, ...]:
             "set, of which each host gets a copy",
             ENVIRONMENT,
         )
-    mode = files[-1].stat().st_mode & 0o077
-    if mode:
-        raise UserError(
-            f"{folder / KEY}: others may read it (mode {files[-1].stat().st_mode & 0o777:03o}), and with it run code "
-            f"on all hosts; chmod 600 {folder / KEY}",
-            ENVIRONMENT,
-        )
+    for path in (folder, *files[:-1]):
+        _check_own(path, 0o022)
+    _check_own(files[-1], 0o077)
     return files
 
 
+def _check_own(path: Path, forbidden: int) -> None:
+    """Raises UserError where others may do with a file or folder what these bits of its mode stand for."""
+    found = path.stat()
+    if found.st_uid not in (0, os.geteuid()):
+        raise UserError(
+            f"{path}: is another user's, who could run code as you by it; use a folder of yours", ENVIRONMENT
+        )
+    if found.st_mode & forbidden:
+        may = "read" if forbidden & 0o044 else "change"
+        raise UserError(
+            f"{path}: others may {may} it (mode {found.st_mode & 0o777:03o}), and with it run code on all hosts; "
+            f"chmod go= {path}",
+            ENVIRONMENT,
+        )
+
+
 def make_certificates(folder: Path) -> bool:
-    """Make a key and its certificate, which is its own CA, in a new folder that only its owner may enter; one that has
-    them is left as it is. Returns whether they were made. Raises UserError."""
+    """Make a key and its certificate, which is its own CA. A new folder is its owner's alone; one that has any of them
+    is left as it is. Returns whether they were made. Raises UserError."""
     if any((folder / name).exists() for name in FILES):
         return False
     openssl = shutil.which("openssl", path=system_path())
@@ -148,7 +160,7 @@ def make_certificates(folder: Path) -> bool:
         )
     try:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        folder.chmod(0o700)
+        _check_own(folder, 0o022)
         with tempfile.TemporaryDirectory(dir=folder, prefix=".new-") as new:
             _self_signed(openssl, Path(new))
             for name in (KEY, CA, CERTIFICATE):
