@@ -93,7 +93,7 @@ def security(address: SchedulerAddress) -> Security | None:
     if address.certificates is None:
         # Dask's own settings may ask for TLS; here the address has decided.
         return Security(require_encryption=False)
-    ca, certificate, key = (str(file) for file in _files(address.certificates))
+    ca, certificate, key = (str(file) for file in certificates_in(address.certificates))
     found = Security(
         require_encryption=True,
         tls_ca_file=ca,
@@ -116,7 +116,8 @@ def reached_by(named: SchedulerAddress | None) -> Address | None:
     return Address(named.url, security(named)) if named else None
 
 
-def _files(folder: Path) -> tuple[Path, ...]:
+def certificates_in(folder: Path) -> tuple[Path, ...]:
+    """Its CA, certificate and key. Raises UserError where one is missing, or open to others."""
     files = tuple((folder / name).absolute() for name in FILES)
     if missing := [file.name for file in files if not file.is_file()]:
         raise UserError(
