@@ -22,13 +22,17 @@ tls = click.option(
 
 
 def scheduler_elsewhere(address: str | None, certificates: Path | None) -> SchedulerAddress | None:
-    """The scheduler that `--fleet ADDRESS` and `--tls FOLDER` name; None where none is. Raises UserError."""
+    """The scheduler that `--fleet ADDRESS` and `--tls FOLDER` name; None where none is. Raises UserError, also for
+    certificates that are missing or open to others."""
     from ..bench.errors import UserError
-    from ..bench.fleet.security import parse_address
+    from ..bench.fleet.security import certificates_in, parse_address
 
     if certificates and not address:
         raise UserError("--tls FOLDER: belongs to --fleet ADDRESS, which is missing")
-    return parse_address(address, certificates) if address else None
+    named = parse_address(address, certificates) if address else None
+    if named and named.certificates:
+        certificates_in(named.certificates)
+    return named
 
 
 @click.group(cls=Verbs)

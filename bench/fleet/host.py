@@ -132,7 +132,7 @@ class Host:
     def use(
         self,
         weights: Mapping[str, WeightsFile],
-        board_worker: Sequence[str],
+        board_worker: Sequence[str] | None,
         progress: FleetProgress,
         after_case: Callable[[Sequence[Record]], None],
     ) -> None:

@@ -69,7 +69,7 @@ def serve_worker(named: SchedulerAddress, offers: Offers, ready: Callable[[str],
 
         common: dict[str, Any] = {
             **WORKER,
-            "host": None if named.certificates else "127.0.0.1",
+            "host": "127.0.0.1" if named.listens_on else None,
             "security": keys,
             "death_timeout": _CONNECT_S,
             "local_directory": folder,
@@ -81,7 +81,8 @@ def serve_worker(named: SchedulerAddress, offers: Offers, ready: Callable[[str],
                 ready(own["name"])
             await _signalled(stop, *(worker.finished() for worker in workers))
         except (OSError, RuntimeError, TimeoutError, ValueError) as error:
-            raise UserError(_no_answer(named, str(error.__cause__ or error)), NOT_HERE) from error
+            why = str(error.__cause__ or error) or f"none within {_CONNECT_S:.0f} s"
+            raise UserError(_no_answer(named, why), NOT_HERE) from error
         finally:
             host.end()
             # What a board measures goes on there, and is followed by the next run: nobody waits for it here.

@@ -17,7 +17,7 @@ from ..record.store import check_writable, mark_run, newest_run
 from ..run.progress import Progress
 from ..run.ready import check_ready, settings_of
 from ..run.resume import open_run
-from ..run.run import BOARD_WORKER, WORKER, run
+from ..run.run import WORKER, run
 from ..run.stop import Interrupted, Stop, Unfinished
 from .boards import FleetBoard
 from .host import Host, probe_on, result_of, workers_there
@@ -39,7 +39,7 @@ class Asked:
     here: Progress | None = None  # of the cases of this machine
     after_case: Callable[[Sequence[Record]], None] = lambda records: None
     worker: Sequence[str] = tuple(WORKER)
-    board_worker: Sequence[str] = tuple(BOARD_WORKER)
+    board_worker: Sequence[str] | None = None
 
 
 def reach(

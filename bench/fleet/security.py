@@ -34,7 +34,7 @@ _ADDRESS = re.compile(r"(?:(?P<scheme>[a-z]+)://)?(?P<host>\[[0-9a-fA-F:.]+\]|[^
 class SchedulerAddress:
     """As a person names it, with the folder of the certificates where it is reached over TLS."""
 
-    host: str
+    host: str  # an address of IPv6 in its brackets
     port: int
     certificates: Path | None = None
 
@@ -42,13 +42,12 @@ class SchedulerAddress:
     def listens_on(self) -> str | None:
         """The address or name of this machine that a scheduler listens on; None: all of them, over TLS, since hosts
         may name it by different ones, and its own name often leads to loopback."""
-        return None if self.certificates and self.host not in ("localhost", "127.0.0.1", "::1") else self.host
+        return None if self.certificates and self.host not in ("localhost", "127.0.0.1", "[::1]") else self.host
 
     @property
     def url(self) -> str:
         """As dask takes it."""
-        host = f"[{self.host}]" if ":" in self.host else self.host
-        return f"{self.scheme}://{host}:{self.port}"
+        return f"{self.scheme}://{self.host}:{self.port}"
 
     @property
     def scheme(self) -> str:
@@ -62,8 +61,8 @@ def parse_address(text: str, certificates: Path | None = None) -> SchedulerAddre
     scheme = found and (found["scheme"] or ("tls" if certificates else "tcp"))
     if found is None or scheme not in ("tcp", "tls") or not 0 < int(found["port"] or PORT) < 1 << 16:
         raise UserError(f"{text!r}: not the address of a scheduler; it is HOST:PORT, e.g. {LOOPBACK}")
-    host, port = found["host"].strip("[]"), int(found["port"] or PORT)
-    if scheme == "tcp" and certificates is None and not is_loopback(host):
+    host, port = found["host"], int(found["port"] or PORT)
+    if scheme == "tcp" and certificates is None and not is_loopback(host.strip("[]")):
         raise UserError(
             f"{text}: not this machine, and without TLS anybody on the way may run code on all hosts; nothing was "
             f"started. Give --tls FOLDER: `co3d-bench fleet scheduler tls://{host}:{port} --tls FOLDER` makes the "
@@ -94,7 +93,7 @@ def security(address: SchedulerAddress) -> Security | None:
     if address.certificates is None:
         # Dask's own settings may ask for TLS; here the address has decided.
         return Security(require_encryption=False)
-    ca, certificate, key = (str(file) for file in _files(address.certificates))
+    ca, certificate, key = (str(file) for file in certificates_in(address.certificates))
     found = Security(
         require_encryption=True,
         tls_ca_file=ca,
@@ -117,7 +116,8 @@ def reached_by(named: SchedulerAddress | None) -> Address | None:
     return Address(named.url, security(named)) if named else None
 
 
-def _files(folder: Path) -> tuple[Path, ...]:
+def certificates_in(folder: Path) -> tuple[Path, ...]:
+    """Its CA, certificate and key. Raises UserError where one is missing, or open to others."""
     files = tuple((folder / name).absolute() for name in FILES)
     if missing := [file.name for file in files if not file.is_file()]:
         raise UserError(
@@ -125,19 +125,31 @@ def _files(folder: Path) -> tuple[Path, ...]:
             "set, of which each host gets a copy",
             ENVIRONMENT,
         )
-    mode = files[-1].stat().st_mode & 0o077
-    if mode:
-        raise UserError(
-            f"{folder / KEY}: others may read it (mode {files[-1].stat().st_mode & 0o777:03o}), and with it run code "
-            f"on all hosts; chmod 600 {folder / KEY}",
-            ENVIRONMENT,
-        )
+    for path in (folder, *files[:-1]):
+        _check_own(path, 0o022)
+    _check_own(files[-1], 0o077)
     return files
 
 
+def _check_own(path: Path, forbidden: int) -> None:
+    """Raises UserError where others may do with a file or folder what these bits of its mode stand for."""
+    found = path.stat()
+    if found.st_uid not in (0, os.geteuid()):
+        raise UserError(
+            f"{path}: is another user's, who could run code as you by it; use a folder of yours", ENVIRONMENT
+        )
+    if found.st_mode & forbidden:
+        may = "read" if forbidden & 0o044 else "change"
+        raise UserError(
+            f"{path}: others may {may} it (mode {found.st_mode & 0o777:03o}), and with it run code on all hosts; "
+            f"chmod go= {path}",
+            ENVIRONMENT,
+        )
+
+
 def make_certificates(folder: Path) -> bool:
-    """Make a key and its certificate, which is its own CA, in a new folder that only its owner may enter; one that has
-    them is left as it is. Returns whether they were made. Raises UserError."""
+    """Make a key and its certificate, which is its own CA. A new folder is its owner's alone; one that has any of them
+    is left as it is. Returns whether they were made. Raises UserError."""
     if any((folder / name).exists() for name in FILES):
         return False
     openssl = shutil.which("openssl", path=system_path())
@@ -149,7 +161,7 @@ def make_certificates(folder: Path) -> bool:
         )
     try:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        folder.chmod(0o700)
+        _check_own(folder, 0o022)
         with tempfile.TemporaryDirectory(dir=folder, prefix=".new-") as new:
             _self_signed(openssl, Path(new))
             for name in (KEY, CA, CERTIFICATE):

@@ -49,7 +49,7 @@ class RunFacts:
     weights: Mapping[str, WeightsFile]
     checkout: Checkout
     run_id: str
-    board_worker: Sequence[str] = tuple(BOARD_WORKER)
+    board_worker: Sequence[str] | None = None  # the process of a case; None: by the worker's own installation
 
 
 @dataclass(frozen=True)
@@ -216,7 +216,7 @@ class _Case:
             weights=run.weights,
             checkout=run.checkout,
             earlier=EarlierRun(run.run_id, {}),
-            workers=(WORKER, _WARM.command() if tuple(run.board_worker) == tuple(BOARD_WORKER) else run.board_worker),
+            workers=(WORKER, run.board_worker or _WARM.command()),
             stop=self.stop,
             progress=reports,
         )

@@ -6,7 +6,7 @@ import socket
 
 import pytest
 
-from co3d_bench.bench.demo.films import make_films
+from co3d_bench.bench.fleet import hosts
 
 
 @pytest.mark.parametrize(
@@ -25,15 +25,29 @@ from co3d_bench.bench.demo.films import make_films
         (["fleet", "worker", "--boards", "gone.toml"], 2, "'gone.toml' does not exist"),
         (["fleet", "workers"], 2, "worker"),
         (["run", "--fleet", "10.0.0.1"], 2, "without TLS anybody on the way may run code on all hosts"),
+        # What costs nothing to look at comes first: here there are neither boards nor films.
+        (["run", "--fleet", "tls://lab-1", "--tls", "keys"], 4, "keys: ca.pem, cert.pem, key.pem missing"),
+        (
+            ["evaluate", "--data", ".", "--fleet", "lab-1", "--tls", "keys"],
+            4,
+            "keys: ca.pem, cert.pem, key.pem missing",
+        ),
+        (["evaluate", "--data", ".", "--tls", "keys"], 2, "--tls FOLDER: belongs to --fleet ADDRESS, which is missing"),
+        (
+            ["evaluate", "--data", ".", "--fleet", "10.0.0.1"],
+            2,
+            "without TLS anybody on the way may run code on all hosts",
+        ),
         (["run", "--tls", "keys"], 2, "--tls FOLDER: belongs to --fleet ADDRESS, which is missing"),
         (["run", "--fleet", "127.0.0.1", "--dashboard"], 2, "serves no page; leave the address out"),
     ],
 )
-def test_what_is_refused_says_what_to_do(call, arguments, code, message):
+def test_what_is_refused_says_what_to_do(call, tmp_path, arguments, code, message):
     done = call(*arguments)
     assert done.returncode == code
     assert message in done.stderr
     assert "Traceback" not in done.stderr
+    assert not (tmp_path / "results").exists()
 
 
 def test_a_port_that_is_taken_is_named(call):
@@ -44,24 +58,10 @@ def test_a_port_that_is_taken_is_named(call):
     assert "in use" in done.stderr
 
 
-@pytest.fixture
-def films(tmp_path):
-    make_films(tmp_path / "films", each=1)
-
-
-EVALUATE = ("evaluate", "--model", "demo-x3d", "--weights", "auto", "--backend", "eager", "--data", "films")
-
-
-@pytest.mark.usefixtures("films")
-def test_certificates_without_a_fleet_are_refused(call):
-    done = call(*EVALUATE, "--tls", "keys")
-    assert done.returncode == 2
-    assert "--tls FOLDER: belongs to --fleet ADDRESS, which is missing" in done.stderr
-
-
-@pytest.mark.usefixtures("films")
-def test_an_address_in_the_open_is_refused_before_anything_runs(call, tmp_path):
-    done = call(*EVALUATE, "--fleet", "10.0.0.1")
-    assert done.returncode == 2
-    assert "without TLS anybody on the way may run code on all hosts" in done.stderr
-    assert not (tmp_path / "results").exists()
+def test_a_worker_without_a_scheduler_ends_and_says_so(call, monkeypatch):
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        address = f"127.0.0.1:{free.getsockname()[1]}"
+    monkeypatch.setattr(hosts, "_CONNECT_S", 1.0)
+    done = call("fleet", "worker", address)
+    assert done.returncode == 7
+    assert done.stderr.strip().endswith(f"no scheduler answers at tcp://{address}: none within 1 s")

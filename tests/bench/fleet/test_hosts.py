@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import os
+import socket
 import stat
 from pathlib import Path
 from types import SimpleNamespace
@@ -17,7 +19,16 @@ from co3d_bench.bench.fleet import film_host
 from co3d_bench.bench.fleet.film_host import Ask, FilmHost, HostAnswer, check_host, differences, facts_of, lacks
 from co3d_bench.bench.fleet.films import PARTS_OF_A_HOST, Ended, NoHostsError, distribute, parts_of, problems
 from co3d_bench.bench.fleet.hosts import plugin_of
-from co3d_bench.bench.fleet.security import CA, CERTIFICATE, FILES, KEY, make_certificates, parse_address, security
+from co3d_bench.bench.fleet.security import (
+    CA,
+    CERTIFICATE,
+    FILES,
+    KEY,
+    _check_own,
+    make_certificates,
+    parse_address,
+    security,
+)
 
 
 @pytest.fixture(scope="module")
@@ -47,6 +58,7 @@ def test_a_scheduler_is_named_by_host_and_port(text, tls, url):
     [
         ("tcp://10.1.2.3:8786", None, "without TLS anybody on the way may run code"),
         ("10.1.2.3", None, "Give --tls FOLDER"),
+        ("[fd00::2]:99", None, "`co3d-bench fleet scheduler tls://[fd00::2]:99 --tls FOLDER`"),
         ("0.0.0.0", None, "without TLS"),  # noqa: S104
         ("no-such-host.invalid", None, "without TLS"),
         ("tls://lab-1", None, "TLS needs its certificates; give --tls FOLDER (ca.pem, cert.pem, key.pem)"),
@@ -69,7 +81,24 @@ def test_nothing_but_loopback_and_tls(text, tls, why):
 def test_a_scheduler_with_certificates_listens_on_all_addresses_and_one_without_on_loopback():
     assert parse_address("tls://lab-1", Path("keys")).listens_on is None
     assert parse_address("tls://127.0.0.1", Path("keys")).listens_on == "127.0.0.1"
+    assert parse_address("tls://[::1]", Path("keys")).listens_on == "[::1]"
     assert parse_address("localhost").listens_on == "localhost"
+
+
+def test_a_scheduler_listens_at_an_address_of_ipv6():
+    from distributed import Scheduler
+
+    try:
+        socket.create_server(("::1", 0), family=socket.AF_INET6).close()
+    except OSError:
+        pytest.skip("this machine has no IPv6")
+
+    async def address() -> str:
+        named, options = parse_address("[::1]"), {"dashboard": False, "dashboard_address": "127.0.0.1:0"}
+        async with Scheduler(protocol=named.scheme, host=named.listens_on, port=0, **options) as scheduler:
+            return scheduler.address
+
+    assert asyncio.run(address()).startswith("tcp://[::1]:")
 
 
 def test_certificates_are_made_once_and_for_their_owner_alone(certificates):
@@ -92,9 +121,13 @@ def test_certificates_that_cannot_be_used_are_refused(certificates, tmp_path):
     for name in FILES:
         (tmp_path / name).write_bytes((certificates / name).read_bytes())
     (tmp_path / KEY).chmod(0o640)
-    with pytest.raises(UserError, match=r"others may read it \(mode 640\).*chmod 600"):
+    with pytest.raises(UserError, match=r"key\.pem: others may read it \(mode 640\).*chmod go= /"):
         security(address)
     (tmp_path / KEY).chmod(0o600)
+    (tmp_path / CA).chmod(0o664)
+    with pytest.raises(UserError, match=r"ca\.pem: others may change it \(mode 664\)"):
+        security(address)
+    (tmp_path / CA).chmod(0o644)
     (tmp_path / CERTIFICATE).write_text("no certificate")
     with pytest.raises(UserError, match="cannot be used"):
         security(address)
@@ -104,6 +137,28 @@ def test_a_set_of_ones_own_is_never_written_over(tmp_path):
     (tmp_path / CA).write_text("ours")
     assert not make_certificates(tmp_path)
     assert [file.name for file in tmp_path.iterdir()] == [CA]
+
+
+def test_certificates_lie_where_nobody_else_could_put_others(tmp_path):
+    tmp_path.chmod(0o755)
+    assert make_certificates(tmp_path)
+    assert stat.S_IMODE(tmp_path.stat().st_mode) == 0o755  # whose own folder it is, keeps it
+    address = parse_address("tls://lab-1", tmp_path)
+    assert security(address)
+    tmp_path.chmod(0o777)
+    with pytest.raises(UserError, match=r"others may change it \(mode 777\)"):
+        security(address)
+    (tmp_path / "open").mkdir()
+    (tmp_path / "open").chmod(0o777)
+    with pytest.raises(UserError, match=r"open: others may change it"):
+        make_certificates(tmp_path / "open")
+    assert not list((tmp_path / "open").iterdir())
+
+
+def test_certificates_of_another_user_are_refused():
+    anothers = SimpleNamespace(stat=lambda: SimpleNamespace(st_uid=os.geteuid() + 1, st_mode=0o600))
+    with pytest.raises(UserError, match="is another user's, who could run code as you"):
+        _check_own(anothers, 0o022)
 
 
 def test_only_who_holds_the_certificates_reaches_a_scheduler(certificates, tmp_path):
