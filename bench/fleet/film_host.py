@@ -14,7 +14,6 @@ import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -26,7 +25,7 @@ from ..evaluate.worker import Spent
 from ..measure.job import Event, Job, job_line
 from ..measure.video import sha256
 from ..record.blobs import blobs_folder, write_blob
-from ..record.environment import DISTRIBUTIONS, ROOT
+from ..record.environment import DISTRIBUTIONS, ROOT, installed_version
 from ..record.failure import wrong_answer
 from ..record.record import Failure
 from ..run.child import Outcome, child_environment, run_child
@@ -123,7 +122,7 @@ def facts_of(engines: Sequence[str]) -> dict[str, str]:
     engines."""
     import av
 
-    named = {name: _version(name) for name in (*DISTRIBUTIONS, "distributed", *engines)}
+    named = {name: installed_version(name) for name in (*DISTRIBUTIONS, "distributed", *engines)}
     libraries = ", ".join(f"{name} {'.'.join(map(str, of))}" for name, of in sorted(av.library_versions.items()))
     return {
         **{name: version for name, version in named.items() if version is not None},
@@ -131,13 +130,6 @@ def facts_of(engines: Sequence[str]) -> dict[str, str]:
         "architecture": platform.machine(),
         "code of co3d-bench": code_digest(),
     }
-
-
-def _version(distribution: str) -> str | None:
-    try:
-        return metadata.version(distribution)
-    except metadata.PackageNotFoundError:
-        return None
 
 
 def code_digest(root: Path = ROOT) -> str:

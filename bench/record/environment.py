@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
 
+from ... import __version__
 from ...devices.host import HostFacts
 from .cuda_facts import CudaFacts
 from .git import git_output, run_git
@@ -16,7 +17,7 @@ from .openmp import openmp_settings
 from .record import Environment, Machine, ProcessFacts
 
 # Distributions whose versions are recorded, where they are installed.
-DISTRIBUTIONS = ("torch", "ptflops", "numpy", "av", "co3d-bench")
+DISTRIBUTIONS = ("torch", "ptflops", "numpy", "av")
 ROOT = Path(__file__).parents[2]
 _REFUSAL_CHARACTERS = 400
 
@@ -49,13 +50,15 @@ def read_checkout(folder: Path = ROOT, files: Sequence[str] = ()) -> Checkout:
 
 
 def read_versions() -> dict[str, str]:
-    """The versions of Python and of the installed `DISTRIBUTIONS`."""
-    installed = {name.replace("-", "_"): _version(name) for name in DISTRIBUTIONS}
+    """The versions of Python, of the installed `DISTRIBUTIONS`, and of our code as it runs: an editable installation
+    keeps the metadata of the version that was installed once."""
+    installed = {name: installed_version(name) for name in DISTRIBUTIONS}
     found = {name: version for name, version in installed.items() if version is not None}
-    return {"python": platform.python_version(), **found}
+    return {"python": platform.python_version(), **found, "co3d_bench": __version__}
 
 
-def _version(distribution: str) -> str | None:
+def installed_version(distribution: str) -> str | None:
+    """The version of a distribution; None where it is not installed."""
     try:
         return metadata.version(distribution)
     except metadata.PackageNotFoundError:

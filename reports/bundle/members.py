@@ -6,7 +6,6 @@ import hashlib
 import json
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from importlib import metadata
 from pathlib import Path
 from typing import IO, Any, TypeVar
 from zipfile import LargeZipFile
@@ -16,6 +15,7 @@ from ...bench.errors import ENVIRONMENT, NOTHING, UserError
 from ...bench.profile.operator_profile import Profile, parse_profile, profiles_file
 from ...bench.record import archive
 from ...bench.record.blobs import blobs_folder, read_blob
+from ...bench.record.environment import installed_version
 from ...bench.record.record import KINDS, Environment, Record
 from ...bench.record.store import each_line, parse_record, records_file
 from ...bench.stats.case_result import case_results
@@ -82,14 +82,7 @@ def _lines(file: Path, parse: Callable[[bytes], T]) -> Iterator[tuple[bytes, T]]
 
 def made_with() -> dict[str, str]:
     """The versions that the bytes of a bundle depend on."""
-    return {"co3d_bench": __version__} | {name: _version(name) for name in _PAGE_LIBRARIES}
-
-
-def _version(distribution: str) -> str:
-    try:
-        return metadata.version(distribution)
-    except metadata.PackageNotFoundError:
-        return "not installed"
+    return {"co3d_bench": __version__} | {name: installed_version(name) or "not installed" for name in _PAGE_LIBRARIES}
 
 
 def texts_of(contents: Contents) -> dict[str, bytes]:

@@ -13,6 +13,7 @@ from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
+from .... import __version__
 from ....devices.remote.board import AgentError, Board, Hello
 from ....devices.remote.files import HOST, MOVING, STANDING
 from ....devices.remote.ssh import Ssh, Unreachable
@@ -23,7 +24,7 @@ from ...measure.energy import Meter
 from ...measure.job import BoardHost, Event, Job, Measurement, phase_event
 from ...measure.passes import Emit, counting_pass, load
 from ...measure.worker import FindModel, serve, spec_of
-from ...record.environment import Checkout, make_environment, read_versions
+from ...record.environment import Checkout, make_environment
 from ...record.facts import assumptions, model_facts
 from ...record.record import Environment
 from ...record.sensing import Energy
@@ -138,7 +139,7 @@ def _visit(job: Job, host: BoardHost, request: Request, lines: BoardLines) -> Vi
 
 def _environment(job: Job, measured: Measured, hello: Hello) -> Environment:
     """The board's, with the commit and version of the co3d-bench here."""
-    reported = {**measured.versions, "co3d_bench": read_versions().get("co3d_bench")}
+    reported = {**measured.versions, "co3d_bench": __version__}
     return make_environment(
         hardware_of(hello).host,
         Checkout(job.git_commit, job.git_dirty),

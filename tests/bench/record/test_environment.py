@@ -2,6 +2,7 @@ import subprocess
 
 import pytest
 
+from co3d_bench import __version__
 from co3d_bench.bench.record import environment, openmp
 from co3d_bench.bench.run.child import child_environment
 from co3d_bench.devices.host import read_host
@@ -68,7 +69,8 @@ def test_a_machine_without_git_is_no_error(tmp_path, monkeypatch):
 
 def test_the_environment_of_this_process():
     versions = environment.read_versions()
-    assert {"python", "torch", "ptflops", "co3d_bench"} <= set(versions)
+    assert {"python", "torch", "ptflops"} <= set(versions)
+    assert versions["co3d_bench"] == __version__
     host = read_host()
     made = environment.make_environment(
         host, environment.Checkout("c" * 40, True), versions, intra_op_threads=3, inter_op_threads=1
