@@ -117,6 +117,8 @@ def _written(chosen: Format, loaded: Loaded, order: Order, *, verify: bool) -> t
         files = chosen.write(ready, moved(given, dtype=dtype), Path(folder, order.out.name), order.options)
         verdict = "not verified (--no-verify)"
         if verify:
+            # A C project is compiled for it: a minute for a large network, or more.
+            click.echo(f"{order.out.name}: now run and compared with the network (--no-verify: without)", err=True)
             verdict = check_file(chosen, files, net, example, order.batch, dtype, TOLERANCE[order.precision])
         placed = tuple(order.out.parent / file.name for file in files)
         for file, place in zip(files, placed, strict=True):

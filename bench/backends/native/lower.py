@@ -226,16 +226,21 @@ def _with_groups(calls: Sequence[Call]) -> list[Call]:
 
 def _may_group(calls: Sequence[Call]) -> bool:
     first = calls[0]
+    addends = [addend.memory for call in calls for addend, _ in call.addends]
     return (
         all(
             call.kind == Kind.DEPTHWISE
             and len(call.taps) == len(call.outputs) == 1
             and call.taps[0] == first.taps[0]
             and call.window == first.window == Window((3, 3), (2, 2), (1, 1))
+            and call.frame_stride == first.frame_stride
+            and call.output.size == first.output.size
+            and call.output.memory not in addends  # all three are made at once
             and call.activation == first.activation
             for call in calls
         )
-        and sum(len(call.addends) for call in calls) <= MAX_ADDENDS
+        and 2 * (first.output.width - 1) < first.taps[0].map.width  # not two more columns of zeros at the right
+        and len(addends) <= MAX_ADDENDS
     )
 
 

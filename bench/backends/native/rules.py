@@ -161,7 +161,7 @@ def _unpadded(graph: Graph, x: Node, paddings: tuple[int, int, int]) -> tuple[No
     source, pad, *words = given
     dims = source.meta["val"].dim() - 2
     zeros = all(word in ("constant", None, 0) for word in (*words, *x.kwargs.values()))
-    if not zeros or min(pad) < 0 or len(pad) > 2 * dims:
+    if not zeros or min(pad, default=0) < 0 or len(pad) > 2 * dims:
         return x, edges
     pad = [*pad, *[0] * (2 * dims - len(pad))]  # from the last dimension on
     around = _in_time([*zip(pad[::2], pad[1::2], strict=True)][::-1], dims, (0, 0))

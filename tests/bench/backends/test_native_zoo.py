@@ -231,6 +231,45 @@ def test_what_lies_around_a_convolution_takes_no_call_of_its_own(name, width):
         assert torch.allclose(ours, theirs, rtol=1e-4, atol=1e-5)
 
 
+def sums_of_sums(net, x):
+    first = three(net, x, 0)
+    second = three(net, x, 1) + first
+    return first, second, three(net, x, 2) + second
+
+
+def three(net, x, at, *sides):
+    return F.conv2d(around(x, *sides), net.kernel[:, at : at + 1], None, 2, 1, groups=6)
+
+
+def every_second_and_third_frame(net, x):
+    """Two of the four frames each."""
+    kernel, clip = net.kernel[:, :3, None, None], x.repeat(2, 1, 1, 1).unflatten(0, (1, 4)).transpose(1, 2).relu()
+    return tuple(F.conv3d(clip, kernel[:, at], None, (2 + at % 2, 2, 2), (0, 1, 1), groups=6) for at in range(3))
+
+
+# And how many of the three keep their sums in one call.
+THREE = {
+    "alike": (lambda s, x: tuple(three(s, x, at) for at in range(3)), 3),
+    "with zeros of different width around": (lambda s, x: tuple(three(s, x, at, 0, at, 0, 0) for at in range(3)), 1),
+    "with wide zeros around": (lambda s, x: tuple(three(s, x, at, 0, 2, 0, 2) for at in range(3)), 1),
+    "each added to the next": (sums_of_sums, 1),
+    "of every second and third frame": (every_second_and_third_frame, 1),
+}
+
+
+@pytest.mark.parametrize("width", [8, 9])
+@pytest.mark.parametrize("name", THREE)
+def test_three_convolutions_of_one_map_in_groups_of_one_channel(name, width):
+    torch.manual_seed(0)
+    line, together = THREE[name]
+    net, x = Line(line).eval(), torch.randn(2, 6, 7, width)
+    with torch.inference_mode():
+        expected, found = net(x), BACKEND.prepare(net, x, Ask(threads=2)).step(x)
+    assert max(len(call.outputs) for call in lower(net, x).calls) == together
+    for ours, theirs in zip(found, expected, strict=True):
+        assert torch.allclose(ours, theirs, rtol=1e-4, atol=1e-5)
+
+
 class Clip(nn.Module):
     """Pools, cuts and convolutions in time, as whole clips have them."""
 

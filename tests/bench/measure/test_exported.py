@@ -82,6 +82,7 @@ def test_the_verb_keeps_nothing_that_is_wrong_unless_asked_to(tmp_path, capsys):
     with pytest.raises(UserError, match="draws random numbers"):
         call(words)
     assert list(out.iterdir()) == []
+    assert "net.pt2: now run and compared" in capsys.readouterr().err
     call([*words, "--no-verify"])
     assert [file.name for file in out.iterdir()] == ["net.pt2"]
     assert "not verified (--no-verify)" in capsys.readouterr().err
