@@ -51,13 +51,13 @@ def evaluate(given: Given, resume: bool, fleet: str | None, tls: Path | None) ->
     from ..bench.run.ready import make_plan
     from ..reports.tables.accuracy import render_accuracy
 
+    named = scheduler_elsewhere(fleet, tls)
     config = evaluation_config(given.load())
     films = films_of_config(config.evaluate)
     plan = evaluation_plan(config, make_plan(config), films)
     show_notes(plan)
     show_missing(films.data.missing)
     show_random(config)
-    named = scheduler_elsewhere(fleet, tls)
     command = _on_fleet(config, plan, films, named) if named else COMMAND
     return measure_films(config, plan, Scoring(command, render_accuracy), resume=resume)
 

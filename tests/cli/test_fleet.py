@@ -23,7 +23,9 @@ from co3d_bench.bench.demo.films import make_films
         (["fleet", "worker", "tls://lab-1", "--tls", "keys"], 4, "keys: ca.pem, cert.pem, key.pem missing"),
         (["fleet", "worker", "--films", "gone"], 2, "--films gone: not a folder"),
         (["fleet", "worker", "--boards", "gone.toml"], 2, "'gone.toml' does not exist"),
+        (["fleet", "scheduler", "tls://127.0.0.1", "--tls", __file__], 2, "is a file"),
         (["fleet", "workers"], 2, "worker"),
+        (["fleet"], 2, "a verb is missing: scheduler, worker; `co3d-bench fleet --help` says what each does"),
         (["run", "--fleet", "10.0.0.1"], 2, "without TLS anybody on the way may run code on all hosts"),
         (["run", "--tls", "keys"], 2, "--tls FOLDER: belongs to --fleet ADDRESS, which is missing"),
         (["run", "--fleet", "127.0.0.1", "--dashboard"], 2, "serves no page; leave the address out"),
@@ -52,8 +54,7 @@ def films(tmp_path):
 EVALUATE = ("evaluate", "--model", "demo-x3d", "--weights", "auto", "--backend", "eager", "--data", "films")
 
 
-@pytest.mark.usefixtures("films")
-def test_certificates_without_a_fleet_are_refused(call):
+def test_certificates_without_a_fleet_are_refused_before_films_are_read(call):
     done = call(*EVALUATE, "--tls", "keys")
     assert done.returncode == 2
     assert "--tls FOLDER: belongs to --fleet ADDRESS, which is missing" in done.stderr
