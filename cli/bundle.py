@@ -19,7 +19,7 @@ _MOST_NAMED = 20
 
 @verb("bundle")
 @store
-@click.option("-o", "--output", type=FILE, help="File to write. Default: none; e.g. results.zip.")
+@click.option("-o", "--output", type=FILE, help="File to write, needed without --check; e.g. results.zip.")
 @click.option(
     "--private",
     type=click.Choice((KEEP, LEAVE_OUT)),

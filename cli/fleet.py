@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 tls = click.option(
     "--tls",
-    type=click.Path(path_type=Path),
+    type=click.Path(file_okay=False, path_type=Path),
     metavar="FOLDER",
     help="Certificates: ca.pem, cert.pem and key.pem. Default: none, so loopback alone; e.g. keys.",
 )

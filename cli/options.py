@@ -265,6 +265,11 @@ class Verbs(click.Group):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, no_args_is_help=False, **kwargs)
 
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        if not args:
+            ctx.fail(f"a verb is missing: {', '.join(self.commands)}; `{ctx.command_path} --help` says what each does")
+        return super().parse_args(ctx, args)
+
     def list_commands(self, ctx: click.Context) -> list[str]:
         return list(self.commands)
 

@@ -35,11 +35,13 @@ if TYPE_CHECKING:
     flag_value="",
     metavar="[ADDRESS]",
     help="Measure on many boards at once, those of [fleet] in bench.toml; with ADDRESS by the workers of that "
-    "scheduler (`fleet scheduler`), e.g. tls://lab-1.",
+    "scheduler (`fleet scheduler`). Default: no fleet, one device after the other; e.g. tls://lab-1.",
 )
 @tls
 @click.option("--dashboard", is_flag=True, help="With --fleet: show dask's dashboard, on this machine.")
-@click.option("--bundle", "bundled", type=FILE, help="Write the store as a bundle at the end; e.g. results.zip.")
+@click.option(
+    "--bundle", "bundled", type=FILE, help="Write the store as a bundle at the end. Default: none; e.g. results.zip."
+)
 def run(given: Given, fleet: str | None, tls: Path | None, bundled: Path | None, **flags: bool) -> int:
     """Measure networks on this machine, or on a board.
 

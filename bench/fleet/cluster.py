@@ -116,7 +116,11 @@ def _client_of(address: Address) -> Iterator[Client]:
     try:
         client = Client(address.url, security=address.security, timeout=ANSWER, set_as_default=False)
     except (OSError, ValueError) as error:
-        raise UserError(f"no scheduler answers at {address.url}: {error}; nothing was run", NOT_HERE) from None
+        raise UserError(
+            f"no scheduler answers at {address.url}: {error}; nothing was run. Start it with "
+            "`co3d-bench fleet scheduler`, and workers with `co3d-bench fleet worker`",
+            NOT_HERE,
+        ) from None
     try:
         yield client
     finally:

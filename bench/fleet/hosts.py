@@ -40,7 +40,9 @@ def serve_scheduler(named: SchedulerAddress, ready: Callable[[str], None]) -> in
         try:
             scheduler = await Scheduler(**listens, security=keys, dashboard=False, dashboard_address=LOOPBACK)
         except (OSError, RuntimeError, ValueError) as error:
-            raise UserError(f"{named.url}: cannot listen there: {error.__cause__ or error}", ENVIRONMENT) from error
+            raise UserError(
+                f"{named.url}: cannot listen there: {error.__cause__ or error}; name another HOST:PORT", ENVIRONMENT
+            ) from error
         ready(scheduler.address)
         try:
             await _signalled(stop, scheduler.finished())
@@ -81,8 +83,7 @@ def serve_worker(named: SchedulerAddress, offers: Offers, ready: Callable[[str],
                 ready(own["name"])
             await _signalled(stop, *(worker.finished() for worker in workers))
         except (OSError, RuntimeError, TimeoutError, ValueError) as error:
-            why = str(error.__cause__ or error) or f"none within {_CONNECT_S:.0f} s"
-            raise UserError(_no_answer(named, why), NOT_HERE) from error
+            raise UserError(_no_answer(named, error.__cause__ or error), NOT_HERE) from error
         finally:
             host.end()
             # What a board measures goes on there, and is followed by the next run: nobody waits for it here.
@@ -101,9 +102,13 @@ def _each_offer(offers: Offers, host: FilmHost) -> Iterator[dict[str, Any]]:
         yield {"name": f"{host_name()}-{os.getpid()}", "plugins": (plugin_of(host),)}
 
 
-def _no_answer(named: SchedulerAddress, why: str) -> str:
+def _no_answer(named: SchedulerAddress, error: BaseException) -> str:
+    tls = f" --tls {named.certificates}" if named.certificates else ""
     same = f", or its certificates are not those in {named.certificates}" if named.certificates else ""
-    return f"no scheduler answers at {named.url}{same}: {why}"
+    why = str(error) or f"no connection within {_CONNECT_S:.0f} s"
+    return (
+        f"no scheduler answers at {named.url}{same}: {why}; start it with `co3d-bench fleet scheduler {named.url}{tls}`"
+    )
 
 
 def plugin_of(host: FilmHost) -> WorkerPlugin:

@@ -84,4 +84,6 @@ def _no_board(device: str, config: Resolved, boards: Iterable[FleetBoard], away:
     """Why no case of a device can be measured, and which those are."""
     reasons = [away[board.name] for board in boards if board.name in away]
     cases = ", ".join(config.plan.models)
-    return "\n".join((f"device {device}: no board of it is reached, so it does not measure {cases}", *reasons))
+    return "\n".join(
+        (f"device {device}: no board of it is reached, so these networks are not measured on it: {cases}", *reasons)
+    )

@@ -49,7 +49,8 @@ def reach(
     runs there of the newest run is ours: its host was killed."""
     run_id = newest_run(config.run.out)
     present, boards = workers_there(client), tuple(boards)
-    away = {board.name: f"{board.name}: no worker offers it" for board in boards if board.resource not in present}
+    missing = "no worker offers it; start `co3d-bench fleet worker --boards FILE` on a host that reaches it"
+    away = {board.name: f"{board.name}: {missing}" for board in boards if board.resource not in present}
     asked = {board.name: probe_on(client, board, config, run_id) for board in boards if board.name not in away}
     reached: dict[str, BoardFacts] = {}
     for name, future in asked.items():

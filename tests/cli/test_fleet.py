@@ -6,8 +6,6 @@ import socket
 
 import pytest
 
-from co3d_bench.bench.fleet import hosts
-
 
 @pytest.mark.parametrize(
     ("arguments", "code", "message"),
@@ -23,7 +21,9 @@ from co3d_bench.bench.fleet import hosts
         (["fleet", "worker", "tls://lab-1", "--tls", "keys"], 4, "keys: ca.pem, cert.pem, key.pem missing"),
         (["fleet", "worker", "--films", "gone"], 2, "--films gone: not a folder"),
         (["fleet", "worker", "--boards", "gone.toml"], 2, "'gone.toml' does not exist"),
+        (["fleet", "scheduler", "tls://127.0.0.1", "--tls", __file__], 2, "is a file"),
         (["fleet", "workers"], 2, "worker"),
+        (["fleet"], 2, "a verb is missing: scheduler, worker; `co3d-bench fleet --help` says what each does"),
         (["run", "--fleet", "10.0.0.1"], 2, "without TLS anybody on the way may run code on all hosts"),
         # What costs nothing to look at comes first: here there are neither boards nor films.
         (["run", "--fleet", "tls://lab-1", "--tls", "keys"], 4, "keys: ca.pem, cert.pem, key.pem missing"),
@@ -56,12 +56,3 @@ def test_a_port_that_is_taken_is_named(call):
     assert done.returncode == 4
     assert "cannot listen there: " in done.stderr
     assert "in use" in done.stderr
-
-
-def test_a_worker_without_a_scheduler_ends_and_says_so(call, monkeypatch):
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        address = f"127.0.0.1:{free.getsockname()[1]}"
-    monkeypatch.setattr(hosts, "_CONNECT_S", 1.0)
-    done = call("fleet", "worker", address)
-    assert done.returncode == 7
-    assert done.stderr.strip().endswith(f"no scheduler answers at tcp://{address}: none within 1 s")

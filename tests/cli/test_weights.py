@@ -72,7 +72,7 @@ def test_list_shows_every_checkpoint_and_what_is_here(call):
         ),
         (["convert", "auto", "out.pth", "--model", "x3dm"], 2, "x3dm: did you mean x3d-m?"),
         (["convert", "http://example.org/w.pth", "out.pth", "--model", "x3d-m"], 4, "by https only"),
-        ([], 2, "Missing command"),
+        ([], 2, "a verb is missing: list, fetch, convert"),
     ],
 )
 def test_a_mistake_is_one_message_and_its_code(call, arguments, code, message):

@@ -77,7 +77,8 @@ def test_a_plan_has_the_cases_of_boards_and_of_this_machine(tables):
     ]
     assert {case.device for case in made.here.cases} == {"cpu"}
     assert made.plan.unavailable == {
-        "lab-2": "device lab-2: no board of it is reached, so it does not measure x3d-xs, x3d-s\nlab-2 is not reached"
+        "lab-2": "device lab-2: no board of it is reached, so these networks are not measured on it: x3d-xs, x3d-s\n"
+        "lab-2 is not reached"
     }
 
 

@@ -11,14 +11,14 @@ from types import SimpleNamespace
 
 import pytest
 
-from co3d_bench.bench.errors import ENVIRONMENT, USAGE, UserError
+from co3d_bench.bench.errors import ENVIRONMENT, NOT_HERE, USAGE, UserError
 from co3d_bench.bench.evaluate.journal import Scored
 from co3d_bench.bench.evaluate.shards import ShardFilm
 from co3d_bench.bench.evaluate.worker import Spent
-from co3d_bench.bench.fleet import film_host
+from co3d_bench.bench.fleet import film_host, hosts
 from co3d_bench.bench.fleet.film_host import Ask, FilmHost, HostAnswer, check_host, differences, facts_of, lacks
 from co3d_bench.bench.fleet.films import PARTS_OF_A_HOST, Ended, NoHostsError, distribute, parts_of, problems
-from co3d_bench.bench.fleet.hosts import plugin_of
+from co3d_bench.bench.fleet.hosts import Offers, plugin_of, serve_worker
 from co3d_bench.bench.fleet.security import (
     CA,
     CERTIFICATE,
@@ -191,6 +191,14 @@ def test_only_who_holds_the_certificates_reaches_a_scheduler(certificates, tmp_p
 
 def film(position, size=3):
     return ShardFilm(position=position, name=f"up/{position}.mp4", file=f"up/{position}.mp4", size=size)
+
+
+def test_a_worker_without_a_scheduler_says_why_and_how_to_start_one(monkeypatch):
+    monkeypatch.setattr(hosts, "_CONNECT_S", 0.5)
+    message = r"tcp://127\.0\.0\.1:1: \S.*; start it with `co3d-bench fleet scheduler tcp:"
+    with pytest.raises(UserError, match=message) as raised:
+        serve_worker(parse_address("127.0.0.1:1"), Offers(), lambda name: None)
+    assert raised.value.exit_code == NOT_HERE
 
 
 def test_a_host_says_what_it_lacks_by_name_size_and_hash(tmp_path):
