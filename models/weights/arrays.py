@@ -82,8 +82,6 @@ class ArrayStandIn:
             return None
         data = self.data.encode("latin1") if isinstance(self.data, str) else self.data  # text: bytes of Python 2
         shape = tuple(int(length) for length in self.shape)
-        if min(shape, default=0) < 0:  # which torch would replace by what fits
-            raise ValueError(f"a length of {min(shape)}")
         if len(data) != math.prod(shape) * dtype.itemsize:
             raise ValueError(f"{len(data):,} bytes for the shape {shape}")
         if not data:

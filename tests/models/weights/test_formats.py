@@ -16,6 +16,7 @@ import numpy as np
 import pytest
 import torch
 
+from co3d_bench.models.weights.arrays import ArrayStandIn, DtypeStandIn, read_numbers
 from co3d_bench.models.weights.errors import WeightsError
 from co3d_bench.models.weights.formats import read_file
 from co3d_bench.models.zoo import find_model
@@ -98,6 +99,35 @@ def test_arrays_of_another_machine_and_order(tmp_path):
     array = np.asfortranarray(np.arange(6, dtype=">f4").reshape(2, 3))
     read = read_file(pickled(tmp_path / "w.pkl", {"blobs": {"a_w": array}}))
     assert torch.equal(tensors(read)["a_w"], torch.arange(6.0).reshape(2, 3))
+
+
+def array_of(shape, code="f4", data=bytes(24), by_columns=False):
+    made = ArrayStandIn()
+    made.__setstate__((1, shape, DtypeStandIn(code), by_columns, data))
+    return made
+
+
+@pytest.mark.parametrize("by_columns", [False, True])
+@pytest.mark.parametrize("shape", [(-1,), (-1, 6), (-2, -3), (-1, -6), (7,), (), (1 << 70,), (3, 1 << 64, 2)])
+def test_an_array_whose_shape_is_not_that_of_its_bytes(shape, by_columns):
+    with pytest.raises((ValueError, RuntimeError)):
+        array_of(shape, by_columns=by_columns).tensor()
+
+
+def test_arrays_without_numbers_and_numbers_that_are_none():
+    assert array_of((0, 3), data=b"").tensor().shape == (0, 3)
+    with pytest.raises((ValueError, RuntimeError)):
+        array_of((-1, 0), data=b"").tensor()
+    records = array_of((6,))
+    records.dtype.__setstate__((3, "<", None, ("field",), {"field": 0}, 4, 4, 0))
+    assert records.tensor() is None
+    assert array_of((3,), code="O8").tensor() is None
+
+
+def test_each_half_of_a_complex_number_has_its_own_byte_order():
+    written = np.array([1 + 2j, 3 - 4j], ">c8")
+    found = read_numbers(bytearray(written.tobytes()), torch.complex64, swapped=sys.byteorder == "little")
+    assert found.tolist() == written.tolist()
 
 
 class Runs:
