@@ -20,7 +20,7 @@ from co3d_bench.reports.commands import write_report
 from co3d_bench.reports.headline import headline
 from co3d_bench.reports.page import page_of
 from co3d_bench.reports.sections import camera as camera_section
-from co3d_bench.reports.sections import reaction
+from co3d_bench.reports.sections import counting, reaction
 from co3d_bench.reports.select import pairs
 from co3d_bench.reports.tables import accuracy, camera, transient
 from co3d_bench.reports.tables.results import build
@@ -125,6 +125,8 @@ def test_plots_and_sentences_say_whose_they_are(tmp_path):
     assert re.findall(r">(\w+): X3D-M \(.+?\) has no picture", drawn) == list(CPUS)
     scored = make_accuracy_record("x3d-m", 0.5).of_source("board")
     assert accuracy.title_of(scored).startswith("board: X3D-M (eager, float32)")
+    counted = str(counting.render(page_of([make_record("x3d-m").of_source(name) for name in CPUS])))
+    assert dict.fromkeys(re.findall(r"(\w+): X3D-M\b", counted)) == dict.fromkeys(CPUS)
     test_transient.stored(tmp_path)
     (started,) = read_sources(tmp_path)
     assert transient.title_of(started.of_source("board")) == f"board: {transient.title_of(started)}"
