@@ -10,7 +10,7 @@ from ..bench.stats.accuracy import Accuracy, MeasuredAccuracy, comparable_pair, 
 from ..bench.stats.case_result import CaseResult
 from .engines import best_by_network, best_gain, precision_title
 from .notation import accuracy_text, conditions, fixed, number, times
-from .select import Pair, clip_counterparts, differing_facts, model_title, setting_of, short_titles
+from .select import Pair, clip_counterparts, differing_facts, model_title, setting_of, short_titles, with_source
 
 REAL_TIME_PER_S = 30.0  # every frame of an ordinary camera
 
@@ -343,8 +343,8 @@ def headline(chosen: Sequence[CaseResult]) -> Headline:
         sentences.append(f"{len(warned)} of {len(measured)} cases {verb} a warning: {_listed(warned)}.")
     if failures:
         sentences.append(f"Failed: {failures}.")
-    whose = f"{group[0].source}: " if group[0].source else ""  # all of it is of one source
-    return Headline(f"{whose}{_title(group)}", circumstances(measured), _facts(group, compared), tuple(sentences))
+    title = with_source(_title(group), group[0])  # all of it is of one source
+    return Headline(title, circumstances(measured), _facts(group, compared), tuple(sentences))
 
 
 def circumstances(measured: Sequence[CaseResult]) -> str:

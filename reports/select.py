@@ -34,6 +34,12 @@ def source_of(record: Record) -> str:
     return record.case.source
 
 
+def with_source(text: str, record: CaseResult | Record) -> str:
+    """What stands for a record outside of a table with a column of sources; of several sources it says which:
+    `a.zip: X3D-M`."""
+    return f"{record.case.source}: {text}" if record.case.source else text
+
+
 def newest_cameras(records: Iterable[Record]) -> tuple[Record, ...]:
     """Of each case in front of a camera the newest record, in the order in which the cases first appeared."""
     return tuple({record.key: record for record in records if record.kind == "camera"}.values())

@@ -26,8 +26,8 @@ PLOT = Plot(
 
 
 def same_scenes(records: Sequence[Record]) -> tuple[Record, ...]:
-    """Of each network the newest record with a reaction, of those scenes that most networks were shown: the answers are
-    the network's, by whatever engine."""
+    """Of each network the newest record with a reaction, of those scenes of one source that most networks were shown:
+    the answers are the network's, by whatever engine."""
     groups: dict[tuple[str, str, str], dict[str, Record]] = {}
     for record in records:
         if found := reaction_of(record):

@@ -12,7 +12,7 @@ from ..charts.minutes import device_by_minute, median_by_minute, missed_by_minut
 from ..charts.streams import WAYS, missed_over_cameras
 from ..minutes import RunMinute, minutes_text, run_minutes
 from ..page import Page, chart, fragment
-from ..select import model_title
+from ..select import model_title, with_source
 from ..tables.camera import build, keeps_up, notes, notes_by_minute, rate_text
 from ..tables.html import explained, table_html
 from . import Section
@@ -101,13 +101,13 @@ def _over_cameras(record: Record) -> dict[str, Any] | None:
     spec = missed_over_cameras(found, record.model.form if record.model else "clip") if found else None
     if spec is None:
         return None
-    title, text = model_title(record), f"{rate_text(record)} \u00b7 {record.case.backend}"
+    title, text = with_source(model_title(record), record), f"{rate_text(record)} \u00b7 {record.case.backend}"
     drawing = chart(spec, f"{title}, {text}. {spec['description']}")
     return {"key": record.key, "model": record.case.model, "title": title, "text": text, "drawing": drawing}
 
 
 def _figure(record: Record, times: FrameTimes) -> dict[str, Any]:
-    title, text = model_title(record), f"{rate_text(record)} \u00b7 {record.case.backend}"
+    title, text = with_source(model_title(record), record), f"{rate_text(record)} \u00b7 {record.case.backend}"
     found = run_minutes(times, record.sensors)
     drawings = _drawings(times, found, record.model.form if record.model else "clip", f"{title}, {text}")
     said = {"title": title, "text": text, "minutes": minutes_text(found, record.sensors)}
@@ -121,7 +121,11 @@ def render(page: Page) -> Markup | None:
     table = build(page.cameras, page.evaluations)
     watched = [(record, record.camera) for record in page.cameras if record.camera and record.camera.due]
     read = [(record, page.times[run.times]) for record, run in watched if run.times in page.times]
-    unread = [f"{model_title(record)} ({rate_text(record)})" for record, run in watched if run.times not in page.times]
+    unread = [
+        with_source(f"{model_title(record)} ({rate_text(record)})", record)
+        for record, run in watched
+        if run.times not in page.times
+    ]
     return fragment(
         _TEMPLATE,
         sentences=[text for record in page.cameras if (text := keeps_up(record))],

@@ -8,7 +8,7 @@ from ...bench.record.record import Counters
 from ...bench.stats.metrics import G
 from ..notation import number
 from ..page import Page, fragment
-from ..select import model_title
+from ..select import model_title, with_source
 from ..tables.html import explained, table_html
 from ..tables.table import Column, Row, Table, cells, figure
 from . import Section
@@ -44,8 +44,8 @@ operation; a large difference would be a reason for concern.</p>
 
 
 def render(page: Page) -> Markup | None:
-    # Counted once for each network: threads, batches and backends do not change what is counted.
-    counted = {model_title(case): case.counters for case in page.records if case.counters}
+    # Counted once for each network of a source: threads, batches and backends do not change what is counted.
+    counted = {with_source(model_title(case), case): case.counters for case in page.records if case.counters}
     if not counted:
         return None
     table = Table("Network", COLUMNS, tuple(Row(title, cells(COLUMNS, each)) for title, each in counted.items()))

@@ -9,6 +9,7 @@ from ...bench.stats.case_result import CaseResult
 from ..engines import engine_text
 from ..notation import number
 from ..page import Page, fragment
+from ..select import model_title, with_source
 from . import Section
 
 _TEMPLATE = """\
@@ -96,14 +97,14 @@ def render(page: Page) -> Markup | None:
     if not groups:
         return None
     shown = []
-    for (source, _), records in groups.items():
-        titles = dict.fromkeys(record.model.title if record.model else record.case.model for record in records)
+    for records in groups.values():
+        titles = dict.fromkeys(map(model_title, records))
         models = [record.model for record in records if record.model]
         environment = next(record.environment for record in records if record.environment)
         shown_facts = facts(environment) + ([("Weights", weights(models))] if models else [])
         shown_facts += [("Networks' commits", text)] if (text := commits(models)) else []
         shown_facts += [("Engines", text)] if (text := engines(records)) else []
-        shown.append((f"{source}: {', '.join(titles)}" if source else ", ".join(titles), shown_facts))
+        shown.append((with_source(", ".join(titles), records[0]), shown_facts))
     return fragment(_TEMPLATE, environments=shown)
 
 

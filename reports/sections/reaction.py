@@ -8,7 +8,7 @@ from ...bench.stats.metrics import S
 from ..charts.reaction import PLOT, reaction_chart, reaction_of, same_scenes
 from ..notation import rate, with_ends
 from ..page import Page, chart, fragment
-from ..select import model_title
+from ..select import model_title, source_of, with_source
 from ..tables.html import table_html
 from ..tables.table import WORDS, Cell, Column, Row, Table, cells
 from . import Section
@@ -17,7 +17,8 @@ _TEMPLATE = """\
 <p class="lead">A still picture is replaced by another. A clip network has its new answer as soon as its clip shows \
 nothing else, a frame network as soon as its state has forgotten the old one. For an alarm, these seconds can matter \
 more than the milliseconds of a prediction. Frames come at the rate that the weights were trained at. Figures are the \
-median of {{ scenes }} scenes of {{ source }}, with the fastest and the slowest.</p>
+median of {{ scenes }} scenes of {{ source }}, with the fastest and the slowest.\
+{% if whose %} Of several sources the one with most networks is shown, {{ whose }}.{% endif %}</p>
 {{ table }}
 {% if drawing %}
 <div class="charts">
@@ -50,13 +51,17 @@ def render(page: Page) -> Markup | None:
     if not shown:
         return None
     spec = reaction_chart(page.cameras, page.evaluations)
+    title = with_source(PLOT.title, shown[0][0])
     rows = tuple(_row(record, found) for record, found in sorted(shown, key=lambda each: each[1].half_s))
     return fragment(
         _TEMPLATE,
-        table=table_html(Table("Network", COLUMNS, rows), "Reaction to a new scene", "reaction"),
-        title=PLOT.title,
-        drawing=chart(spec, f"{PLOT.title}: {len(shown)} networks") if spec else None,
+        table=table_html(
+            Table("Network", COLUMNS, rows), with_source("Reaction to a new scene", shown[0][0]), "reaction"
+        ),
+        title=title,
+        drawing=chart(spec, f"{title}: {len(shown)} networks") if spec else None,
         scenes=max(found.scenes for _, found in shown),
+        whose=source_of(shown[0][0]),
         source="noise" if shown[0][1].source == "noise" else "the film",
     )
 

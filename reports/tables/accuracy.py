@@ -14,7 +14,7 @@ from ...bench.record.record import Record
 from ...bench.record.transient import Transient
 from ...bench.stats.metrics import PERCENT
 from ..notation import fixed, percent
-from ..select import PRECISION_TITLES, model_title, source_of
+from ..select import PRECISION_TITLES, model_title, source_of, with_source
 from .table import WORDS, Cell, Column, Row, Table, cells, figure, filled, source_columns
 from .terminal import fitted
 
@@ -149,7 +149,8 @@ def title_of(record: Record) -> str:
     setup = record.case.evaluation
     rate = f" at {setup.fps:g} frames/s" if setup and setup.fps else ""
     rate += f", frames dropped: {dropped_text(setup.drop)}" if setup and setup.drop else ""
-    return f"{model_title(record)} ({record.case.backend}, {precision})" + (f" on {setup.data}{rate}" if setup else "")
+    title = with_source(f"{model_title(record)} ({record.case.backend}, {precision})", record)
+    return title + (f" on {setup.data}{rate}" if setup else "")
 
 
 def said(records: Iterable[Record]) -> Iterator[str]:

@@ -14,7 +14,7 @@ from ...bench.stats.camera import FrameTimes, binomial_interval
 from ...bench.stats.metrics import MB, MS, PERCENT, S
 from ..minutes import minutes_text, run_minutes, sensor_notes
 from ..notation import accuracy_text, answers_due, number, with_ends
-from ..select import model_title, source_of
+from ..select import model_title, source_of, with_source
 from .streams import cameras_text, kept_up, streams_sentence
 from .table import WORDS, Cell, Column, Row, Table, cells, figure, filled, source_columns
 from .terminal import fitted
@@ -153,7 +153,7 @@ def keeps_up(record: Record) -> str | None:
         return None
     which = "every frame" if setup.every == 1 else f"1 in {setup.every} frames"
     asked = f"{which} of {setup.fps:g}/s" + (f", by {setup.states} states that take turns" if setup.states > 1 else "")
-    head = f"{model_title(record)} ({record.case.backend})"
+    head = with_source(f"{model_title(record)} ({record.case.backend})", record)
     if not run.due:
         return f"{head}: no frame came from {run.source}"
     if run.streams:
@@ -178,8 +178,8 @@ def notes(records: Sequence[Record]) -> tuple[str, ...]:
     about: dict[str, dict[str, None]] = {}
     for record in records:
         for note in record.notes:
-            about.setdefault(note, {})[model_title(record)] = None
-    every = {model_title(record) for record in records}
+            about.setdefault(note, {})[with_source(model_title(record), record)] = None
+    every = {with_source(model_title(record), record) for record in records}
     return tuple(note if set(of) == every else f"{', '.join(of)}: {note}" for note, of in about.items())
 
 

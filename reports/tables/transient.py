@@ -12,7 +12,7 @@ from ...bench.record.transient import CurvePoint, Transient
 from ...bench.stats.metrics import PERCENT, Unit
 from ...bench.stats.transient import HALF, NINE_TENTHS, after_delay, at, delay, frames_to, receptive_field, steady
 from ..notation import with_ends
-from ..select import PRECISION_TITLES, model_title, source_of
+from ..select import PRECISION_TITLES, model_title, source_of, with_source
 from .accuracy import checkpoint_of, film_notes, one_digit
 from .table import NO_UNIT, WORDS, Cell, Column, Row, Table, cells, figure, filled, source_columns
 from .terminal import fitted
@@ -111,7 +111,7 @@ def build(records: Sequence[Record]) -> Table:
 def title_of(record: Record) -> str:
     """`CoX3D-M (16) (eager, float32): error against the steady answer in 4 scenes of noise`."""
     precision = PRECISION_TITLES.get(record.case.precision, record.case.precision)
-    title = f"{model_title(record)} ({record.case.backend}, {precision})"
+    title = with_source(f"{model_title(record)} ({record.case.backend}, {precision})", record)
     run = record.transient
     if run is None:
         return title

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from typing import Any
 
@@ -17,6 +18,9 @@ from co3d_bench.bench.stats.choose import candidates
 from co3d_bench.bench.stats.frame import case_frame, load
 from co3d_bench.reports.commands import write_report
 from co3d_bench.reports.headline import headline
+from co3d_bench.reports.page import page_of
+from co3d_bench.reports.sections import camera as camera_section
+from co3d_bench.reports.sections import counting, reaction
 from co3d_bench.reports.select import pairs
 from co3d_bench.reports.tables import accuracy, camera, transient
 from co3d_bench.reports.tables.results import build
@@ -35,6 +39,7 @@ from ..factories import (
 from ..profiles import make_profile
 from . import test_transient
 from .test_camera import watched
+from .test_reaction import reacting
 
 CPUS = {"board": "Imaginary Board", "laptop": "Imaginary Laptop"}
 
@@ -106,6 +111,34 @@ def test_tables_of_the_other_kinds_say_whose_each_row_is(tmp_path):
         table = build_of([record for record in records if record.kind == kind])
         assert [table.cell(row, "source").text for row in table.rows] == list(CPUS)
     assert len(case_frame(case_results(records, KINDS))) == 6
+
+
+def test_plots_and_sentences_say_whose_they_are(tmp_path):
+    noted = watched("x3d-m").model_copy(update={"notes": ("the film is short",)})
+    cameras = [watched("x3d-m").of_source("board"), noted.of_source("laptop")]
+    assert [f"{camera.keeps_up(each)}".partition(" (eager)")[0] for each in cameras] == [
+        "board: X3D-M",
+        "laptop: X3D-M",
+    ]
+    assert camera.notes(cameras) == ("laptop: X3D-M: the film is short",)
+    drawn = str(camera_section.render(page_of(cameras)))
+    assert re.findall(r">(\w+): X3D-M \(.+?\) has no picture", drawn) == list(CPUS)
+    scored = make_accuracy_record("x3d-m", 0.5).of_source("board")
+    assert accuracy.title_of(scored).startswith("board: X3D-M (eager, float32)")
+    counted = str(counting.render(page_of([make_record("x3d-m").of_source(name) for name in CPUS])))
+    assert dict.fromkeys(re.findall(r"(\w+): X3D-M\b", counted)) == dict.fromkeys(CPUS)
+    test_transient.stored(tmp_path)
+    (started,) = read_sources(tmp_path)
+    assert transient.title_of(started.of_source("board")) == f"board: {transient.title_of(started)}"
+
+
+def test_a_plot_of_reactions_says_which_source_it_is_of():
+    one = [reacting(model).of_source("board") for model in ("x3d-s", "cox3d-s-13")]
+    page = str(reaction.render(page_of([reacting("x3d-s", run_id="2").of_source("laptop"), *one])))
+    assert "Of several sources the one with most networks is shown, board." in page
+    assert "<figcaption>board: Accuracy against reaction</figcaption>" in page
+    assert "laptop" not in page
+    assert "source" not in str(reaction.render(page_of([reacting("x3d-s")]))).partition("<table")[0]
 
 
 def test_profiles_have_their_sources(tmp_path):
