@@ -52,7 +52,7 @@ def test_a_lost_state_is_found_and_named(tmp_path):
     with pytest.raises(UserError, match="keeps a state inside; return co3d_bench") as raised:
         checked(tmp_path, Sums(), torch.zeros(1, 3), "aten-json")
     assert raised.value.exit_code == FAILED
-    assert raised.value.message.startswith("net.aten.zip: not written: it answers ")
+    assert raised.value.message.startswith("net.aten.zip: not written: it is ")
 
 
 CODE = """
