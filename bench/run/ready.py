@@ -26,7 +26,9 @@ def read_plan_facts(config: Resolved) -> PlanFacts:
     """The facts a plan needs, read from this machine and from the boards of the plan. Raises UserError for a file that
     is not a video, and where no device of the plan is reached."""
     here = local_facts(config)
-    boards, unavailable = reach_boards(config.plan.devices, config.profiles, newest_run(config.run.out))
+    away = any(config.profiles[name].host for name in config.plan.devices)
+    run_id = newest_run(config.run.out) if away else None
+    boards, unavailable = reach_boards(config.plan.devices, config.profiles, run_id)
     check_some_left(config.plan.devices, unavailable)
     return replace(here, boards=boards, unavailable=unavailable)
 
