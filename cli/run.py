@@ -72,11 +72,15 @@ def _run(given: Given, wanted: Wanted) -> int:
         show_plan(config, plan)
         return OK
     show_begin(config, plan)
+    return run_here(config, plan, wanted)
+
+
+def run_here(config: Resolved, plan: Plan, wanted: Wanted) -> int:
+    """Measure a plan from this host, one case after the other. Returns the exit code."""
+    from ..bench.run.progress import Lines
+    from ..bench.run.run import run as measure_plan
 
     def measure(shown: Shown) -> list[Record]:
-        from ..bench.run.progress import Lines
-        from ..bench.run.run import run as measure_plan
-
         return measure_plan(
             config,
             plan=plan,

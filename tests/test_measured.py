@@ -24,4 +24,4 @@ def test_the_table_has_every_bundle_and_no_other():
     assert sorted(re.findall(r"^\| \[[^\]]+\]\(([^)]+\.zip)\)", text, flags=re.MULTILINE)) == [
         bundle.name for bundle in BUNDLES
     ]
-    assert ("None has come yet." in text) is not bool(BUNDLES)
+    assert ("There is no bundle yet." in text) is not bool(BUNDLES)

@@ -13,6 +13,7 @@ from co3d_bench.bench.errors import UserError
 from co3d_bench.bench.record.store import read_records
 from co3d_bench.bench.run.ready import make_plan
 from co3d_bench.cli import run as running
+from co3d_bench.cli.boards import Wanted
 
 
 class Reports:
@@ -40,7 +41,7 @@ def main(folder, models):
     made = quick.configured(folder, models.split(","), processes=2)
     plan = make_plan(made)
     try:
-        running._measure_and_show(made, plan, resume=False, retry_failed=False)
+        running.run_here(made, plan, Wanted(dry_run=False, resume=False, retry_failed=False, dashboard=False))
     except UserError as error:
         print(f"co3d-bench: {error.message}", file=sys.stderr)
         return error.exit_code

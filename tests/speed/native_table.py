@@ -72,14 +72,14 @@ constexpr int V = 8;
 constexpr int V = 4;
 #endif
 typedef float vec __attribute__((vector_size(4 * V)));
-constexpr int CHAINS = 12, TURNS = 100000;
+constexpr int CHAINS = 12, TURNS = 500000;
 static void turn(float *out) {
-    vec a = out[0] - vec{}, b = out[1] - vec{}, sum[CHAINS] = {};
-    for (int i = 0; i < TURNS; ++i) {
+    // Each chain begins elsewhere and depends on itself, so that no multiply-add can be left out.
+    vec a = out[0] - vec{}, b = out[1] - vec{}, sum[CHAINS];
+    for (int j = 0; j < CHAINS; ++j) sum[j] = a + (float)j;
+    for (int i = 0; i < TURNS; ++i)
 #pragma GCC unroll 12
-        for (int j = 0; j < CHAINS; ++j) sum[j] = a * b + sum[j];
-        asm volatile("" : "+m"(*out));
-    }
+        for (int j = 0; j < CHAINS; ++j) sum[j] = sum[j] * a + b;
     for (int j = 1; j < CHAINS; ++j) sum[0] += sum[j];
     out[2] = sum[0][0];
 }

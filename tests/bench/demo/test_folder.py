@@ -34,7 +34,7 @@ def test_a_folder_that_was_asked_for_may_be_there_if_it_is_empty(tmp_path):
 def test_a_file_of_somebody_else_is_not_written_over(tmp_path):
     (tmp_path / "mine").mkdir()
     (tmp_path / "mine" / FILE_NAME).write_text("my plan")
-    with pytest.raises(UserError, match="mine: has files in it, and a demo writes over none") as caught:
+    with pytest.raises(UserError, match="mine: is not empty, and a demo overwrites nothing") as caught:
         new_folder(tmp_path / "mine")
     assert caught.value.exit_code == USAGE
     (tmp_path / "file").write_text("")

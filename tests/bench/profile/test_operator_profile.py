@@ -83,6 +83,6 @@ def test_no_file_is_no_profile_and_a_torn_line_costs_itself(tmp_path):
 
 def test_a_newer_profile_is_reported(tmp_path):
     append_profile(tmp_path, make_profile(schema_version=2))
-    with pytest.raises(UserError, match=r"profiles.jsonl, line 1: of a newer co3d-bench") as raised:
+    with pytest.raises(UserError, match=r"profiles.jsonl, line 1: written by a newer co3d-bench") as raised:
         read_profiles(tmp_path)
     assert raised.value.exit_code == ENVIRONMENT
