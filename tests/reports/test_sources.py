@@ -105,7 +105,6 @@ def test_tables_of_the_other_kinds_say_whose_each_row_is(tmp_path):
         for record in (watched("x3d-m", run_id=name), make_accuracy_record("x3d-m", 0.5)):
             append_record(tmp_path / name, record.model_copy(update={"run_id": name}))
         test_transient.stored(tmp_path / name)
-    # nothing but the sources tells the two starts apart, so they are told apart by their time
     records = [r.of_source(name) for name in CPUS for r in read_sources(tmp_path / name)]
     for build_of, kind in ((camera.build, "camera"), (accuracy.build, "accuracy"), (transient.build, "transient")):
         table = build_of([record for record in records if record.kind == kind])

@@ -118,7 +118,7 @@ class Host:
         self.wait(time.monotonic() + 10)
 
     def threads(self) -> dict[str, float]:
-        """CPU seconds of the host process's threads by their names, where they are told."""
+        """CPU seconds of the host process's threads by their names, empty if they were not recorded."""
         file = self.folder / "threads"
         return json.loads(file.read_text()) if file.exists() else {}
 
