@@ -1,3 +1,4 @@
+import asyncio
 import os
 import tempfile
 
@@ -19,6 +20,16 @@ os.environ.setdefault("GOMP_SPINCOUNT", "1000")
 # Tests run two at a time; each with one thread, or they would wait for each other's.
 if "PYTEST_XDIST_WORKER" in os.environ:
     os.environ.setdefault("OMP_NUM_THREADS", "1")
+
+
+@pytest.fixture
+def no_loop():
+    """A thread without a running event loop, as a process of its own has it: the browser's, which waits in this thread
+    for the tests of pages to come, is put aside meanwhile."""
+    waiting = asyncio._get_running_loop()
+    asyncio._set_running_loop(None)
+    yield
+    asyncio._set_running_loop(waiting)
 
 
 @pytest.fixture(scope="session")

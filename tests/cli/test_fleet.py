@@ -6,6 +6,8 @@ import socket
 
 import pytest
 
+pytestmark = pytest.mark.usefixtures("no_loop")
+
 
 @pytest.mark.parametrize(
     ("arguments", "code", "message"),

@@ -30,6 +30,8 @@ from co3d_bench.bench.fleet.security import (
     security,
 )
 
+pytestmark = pytest.mark.usefixtures("no_loop")
+
 
 @pytest.fixture(scope="module")
 def certificates(tmp_path_factory):
