@@ -354,6 +354,8 @@ def circumstances(measured: Sequence[CaseResult]) -> str:
     counts = sorted({len(r.latency_s) for r in measured})
     processes = sorted({len(r.timed) for r in measured})
     runs, fresh = (f"{each[0]}" if len(each) == 1 else f"{each[0]} to {each[-1]}" for each in (counts, processes))
-    where = machines[0] if len(machines) == 1 else f"{len(machines)} machines"
+    # Two sources may be of one machine.
+    several = "sources" if any(r.source for r in measured) else "machines"
+    where = machines[0] if len(machines) == 1 else f"{len(machines)} {several}"
     how = settings[0] if len(settings) == 1 else f"{len(settings)} settings"
     return f"{where} · {how} · {runs} timed predictions each, in {fresh} fresh process{'' if fresh == '1' else 'es'}"

@@ -219,6 +219,11 @@ def test_different_circumstances_are_not_compared():
     assert found.where.startswith("2 machines")
 
 
+def test_two_sources_are_not_called_two_machines():
+    found = headline_of([even("x3d-m", 4, case=make_case("x3d-m").of_source(name)) for name in ("a", "b")])
+    assert found.where.startswith("2 sources")
+
+
 def test_of_several_settings_the_fullest_is_shown():
     single = even("x3d-s", 99, case=make_case("x3d-s", threads=1))
     found = headline_of([single, *make_default_records()])
