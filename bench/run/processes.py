@@ -98,7 +98,7 @@ class Parent:
             finishing=partial(self.progress.note, FINISHING) if job.camera else None,
         )
         if outcome.final and outcome.final.event == "lost":
-            who = f"{job.case.device} is lost: " if job.host else ""
+            who = f"{job.device.name} is lost: " if job.host and job.device else ""
             raise BoardUnavailable(f"{who}{outcome.final.phase}")
         if outcome.stopped and not outcome.done:
             return None

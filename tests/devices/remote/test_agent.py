@@ -308,6 +308,24 @@ def test_files_arrive_whole_or_are_sent_again(ours, tmp_path):
     assert not list(tmp_path.glob("*.part"))
 
 
+def test_a_connection_that_breaks_before_the_answer_loses_no_upload(ours, tmp_path):
+    file = tmp_path / "net.zip"
+    file.write_bytes(b"a network")
+    run, broken = ours.transport.run, []
+
+    def breaks(words, stdin="", timeout_s=60.0):
+        done = run(words, stdin, timeout_s)
+        if "finish_upload" in words and not broken:
+            broken.append(words)
+            raise Unreachable("connection reset")
+        return done
+
+    ours.transport.run = breaks
+    name = ours.put(file)
+    assert broken
+    assert (tmp_path / ours.folder / name).read_bytes() == b"a network"
+
+
 def test_it_removes_nothing_that_is_not_its_own(tmp_path):
     copy = tmp_path / "agent.py"
     for file in AGENT:
