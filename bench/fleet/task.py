@@ -107,8 +107,9 @@ def measure_case(task: CaseTask) -> Ended:
 
 def leave(run_id: str, board: DeviceProfile) -> str | None:
     """End what runs on a board for this run, and remove all that was copied; why that could not be done, or None."""
-    opened = _forget(run_id, board.name)
-    there = opened or Board(Ssh(board.host or ""), run_id, board.python)
+    with _LOCK:
+        opened = _OPEN.pop((run_id, board.name), None)
+    there = opened.board if opened else Board(Ssh(board.host or ""), run_id, board.python)
     try:
         with _FEW:
             if opened is None:  # a host that was killed may have left a folder there
@@ -116,6 +117,9 @@ def leave(run_id: str, board: DeviceProfile) -> str | None:
             there.clean()
     except (Unreachable, AgentError) as error:
         return f"{board.name}: {there.folder} is left at {board.host} for a later run: {error}"
+    finally:
+        if opened:
+            opened.boards.forget()
     return None
 
 
@@ -147,21 +151,21 @@ def _open(run_id: str, profile: DeviceProfile) -> _Opened:
         boards = Boards({profile.name: profile}, run_id, report=lambda why: None)
         host = boards.host(profile.name)
         assert host is not None  # noqa: S101 - a board of a fleet has a host
-        board = Board(Ssh(host.host), run_id, profile.python)
+        board = Board(Ssh(host.host, socket=host.socket), run_id, profile.python)
         opened = _Opened(boards, host.model_copy(update={"takes_over": True}), board)
         with _LOCK:
             _OPEN[run_id, profile.name] = opened
+    else:
+        opened.boards.host(profile.name)  # connected again where the connection broke
     return opened
 
 
-def _forget(run_id: str, name: str) -> Board | None:
-    """Open a board anew at the next case; what it was opened as."""
+def _forget(run_id: str, name: str) -> None:
+    """Open a board anew at the next case."""
     with _LOCK:
         opened = _OPEN.pop((run_id, name), None)
-    if opened is None:
-        return None
-    opened.boards.forget()
-    return opened.board
+    if opened:
+        opened.boards.forget()
 
 
 def _other_run(opened: _Opened, task: CaseTask) -> str | None:

@@ -42,6 +42,7 @@ class BoardHost(Frozen):
     takes_over: bool = Field(
         default=False, description="whether another case of this run that runs there is ended: its host was killed"
     )
+    socket: str | None = Field(default=None, description="of the connection that all commands for it share")
     trtexec: str | None = Field(default=None, description="what TensorRT's tool there prints for --help; None: no tool")
 
 

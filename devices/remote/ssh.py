@@ -14,15 +14,16 @@ from typing import IO, cast
 from ..processes import Guarded, run_guarded
 from ..profile import check_host
 
-# Nobody is there to answer a question, and a connection that is dead is noticed within a quarter of a minute. A shared
-# connection that is open is used; one that we opened would end with the first command.
+# Nobody is there to answer a question, and a connection that is dead is noticed within a quarter of a minute.
 OPTIONS = (
-    *("-o", "ControlMaster=no"),
     *("-o", "BatchMode=yes"),
     *("-o", "ConnectTimeout=10"),
     *("-o", "ServerAliveInterval=5"),
     *("-o", "ServerAliveCountMax=3"),
 )
+# A command uses a shared connection that is open (`link.py`, or the user's own), and opens none, which would end with
+# it.
+_COMMAND = ("-o", "ControlMaster=no")
 # What ssh ends with when the connection is at fault; anything else comes from the command over there.
 LOST = 255
 STDERR_CHARACTERS = 4000
@@ -56,18 +57,20 @@ class Done:
 class Ssh:
     """A host, and what is done there. Raises ValueError for a host that ssh could take for something else.
 
-    `silence_s`: a command whose lines are read and that is silent for longer is taken for lost.
+    `silence_s`: a command whose lines are read and that is silent for longer is taken for lost. `socket`: of a shared
+    connection, used while it is open.
     """
 
     host: str
     silence_s: float | None = None
+    socket: str | None = None
 
     def __post_init__(self) -> None:
         check_host(self.host)
 
     def command(self, words: Sequence[str]) -> list[str]:
         """What is run here to have those words run there."""
-        return ["ssh", "-T", *OPTIONS, "--", self.host, shlex.join(words)]
+        return ["ssh", "-T", *self._options(), "--", self.host, shlex.join(words)]
 
     def run(self, words: Sequence[str], stdin: str = "", timeout_s: float = 120.0) -> Done:
         """Run a command there to its end. Raises Unreachable."""
@@ -76,9 +79,20 @@ class Ssh:
     def copy(self, files: Sequence[Path], folder: str, timeout_s: float = 1800.0) -> None:
         """Copy files into a folder there, whose name is made of plain characters. Raises Unreachable."""
         paths = [str(file.absolute()) for file in files]
-        done = self._call(["scp", "-q", "-B", *OPTIONS, "--", *paths, f"{self.host}:{folder}/"], "", timeout_s)
+        done = self._call(["scp", "-q", "-B", *self._options(), "--", *paths, f"{self.host}:{folder}/"], "", timeout_s)
         if done.returncode:
-            raise Unreachable(_last_line(done.stderr) or f"scp ended with exit code {done.returncode}")
+            raise Unreachable(last_line(done.stderr) or f"scp ended with exit code {done.returncode}")
+
+    def configuration(self) -> dict[str, str]:
+        """What the user's configuration says of this host, by the names of ssh in small letters; of a name that comes
+        more than once, the last. Connects to nothing. Empty where this ssh cannot tell. Raises Unreachable."""
+        done = self._call(["ssh", "-G", "--", self.host], "", 10.0)
+        lines = done.stdout.splitlines() if done.returncode == 0 else []
+        return {name: value for name, _, value in (line.partition(" ") for line in lines)}
+
+    def _options(self) -> tuple[str, ...]:
+        shared = ("-o", f"ControlPath={self.socket}") if self.socket and Path(self.socket).exists() else ()
+        return (*_COMMAND, *shared, *OPTIONS)
 
     def lines(self, words: Sequence[str]) -> Iterator[bytes]:
         """The whole lines a command there prints, as they come, each with its end.
@@ -93,7 +107,7 @@ class Ssh:
         try:
             yield from self._lines(stdout, stderr, errors)
             process.wait()
-            last = _last_line(errors.decode(errors="replace"))
+            last = last_line(errors.decode(errors="replace"))
             if process.returncode == LOST:
                 raise Unreachable(last or "the connection broke")
             if process.returncode:
@@ -148,7 +162,7 @@ class Ssh:
             raise Unreachable(f"no answer within {timeout_s:g} s")
         stderr = done.errors.decode(errors="replace")
         if done.returncode == LOST:
-            raise Unreachable(_last_line(stderr) or "ssh could not connect")
+            raise Unreachable(last_line(stderr) or "the connection broke")
         return Done(done.returncode, output.decode(errors="replace"), stderr)
 
 
@@ -157,7 +171,7 @@ def _check(size: int, limit: int, what: str) -> None:
         raise TooMuch(f"{what} is longer than {limit >> 20} MiB")
 
 
-def _last_line(stderr: str) -> str:
+def last_line(stderr: str) -> str:
     """The last line that is not empty; greetings and warnings come before it."""
     if _NOISE in stderr:
         return "its shell prints text without a login, which scp cannot read: make its .bashrc print nothing"

@@ -12,7 +12,8 @@ from ....devices.detect import Hardware, describe, match
 from ....devices.profile import DeviceProfile
 from ....devices.remote.board import AgentError, Board
 from ....devices.remote.files import HOST
-from ....devices.remote.ssh import Ssh, Unreachable
+from ....devices.remote.link import Link, linked
+from ....devices.remote.ssh import Unreachable
 from ...backends.trtexec import FOLDER
 from ...backends.trtexec_output import parse_version
 from ...errors import NOT_HERE, UserError
@@ -70,15 +71,16 @@ def check_some_left(devices: Iterable[str], unavailable: Mapping[str, str]) -> N
 
 
 def _reach_board(profile: DeviceProfile, run_id: str | None) -> BoardFacts:
-    board = Board(Ssh(profile.host or ""), f"probe-{secrets.token_hex(4)}", profile.python)
     try:
-        board.open()
-        try:
-            if (holder := board.holder()) and holder[0] != run_id:
-                raise BoardUnavailable(_busy(profile, board.busy_text(*holder)))
-            hello = board.hello(HOST, torch=True, trtexec=True)
-        finally:
-            board.clean()
+        with linked(profile.host or "") as ssh:
+            board = Board(ssh, f"probe-{secrets.token_hex(4)}", profile.python)
+            board.open()
+            try:
+                if (holder := board.holder()) and holder[0] != run_id:
+                    raise BoardUnavailable(_busy(profile, board.busy_text(*holder)))
+                hello = board.hello(HOST, torch=True, trtexec=True)
+            finally:
+                board.clean()
     except (Unreachable, AgentError) as error:
         raise BoardUnavailable(_not_reached(profile, str(error))) from error
     try:
@@ -139,28 +141,38 @@ class Boards:
         self._report = report
         self._open: dict[str, Board] = {}
         self._hosts: dict[str, BoardHost] = {}
+        self._links: dict[str, Link] = {}
         self._work: tempfile.TemporaryDirectory[str] | None = None
         self.lost: dict[str, str] = {}  # devices, and why
 
     def host(self, device: str) -> BoardHost | None:
-        """The board of a device, opened at the first call; None for this machine. Raises BoardUnavailable."""
+        """The board of a device, opened at the first call, its connection at any where it broke; None for this machine.
+        Raises BoardUnavailable where it cannot be opened."""
         profile = self._profiles.get(device)
         if profile is None or profile.host is None:
             return None
         self._work = self._work or tempfile.TemporaryDirectory(prefix="co3d-bench-")
-        if device not in self._hosts:
-            board = Board(Ssh(profile.host), self._run_id, profile.python)
+        if device in self._hosts:
+            with suppress(Unreachable):  # who needs the board tries for longer
+                self._links[device].open()
+        else:
+            folder = Path(tempfile.mkdtemp(prefix="link-", dir=self._work.name))
+            link = self._links.setdefault(device, Link(profile.host, folder))
+            board = Board(link.ssh(), self._run_id, profile.python)
             try:
+                link.open()
                 board.open(SCRIPTS)
                 self._open[device] = board
                 help_text = board.hello(trtexec=True).trtexec
             except (Unreachable, AgentError) as error:
+                link.close()
                 raise BoardUnavailable(_not_reached(profile, str(error))) from error
             self._hosts[device] = BoardHost(
                 host=profile.host,
                 python=profile.python,
                 torch_device=profile.torch_device,
                 work=self._work.name,
+                socket=str(link.socket),
                 trtexec=help_text,
             )
         return self._hosts[device]
@@ -177,7 +189,9 @@ class Boards:
                 self._open[device].remove_cases()
 
     def forget(self) -> None:
-        """Remove what was kept here for the boards, and nothing there."""
+        """Leave the boards, and remove what was kept here for them, but nothing there."""
+        for link in self._links.values():
+            link.close()
         if self._work:
             self._work.cleanup()
 

@@ -118,7 +118,7 @@ def _visit(job: Job, host: BoardHost, request: Request, lines: BoardLines) -> Vi
     """Run the case on its board. Raises Unreachable, AgentError."""
     emit, profile, power = lines.emit, job.device, None
     board = Board(
-        Ssh(host.host, job.settings.timeout_s + SILENCE_S),
+        Ssh(host.host, job.settings.timeout_s + SILENCE_S, host.socket),
         job.run_id,
         host.python,
         on_wait=lambda text: emit(phase_event(text.replace("\n", " "))),

@@ -86,7 +86,7 @@ def test_a_command_that_takes_too_long_is_ended(tmp_path):
 
 
 def test_a_shell_that_is_not_silent_is_named():
-    assert "make its .bashrc print nothing" in ssh._last_line("scp: Received message too long 1214606444\n")
+    assert "make its .bashrc print nothing" in ssh.last_line("scp: Received message too long 1214606444\n")
 
 
 def test_no_ssh_at_all_is_reported(monkeypatch, tmp_path):
