@@ -35,6 +35,7 @@ MISSING = next(
     None,
 )
 
+# HOME: a login shell reads the files of the tester's own home otherwise.
 CONFIG = """\
 Port {port}
 ListenAddress 127.0.0.1
@@ -47,6 +48,7 @@ PasswordAuthentication no
 Subsystem sftp internal-sftp
 ForceCommand {folder}/session
 AcceptEnv BOARD
+SetEnv HOME={home}
 """
 CLIENT = """\
 Host {board}
