@@ -71,7 +71,7 @@ def labels_of(data: Data, classes: int | None, given: Sequence[str] = (), networ
     if classes is None:
         raise UserError(f"{network}: its answer is not a score for each class, so it has no accuracy")
     if given and len(given) != classes:
-        raise UserError(f"--classes: {len(given)} names, but {network} has {classes} class{'es' * (classes != 1)}")
+        raise UserError(f"--classes: {len(given)} names, but {network} has {_counted(classes)}")
     names = tuple(given) or _names(data, classes, network)
     known = _positions(names) if data.own_classes else {}
     positions, wrong = [], []
@@ -95,9 +95,13 @@ def _names(data: Data, classes: int, network: str) -> tuple[str, ...]:
         return own
     shown = ", ".join(own[:_MOST_NAMED]) + (", ..." if len(own) > _MOST_NAMED else "")
     raise UserError(
-        f"{data.name} has {len(own)} classes ({shown}), {network} has {classes}: give the list that its checkpoint was "
-        "trained with, a name a line, by --classes FILE"
+        f"{data.name} has {_counted(len(own))} ({shown}), {network} has {classes}: give the list that its checkpoint "
+        "was trained with, a name a line, by --classes FILE"
     )
+
+
+def _counted(classes: int) -> str:
+    return "1 class" if classes == 1 else f"{classes} classes"
 
 
 def _positions(names: Sequence[str]) -> Mapping[str, int]:

@@ -19,6 +19,8 @@ _PRIVATE = re.compile(
     |(?P<host>(?<![\w@])[\w.-]{{1,64}}@(?!@)[\w-]+(?:\.[\w-]+)*)""",
     re.VERBOSE,
 )
+# Fields whose whole text is the name of a machine, whatever it looks like.
+_HOSTS = ("fleet.host", "evaluation.hosts.host")
 _WHAT = {"path": "a path", "address": "an address", "host": "a user or a host"}
 _MOST_SHOWN = 120
 
@@ -40,6 +42,9 @@ def private_texts(lines: Iterable[tuple[str, BaseModel]]) -> tuple[Private, ...]
     found: dict[str, Private] = {}
     for name, line in lines:
         for field, text in _texts(line.model_dump(mode="json")):
+            if field in _HOSTS:
+                found.setdefault(text, Private(_WHAT["host"], text, f"{field} of {name}"))
+                continue
             for match in _PRIVATE.finditer(text):
                 what = _WHAT[match.lastgroup or "path"]
                 found.setdefault(match[0], Private(what, match[0], f"{field} of {name}"))

@@ -12,6 +12,7 @@ import pytest
 from co3d_bench.bench.errors import ENVIRONMENT, NOTHING, UserError
 from co3d_bench.bench.record import archive
 from co3d_bench.bench.record.blobs import blobs_folder, write_blob
+from co3d_bench.bench.record.fleet import FleetFacts
 from co3d_bench.bench.record.record import Failure, ModelSource, Settings
 from co3d_bench.bench.record.store import append_record, read_records
 from co3d_bench.bench.stats.camera import PERCENTS, FrameTimes
@@ -218,6 +219,12 @@ def test_texts_that_name_somebody_are_found_and_others_are_not():
         assert [(each.what, each.text) for each in private_texts([("k", record)])] == [(what, text)]
     failed = make_failed_record(message=" ".join(PUBLIC), detail='File "/usr/lib/python3/x.py", line 1')
     assert private_texts([("k", failed), ("k", make_engine_record())]) == ()
+
+
+def test_the_host_of_a_fleet_is_found_whatever_it_looks_like():
+    fleet = FleetFacts(board="lab-1", host="orin7", seed=0, order=1)
+    (found,) = private_texts([("k", make_record("x3d-m").model_copy(update={"fleet": fleet}))])
+    assert str(found) == "a user or a host: orin7 (fleet.host of k)"
 
 
 def test_a_case_is_left_out_whole(tmp_path):

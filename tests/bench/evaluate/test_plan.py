@@ -88,7 +88,7 @@ def test_classes_of_a_custom_network_are_known_before_its_checkpoint_is_loaded(d
     (tmp_path / "other/left/1.mp4").write_bytes(b"x")
     other = films_of(str(tmp_path / "other"), None, None, None)
     assert evaluation_plan(weighed, cases, other).cases  # of the zoo: the checkpoint decides
-    with pytest.raises(UserError, match="other has 1 classes"):
+    with pytest.raises(UserError, match="other has 1 class"):
         evaluation_plan(replace(weighed, custom=custom), cases, other)
 
 
@@ -98,7 +98,7 @@ def test_what_cannot_be_scored_is_said_before_anything_runs(data, tmp_path):
     other = tmp_path / "other"
     (other / "left").mkdir(parents=True)
     (other / "left/1.mp4").write_bytes(b"x")
-    with pytest.raises(UserError, match=r"other has 1 classes \(left\), Clip has 5"):
+    with pytest.raises(UserError, match=r"other has 1 class \(left\), Clip has 5"):
         planned({"data": str(other)}, backends=["eager"])
     blind = Catalog(find_model=lambda name: replace(moving.SPECS["clip"], preprocessing=None))
     with pytest.raises(UserError, match="cannot read a video without a `preprocessing`"):
