@@ -4,7 +4,8 @@ install.
     python3 agent.py hello               what the machine is; reads the files whose patterns come on standard input
     python3 agent.py holder              whose case runs, if one does: the run that holds the lock
     python3 agent.py finish_upload NAME  check the file uploaded as NAME.part: its sha256 is NAME without its suffix
-    python3 agent.py start NAME          begin the case whose job comes on standard input, if it has not begun yet
+    python3 agent.py start NAME          begin the case whose job comes on standard input, if it has not begun yet; one
+                                         that was ended because nobody came, or with the machine, begins anew
     python3 agent.py follow NAME OFFSET  its lines from that byte on, as they come, until it has ended
     python3 agent.py remove_cases        end what runs, and remove all cases: the host has their records
     python3 agent.py clean               the same, and remove this folder
@@ -63,6 +64,7 @@ CHECK_EVERY_S = 5.0
 OUTPUT_BYTES = 1 << 30
 OUTPUTS = ("events", "stderr", "trtexec.log")
 UNFOLLOWED_S = 900.0
+UNFOLLOWED = f"nobody followed it for {UNFOLLOWED_S:.0f} s"
 REASONS = {
     errno.ENOENT: "missing",
     errno.ENOTDIR: "missing",
@@ -202,19 +204,20 @@ def remove_abandoned():
 
 
 def finish_upload(name):
-    part = HERE / (name + ".part")
-    if not part.exists() and (HERE / name).exists():  # done before, and the connection broke before the answer came
-        send("uploaded", whole=True)
-        return
-    digest = hashlib.sha256()
-    with part.open("rb") as opened:
-        for block in iter(lambda: opened.read(READ_BYTES), b""):
-            digest.update(block)
-    whole = name.split(".")[0] == digest.hexdigest()
-    if whole:
-        part.replace(HERE / name)
-    else:
-        part.unlink()
+    """Asked again, because the answer was lost with the connection, it answers the same, also while the first is still
+    at it."""
+    part, digest = HERE / (name + ".part"), hashlib.sha256()
+    try:
+        with part.open("rb") as opened:
+            for block in iter(lambda: opened.read(READ_BYTES), b""):
+                digest.update(block)
+        whole = name.split(".")[0] == digest.hexdigest()
+        if whole:
+            part.replace(HERE / name)
+        else:
+            part.unlink()
+    except FileNotFoundError:
+        whole = (HERE / name).exists()
     send("uploaded", whole=whole)
 
 
@@ -235,7 +238,7 @@ def start_ticks(pid):
 
 
 def supervisor(folder):
-    """[pid, start_ticks] of the process that supervises a case; None before it began."""
+    """[pid, start_ticks] of the process that supervises a case, or begins it; None where there is no such case."""
     text, _ = read_text(folder / "supervisor")
     return json.loads(text) if text else None
 
@@ -245,23 +248,38 @@ def alive(folder):
     return known is not None and start_ticks(known[0]) == known[1]
 
 
+def has_begun(folder):
+    """Whether a case runs, or has ended by itself or over its time. One that was ended because nobody came, or that
+    ended with the machine, has no result that anybody saw."""
+    if alive(folder):
+        return True
+    try:
+        ended = json.loads(last_line(folder))
+    except ValueError:  # there is none, or a torn one
+        return False
+    return ended["event"] == "ended" and not ended["stopped"] and ended["why"] != UNFOLLOWED
+
+
 def start(name, sysroot):
     folder = case_folder(name)
     job = json.loads(sys.stdin.read())
-    if folder.is_dir():
+    lock = os.open(str(LOCK), os.O_RDWR | os.O_CREAT, 0o600)
+    free = not has_begun(folder) and locked(lock)
+    if has_begun(folder):  # perhaps meanwhile: the connection broke, and who asked first is still at it
         send("started", again=True)
         return
-    lock = os.open(str(LOCK), os.O_RDWR | os.O_CREAT, 0o600)
-    if not locked(lock):
+    if not free:
         run, since = held_by(lock)
         send("busy", run=run, since=since)
         return
     os.ftruncate(lock, 0)
     os.pwrite(lock, f"{HERE.name} {time.strftime('%H:%M:%S')}".encode(), 0)
     new = folder.with_suffix(".new_case")
-    shutil.rmtree(str(new), ignore_errors=True)
+    for old in (new, folder):
+        shutil.rmtree(str(old), ignore_errors=True)
     new.mkdir(parents=True)
     write(new / "job.json", json.dumps(job))
+    write(new / "supervisor", json.dumps([os.getpid(), start_ticks(os.getpid())]))  # until there is one
     new.rename(folder)
     with (folder / "supervisor.log").open("ab") as log:
         process = subprocess.Popen(
@@ -283,7 +301,7 @@ def holder():
     if LOCK.exists():
         lock = os.open(str(LOCK), os.O_RDWR)
         try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)  # two who ask at once do not hold it against each other
         except BlockingIOError:
             run, since = held_by(lock)
         finally:
@@ -389,7 +407,7 @@ def wait_for_end(case, folder, timeout_s):
         if written > OUTPUT_BYTES:
             return False, f"it wrote more than {OUTPUT_BYTES >> 20} MiB"
         if time.monotonic() - max(begin, last_followed(folder)) > UNFOLLOWED_S:
-            return False, f"nobody followed it for {UNFOLLOWED_S:.0f} s"
+            return False, UNFOLLOWED
 
 
 def last_followed(folder):
@@ -398,6 +416,11 @@ def last_followed(folder):
         return float(read_text(folder / "followed")[0] or 0)
     except ValueError:  # it is being written
         return time.monotonic()
+
+
+def last_line(folder):
+    """The last line that a case has written: how it ended, if it did."""
+    return tail(folder / "events").rpartition("\n")[2]
 
 
 def tail(file):
@@ -435,7 +458,7 @@ def follow(name, offset):
             time.sleep(wait_s)
             wait_s = min(1.0, wait_s * 1.5)
         else:
-            last = tail(file).rpartition("\n")[2]
+            last = last_line(folder)
             if not last.startswith(ENDED):
                 send("ended", returncode=None, lost=True, stderr=tail(folder / "stderr")[-STDERR_CHARACTERS:])
             elif not sent:  # whoever asks had it, and did not know that it was the last

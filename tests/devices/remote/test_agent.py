@@ -10,7 +10,7 @@ import signal
 import subprocess
 import sys
 import time
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import psutil
@@ -275,6 +275,67 @@ def test_a_host_takes_its_run_over_from_one_that_was_killed(ours):
     assert not orphan.is_running()
 
 
+def patched(board, **constants):
+    """The agent there, with other constants."""
+    agent = board.transport.home / board.folder / "agent.py"
+    text = agent.read_text()
+    for name, value in constants.items():
+        text = re.sub(rf"^{name} = .*$", f"{name} = {value}", text, flags=re.MULTILINE)
+    agent.write_text(text)
+
+
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM], ids=["power cut", "shut down"])
+def test_a_case_that_ended_with_the_machine_begins_anew(ours, number):
+    asked = job("a", then_s=60)
+
+    class HostKilled(Exception):
+        pass
+
+    def die(event):
+        raise HostKilled
+
+    with pytest.raises(HostKilled):
+        ours.run(asked, die)
+    case = process_of(ours, asked, "script.py")
+    pid, _ = json.loads((folder_of(ours, asked) / "supervisor").read_text())
+    os.kill(pid, number)
+    with suppress(psutil.NoSuchProcess):
+        case.kill()  # as onboard.py ends with its parent
+    wait_until(lambda: not psutil.pid_exists(pid))
+    assert_begins_anew(ours, asked)
+
+
+def test_a_case_that_ended_because_nobody_came_begins_anew(ours):
+    asked = job("a", then_s=60)
+    patched(ours, UNFOLLOWED_S="-1", CHECK_EVERY_S="0.1")
+    assert "nobody followed it" in ours.run(asked, lambda event: None)["why"]
+    patched(ours, CHECK_EVERY_S="100")
+    assert_begins_anew(ours, asked)
+
+
+def assert_begins_anew(board, asked):
+    lines = []
+    (board.transport.home / board.folder / "script.py").write_text(SCRIPT.replace("then_s", "not now"))
+    ended = board.run(asked, lines.append)
+    assert (ended["returncode"], [line["is"] for line in lines]) == (0, ["a"])
+
+
+def test_a_request_is_answered_while_the_one_whose_answer_was_lost_is_still_at_it(ours):
+    asked, received = job("a", then_s=1), []
+    agent = ours.transport.home / ours.folder / "agent.py"
+    whole = agent.read_text()
+    agent.write_text(whole.replace("        os.fsync(opened.fileno())", "        time.sleep(0.3)"))
+    command = [ours.python, str(agent), "start", case_name(asked)]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, cwd=ours.transport.home) as first:
+        assert first.stdin
+        first.stdin.write(json.dumps(asked).encode())
+        first.stdin.close()
+        wait_until(folder_of(ours, asked).with_suffix(".new_case").exists)
+        agent.write_text(whole)
+        ended = ours.run(asked, received.append)
+    assert (ended["returncode"], [event["is"] for event in received]) == (0, ["a"])
+
+
 def test_sensors_are_read_beside_a_case_and_cost_what_is_reported(ours, tmp_path):
     (tmp_path / "power").write_text("152\n")
     ours.transport.environment["CO3D_BENCH_SYSROOT"] = str(tmp_path)
@@ -308,14 +369,18 @@ def test_files_arrive_whole_or_are_sent_again(ours, tmp_path):
     assert not list(tmp_path.glob("*.part"))
 
 
-def test_a_connection_that_breaks_before_the_answer_loses_no_upload(ours, tmp_path):
+@pytest.mark.parametrize("damaged", [False, True])
+def test_a_connection_that_breaks_before_the_answer_loses_no_upload(ours, tmp_path, damaged):
     file = tmp_path / "net.zip"
     file.write_bytes(b"a network")
     run, broken = ours.transport.run, []
 
     def breaks(words, stdin="", timeout_s=60.0):
+        first = "finish_upload" in words and not broken
+        if first and damaged:
+            (tmp_path / ours.folder / f"{words[-1]}.part").write_bytes(b"a net")
         done = run(words, stdin, timeout_s)
-        if "finish_upload" in words and not broken:
+        if first:
             broken.append(words)
             raise Unreachable("connection reset")
         return done
@@ -472,11 +537,7 @@ def sleeps_in(process, folder):
     ],
 )
 def test_a_case_that_writes_too_much_or_that_nobody_follows_is_ended(ours, constants, lines, why):
-    agent = ours.transport.home / ours.folder / "agent.py"
-    text = agent.read_text()
-    for name, value in constants.items():
-        text = re.sub(rf"^{name} = .*$", f"{name} = {value}", text, flags=re.MULTILINE)
-    agent.write_text(text)
+    patched(ours, **constants)
     ended = ours.run(job(lines, then_s=60), lambda event: None)
     assert (ended["why"], ended["timed_out"], ended["returncode"]) == (why, False, -signal.SIGKILL)
 
