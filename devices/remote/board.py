@@ -205,7 +205,6 @@ class Board:
                 if not begun:  # what its shell prints is before this line
                     begun = event.get("event") == "from"
                     continue
-                received()
                 if event.get("event") == "ended":
                     return event
                 offset += len(line)
@@ -213,13 +212,7 @@ class Board:
                     on_event(event)
             raise Unreachable("the connection ended in the middle")
 
-        last_s = self.patience.clock()
-
-        def received() -> None:
-            nonlocal last_s
-            last_s = self.patience.clock()
-
-        wait_s = self.patience.first_s
+        wait_s, since_s = self.patience.first_s, None
         while True:
             before = offset
             try:
@@ -229,8 +222,9 @@ class Board:
             except TooMuch as error:
                 raise AgentError(str(error)) from error
             except Unreachable as error:
-                wait_s = self.patience.first_s if offset > before else wait_s
-                wait_s = self._wait(wait_s, last_s, error)
+                if since_s is None or offset > before:  # it was there until now, even if it was silent for long
+                    wait_s, since_s = self.patience.first_s, self.patience.clock()
+                wait_s = self._wait(wait_s, since_s, error)
 
     def again(self, call: Callable[[], Any]) -> Any:
         """Call until the board is reached. Raises Unreachable where it is away for longer than our patience."""

@@ -473,6 +473,19 @@ def test_a_lost_board_is_tried_again_less_and_less_often_and_given_up(tmp_path):
     assert 540 < clock.now <= 600
 
 
+def test_a_board_that_was_silent_for_long_is_not_away_for_as_long():
+    clock = Clock()
+
+    class Silent(Cut):
+        def lines(self, words):
+            clock.now += 3000 if self.cuts else 0  # e.g. an engine that compiles
+            yield from super().lines(words)
+
+    made = Board(Silent(b'{"event": "ended"}\n', [0]), "r", patience=clock.patience())
+    assert made.run({}, lambda event: None) == {"event": "ended"}
+    assert clock.waits == [1]
+
+
 class Says(Here):
     """Answers with that text, whatever is asked, and ends."""
 
