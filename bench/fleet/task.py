@@ -10,6 +10,7 @@ import select
 import threading
 import time
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Literal
@@ -247,6 +248,9 @@ class _Case:
         )
         session.run()
         if self.lost:
+            with suppress(BoardUnavailable):
+                if other := _other_run(self.opened, task):  # it began between two processes of this case
+                    return Ended("busy", other)
             raise BoardUnavailable(self.lost[0])
         return Ended("stopped" if self.stop.signal else "done")
 
