@@ -16,6 +16,7 @@ from datetime import datetime, timezone
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
+from ...devices.remote.board import FOLDER
 from ..plan.plan import BoardFacts
 from ..plan.resolve import Resolved
 from ..record.case import Case, WeightsFile
@@ -120,7 +121,7 @@ class Host:
         waiting = [case for case in self._order if self._wants_more(case)]
         self.shelf = Shelf({each.board.name: each for each in boards}, waiting, config.plan.threads, owners)
         self.shelf.left = last_given(config.run.out, run_id)
-        self._used: set[str] = set(owners.values())
+        self._used = {*owners.values(), *self.shelf.left.values()}
         for record in kept:
             if record.fleet and (each := self.shelf.boards.get(record.fleet.board)):
                 each.last_end_s = time.monotonic() - max(0.0, seconds_since(record))
@@ -221,11 +222,12 @@ class Host:
     def _take_report(self, message: Message) -> None:
         assignment = self._running.get(message["token"])
         kind, execution = message["kind"], message["execution"]
-        if assignment and kind == "begin":
+        if assignment and kind == "begin" and not self._stop.signal:
             assignment.execution = execution
             self._answer(message, [record.model_dump_json() for record in self._of_case[assignment.case]])
         elif assignment is None or assignment.execution != execution:
-            if kind in ("begin", "record"):  # of a task that was given up: its case is another board's
+            # Of a task that was given up, whose case is another board's, or one that begins after Ctrl-C.
+            if kind in ("begin", "record"):
                 self._answer(message, "refused")
         elif kind == "record":
             self._keep(assignment, Record.model_validate_json(message["record"]))
@@ -312,22 +314,18 @@ class Host:
         if self._client.status != "running":
             return
         there = workers_there(self._client)
-        boards = [self.shelf.boards[name] for name in sorted(self._used & self.shelf.boards.keys())]
-        leaving = [
-            self._client.submit(
-                leave,
-                self.run_id,
-                self._config.profiles[each.board.name],
-                resources={each.board.resource: 1},
-                pure=False,
+        boards = [self.shelf.boards[name].board for name in sorted(self._used & self.shelf.boards.keys())]
+        leaving = {
+            board.name: self._client.submit(
+                leave, self.run_id, self._config.profiles[board.name], resources={board.resource: 1}, pure=False
             )
-            for each in boards
-            if each.board.resource in there
-        ]
+            for board in boards
+            if board.resource in there
+        }
         deadline = time.monotonic() + LEAVE_S
-        for future in leaving:
+        for name, future in leaving.items():
             if why := result_of(future, max(0.1, deadline - time.monotonic())):
-                self._progress.note(str(why))
+                self._progress.note(f"{name}: {FOLDER}/{self.run_id} is left there for a later run: {why}")
 
     def _left(self) -> list[str]:
         """Why cases are left, a line for each device."""

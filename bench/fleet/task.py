@@ -117,7 +117,7 @@ def leave(run_id: str, board: DeviceProfile) -> str | None:
                 there.open()
             there.clean()
     except (Unreachable, AgentError) as error:
-        return f"{board.name}: {there.folder} is left at {board.host} for a later run: {error}"
+        return str(error)
     finally:
         if opened:
             opened.boards.forget()

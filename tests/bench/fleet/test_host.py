@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import signal
 from pathlib import Path
 
 import pytest
@@ -51,7 +53,7 @@ class Cluster:
         self.boards = boards
         self.deeds = {name.replace("_", "-"): list(each) for name, each in deeds.items()}
         self.measured, self.answers, self.left = [], [], []
-        self.joining = {}
+        self.joining, self.leaving = {}, {}
 
     def subscribe_topic(self, topic, handler):
         self.report = lambda message: handler((0.0, message))
@@ -63,7 +65,7 @@ class Cluster:
         (name,) = (each.removeprefix("board:") for each in resources)
         if function is leave:
             self.left.append(name)
-            return Future(None)
+            return Future(self.leaving.get(name))
         if function is probe:
             return Future(self.joining.get(name, "still away"))
         assert function is measure_case
@@ -109,7 +111,7 @@ def world(tables, monkeypatch):
     tables["plan"]["batch"] = [1, 2]
     Path(tables["run"]["out"]).mkdir()
 
-    def play(kept=(), reached=("lab-1", "lab-2"), joining=None, **deeds):
+    def play(kept=(), reached=("lab-1", "lab-2"), joining=None, leaving=None, **deeds):
         config = configured(tables)
         boards = boards_of(config)
         facts = {name: BoardFacts(4) for name in reached}
@@ -117,7 +119,7 @@ def world(tables, monkeypatch):
             config, boards, facts, {board.name: "away" for board in boards if board.name not in facts}
         )
         cluster = Cluster(boards, **deeds)
-        cluster.joining = joining or {}
+        cluster.joining, cluster.leaving = joining or {}, leaving or {}
         lines = []
         with Stop() as stop:
             made = Host(cluster, plan, config, list(kept), "run-1", stop)
@@ -225,6 +227,33 @@ def test_a_host_after_one_that_was_killed_asks_the_board_that_has_the_case(world
     boards = {record.case: record.fleet.board for record in made.records}
     assert boards[made._order[0]] == "lab-2"  # lab-1 is asked first, and would get the first case
     assert (why, len(cluster.measured)) == ([], 4)
+
+
+def test_what_a_killed_host_left_on_a_board_is_ended_also_where_that_gets_no_case_any_more(world):
+    with pytest.raises(Killed):
+        world(reached=("lab-2",), lab_2=[killed])
+    _, cluster, why, _ = world(reached=("lab-1",))
+    assert (why, cluster.left) == ([], ["lab-1", "lab-2"])
+
+
+def test_a_board_that_cannot_be_left_clean_is_named(world):
+    _, _, why, lines = world(leaving={"lab-1": TimeoutError("timed out after 120 s"), "lab-2": "no route"})
+    assert why == []
+    assert lines[-2:] == [
+        "lab-1: .cache/co3d-bench/agent/run-1 is left there for a later run: TimeoutError: timed out after 120 s",
+        "lab-2: .cache/co3d-bench/agent/run-1 is left there for a later run: no route",
+    ]
+
+
+def test_a_task_that_begins_after_ctrl_c_measures_nothing(world):
+    def begins(cluster, task):
+        os.kill(os.getpid(), signal.SIGINT)
+        cluster.say(task, "begin")
+        return Ended("refused")
+
+    made, cluster, _, _ = world(reached=("lab-1",), lab_1=[begins])
+    assert cluster.answers == ["refused", "run-1"]  # the last: all of the run is stopped
+    assert (made.records, len(made.shelf.waiting)) == ([], 4)
 
 
 def test_a_board_that_was_away_joins_while_another_works(world, monkeypatch):
