@@ -1,7 +1,8 @@
 """A connection to a host that stays open, for all commands there: to connect costs both sides more CPU time than most
 commands, and a small board is slow at it.
 
-It is ssh's own multiplexing. A connection that the user's configuration shares (ControlPath) is left to do that.
+It is ssh's own multiplexing. Where a connection is open that the user's configuration shares (ControlPath), commands
+use that one.
 """
 
 from __future__ import annotations
@@ -45,17 +46,20 @@ class Link:
         if self._process and self._process.poll() is None:
             return
         self.close()
-        if not _can_be_shared(self._host, self.socket):
+        if not _is_plain(self.socket) or Ssh(self._host).users_connection_is_open():
             return
         with tempfile.TemporaryFile() as errors:
             options = (*_SHARING, "-o", f"ControlPath={self.socket}", *OPTIONS)
-            self._process = subprocess.Popen(  # noqa: S603 - no shell here
-                ["ssh", "-T", *options, "--", self._host, _COMMAND],  # noqa: S607 - the user's own ssh
-                stdin=subprocess.PIPE,
-                stdout=subprocess.PIPE,
-                stderr=errors,
-                start_new_session=True,  # Ctrl-C reaches us alone
-            )
+            try:
+                self._process = subprocess.Popen(  # noqa: S603 - no shell here
+                    ["ssh", "-T", *options, "--", self._host, _COMMAND],  # noqa: S607 - the user's own ssh
+                    stdin=subprocess.PIPE,
+                    stdout=subprocess.PIPE,
+                    stderr=errors,
+                    start_new_session=True,  # Ctrl-C reaches us alone
+                )
+            except FileNotFoundError:  # there is no ssh, as the first command reports
+                return
             stdout = cast("IO[bytes]", self._process.stdout)
             if select.select([stdout], [], [], OPEN_S)[0] and stdout.read(1):
                 return
@@ -92,12 +96,6 @@ def linked(host: str) -> Iterator[Ssh]:
             link.close()
 
 
-def _can_be_shared(host: str, socket: Path) -> bool:
-    """Whether the socket's path is one that ssh takes as it is, and the user's configuration shares none itself."""
-    if len(str(socket)) > _MOST_CHARACTERS or not _PLAIN.fullmatch(str(socket)):
-        return False
-    try:
-        configured = Ssh(host).configuration()
-    except Unreachable:
-        return False
-    return configured.get("controlpath", "none") == "none"
+def _is_plain(socket: Path) -> bool:
+    """Whether ssh takes the path of a socket as it is."""
+    return len(str(socket)) <= _MOST_CHARACTERS and bool(_PLAIN.fullmatch(str(socket)))

@@ -83,12 +83,12 @@ class Ssh:
         if done.returncode:
             raise Unreachable(last_line(done.stderr) or f"scp ended with exit code {done.returncode}")
 
-    def configuration(self) -> dict[str, str]:
-        """What the user's configuration says of this host, by the names of ssh in small letters; of a name that comes
-        more than once, the last. Connects to nothing. Empty where this ssh cannot tell. Raises Unreachable."""
-        done = self._call(["ssh", "-G", "--", self.host], "", 10.0)
-        lines = done.stdout.splitlines() if done.returncode == 0 else []
-        return {name: value for name, _, value in (line.partition(" ") for line in lines)}
+    def users_connection_is_open(self) -> bool:
+        """Whether a connection that the user's configuration shares (ControlPath) is open. Connects to nothing."""
+        try:
+            return self._call(["ssh", *_COMMAND, "-O", "check", "--", self.host], "", 10.0).returncode == 0
+        except Unreachable:
+            return False
 
     def _options(self) -> tuple[str, ...]:
         shared = ("-o", f"ControlPath={self.socket}") if self.socket and Path(self.socket).exists() else ()

@@ -14,7 +14,7 @@ import psutil
 import pytest
 
 from co3d_bench.devices.remote.link import Link, linked
-from co3d_bench.devices.remote.ssh import Ssh, Unreachable
+from co3d_bench.devices.remote.ssh import Unreachable
 
 from ...sshd import serving
 
@@ -91,13 +91,39 @@ def test_it_ends_with_a_process_that_is_killed(server, folder):
     wait_for(lambda: not server.sessions())
 
 
-def test_a_connection_that_the_user_shares_is_the_one_used(server, folder):
+def test_a_connection_that_the_user_shares_is_the_one_used_while_it_is_open(server, folder):
     config = server.folder / "ssh_config"
-    config.write_text(f"ControlPath {folder}/own\n{config.read_text()}")
+    config.write_text(f"ControlMaster auto\nControlPersist 60\nControlPath {folder}/own\n{config.read_text()}")
     link = Link("board", folder)
+    subprocess.run([server.bin / "ssh", "-fN", "board"], check=True, stderr=subprocess.DEVNULL)
     link.open()
     assert not link.socket.exists()
     assert link.ssh().run(["echo", "here"]).stdout == "here\n"
+    assert logins(server) == 1
+    subprocess.run([server.bin / "ssh", "-O", "exit", "board"], check=True, stderr=subprocess.DEVNULL)
+    link.open()
+    assert link.ssh().run(["echo", "there"]).stdout == "there\n"
+    assert link.socket.exists()
+    assert logins(server) == 2
+    link.close()
+
+
+def test_a_server_that_takes_one_session_a_connection_gets_more_connections(server, folder):
+    server.stop()
+    config = server.folder / "sshd_config"
+    config.write_text(f"MaxSessions 1\n{config.read_text()}")
+    server.start()
+    with linked("board") as ssh:
+        assert ssh.run(["sh", "-c", "cat; exit 3"], "in").stdout == "in"
+        assert list(ssh.lines(["echo", "one"])) == [b"one\n"]
+        with pytest.raises(Unreachable, match="nowhere"):
+            ssh.copy([server.folder / "sshd_config"], "nowhere")
+    assert logins(server) == 4
+
+
+def test_no_ssh_at_all_is_left_to_the_first_command(monkeypatch, folder):
+    monkeypatch.setenv("PATH", str(folder))
+    Link("board", folder).open()
 
 
 def test_a_path_that_ssh_would_change_is_not_used(server, tmp_path):
@@ -109,10 +135,6 @@ def test_a_path_that_ssh_would_change_is_not_used(server, tmp_path):
         assert not link.socket.exists()
     assert link.ssh().run(["true"]).returncode == 0
     assert logins(server) == 1
-
-
-def test_configuration_is_that_of_the_host(server):
-    assert Ssh("board").configuration()["port"] == str(server.port)
 
 
 def wait_for(happens) -> None:
