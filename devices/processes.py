@@ -173,16 +173,18 @@ class _Exchange:
         return True
 
     def finish(self) -> None:
-        """Take what is still in the pipes, whoever may hold them, and close them."""
-        for source in (*self._pipes[1:], self._status):
-            os.set_blocking(source if isinstance(source, int) else source.fileno(), False)
-            with suppress(BlockingIOError):
-                while self._read(source):
-                    pass
-        os.close(self._status)
-        for pipe in self._pipes:
-            with suppress(BrokenPipeError):
-                pipe.close()
+        """Take what is still in the pipes, whoever may hold them, and close them, also where nobody takes it."""
+        try:
+            for source in (*self._pipes[1:], self._status):
+                os.set_blocking(source if isinstance(source, int) else source.fileno(), False)
+                with suppress(BlockingIOError):
+                    while self._read(source):
+                        pass
+        finally:
+            os.close(self._status)
+            for pipe in self._pipes:
+                with suppress(BrokenPipeError):
+                    pipe.close()
         for line in self._status_text.decode().splitlines():
             word, *values = line.split()
             if word == "error":

@@ -175,6 +175,17 @@ def test_what_does_not_exist_is_an_os_error():
         run_guarded(Guarded(["no-such-command"]), lambda data: None)
 
 
+def test_where_nobody_takes_its_output_all_pipes_are_closed():
+    def refuse(data):
+        raise ValueError("too much")
+
+    before = psutil.Process().num_fds()
+    for _ in range(2):
+        with pytest.raises(ValueError, match="too much"):
+            run_guarded(sh(f"yes; sleep {LONG_S}"), refuse)
+    assert psutil.Process().num_fds() <= before
+
+
 def test_megabytes_of_errors_are_cut_to_their_end():
     ended, _, _ = ran(python("sys.stderr.write('x' * 5_000_000 + 'end')"))
     assert len(ended.errors) == processes.STDERR_TAIL_BYTES
