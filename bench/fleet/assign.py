@@ -39,7 +39,7 @@ class OnShelf:
     failures: int = 0  # in a row
     free_at_s: float = 0.0
     case: Case | None = None  # what it measures
-    last_end_s: float | None = None  # when its last case of this run ended
+    last_end_s: float | None = None  # when its last case of this run ended, measured to its end or not
     aside: bool = False
 
     @property
@@ -92,15 +92,15 @@ class Shelf:
         """A board is through with its case."""
         each.case, each.failures, each.last_end_s = None, 0, now_s
 
-    def give_back(self, each: OnShelf) -> None:
-        """The case of a board waits again, at its place in the order."""
+    def give_back(self, each: OnShelf, now_s: float) -> None:
+        """The case of a board waits again, at its place in the order. The board may have worked on it until now."""
         if each.case is not None:
             self.waiting = sorted((*self.waiting, each.case), key=lambda case: self._order.get(case, 0))
-            each.case = None
+            each.case, each.last_end_s = None, now_s
 
     def lose(self, each: OnShelf, why: str, now_s: float) -> None:
         """A board was lost in its case; after three times in a row it is set aside."""
-        self.give_back(each)
+        self.give_back(each, now_s)
         each.failures += 1
         each.why_away, each.aside = why, each.failures >= MOST_FAILURES
         if not each.aside:
@@ -108,5 +108,5 @@ class Shelf:
 
     def busy(self, each: OnShelf, why: str, now_s: float) -> None:
         """Another run measures on a board."""
-        self.give_back(each)
+        self.give_back(each, now_s)
         each.why_away, each.free_at_s = why, now_s + BUSY_EVERY_S

@@ -270,7 +270,7 @@ class Host:
             after = f"set aside after {each.failures} times in a row" if each.aside else "tried again soon"
             self._progress.note(f"{ended.why}; {after}")
         else:
-            self.shelf.give_back(each)
+            self.shelf.give_back(each, now_s)
         self._progress.board(each, {})
 
     # ---- boards that come late, and those whose worker is gone

@@ -99,6 +99,19 @@ def test_a_board_on_which_another_run_measures_is_asked_again_and_never_set_asid
     assert made.next_case(first, 5 * BUSY_EVERY_S) == A
 
 
+def test_a_board_cools_down_from_when_it_last_had_a_case_however_that_ended():
+    first = on_shelf("lab-1")
+    made = shelf(first)
+    for now_s, leave in enumerate((made.end, made.give_back), 1):
+        made.begin(first, made.waiting[0])
+        leave(first, now_s)
+        assert first.last_end_s == now_s
+    for now_s, leave in enumerate((made.lose, made.busy), 10):
+        made.begin(first, made.waiting[0])
+        leave(first, "why", now_s)
+        assert first.last_end_s == now_s
+
+
 def test_a_board_that_comes_late_takes_cases_from_then_on():
     late = on_shelf("lab-1", facts=None)
     made = shelf(late, on_shelf("lab-2", "tx2"), cases=(A, D))
