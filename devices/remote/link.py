@@ -61,11 +61,13 @@ class Link:
             except FileNotFoundError:  # there is no ssh, as the first command reports
                 return
             stdout = cast("IO[bytes]", self._process.stdout)
-            if select.select([stdout], [], [], OPEN_S)[0] and stdout.read(1):
+            ready = select.select([stdout], [], [], OPEN_S)[0]
+            if ready and stdout.read(1):
                 return
             self.close()
             errors.seek(0)
-            raise Unreachable(last_line(errors.read().decode(errors="replace")) or f"no answer within {OPEN_S:g} s")
+            silent = "its shell ends at once" if ready else f"no answer within {OPEN_S:g} s"
+            raise Unreachable(last_line(errors.read().decode(errors="replace")) or silent)
 
     def close(self) -> None:
         """End the connection, and what still goes over it."""

@@ -157,7 +157,7 @@ class Boards:
                 self._links[device].open()
         else:
             folder = Path(tempfile.mkdtemp(prefix="link-", dir=self._work.name))
-            link = self._links.setdefault(device, Link(profile.host, folder))
+            link = self._links[device] = Link(profile.host, folder)
             board = Board(link.ssh(), self._run_id, profile.python)
             try:
                 link.open()

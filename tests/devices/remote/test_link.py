@@ -121,6 +121,14 @@ def test_a_server_that_takes_one_session_a_connection_gets_more_connections(serv
     assert logins(server) == 4
 
 
+def test_a_shell_that_ends_at_once_is_named(server, folder):
+    (server.folder / "session").write_text("#!/bin/sh\nexit 1\n")
+    link = Link("board", folder)
+    assert link.ssh().run(["true"]).returncode == 1  # and its key is known
+    with pytest.raises(Unreachable, match="its shell ends at once"):
+        link.open()
+
+
 def test_no_ssh_at_all_is_left_to_the_first_command(monkeypatch, folder):
     monkeypatch.setenv("PATH", str(folder))
     Link("board", folder).open()
