@@ -253,11 +253,12 @@ def has_begun(folder):
     ended with the machine, has no result that anybody saw."""
     if alive(folder):
         return True
+    last = last_line(folder)
     try:
-        ended = json.loads(last_line(folder))
-    except ValueError:  # there is none, or a torn one
+        ended = json.loads(last) if last.startswith(ENDED) else None
+    except ValueError:  # torn, by a power cut
         return False
-    return ended["event"] == "ended" and not ended["stopped"] and ended["why"] != UNFOLLOWED
+    return ended is not None and not ended["stopped"] and ended["why"] != UNFOLLOWED
 
 
 def start(name, sysroot):

@@ -284,8 +284,12 @@ def patched(board, **constants):
     agent.write_text(text)
 
 
-@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM], ids=["power cut", "shut down"])
-def test_a_case_that_ended_with_the_machine_begins_anew(ours, number):
+@pytest.mark.parametrize(
+    ("number", "torn"),
+    [(signal.SIGKILL, '{"event": "ended", "ret'), (signal.SIGKILL, "7"), (signal.SIGTERM, "")],
+    ids=["power cut", "power cut in a number", "shut down"],
+)
+def test_a_case_that_ended_with_the_machine_begins_anew(ours, number, torn):
     asked = job("a", then_s=60)
 
     class HostKilled(Exception):
@@ -302,6 +306,8 @@ def test_a_case_that_ended_with_the_machine_begins_anew(ours, number):
     with suppress(psutil.NoSuchProcess):
         case.kill()  # as onboard.py ends with its parent
     wait_until(lambda: not psutil.pid_exists(pid))
+    with (folder_of(ours, asked) / "events").open("a") as events:
+        events.write(torn)
     assert_begins_anew(ours, asked)
 
 
