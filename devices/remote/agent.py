@@ -27,7 +27,6 @@ import glob
 import hashlib
 import json
 import os
-import platform
 import resource
 import shutil
 import signal
@@ -44,7 +43,6 @@ else:
     sys.path.insert(0, str(HERE))  # PYTHONSAFEPATH leaves the script's folder out
     from guard import adopt_orphans, die_with_parent, end_descendants
 
-VERSION = 1
 CASES = HERE / "cases"
 # Beside the folders of all runs: only the process that holds it measures.
 LOCK = HERE.parent / "lock"
@@ -182,10 +180,7 @@ def hello(sysroot):
     files, unread = read_files(sysroot, request.get("patterns", []))
     send(
         "hello",
-        agent=VERSION,
-        python=platform.python_version(),
         machine=os.uname().machine,
-        kernel=os.uname().release,
         torch=torch_facts() if request.get("torch") else None,
         trtexec=trtexec() if request.get("trtexec") else None,
         files=files,
@@ -477,14 +472,12 @@ def read_from(file, offset):
 
 
 def remove_cases():
-    ended = []
     for folder in CASES.glob("*"):
         known = supervisor(folder)
         if known is not None and alive(folder):
             end(known[0], folder)
-            ended.append(folder.name)
     shutil.rmtree(str(CASES), ignore_errors=True)
-    send("removed", ended=ended)
+    send("removed")
 
 
 def end(pid, folder):

@@ -1,6 +1,6 @@
 """The host's side of `agent.py`: installs it on a board, runs cases there, follows them over lost connections.
 
-A case is named by its job, so the same job is never begun twice, and one that was begun before the connection or this
+A case is named by its job, so the same job is not begun twice, and one that was begun before the connection or this
 process was lost is followed from its beginning.
 """
 
@@ -70,7 +70,6 @@ class _Torch(BaseModel):
 class _HelloLine(BaseModel):
     """The agent's line `hello`."""
 
-    python: str
     machine: str
     torch: _Torch | None
     trtexec: str | None
@@ -83,12 +82,10 @@ class _HelloLine(BaseModel):
 class Hello:
     """A board, as its agent describes it."""
 
-    python: str
     machine: str
     snapshot: Snapshot
     torch: Mapping[str, Any]  # version, cuda, cudnn, gpus; or `missing`: why there is none
     trtexec: str | None  # what it prints for --help; None where it is not there, or was not asked for
-    here: tuple[str, ...]  # files that are in the agent's folder already
 
     @property
     def torch_missing(self) -> str | None:
@@ -133,12 +130,10 @@ class Board:
             raise AgentError(f"the answer there is no agent's: {_first(error)}") from None
         self._there.update(answer.here)
         return Hello(
-            python=answer.python,
             machine=answer.machine,
             snapshot=Snapshot(answer.files, answer.unread),
             torch=answer.torch.model_dump(exclude_unset=True) if answer.torch else {},
             trtexec=answer.trtexec,
-            here=tuple(answer.here),
         )
 
     def put(self, file: Path) -> str:

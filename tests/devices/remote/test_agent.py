@@ -117,7 +117,7 @@ def test_it_says_who_is_there(board, tmp_path):
     said = board.hello(["/sys/class/thermal/*/temp", "/etc/nv_tegra_release", "/sys"], torch=True)
     assert said.snapshot.files == {"/sys/class/thermal/thermal_zone0/temp": "41500"}
     assert said.machine == os.uname().machine
-    assert set(said.here) == {"agent.py", "guard.py", "script.py"}
+    assert board._there == {"agent.py", "guard.py", "script.py"}
     if board.python == sys.executable:
         assert said.torch["version"]
         assert said.torch_missing is None
@@ -505,7 +505,7 @@ class Says(Here):
         yield from self.text.encode().splitlines(keepends=True)
 
 
-HELLO = {"event": "hello", "python": "3", "machine": "m", "torch": None, "trtexec": None, "files": {}, "unread": {}}
+HELLO = {"event": "hello", "machine": "m", "torch": None, "trtexec": None, "files": {}, "unread": {}}
 
 
 @pytest.mark.parametrize(
@@ -514,7 +514,7 @@ HELLO = {"event": "hello", "python": "3", "machine": "m", "torch": None, "trtexe
         ("Welcome!\n\x00\xff\n", "does not run the agent"),
         ("[" * 100_000, "does not run the agent"),
         ('{"event": 3}\n', "does not run the agent"),
-        ('{"event": "hello"}\n', "no agent's: python: Field required"),
+        ('{"event": "hello"}\n', "no agent's: machine: Field required"),
         (json.dumps({**HELLO, "here": "x"}), "no agent's: here"),
         (json.dumps({**HELLO, "here": [], "unread": {"/a": "tired"}}), "no agent's: unread./a"),
         ('{"event": "error"}', "None"),
