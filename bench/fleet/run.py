@@ -45,8 +45,8 @@ class Asked:
 def reach(
     client: Client, boards: Iterable[FleetBoard], config: Resolved
 ) -> tuple[dict[str, BoardFacts], dict[str, str]]:
-    """What each board is, or why it is not reached; each is asked by its own worker. What
-    runs there of the newest run is ours: its host was killed."""
+    """What each board is, or why it is not reached; each is asked by its own worker. What runs there of the newest run
+    is ours: its host was killed."""
     run_id = newest_run(config.run.out)
     present, boards = workers_there(client), tuple(boards)
     missing = "no worker offers it; start `co3d-bench fleet worker --boards FILE` on a host that reaches it"
