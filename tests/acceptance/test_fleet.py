@@ -9,6 +9,7 @@ from __future__ import annotations
 import fcntl
 import json
 import os
+import signal
 import subprocess
 import time
 from collections import Counter
@@ -105,7 +106,9 @@ def check_ledger(host: Host, cases: int) -> None:
     assert [line for board in shelf.boards for line in shelf.log(board) if line["event"] == "overlap"] == []
     assert not shelf.processes()
     for board in shelf.boards:
-        assert shelf.left(board) in ([], ["lock"]), board
+        # A host that is killed while it looks at a board leaves that folder; a later run removes it, after a week.
+        left = [name for name in shelf.left(board) if not (host.codes[-signal.SIGKILL] and name.startswith("probe-"))]
+        assert left in ([], ["lock"]), board
         lock = shelf.folder / "homes" / board / ".cache/co3d-bench/agent/lock"
         if lock.exists():
             with lock.open("rb") as opened:
