@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from ..bench.errors import UserError
+from ..bench.errors import ENVIRONMENT, UserError
 
 if TYPE_CHECKING:
     from ..bench.plan.config import Override
@@ -289,6 +289,12 @@ stores = click.argument(
     help="Folder of records, .jsonl file, or bundle (.zip); several stand together, each row with its source. "
     "Default: results.",
 )
+
+
+def check_folder(output: Path) -> None:
+    """Before anything is measured for a file. Raises UserError where it has no folder to be in."""
+    if not output.parent.is_dir():
+        raise UserError(f"{output.parent}: no such folder; make it, or name another file", ENVIRONMENT)
 
 
 def spec_of(model: str) -> ModelSpec:
