@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from ..models.spec import ModelSpec
 
 AUTO = "auto"
+NO_BACKENDS = "auto; eager where a bench.toml of yours names none"
 
 
 def number(word: str) -> float | str:
@@ -113,12 +114,14 @@ RUN_OPTIONS = (
     RunOption("--host", "devices.*.host", "USER@HOST", "How ssh reaches the one --device.",
               "the host of [devices.NAME] in bench.toml", "user@xavier.local", "run plan"),
     RunOption("--backend", "plan.backends", "NAME", "Engine (`list backends`).",
-              AUTO, "onnxruntime", "run plan profile", several=True, auto="eager, and the fastest that is installed"),
+              NO_BACKENDS, "onnxruntime", "run plan profile", several=True,
+              auto="eager, and the fastest that is installed"),
     RunOption("--backend", "plan.backends", "NAME", "Engine (`list backends`).",
-              AUTO, "onnxruntime", "check", several=True,
+              NO_BACKENDS, "onnxruntime", "check", several=True,
               auto="with --pair eager; else eager, and the fastest that is installed"),
     RunOption("--backend", "plan.backends", "NAME", "Engine (`list backends`).",
-              AUTO, "onnxruntime", "camera evaluate transient", several=True, auto="the fastest that is installed"),
+              NO_BACKENDS, "onnxruntime", "camera evaluate transient", several=True,
+              auto="the fastest that is installed"),
     RunOption("--precision", "plan.precisions", "NAME",
               "Precision of weights and arithmetic: fp32, tf32, bf16, fp16 or int8, if the engine has it.",
               "fp32", "fp16", "run plan check profile camera evaluate transient", several=True),

@@ -30,6 +30,7 @@ else:
 FILE_NAME = "bench.toml"
 # In `plan.backends`: eager PyTorch as the reference, and the fastest engine that is installed (`plan.py`).
 AUTO_ENGINE = "auto"
+NO_MODELS = "missing; name networks there, by --model or by --suite (`co3d-bench list models`)"
 DEFAULT_FILE = Path(__file__).parents[2] / FILE_NAME
 
 
@@ -192,7 +193,7 @@ class Tables(_Table):
     """Every key that a bench.toml may have."""
 
     run: RunTable = RunTable()
-    plan: PlanTable
+    plan: PlanTable = PlanTable()
     input: InputTable = InputTable()
     camera: CameraTable = CameraTable()
     evaluate: EvaluateTable = EvaluateTable()
@@ -388,7 +389,7 @@ def _models(plan: PlanTable, catalog: Catalog) -> tuple[tuple[str, ...], Wrong]:
 def _model_words(plan: PlanTable, catalog: Catalog) -> tuple[tuple[str, ...], Wrong]:
     """The networks as requested, one by one or as a suite, and the mistakes."""
     if plan.suite is None:
-        return plan.models, [] if plan.models else [("plan.models", "missing, and it has no default")]
+        return plan.models, [] if plan.models else [("plan.models", NO_MODELS)]
     if plan.models:
         return (), [("plan.suite", "name a suite or single networks (plan.models, --model), not both")]
     if plan.suite not in catalog.suites:

@@ -22,6 +22,7 @@ IN_WORDS = (
     "--weights",
     "--classes",
     "--host",
+    "--backend",
     "--video",
     "--fps",
     "--every",

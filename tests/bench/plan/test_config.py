@@ -26,6 +26,11 @@ def parse(text, overrides=None):
     return parse_config(text, "bench.toml", Path("folder"), overrides or {}, PURE)
 
 
+NO_NETWORK = (
+    "bench.toml: plan.models: missing; name networks there, by --model or by --suite (`co3d-bench list models`)"
+)
+
+
 def wrong(text, overrides=None):
     with pytest.raises(UserError) as raised:
         parse(text, overrides)
@@ -70,8 +75,9 @@ def test_a_file_here_comes_first_and_a_named_one_before_it(here):
         ('plan.models = ["x3d-s"]\ninput.kind = "vid"', "bench.toml: input.kind = 'vid': must be 'random' or 'video'"),
         ("plan.models = []", "bench.toml: plan.models = []: must not be empty"),
         ("plan = 3", "bench.toml: plan = 3: must be a table, like [plan]"),
-        ("[plan]\nbatch = 1", "bench.toml: plan.models: missing, and it has no default"),
-        ("", "bench.toml: plan: missing, and it has no default"),
+        ("[plan]\nbatch = 1", NO_NETWORK),
+        ("", NO_NETWORK),
+        ('[devices.xavier]\nhost = "user@board"', NO_NETWORK),
         ('plann.models = ["x3d-s"]', "bench.toml: plann: unknown key; did you mean plan?"),
         ('plan.model = ["x3d-s"]', "bench.toml: plan.model: unknown key; did you mean models?"),
         (
