@@ -53,6 +53,15 @@ def test_the_terminal_shows_each_run_with_its_commit_and_the_step_in_words():
     assert "commit 0000000000 → 0000000100" in text
 
 
+def test_a_series_with_nothing_beside_its_figure_is_shown():
+    runs = make_runs([0.1])
+    bare = [
+        run.model_copy(update={"environment": run.environment.model_copy(update={"git_commit": None})}) for run in runs
+    ]
+    (found,) = series(bare, get_metric("throughput"))
+    assert "/s" in shown([found]).split("Run")[1]
+
+
 def test_worse_is_judged_by_the_metric():
     (found,) = series(STEPPED, get_metric("throughput"))
     assert history.is_worse(found, found.steps[0])
