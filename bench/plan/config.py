@@ -76,7 +76,7 @@ _List = BeforeValidator(_as_tuple)
 # Not empty, and without the characters that would break a message or a file name.
 Text = Annotated[str, Field(min_length=1, pattern=r"^[^\x00-\x1f]*$")]
 Words = Annotated[tuple[Text, ...], _List, Field(min_length=1)]
-Positive = Annotated[int, Field(ge=1)]
+Positive = Annotated[int, Field(ge=1, le=1_000_000)]  # a record could not hold every whole number
 
 
 class _Table(BaseModel):

@@ -73,6 +73,10 @@ def test_a_file_here_comes_first_and_a_named_one_before_it(here):
             "bench.toml: plan.threads[0] = 'many': must be a whole number, or must be 'auto'",
         ),
         ('plan.models = ["x3d-s"]\ninput.kind = "vid"', "bench.toml: input.kind = 'vid': must be 'random' or 'video'"),
+        (
+            f'plan.models = "x3d-s"\nplan.threads = {10**20}',
+            f"bench.toml: plan.threads[0] = {10**20}: must be at most 1000000, or must be 'auto'",
+        ),
         ("plan.models = []", "bench.toml: plan.models = []: must not be empty"),
         ("plan = 3", "bench.toml: plan = 3: must be a table, like [plan]"),
         ("[plan]\nbatch = 1", NO_NETWORK),
