@@ -366,9 +366,12 @@ def _without_effect(run: RunTable, origin: Origin) -> Iterator[str]:
     if run.budget_s is not None:
         where = origin.where("run.budget_s")
         yield f"{where} is no longer used: no sample is replaced; run.time_s (--time) limits the whole run"
-    if "run.time_s" in origin.flags and run.processes != "auto":
-        number = "1 process" if run.processes == 1 else f"{run.processes} processes"
-        yield f"{origin.flags['run.time_s']} is not used: {number} of each case asked for, however long that takes"
+    if run.processes == "auto":
+        return
+    number = "1 process" if run.processes == 1 else f"{run.processes} processes"
+    for key, whatever in (("run.time_s", "long that takes"), ("run.target_precision", "wide the interval is")):
+        if key in origin.flags:
+            yield f"{origin.flags[key]} is not used: {number} of each case asked for, however {whatever}"
 
 
 Wrong = list[tuple[str, str]]  # (key, message)

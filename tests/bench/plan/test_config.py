@@ -210,8 +210,11 @@ def test_what_an_option_does_no_longer_is_reported_once():
     (note,) = read_config(None, flags).notes
     assert note == "--budget is no longer used: no sample is replaced; run.time_s (--time) limits the whole run"
     flags = {"run.time_s": Override("--time", "90s"), "run.processes": Override("--processes", 3)}
-    (note,) = read_config(None, flags).notes
-    assert note == "--time is not used: 3 processes of each case asked for, however long that takes"
+    flags["run.target_precision"] = Override("--target-precision", "1%")
+    assert read_config(None, flags).notes == (
+        "--time is not used: 3 processes of each case asked for, however long that takes",
+        "--target-precision is not used: 3 processes of each case asked for, however wide the interval is",
+    )
 
 
 def test_a_suite_instead_of_networks():
