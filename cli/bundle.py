@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from ..bench.errors import ENVIRONMENT, FAILED, NOTHING, OK, USAGE, UserError
-from .options import FILE, store, verb
+from .options import FILE, check_folder, store, verb
 
 if TYPE_CHECKING:
     from ..reports.bundle.members import Contents
@@ -48,11 +48,10 @@ def bundle(store: Path, output: Path | None, private: str | None, checked: Path 
 
 
 def check_name(output: Path) -> None:
-    """Checked before anything is measured for it. Raises UserError for another ending, and where there is no folder."""
+    """Raises UserError for another ending, and where there is no folder."""
     if output.suffix != ".zip":
         raise UserError(f"{output}: the name of a bundle ends in .zip, e.g. results.zip", USAGE)
-    if not output.parent.is_dir():
-        raise UserError(f"{output.parent}: no such folder; make it, or name another file", ENVIRONMENT)
+    check_folder(output)
 
 
 def write(store: Path, output: Path, private: str | None = None) -> None:

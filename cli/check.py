@@ -13,7 +13,7 @@ import click
 from ..bench.errors import OK, USAGE, UserError
 from ..bench.record.git import drop_callers_repository
 from .compare import max_slowdown
-from .options import FILE, STORE, Given, verb
+from .options import FILE, STORE, Given, check_folder, verb
 from .streams import drawn
 
 if TYPE_CHECKING:
@@ -31,7 +31,9 @@ if TYPE_CHECKING:
     type=STORE,
     help="Records of the head. Default: the cases of the baseline, or those of the options, are measured here.",
 )
-@click.option("--baseline", metavar="STORE", help="Folder of records, .jsonl file, or FOLDER@RUN; e.g. main@newest.")
+@click.option(
+    "--baseline", metavar="STORE", help="Folder of records, .jsonl file, bundle (.zip), or STORE@RUN; e.g. main@newest."
+)
 @click.option(
     "--pair",
     nargs=2,
@@ -76,6 +78,10 @@ def check(
     drop_callers_repository()
     _check_options(baseline, pair, alone=store is not None or pinned is not None, pairs_only=resume or plan)
     _check_accepted(accept)
+    if store is not None and (given.config or given.overrides):
+        raise UserError("STORE is measured already: leave it out, or --config and the options that say what to measure")
+    for file in filter(None, files.values()):
+        check_folder(file)
     if plan:
         _print_plan(given, pair, max_slowdown)
         return OK

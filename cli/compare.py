@@ -44,7 +44,11 @@ max_slowdown = click.option(
 )
 @max_slowdown
 @click.option("-o", "--output", type=FILE, help="File to write. Default: printed; e.g. comparison.html.")
-@click.option("--format", type=click.Choice(("html", "md", "junit")), help="Default: by the suffix of FILE; e.g. md.")
+@click.option(
+    "--format",
+    type=click.Choice(("html", "md", "junit")),
+    help="Default: by the suffix of FILE, html without one; e.g. md.",
+)
 def compare(
     base: str,
     head: str,

@@ -51,13 +51,13 @@ def demo(output: Path | None, no_open: bool, train: bool) -> int:
 
 def _demo(output: Path | None, *, opens: bool) -> int:
     """Make the folder, then run the steps in it. Returns the exit code."""
-    from ..bench.demo.folder import FILMS, fill, new_folder
+    from ..bench.demo.folder import fill, new_folder
     from ..bench.run.rounds import duration_text
 
     begun = time.monotonic()
     folder = new_folder(output)
     fill(folder)
-    click.echo(f"{folder}: films made in {duration_text(time.monotonic() - begun)}, {FILMS} of moving shapes\n")
+    click.echo(f"{folder}: films of moving shapes, made in {duration_text(time.monotonic() - begun)}\n")
     click.echo(f"$ cd {shlex.quote(str(folder))}")
     page = (folder / "results" / "report.html").absolute()
     with _inside(folder):

@@ -88,10 +88,10 @@ def scheduler(address: str, tls: Path | None) -> int:
     help="Instead of films: the boards of [fleet] in this file, which ssh reaches from here; e.g. bench.toml.",
 )
 def worker(address: str, tls: Path | None, films: Path | None, boards: Path | None) -> int:
-    """Work for a scheduler on this host, until Ctrl-C or until the scheduler ends.
+    """Work for a scheduler on this host, until Ctrl-C.
 
-    It scores films for `evaluate --fleet`, one network at a time in a process of its own; with --boards it measures on
-    boards for `run --fleet`.
+    Or until the scheduler ends. It scores films for `evaluate --fleet`, one network at a time in a process of its own;
+    with --boards it measures on boards for `run --fleet`.
 
     Example: co3d-bench fleet worker tls://lab-1 --tls keys --films /data/films
     """

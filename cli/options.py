@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from ..bench.errors import UserError
+from ..bench.errors import ENVIRONMENT, UserError
 
 if TYPE_CHECKING:
     from ..bench.plan.config import Override
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from ..models.spec import ModelSpec
 
 AUTO = "auto"
+NO_BACKENDS = "auto; eager where a bench.toml of yours names none"
 
 
 def number(word: str) -> float | str:
@@ -113,11 +114,19 @@ RUN_OPTIONS = (
     RunOption("--host", "devices.*.host", "USER@HOST", "How ssh reaches the one --device.",
               "the host of [devices.NAME] in bench.toml", "user@xavier.local", "run plan"),
     RunOption("--backend", "plan.backends", "NAME", "Engine (`list backends`).",
-              AUTO, "onnxruntime", "run plan check profile camera evaluate transient", several=True,
+              NO_BACKENDS, "onnxruntime", "run plan profile", several=True,
               auto="eager, and the fastest that is installed"),
+    RunOption("--backend", "plan.backends", "NAME", "Engine (`list backends`).",
+              NO_BACKENDS, "onnxruntime", "check", several=True,
+              auto="with --pair eager; else eager, and the fastest that is installed"),
+    RunOption("--backend", "plan.backends", "NAME", "Engine (`list backends`).",
+              NO_BACKENDS, "onnxruntime", "camera evaluate transient", several=True,
+              auto="the fastest that is installed"),
     RunOption("--precision", "plan.precisions", "NAME",
               "Precision of weights and arithmetic: fp32, tf32, bf16, fp16 or int8, if the engine has it.",
-              "fp32", "fp16", "run plan check profile export camera evaluate transient", several=True),
+              "fp32", "fp16", "run plan check profile camera evaluate transient", several=True),
+    RunOption("--precision", "plan.precisions", "NAME", "Precision of weights and arithmetic: fp32, bf16 or fp16.",
+              "fp32", "fp16", "export", several=True),
     RunOption("--batch", "plan.batch", "N", "Clips, or streams of frames, in one call.",
               "1", "8", "run plan check profile export", type=number, several=True,
               auto="the fastest, and the largest that fits"),
@@ -289,6 +298,12 @@ stores = click.argument(
     help="Folder of records, .jsonl file, or bundle (.zip); several stand together, each row with its source. "
     "Default: results.",
 )
+
+
+def check_folder(output: Path) -> None:
+    """Before anything is measured for a file. Raises UserError where it has no folder to be in."""
+    if not output.parent.is_dir():
+        raise UserError(f"{output.parent}: no such folder; make it, or name another file", ENVIRONMENT)
 
 
 def spec_of(model: str) -> ModelSpec:

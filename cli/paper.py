@@ -22,7 +22,7 @@ FORMATS = ("html", "md", "csv", "latex")
 @click.option(
     "--format",
     type=click.Choice(FORMATS),
-    help="Form of the output. Default: by the suffix of FILE, else html; e.g. csv.",
+    help="Form of the output. Default: by the suffix of FILE, html without one; e.g. csv.",
 )
 def paper(store: Path | None, output: Path | None, format: str | None) -> None:
     """Show the paper's tables and figures with your figures in them.

@@ -10,7 +10,7 @@ import click
 
 from ..bench.errors import FAILED, UserError
 from .apart import apart
-from .options import AUTO, FILE, Given, count, model, verb
+from .options import AUTO, FILE, Given, check_folder, count, model, verb
 from .streams import drawn
 
 if TYPE_CHECKING:
@@ -39,6 +39,8 @@ def profile(given: Given, model: str, steps: int, json_file: Path | None) -> lis
     from ..bench.profile.operator_profile import append_profile, profiles_file
     from ..reports.profile_table import render_profile
 
+    if json_file:
+        check_folder(json_file)
     given = replace(given, overrides=given.overrides | {"plan.models": Override("MODEL", [model])})
     taken, folder = _take(given, steps)
     append_profile(folder, taken)

@@ -14,7 +14,7 @@ FORMATS = ("html", "md", "csv", "latex", "png", "svg", "pdf", "pyperf", "github-
 @verb("report")
 @stores
 @click.option("-o", "--output", type=FILE, help="File to write. Default: beside the records; e.g. table.csv.")
-@click.option("--format", type=click.Choice(FORMATS), help="Default: by the suffix of FILE, else html; e.g. md.")
+@click.option("--format", type=click.Choice(FORMATS), help="Default: by the suffix of FILE, html without one; e.g. md.")
 def report(stores: tuple[Path, ...], output: Path | None, format: str | None) -> None:
     """Write the records as a page, a table or a picture.
 

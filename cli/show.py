@@ -41,8 +41,10 @@ def show(given: Given, model: str, store: Path | None, reaction: bool, as_json: 
     Example: co3d-bench show cox3d-m-64
     """
     if store is not None:
-        if reaction:
-            raise UserError("--reaction measures now, and a STORE shows earlier measurements: leave one out", USAGE)
+        if reaction or as_json or given.overrides:
+            raise UserError(
+                "a STORE shows what was measured: leave it out, or --reaction, --json, --weights and --classes", USAGE
+            )
         return _evidence(store, model)
     from ..bench.measure.describe import describe
 

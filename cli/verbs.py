@@ -81,4 +81,14 @@ def call(arguments: Sequence[str]) -> int:
     except click.exceptions.Exit as ended:  # of --help and --version
         return ended.exit_code
     except click.ClickException as error:
-        raise UserError(" ".join(error.format_message().split()), USAGE) from None
+        raise UserError(_complaint(error), USAGE) from None
+
+
+def _complaint(error: click.ClickException) -> str:
+    """One line; it names the help where click says neither what is right nor what comes near."""
+    text = " ".join(error.format_message().split())
+    wrong_value = isinstance(error, click.BadParameter) and not isinstance(error, click.MissingParameter)
+    context = getattr(error, "ctx", None)
+    if context is None or wrong_value or "Did you mean" in text or "--help" in text:
+        return text
+    return f"{text.removesuffix('.')}; `{context.command_path} --help` shows what there is"

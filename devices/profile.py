@@ -224,7 +224,13 @@ def _custom(name: str, table: Any, known: Mapping[str, DeviceProfile], key_path:
         raise ProfileError(f"{key_path}.extends = {word!r}: {there}")
     below = base.model_dump(exclude_defaults=True) if base else {}
     kind = base.kind if base else name
-    return _checked({**_merged(below, table), "name": name, "kind": kind}, f"{key_path}.")
+    try:
+        return _checked({**_merged(below, table), "name": name, "kind": kind}, f"{key_path}.")
+    except ProfileError as error:
+        if base:
+            raise
+        known_kind = 'a board of a kind of `co3d-bench list devices` needs only that, e.g. extends = "xavier"'
+        raise ProfileError(f"{error}\n{key_path}: extends no profile; {known_kind}") from None
 
 
 def _merged(below: Mapping[str, Any], above: Mapping[str, Any]) -> dict[str, Any]:
@@ -246,6 +252,8 @@ def _checked(table: dict[str, Any], key_path: str) -> DeviceProfile:
             key = ".".join(map(str, found["loc"]))
             message = found["msg"].removeprefix("Value error, ")
             value = "" if found["type"] == "missing" else f" = {found['input']!r}"
+            if found["type"] == "missing":
+                message = "missing"
             if found["type"] == "extra_forbidden" and len(found["loc"]) == 1:
                 near = difflib.get_close_matches(key, DeviceProfile.model_fields, n=1)
                 message = f"unknown key{f'; did you mean {near[0]}?' if near else ''}"

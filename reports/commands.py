@@ -210,9 +210,21 @@ def _of_blobs(stores: Stores, runs: Mapping[str, R], read: Callable[[Path, R], T
 
 
 def format_of(output: Path | None) -> str:
-    """The format a file's ending asks for; html where it asks for none."""
+    """The format a file's ending asks for; html where it has none. ReportError for an ending of no format."""
+    return form_by_ending(output, FORMATS, {"htm": "html", "markdown": "md", "tex": "latex"})
+
+
+def form_by_ending(output: Path | None, forms: Iterable[str], others: Mapping[str, str]) -> str:
+    """The form that a file's ending names, by itself or as one of the others; html where a file has none.
+
+    ReportError for an ending of no form, since a page in a file that ends in .xlsx helps nobody.
+    """
     ending = output.suffix.lower().lstrip(".") if output else ""
-    return {"tex": "latex", "markdown": "md"}.get(ending, ending if ending in FORMATS else "html")
+    form = others.get(ending, ending) or "html"
+    if form not in forms:
+        known = ", ".join(f".{each}" for each in (*forms, *others))
+        raise ReportError(f"{output}: its ending is none of {known}; change it, or give --format", USAGE)
+    return form
 
 
 def render_report(stores: Stores, format: str = "md") -> str:
@@ -235,7 +247,7 @@ def write_report(stores: Stores, output: Path | None = None, format: str | None 
     A store is a folder that holds records.jsonl, a .jsonl file or a bundle. `output` is the file to write; without it
     the report lies beside the records (`default_output`). `format` is one of `FORMATS`: html, md, csv, latex, png, svg,
     pdf (these three are the Pareto plots), pyperf or github-action-benchmark. Without it the ending of `output`
-    decides, else it is html. To print a text format instead, call `render_report`.
+    decides; without an ending it is html. To print a text format instead, call `render_report`.
     The file appears whole or not at all. ReportError names a user's mistake in one line: no records, unknown
     format, nothing to plot, a path that cannot be written.
     """

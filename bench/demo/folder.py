@@ -47,7 +47,9 @@ def new_folder(asked: Path | None) -> Path:
                 f"{folder}: is not empty, and a demo overwrites nothing; name another folder with -o", USAGE
             )
     except OSError as error:
-        raise UserError(f"{folder}: cannot be made: {error.strerror or error}", ENVIRONMENT) from error
+        raise UserError(
+            f"{folder}: cannot be made: {error.strerror or error}; name another with -o", ENVIRONMENT
+        ) from error
     return folder
 
 

@@ -51,8 +51,10 @@ def select_runners(pair: Words, config: Path | None, given: Mapping[str, Overrid
     if any(" " in word for word in pair) and not any(_are_commits(each, pair) for each in repositories):
         return _commands(pair, given)
     loaded = _loaded(config, given)
-    repository = here if here and (loaded.custom or code.is_ours(here)) else installed
-    if repository is None:
+    foreign = here is not None and not loaded.custom and not code.is_ours(here)
+    repository = installed if foreign or here is None else here
+    # Commits of a repository that is somebody's are not taken for ours of the same name: HEAD and main are in both.
+    if repository is None or (foreign and here and _are_commits(here, pair)):
         raise UserError(_nowhere(here), USAGE)
     if _are_commits(repository, pair):
         return _commits(pair, repository, loaded, stack)

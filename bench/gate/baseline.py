@@ -21,10 +21,10 @@ PROCESSES = 7  # of each case: as many as a verdict needs
 def check_baseline_exists(baseline: str) -> None:
     """Raises UserError with its own exit code: a missing baseline is neither a pass nor a usage error."""
     path, _, _ = baseline.rpartition("@")
-    if not any(records_file(each).is_file() for each in (baseline, path) if each):
+    if not any(Path(each).is_file() or records_file(each).is_file() for each in (baseline, path) if each):
         raise UserError(
             f"no baseline at {baseline}; measure one where the base is checked out: "
-            f"co3d-bench run --processes {PROCESSES} --out {baseline}",
+            f"co3d-bench run --processes {PROCESSES} --out {path or baseline}",
             NO_BASELINE,
         )
 

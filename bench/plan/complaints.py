@@ -24,27 +24,18 @@ SENTENCES = {
     "string_type": "must be text in quotes",
     "string_unicode": "is not text in UTF-8: rename the file, or set LC_ALL=C.UTF-8",
     "model_type": "must be a table, like [{name}]",
-    "missing": "missing, and it has no default",
 }
 
 
 def complaints(error: ValidationError, model: type[BaseModel], label: str, flags: Mapping[str, str]) -> Iterator[str]:
     """One line for each mistake; `flags` maps dotted keys to the flag that set them."""
     merged: dict[str, list[str]] = {}
-    # A missing key that was misspelt is reported once, by the misspelling.
-    misspelt = {
-        (*each["loc"][:-1], near)
-        for each in error.errors()
-        if each["type"] == "extra_forbidden" and (near := _near(str(each["loc"][-1]), _keys(model, each["loc"])))
-    }
     for each in error.errors():
-        if each["type"] == "missing" and each["loc"] in misspelt:
-            continue
         path = _written_part(each["loc"])
         key = _dotted(path)
         flag = flags.get(".".join(str(part) for part in path[:2]))
         head = flag if flag else f"{label}: {key}"
-        value = "" if each["type"] in ("missing", "extra_forbidden") else f" = {each['input']!r}"
+        value = "" if each["type"] == "extra_forbidden" else f" = {each['input']!r}"
         merged.setdefault(head + value, []).append(_sentence(each, model, path))
     for head, sentences in merged.items():
         # A value that may have one of several types is reported once, with all of them.

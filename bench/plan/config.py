@@ -30,6 +30,7 @@ else:
 FILE_NAME = "bench.toml"
 # In `plan.backends`: eager PyTorch as the reference, and the fastest engine that is installed (`plan.py`).
 AUTO_ENGINE = "auto"
+NO_MODELS = "missing; name networks there, by --model or by --suite (`co3d-bench list models`)"
 DEFAULT_FILE = Path(__file__).parents[2] / FILE_NAME
 
 
@@ -75,7 +76,7 @@ _List = BeforeValidator(_as_tuple)
 # Not empty, and without the characters that would break a message or a file name.
 Text = Annotated[str, Field(min_length=1, pattern=r"^[^\x00-\x1f]*$")]
 Words = Annotated[tuple[Text, ...], _List, Field(min_length=1)]
-Positive = Annotated[int, Field(ge=1)]
+Positive = Annotated[int, Field(ge=1, le=1_000_000)]  # a record could not hold every whole number
 
 
 class _Table(BaseModel):
@@ -192,7 +193,7 @@ class Tables(_Table):
     """Every key that a bench.toml may have."""
 
     run: RunTable = RunTable()
-    plan: PlanTable
+    plan: PlanTable = PlanTable()
     input: InputTable = InputTable()
     camera: CameraTable = CameraTable()
     evaluate: EvaluateTable = EvaluateTable()
@@ -365,9 +366,12 @@ def _without_effect(run: RunTable, origin: Origin) -> Iterator[str]:
     if run.budget_s is not None:
         where = origin.where("run.budget_s")
         yield f"{where} is no longer used: no sample is replaced; run.time_s (--time) limits the whole run"
-    if "run.time_s" in origin.flags and run.processes != "auto":
-        number = "1 process" if run.processes == 1 else f"{run.processes} processes"
-        yield f"{origin.flags['run.time_s']} is not used: {number} of each case asked for, however long that takes"
+    if run.processes == "auto":
+        return
+    number = "1 process" if run.processes == 1 else f"{run.processes} processes"
+    for key, whatever in (("run.time_s", "long that takes"), ("run.target_precision", "wide the interval is")):
+        if key in origin.flags:
+            yield f"{origin.flags[key]} is not used: {number} of each case asked for, however {whatever}"
 
 
 Wrong = list[tuple[str, str]]  # (key, message)
@@ -388,7 +392,7 @@ def _models(plan: PlanTable, catalog: Catalog) -> tuple[tuple[str, ...], Wrong]:
 def _model_words(plan: PlanTable, catalog: Catalog) -> tuple[tuple[str, ...], Wrong]:
     """The networks as requested, one by one or as a suite, and the mistakes."""
     if plan.suite is None:
-        return plan.models, [] if plan.models else [("plan.models", "missing, and it has no default")]
+        return plan.models, [] if plan.models else [("plan.models", NO_MODELS)]
     if plan.models:
         return (), [("plan.suite", "name a suite or single networks (plan.models, --model), not both")]
     if plan.suite not in catalog.suites:

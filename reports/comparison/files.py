@@ -11,7 +11,7 @@ from ...bench.record.record import Record, commit_of
 from ...bench.record.store import read_records
 from ...bench.stats.case_result import speed_records
 from ...bench.stats.compare.findings import Comparison
-from ..commands import ReportError, write_whole
+from ..commands import ReportError, form_by_ending, write_whole
 from .match import RecordSet
 
 # After the last @ of `STORE@RUN`, beside a run's id or the beginning of it.
@@ -102,10 +102,8 @@ _ENDINGS = {"htm": "html", "markdown": "md", "xml": "junit"}
 
 
 def form_of(output: Path | None) -> str:
-    """The form a file's ending asks for; html where it asks for none."""
-    ending = output.suffix.lower().lstrip(".") if output else ""
-    ending = _ENDINGS.get(ending, ending)
-    return ending if ending in FORMS else "html"
+    """The form a file's ending asks for; html where it has none. ReportError for an ending of no form."""
+    return form_by_ending(output, FORMS, _ENDINGS)
 
 
 def render(comparison: Comparison, form: str) -> str:

@@ -10,7 +10,7 @@ from ...bench.errors import NOTHING, USAGE
 from ...bench.record.garbage import paused_collector
 from ...bench.record.store import read_records
 from ...bench.stats.paper import Paper, paper_of
-from ..commands import ReportError, write_whole
+from ..commands import ReportError, form_by_ending, write_whole
 
 DEFAULT = Path("results")
 _NAME = "paper"
@@ -50,13 +50,8 @@ _ENDINGS = {"htm": "html", "markdown": "md", "tex": "latex"}
 
 
 def form_of(output: Path | None) -> str:
-    """The form that a file's ending asks for; html where it asks for none. ReportError for one that there is not."""
-    ending = output.suffix.lower().lstrip(".") if output else ""
-    form = _ENDINGS.get(ending, ending) or "html"
-    if form not in FORMS:
-        endings = ", ".join(f".{each.ending}" for each in FORMS.values())
-        raise ReportError(f"{output}: a name ends in {endings}; or give --format", USAGE)
-    return form
+    """The form a file's ending asks for; html where it has none. ReportError for an ending of no form."""
+    return form_by_ending(output, FORMS, _ENDINGS)
 
 
 def read_paper(store: Path | None) -> Paper:

@@ -58,7 +58,7 @@ class Fitted:
 
 def fitted(table: Table, counts: Sequence[int] = ()) -> Fitted:
     """The table with fewer and fewer of its last columns: so many of them, or each number down to 2."""
-    counts = counts or range(len(table.columns), 1, -1)
+    counts = counts or range(len(table.columns), min(1, len(table.columns) - 1), -1)
     return Fitted(partial(draw, table.only(table.columns[:count].__contains__)) for count in counts)
 
 

@@ -112,6 +112,7 @@ def test_the_other_readers_take_a_bundle_and_nobody_measures_into_it(call, two):
     assert "--out" not in call("paper", "b.zip", "--format", "csv").stdout
     assert "X3D-S" in call("history", "x3d-s", "b.zip").stdout
     assert "run run-other" in call("show", "x3d-s", "b.zip").stdout
+    assert "against b.zip (commit" in call("check", "--baseline", "b.zip", "results").stdout
     done = call("report", "b.zip", "nothing", "-o", "all.html")
     assert (done.returncode, done.stdout) == (3, "")
     assert "no records at nothing/records.jsonl" in done.stderr

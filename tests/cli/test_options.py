@@ -22,6 +22,7 @@ IN_WORDS = (
     "--weights",
     "--classes",
     "--host",
+    "--backend",
     "--video",
     "--fps",
     "--every",
@@ -32,6 +33,8 @@ IN_WORDS = (
     "--frames",
     "--drop",
 )
+# What a verb cannot be called without.
+NEEDED = {"transient": ("cox3d-s-13",), "export": ("x3d-s", "-o", "net.onnx")}
 
 
 @pytest.fixture(autouse=True)
@@ -62,13 +65,13 @@ def test_the_default_that_is_said_is_the_one_that_holds_and_the_example_is_taken
     verb = run if "run" in row.verbs.split() else app.commands[row.verbs.split()[0]]
     default = asked_for()
     if row.flag not in IN_WORDS and row.type is not bool:
-        said = asked_for(row.flag, row.default, verb=verb)
+        said = asked_for(row.flag, row.default, *NEEDED.get(verb.name, ()), verb=verb)
         assert aim_of_run(said) == aim_of_run(default)
         same = {"target_precision": None} if row.flag == "--target-precision" else {}
         assert replace(said, run=said.run.model_copy(update=same)) == default
     device = ["--device", "xavier"] if row.flag == "--host" else []
     words = [row.flag, row.example] if row.example else [row.flag]
-    words += ["cox3d-s-13"] if verb is app.commands["transient"] else []  # it names its networks without a flag
+    words += NEEDED.get(verb.name, ())
     assert asked_for(*words, *device, verb=verb) != asked_for(*device)
 
 

@@ -128,7 +128,10 @@ def test_a_whole_profile_may_stand_in_a_bench_toml():
         ({"mine": {"extends": "xaver"}}, r"devices\.mine\.extends = 'xaver': did you mean xavier"),
         ({"mine": {"extends": "?"}}, r"devices\.mine\.extends = '\?': there are cpu, "),
         ({"mine": {"extends": 3}}, r"devices\.mine\.extends = 3: "),
-        ({"mine": {"host": "a"}}, r"devices\.mine\.title: "),
+        (
+            {"mine": {"host": "a"}},
+            r"devices\.mine\.title: missing\n(.*\n)*devices\.mine: extends no profile; .*\"xavier\"$",
+        ),
         ({"mine": 3}, r"devices\.mine = 3: must be a table"),
         ({"tx2": {"host": "a b"}}, r"devices\.tx2\.host = 'a b': must be host"),
         ({"tx2": {"power": {"totl": []}}}, r"devices\.tx2\.power\.totl = \[\]: "),

@@ -89,6 +89,14 @@ def test_no_records(tmp_path):
     )
 
 
+def test_an_ending_of_no_format_is_refused_and_nothing_is_written(store, tmp_path):
+    message, code = complaint(lambda: write_report(store, tmp_path / "table.xlsx"))
+    assert message.startswith(f"{tmp_path / 'table.xlsx'}: its ending is none of .html, .md, .csv, ")
+    assert message.endswith("; change it, or give --format")
+    assert code == USAGE
+    assert not (tmp_path / "table.xlsx").exists()
+
+
 def test_unknown_format(store):
     assert complaint(lambda: write_report(store, format="docx")) == (
         "unknown report format 'docx': choose one of html, md, csv, latex, png, svg, pdf, pyperf, "

@@ -16,7 +16,7 @@ from co3d_bench.reports.charts.history import MOST_RUNS, history_chart
 from co3d_bench.reports.page import page_of
 from co3d_bench.reports.sections.history import MOST_SERIES, SECTION
 
-from ..factories import make_default_records, make_model
+from ..factories import make_default_records, make_environment, make_model
 from ..runs import make_runs
 from .charts.specs import assert_valid
 
@@ -51,6 +51,12 @@ def test_the_terminal_shows_each_run_with_its_commit_and_the_step_in_words():
     assert "0000000100" in text
     assert "2026-01-09 00:00: worse, +" in text
     assert "commit 0000000000 → 0000000100" in text
+
+
+def test_a_series_with_nothing_beside_its_figure_is_shown():
+    bare = [run.model_copy(update={"environment": make_environment(git_commit=None)}) for run in make_runs([0.1])]
+    (found,) = series(bare, get_metric("throughput"))
+    assert "/s" in shown([found]).split("Run")[1]
 
 
 def test_worse_is_judged_by_the_metric():

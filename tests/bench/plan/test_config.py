@@ -26,6 +26,11 @@ def parse(text, overrides=None):
     return parse_config(text, "bench.toml", Path("folder"), overrides or {}, PURE)
 
 
+NO_NETWORK = (
+    "bench.toml: plan.models: missing; name networks there, by --model or by --suite (`co3d-bench list models`)"
+)
+
+
 def wrong(text, overrides=None):
     with pytest.raises(UserError) as raised:
         parse(text, overrides)
@@ -68,10 +73,15 @@ def test_a_file_here_comes_first_and_a_named_one_before_it(here):
             "bench.toml: plan.threads[0] = 'many': must be a whole number, or must be 'auto'",
         ),
         ('plan.models = ["x3d-s"]\ninput.kind = "vid"', "bench.toml: input.kind = 'vid': must be 'random' or 'video'"),
+        (
+            f'plan.models = "x3d-s"\nplan.threads = {10**20}',
+            f"bench.toml: plan.threads[0] = {10**20}: must be at most 1000000, or must be 'auto'",
+        ),
         ("plan.models = []", "bench.toml: plan.models = []: must not be empty"),
         ("plan = 3", "bench.toml: plan = 3: must be a table, like [plan]"),
-        ("[plan]\nbatch = 1", "bench.toml: plan.models: missing, and it has no default"),
-        ("", "bench.toml: plan: missing, and it has no default"),
+        ("[plan]\nbatch = 1", NO_NETWORK),
+        ("", NO_NETWORK),
+        ('[devices.xavier]\nhost = "user@board"', NO_NETWORK),
         ('plann.models = ["x3d-s"]', "bench.toml: plann: unknown key; did you mean plan?"),
         ('plan.model = ["x3d-s"]', "bench.toml: plan.model: unknown key; did you mean models?"),
         (
@@ -200,8 +210,11 @@ def test_what_an_option_does_no_longer_is_reported_once():
     (note,) = read_config(None, flags).notes
     assert note == "--budget is no longer used: no sample is replaced; run.time_s (--time) limits the whole run"
     flags = {"run.time_s": Override("--time", "90s"), "run.processes": Override("--processes", 3)}
-    (note,) = read_config(None, flags).notes
-    assert note == "--time is not used: 3 processes of each case asked for, however long that takes"
+    flags["run.target_precision"] = Override("--target-precision", "1%")
+    assert read_config(None, flags).notes == (
+        "--time is not used: 3 processes of each case asked for, however long that takes",
+        "--target-precision is not used: 3 processes of each case asked for, however wide the interval is",
+    )
 
 
 def test_a_suite_instead_of_networks():

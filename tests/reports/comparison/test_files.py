@@ -79,6 +79,8 @@ def test_every_form_is_written_by_the_ending_of_the_file(tmp_path):
     for name, start in begins.items():
         assert write(comparison(*EVERY), tmp_path / name).read_bytes().startswith(start)
     assert form_of(None) == "html"
+    with pytest.raises(UserError, match=r"a\.xlsx: its ending is none of \.html, .*; change it, or give"):
+        form_of(tmp_path / "a.xlsx")
     assert render(comparison(*EVERY), "md").startswith("### Regressed")
     with pytest.raises(UserError, match="cannot be printed"):
         render(comparison(*EVERY), "html")
