@@ -255,6 +255,13 @@ def test_stops_span_what_was_measured() -> None:
     assert stops(deadline, ()) == ()
 
 
+def test_stops_end_whatever_a_record_holds() -> None:
+    deadline, accuracy = CONSTRAINTS[1], CONSTRAINTS[-1]
+    assert stops(deadline, (1e24,)) == (1e27,)
+    assert stops(deadline, (1e-24, 2e-24)) == (1e-21, 1.5e-21, 2e-21)
+    assert stops(accuracy, (59.4, 1e18))[-1] == 100
+
+
 # --- the terminal
 
 

@@ -8,6 +8,8 @@ from records import failed_record, make_record
 
 from co3d_bench.bench.errors import ENVIRONMENT, NOTHING, UserError
 from co3d_bench.bench.record import store
+from co3d_bench.bench.record.camera import CameraRun, Reaction
+from co3d_bench.bench.record.case import CameraSetup
 
 
 def test_what_is_appended_is_read_in_order(tmp_path):
@@ -166,6 +168,53 @@ def test_a_line_beyond_the_bounds_is_skipped_and_named(tmp_path, path, value):
         assert store.read_records(tmp_path) == [good]
     assert len(caught) == 1
     assert len(str(caught[0].message)) < 1000
+
+
+def watched():
+    """A record of a camera."""
+    record = make_record()
+    run = CameraRun(
+        source="random",
+        duration_s=20.0,
+        deadline_s=0.1,
+        due=120,
+        in_time=120,
+        late=0,
+        dropped=0,
+        latency_s={"p50": 0.0082, "p90": 0.0101},
+        mean_age_s=0.118,
+        peak_age_s=0.24,
+        longest_gap_s=0.221,
+        times="0" * 64,
+        reaction=Reaction(
+            half_s=1.0,
+            half_range_s=(1.0, 1.2),
+            nine_tenths_s=2.0,
+            nine_tenths_range_s=(2.0, 2.2),
+            scenes=4,
+            frame_s=0.2,
+        ),
+    )
+    case = record.case.model_copy(update={"camera": CameraSetup(fps=30)})
+    return record.model_copy(update={"case": case, "timing": None, "camera": run})
+
+
+OF_A_CAMERA = [
+    *((f"camera.{name}", "NaN") for name in ("mean_age_s", "latency_s.p90", "reaction.half_s", "longest_gap_s")),
+    *((f"camera.{name}", "Infinity") for name in ("duration_s", "deadline_s", "latency_s.p90")),
+    *((f"camera.{name}", str(10**400)) for name in ("due", "late", "growth_bytes")),
+    *((f"case.camera.{name}", str(10**400)) for name in ("fps", "every", "states")),
+    ("camera.reaction.frame_s", "0"),
+    ("case.camera.fps", "1e-320"),
+]
+
+
+@pytest.mark.parametrize(("path", "value"), OF_A_CAMERA, ids=[f"{path}={value[:20]}" for path, value in OF_A_CAMERA])
+def test_a_number_of_a_camera_has_bounds_too(path, value):
+    """Each of these would end a table or a page with a traceback."""
+    assert store.parse_record(watched().model_dump_json()) == watched()
+    with pytest.raises(ValueError, match="validation error"):
+        store.parse_record(changed(watched(), path, value))
 
 
 @pytest.mark.parametrize("table", ["settings", "timing", "model", "environment"])
