@@ -96,8 +96,8 @@ def _why(violation: Violation, candidate: Candidate) -> str:
 
 
 def missed_text(missed: Missed) -> str:
-    """That a camera's own deadline was missed too often: `12.0 % of answers missed 100 ms, above 1`."""
-    return f"{number(100 * missed.share)} % of answers missed {MS.of(missed.deadline_s):g} ms, above {100 * SHARE:g}"
+    """That a camera's own deadline was missed too often: `12.0 % of answers missed 100 ms, above 1 %`."""
+    return f"{number(100 * missed.share)} % of answers missed {MS.of(missed.deadline_s):g} ms, above {100 * SHARE:g} %"
 
 
 def _latency(verdict: Verdict) -> Cell:

@@ -154,7 +154,7 @@ def test_few_samples_hide_no_miss_and_a_case_of_a_camera_leads_to_its_row(open_r
     page = opened.page
     field(page, "fps").fill("30")
     field(page, "deadline").fill("100")
-    missed = "5.00 % of answers missed 100 ms, above 1"
+    missed = "5.00 % of answers missed 100 ms, above 1 %"
     assert page.locator(".camera .why").all_inner_texts() == [missed, "fits: 5/s (1 in 6)"]
     (verdict, _) = choice_of([late, well], {"fps": 30.0, "deadline": 0.1}).verdicts[::-1]
     assert why(verdict) == missed
