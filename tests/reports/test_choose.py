@@ -247,6 +247,14 @@ def test_names_from_outside_are_text(open_report: Any) -> None:
     assert opened.complaints == []
 
 
+def test_a_single_network_is_spoken_of_as_one() -> None:
+    records = [make_record("x3d-m")]
+    assert summary(choice_of(records, {})).startswith("1 network in its rank; no limit was set")
+    assert summary(choice_of(records, {"deadline": 1.0})) == "the only network fits --deadline 1000ms"
+    said = summary(choice_of(records, {"deadline": 0.1}))
+    assert said.startswith("the only network does not fit --deadline 100ms; nearest is X3D-M (eager, 6/s)")
+
+
 def test_stops_span_what_was_measured() -> None:
     deadline, accuracy = CONSTRAINTS[1], CONSTRAINTS[-1]
     assert stops(deadline, (0.0141, 0.291)) == (10, 15, 20, 30, 50, 70, 100, 150, 200, 300)
