@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from datetime import datetime
+from datetime import datetime, timezone
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -25,12 +25,13 @@ _MOMENT = re.compile(r"20\d\d-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{3}|\.\d{6})?([+-]\d\
 
 
 def _moment(text: str) -> str:
-    # Nothing is known of its zone where it has none, so it could not be put in order with others.
+    # Nothing is known of its zone where it has none, so it could not be put in order with others. In UTC, as they are
+    # written and shown, the order of the texts is that of the times.
     text = f"{text[:-1]}+00:00" if text.endswith("Z") else text
     if not _MOMENT.fullmatch(text):
         raise ValueError("not a date and time of this century with its offset from UTC, as 2026-01-31T23:59:59+00:00")
-    datetime.fromisoformat(text)
-    return text
+    moment = datetime.fromisoformat(text)
+    return text if text.endswith("+00:00") else moment.astimezone(timezone.utc).isoformat()
 
 
 Moment = Annotated[str, AfterValidator(_moment)]

@@ -248,6 +248,13 @@ def test_a_time_in_the_form_of_other_languages_is_read(tmp_path):
     assert read.started_at == "2026-01-01T00:00:00.123+00:00"
 
 
+def test_a_time_of_another_zone_is_read_in_utc_as_it_is_shown(tmp_path):
+    """Runs are put in order by these texts."""
+    (tmp_path / "records.jsonl").write_bytes(changed(make_record(), "started_at", '"2026-01-01T01:30:00+02:00"'))
+    (read,) = store.read_records(tmp_path)
+    assert read.started_at == "2025-12-31T23:30:00+00:00"
+
+
 def test_a_file_of_nothing_but_damaged_lines_gives_few_warnings(tmp_path):
     (tmp_path / "records.jsonl").write_bytes(b"x\n" * 1000)
     with pytest.warns(store.StoreWarning) as caught:
