@@ -51,7 +51,7 @@ def query(sql: str | None, stores: tuple[Path, ...], format: str, output: Path |
     if format == "csv":
         click.echo(inert_table(answer).to_csv(index=False), nl=False)
     elif format == "json":
-        click.echo(answer.to_json(orient="records", date_format="iso"))
+        click.echo(answer.to_json(orient="records", date_format="iso", double_precision=15))
     else:
         click.echo(answer.to_string(index=False, na_rep="-", max_colwidth=60))
 

@@ -34,15 +34,24 @@ def _warm(record: Record) -> Cell:
     return Cell() if stable is None else Cell("yes" if stable else "no", str(stable))
 
 
+def _sum(series: Sequence[float]) -> float | None:
+    """Of what the kernel counted, sample by sample; None where it did not."""
+    return sum(series) if series else None
+
+
+def _mean(series: Sequence[float]) -> float | None:
+    return sum(series) / len(series) if series else None
+
+
 COLUMNS: tuple[Column[Record], ...] = (
     figure("Median", get_metric("latency_s").value, MS),
     _timed("Timed", Unit("calls"), lambda t: len(t.samples), "{:.0f}".format),
     Column("Warm", _warm),
     _timed("Before", Unit("cores"), lambda t: t.background_load_before, _short),
     _timed("During", Unit("cores"), lambda t: t.background_load, _short),
-    _timed("Switch", Unit("a call"), lambda t: sum(t.samples.involuntary_switches) / len(t.samples), _short),
-    _timed("Stolen", MS, lambda t: sum(t.samples.steal_s)),
-    _timed("Queued", MS, lambda t: sum(t.samples.waited_s)),
+    _timed("Switch", Unit("a call"), lambda t: _mean(t.samples.involuntary_switches), _short),
+    _timed("Stolen", MS, lambda t: _sum(t.samples.steal_s)),
+    _timed("Queued", MS, lambda t: _sum(t.samples.waited_s)),
     figure("Refer.", reference_s, MS),
 )
 LEGEND = (

@@ -177,7 +177,8 @@ def _pair_sentence(pair: Pair) -> str:
     )
     if (both := comparable_pair(frame.accuracy.all, clip.accuracy.all)) and (rate := both[0].frames_per_s):
         ours, theirs = both[0].top1, both[1].top1
-        better = f"{abs(ours - theirs):.1f} points {'higher' if ours >= theirs else 'lower'}"
+        points = f"{abs(ours - theirs):.1f}"
+        better = f"{points} points {'higher' if ours > theirs else 'lower'}" if float(points) else "the same"
         seen = f"{_percent_of(both[0])} ({both[0].view}) against {_percent_of(both[1])} ({both[1].view})"
         mixed = any(isinstance(_accuracy(each), MeasuredAccuracy) for each in (frame, clip))
         which = f"{_how(both[0])} accuracy" if mixed else "accuracy"
@@ -358,4 +359,5 @@ def circumstances(measured: Sequence[CaseResult]) -> str:
     several = "sources" if any(r.source for r in measured) else "machines"
     where = machines[0] if len(machines) == 1 else f"{len(machines)} {several}"
     how = settings[0] if len(settings) == 1 else f"{len(settings)} settings"
-    return f"{where} · {how} · {runs} timed predictions each, in {fresh} fresh process{'' if fresh == '1' else 'es'}"
+    timed = f"{runs} timed prediction{'' if runs == '1' else 's'} each"
+    return f"{where} · {how} · {timed}, in {fresh} fresh process{'' if fresh == '1' else 'es'}"

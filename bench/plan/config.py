@@ -77,6 +77,7 @@ _List = BeforeValidator(_as_tuple)
 Text = Annotated[str, Field(min_length=1, pattern=r"^[^\x00-\x1f]*$")]
 Words = Annotated[tuple[Text, ...], _List, Field(min_length=1)]
 Positive = Annotated[int, Field(ge=1, le=1_000_000)]  # a record could not hold every whole number
+_LEAST = 1e-9  # of rates and times that records hold
 
 
 class _Table(BaseModel):
@@ -128,9 +129,9 @@ class CameraTable(_Table):
     """[camera]: for `co3d-bench camera`."""
 
     source: Text = "random"
-    fps: Annotated[float, Field(gt=0, le=100_000)] | None = None  # None: the film's own, else 30
-    duration_s: Annotated[float, BeforeValidator(_as_seconds), Field(gt=0, le=1_000_000)] = 60.0
-    deadline_s: Annotated[float, BeforeValidator(_as_seconds), Field(gt=0, le=1_000_000)] = 0.1
+    fps: Annotated[float, Field(ge=_LEAST, le=100_000)] | None = None  # None: the film's own, else 30
+    duration_s: Annotated[float, BeforeValidator(_as_seconds), Field(ge=_LEAST, le=1_000_000)] = 60.0
+    deadline_s: Annotated[float, BeforeValidator(_as_seconds), Field(ge=_LEAST, le=1_000_000)] = 0.1
     every: Annotated[tuple[Positive | Literal["trained"], ...], _List, Field(min_length=1)] = (TRAINED, 1)
     queue: Annotated[int, Field(ge=1, le=100_000)] = 1
     policy: Policy = "newest"
@@ -145,7 +146,7 @@ class EvaluateTable(_Table):
     data: Text | None = None
     films: Text | None = None  # folder of the films; None: that of the data
     classes: Text | None = None  # file with the checkpoint's classes; None: those of the data, or of Kinetics-400
-    fps: Annotated[float | None, Field(gt=0, le=1000)] = None  # None: the rate of the weights
+    fps: Annotated[float | None, Field(ge=_LEAST, le=1000)] = None  # None: the rate of the weights
     limit: Positive | None = None
     # Share of the frames that are dropped, or the store with the record of a camera whose drops are laid over films.
     drop: Annotated[float | Text | None, BeforeValidator(_as_drop)] = None

@@ -13,7 +13,7 @@ import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
-from zipfile import BadZipFile, ZipFile, is_zipfile
+from zipfile import ZipFile, is_zipfile
 
 from ..errors import ENVIRONMENT, UserError
 from .archive import open_file
@@ -46,6 +46,7 @@ def write_blob(folder: Path, data: bytes) -> str:
             except OSError:  # half a blob is of no use, and the disk may be full
                 os.unlink(file.name)  # noqa: PTH108
                 raise
+        os.chmod(file.name, folder.stat().st_mode & 0o644)  # noqa: PTH101 - whoever may read the records, may read it
         os.replace(file.name, folder / name)  # noqa: PTH105
         fd = os.open(folder, os.O_RDONLY)
         try:
@@ -98,6 +99,9 @@ def load_arrays(folder: Path, name: str) -> dict[str, NDArray[Any]]:
             if sum(each.file_size for each in packed.infolist()) > MOST_ARRAY_BYTES:  # a few packed bytes may be many
                 raise wrong
         with np.load(io.BytesIO(data), allow_pickle=False) as file:
-            return {each: file[each] for each in file.files}
-    except (ValueError, OSError, EOFError, BadZipFile, AttributeError, MemoryError) as error:
+            found = {each: file[each] for each in file.files}
+    except Exception as error:  # whatever zipfile, its decompressors and numpy raise for what anybody may have written
         raise wrong from error
+    if not all(isinstance(array, np.ndarray) for array in found.values()):
+        raise wrong
+    return found

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from datetime import datetime
+from datetime import datetime, timezone
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -17,7 +17,7 @@ Whole = Annotated[int, Field(ge=-_MOST_WHOLE, le=_MOST_WHOLE)]
 Count = Annotated[int, Field(ge=0, le=_MOST_WHOLE)]
 Ordinal = Annotated[int, Field(ge=1, le=_MOST_WHOLE)]  # also of things of which there is at least one
 Number = Annotated[float, Field(ge=-_MOST, le=_MOST)]
-Rate = Annotated[float, Field(gt=0, le=_MOST)]
+Rate = Annotated[float, Field(ge=1 / _MOST_S, le=_MOST)]  # once in so many seconds, at least
 Duration = Annotated[float, Field(ge=0, le=_MOST_S)]
 Latency = Annotated[float, Field(ge=_LEAST_S, le=_MOST_S)]  # nothing that was timed took less than a tick of the clock
 
@@ -25,12 +25,13 @@ _MOMENT = re.compile(r"20\d\d-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{3}|\.\d{6})?([+-]\d\
 
 
 def _moment(text: str) -> str:
-    # Nothing is known of its zone where it has none, so it could not be put in order with others.
+    # Nothing is known of its zone where it has none, so it could not be put in order with others. In UTC, as they are
+    # written and shown, the order of the texts is that of the times.
     text = f"{text[:-1]}+00:00" if text.endswith("Z") else text
     if not _MOMENT.fullmatch(text):
         raise ValueError("not a date and time of this century with its offset from UTC, as 2026-01-31T23:59:59+00:00")
-    datetime.fromisoformat(text)
-    return text
+    moment = datetime.fromisoformat(text)
+    return text if text.endswith("+00:00") else moment.astimezone(timezone.utc).isoformat()
 
 
 Moment = Annotated[str, AfterValidator(_moment)]
@@ -53,13 +54,13 @@ AUTO_STREAMS = "auto"  # as many cameras as the network keeps up with
 class CameraSetup(Frozen):
     """A camera in front of the network: how its frames come, and which are due an answer."""
 
-    fps: float = Field(gt=0, description="frames a second of the camera")
+    fps: Rate = Field(description="frames a second of the camera")
     live: str | None = Field(default=None, description="a device or the address of a stream; None: the case's input")
-    every: int = Field(default=1, ge=1, description="every n-th of them is due an answer")
-    queue: int = Field(default=1, ge=1, description="frames that may wait")
+    every: Ordinal = Field(default=1, description="every n-th of them is due an answer")
+    queue: Ordinal = Field(default=1, description="frames that may wait")
     policy: Policy = Field(default="newest", description="which frame is kept when the queue is full; block: all are")
     gap: Gap = Field(default="step", description="what a dropped frame is for a state: nothing, or the frame before it")
-    states: int = Field(default=1, ge=1, description="interleaved states of a frame network: each sees every n-th")
+    states: Ordinal = Field(default=1, description="interleaved states of a frame network: each sees every n-th")
     streams: Ordinal | Literal["auto"] = Field(
         default=1, description="cameras, each with a state of its own; auto: as many as the network keeps up with"
     )
@@ -84,7 +85,7 @@ class Drop(Frozen):
     share: float = Field(
         ge=0, le=1, description="the chance of each frame; of a camera's record the share that had no answer there"
     )
-    seed: int = Field(default=0, ge=0, description="of the draws, with the film's name")
+    seed: Count = Field(default=0, description="of the draws, with the film's name")
     times: str | None = Field(
         default=None, description="sha256 of the blob with the times of a camera's frames, which are laid over films"
     )

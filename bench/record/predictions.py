@@ -74,7 +74,7 @@ def read_predictions(folder: Path, name: str) -> Predictions:
     texts = all(array.ndim == 1 and array.dtype.kind == "U" for array in (films, classes))
     if not texts or scores.ndim != 2 or scores.dtype != np.float16 or len(classes) not in (0, scores.shape[1]):
         raise wrong
-    if not len(films) == len(scores) == len(labels):
+    if not 0 < len(films) == len(scores) == len(labels):
         raise wrong
     one = labels.ndim == 1 and labels.dtype.kind == "i" and ((labels >= 0) & (labels < scores.shape[1])).all()
     if not one and not (labels.dtype == np.bool_ and labels.shape == scores.shape):

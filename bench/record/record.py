@@ -17,7 +17,7 @@ from typing_extensions import Self
 from .camera import CameraRun
 from .case import Case, Count, Duration, Frozen, Latency, Moment, Number, Ordinal, Rate, Whole
 from .cuda_facts import CudaFacts
-from .evaluation import Evaluation
+from .evaluation import Evaluation, Part
 from .fleet import FleetFacts
 from .sensing import Energy, Sensors
 from .transient import Transient
@@ -118,7 +118,7 @@ class ModelFacts(Frozen):
     delay: Whole | None = Field(default=None, description="frames before the first full prediction, r - p - 1")
     counterpart: str | None = Field(default=None, description="frame network: the clip network it came from")
     frame_rate_hz: Number | None = Field(default=None, description="of the video that it is for; None: 30")
-    trained_frames_per_s: Number | None = Field(
+    trained_frames_per_s: Rate | None = Field(
         default=None, description="the frame rate of the films its weights were trained on; None: not known"
     )
     conversion: str | None = Field(
@@ -224,12 +224,12 @@ class Verification(Frozen):
         "no number says it",
         allow_inf_nan=True,
     )
-    tolerance: float
+    tolerance: Number
     passed: bool
     cause: str | None = Field(default=None, description="why the answer is wrong, where that was found out")
-    relative_l2: float | None = Field(default=None, description="|a - b| / |b| over all predictions compared")
-    top1_agreement: float | None = Field(default=None, description="share of predictions with the same best class")
-    compared: int | None = Field(default=None, description="predictions compared; frames are one stream")
+    relative_l2: float | None = Field(default=None, ge=0, description="|a - b| / |b| over all predictions compared")
+    top1_agreement: Part | None = Field(default=None, description="share of predictions with the same best class")
+    compared: Count | None = Field(default=None, description="predictions compared; frames are one stream")
 
 
 class Engine(Frozen):

@@ -283,19 +283,19 @@ def case_results(records: Iterable[Record], kinds: Sequence[Kind] = ("speed",)) 
     """Of each case of these kinds its newest run, in the order in which the cases first appeared.
 
     A case of another source is another case (`Case.key`), so no figure is of two stores or machines.
-    The order of a store is the order of time. A process that was measured again, since it had failed, counts as it
-    came out last. Each comes with the records of its network's accuracy.
+    The order of a store is the order of time: the newest run is that of the last record, with all that it has, also
+    where two runs wrote at once. A process that was measured again, since it had failed, counts as it came out last.
+    Each comes with the records of its network's accuracy.
     """
-    found: dict[str, dict[int, Record]] = {}
+    found: dict[str, dict[str, dict[int, Record]]] = {}  # of each case by run, the newest last
     scored: dict[str, list[Record]] = {}
     for record in records:
         if record.evaluation:
             scored.setdefault(record.case.model, []).append(record)
         if record.kind not in kinds:
             continue
-        run = found.setdefault(record.key, {})
-        if any(other.run_id != record.run_id for other in run.values()):
-            run.clear()
-        run[record.process] = record
-    runs = [tuple(run[process] for process in sorted(run)) for run in found.values()]
-    return tuple(CaseResult(run, tuple(scored.get(run[0].case.model, ()))) for run in runs)
+        runs = found.setdefault(record.key, {})
+        runs[record.run_id] = {**runs.pop(record.run_id, {}), record.process: record}
+    newest = (next(reversed(runs.values())) for runs in found.values())
+    ordered = (tuple(run[process] for process in sorted(run)) for run in newest)
+    return tuple(CaseResult(run, tuple(scored.get(run[0].case.model, ()))) for run in ordered)

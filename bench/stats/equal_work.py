@@ -51,8 +51,12 @@ class EqualWork:
 def equal_work(
     clip: float | None, frame: float | None, of_clip: ModelFacts | None, of_frame: ModelFacts | None
 ) -> EqualWork | None:
-    """Of the two costs and the networks' facts; None where a cost is missing or 0, or clips have no length."""
-    if not clip or not frame or of_clip is None or of_clip.form != "clip" or len(of_clip.input_shape) != 4:
+    """Of the two costs and the networks' facts; None where a cost is not above 0, or clips have no length."""
+    if not clip or not frame or min(clip, frame) < 0:
+        return None
+    if of_clip is None or of_clip.form != "clip" or len(of_clip.input_shape) != 4:
+        return None
+    if not (length := of_clip.input_shape[1]):
         return None
     rates = (rate for of in (of_clip, of_frame) if of for rate in (of.trained_frames_per_s, of.frame_rate_hz))
-    return EqualWork(clip, frame, of_clip.input_shape[1], next(filter(None, rates), None))
+    return EqualWork(clip, frame, length, next(filter(None, rates), None))

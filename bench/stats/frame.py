@@ -345,7 +345,7 @@ CASE_FIELDS: tuple[Field[CaseResult], ...] = (
     Field(
         "throughput_std_per_s",
         lambda r: r.summary and r.summary.throughput_std(r.case.batch),
-        "standard deviation over all timed predictions",
+        "standard deviation over all timed predictions; missing for a single one",
     ),
     Field("energy_quantity", _energy_quantity, "what the energy sensor measures"),
     Field("processes", lambda r: len(r.timed), "fresh processes with figures"),

@@ -27,10 +27,10 @@ def median_absolute_deviation(values: Sequence[float]) -> float:
     return median([abs(value - middle) for value in values])
 
 
-def standard_deviation(values: Sequence[float]) -> float:
-    """Sample standard deviation (n - 1); 0 for a single value."""
+def standard_deviation(values: Sequence[float]) -> float | None:
+    """Sample standard deviation (n - 1); None for a single value, of whose spread nothing is known."""
     if len(values) == 1:
-        return 0.0
+        return None
     middle = fmean(values)
     return math.sqrt(math.fsum([(value - middle) ** 2 for value in values]) / (len(values) - 1))
 
@@ -65,7 +65,7 @@ class Summary:
         return fmean(self._values)
 
     @cached_property
-    def std_s(self) -> float:
+    def std_s(self) -> float | None:
         return standard_deviation(self._values)
 
     @property
@@ -80,9 +80,9 @@ class Summary:
     def p90_s(self) -> float | None:
         return percentile(self._values, 90)
 
-    def throughput_std(self, batch: int) -> float:
-        """First-order propagation: the spread of a rate around predictions / total time."""
-        return batch / self.mean_s * self.std_s / self.mean_s
+    def throughput_std(self, batch: int) -> float | None:
+        """First-order propagation: the spread of a rate around predictions / total time; None of a single one."""
+        return None if self.std_s is None else batch / self.mean_s * self.std_s / self.mean_s
 
 
 def throttled(record: Record) -> str | None:

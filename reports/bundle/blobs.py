@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from ...bench.errors import ENVIRONMENT, UserError
 from ...bench.record.blobs import read_arrays
 from ...bench.record.predictions import read_predictions
 from ...bench.record.record import Record
@@ -101,6 +102,8 @@ def _of_camera(run: CameraRun, folder: Path) -> Mapping[str, Any]:
     columns = read_arrays(folder, run.times)
     times = frame_times(run, columns)
     stream = columns.get("stream", np.zeros(times.due))
+    if len(stream) != times.due:
+        raise UserError(f"the blob {run.times} does not say of {times.due} frames which camera's they are", ENVIRONMENT)
     alone = [
         FrameTimes(times.due_s[stream == each], times.answered_s[stream == each], run.duration_s, run.deadline_s)
         for each in np.unique(stream)

@@ -158,7 +158,8 @@ def _held(row: Mapping[str, str], name: str) -> str | None:
 
 def _rows(data: bytes) -> dict[str, dict[str, str]]:
     """By case."""
-    return {row["case"]: row for row in csv.DictReader(io.StringIO(data.decode()))}
+    rows = csv.DictReader(io.StringIO(data.decode()), restkey="beyond its last column", restval="")
+    return {row["case"]: row for row in rows}
 
 
 def _blobs_apart(contents: Contents) -> Iterator[Difference]:

@@ -56,5 +56,5 @@ def axis_of(
         span = math.log10(high / low)
         room = (0.45 - span) / 2  # at least so wide that one of the ticks 1, 2 and 5 lies inside
         return Axis(low / 10 ** max(margin_low * span, room), high * 10 ** max(margin * span, room), "log")
-    span = max(high - low, 4.0)
+    span = max(high - low, 4.0, 1e-6 * abs(high))  # of numbers so large that 4 more are none
     return Axis(low - margin_low * span, high + margin * span, "linear")

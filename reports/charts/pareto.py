@@ -264,6 +264,13 @@ def _before_end(view: str, axis: Literal["x", "y"], gap_px: float) -> str:
     return f"-min({gap_px}, {length} / 2) * {turn}({_angle(view)})"
 
 
+def _of_streams(plot: Plot, batch: int) -> Plot:
+    """The plot with its limit for so many streams at once, which the throughput of a batch is shared by."""
+    if plot.limit is None or batch == 1:
+        return plot
+    return replace(plot, limit=batch * plot.limit, limit_text=f"{plot.limit_text}, {batch} streams")
+
+
 def _limit(drawing: _Drawing, style: MarkStyles, across: Spec) -> list[Spec]:
     """The line to compare with and its name."""
     plot = drawing.plot
@@ -377,6 +384,7 @@ def pareto_chart(
         return None
     many = sum(case.ok for case in cases)
     plot = replace(plot, height_px=plot.height_px + EXTRA_HEIGHT_PX * max(0, many - 8))
+    plot = _of_streams(plot, shown[0].case.batch)
     drawing, style = _drawing(shown, plot, texts or {}), theme.mark_styles(palette)
     across, up = drawing.x.channel("x", plot.axis), drawing.y.channel("y", plot.accuracy_axis(shown))
     return chart(

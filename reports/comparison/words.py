@@ -253,7 +253,7 @@ def figure(finding: Finding, value: float | None) -> str:
         return MISSING
     metric = _metric(finding)
     shown = metric.unit.of(value) if metric else value
-    return f"{shown:.12g}" if finding.status == "exact" else number(shown, 4)
+    return f"{shown:.15g}" if finding.status == "exact" else number(shown, 4)
 
 
 def reasons(finding: Finding) -> tuple[str, ...]:

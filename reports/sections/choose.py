@@ -63,8 +63,9 @@ def stops(constraint: Constraint, values: Sequence[float]) -> tuple[float, ...]:
         return _CAMERAS
     low, high = (constraint.unit.of(end) for end in (min(values), max(values)))
     if constraint.name == "accuracy":
-        return tuple(range(max(1, math.floor(low)), math.ceil(high) + 1))
-    scale = [step * 10.0**power for power in range(math.floor(math.log10(low)), 20) for step in _STEPS]
+        return tuple(range(max(1, math.floor(low)), min(100, math.ceil(high)) + 1))
+    powers = range(math.floor(math.log10(low)), math.ceil(math.log10(high)) + 2)
+    scale = [step * 10.0**power for power in powers for step in _STEPS]
     first = max(index for index, stop in enumerate(scale) if stop <= low)
     last = next(index for index, stop in enumerate(scale) if stop >= high)
     return tuple(float(f"{stop:.3g}") for stop in scale[first : last + 1])

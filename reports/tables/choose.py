@@ -96,8 +96,8 @@ def _why(violation: Violation, candidate: Candidate) -> str:
 
 
 def missed_text(missed: Missed) -> str:
-    """That a camera's own deadline was missed too often: `12.0 % of answers missed 100 ms, above 1`."""
-    return f"{number(100 * missed.share)} % of answers missed {MS.of(missed.deadline_s):g} ms, above {100 * SHARE:g}"
+    """That a camera's own deadline was missed too often: `12.0 % of answers missed 100 ms, above 1 %`."""
+    return f"{number(100 * missed.share)} % of answers missed {MS.of(missed.deadline_s):g} ms, above {100 * SHARE:g} %"
 
 
 def _latency(verdict: Verdict) -> Cell:
@@ -264,13 +264,15 @@ def limit_text(constraint: Constraint, limit: float) -> str:
 def summary(choice: Choice) -> str:
     """How many networks fit, in a sentence; where none does, which single limit stands most in the way."""
     verdicts = best_of_each(choose(choice.candidates, choice.limits))
+    many, only = len(verdicts), len(verdicts) == 1
     asked = " ".join(limit_text(each, choice.limits[each.name]) for each in CONSTRAINTS if each.name in choice.limits)
     if not asked:
-        return f"{len(verdicts)} networks in their rank; no limit was set (see `co3d-bench choose --help`)"
+        ranked = "1 network in its rank" if only else f"{many} networks in their rank"
+        return f"{ranked}; no limit was set (see `co3d-bench choose --help`)"
     fit = sum(verdict.feasible for verdict in verdicts)
     if fit:
-        return f"{fit} of {len(verdicts)} networks fit {asked}"
-    head = f"none of {len(verdicts)} networks fits {asked}"
+        return f"the only network fits {asked}" if only else f"{fit} of {many} networks fit {asked}"
+    head = f"the only network does not fit {asked}" if only else f"none of {many} networks fits {asked}"
     relaxed = nearest(choice.candidates, choice.limits)
     if relaxed is None:
         return f"{head}; no change of a single limit would admit one"
@@ -285,7 +287,7 @@ def render(choice: Choice, format: str) -> str:
         return markdown(table)
     if format == "csv":
         return csv(table)
-    return f"{frame(table).to_json(orient='records')}\n"
+    return f"{frame(table).to_json(orient='records', double_precision=15)}\n"  # the most; its default is 10 decimals
 
 
 def render_choice(choice: Choice) -> RenderableType:

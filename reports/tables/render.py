@@ -37,7 +37,10 @@ _LATEX_SPECIAL = {
 }
 
 # What GitHub makes links, mentions and formulas of although nothing in it is Markdown: a comment in between stops that.
-_LIVE = re.compile(r"@(?=\w)|(?<=:)//|(?<=www)\.|#(?=\d)|(?<=GH)-(?=\d)|\$", flags=re.IGNORECASE)
+# user@host is neither a mention nor, without a dot, an address, and stays readable where Markdown is read as text.
+_LIVE = re.compile(
+    r"(?<!(?a:\w))@(?=\w)|@(?=[\w\\-]+\.)|(?<=:)//|(?<=www)\.|#(?=\d)|(?<=GH)-(?=\d)|\$", flags=re.IGNORECASE
+)
 _INERT = {"@": "@<!-- -->", "#": "#<!-- -->", "$": "&#36;"}
 
 

@@ -38,12 +38,20 @@ STYLES = {"error": "bold red", "warn": "yellow", "frame": "bold blue", "muted": 
 
 
 class Fitted:
-    """A rich renderable: the first of these drawings for which there is room, else the last."""
+    """A rich renderable: the first of these drawings for which there is room, else the last. `heads`: of all columns
+    behind the titles, to say below it which last ones it lacks."""
 
-    def __init__(self, drawings: Iterable[Callable[[], RichTable]]) -> None:
+    def __init__(self, drawings: Iterable[Callable[[], RichTable]], heads: Sequence[str] = ()) -> None:
         self.drawings = tuple(drawings)
+        self.heads = tuple(heads)
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        drawn = self._first_with_room(console, options)
+        yield drawn
+        if left_out := self.heads[len(drawn.columns) - 1 :]:
+            yield Text(f"No room in {options.max_width} columns for: {', '.join(left_out)}", style="dim")
+
+    def _first_with_room(self, console: Console, options: ConsoleOptions) -> RichTable:
         wide = options.update(max_width=1000)
         for draw in self.drawings[:-1]:
             drawn = draw()
@@ -51,15 +59,16 @@ class Fitted:
             needed = console.measure(drawn, options=wide).maximum
             drawn.columns[0].max_width = None
             if needed <= options.max_width:
-                yield drawn
-                return
-        yield self.drawings[-1]()
+                return drawn
+        return self.drawings[-1]()
 
 
 def fitted(table: Table, counts: Sequence[int] = ()) -> Fitted:
-    """The table with fewer and fewer of its last columns: so many of them, or each number down to 2."""
-    counts = counts or range(len(table.columns), min(1, len(table.columns) - 1), -1)
-    return Fitted(partial(draw, table.only(table.columns[:count].__contains__)) for count in counts)
+    """The table with fewer and fewer of its last columns: so many of them, or each number down to 2. Below it, which
+    of them are left out."""
+    counts = counts or range(len(table.columns), 1, -1) or (len(table.columns),)
+    drawings = (partial(draw, table.only(table.columns[:count].__contains__)) for count in counts)
+    return Fitted(drawings, [column.head for column in table.columns[: counts[0]]])
 
 
 def cell_text(cell: Cell, bare: bool = False) -> Text:

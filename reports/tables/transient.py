@@ -142,13 +142,20 @@ def _random_error(record: Record) -> bool:
 
 
 def summary(records: Sequence[Record]) -> str:
-    """The first in one line."""
-    for record in records:
-        run, end, frames = record.transient, steady(record), frames_to(record, NINE_TENTHS)
-        if run and end and frames:
-            what = f"from a start of {START_TITLES[run.start]}" if run.start != "cut" else "after a cut"
-            return f"{title_of(record)}: {what} nine tenths of the way takes {frames} frames"
+    """The first with a steady figure in one line; where none has one, the ends of the first curve."""
+    measured = [(record, record.transient) for record in records if record.transient]
+    for record, run in measured:
+        if frames := frames_to(record, NINE_TENTHS):
+            return f"{title_of(record)}: {_after(run)} nine tenths of the way takes {frames} frames"
+    for record, run in measured:
+        ends = f"{point_text(run, run.curve[0])} % at the first frame"
+        ends += f", {point_text(run, run.curve[-1])} % at frame {len(run.curve)}" if len(run.curve) > 1 else ""
+        return f"{title_of(record)}: {_after(run)} {ends}"
     return "No start could be measured"
+
+
+def _after(run: Transient) -> str:
+    return "after a cut" if run.start == "cut" else f"from a start of {START_TITLES[run.start]}"
 
 
 def render_transient(records: Sequence[Record]) -> RenderableType:

@@ -13,6 +13,7 @@ from co3d_bench.bench.errors import ENVIRONMENT, NOTHING, UserError
 from co3d_bench.bench.record import archive
 from co3d_bench.bench.record.blobs import blobs_folder, write_blob
 from co3d_bench.bench.record.fleet import FleetFacts
+from co3d_bench.bench.record.predictions import Predictions, write_predictions
 from co3d_bench.bench.record.record import Failure, ModelSource, Settings
 from co3d_bench.bench.record.store import append_record, read_records
 from co3d_bench.bench.stats.camera import PERCENTS, FrameTimes
@@ -117,6 +118,38 @@ def test_a_figure_that_was_changed_is_named(everything):
     said = [str(each) for each in check_bundle(changed).differences]
     where = "results.csv: x3d-s/cpu/eager/fp32/b1/t2/random-0"
     assert said == [f"{where}: latency_s is 0.001, computed again {row['latency_s']}"]
+
+
+def test_rows_that_are_too_long_or_too_short_are_named(everything):
+    _, path = everything
+    table = member(path, archive.FIGURES)
+    longer = repacked(path, {archive.FIGURES: table.replace(b"\n", b",more\n").replace(b",more\n", b"\n", 1)})
+    said = [str(each) for each in check_bundle(longer).differences]
+    assert "random-0: beyond its last column is ['more'], computed again missing" in said[0]
+    said = [str(each) for each in check_bundle(repacked(path, {archive.FIGURES: table + b"run-1\n"})).differences]
+    assert said == ["results.csv: no record has it"]
+
+
+def test_cameras_of_other_frames_than_a_blob_has_are_said(tmp_path):
+    record = camera_record(tmp_path / "one")
+    file = io.BytesIO()
+    due = np.arange(700) / 10
+    np.savez(file, due_s=due, answered_s=due, stream=np.zeros(3))
+    run = record.camera.model_copy(update={"times": write_blob(blobs_folder(tmp_path / "two"), file.getvalue())})
+    append_record(tmp_path / "two", record.model_copy(update={"camera": run}))
+    path = write_bundle(read_contents(tmp_path / "two"), tmp_path / "a.zip")
+    (only,) = check_bundle(path).differences
+    assert "does not say of 700 frames which camera's they are" in str(only)
+
+
+def test_predictions_of_no_film_are_none(tmp_path):
+    record = test_accuracy.stored(tmp_path / "one", test_accuracy.predictions())
+    none = Predictions((), np.zeros((0, 4), np.float16), np.zeros(0, np.int64))
+    run = record.evaluation.model_copy(update={"predictions": write_predictions(blobs_folder(tmp_path / "two"), none)})
+    append_record(tmp_path / "two", record.model_copy(update={"evaluation": run}))
+    path = write_bundle(read_contents(tmp_path / "two"), tmp_path / "a.zip")
+    (only,) = check_bundle(path).differences
+    assert "holds no predictions" in str(only)
 
 
 def test_a_record_that_was_changed_changes_its_figures(everything):

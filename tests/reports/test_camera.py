@@ -141,7 +141,10 @@ def test_notes_stand_below_the_table_each_once_with_the_networks_they_are_about(
 def test_a_narrow_terminal_has_fewer_columns_and_never_half_a_name():
     wide, narrow = printed([watched()], 160), printed([watched()], 50)
     assert "Longest gap" in wide
-    assert "Longest gap" not in narrow
+    assert "Longest gap" not in narrow.partition("No room")[0]
+    assert "No room in 50 columns for: " in narrow
+    assert "Longest gap" in narrow.partition("No room")[2]
+    assert "No room" not in wide
     assert "CoX3D-S (13)" in narrow
     assert "Missed" in narrow
 

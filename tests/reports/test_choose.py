@@ -154,7 +154,7 @@ def test_few_samples_hide_no_miss_and_a_case_of_a_camera_leads_to_its_row(open_r
     page = opened.page
     field(page, "fps").fill("30")
     field(page, "deadline").fill("100")
-    missed = "5.00 % of answers missed 100 ms, above 1"
+    missed = "5.00 % of answers missed 100 ms, above 1 %"
     assert page.locator(".camera .why").all_inner_texts() == [missed, "fits: 5/s (1 in 6)"]
     (verdict, _) = choice_of([late, well], {"fps": 30.0, "deadline": 0.1}).verdicts[::-1]
     assert why(verdict) == missed
@@ -247,12 +247,27 @@ def test_names_from_outside_are_text(open_report: Any) -> None:
     assert opened.complaints == []
 
 
+def test_a_single_network_is_spoken_of_as_one() -> None:
+    records = [make_record("x3d-m")]
+    assert summary(choice_of(records, {})).startswith("1 network in its rank; no limit was set")
+    assert summary(choice_of(records, {"deadline": 1.0})) == "the only network fits --deadline 1000ms"
+    said = summary(choice_of(records, {"deadline": 0.1}))
+    assert said.startswith("the only network does not fit --deadline 100ms; nearest is X3D-M (eager, 6/s)")
+
+
 def test_stops_span_what_was_measured() -> None:
     deadline, accuracy = CONSTRAINTS[1], CONSTRAINTS[-1]
     assert stops(deadline, (0.0141, 0.291)) == (10, 15, 20, 30, 50, 70, 100, 150, 200, 300)
     assert stops(deadline, (0.01,)) == (10,)
     assert stops(accuracy, (59.4, 62.8)) == (59, 60, 61, 62, 63)
     assert stops(deadline, ()) == ()
+
+
+def test_stops_end_whatever_a_record_holds() -> None:
+    deadline, accuracy = CONSTRAINTS[1], CONSTRAINTS[-1]
+    assert stops(deadline, (1e24,)) == (1e27,)
+    assert stops(deadline, (1e-24, 2e-24)) == (1e-21, 1.5e-21, 2e-21)
+    assert stops(accuracy, (59.4, 1e18))[-1] == 100
 
 
 # --- the terminal

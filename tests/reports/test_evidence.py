@@ -49,6 +49,12 @@ def test_each_process_has_a_row_with_what_is_in_its_record():
     assert " ".join(LEGEND.split()) in " ".join(text.split())
 
 
+def test_what_the_kernel_did_not_count_is_no_zero():
+    text = shown(make_record("x3d-s", samples=Samples(latency_s=[0.1] * 4)))
+    (row,) = (line.split() for line in text.splitlines() if line.startswith("1 "))
+    assert row[-4:] == ["\u2013"] * 4  # switches, stolen, queued, reference
+
+
 def test_every_warning_stands_below():
     records = [
         with_timing(process(n, s).model_copy(update={"sensors": HOT}), background_load=0.94)

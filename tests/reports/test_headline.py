@@ -72,6 +72,26 @@ def test_one_record_below_the_rate_of_its_accuracy():
     assert found.sentences == ()
 
 
+@pytest.mark.parametrize(("more", "said"), [(0.0, "the same"), (0.04, "the same"), (-0.06, "0.1 points lower")])
+def test_accuracies_that_print_as_one_are_the_same(more, said):
+    facts = [make_model(name) for name in ("x3d-m", "cox3d-m-16")]
+    both = [PublishedAccuracy(top1=60 + extra, frames_per_s=6, view="one clip", source="s") for extra in (0.0, more)]
+    records = [
+        even(
+            each.name,
+            30,
+            model=each.model_copy(update={"published": Published(source="s", accuracy_top1=60, accuracies=(of,))}),
+        )
+        for each, of in zip(facts, both, strict=True)
+    ]
+    assert any(f"its accuracy is {said}: " in plain(text) for text in headline_of(records).sentences)
+
+
+def test_a_single_prediction_is_one():
+    found = headline_of([make_record("x3d-m", samples=make_samples(0.25, count=1))])
+    assert found.where.endswith("1 timed prediction each, in 1 fresh process")
+
+
 def test_the_most_accurate_that_keeps_up_and_how_much_faster_frames_are():
     records = [even("x3d-m", 4), even("cox3d-m-16", 36), even("cox3d-m-64", 32), even("cox3d-s-13", 80)]
     found = headline_of(records)

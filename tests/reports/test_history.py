@@ -69,6 +69,15 @@ def test_earlier_runs_are_counted_where_they_are_not_shown():
     assert "11 earlier runs are not shown" in shown(series(STEPPED, LATENCY), last=5)
 
 
+def test_a_figure_alone_is_a_table_too():
+    """Where co3d-bench is installed no commit is known, and MACs have neither noise nor a reference workload."""
+    without = make_environment(git_commit=None, git_dirty=None)
+    records = [record.model_copy(update={"environment": without}) for record in STEPPED[:3]]
+    text = shown(series(records, get_metric("macs")))
+    assert text.count("2026-01-") == 3
+    assert "No room" not in text
+
+
 def test_without_the_library_the_runs_are_shown_and_how_to_install_it(monkeypatch):
     monkeypatch.setattr(trend, "find_spec", lambda name: None)
     text = shown(series(STEPPED, LATENCY))

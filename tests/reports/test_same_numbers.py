@@ -185,8 +185,8 @@ class Plain:
         self.count = len(together)
         self.p90_s = together[math.ceil(0.9 * self.count) - 1] if self.count >= 64 else None
         mean = sum(together) / self.count if together else 0
-        self.std = math.sqrt(sum((s - mean) ** 2 for s in together) / (self.count - 1)) if self.count > 1 else 0
-        self.throughput_std = batch / mean * self.std / mean if together else None
+        self.std = math.sqrt(sum((s - mean) ** 2 for s in together) / (self.count - 1)) if self.count > 1 else None
+        self.throughput_std = None if self.std is None else batch / mean * self.std / mean
         blocks = [line["energy"]["busy"] for line in lines if line["energy"] and line["energy"]["busy"]]
         joules = [sum(b["energy_j"] for b in busy) / (batch * sum(b["calls"] for b in busy)) for busy in blocks]
         self.energy_j = lower(joules) if self.good else None
@@ -232,7 +232,7 @@ class Plain:
             return "\u2013"
         text = number(self.throughput_per_s)
         places = len(text.partition(".")[2])
-        return f"{text} ± {self.throughput_std:.{places}f}"
+        return text if self.throughput_std is None else f"{text} ± {self.throughput_std:.{places}f}"
 
     @property
     def texts(self):

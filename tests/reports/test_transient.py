@@ -93,7 +93,14 @@ def test_sentences(tmp_path):
         "CoX3D-M (16): no steady figure: it needs 72 frames, its receptive field",
         "CoX3D-M (16): random weights: the error says how a start is forgotten, not what it costs in accuracy",
     ]
-    assert summary([short]) == "No start could be measured"
+    assert summary([]) == "No start could be measured"
+    assert summary([short]) == (
+        "CoX3D-M (16) (eager, float32): error against the steady answer in 4 scenes of noise: from a start of zeros "
+        "200 (80.0 to 320) % at the first frame, 50.8 (20.3 to 81.3) % at frame 60"
+    )
+    assert summary([stored(tmp_path, "cut", data=True, frames=1)]).endswith(
+        "after a cut 0.0 (0.0 to 8.8) % at the first frame"
+    )
     assert summary([short, stored(tmp_path)]) == (
         "CoX3D-M (16) (eager, float32): error against the steady answer in 4 scenes of noise: from a start of zeros "
         "nine tenths of the way takes 73 frames"

@@ -36,10 +36,11 @@ def unpaired(
 
     What the machine did between the two runs is in the ratio, and no number of processes takes it out.
     With fewer than 2 processes of base or head the interval is unknown: from 0 to infinity.
-    Raises ValueError if one has none, or a figure is negative or not finite.
+    It is too where a figure is 0 or less, as energy above idle may be: it has no ratio.
+    Raises ValueError if one has none, or a figure is not finite.
     """
     before, after = _figures(base), _figures(head)
-    if not (before.all() and after.all()):
+    if not ((before > 0).all() and (after > 0).all()):
         return _unknown(before, after, better, confidence)
     logs = np.log(before), np.log(after)
     both = logs if better == "lower" else (-logs[0], -logs[1])
@@ -66,7 +67,7 @@ def within(base: Sequence[float], head: Sequence[float], *, seed: int = 0, confi
     `replicates` is 1, so no verdict can come of it. Raises ValueError like `unpaired`.
     """
     before, after = _figures(base), _figures(head)
-    if not (before.all() and after.all()):
+    if not ((before > 0).all() and (after > 0).all()):
         return _unknown(before, after, "lower", confidence)
 
     ends = -math.inf, math.inf
@@ -101,16 +102,16 @@ def _figures(values: Sequence[float]) -> Floats:
     found = np.asarray(values, dtype=np.float64)
     if not found.size:
         raise ValueError("no figures: nothing can be compared")
-    if not np.isfinite(found).all() or (found < 0).any():
-        raise ValueError("a figure is negative or not finite: it has no ratio")
+    if not np.isfinite(found).all():
+        raise ValueError("a figure is not finite: it has no ratio")
     return found
 
 
 def _unknown(before: Floats, after: Floats, better: Better, confidence: float) -> Estimate:
-    """Where a figure is 0 its ratio says nothing: the interval is as wide as can be."""
+    """Where a figure is 0 or less its ratio says nothing: the interval is as wide as can be."""
     a, b = float(np.median(before)), float(np.median(after))
     worse, than = (b, a) if better == "lower" else (a, b)
-    slowdown = 1.0 if worse == than else worse / than if than else math.inf
+    slowdown = 1.0 if worse == than else worse / than if worse >= 0 and than > 0 else math.inf
     return Estimate(slowdown, 0.0, math.inf, confidence, min(len(before), len(after)), paired=False)
 
 

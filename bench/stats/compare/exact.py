@@ -33,7 +33,7 @@ def judge_figure(
         return Judgement("inconclusive", f"the {'base' if base is None else 'head'} has no such figure")
     if base == head:
         return Judgement("equivalent", "the same")
-    change = f"{base:.12g} -> {head:.12g}" + (f", {head / base - 1:+.3%}" if base else "")
+    change = f"{base:.15g} -> {head:.15g}" + (f", {head / base - 1:+.3%}" if base else "")
     if (head < base) == (better == "lower"):
         return Judgement("improved", change)
     return _worse(key, metric, change, accept)

@@ -83,10 +83,11 @@ def within_limits(estimate: Estimate, rule: Limits) -> bool:
 
 
 def estimate_text(estimate: Estimate) -> str:
-    """An estimate as text: +5.0% (+3.1% to +6.8%)."""
+    """An estimate as text: +5.0% (+3.1% to +6.8%); +5.0% (interval unknown) where it has no ends."""
     ends = (estimate.slowdown, estimate.low, estimate.high)
     parts = [f"{value - 1:+.1%}" if math.isfinite(value) else "unknown" for value in ends]
-    return f"{parts[0]} ({parts[1]} to {parts[2]})"
+    no_ends = estimate.low <= 0 and math.isinf(estimate.high)
+    return f"{parts[0]} ({'interval unknown' if no_ends else f'{parts[1]} to {parts[2]}'})"
 
 
 def _judgement(estimate: Estimate, chance: float, cases: int, rule: Rule) -> Judgement:

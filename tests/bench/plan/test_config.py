@@ -179,6 +179,24 @@ def test_a_time_is_written_as_people_write_it():
         time_s(0)
 
 
+@pytest.mark.parametrize(
+    ("key", "value", "said"),
+    [
+        ("camera.fps", 1e-10, "at least 1e-09"),
+        ("camera.deadline_s", 1e-12, "at least 1e-09"),
+        ("camera.every", 10**23, "at most 1000000"),
+        ("plan.batch", 10**23, "at most 1000000"),
+        ("evaluate.fps", 1e-10, "at least 1e-09"),
+    ],
+)
+def test_what_no_record_can_hold_is_no_setting(key, value, said):
+    table = {"plan": {"models": ["x3d-s"]}}
+    room, name = key.split(".")
+    table.setdefault(room, {})[name] = value
+    with pytest.raises(UserError, match=said):
+        check_config(table, Origin("config", Path()), PURE)
+
+
 def test_the_default_measures_eager_and_the_best_engine_an_old_file_what_it_did(here):
     assert read_config().plan.backends == ("auto",)
     assert parse('plan.models = ["x3d-s"]\n').plan.backends == ("eager",)

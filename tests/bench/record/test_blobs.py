@@ -62,6 +62,51 @@ def test_arrays_come_back_by_their_names(tmp_path):
     assert found["due_s"].tolist() == [0.0, 0.5]
 
 
+def packed(data, name="a.npy", method=None, flags=0):
+    """A zip file with one member, which says of itself that it is packed so."""
+    file = io.BytesIO()
+    with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr(name, data)
+    found = bytearray(file.getvalue())
+    for signature, place in ((b"PK\3\4", 6), (b"PK\1\2", 8)):  # of the member, and in the list of members
+        at = found.find(signature) + place
+        found[at] |= flags
+        found[at + 2] = method or found[at + 2]
+    return bytes(found)
+
+
+def header(text):
+    return b"\x93NUMPY\x01\x00" + len(text).to_bytes(2, "little") + text
+
+
+FOREIGN = {
+    "no array": packed(b"text", "a.txt"),
+    "not packed so": packed(b"x" * 100, method=12),
+    "a method that nobody knows": packed(b"text", method=99),
+    "encrypted": packed(b"text", flags=1),
+    "a header without end": packed(header(b"{'shape': (((\n")),
+    "a length of 27 digits": packed(
+        header(b"{'descr': '<f8', 'fortran_order': False, 'shape': (100000000000000000000000000,), }\n")
+    ),
+}
+
+
+@pytest.mark.parametrize("data", FOREIGN.values(), ids=FOREIGN)
+def test_whatever_a_zip_file_of_anybody_holds_is_one_error(tmp_path, data):
+    name = write_blob(tmp_path / "blobs", data)
+    with pytest.raises(UserError, match="holds no arrays of numpy"):
+        read_arrays(tmp_path / "blobs", name)
+
+
+def test_whoever_may_read_the_folder_may_read_a_blob(tmp_path):
+    folder = tmp_path / "blobs"
+    folder.mkdir()
+    for mode, expected in ((0o755, 0o644), (0o700, 0o600), (0o2775, 0o644)):
+        folder.chmod(mode)
+        name = write_blob(folder, b"%o" % mode)
+        assert (folder / name).stat().st_mode & 0o777 == expected
+
+
 @pytest.mark.parametrize(
     "data",
     [b"", b"text", npz(due_s=np.zeros((2, 2))), npz(due_s=np.array(["a"])), npz(due_s=np.array([None])), npz(a=0.0)],

@@ -8,6 +8,8 @@ from records import failed_record, make_record
 
 from co3d_bench.bench.errors import ENVIRONMENT, NOTHING, UserError
 from co3d_bench.bench.record import store
+from co3d_bench.bench.record.camera import CameraRun, Reaction
+from co3d_bench.bench.record.case import CameraSetup
 
 
 def test_what_is_appended_is_read_in_order(tmp_path):
@@ -168,6 +170,53 @@ def test_a_line_beyond_the_bounds_is_skipped_and_named(tmp_path, path, value):
     assert len(str(caught[0].message)) < 1000
 
 
+def watched():
+    """A record of a camera."""
+    record = make_record()
+    run = CameraRun(
+        source="random",
+        duration_s=20.0,
+        deadline_s=0.1,
+        due=120,
+        in_time=120,
+        late=0,
+        dropped=0,
+        latency_s={"p50": 0.0082, "p90": 0.0101},
+        mean_age_s=0.118,
+        peak_age_s=0.24,
+        longest_gap_s=0.221,
+        times="0" * 64,
+        reaction=Reaction(
+            half_s=1.0,
+            half_range_s=(1.0, 1.2),
+            nine_tenths_s=2.0,
+            nine_tenths_range_s=(2.0, 2.2),
+            scenes=4,
+            frame_s=0.2,
+        ),
+    )
+    case = record.case.model_copy(update={"camera": CameraSetup(fps=30)})
+    return record.model_copy(update={"case": case, "timing": None, "camera": run})
+
+
+OF_A_CAMERA = [
+    *((f"camera.{name}", "NaN") for name in ("mean_age_s", "latency_s.p90", "reaction.half_s", "longest_gap_s")),
+    *((f"camera.{name}", "Infinity") for name in ("duration_s", "deadline_s", "latency_s.p90")),
+    *((f"camera.{name}", str(10**400)) for name in ("due", "late", "growth_bytes")),
+    *((f"case.camera.{name}", str(10**400)) for name in ("fps", "every", "states")),
+    ("camera.reaction.frame_s", "0"),
+    ("case.camera.fps", "1e-320"),
+]
+
+
+@pytest.mark.parametrize(("path", "value"), OF_A_CAMERA, ids=[f"{path}={value[:20]}" for path, value in OF_A_CAMERA])
+def test_a_number_of_a_camera_has_bounds_too(path, value):
+    """Each of these would end a table or a page with a traceback."""
+    assert store.parse_record(watched().model_dump_json()) == watched()
+    with pytest.raises(ValueError, match="validation error"):
+        store.parse_record(changed(watched(), path, value))
+
+
 @pytest.mark.parametrize("table", ["settings", "timing", "model", "environment"])
 @pytest.mark.parametrize("value", [1, "x", [1], True, {"samples": 1}])
 def test_an_old_line_of_the_wrong_types_is_skipped_too(tmp_path, table, value):
@@ -197,6 +246,13 @@ def test_a_time_in_the_form_of_other_languages_is_read(tmp_path):
     (tmp_path / "records.jsonl").write_bytes(changed(make_record(), "started_at", '"2026-01-01T00:00:00.123Z"'))
     (read,) = store.read_records(tmp_path)
     assert read.started_at == "2026-01-01T00:00:00.123+00:00"
+
+
+def test_a_time_of_another_zone_is_read_in_utc_as_it_is_shown(tmp_path):
+    """Runs are put in order by these texts."""
+    (tmp_path / "records.jsonl").write_bytes(changed(make_record(), "started_at", '"2026-01-01T01:30:00+02:00"'))
+    (read,) = store.read_records(tmp_path)
+    assert read.started_at == "2025-12-31T23:30:00+00:00"
 
 
 def test_a_file_of_nothing_but_damaged_lines_gives_few_warnings(tmp_path):

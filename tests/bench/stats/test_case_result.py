@@ -152,6 +152,12 @@ def test_the_newest_run_of_a_case_counts_and_a_process_as_it_came_out_last():
     assert found[0].run_id == "new"
 
 
+def test_of_two_runs_that_wrote_at_once_the_newest_is_whole():
+    a, b = ([process(n, 1.0 * n, run_id=run) for n in (1, 2, 3)] for run in "ab")
+    result = case_of(a[0], b[0], a[1], b[1], a[2], b[2])
+    assert result.records == tuple(b)
+
+
 def test_cases_are_never_mixed():
     batch = make_record("x3d-s", case=make_case("x3d-s", batch=8))
     assert len(case_results([make_record("x3d-s"), batch])) == 2

@@ -42,6 +42,8 @@ def test_costs_that_are_missing_or_no_clip_give_none():
     assert equal_work(1.0, 0, facts, frames) is None
     assert equal_work(1.0, 1.0, frames, frames) is None
     assert equal_work(1.0, 1.0, None, frames) is None
+    assert equal_work(-1.0, 1.0, facts, frames) is None
+    assert equal_work(1.0, 1.0, facts.model_copy(update={"input_shape": (3, 0, 224, 224)}), frames) is None
 
 
 def test_the_frame_rate_is_that_of_either_network():

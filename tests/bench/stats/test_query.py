@@ -72,6 +72,8 @@ def test_the_verb_prints_tables_csv_and_json(store, monkeypatch, capsys):
     assert capsys.readouterr().out.splitlines() == ["model,batch", "cox3d-m-16,1"]
     assert run(monkeypatch, "query", sql, store, "--format", "json") == 0
     assert json.loads(capsys.readouterr().out) == [{"model": "cox3d-m-16", "batch": 1}]
+    assert run(monkeypatch, "query", "select 0.000123456789012::double as s", store, "--format", "json") == 0
+    assert json.loads(capsys.readouterr().out) == [{"s": 0.000123456789012}]  # a tenth of a microsecond is not the end
 
 
 def test_the_verb_writes_what_it_found_as_parquet(store, monkeypatch, capsys, tmp_path):

@@ -32,7 +32,8 @@ def test_percentiles_are_refused_below_their_sample_count():
 def test_every_figure_lies_within_the_samples(values):
     found = stats.Summary(values)
     assert found.min_s * (1 - 1e-9) <= found.mean_s <= found.max_s * (1 + 1e-9)
-    assert found.std_s >= 0
+    assert (found.std_s is None) == (len(values) == 1)
+    assert (found.std_s or 0.0) >= 0
 
 
 def test_figures_are_of_all_samples_whatever_was_seen_beside_them():
@@ -42,6 +43,7 @@ def test_figures_are_of_all_samples_whatever_was_seen_beside_them():
     assert found.std_s == 4.0
     assert stats.throughput(samples, 2) == 8 / 12
     assert found.throughput_std(2) == pytest.approx(8 / 12 * 4.0 / 3.0)
+    assert stats.Summary([1.0]).throughput_std(2) is None
     assert found.p90_s is None
     assert stats.Summary([*([1.0] * 90), *([2.0] * 10)]).p90_s == 1.0
     assert stats.Summary([*([1.0] * 89), *([2.0] * 11)]).p90_s == 2.0

@@ -14,6 +14,10 @@ def test_an_axis_holds_its_values_and_some_ticks(values, scale):
     assert all(axis.low <= tick <= axis.high for tick in axis.ticks())
 
 
+def test_an_axis_has_a_length_whatever_a_record_holds():
+    assert 0 < axis_of([1e18], "linear", 0.15).share(1e18) < 1
+
+
 def test_ticks():
     assert Axis(0.13, 6.5, "log").ticks() == [0.2, 0.5, 1.0, 2.0, 5.0]
     assert Axis(58, 73, "linear").ticks() == [58.0, 60.0, 62.0, 64.0, 66.0, 68.0, 70.0, 72.0]

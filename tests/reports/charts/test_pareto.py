@@ -11,11 +11,13 @@ from co3d_bench.reports.tables.results import build
 
 from ...factories import (
     DEFAULT_MODELS,
+    make_case,
     make_default_records,
     make_failed_record,
     make_mixed_records,
     make_model,
     make_record,
+    make_samples,
 )
 from ..contrast import contrast
 from ..device_records import on_locked_pc, on_pc
@@ -54,6 +56,19 @@ def test_each_network_is_one_point_of_its_form():
         ("CoX3D-M (16)", "frame", 0.325, 62.8),
         ("CoX3D-M (64)", "frame", 0.325, 71.03),
     ]
+
+
+@pytest.mark.parametrize(
+    ("batch", "limit"), [(1, (30, "every frame of 30 a second")), (8, (240, "every frame of 30 a second, 8 streams"))]
+)
+def test_the_line_to_compare_with_is_of_every_stream_of_a_batch(batch, limit):
+    """15 predictions/s of each of 8 streams are 120 in all, and still only half of the frames of 30 a second."""
+    records = [
+        make_record(model, case=make_case(model, batch=batch), samples=make_samples(1 / per_s))
+        for model, per_s in (("x3d-m", 15), ("cox3d-m-16", 90))
+    ]
+    (line,) = (data for data in layers(chart_of(records, THROUGHPUT), "rule") if "text" in data[0])
+    assert (line[0]["x"], line[0]["text"]) == limit
 
 
 def test_at_15_frames_a_second_stand_the_networks_that_are_published_for_it():

@@ -37,6 +37,21 @@ def test_nothing_comes_alive_in_markdown(text):
 
 
 @pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("user@host", "user@host"),
+        ("a_b@host:22", r"a\_b@host:22"),
+        ("user@tx2.local", "user@<!-- -->tx2.local"),
+        ("user@a_b.local", r"user@<!-- -->a\_b.local"),
+        ("ask @user", "ask @<!-- -->user"),
+        ("é@user", "é@<!-- -->user"),  # only letters of ASCII before it make it none of GitHub's mentions
+    ],
+)
+def test_a_user_at_a_host_is_readable_where_nothing_makes_a_link_of_it(text, shown):
+    assert escape_markdown(text) == shown
+
+
+@pytest.mark.parametrize(
     "text", ["<b>x</b>", "[a](b)", "![a](b)", "`a`", "a|b", "**a**", "~~a~~", "&lt;b&gt;", "a\n| b |"]
 )
 def test_nothing_is_markup_in_markdown(text):

@@ -154,11 +154,17 @@ def test_a_zero_has_no_ratio():
     assert ends(unpaired([0.0] * 8, [0.0] * 8, better="lower")) == (1, 0, math.inf)
 
 
+def test_less_than_nothing_has_no_ratio_either():
+    """Energy above idle is less than 0 where the device took more while it was idle."""
+    assert ends(unpaired([-1.0] * 8, [1.0] * 8, better="lower")) == (math.inf, 0, math.inf)
+    assert ends(unpaired([-1.0] * 8, [-2.0] * 8, better="lower")) == (math.inf, 0, math.inf)
+    assert ends(unpaired([-1.0, *[1.0] * 7], [2.0] * 8, better="lower")) == (2, 0, math.inf)
+
+
 @pytest.mark.parametrize(
     ("base", "head", "said"),
     [
         ([], [], "no figures"),
-        ([-1.0], [1.0], "negative"),
         ([math.nan], [1.0], "finite"),
     ],
 )

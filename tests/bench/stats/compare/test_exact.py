@@ -35,6 +35,7 @@ def test_any_change_of_a_figure_is_a_change(base, head, better, verdict):
 
 def test_the_figures_are_said_to_their_last_digit():
     assert "10000000000 -> 10000000001" in judge_figure(KEY, "macs", 10_000_000_000, 10_000_000_001).why
+    assert "1192000000000 -> 1192000000001" in judge_figure(KEY, "macs", 1_192_000_000_000, 1_192_000_000_001).why
 
 
 def test_a_figure_that_one_side_lacks_is_no_pass():

@@ -82,6 +82,7 @@ def test_what_stays_open_is_no_pass_and_says_what_is_missing():
     few = judge_pairs(pairs(4, sigma=0.05), RULE)
     assert (few.verdict, few.why[:15]) == ("inconclusive", "4 of up to 28 p")
     assert judge_pairs([], RULE).verdict == "inconclusive"
+    assert judge_pairs([1.05], RULE).why == "1 of up to 28 pairs: +5.0% (interval unknown)"
 
 
 def test_a_significant_difference_too_small_to_matter_is_none():
