@@ -9,7 +9,10 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
+from torch import nn
 
+from co3d_bench.models import continual as co
+from co3d_bench.models.spec import ModelSpec
 from co3d_bench.models.weights.convert import convert
 from co3d_bench.models.weights.errors import WeightsError
 from co3d_bench.models.weights.load import load_weights
@@ -150,6 +153,33 @@ def test_the_head_is_built_for_the_classes_of_the_file(tmp_path, name):
         frame = torch.zeros(1, 3, 32, 32)
         assert net.step(frame, net.initial_state(frame=frame))[0].shape == (1, 600)
     assert values(net, ["blocks.5.proj.bias"]) == [list(names).index("head.projection.bias")]
+
+
+class OwnHead(nn.Module):
+    """With a classifier of a kind whose weight `convert` keeps in its shape."""
+
+    def __init__(self, head, classes):
+        super().__init__()
+        self.conv = nn.Conv3d(3, 4, 3, padding=1)
+        self.pool = nn.AdaptiveAvgPool3d((2, 1, 1))
+        self.head = nn.Linear(8, classes) if head is nn.Linear else head(4, classes, 1)
+
+    def forward(self, x):
+        y = self.pool(self.conv(x))
+        return self.head(y.flatten(1)) if isinstance(self.head, nn.Linear) else self.head(y.mean(2)).flatten(1)
+
+
+@pytest.mark.parametrize("head", [nn.Linear, nn.Conv2d])
+def test_the_head_of_a_converted_network_is_built_for_the_classes_of_the_file(tmp_path, head):
+    net = co.convert(OwnHead(head, 5).eval(), input_shape=(3, 2, 6, 6))
+    spec = ModelSpec("own", "own", "own", "frame", (3, 6, 6), 5, build=lambda: net, preprocessing=None)
+    trained = OwnHead(head, 7).eval()
+    torch.save(trained.state_dict(), tmp_path / "seven.pt")
+    assert load_weights(net, spec, tmp_path / "seven.pt").classes == 7
+    right = co.convert(trained, input_shape=(3, 2, 6, 6))
+    clip = torch.randn(1, 3, 4, 6, 6)
+    with torch.no_grad():
+        torch.testing.assert_close(net(clip), right(clip))
 
 
 def test_a_layer_inside_of_another_width_is_not_taken_for_a_head(tmp_path):
