@@ -75,6 +75,24 @@ def test_only_what_a_stream_changes_is_its_state():
         assert [tuple(tensor.shape) for tensor in net.state_tensors()] == [(1, 4)]
 
 
+class Masked(Sized):
+    """Its reset makes a tensor that a stream does not change, and its state is held in two places."""
+
+    def reset(self, batch_size):
+        self.hidden, self.seen, self.mask = torch.zeros(batch_size, 4), [], torch.ones(batch_size, 4)
+
+    def forward_step(self, x):
+        self.seen = [super().forward_step(x)]
+        return self.seen[0]
+
+
+def test_the_start_of_a_stream_is_one_of_its_batch_and_a_tensor_in_two_places_is_one():
+    net = stateful(Masked(), step="forward_step")
+    with torch.no_grad():
+        answers(net, torch.randn(2, 3, 3))
+        assert [tuple(tensor.shape) for tensor in net.state_tensors()] == [(3, 4)]
+
+
 @pytest.mark.parametrize(
     ("step", "message"),
     [("forwardstep", "Gru has no step 'forwardstep'; it has forward_step, reset"), (3, "step=3; give the name of a")],
