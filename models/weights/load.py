@@ -69,7 +69,7 @@ def load_weights(net: nn.Module, spec: ModelSpec, path: Path) -> LoadReport:
         and not name.endswith(UNUSED)
         and not name.startswith(tuple(f"{one}." for one in left_out))
     ]
-    classes = _classes(spec, wanted, wrong)
+    classes = _classes(spec, wanted, wrong, fitting)
     if missing or reading.extra or (wrong and classes is None):
         raise WeightsError(_misfit(contents, spec, reading, wanted, fitting, missing, wrong))
     fitting |= {ours: name for name, ours in reading.names.items() if ours in wrong}
@@ -119,8 +119,10 @@ def _is_number_for(stored: Any, wanted: Tensor) -> bool:
     return not stored.dtype.is_complex and (stored.dtype.is_floating_point or not wanted.dtype.is_floating_point)
 
 
-def _classes(spec: ModelSpec, wanted: dict[str, Tensor], wrong: dict[str, Any]) -> int | None:
-    """The classes of the file, where only those differ; else None."""
+def _classes(spec: ModelSpec, wanted: dict[str, Tensor], wrong: dict[str, Any], fitting: Iterable[str]) -> int | None:
+    """The classes of the file, where only those differ, in every tensor of a classifier; else None."""
+    if {name.rpartition(".")[0] for name in wrong} & {name.rpartition(".")[0] for name in fitting}:
+        return None
     found = {stored.shape[0] if _of_classifier(spec, stored, wanted[name]) else None for name, stored in wrong.items()}
     return found.pop() if len(found) == 1 else None
 

@@ -329,6 +329,13 @@ def test_a_network_takes_names_that_another_project_has_too(tmp_path):
     assert loaded(tmp_path, net, state(net)).naming == "its own names"
 
 
+def test_half_a_classifier_for_other_classes_is_not_taken_for_one(tmp_path):
+    net = small()
+    with pytest.raises(WeightsError, match=r"1 of another shape \(2\.weight is 7 x 4, not 2 x 4\); 8 fit"):
+        loaded(tmp_path, net, {**SMALL, "2.weight": torch.ones(7, 4)})
+    assert net[2].out_features == 2
+
+
 def test_integers_are_not_taken_for_weights(tmp_path):
     with pytest.raises(WeightsError, match=r"0\.weight is 4 x 3 of int8, not 4 x 3"):
         loaded(tmp_path, small(), {**SMALL, "0.weight": torch.ones(4, 3, dtype=torch.int8)})
