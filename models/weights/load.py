@@ -56,7 +56,7 @@ def load_weights(net: nn.Module, spec: ModelSpec, path: Path) -> LoadReport:
 
     sha256 = checked_sha256(path)
     contents = read_file(path)
-    wanted = _tensors_of(net, spec)
+    wanted = named_tensors(net, spec)
     reading = read_names(contents.dicts, wanted)
     fitting = {ours: name for name, ours in reading.names.items() if _fits(contents.stored[name], wanted[ours])}
     wrong = {ours: contents.stored[name] for name, ours in reading.names.items() if ours not in fitting}
@@ -93,8 +93,8 @@ def load_weights(net: nn.Module, spec: ModelSpec, path: Path) -> LoadReport:
     )
 
 
-def _tensors_of(net: nn.Module, spec: ModelSpec) -> dict[str, Tensor]:
-    """The network's tensors by name. Raises WeightsError where it keeps weights as something else."""
+def named_tensors(net: nn.Module, spec: ModelSpec) -> dict[str, Tensor]:
+    """The network's parameters and buffers by name. Raises WeightsError where it keeps weights as something else."""
     from torch import Tensor
 
     state: dict[str, Any] = {name: held for name, held in net.state_dict().items() if not name.endswith("_extra_state")}

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import pickle
 from dataclasses import replace
+from functools import partial
 
 import numpy as np
 import pytest
@@ -369,6 +370,22 @@ def test_converted_weights_may_lack_the_first_norm(tmp_path):
     assert convert(source, tmp_path / "ours.pth", spec).left_out == (FIRST_NORM,)
     net, _ = built()
     assert load_weights(net, spec, tmp_path / "ours.pth").left_out == (FIRST_NORM,)
+
+
+class WithExtraState(torch.nn.Linear):
+    def get_extra_state(self):
+        return {"scale": 1.0}
+
+    def set_extra_state(self, state):
+        pass
+
+
+def test_converted_weights_are_parameters_and_buffers_alone(tmp_path):
+    build = partial(torch.nn.Sequential, WithExtraState(3, 2))
+    spec = replace(find_model("x3d-xs"), name="mine", family="mine", classes=2, build=build)
+    torch.save(build().state_dict(), tmp_path / "w.pt")
+    assert convert(tmp_path / "w.pt", tmp_path / "ours.pth", spec).tensors == 2
+    assert list(torch.load(tmp_path / "ours.pth", weights_only=True)) == ["0.weight", "0.bias"]
 
 
 def test_convert_overwrites_nothing_and_leaves_nothing_half(tmp_path):
