@@ -530,6 +530,14 @@ def test_safetensors(tmp_path):
     same(read, {"a": torch.arange(6.0).reshape(2, 3)})
 
 
+@pytest.mark.parametrize("bits", [8, 16, 32, 64])
+def test_safetensors_of_unsigned_integers(tmp_path, bits):
+    row = {"dtype": f"U{bits}", "shape": [24 * 8 // bits], "data_offsets": [0, 24]}
+    (read,) = tensors(read_file(safetensors(tmp_path / "w.safetensors", {"a": row}))).values()
+    assert read.dtype == getattr(torch, f"uint{bits}")
+    assert torch.equal(read.view(torch.float32), torch.arange(6.0))
+
+
 LYING_ROWS = (
     {"dtype": "F32", "shape": [2, 4], "data_offsets": [0, 24]},
     {"dtype": "F32", "shape": [2], "data_offsets": [20, 28]},
