@@ -52,6 +52,8 @@ def load_weights(net: nn.Module, spec: ModelSpec, path: Path) -> LoadReport:
     rebuilt. A frame network takes the weights of its clip counterpart as they are.
     Raises WeightsError.
     """
+    import torch
+
     from .formats import read_file
 
     sha256 = checked_sha256(path)
@@ -76,11 +78,15 @@ def load_weights(net: nn.Module, spec: ModelSpec, path: Path) -> LoadReport:
     tensors = {ours: contents.tensor(name) for ours, name in fitting.items()}
     if classes is not None:
         resize_layers(net, spec, {name.rpartition(".")[0]: None for name in wrong}, classes)
-        wanted = net.state_dict()
+        wanted = named_tensors(net, spec)
     for module in left_out:
         parent, _, child = module.rpartition(".")
         setattr(net.get_submodule(parent), child, None)
-    net.load_state_dict({ours: tensor.reshape(wanted[ours].shape) for ours, tensor in tensors.items()}, strict=False)
+    built_in_it = any(tensor.is_inference() for tensor in wanted.values())
+    with torch.inference_mode(built_in_it):  # else its weights cannot be written to
+        net.load_state_dict(
+            {ours: tensor.reshape(wanted[ours].shape) for ours, tensor in tensors.items()}, strict=False
+        )
     return LoadReport(
         path.name,
         sha256,

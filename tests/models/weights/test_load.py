@@ -313,6 +313,17 @@ def test_files_as_people_have_them(tmp_path, made, content, notes):
     assert len(loaded(tmp_path, made(), content).notes) == notes
 
 
+def test_a_network_that_was_built_in_inference_mode(tmp_path):
+    with torch.inference_mode():
+        net = small()
+    assert loaded(tmp_path, net, SMALL).tensors == 9
+    net = small()
+    loaded(tmp_path, net, SMALL)
+    with torch.enable_grad():
+        net(torch.ones(2, 3)).sum().backward()  # any other one can be trained as before
+    assert net[2].weight.grad is not None
+
+
 def test_notes_say_what_was_taken_and_what_was_left(tmp_path):
     (note,) = loaded(tmp_path, small(), LAYOUTS["Lightning"][1]).notes
     assert note == ("w.ckpt: only 9 tensors below state_dict.model are the network's; left: state_dict.loss.weight")
