@@ -62,7 +62,7 @@ class Stateful(nn.Module):
     def state_tensors(self) -> tuple[Tensor, ...]:
         """The tensors that the network holds and that differ from those at the start of a stream, as of a copy; each
         once, also where it is held in several places."""
-        twin = copy.deepcopy(self)
+        twin = copy.deepcopy(self, _shared(self.net))
         twin.initial_state(self._batch_size)
         fresh = _held(twin.net)
         changed = (tensor for path, tensor in _held(self.net).items() if not _same(tensor, fresh.get(path)))
@@ -109,6 +109,22 @@ def _takes_batch(reset: Callable[..., Any]) -> bool:
     return any(p.default is p.empty and p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD) for p in parameters) or (
         any("batch" in p.name for p in parameters)
     )
+
+
+def _shared(net: nn.Module) -> dict[int, Any]:
+    """What a copy of the network has in common with it, as `copy.deepcopy` takes it: its weights, and attributes that
+    cannot be copied, such as a lock. A tensor with a history is cut off from that."""
+    found: dict[int, Any] = {id(weight): weight for weight in net.parameters()}
+    attributes = (each for module in net.modules() for key, each in vars(module).items() if key != "_modules")
+    for value in (*net.buffers(), *attributes):
+        if isinstance(value, Tensor) and not value.is_leaf:
+            found[id(value)] = value.detach().clone()
+            continue
+        try:
+            copy.deepcopy(value, dict(found))
+        except Exception:  # noqa: BLE001 - whatever code of the author's raises there
+            found[id(value)] = value
+    return found
 
 
 def _held(net: nn.Module) -> dict[str, Tensor]:
