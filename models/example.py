@@ -96,7 +96,7 @@ class Example:
         elif pool is None:
             values = torch.randn(shape, generator=generator)
         elif len(pool) == 1 and pool.is_floating_point():
-            values = pool * (0.5 + 0.5 * torch.rand(shape, generator=generator))
+            values = pool[0] * (0.5 + 0.5 * torch.rand(shape, generator=generator))
         elif len(pool) == 1:
             values = pool[0].expand(shape)
         else:
@@ -260,6 +260,8 @@ def _names_of(net: Any, thing: Any, passing: Passing) -> Any:
 def _take_apart(thing: Any, name: Any, found: list[tuple[str, Tensor]]) -> Any:
     """The structure of a thing, its tensors appended to `found`."""
     if isinstance(thing, Tensor):
+        if thing.is_meta:
+            raise ExampleError("the example input holds a tensor of the device meta, without values; give it values")
         found.append((name if isinstance(name, str) else name[0], thing.detach().cpu()))
         return _Place(len(found) - 1)
     parts = _parts(thing)
@@ -349,11 +351,11 @@ def _values(tensor: Tensor, pool: Tensor | None) -> str:
     """`0.5 to 1.5, channels last`; empty for contiguous standard normal noise."""
     found = []
     if pool is not None and len(pool):
-        low, high = pool.min().item(), pool.max().item()
+        numbers = pool.double()  # torch compares no unsigned integers but bytes
+        low, high = numbers.min().item(), numbers.max().item()
         low = low / 2 if len(pool) == 1 and pool.is_floating_point() else low
         found.append(f"{low:.3g} to {high:.3g}" if low != high else f"{low:.3g}")
-    inner = tensor[:1]
-    if not inner.is_contiguous() and tensor.dim() > 1 and 0 not in tensor.stride():
+    if tensor.dim() > 1 and not tensor[:1].is_contiguous() and 0 not in tensor.stride():
         last = tensor.stride(1) == 1
         found.append("channels last" if last else f"strides {tensor.stride()}")
     return ", ".join(found)

@@ -34,12 +34,14 @@ class Stateful(nn.Module):
         super().__init__()
         self.net = net
         self._step, self._reset = _method(net, step, "step"), _method(net, reset, "reset")
+        self._batch_size = 1  # of the stream that it is in
         for name in ("receptive_field", "input_shape", "preprocessing", *FACTS):
             if hasattr(net, name):
                 setattr(self, name, getattr(net, name))
 
     def initial_state(self, batch_size: int) -> tuple[Tensor, ...]:
         """Back to the start of a stream; the state itself is not handed out."""
+        self._batch_size = batch_size
         reset = self._call(self._reset)
         if _takes_batch(reset):
             reset(batch_size)
@@ -58,11 +60,13 @@ class Stateful(nn.Module):
         return inspect.signature(self._call(self._step))
 
     def state_tensors(self) -> tuple[Tensor, ...]:
-        """The tensors that the network holds and that differ from those at the start of a stream, as of a copy."""
-        now, twin = _held(self.net), copy.deepcopy(self)
-        twin.initial_state(max((len(tensor) for tensor in now.values() if tensor.dim()), default=1))
+        """The tensors that the network holds and that differ from those at the start of a stream, as of a copy; each
+        once, also where it is held in several places."""
+        twin = copy.deepcopy(self, _shared(self.net))
+        twin.initial_state(self._batch_size)
         fresh = _held(twin.net)
-        return tuple(tensor for path, tensor in now.items() if not _same(tensor, fresh.get(path)))
+        changed = (tensor for path, tensor in _held(self.net).items() if not _same(tensor, fresh.get(path)))
+        return tuple({id(tensor): tensor for tensor in changed}.values())
 
     def _call(self, method: Method) -> Callable[..., Any]:
         if isinstance(method, str):
@@ -105,6 +109,22 @@ def _takes_batch(reset: Callable[..., Any]) -> bool:
     return any(p.default is p.empty and p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD) for p in parameters) or (
         any("batch" in p.name for p in parameters)
     )
+
+
+def _shared(net: nn.Module) -> dict[int, Any]:
+    """What a copy of the network has in common with it, as `copy.deepcopy` takes it: its weights, and attributes that
+    cannot be copied, such as a lock. A tensor with a history is cut off from that."""
+    found: dict[int, Any] = {id(weight): weight for weight in net.parameters()}
+    attributes = (each for module in net.modules() for key, each in vars(module).items() if key != "_modules")
+    for value in (*net.buffers(), *attributes):
+        if isinstance(value, Tensor) and not value.is_leaf:
+            found[id(value)] = value.detach().clone()
+            continue
+        try:
+            copy.deepcopy(value, dict(found))
+        except Exception:  # noqa: BLE001 - whatever code of the author's raises there
+            found[id(value)] = value
+    return found
 
 
 def _held(net: nn.Module) -> dict[str, Tensor]:

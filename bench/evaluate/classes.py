@@ -59,7 +59,7 @@ def _of_json(path: Path, text: str) -> list[str]:
             positions = {int(position): name for name, position in found.items()}
             found = [positions[number] for number in range(len(found))]
         return [str(name).strip(' "') for name in found]
-    except (ValueError, TypeError, KeyError, RecursionError) as error:
+    except (ValueError, TypeError, KeyError, OverflowError, RecursionError) as error:
         raise UserError(f"--classes {path}: neither a list nor names with their positions from 0 on") from error
 
 

@@ -177,7 +177,8 @@ def _read_list(path: Path, text: str, folder: Path) -> Data:
     _refuse(path, wrong)
     names = sorted({label for entry in entries for label in entry.labels})
     own = () if all(name.isdecimal() for name in names) else tuple(names)
-    return _found(path, entries, lambda name: [file] if (file := folder / name).is_file() else [], own)
+    # `Path.is_file` raises for a name that no file system takes.
+    return _found(path, entries, lambda name: [file] if os.path.isfile(file := folder / name) else [], own)  # noqa: PTH113
 
 
 @dataclass(frozen=True)

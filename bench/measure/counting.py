@@ -309,6 +309,7 @@ def _run(once: nn.Module, example: Input, spec: ModelSpec, *, functions: bool) -
         once(example)
     figures = {name: layers.total(name) for name in tables} | operators.counts
     figures["macs_functional"] = figures["macs_once"] + sum(of_functions)
+    figures = {name: int(figure) for name, figure in figures.items()}  # some rules of ptflops give numpy's integers
     return _Counted(figures, operators.failed, (*layers.failures(), *layers.unseen("macs_once")))
 
 

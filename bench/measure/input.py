@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from ...models.spec import ModelSpec
 from ..errors import UserError
+from .memory import tensor_bytes
 
 if TYPE_CHECKING:
     from ...models.example import Example
@@ -29,12 +31,10 @@ class Inputs:
     notes: tuple[str, ...] = ()
 
 
-def ring_length(spec: ModelSpec, batch: int) -> int:
-    """The number of inputs: fewer where they are large, at least two."""
-    size = batch * BYTES_PER_ELEMENT
-    for length in spec.input_shape:
-        size *= length
-    return max(2, min(RING[spec.form], RING_BYTES // size))
+def ring_length(spec: ModelSpec, batch: int, example: Example | None = None) -> int:
+    """The number of inputs: fewer where they are large, at least two. An example counts with all its tensors."""
+    one = math.prod(spec.input_shape) * BYTES_PER_ELEMENT if example is None else tensor_bytes(example.tensors)
+    return max(2, min(RING[spec.form], RING_BYTES // max(1, batch * one)))
 
 
 def random_inputs(spec: ModelSpec, batch: int, seed: int, example: Example | None = None) -> Inputs:
@@ -46,7 +46,7 @@ def random_inputs(spec: ModelSpec, batch: int, seed: int, example: Example | Non
     example = example or Example.of_shape(spec.input_shape)
     generator = torch.Generator().manual_seed(seed)
     try:
-        ring = [example.draw(batch, generator) for _ in range(ring_length(spec, batch))]
+        ring = [example.draw(batch, generator) for _ in range(ring_length(spec, batch, example))]
     except ExampleError as error:
         raise UserError(f"{spec.name}: {error}") from None
     return Inputs(ring, (FIXED,) if example.fixed else ())

@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING, Any
 
 from ...models.inputs import batch_of, call, tensors_of
 from ...models.outputs import tensors_in
-from ...models.spec import is_frame_network
+from ...models.spec import is_frame_network, keeps_state
 from ..backends import Runnable
 from ..record.facts import has_receptive_field, receptive_field_of
 from ..record.record import Verification
@@ -190,26 +190,44 @@ def compare(
     wanted, least = (STREAM_FRAMES, receptive_field_of(net) + 1) if by_frames else (INPUTS, FEWEST_INPUTS)
     like = like or _normal(example)
     batch = like.batch_of(example)
+    answered: Sequence[Any] = known
+    if keeps_state(net) and not known:
+        answered = _answered_before(net, like, batch, (wanted, least), clock, budget_s)
     state = net.initial_state(batch) if by_frames else ()
     runnable.reset()
     tally = Tally()
     start = clock()
-    for number in range(len(known) or max(wanted, least)):
+    for number in range(len(answered) or max(wanted, least)):
         x = like.draw(batch, generator)
         given = runnable.step(x)
         runnable.synchronize()
-        if known:
-            expected = known[number]
+        if answered:
+            expected = answered[number]
         elif by_frames:
             expected, state = net.step(x, state)
         else:
             expected = call(net, x)
         tally.add(tensors_in(given), tensors_in(expected))
-        if not known and tally.compared >= least and clock() - start > budget_s:
+        if not answered and tally.compared >= least and clock() - start > budget_s:
             break
     what = f"a stream of {tally.compared} frames" if by_frames else f"{tally.compared} inputs"
     where = ", from its own process" if known else ""
     return tally.verification(f"the eager network in fp32 on {what}{where}", tolerance)
+
+
+def _answered_before(
+    net: Any, like: Example, batch: int, frames: tuple[int, int], clock: Callable[[], float], budget_s: float
+) -> list[list[Tensor]]:
+    """What a network that keeps its state inside answers to the stream, `frames` wanted and at least. Not beside the
+    runnable, which may be the same network: each of the two would be a step of the other's stream."""
+    import torch
+
+    generator, (wanted, least) = torch.Generator().manual_seed(SEED), frames
+    state, answers, start = net.initial_state(batch), [], clock()
+    while len(answers) < least or (len(answers) < wanted and clock() - start <= budget_s):
+        answer, state = net.step(like.draw(batch, generator), state)
+        answers.append([tensor.clone() for tensor in tensors_in(answer)])
+    return answers
 
 
 class AnswersToSend:

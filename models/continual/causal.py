@@ -46,9 +46,9 @@ class CumulativeMean(nn.Module):
     anew where the state does, and never by itself. `beside` hands on the frame as well, behind the mean: 2 C channels.
 
     State: that mean, and for each stream the number of frames it is of, (B, 1, 1, 1). The mean is kept rather than the
-    sum, so that it stays as exact as its inputs; from 16,777,216 frames on, 2,048 in half precision, the number no
-    longer grows, and the mean slowly forgets. A still picture's mean is that picture, however long it was shown, so
-    both fills begin at no frames.
+    sum, so that it stays as exact as its inputs; from 16,777,216 frames on, 2,048 in float16 and 256 in bfloat16, the
+    number no longer grows: the mean slowly forgets, and loses changes that are smaller than its rounding. A still
+    picture's mean is that picture, however long it was shown, so both fills begin at no frames.
     """
 
     def __init__(self, *, beside: bool = False) -> None:

@@ -15,7 +15,8 @@ class ViewedConv3d(Conv3d):
     """A `Conv3d` whose weight keeps the shape of the layer that it stands for: `nn.Conv2d`, `nn.Conv1d`, or an
     `nn.Linear` on a flattened clip, which is the convolution by a kernel as large as the clip.
 
-    sizes, order: of the weight's numbers as (outputs, ...), and how these dimensions become (O, I, T, H, W).
+    sizes, order: of the weight's numbers as (outputs, ...), and how these dimensions become (O, I, T, H, W); -1: as
+        many outputs as the weight has.
     """
 
     sizes: tuple[int, ...] = ()
@@ -40,5 +41,5 @@ def viewed(layer: nn.Module, sizes: Sequence[int], order: Sequence[int], **optio
             channels * groups, outputs, tuple(kernel), bias=layer.bias is not None, pad_time=False, **options
         )
     made._parameters.update(layer._parameters)
-    made.sizes, made.order = tuple(sizes), tuple(order)
+    made.sizes, made.order = (-1, *sizes[1:]), tuple(order)  # a head may be rebuilt for other classes
     return made

@@ -102,7 +102,8 @@ class FrameNetwork(nn.Module):
         """State before the first frame.
 
         `zeros` starts from nothing; `replicate` as if the first `frame` (B, C, H, W) had been shown for ever
-        (section 3.6), so it needs that frame. Raises ValueError if it is missing, or if no frame's size is known.
+        (section 3.6), so it needs that frame. With a frame, the batch is the frame's; the state does not hold it.
+        Raises ValueError if it is missing or no frame, or if no frame's size is known.
         """
         if fill not in ("zeros", "replicate"):
             raise ValueError(f"fill={fill!r}: it is either 'zeros' or 'replicate'")
@@ -111,19 +112,20 @@ class FrameNetwork(nn.Module):
                 raise ValueError("fill='replicate' repeats the first frame: pass it as frame=")
             if self.input_shape is None:
                 raise ValueError("the size of a frame is not known: pass the first one as frame=")
-            weight = next(self.parameters())
-            frame = weight.new_zeros((batch_size, *self.input_shape))
+            like = next(self.parameters(), torch.empty(0))
+            frame = like.new_zeros((batch_size, *self.input_shape))
         with transient(self):  # in training, statistics do not learn from what fills the state
-            return self.blocks.initial_state(frame.contiguous(memory_format=torch.channels_last), fill)
+            return self.blocks.initial_state(self._copied(frame), fill)
 
     def step(self, frame: Tensor, state: State) -> tuple[Tensor, State]:
         """One frame (B, C, H, W) in, scores (B, classes) and the next state out.
 
-        Pure: neither `state` nor `frame` is changed, and the next state does not hold `frame`.
+        Pure: neither `state` nor `frame` is changed, and the next state does not hold `frame`. Raises ValueError for a
+        frame of another shape and for a state of another number of tensors.
         """
-        check_shape(frame, "frame", ("B", self._channels, "H", "W"))
-        x = frame.contiguous(memory_format=torch.channels_last)
-        y, after = self.blocks.step(x.clone() if x is frame else x, state)
+        x = self._copied(frame)
+        self._check_state(state)
+        y, after = self.blocks.step(x, state)
         return y.flatten(1), after
 
     def steps(self, clip: Tensor, state: State | None = None) -> tuple[Tensor, State]:
@@ -143,7 +145,20 @@ class FrameNetwork(nn.Module):
         check_shape(clip, "clip", ("B", self._channels, "T", "H", "W"))
         if state is None:
             state = self.initial_state(frame=torch.zeros_like(clip[:, :, 0]))
+        self._check_state(state)
         return self.blocks.steps(clip.contiguous(memory_format=torch.channels_last_3d), state)
+
+    def _copied(self, frame: Tensor) -> Tensor:
+        """The frame in `channels_last`. Never the caller's tensor, in which the next frame may arrive."""
+        check_shape(frame, "frame", ("B", self._channels, "H", "W"))
+        x = frame.contiguous(memory_format=torch.channels_last)
+        return x.clone() if x is frame else x
+
+    def _check_state(self, state: State) -> None:
+        if len(state) != self.blocks.state_count:
+            raise ValueError(
+                f"expected a state of {self.blocks.state_count} tensors, got {len(state)}; `initial_state` makes one"
+            )
 
     def forward(self, clip: Tensor) -> Tensor:
         """The regular form without temporal padding: (B, C, T, H, W) -> (B, classes) for the clip's last frame.

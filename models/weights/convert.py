@@ -7,7 +7,7 @@ from pathlib import Path
 
 from ..spec import ModelSpec
 from .errors import WeightsError
-from .load import LoadReport, load_weights
+from .load import LoadReport, load_weights, named_tensors
 
 
 def convert(source: Path, target: Path, spec: ModelSpec) -> LoadReport:
@@ -27,7 +27,7 @@ def convert(source: Path, target: Path, spec: ModelSpec) -> LoadReport:
         net = spec.build()
         report = load_weights(net, spec, source)
         # Contiguous: the memory layout that suits our layers must not be in the file.
-        state = {name: tensor.detach().contiguous() for name, tensor in net.state_dict().items()}
+        state = {name: tensor.detach().contiguous() for name, tensor in named_tensors(net, spec).items()}
         with part.open("wb") as file:
             torch.save(state, file)
         part.replace(target)

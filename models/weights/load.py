@@ -52,11 +52,13 @@ def load_weights(net: nn.Module, spec: ModelSpec, path: Path) -> LoadReport:
     rebuilt. A frame network takes the weights of its clip counterpart as they are.
     Raises WeightsError.
     """
+    import torch
+
     from .formats import read_file
 
     sha256 = checked_sha256(path)
     contents = read_file(path)
-    wanted = _tensors_of(net, spec)
+    wanted = named_tensors(net, spec)
     reading = read_names(contents.dicts, wanted)
     fitting = {ours: name for name, ours in reading.names.items() if _fits(contents.stored[name], wanted[ours])}
     wrong = {ours: contents.stored[name] for name, ours in reading.names.items() if ours not in fitting}
@@ -69,18 +71,22 @@ def load_weights(net: nn.Module, spec: ModelSpec, path: Path) -> LoadReport:
         and not name.endswith(UNUSED)
         and not name.startswith(tuple(f"{one}." for one in left_out))
     ]
-    classes = _classes(spec, wanted, wrong)
+    classes = _classes(spec, wanted, wrong, fitting)
     if missing or reading.extra or (wrong and classes is None):
         raise WeightsError(_misfit(contents, spec, reading, wanted, fitting, missing, wrong))
     fitting |= {ours: name for name, ours in reading.names.items() if ours in wrong}
     tensors = {ours: contents.tensor(name) for ours, name in fitting.items()}
     if classes is not None:
         resize_layers(net, spec, {name.rpartition(".")[0]: None for name in wrong}, classes)
-        wanted = net.state_dict()
+        wanted = named_tensors(net, spec)
     for module in left_out:
         parent, _, child = module.rpartition(".")
         setattr(net.get_submodule(parent), child, None)
-    net.load_state_dict({ours: tensor.reshape(wanted[ours].shape) for ours, tensor in tensors.items()}, strict=False)
+    built_in_it = any(tensor.is_inference() for tensor in wanted.values())
+    with torch.inference_mode(built_in_it):  # else its weights cannot be written to
+        net.load_state_dict(
+            {ours: tensor.reshape(wanted[ours].shape) for ours, tensor in tensors.items()}, strict=False
+        )
     return LoadReport(
         path.name,
         sha256,
@@ -93,8 +99,8 @@ def load_weights(net: nn.Module, spec: ModelSpec, path: Path) -> LoadReport:
     )
 
 
-def _tensors_of(net: nn.Module, spec: ModelSpec) -> dict[str, Tensor]:
-    """The network's tensors by name. Raises WeightsError where it keeps weights as something else."""
+def named_tensors(net: nn.Module, spec: ModelSpec) -> dict[str, Tensor]:
+    """The network's parameters and buffers by name. Raises WeightsError where it keeps weights as something else."""
     from torch import Tensor
 
     state: dict[str, Any] = {name: held for name, held in net.state_dict().items() if not name.endswith("_extra_state")}
@@ -119,8 +125,10 @@ def _is_number_for(stored: Any, wanted: Tensor) -> bool:
     return not stored.dtype.is_complex and (stored.dtype.is_floating_point or not wanted.dtype.is_floating_point)
 
 
-def _classes(spec: ModelSpec, wanted: dict[str, Tensor], wrong: dict[str, Any]) -> int | None:
-    """The classes of the file, where only those differ; else None."""
+def _classes(spec: ModelSpec, wanted: dict[str, Tensor], wrong: dict[str, Any], fitting: Iterable[str]) -> int | None:
+    """The classes of the file, where only those differ, in every tensor of a classifier; else None."""
+    if {name.rpartition(".")[0] for name in wrong} & {name.rpartition(".")[0] for name in fitting}:
+        return None
     found = {stored.shape[0] if _of_classifier(spec, stored, wanted[name]) else None for name, stored in wrong.items()}
     return found.pop() if len(found) == 1 else None
 

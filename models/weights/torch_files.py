@@ -170,7 +170,11 @@ def _is_length(value: Any) -> bool:
     return type(value) is int and 0 <= value < 1 << 48
 
 
-def _tensor(storage: Any, offset: Any, shape: Any, stride: Any, *_: Any) -> StoredTensor:
+def _tensor(
+    storage: Any, offset: Any, shape: Any, stride: Any, _: Any = None, __: Any = None, marks: Any = None
+) -> StoredTensor:
+    if isinstance(marks, dict) and marks.get("neg"):
+        raise NotTorch("holds a tensor as the negative of its numbers; save what its resolve_neg() gives")
     return StoredTensor(storage, offset, shape, stride, storage.dtype)
 
 
@@ -220,7 +224,7 @@ _MEANT: Mapping[str, Any] = {
 class _Unpickler(pickle.Unpickler):
     """Builds dicts, lists, text, numbers, StoredTensors and `Beside`s."""
 
-    def __init__(self, data: bytes, load_storage: Callable[[Any], Storage]) -> None:
+    def __init__(self, data: bytes, load_storage: Callable[[Any], Any]) -> None:
         _check_pickle(data)
         super().__init__(io.BytesIO(data), encoding="latin1")
         self.load_storage = load_storage
@@ -300,7 +304,7 @@ def read_zip(path: Path) -> Any:
 
 
 class NotTorch(Exception):
-    """A file of another program; the message says what it is and what to do."""
+    """What is not read, such as a file of another program; the message says what it is and what to do."""
 
 
 def _folder(infos: Mapping[str, zipfile.ZipInfo]) -> str:
@@ -346,7 +350,9 @@ def read_legacy(path: Path) -> Any:
     storages: dict[str, Storage] = {}
     views: list[tuple[Storage, Storage, int]] = []  # a part of a storage, that storage, and from which number on
 
-    def load_storage(pid: Any) -> Storage:
+    def load_storage(pid: Any) -> Any:
+        if isinstance(pid, tuple) and pid[:1] == ("module",):  # a class of a whole network, and its source code
+            return pid[1]
         dtype, key, _, view = _storage_kind(pid)
         storage = storages.setdefault(key, Storage(path, dtype))
         if view is None:
@@ -402,7 +408,8 @@ def _refuse(_: Any) -> Storage:
 
 _SAFE_DTYPES = {
     "F64": torch.float64, "F32": torch.float32, "F16": torch.float16, "BF16": torch.bfloat16,
-    "I64": torch.int64, "I32": torch.int32, "I16": torch.int16, "I8": torch.int8, "U8": torch.uint8,
+    "I64": torch.int64, "I32": torch.int32, "I16": torch.int16, "I8": torch.int8,
+    "U64": torch.uint64, "U32": torch.uint32, "U16": torch.uint16, "U8": torch.uint8,
     "BOOL": torch.bool, "F8_E4M3": torch.float8_e4m3fn, "F8_E5M2": torch.float8_e5m2,
 }  # fmt: skip
 

@@ -100,6 +100,22 @@ def test_the_batch_goes_to_the_tensors_that_have_one():
         read_example(Net(one), [torch.rand(3, 8, 8)]).draw(2, torch.Generator())
 
 
+@pytest.mark.parametrize(
+    ("beside", "words"),
+    [
+        (torch.tensor(3), "3"),
+        (torch.tensor(3.0), "1.5 to 3"),
+        (torch.tensor(True), "1"),
+        (torch.tensor([[1, 2]], dtype=torch.uint16), "1 to 2"),
+    ],
+)
+def test_a_single_number_and_unsigned_integers_may_stand_beside_a_frame(beside, words):
+    example = read_example(Net(two), (torch.zeros(1, 3, 4, 4), beside))
+    assert example.values_text == f"b: {words}"
+    _, drawn = tensors_of(example.draw(2, torch.Generator().manual_seed(0)))
+    assert (drawn.shape[1:], drawn.dtype) == (beside.shape[1:], beside.dtype)
+
+
 def test_a_shape_alone_takes_no_memory():
     example = Example.of_shape((1000, 1000, 1000))
     assert example.first.untyped_storage().nbytes() == 4
@@ -115,6 +131,7 @@ def test_a_shape_alone_takes_no_memory():
         (torch.zeros(1, 3, dtype=torch.complex64), "is torch.complex64"),
         (torch.zeros(1, 3).to_sparse(), "is a sparse, quantised or nested tensor"),
         (torch.zeros(3, 4), "has the shape (3, 4); give exactly what"),
+        ([torch.zeros(1, 3, device="meta")], "of the device meta, without values"),
     ],
 )
 def test_what_cannot_be_measured_is_one_sentence(thing, message):

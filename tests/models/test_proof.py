@@ -116,7 +116,7 @@ DIFFERENCES = {
     "attention: pool: over the current frame": lambda self, x: (
         lambda y: self.fc((y * self.pool(y).sigmoid_()).mean((2, 3, 4)))
     )(self.a(x)),
-    "padding: the regular network pads time with zeros, 1 frames": lambda self, x: self.fc(
+    "padding: the regular network pads time with zeros, 1 frame at": lambda self, x: self.fc(
         self.wide(x).mean((2, 3, 4))
     ),
     "averages inside the network: pool": lambda self, x: (lambda y: self.fc((y + self.pool(y)).mean((2, 3, 4))))(

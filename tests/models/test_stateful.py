@@ -1,6 +1,7 @@
 """Networks that keep their state inside, as frame networks."""
 
 import copy
+import threading
 
 import pytest
 import torch
@@ -73,6 +74,50 @@ def test_only_what_a_stream_changes_is_its_state():
     with torch.no_grad():
         answers(net, torch.randn(2, 1, 3))
         assert [tuple(tensor.shape) for tensor in net.state_tensors()] == [(1, 4)]
+
+
+class Masked(Sized):
+    """Its reset makes a tensor that a stream does not change, and its state is held in two places."""
+
+    def reset(self, batch_size):
+        self.hidden, self.seen, self.mask = torch.zeros(batch_size, 4), [], torch.ones(batch_size, 4)
+
+    def forward_step(self, x):
+        self.seen = [super().forward_step(x)]
+        return self.seen[0]
+
+
+def test_the_start_of_a_stream_is_one_of_its_batch_and_a_tensor_in_two_places_is_one():
+    net = stateful(Masked(), step="forward_step")
+    with torch.no_grad():
+        answers(net, torch.randn(2, 3, 3))
+        assert [tuple(tensor.shape) for tensor in net.state_tensors()] == [(3, 4)]
+
+
+class Locked(Gru):
+    """With parts that cannot be copied, also inside."""
+
+    def __init__(self):
+        super().__init__()
+        self.lock, self.inner = threading.Lock(), Gru()
+        self.inner.lock, self.inner.doubled = threading.Lock(), 2 * self.inner.cell.weight_ih
+
+    def reset(self):
+        self.hidden = self.inner.hidden = None
+
+    def forward_step(self, x):
+        self.inner.forward_step(x)
+        return super().forward_step(x)
+
+
+def test_what_cannot_be_copied_does_not_hide_the_state():
+    inner = Locked()
+    net = stateful(inner, step="forward_step")
+    with torch.no_grad():
+        answers(net, torch.randn(2, 1, 3))
+        state = net.state_tensors()
+    assert len(state) == 2
+    assert {id(tensor) for tensor in state} == {id(inner.hidden), id(inner.inner.hidden)}
 
 
 @pytest.mark.parametrize(

@@ -33,9 +33,10 @@ def differences(
     """What the frame form of `module` does otherwise, and why; none if its steps give the regular answers."""
     found = []
     if net.padding:
+        frames = f"{net.padding} frame{'s' * (net.padding > 1)}"
         found.append(
-            f"padding: the regular network pads time with zeros, {net.padding} frames at each end in all layers "
-            "together; a frame network does not (section 3.5)"
+            f"padding: the regular network pads time with zeros, {frames} at each end in all layers together; a frame "
+            "network does not (section 3.5)"
         )
     named = {name for name, layer in module.named_modules() if isinstance(layer, SqueezeExcitation)}
     if attention := sorted({*findings.attention.values(), *named}):

@@ -95,6 +95,13 @@ def test_lists_as_slowfast_and_mmaction_write_them(tmp_path, line):
     assert read_data(listed).own_classes == ("tying bow tie",)
 
 
+def test_a_name_that_no_folder_can_hold_is_a_film_that_is_not_there(tmp_path):
+    films(tmp_path, "a.mp4")
+    data = read_data(write(tmp_path / "val.txt", "a.mp4 1", f"{'b' * 300}.mp4 0"))
+    assert [film.name for film in data.films] == ["a.mp4"]
+    assert len(data.missing) == 1
+
+
 def test_films_of_a_list_keep_the_folder_of_their_class(tmp_path):
     films(tmp_path, "up/1.mp4", "down/1.mp4")
     listed = write(tmp_path / "val.txt", "up/1.mp4 1", "down/1.mp4 0", f"{tmp_path}/up/1.mp4 1")
@@ -183,6 +190,7 @@ def test_lists_of_classes(tmp_path):
     assert "twice" in refused(lambda: read_classes(write(file, "up", "up")))
     assert "names no class" in refused(lambda: read_classes(write(file, "")))
     assert "from 0 on" in refused(lambda: read_classes(write(file, json.dumps({"up": 1}))))
+    assert "from 0 on" in refused(lambda: read_classes(write(file, '{"up": 1e999}')))
     assert "No such file" in refused(lambda: read_classes(tmp_path / "gone"))
 
 

@@ -203,6 +203,18 @@ def test_what_the_module_hooks_cannot_see_is_not_called_zero():
     )
 
 
+def test_every_figure_is_an_integer_of_pythons():
+    class Sum(nn.Linear):
+        def forward(self, input):
+            return torch.add(super().forward(input), 1.0)
+
+    net = Sum(4, 2)
+    counts = count(net, tiny_spec(net, (4,), "input"))
+    figures = [counts.macs, counts.macs_once, counts.macs_functional, counts.macs_aten, counts.flops_torch]
+    assert figures == [10, 10, 12, 10, 16]
+    assert {type(figure) for figure in figures} == {int}  # as JSON has them
+
+
 class PlainFrames(nn.Module):
     """A linear layer and ReLU a frame; stands for a network that is none of ours."""
 

@@ -7,6 +7,7 @@ import torch
 from co3d_bench.bench.errors import UserError
 from co3d_bench.bench.measure import video
 from co3d_bench.bench.measure.input import make_inputs, random_inputs, ring_length, video_inputs
+from co3d_bench.models.example import Example
 from co3d_bench.models.spec import Preprocessing
 
 CLIP, FRAME = tiny_zoo.SPECS["tiny-clip"], tiny_zoo.SPECS["tiny-frames"]
@@ -23,6 +24,12 @@ def test_random_inputs_are_different_seeded_and_shaped():
 def test_large_inputs_make_a_short_ring():
     assert ring_length(FRAME, 1) == 16
     assert ring_length(dataclasses.replace(CLIP, input_shape=(3, 16, 312, 312)), 16) == 2
+
+
+@pytest.mark.parametrize(("memory", "frame", "length"), [(0, 8, 16), (5, 2048, 5)])
+def test_of_several_tensors_all_decide_how_long_the_ring_is(memory, frame, length):
+    like = Example((torch.ones(1, memory), torch.zeros(()).expand(1, 3, frame, 2048)), ("memory", "frame"))
+    assert ring_length(dataclasses.replace(FRAME, input_shape=(memory,)), 1, like) == length
 
 
 def test_frames_of_a_real_video(film):

@@ -15,6 +15,7 @@ from co3d_bench.bench.measure.verify import (
     unpack_answers,
     verify,
 )
+from co3d_bench.models.stateful import stateful
 
 
 @pytest.fixture(autouse=True)
@@ -186,6 +187,31 @@ def test_a_state_that_drifts_slowly_is_found_out():
     found = compared(net, Drifts(net, 1e-5), (1, 3, 8, 8))
     assert not found.passed
     assert 0 < found.relative_l2 < found.relative_error
+
+
+class Inside(torch.nn.Module):
+    """Keeps its state to itself."""
+
+    def __init__(self):
+        super().__init__()
+        self.cell, self.hidden = torch.nn.GRUCell(12, 4), None
+
+    def reset(self):
+        self.hidden = None
+
+    def step(self, frame):
+        self.hidden = self.cell(frame.flatten(1), self.hidden)
+        return self.hidden
+
+
+@pytest.mark.parametrize(("reset", "right"), [("reset", True), (lambda net: None, False)])
+def test_a_network_that_keeps_its_state_inside_is_not_stepped_in_two_streams_at_once(reset, right):
+    net, frame = stateful(Inside(), reset=reset), torch.zeros(1, 3, 2, 2)
+    runnable = prepare(net, frame)
+    assert runnable.net is net
+    with torch.no_grad():
+        found = compare(runnable, net, frame, 1e-4)
+    assert (found.passed, found.compared) == (right, 1000)
 
 
 def test_any_other_network_is_compared_on_a_hundred_inputs():

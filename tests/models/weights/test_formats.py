@@ -170,14 +170,24 @@ def test_a_torch_file_that_carries_code_is_refused(tmp_path, monkeypatch, new):
     assert not (tmp_path / "harm").exists()
 
 
-def test_a_whole_network_instead_of_its_weights_is_refused(tmp_path):
-    path = torch_file(tmp_path / "w.pth", torch.nn.Linear(2, 2))
+@pytest.mark.parametrize("new", [True, False], ids=["zip", "before 1.6"])
+def test_a_whole_network_instead_of_its_weights_is_refused(tmp_path, new):
+    path = torch_file(tmp_path / "w.pth", torch.nn.Linear(2, 2), _use_new_zipfile_serialization=new)
     with pytest.raises(
         WeightsError, match=r"holds a whole network \(torch\.nn\.modules\.linear\.Linear\).* none was run"
     ):
         read_file(path)
-    path = torch_file(tmp_path / "two.pth", {"model": torch.nn.Linear(2, 2), "epoch": 3})
+    content = {"model": torch.nn.Linear(2, 2), "epoch": 3}
+    path = torch_file(tmp_path / "two.pth", content, _use_new_zipfile_serialization=new)
     with pytest.raises(WeightsError, match=r"has model, epoch; a whole object \(torch\.nn\.modules\.linear\.Linear\)"):
+        read_file(path)
+
+
+@pytest.mark.parametrize("new", [True, False], ids=["zip", "before 1.6"])
+def test_numbers_that_stand_for_their_negatives_are_not_taken_as_they_are(tmp_path, new):
+    content = {"weight": torch._neg_view(torch.ones(2))}
+    path = torch_file(tmp_path / "w.pth", content, _use_new_zipfile_serialization=new)
+    with pytest.raises(WeightsError, match=r"w\.pth: holds a tensor as the negative of its numbers; save what its"):
         read_file(path)
 
 
@@ -518,6 +528,14 @@ def test_safetensors(tmp_path):
     read = read_file(safetensors(tmp_path / "w.safetensors", {"__metadata__": {"format": "pt"}, "a": row}))
     assert read.format == "safetensors"
     same(read, {"a": torch.arange(6.0).reshape(2, 3)})
+
+
+@pytest.mark.parametrize("bits", [8, 16, 32, 64])
+def test_safetensors_of_unsigned_integers(tmp_path, bits):
+    row = {"dtype": f"U{bits}", "shape": [24 * 8 // bits], "data_offsets": [0, 24]}
+    (read,) = tensors(read_file(safetensors(tmp_path / "w.safetensors", {"a": row}))).values()
+    assert read.dtype == getattr(torch, f"uint{bits}")
+    assert torch.equal(read.view(torch.float32), torch.arange(6.0))
 
 
 LYING_ROWS = (

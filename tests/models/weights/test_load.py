@@ -5,11 +5,15 @@ from __future__ import annotations
 import hashlib
 import pickle
 from dataclasses import replace
+from functools import partial
 
 import numpy as np
 import pytest
 import torch
+from torch import nn
 
+from co3d_bench.models import continual as co
+from co3d_bench.models.spec import ModelSpec
 from co3d_bench.models.weights.convert import convert
 from co3d_bench.models.weights.errors import WeightsError
 from co3d_bench.models.weights.load import load_weights
@@ -152,6 +156,33 @@ def test_the_head_is_built_for_the_classes_of_the_file(tmp_path, name):
     assert values(net, ["blocks.5.proj.bias"]) == [list(names).index("head.projection.bias")]
 
 
+class OwnHead(nn.Module):
+    """With a classifier of a kind whose weight `convert` keeps in its shape."""
+
+    def __init__(self, head, classes):
+        super().__init__()
+        self.conv = nn.Conv3d(3, 4, 3, padding=1)
+        self.pool = nn.AdaptiveAvgPool3d((2, 1, 1))
+        self.head = nn.Linear(8, classes) if head is nn.Linear else head(4, classes, 1)
+
+    def forward(self, x):
+        y = self.pool(self.conv(x))
+        return self.head(y.flatten(1)) if isinstance(self.head, nn.Linear) else self.head(y.mean(2)).flatten(1)
+
+
+@pytest.mark.parametrize("head", [nn.Linear, nn.Conv2d])
+def test_the_head_of_a_converted_network_is_built_for_the_classes_of_the_file(tmp_path, head):
+    net = co.convert(OwnHead(head, 5).eval(), input_shape=(3, 2, 6, 6))
+    spec = ModelSpec("own", "own", "own", "frame", (3, 6, 6), 5, build=lambda: net, preprocessing=None)
+    trained = OwnHead(head, 7).eval()
+    torch.save(trained.state_dict(), tmp_path / "seven.pt")
+    assert load_weights(net, spec, tmp_path / "seven.pt").classes == 7
+    right = co.convert(trained, input_shape=(3, 2, 6, 6))
+    clip = torch.randn(1, 3, 4, 6, 6)
+    with torch.no_grad():
+        torch.testing.assert_close(net(clip), right(clip))
+
+
 def test_a_layer_inside_of_another_width_is_not_taken_for_a_head(tmp_path):
     def change(names):
         names["blocks.5.pool.pre_norm.weight"] = (600,)
@@ -282,6 +313,17 @@ def test_files_as_people_have_them(tmp_path, made, content, notes):
     assert len(loaded(tmp_path, made(), content).notes) == notes
 
 
+def test_a_network_that_was_built_in_inference_mode(tmp_path):
+    with torch.inference_mode():
+        net = small()
+    assert loaded(tmp_path, net, SMALL).tensors == 9
+    net = small()
+    loaded(tmp_path, net, SMALL)
+    with torch.enable_grad():
+        net(torch.ones(2, 3)).sum().backward()  # any other one can be trained as before
+    assert net[2].weight.grad is not None
+
+
 def test_notes_say_what_was_taken_and_what_was_left(tmp_path):
     (note,) = loaded(tmp_path, small(), LAYOUTS["Lightning"][1]).notes
     assert note == ("w.ckpt: only 9 tensors below state_dict.model are the network's; left: state_dict.loss.weight")
@@ -297,6 +339,13 @@ def test_a_network_takes_names_that_another_project_has_too(tmp_path):
     net = torch.nn.ModuleDict({"layer1": torch.nn.Sequential(torch.nn.ModuleDict({"conv1": block}))})
     assert "layer1.0.conv1.0.0.0.weight" in net.state_dict()
     assert loaded(tmp_path, net, state(net)).naming == "its own names"
+
+
+def test_half_a_classifier_for_other_classes_is_not_taken_for_one(tmp_path):
+    net = small()
+    with pytest.raises(WeightsError, match=r"1 of another shape \(2\.weight is 7 x 4, not 2 x 4\); 8 fit"):
+        loaded(tmp_path, net, {**SMALL, "2.weight": torch.ones(7, 4)})
+    assert net[2].out_features == 2
 
 
 def test_integers_are_not_taken_for_weights(tmp_path):
@@ -332,6 +381,22 @@ def test_converted_weights_may_lack_the_first_norm(tmp_path):
     assert convert(source, tmp_path / "ours.pth", spec).left_out == (FIRST_NORM,)
     net, _ = built()
     assert load_weights(net, spec, tmp_path / "ours.pth").left_out == (FIRST_NORM,)
+
+
+class WithExtraState(torch.nn.Linear):
+    def get_extra_state(self):
+        return {"scale": 1.0}
+
+    def set_extra_state(self, state):
+        pass
+
+
+def test_converted_weights_are_parameters_and_buffers_alone(tmp_path):
+    build = partial(torch.nn.Sequential, WithExtraState(3, 2))
+    spec = replace(find_model("x3d-xs"), name="mine", family="mine", classes=2, build=build)
+    torch.save(build().state_dict(), tmp_path / "w.pt")
+    assert convert(tmp_path / "w.pt", tmp_path / "ours.pth", spec).tensors == 2
+    assert list(torch.load(tmp_path / "ours.pth", weights_only=True)) == ["0.weight", "0.bias"]
 
 
 def test_convert_overwrites_nothing_and_leaves_nothing_half(tmp_path):
