@@ -28,10 +28,14 @@ def plan(given: Given) -> None:
 
 
 def show_plan(config: Resolved, plan: Plan) -> None:
-    """Print every case, the combinations left out, missing engines, and the source of the plan."""
+    """Print every case, the combinations left out, missing engines, and the source of the plan. Raises UserError where
+    its weights are missing, as a run would."""
+    from ..bench.plan.weights import find_weights
     from ..bench.run.ready import aim_of_run, missing_backends, settings_of
     from ..bench.run.rounds import aim_text
 
+    if "://" not in (config.plan.weights or ""):  # nothing is fetched to show a plan
+        find_weights(config)
     for item in (*plan.cases, *plan.searches):
         click.echo(item.key)
     for line in missing_backends(plan, config.catalog):

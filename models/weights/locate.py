@@ -74,7 +74,7 @@ def _only(spec: ModelSpec) -> PublicCheckpoint:
         raise UnknownWeightsError(
             f"{spec.name}: nothing to fetch, its weights come with co3d-bench ({shipped.name}): --weights auto"
         )
-    raise UnknownWeightsError(f"{spec.name}: no public weights are known; give a file or an https address")
+    raise UnknownWeightsError(f"{spec.name}: no public weights are known; --weights takes a file or an https address")
 
 
 def _in_cache(checkpoint: PublicCheckpoint, name: str) -> Path:

@@ -64,11 +64,13 @@ def _without_load(environment: Environment) -> str:
 
 
 def weights(models: Sequence[ModelFacts]) -> str:
-    """Where the weights came from: once if it is the same for all, else network by network."""
-    sources = {model.title: "random, seeded" if model.weights == "seeded" else model.weights for model in models}
-    if len(different := set(sources.values())) == 1:
+    """Where the weights came from: once if it is the same for all, else network by network, each with all of its."""
+    sources = dict.fromkeys(
+        (model.title, "random, seeded" if model.weights == "seeded" else model.weights) for model in models
+    )
+    if len(different := {source for _, source in sources}) == 1:
         return different.pop()
-    return "; ".join(f"{title}: {source}" for title, source in sources.items())
+    return "; ".join(f"{title}: {source}" for title, source in sources)
 
 
 def commits(models: Sequence[ModelFacts]) -> str:

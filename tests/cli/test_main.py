@@ -137,6 +137,9 @@ def test_plan_and_dry_run_print_the_same_keys_and_run_nothing(call, tmp_path):
     assert "2 cases, rounds until each has 7 processes and ±2.5 %, at most 8 min, 15 or more" in planned.stderr
     assert ", 3 rounds, 34 or more timed predictions" in call("plan", *arguments, "--processes", "3").stderr
     assert call("run", "--dry-run", *arguments).stdout == planned.stdout
+    missing = call("plan", "--model", "x3d-s", "--weights", "none.pth")
+    assert (missing.returncode, missing.stdout) == (4, "")
+    assert "none.pth: no such file; give a file" in missing.stderr
     assert list(tmp_path.iterdir()) == []
 
 

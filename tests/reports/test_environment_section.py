@@ -19,6 +19,8 @@ def test_weights_of_one_origin_are_named_once():
 def test_weights_of_several_origins_are_named_network_by_network():
     shown = weights([make_model("x3d-s"), make_model("x3d-m", weights=TRAINED)])
     assert shown == f"X3D-S: random, seeded; X3D-M: {TRAINED}"
+    two = weights([make_model("x3d-m"), make_model("x3d-m", weights=TRAINED), make_model("x3d-m")])
+    assert two == f"X3D-M: random, seeded; X3D-M: {TRAINED}"
 
 
 def test_the_commit_of_a_custom_network_stands_beside_ours():

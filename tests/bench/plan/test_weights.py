@@ -123,7 +123,7 @@ def test_auto_reports_every_network_that_has_none(tmp_path):
     assert first.startswith("pyslowfast/x3d_s: not in the cache; `co3d-bench weights fetch x3d-s` downloads it")
     assert second.startswith("pyslowfast/x3d_m: not in the cache; `co3d-bench weights fetch cox3d-m-64` downloads it")
     assert raised.value.exit_code == ENVIRONMENT
-    wanted = "tiny-clip: no public weights are known; give a file or an https address"
+    wanted = "tiny-clip: no public weights are known; --weights takes a file or an https address"
     with pytest.raises(UserError, match=wanted) as raised:
         find_weights(config(tmp_path, "auto"))
     assert raised.value.exit_code == USAGE
