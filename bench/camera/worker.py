@@ -14,7 +14,7 @@ from ...models.zoo import find_model
 from ..errors import USAGE, UserError
 from ..measure.allocator import keep_freed_memory
 from ..measure.in_force import hold_threads
-from ..measure.job import Event, Job, Measurement, phase_event
+from ..measure.job import PREPARING, Event, Job, Measurement, phase_event
 from ..measure.passes import CaseClock, Emit, Subject
 from ..measure.probe import peak_rss_bytes, restart_peak_rss
 from ..measure.reaction import reaction
@@ -51,6 +51,7 @@ def watch_camera(job: Job, emit: Emit) -> Event:
     if watch:
         watch.ready()
     with torch.inference_mode():
+        emit(phase_event(PREPARING))
         networks = Networks(subject, job.case.camera)
         runnable = networks.first
         emit(phase_event("verifying"))

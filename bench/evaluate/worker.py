@@ -22,7 +22,7 @@ from ..backends import Runnable
 from ..errors import ENVIRONMENT, NOTHING, USAGE, UserError
 from ..measure.allocator import keep_freed_memory
 from ..measure.in_force import hold_threads
-from ..measure.job import Event, Job, Measurement, phase_event
+from ..measure.job import PREPARING, Event, Job, Measurement, phase_event
 from ..measure.loop import seldom
 from ..measure.passes import CaseClock, Emit, Subject
 from ..measure.verify import compare
@@ -75,6 +75,7 @@ def verified_case(job: Job, emit: Emit, find_model: FindModel, begin: Begin) -> 
     subject = subject_of(job, emit, find_model)
     rest = begin(job, subject, emit)
     with torch.inference_mode():
+        emit(phase_event(PREPARING))
         runnable = subject.backend.prepare(subject.loaded.net, subject.inputs.ring[0], subject.ask)
         emit(phase_event("verifying"))
         tolerance = subject.backend.tolerance[job.case.precision]

@@ -8,7 +8,7 @@ from ..backends import PLAIN, Answers, External, ExternalResult
 from ..backends.eager import runnable
 from ..errors import UserError
 from ..record.record import Engine, Settings, Verification
-from .job import Event, phase_event
+from .job import PREPARING, Event, phase_event
 from .passes import Emit, Subject, TimedNetwork
 from .verify import Tally
 
@@ -52,6 +52,7 @@ def external_pass(
         emit(phase_event(phase, 0, settings.runs) if phase == "sampling" else phase_event(phase))
 
     net, ring = subject.loaded.net, subject.inputs.ring
+    emit(phase_event(PREPARING))
     result = external(net, ring, subject.ask, settings, report, verify=verify)
     emit(Event(event="sampled"))
     return TimedNetwork(net, MeasuredEngine(result, net, ring[0]), result.timing, result.peak_rss_bytes, None)

@@ -216,6 +216,10 @@ def job_line(job: Job) -> bytes:
     return job.model_dump_json().encode() + b"\n"
 
 
+# The phase in which an engine makes the network its own. Before it, nothing that fails is the engine's.
+PREPARING = "preparing"
+
+
 def phase_event(phase: str, done: int | None = None, total: int | None = None) -> Event:
     """The process is now at `phase`; of sampling, `done` of `total` samples are taken."""
     fields: dict[str, Any] = {"event": "phase", "phase": phase, "done": done, "total": total}

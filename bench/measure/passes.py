@@ -31,7 +31,7 @@ from .accelerator import Accelerator
 from .in_force import hold_threads, threads_in_force
 from .input import Inputs
 from .interleaved import Turns, with_uncounted_call
-from .job import Event, phase_event
+from .job import PREPARING, Event, phase_event
 from .loop import (
     SAMPLING_TIME_SHARE,
     WARMUP_TIME_SHARE,
@@ -156,6 +156,7 @@ def timing_pass(subject: Subject, case_clock: CaseClock, emit: Emit, turns: Turn
     clock = time.perf_counter
     net = subject.loaded.net
     ring = subject.accelerator.to_device(subject.inputs.ring)
+    emit(phase_event(PREPARING))
     start = clock()
     runnable = subject.backend.prepare(net, subject.inputs.ring[0], subject.ask)
     prepare_s = clock() - start

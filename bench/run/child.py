@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 
 from ...devices.processes import Guarded, run_guarded
 from ..export.telemetry import OFF as TELEMETRY_OFF
-from ..measure.job import Event, Measurement, parse_event
+from ..measure.job import PREPARING, Event, Measurement, parse_event
 from ..record.openmp import wait_settings
 from .stop import Stop
 
@@ -29,6 +29,7 @@ class Outcome:
     final: Event | None = None
     measurement: Measurement = field(default_factory=Measurement)  # the parts that arrived
     sampling_cpu_s: float = 0.0  # CPU time of this process, the parent, while samples were taken
+    prepared: bool = False  # its engine was given the network
 
     @property
     def done(self) -> bool:
@@ -44,6 +45,7 @@ class Listener:
         self.measurement = Measurement()
         self.sampling_cpu_s = 0.0
         self.samples = False  # it has begun to: there is something to keep
+        self.prepared = False
         self.unreadable = ""
         self._on_event = on_event
         self._cpu_clock = cpu_clock
@@ -77,6 +79,7 @@ class Listener:
             return
         if event.event == "phase" and event.phase == "sampling" and self._sampling_since is None:
             self._sampling_since, self.samples = self._cpu_clock(), True
+        self.prepared = self.prepared or event.phase == PREPARING
         if event.event in ("done", "failed", "lost"):
             self.final = event
         if event.measurement:
@@ -123,6 +126,7 @@ def run_child(
         final=listener.final,
         measurement=listener.measurement,
         sampling_cpu_s=listener.sampling_cpu_s,
+        prepared=listener.prepared,
     )
 
 

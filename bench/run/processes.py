@@ -181,10 +181,11 @@ def transient_job(config: Resolved) -> TransientJob:
 
 
 def refusal(outcome: Outcome) -> str | None:
-    """Why an engine does not run a network. Once it was ready it does, whatever came later."""
+    """Why an engine does not run a network. Before it was given that, something else is wrong; once it was ready it
+    does, whatever came later."""
     failure = outcome.final.failure if outcome.final else None
     ready = outcome.measurement.timing or outcome.measurement.engine
-    refused = failure and failure.kind == "exception" and not ready
+    refused = failure and failure.kind == "exception" and outcome.prepared and not ready
     return failure.message if failure and refused else None
 
 

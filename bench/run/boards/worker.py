@@ -21,7 +21,7 @@ from ....models.zoo import find_model
 from ...errors import UserError
 from ...measure.answers import why_not_by_rows
 from ...measure.energy import Meter
-from ...measure.job import BoardHost, Event, Job, Measurement, phase_event
+from ...measure.job import PREPARING, BoardHost, Event, Job, Measurement, phase_event
 from ...measure.passes import Emit, counting_pass, load
 from ...measure.worker import FindModel, serve, spec_of
 from ...record.environment import Checkout, make_environment
@@ -56,7 +56,7 @@ def measure(job: Job, host: BoardHost, emit: Emit, find_model: FindModel = find_
     import torch
 
     started, begin = datetime.now(timezone.utc), time.perf_counter()
-    emit(phase_event("exporting"))
+    emit(phase_event("loading"))
     spec, engine, lines = spec_of(job, find_model), ENGINES[job.case.backend], BoardLines(emit)
     loaded = load(spec, job.weights, job.classes)
     spec = loaded.spec
@@ -64,6 +64,7 @@ def measure(job: Job, host: BoardHost, emit: Emit, find_model: FindModel = find_
         if cause := why_not_by_rows(loaded.net, loaded.example, job.case.batch):
             raise UserError(cause.text)
     example = torch.zeros(job.case.batch, *spec.input_shape)
+    emit(phase_event(PREPARING))
     request = engine.make_request(job, spec, loaded.net, example, Path(host.work))
     try:
         visit = _visit(job, host, request, lines)

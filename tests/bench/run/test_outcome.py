@@ -166,8 +166,9 @@ def test_every_record_reports_what_kind_its_device_is():
         assert to_record(JOB, SPEC, ended, 0, 1.0).device_kind is None
 
 
-def test_an_engine_refuses_a_network_only_before_it_has_timed_it():
+def test_an_engine_refuses_a_network_only_when_it_has_that_and_before_it_has_timed_it():
     failed = Event(event="failed", failure=Failure(kind="exception", message="no kernel for roll"))
-    assert refusal(outcome(final=failed)) == "no kernel for roll"
-    assert refusal(outcome(final=failed, measurement=measurement_of(make_record()))) is None
-    assert refusal(outcome(returncode=-9)) is None
+    assert refusal(outcome(final=failed, prepared=True)) == "no kernel for roll"
+    assert refusal(outcome(final=failed)) is None, "its weights, its input or its films are at fault"
+    assert refusal(outcome(final=failed, prepared=True, measurement=measurement_of(make_record()))) is None
+    assert refusal(outcome(returncode=-9, prepared=True)) is None
