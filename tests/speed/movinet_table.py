@@ -79,13 +79,13 @@ def ratio(over: list[float], under: list[float]) -> str:
 
 
 def print_table(seconds: Seconds) -> None:
-    print(f"{'network':20} {'engine':12} {'ms':>7}  {'times the quickest engine':26} times {BESIDE} by the same engine")
+    print(f"{'network':20} {'engine':12} {'ms':>7}  {'relative to its fastest engine':26} times {BESIDE} by the same engine")
     for name, engine in seconds:
         own = seconds[name, engine]
         rivals = [each for (network, _), each in seconds.items() if network == name]
         quickest = min(rivals, key=statistics.median)
         beside = ratio(own, seconds[BESIDE, engine]) if (BESIDE, engine) in seconds and name != BESIDE else ""
-        against = "the quickest" if own is quickest else ratio(own, quickest)
+        against = "the fastest" if own is quickest else ratio(own, quickest)
         print(f"{name:20} {engine:12} {1e3 * statistics.median(own):7.2f}  {against:26} {beside}")
 
 
