@@ -5,7 +5,7 @@
 
 Every network by every engine in one process, interleaved: a round is a step of each, and begins one further than the
 round before, so that what the machine does meanwhile is in all of them. Printed, once the outputs were compared: the
-median of each one's milliseconds, and for each network the ratio to the engine it is quickest by, and to CoX3D-S (13)
+median of each one's milliseconds, and for each network the ratio to the engine it is fastest by, and to CoX3D-S (13)
 by the same engine, both round by round, with quartiles. An engine that has no kernel for a network says so.
 """
 
@@ -79,7 +79,7 @@ def ratio(over: list[float], under: list[float]) -> str:
 
 
 def print_table(seconds: Seconds) -> None:
-    print(f"{'network':20} {'engine':12} {'ms':>7}  {'relative to its fastest engine':26} times {BESIDE} by the same engine")
+    print(f"{'network':20} {'engine':12} {'ms':>7}  {'of its fastest engine':26} of {BESIDE} by the same engine")
     for name, engine in seconds:
         own = seconds[name, engine]
         rivals = [each for (network, _), each in seconds.items() if network == name]
