@@ -7,6 +7,7 @@ done. What a host that is lost has not sent goes to the others.
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import queue
 import secrets
@@ -280,7 +281,7 @@ def score_on(client: Client, emit: Emit, given: ToScore, network: Network) -> Sp
     hosts.listen(topic)
     try:
         return distribute(given.left, hosts, given.take)
-    except (OSError, TimeoutError) as error:
+    except (OSError, asyncio.TimeoutError) as error:  # the latter is a class of its own in 3.10
         raise NoHostsError(f"the scheduler is lost: {error}") from error
 
 

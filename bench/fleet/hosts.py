@@ -82,7 +82,7 @@ def serve_worker(named: SchedulerAddress, offers: Offers, ready: Callable[[str],
                 workers.append(await Worker(named.url, **common, **own))
                 ready(own["name"])
             await _signalled(stop, *(worker.finished() for worker in workers))
-        except (OSError, RuntimeError, TimeoutError, ValueError) as error:
+        except (OSError, RuntimeError, asyncio.TimeoutError, ValueError) as error:  # of its own in 3.10
             raise UserError(_no_answer(named, error.__cause__ or error), NOT_HERE) from error
         finally:
             host.end()
