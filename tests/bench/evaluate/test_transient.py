@@ -17,7 +17,7 @@ from co3d_bench.bench.evaluate.films import show
 from co3d_bench.bench.evaluate.scenes import film_scenes, moving_scene
 from co3d_bench.bench.evaluate.starts import films_of_transient, transient_config, transient_plan
 from co3d_bench.bench.evaluate.transient import before_start, extent_of, partners_of, relative_errors, transient_case
-from co3d_bench.bench.measure.job import Job, TransientJob
+from co3d_bench.bench.measure.job import PREPARING, Job, TransientJob
 from co3d_bench.bench.measure.passes import load
 from co3d_bench.bench.plan.catalog import Catalog
 from co3d_bench.bench.plan.plan import PlanFacts
@@ -205,6 +205,18 @@ def test_a_film_gives_scenes_that_do_not_overlap(tmp_path):
     (job,) = jobs(tmp_path, "frames", video=film, start=["cut"], frames=50)
     with pytest.raises(UserError, match="too short for a cut, which needs two scenes of 58 frames"):
         measured(job)
+
+
+def test_what_is_wrong_before_the_engine_has_the_network_is_not_the_engines(films, tmp_path, monkeypatch):
+    (job,) = jobs(tmp_path, "frames", films, start=["zeros"])
+    phases = []
+    measured(job, lambda event: phases.append(event.phase))
+    assert phases.index("loading") < phases.index(PREPARING) < phases.index("verifying")
+    phases.clear()
+    monkeypatch.setattr(transient, "has_receptive_field", lambda net: False)
+    with pytest.raises(UserError, match="its curve has no end"):
+        measured(job, lambda event: phases.append(event.phase))
+    assert phases == ["loading"]
 
 
 def test_what_is_answered_is_not_answered_again(films, tmp_path, monkeypatch):

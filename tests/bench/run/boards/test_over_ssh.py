@@ -20,6 +20,7 @@ import pytest
 
 from co3d_bench.bench.backends import trtexec
 from co3d_bench.bench.errors import NOT_HERE, UserError
+from co3d_bench.bench.measure.job import PREPARING
 from co3d_bench.bench.plan.catalog import Catalog
 from co3d_bench.bench.plan.locate import why_unreachable
 from co3d_bench.bench.plan.resolve import make_config
@@ -120,6 +121,7 @@ def test_the_first_of_two_processes_counts_here_for_both(sshd, tmp_path):
     progress = At("never", None)
     first, second = measure(config(tmp_path, {"tx2": ("tx2", "tx2.local")}, processes=2), progress=progress)
     assert progress.phases.count("counting") == 1
+    assert progress.phases.count(PREPARING) == 2
     assert first.counters == second.counters
     assert second.counters.macs > 0
     assert second.ok
